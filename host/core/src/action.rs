@@ -1,0 +1,132 @@
+//! What the machine wants done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::event::{DeliveryId, Partition};
+
+/// Something to carry out. The driver brings back what came of it as an [`Event`](crate::event::Event).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Run an attempt on this delivery; answered by [`Event::Ended`](crate::event::Event::Ended), always.
+    Handle(DeliveryId),
+    /// Make one publication of this delivery durable; answered by `Durable` or `NotDurable`, always.
+    Publish {
+        /// Whose.
+        delivery: DeliveryId,
+        /// Which of its publications, from 0.
+        index: u32,
+    },
+    /// Something for the source.
+    Ask(Ask),
+    /// This delivery has come to its end; it can be looked at until the next event.
+    Settled {
+        /// Which.
+        delivery: DeliveryId,
+        /// How it ended.
+        fate: Fate,
+    },
+    /// An attempt failed and the delivery goes on; it can be looked at until the next event.
+    Troubled {
+        /// Which.
+        delivery: DeliveryId,
+        /// What comes next.
+        next: Next,
+    },
+    /// Intake has stopped because a destination or plugin cannot be reached, or goes on again.
+    Holding(bool),
+    /// The route is configured to stop here; the reason is for people.
+    Stop(Box<str>),
+    /// A drain has ended: nothing is in flight any more.
+    Drained,
+}
+
+/// What a source is asked to do. It answers with events where the item says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Room for this much more: the source adds it to what it may still hand over.
+    /// The last record may go over in bytes, never in messages.
+    Grant {
+        /// Messages.
+        messages: u32,
+        /// Bytes, by [`Record::size`](crate::message::Record::size).
+        bytes: u64,
+    },
+    /// Take no more records of this partition.
+    Pause(Partition),
+    /// Take records of this partition again.
+    Resume(Partition),
+    /// Commit these, without waiting; answered by `Committed` or `CommitFailed`.
+    Commit(Vec<Position>),
+    /// The answer to `Revoked`: commit this, if there is something, and let the partition go.
+    GiveUp {
+        /// The partition.
+        partition: Partition,
+        /// What to commit before.
+        commit: Option<Position>,
+    },
+    /// Delete this message; answered by `Deleted`, `DeleteFailed` or `LeaseLost`.
+    Delete {
+        /// Which.
+        delivery: DeliveryId,
+        /// Its receipt handle.
+        receipt: Arc<str>,
+    },
+    /// Let its lease last this long from now; answered by `Extended` or `LeaseLost`, or not at all.
+    Extend {
+        /// Which.
+        delivery: DeliveryId,
+        /// Its receipt handle.
+        receipt: Arc<str>,
+        /// From now, at most 12 hours.
+        lease: Duration,
+    },
+    /// Hand these messages back together, to be received again after `delay`; no answer.
+    Release {
+        /// Their receipt handles, in the order in which they were received.
+        receipts: Vec<Arc<str>>,
+        /// From now, at most 12 hours.
+        delay: Duration,
+    },
+}
+
+/// A commit: the next offset to read of a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The partition.
+    pub partition: Partition,
+    /// The next offset to read: every earlier one is settled.
+    pub offset: i64,
+    /// What travels with it, at most 4096 bytes.
+    pub metadata: Box<str>,
+}
+
+/// How a delivery ended. Each receipt ends once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fate {
+    /// Handled, its outputs durable, acknowledged.
+    Done,
+    /// Stored as an error, acknowledged.
+    DeadLettered,
+    /// Taken by no route and ignored, as configured; acknowledged.
+    Ignored,
+    /// Suppressed as a duplicate; acknowledged.
+    Duplicate,
+    /// Handed back, to be received again.
+    Released,
+    /// Somebody else owns it now.
+    Revoked,
+    /// Still unfinished at the end of a drain; not acknowledged.
+    Abandoned,
+}
+
+/// What comes next for a delivery whose attempt failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Another attempt after this wait.
+    Retry(Duration),
+    /// Another attempt after this wait, none counted.
+    Defer(Duration),
+    /// Held until the host or its destinations work again; the next try is after this wait.
+    Hold(Duration),
+}

@@ -1,0 +1,150 @@
+//! What the world tells the machine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::action::Position;
+use crate::message::Record;
+use crate::outcome::{Code, Outcome, Usage};
+use crate::output::Publication;
+use crate::time::Time;
+
+slotmap::new_key_type! {
+    /// One receipt of one record, from its arrival until it is settled or handed back.
+    ///
+    /// A message that comes back is a new delivery; an id is never used again.
+    pub struct DeliveryId;
+}
+
+/// A partition of a topic.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Partition {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The number, from 0.
+    pub number: i32,
+}
+
+/// Something that happened. A source, a sink or a plugin says so; the driver passes it on.
+#[derive(Debug)]
+pub enum Event {
+    /// These partitions are ours from now on.
+    Assigned(Vec<Assignment>),
+    /// The group wants these partitions back. The source waits until each was given up
+    /// ([`Ask::GiveUp`](crate::action::Ask::GiveUp)), up to a limit of its own.
+    Revoked(Vec<Partition>),
+    /// These partitions belong to somebody else already: nothing may be committed.
+    Lost(Vec<Partition>),
+    /// Records of one partition, in the order of their offsets.
+    Records {
+        /// The partition, assigned before.
+        partition: Partition,
+        /// In the order of their offsets.
+        records: Vec<Record>,
+    },
+    /// Messages of a queue, in the order in which they were received.
+    Messages(Vec<Leased>),
+    /// The broker has these commits.
+    Committed(Vec<Position>),
+    /// The broker refused these commits, or could not be asked: they are due again.
+    CommitFailed(Vec<Position>),
+    /// The queue has deleted these messages.
+    Deleted(Vec<DeliveryId>),
+    /// These could not be deleted; they are tried again while their lease lasts.
+    DeleteFailed(Vec<DeliveryId>),
+    /// The leases of these now last until then.
+    Extended {
+        /// Whose leases.
+        deliveries: Vec<DeliveryId>,
+        /// When they end.
+        until: Time,
+    },
+    /// These leases are gone: somebody else may have the messages.
+    LeaseLost(Vec<DeliveryId>),
+    /// An attempt has ended.
+    Ended(DeliveryId, Box<Ended>),
+    /// A publication is durable.
+    Durable {
+        /// Whose.
+        delivery: DeliveryId,
+        /// Which of its publications, from 0.
+        index: u32,
+    },
+    /// A publication did not become durable.
+    NotDurable {
+        /// Whose.
+        delivery: DeliveryId,
+        /// Which of its publications, from 0.
+        index: u32,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Time has passed: what is due is due.
+    Due,
+    /// Stop intake, hand back what has not started, end what runs within this limit.
+    Drain(Duration),
+}
+
+/// A partition that was assigned, with what its group has committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// The partition.
+    pub partition: Partition,
+    /// The metadata of the group's last commit, where there is any.
+    pub metadata: Option<Box<str>>,
+}
+
+/// A message of a queue, with the lease that came with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leased {
+    /// The message.
+    pub record: Record,
+    /// The handle by which the queue knows this receipt.
+    pub receipt: Arc<str>,
+    /// How often the queue has handed it out, 1 for the first time.
+    pub receives: u32,
+    /// When the lease ends.
+    pub until: Time,
+}
+
+/// How an attempt ended: what the worker that ran it knows.
+#[derive(Debug)]
+pub struct Ended {
+    /// The outcome; the outputs of one that ended well are resolved to publications already.
+    pub outcome: Outcome<Vec<Publication>>,
+    /// What it used.
+    pub usage: Usage,
+    /// Who ran it; `None` where no handler was called.
+    pub handler: Option<Arc<HandlerId>>,
+    /// Ids that people follow a message by; empty where the envelope could not be read.
+    pub trace: Trace,
+}
+
+/// Which handler, in which version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandlerId {
+    /// The plugin's name in the configuration.
+    pub name: Box<str>,
+    /// `sha256:` and the digest of its file.
+    pub digest: Box<str>,
+}
+
+/// The ids that people follow a message by.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Trace {
+    /// The message's id.
+    pub message: Box<str>,
+    /// The correlation id, carried through every output.
+    pub correlation: Box<str>,
+    /// W3C trace context, where the message had one.
+    pub traceparent: Option<Box<str>>,
+}
+
+/// Why a sink did not make a publication durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The destination cannot be reached or says no for now; the same publication may succeed later.
+    Unavailable(Box<str>),
+    /// It will never take this publication: too large, or invalid.
+    Rejected(Code, Box<str>),
+}

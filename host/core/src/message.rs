@@ -1,0 +1,141 @@
+//! A record as the broker gave it, and the message that a handler sees.
+//!
+//! The record is kept untouched from the moment it arrives until it is settled: a dead letter is made of
+//! it, whatever the handler saw. Its bytes are shared, never copied, until they enter the sandbox.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// A record of a Kafka topic or a message of an SQS queue, byte for byte as it was received.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// The topic or queue it came from.
+    pub source: Arc<str>,
+    /// Where it stands there.
+    pub position: Position,
+    /// The Kafka key, or the SQS message group.
+    pub key: Option<Bytes>,
+    /// Kafka headers or SQS message attributes, in order; names may repeat.
+    pub headers: Vec<Header>,
+    /// The value; `None` is a tombstone, which is not the same as an empty value.
+    pub payload: Option<Bytes>,
+    /// The broker's time, in milliseconds since the Unix epoch, where it gave one.
+    pub timestamp_ms: Option<u64>,
+}
+
+/// Where a record stands in its source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Position {
+    /// Kafka: partition and offset.
+    Offset {
+        /// Partition number, from 0.
+        partition: i32,
+        /// Offset in the partition, from 0.
+        offset: i64,
+    },
+    /// SQS: the message id that the queue gave it.
+    MessageId(Box<str>),
+}
+
+/// A Kafka header or an SQS message attribute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// The name, as bytes: Kafka does not promise that it is text.
+    pub name: Bytes,
+    /// The value; Kafka knows headers without one.
+    pub value: Option<Bytes>,
+    /// What SQS calls the data type; always [`Kind::Bytes`] on Kafka.
+    pub kind: Kind,
+}
+
+/// The data type of an SQS message attribute.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Kind {
+    /// `Binary`, and every Kafka header.
+    #[default]
+    Bytes,
+    /// `String`.
+    Text,
+    /// `Number`.
+    Number,
+    /// One with a label of the user's own, such as `Number.int`, spelled out.
+    Labelled(Box<str>),
+}
+
+impl Record {
+    /// Bytes of memory that this record stands for: key, value, header names and values, and 32 for each header.
+    pub fn size(&self) -> usize {
+        let headers: usize = self.headers.iter().map(Header::size).sum();
+        headers + self.key.as_ref().map_or(0, Bytes::len) + self.payload.as_ref().map_or(0, Bytes::len)
+    }
+
+    /// The value of the last header called `name`, if it is text.
+    pub fn text_header(&self, name: &str) -> Option<&str> {
+        text_header(&self.headers, name)
+    }
+
+    /// An id that is the same whenever this record is received again: `topic/partition/offset`, or the SQS message id.
+    pub fn id(&self) -> String {
+        match &self.position {
+            Position::Offset { partition, offset } => {
+                format!("{}/{partition}/{offset}", self.source)
+            }
+            Position::MessageId(id) => id.to_string(),
+        }
+    }
+}
+
+/// The value of the last of `headers` called `name` (letter case aside), if it is text.
+pub fn text_header<'a>(headers: &'a [Header], name: &str) -> Option<&'a str> {
+    let found = headers.iter().rev().find(|header| header.name.eq_ignore_ascii_case(name.as_bytes()))?;
+    std::str::from_utf8(found.value.as_ref()?).ok()
+}
+
+impl Header {
+    /// A header whose value is text: on Kafka its bytes, on SQS a `String` attribute.
+    pub fn text(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: Bytes::from(name.into()), value: Some(Bytes::from(value.into())), kind: Kind::Text }
+    }
+
+    /// A header of bytes: on SQS a `Binary` attribute.
+    pub fn bytes(name: impl Into<String>, value: impl Into<Bytes>) -> Self {
+        Self { name: Bytes::from(name.into()), value: Some(value.into()), kind: Kind::Bytes }
+    }
+
+    /// Bytes it stands for: name, value, and 32.
+    pub fn size(&self) -> usize {
+        32 + self.name.len() + self.value.as_ref().map_or(0, Bytes::len)
+    }
+}
+
+/// `<partition>/<offset>`, or the SQS message id.
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Offset { partition, offset } => write!(f, "{partition}/{offset}"),
+            Self::MessageId(id) => f.write_str(id),
+        }
+    }
+}
+
+/// What a handler sees: a record with its envelope taken off.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// The same at every attempt and every receipt: of the event where the envelope carries one, else of the record.
+    pub id: Box<str>,
+    /// The record it was decoded from: source, position, key, headers and timestamp are read there.
+    pub record: Arc<Record>,
+    /// Context attributes of the envelope; empty for raw.
+    pub attributes: Vec<(Box<str>, Box<str>)>,
+    /// What the envelope carried; `None` is a tombstone.
+    pub payload: Option<Bytes>,
+}
+
+impl Message {
+    /// The value of the attribute called `name`.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(key, _)| &**key == name).map(|(_, value)| &**value)
+    }
+}
