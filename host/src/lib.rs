@@ -1,1 +1,5 @@
 //! The host.
+
+pub mod kafka;
+pub mod sink;
+pub mod source;
