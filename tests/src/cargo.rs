@@ -32,21 +32,21 @@ pub(crate) fn profile() -> Vec<String> {
     }
 }
 
-/// Runs `cargo build` for a package with these arguments and returns the files it stands for, dependencies included.
+/// Runs `cargo build` with these arguments and returns the files that they stand for, dependencies included.
 ///
 /// # Errors
 /// What cargo says.
-pub(crate) fn build(package: &str, arguments: &[String]) -> Result<Vec<PathBuf>, String> {
+pub(crate) fn build(arguments: &[String]) -> Result<Vec<PathBuf>, String> {
     let output = Command::new(env!("CARGO"))
         .current_dir(workspace())
-        .args(["build", "--package", package, "--message-format", "json-render-diagnostics"])
+        .args(["build", "--message-format", "json-render-diagnostics"])
         .args(arguments)
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("cargo could not be started: {error}"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("cargo build --package {package} {} failed:\n{said}", arguments.join(" ")));
+        return Err(format!("cargo build {} failed:\n{said}", arguments.join(" ")));
     }
     let messages = String::from_utf8_lossy(&output.stdout);
     let artifacts = messages

@@ -25,8 +25,8 @@ pub fn guest(package: &str) -> PathBuf {
     // A folder of their own: guests are built while cargo may hold the lock of the other one.
     let folder = cargo::target().join("guests");
     let folder = folder.to_str().expect("the target folder has a name in unicode");
-    let arguments = ["--profile", "guest", "--target", TARGET, "--target-dir", folder].map(str::to_owned);
-    let files = cargo::build(package, &arguments).unwrap_or_else(|failure| panic!("{failure}"));
+    let arguments = ["--package", package, "--profile", "guest", "--target", TARGET, "--target-dir", folder];
+    let files = cargo::build(&arguments.map(str::to_owned)).unwrap_or_else(|failure| panic!("{failure}"));
     let stems = [package.to_owned(), package.replace('-', "_")];
     let is_component = |file: &Path| {
         file.extension().is_some_and(|extension| extension == "wasm")

@@ -51,9 +51,11 @@ pub fn binary() -> &'static Path {
             return PathBuf::from(given);
         }
         let folder = cargo::target().to_str().expect("the target folder has a name in unicode").to_owned();
-        let mut arguments = vec!["--bin".to_owned(), "cofferdam".to_owned(), "--target-dir".to_owned(), folder];
-        arguments.extend(cargo::profile());
-        let files = cargo::build("cofferdam", &arguments).unwrap_or_else(|failure| panic!("{failure}"));
+        // The whole workspace chooses the features of the dependencies, as in `cargo test --workspace`: with the package
+        // alone they differ a little, and wasmtime would be built a second time.
+        let arguments = ["--workspace", "--bin", "cofferdam", "--target-dir", &folder].map(str::to_owned);
+        let files = cargo::build(&[&arguments, cargo::profile().as_slice()].concat())
+            .unwrap_or_else(|failure| panic!("{failure}"));
         let name = format!("cofferdam{}", std::env::consts::EXE_SUFFIX);
         files.into_iter().find(|file| file.ends_with(&name)).expect("cargo names the binary it has built")
     })
