@@ -21,7 +21,7 @@
 //! ```
 //!
 //! Built for `wasm32-wasip2` as a `cdylib`, that is a plugin. Built natively it is a plain function:
-//! [`test`] makes messages for it and stands in for configuration, key-value store and log.
+//! [`mod@test`] makes messages for it and stands in for configuration, key-value store and log.
 
 pub mod config;
 pub mod keyvalue;

@@ -1,7 +1,7 @@
 //! Prices the tasks of an order, and emits the priced order when its last task is settled.
 //!
 //! Two routes lead here: the tasks themselves, and the error events, among which are those of tasks that failed for
-//! good. Either way a task is settled, priced or failed, in the [`Ledger`] that both share.
+//! good. Either way a task is settled, priced or failed, in the ledger that both share.
 
 mod failed;
 mod ledger;
