@@ -1,1 +1,4 @@
 //! The host.
+
+#[cfg(feature = "embedded")]
+pub mod embedded;
