@@ -67,7 +67,7 @@ impl Context {
 
     /// A broker refuses a whole request as too large where the topic's limit is below the producer's, and then the
     /// messages in it are refused for their neighbours. Each is sent once more, alone; what is then refused is itself
-    /// too large.
+    /// too large. It may be overtaken by others on the way.
     fn send_alone(&self, message: &rd_kafka_message_t, sent: Box<Sent>) -> Result<(), (RDKafkaErrorCode, Box<Sent>)> {
         let too_large = RDKafkaErrorCode::MessageSizeTooLarge;
         let Some(client) = &self.alone else { return Err((too_large, sent)) };

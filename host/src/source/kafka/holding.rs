@@ -175,7 +175,7 @@ fn complain(message: &Message<'_>, journal: &Journal) {
 #[derive(Default)]
 pub(super) struct Held {
     holdings: BTreeMap<Partition, Holding>,
-    /// The last one that was served when there was not enough for all.
+    /// The last one that was served.
     last: Option<Partition>,
 }
 
@@ -205,23 +205,32 @@ impl Held {
         std::mem::take(&mut self.holdings)
     }
 
-    /// Visits them in turn, from where the last round was broken off.
-    pub(super) fn visit(&mut self, mut visit: impl FnMut(&mut Holding) -> ControlFlow<()>) {
-        let from = self.last.take();
-        let (after, before) = match &from {
-            Some(last) => (Bound::Excluded(last), Some(Bound::Included(last))),
-            None => (Bound::Unbounded, None),
-        };
-        let mut round = |from: Bound<&Partition>, to: Bound<&Partition>| {
-            let mut holdings = self.holdings.range_mut::<Partition, _>((from, to));
-            holdings.find_map(|(partition, holding)| visit(holding).is_break().then(|| partition.clone()))
-        };
-        let broken = round(after, Bound::Unbounded);
-        self.last = match (broken, before) {
-            (Some(partition), _) => Some(partition),
-            (None, Some(before)) => round(Bound::Unbounded, before),
-            (None, None) => None,
-        };
+    /// Visits them in turn, beginning behind the last one that was served; breaking off means that this one was not.
+    pub(super) fn visit(&mut self, visit: impl FnMut(&mut Holding) -> ControlFlow<()>) {
+        in_turn(&mut self.holdings, &mut self.last, visit);
+    }
+}
+
+/// So nobody starves: where there is enough for one only, the next round begins with the next one.
+fn in_turn<K: Ord + Clone, V>(
+    map: &mut BTreeMap<K, V>,
+    last: &mut Option<K>,
+    mut visit: impl FnMut(&mut V) -> ControlFlow<()>,
+) {
+    let from = last.clone();
+    let behind: Bound<&K> = from.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+    for (key, value) in map.range_mut::<K, _>((behind, Bound::Unbounded)) {
+        if visit(value).is_break() {
+            return;
+        }
+        *last = Some(key.clone());
+    }
+    let Some(from) = from else { return };
+    for (key, value) in map.range_mut(..=from) {
+        if visit(value).is_break() {
+            return;
+        }
+        *last = Some(key.clone());
     }
 }
 
@@ -239,5 +248,23 @@ mod tests {
         assert_eq!(place(0, Some(256), far), Place::Repeat);
         assert_eq!(place(0, Some(257), far), Place::Anew);
         assert_eq!(place(0, Some(7), || Some(3)), Place::Anew, "the log ends before what was read");
+    }
+
+    #[test]
+    fn where_there_is_enough_for_one_only_each_has_its_turn() {
+        let mut map: BTreeMap<u32, u32> = (0..3).map(|key| (key, 0)).collect();
+        let mut last = None;
+        for _ in 0..9 {
+            let mut left = 1;
+            in_turn(&mut map, &mut last, |visits| {
+                if left == 0 {
+                    return ControlFlow::Break(());
+                }
+                left -= 1;
+                *visits += 1;
+                ControlFlow::Continue(())
+            });
+        }
+        assert_eq!(map.into_values().collect::<Vec<_>>(), [3, 3, 3]);
     }
 }
