@@ -2,5 +2,7 @@
 
 pub mod aws;
 pub mod clock;
+#[cfg(feature = "embedded")]
+pub mod embedded;
 pub mod sink;
 pub mod source;

@@ -4,12 +4,26 @@
 //! no I/O, know no clock and start no thread: they take [`event`]s and answer with [`action`]s, and time is an
 //! argument. The host drives them; a simulation can drive the same code through a million histories.
 //!
-//! From the bottom: [`time`], [`message`] and [`output`] are the things that move; [`outcome`] is what can
-//! happen to an attempt.
+//! From the bottom: [`time`], [`message`] and [`output`] are the things that move; [`envelope`] and [`template`]
+//! read and write them; [`outcome`] is what can happen to an attempt, [`verdict`] what to do about it, with
+//! [`retry`] for how long to wait; `lanes` keep the order of keys and [`watermark`] the commit point;
+//! [`dead_letter`] is what is stored of a failure; [`route`] is what a route says of all this; and [`machine`]
+//! is the order of steps.
 
 pub mod action;
+pub mod dead_letter;
+pub mod envelope;
 pub mod event;
+pub mod machine;
 pub mod message;
 pub mod outcome;
 pub mod output;
+pub mod retry;
+pub mod route;
+pub mod template;
 pub mod time;
+pub mod verdict;
+pub mod watermark;
+
+mod lanes;
+pub use lanes::Order;

@@ -38,6 +38,13 @@ impl Time {
         Self(self.0.saturating_add(micros))
     }
 
+    /// This moment less `wait`; the beginning of time where that is before it.
+    #[must_use]
+    pub fn before(self, wait: Duration) -> Self {
+        let micros = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(micros))
+    }
+
     /// How long ago `earlier` was; zero if it is still to come.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))

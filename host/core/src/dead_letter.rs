@@ -1,0 +1,240 @@
+//! The two records of a failure: the original, byte for byte, for machines to replay; the error event, for people.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::event::{HandlerId, Trace};
+use crate::message::{Header, Position, Record};
+use crate::outcome::{Class, Code, Failure, Usage};
+use crate::output::{Destination, Publication};
+use crate::route::Route;
+use crate::time::Time;
+use crate::verdict::Reason;
+
+/// What the names of all reason headers begin with.
+pub const PREFIX: &str = "cofferdam-dlq-";
+
+/// The one SQS message attribute that carries the reason as JSON: a message has ten at most.
+pub const FOLDED: &str = "cofferdam-dlq";
+
+/// SQS takes this many message attributes.
+const SQS_ATTRIBUTES: usize = 10;
+
+/// Longest original in an error event, in bytes; what is over is cut, and said to be.
+const ORIGINAL_LIMIT: usize = 64 << 10;
+
+/// One attempt that failed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Attempted {
+    /// When it ended.
+    #[serde(serialize_with = "as_text")]
+    pub time: Time,
+    /// How.
+    pub outcome: Class,
+    /// The code.
+    pub code: Code,
+}
+
+fn as_text<S: serde::Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
+}
+
+/// All that is known of a failure when it is stored.
+#[derive(Debug)]
+pub(crate) struct Report<'a> {
+    pub(crate) route: &'a Route,
+    pub(crate) record: &'a Record,
+    pub(crate) failure: &'a Failure,
+    pub(crate) reason: Reason,
+    pub(crate) attempts: &'a [Attempted],
+    pub(crate) handler: Option<&'a Arc<HandlerId>>,
+    pub(crate) usage: Usage,
+    pub(crate) trace: &'a Trace,
+    pub(crate) now: Time,
+}
+
+impl Report<'_> {
+    /// The dead letter, then the error event where the route has a place for it.
+    pub(crate) fn publications(&self) -> Vec<Publication> {
+        let mut publications = vec![self.dead_letter()];
+        publications.extend(self.route.errors.clone().map(|errors| self.error_event(errors)));
+        publications
+    }
+
+    fn dead_letter(&self) -> Publication {
+        let destination = self.route.dead_letter.destination(self.record);
+        let mut headers = self.record.headers.clone();
+        let reasons = self.reasons();
+        match destination {
+            Destination::Kafka(_) => {
+                let texts = reasons.into_iter().map(|(name, value)| match value {
+                    Value::String(text) => Header::text(format!("{PREFIX}{name}"), text),
+                    other => Header::text(format!("{PREFIX}{name}"), other.to_string()),
+                });
+                headers.extend(texts);
+            }
+            // With ten attributes of its own the original leaves no room; the error event has the reason then.
+            Destination::Sqs(_) if headers.len() < SQS_ATTRIBUTES => {
+                headers.push(Header::text(FOLDED, Value::Object(reasons).to_string()));
+            }
+            Destination::Sqs(_) => {}
+        }
+        original(self.record, destination, headers)
+    }
+
+    /// The reason headers without their prefix, in the order of the documentation.
+    fn reasons(&self) -> Map<String, Value> {
+        let failure = self.failure;
+        let mut reasons = Map::new();
+        let mut add = |name: &str, value: Value| reasons.insert(name.to_owned(), value);
+        add("outcome", failure.class.as_str().into());
+        add("code", failure.code.as_str().into());
+        add("text", self.text().into());
+        add("route", (*self.route.name).into());
+        if let Some(handler) = self.handler {
+            add("plugin", (*handler.name).into());
+            add("plugin-digest", (*handler.digest).into());
+        }
+        add("attempts", json!(self.attempts));
+        add("first-failure", self.first_failure().to_string().into());
+        add("last-failure", self.now.to_string().into());
+        add("source", (*self.record.source).into());
+        add("position", self.record.position.to_string().into());
+        if let Some(millis) = self.record.timestamp_ms {
+            add("timestamp", Time::from_millis(millis).to_string().into());
+        }
+        if let Some(group) = &self.route.group {
+            add("group", (**group).into());
+        }
+        add("usage", json!(self.usage));
+        if !failure.backtrace.is_empty() {
+            add("backtrace", self.backtrace().into());
+        }
+        if let Some(traceparent) = &self.trace.traceparent {
+            add("trace", (**traceparent).into());
+        }
+        if !self.trace.correlation.is_empty() {
+            add("correlation", (*self.trace.correlation).into());
+        }
+        reasons
+    }
+
+    fn error_event(&self, destination: Destination) -> Publication {
+        let failure = self.failure;
+        let mut event = json!({
+            "originalMessage": self.original_message(),
+            "stage": stage(failure.class),
+            "errorType": failure.code.as_str(),
+            "errorMessage": self.text(),
+            "stackTrace": self.backtrace(),
+            "timestamp": self.now.to_string(),
+            "service": self.route.service,
+        });
+        let fields = event.as_object_mut().expect("made as an object");
+        for (name, value) in self.reasons() {
+            // `timestamp` is taken: of the original it is `originalTimestamp`.
+            let name = if name == "timestamp" { "originalTimestamp".to_owned() } else { camel(&name) };
+            if name != "text" && name != "backtrace" {
+                fields.insert(name, value);
+            }
+        }
+        let message = if self.trace.message.is_empty() { self.record.id() } else { self.trace.message.to_string() };
+        fields.insert("messageId".to_owned(), message.clone().into());
+        let fifo = matches!(&destination, Destination::Sqs(queue) if queue.ends_with(".fifo"));
+        let headers = vec![
+            Header::text("timestamp", self.now.to_string()),
+            Header::text("source", self.route.service.to_string()),
+            Header::text("content-type", "application/json"),
+        ];
+        Publication {
+            destination,
+            key: self.record.key.clone(),
+            headers,
+            payload: Some(Bytes::from(event.to_string())),
+            timestamp_ms: None,
+            group: fifo.then(|| group(self.record)),
+            deduplication: fifo.then(|| format!("{}/error", self.record.id()).into()),
+        }
+    }
+
+    fn text(&self) -> String {
+        format!("{} (not tried again: {})", self.failure.text, self.reason)
+    }
+
+    fn first_failure(&self) -> Time {
+        self.attempts.first().map_or(self.now, |attempted| attempted.time)
+    }
+
+    fn backtrace(&self) -> String {
+        let mut text = String::new();
+        for (number, frame) in self.failure.backtrace.iter().enumerate() {
+            let _ = writeln!(text, "{number}: {frame}");
+        }
+        text
+    }
+
+    fn original_message(&self) -> Value {
+        let Some(payload) = &self.record.payload else { return Value::Null };
+        let cut = payload.len() > ORIGINAL_LIMIT;
+        match std::str::from_utf8(payload) {
+            Ok(text) if cut => text[..text.floor_char_boundary(ORIGINAL_LIMIT)].into(),
+            Ok(text) => text.into(),
+            Err(_) => json!({ "base64": STANDARD.encode(&payload[..payload.len().min(ORIGINAL_LIMIT)]) }),
+        }
+    }
+}
+
+/// The original alone, for a destination that refuses it with the reason beside it.
+pub(crate) fn bare(record: &Record, destination: Destination) -> Publication {
+    original(record, destination, record.headers.clone())
+}
+
+fn original(record: &Record, destination: Destination, headers: Vec<Header>) -> Publication {
+    let fifo = matches!(&destination, Destination::Sqs(queue) if queue.ends_with(".fifo"));
+    Publication {
+        destination,
+        key: record.key.clone(),
+        headers,
+        payload: record.payload.clone(),
+        timestamp_ms: record.timestamp_ms,
+        group: fifo.then(|| group(record)),
+        deduplication: fifo.then(|| record.id().into()),
+    }
+}
+
+/// FIFO to FIFO keeps the group; a key that is no text cannot be one.
+fn group(record: &Record) -> Box<str> {
+    let key = record.key.as_ref().and_then(|key| std::str::from_utf8(key).ok()).filter(|key| !key.is_empty());
+    match (key, &record.position) {
+        (Some(key), _) => key.into(),
+        (None, Position::Offset { partition, .. }) => format!("{}/{partition}", record.source).into(),
+        (None, Position::MessageId(_)) => record.source.as_ref().into(),
+    }
+}
+
+/// Where on its way the message failed.
+fn stage(class: Class) -> &'static str {
+    match class {
+        Class::Malformed => "decode",
+        Class::Unrouted => "route",
+        Class::HostFault => "host",
+        _ => "handle",
+    }
+}
+
+fn camel(name: &str) -> String {
+    let mut words = name.split('-');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |mut text, word| {
+        let (initial, rest) = word.split_at(word.len().min(1));
+        text.push_str(&initial.to_ascii_uppercase());
+        text.push_str(rest);
+        text
+    })
+}

@@ -1,0 +1,169 @@
+//! CloudEvents 1.0: the JSON format, and the Kafka binding's two content modes. SQS has no binding of its own:
+//! message attributes take the place of headers.
+//!
+//! <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md>
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::{Malformed, Wrapped};
+use crate::message::{Header, Message, Record};
+
+const REQUIRED: [&str; 4] = ["id", "source", "specversion", "type"];
+const STRUCTURED: &str = "application/cloudevents";
+
+/// Attribute names are lower-case letters and digits, by the specification.
+pub fn is_attribute_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
+pub(super) fn decode(record: &Arc<Record>) -> Result<Message, Malformed> {
+    let content_type = record.text_header("content-type").unwrap_or_default();
+    if content_type.starts_with(STRUCTURED) {
+        return decode_structured(record);
+    }
+    // Many producers forget the content type; an event in binary mode always has its version in a header.
+    if record.text_header("ce_specversion").is_some() {
+        return decode_binary(record, content_type);
+    }
+    decode_structured(record)
+}
+
+fn decode_structured(record: &Arc<Record>) -> Result<Message, Malformed> {
+    let bytes =
+        record.payload.as_ref().ok_or_else(|| Malformed("a structured CloudEvent cannot be a tombstone".into()))?;
+    let fields: BTreeMap<&str, &RawValue> = match serde_json::from_slice(bytes) {
+        Ok(fields) => fields,
+        // Keys with escapes cannot be borrowed; they are rare, and no attribute name needs one.
+        Err(error) => return Err(Malformed(format!("the value is no CloudEvent in JSON: {error}"))),
+    };
+    let mut attributes = Vec::with_capacity(fields.len());
+    let mut payload = None;
+    for (&name, raw) in &fields {
+        match name {
+            "data" => payload = data(bytes, raw, content_is_json(&fields))?,
+            "data_base64" => {
+                let text: String =
+                    serde_json::from_str(raw.get()).map_err(|_| Malformed("`data_base64` is no string".into()))?;
+                let data = STANDARD.decode(text).map_err(|error| Malformed(format!("`data_base64`: {error}")))?;
+                payload = Some(Bytes::from(data));
+            }
+            _ => attributes.push((name.into(), attribute_text(name, raw)?)),
+        }
+    }
+    if fields.contains_key("data") && fields.contains_key("data_base64") {
+        return Err(Malformed("`data` and `data_base64` exclude each other".into()));
+    }
+    finish(record, attributes, payload)
+}
+
+fn content_is_json(fields: &BTreeMap<&str, &RawValue>) -> bool {
+    let declared = fields.get("datacontenttype").and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+    declared.is_none_or(|declared| {
+        let kind = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        kind.ends_with("/json") || kind.ends_with("+json")
+    })
+}
+
+/// JSON data is handed on as it stands; data of another type is a JSON string whose content it is.
+fn data(bytes: &Bytes, raw: &RawValue, is_json: bool) -> Result<Option<Bytes>, Malformed> {
+    let text = raw.get();
+    if text == "null" {
+        return Ok(None);
+    }
+    if is_json || !text.starts_with('"') {
+        return Ok(Some(bytes.slice_ref(text.as_bytes())));
+    }
+    let content: String = serde_json::from_str(text).map_err(|error| Malformed(format!("`data`: {error}")))?;
+    Ok(Some(Bytes::from(content)))
+}
+
+fn attribute_text(name: &str, raw: &RawValue) -> Result<Box<str>, Malformed> {
+    let value: Value = serde_json::from_str(raw.get()).map_err(|error| Malformed(format!("`{name}`: {error}")))?;
+    match value {
+        Value::String(text) => Ok(text.into()),
+        Value::Number(number) => Ok(number.to_string().into()),
+        Value::Bool(boolean) => Ok(boolean.to_string().into()),
+        // Not allowed by the specification, and yet common; nothing is lost by handing it on as JSON.
+        Value::Null | Value::Array(_) | Value::Object(_) => Ok(raw.get().into()),
+    }
+}
+
+fn decode_binary(record: &Arc<Record>, content_type: &str) -> Result<Message, Malformed> {
+    let mut attributes: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(record.headers.len());
+    for header in &record.headers {
+        let Ok(name) = std::str::from_utf8(&header.name) else { continue };
+        let Some(name) = name.strip_prefix("ce_") else { continue };
+        let Some(Ok(value)) = header.value.as_ref().map(|value| std::str::from_utf8(value)) else {
+            return Err(Malformed(format!("header `ce_{name}` is not text")));
+        };
+        attributes.retain(|(other, _)| **other != *name);
+        attributes.push((name.into(), value.into()));
+    }
+    if !content_type.is_empty() {
+        attributes.push(("datacontenttype".into(), content_type.into()));
+    }
+    finish(record, attributes, record.payload.clone())
+}
+
+fn finish(
+    record: &Arc<Record>,
+    attributes: Vec<(Box<str>, Box<str>)>,
+    payload: Option<Bytes>,
+) -> Result<Message, Malformed> {
+    let value = |name: &str| attributes.iter().find(|(key, _)| &**key == name).map(|(_, value)| value);
+    for name in REQUIRED {
+        if value(name).is_none_or(|value| value.is_empty()) {
+            return Err(Malformed(format!("the CloudEvent lacks the required attribute `{name}`")));
+        }
+    }
+    if value("specversion").is_some_and(|version| &**version != "1.0") {
+        return Err(Malformed("only CloudEvents of specversion 1.0 are read".into()));
+    }
+    let id = value("id").cloned().unwrap_or_default();
+    Ok(Message { id, record: Arc::clone(record), attributes, payload })
+}
+
+/// An event to write.
+#[derive(Debug)]
+pub(crate) struct Event<'a> {
+    pub(crate) attributes: Vec<(&'a str, &'a str)>,
+    pub(crate) headers: Vec<Header>,
+    pub(crate) payload: Option<Bytes>,
+}
+
+/// Binary mode: attributes in headers, data in the value.
+pub(crate) fn binary(event: Event<'_>) -> Wrapped {
+    let mut headers = event.headers;
+    for (name, value) in event.attributes {
+        if name == "datacontenttype" {
+            headers.push(Header::text("content-type", value));
+        } else {
+            headers.push(Header::text(format!("ce_{name}"), value));
+        }
+    }
+    Wrapped { headers, payload: event.payload }
+}
+
+/// Structured mode: one JSON object in the value. JSON data goes in as it stands.
+pub(crate) fn structured(event: Event<'_>) -> Wrapped {
+    let attributes: Map<String, Value> =
+        event.attributes.iter().map(|(name, value)| ((*name).to_owned(), Value::String((*value).to_owned()))).collect();
+    let mut text = Value::Object(attributes).to_string();
+    if let Some(payload) = &event.payload {
+        text.truncate(text.len() - 1);
+        match serde_json::from_slice::<&RawValue>(payload) {
+            Ok(json) => text.push_str(&format!(r#","data":{}}}"#, json.get())),
+            Err(_) => text.push_str(&format!(r#","data_base64":"{}"}}"#, STANDARD.encode(payload))),
+        }
+    }
+    let mut headers = event.headers;
+    headers.push(Header::text("content-type", "application/cloudevents+json"));
+    Wrapped { headers, payload: Some(Bytes::from(text)) }
+}

@@ -1,0 +1,84 @@
+//! Order within a key: who may run, and who waits behind whom.
+
+use std::collections::{HashMap, VecDeque};
+
+use bytes::Bytes;
+
+use crate::event::DeliveryId;
+
+/// What keeps its order on a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// Every record of a partition waits for the one before it.
+    Partition,
+    /// Records of one key wait for each other; the empty key is a key, and records without one have no order.
+    #[default]
+    Key,
+    /// Nothing waits.
+    None,
+}
+
+/// What the deliveries of one lane have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum LaneKey {
+    Partition(u64),
+    Key(u64, Bytes),
+}
+
+impl LaneKey {
+    /// The lane of a record of `partition` with `key`; `None` where it waits for nobody.
+    pub(crate) fn of(order: Order, partition: u64, key: Option<&Bytes>) -> Option<Self> {
+        match order {
+            Order::Partition => Some(Self::Partition(partition)),
+            Order::Key => key.map(|key| Self::Key(partition, key.clone())),
+            Order::None => None,
+        }
+    }
+}
+
+/// The lanes that have somebody in them. The head of a lane may run; the others wait.
+#[derive(Debug, Default)]
+pub(crate) struct Lanes(HashMap<LaneKey, Lane>);
+
+#[derive(Debug)]
+struct Lane {
+    head: DeliveryId,
+    /// Does not allocate while nobody waits, the usual case.
+    waiting: VecDeque<DeliveryId>,
+}
+
+impl Lanes {
+    /// Joins the lane; says whether the delivery is its head.
+    pub(crate) fn enter(&mut self, key: &LaneKey, delivery: DeliveryId) -> bool {
+        if let Some(lane) = self.0.get_mut(key) {
+            lane.waiting.push_back(delivery);
+            return false;
+        }
+        self.0.insert(key.clone(), Lane { head: delivery, waiting: VecDeque::new() });
+        true
+    }
+
+    /// The delivery leaves its lane. Returns the new head, if the delivery was the head and somebody waited.
+    pub(crate) fn leave(&mut self, key: &LaneKey, delivery: DeliveryId) -> Option<DeliveryId> {
+        let lane = self.0.get_mut(key)?;
+        if lane.head != delivery {
+            lane.waiting.retain(|waiting| *waiting != delivery);
+            return None;
+        }
+        let next = lane.waiting.pop_front();
+        match next {
+            Some(next) => lane.head = next,
+            None => drop(self.0.remove(key)),
+        }
+        next
+    }
+
+    /// Those that wait behind `delivery`, in order.
+    pub(crate) fn behind(&self, key: &LaneKey, delivery: DeliveryId) -> Vec<DeliveryId> {
+        let Some(lane) = self.0.get(key) else { return Vec::new() };
+        if lane.head == delivery {
+            return lane.waiting.iter().copied().collect();
+        }
+        lane.waiting.iter().copied().skip_while(|waiting| *waiting != delivery).skip(1).collect()
+    }
+}

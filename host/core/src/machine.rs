@@ -1,0 +1,259 @@
+//! The order of steps, from a record's arrival to its acknowledgement.
+//!
+//! One machine serves one route. It takes [`Event`]s and answers with [`Action`]s; [`Machine::next_wake`] says when
+//! it wants an [`Event::Due`]. Kafka and SQS differ in how they acknowledge (everything up to an offset, or each
+//! message for itself, under a lease) and share everything else.
+//!
+//! A delivery's way:
+//!
+//! ```text
+//!            ┌── waits ◄── parked ◄─────────┐ retry, deferral, hold
+//! received ──┤  (behind its key)            │
+//!            └──────────► running ──► judged┴─► publishing ──► acknowledged
+//!                                               (outputs, or dead letter and error event)
+//! ```
+
+mod account;
+mod acknowledge;
+mod attempt;
+mod delivery;
+mod drain;
+mod intake;
+mod lease;
+mod memory;
+mod partition;
+mod publish;
+mod timers;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use slotmap::SlotMap;
+
+pub use account::Account;
+pub use delivery::{Delivery, Trouble};
+
+use crate::action::{Action, Ask, Fate};
+use crate::event::{DeliveryId, Event};
+use crate::lanes::Lanes;
+use crate::route::Route;
+use crate::time::Time;
+use delivery::State;
+use drain::Draining;
+use intake::Intake;
+use memory::Memory;
+use partition::Partitions;
+use timers::{Timer, Timers};
+
+/// The delivery rules of one route.
+#[derive(Debug)]
+pub struct Machine {
+    route: Arc<Route>,
+    deliveries: SlotMap<DeliveryId, Delivery>,
+    lanes: Lanes,
+    /// Heads of their lanes, in the order in which they may run.
+    ready: VecDeque<DeliveryId>,
+    /// Held deliveries whose wait is over: they are tried even while everything else is held back.
+    probes: VecDeque<DeliveryId>,
+    /// Attempts handed out and not ended, forgotten ones included.
+    running: u32,
+    /// Deliveries that wait for the host or a destination to work again.
+    held: u32,
+    /// Neither settled nor handed back.
+    live: usize,
+    intake: Intake,
+    partitions: Partitions,
+    memory: Memory,
+    timers: Timers,
+    draining: Draining,
+    actions: VecDeque<Action>,
+    /// At their end; forgotten at the next event.
+    retired: Vec<DeliveryId>,
+    account: Account,
+    chance: fastrand::Rng,
+}
+
+impl Machine {
+    /// A machine for `route`. `seed` decides over the jitter, and over nothing else.
+    pub fn new(route: Arc<Route>, seed: u64) -> Self {
+        let mut machine = Self {
+            intake: Intake::new(route.bounds),
+            route,
+            deliveries: SlotMap::with_key(),
+            lanes: Lanes::default(),
+            ready: VecDeque::new(),
+            probes: VecDeque::new(),
+            running: 0,
+            live: 0,
+            held: 0,
+            partitions: Partitions::default(),
+            memory: Memory::default(),
+            timers: Timers::default(),
+            draining: Draining::No,
+            actions: VecDeque::new(),
+            retired: Vec::new(),
+            account: Account::default(),
+            chance: fastrand::Rng::with_seed(seed),
+        };
+        machine.replenish();
+        machine
+    }
+
+    /// Takes in what happened at `now`, which must not be before the last one.
+    pub fn handle(&mut self, event: Event, now: Time) {
+        for id in self.retired.drain(..) {
+            self.deliveries.remove(id);
+        }
+        match event {
+            Event::Assigned(assignments) => self.assigned(assignments),
+            Event::Revoked(partitions) => self.revoked(&partitions, now),
+            Event::Lost(partitions) => self.lost(&partitions),
+            Event::Records { partition, records } => self.records(&partition, records, now),
+            Event::Messages(messages) => self.messages(messages, now),
+            Event::Committed(positions) => self.committed(&positions, now),
+            Event::CommitFailed(_) => self.commit_failed(now),
+            Event::Deleted(deliveries) => self.deleted(&deliveries),
+            Event::DeleteFailed(deliveries) => self.delete_failed(&deliveries, now),
+            Event::Extended { deliveries, until } => self.extended(&deliveries, until),
+            Event::LeaseLost(deliveries) => deliveries.into_iter().for_each(|id| self.lease_lost(id)),
+            Event::Ended(id, ended) => self.ended(id, ended, now),
+            Event::Durable { delivery, index: _ } => self.durable(delivery, now),
+            Event::NotDurable { delivery, index, refusal } => self.not_durable(delivery, index, refusal, now),
+            Event::Due => self.due(now),
+            Event::Drain(limit) => self.drain(limit, now),
+        }
+        self.dispatch(now);
+        self.replenish();
+        self.end_drain();
+    }
+
+    /// The next thing to do, if there is one.
+    pub fn next_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When an [`Event::Due`] is wanted, if ever. One that comes early or late does no harm.
+    pub fn next_wake(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    /// A delivery that an action names.
+    pub fn delivery(&self, id: DeliveryId) -> Option<&Delivery> {
+        self.deliveries.get(id)
+    }
+
+    /// What has come and gone so far.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Deliveries that are neither settled nor handed back.
+    pub fn in_flight(&self) -> usize {
+        self.live
+    }
+
+    /// True while a destination or plugin that cannot be reached keeps intake shut.
+    pub fn is_holding(&self) -> bool {
+        self.held > 0
+    }
+
+    fn due(&mut self, now: Time) {
+        while let Some(timer) = self.timers.pop(now) {
+            match timer {
+                Timer::Again(id) => self.again(id),
+                Timer::Publish(id) => self.publish_again(id),
+                Timer::Delete(id) => self.delete_again(id),
+                Timer::Lease(id) => self.check_lease(id, now),
+                Timer::Commit => self.commit(),
+                Timer::GiveUp(partition) => self.give_up_now(partition),
+                Timer::Drain => self.drain_limit(),
+            }
+        }
+    }
+
+    /// Hands out attempts while there is room for them.
+    fn dispatch(&mut self, now: Time) {
+        while self.running < self.route.concurrency {
+            let next = self.probes.pop_front();
+            let next = if self.held > 0 { next } else { next.or_else(|| self.ready.pop_front()) };
+            let Some(id) = next else { return };
+            // What was dropped meanwhile stays in the queue until its turn comes.
+            let Some(delivery) = self.deliveries.get_mut(id) else { continue };
+            if delivery.state != State::Waiting {
+                continue;
+            }
+            delivery.state = State::Running;
+            delivery.start_attempt(self.route.lease, now);
+            self.running += 1;
+            self.actions.push_back(Action::Handle(id));
+        }
+    }
+
+    /// Tells the source how much more it may hand over.
+    fn replenish(&mut self) {
+        if self.draining.is_draining() || self.held > 0 {
+            return;
+        }
+        if let Some((messages, bytes)) = self.intake.replenish() {
+            self.actions.push_back(Action::Ask(Ask::Grant { messages, bytes }));
+        }
+    }
+
+    /// The delivery's own end, whatever became of it. What is still out (an attempt, publications) is waited for and
+    /// then forgotten.
+    fn finish(&mut self, id: DeliveryId, fate: Fate) {
+        self.let_go(id);
+        let delivery = &mut self.deliveries[id];
+        debug_assert!(delivery.is_live(), "a delivery ends once");
+        self.account.end(fate);
+        self.live -= 1;
+        self.actions.push_back(Action::Settled { delivery: id, fate });
+        let partition = delivery.partition();
+        if delivery.is_out() {
+            delivery.state = State::Forgotten;
+        } else {
+            self.retire(id);
+        }
+        if let Some(partition) = partition {
+            self.partition_left(partition);
+        }
+    }
+
+    /// Nothing refers to it any more.
+    fn retire(&mut self, id: DeliveryId) {
+        let delivery = &mut self.deliveries[id];
+        delivery.state = State::Retired;
+        self.intake.freed(delivery.size());
+        if delivery.partition().is_none() {
+            self.intake.closed(1);
+        }
+        self.retired.push(id);
+    }
+
+    /// Leaves the lane, so that whoever waits behind it may run.
+    fn step_aside(&mut self, id: DeliveryId) {
+        let Some(lane) = self.deliveries[id].lane.take() else { return };
+        if let Some(next) = self.lanes.leave(&lane, id) {
+            self.ready.push_back(next);
+        }
+    }
+
+    /// Takes a delivery out of its lane together with all that wait behind it, in order; none of them will run.
+    fn withdraw(&mut self, id: DeliveryId) -> Vec<DeliveryId> {
+        let mut withdrawn = vec![id];
+        if let Some(lane) = self.deliveries[id].lane.clone() {
+            withdrawn.extend(self.lanes.behind(&lane, id));
+        }
+        for id in withdrawn.iter().rev() {
+            if let Some(lane) = self.deliveries[*id].lane.take() {
+                // From the last to the first, so that nobody becomes the head on the way.
+                let next = self.lanes.leave(&lane, *id);
+                debug_assert!(next.is_none(), "nobody is left behind");
+            }
+        }
+        withdrawn
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! An attempt has ended: what now.
+
+use std::time::Duration;
+
+use super::Machine;
+use super::delivery::{State, Tenure, Trouble};
+use super::timers::Timer;
+use crate::action::{Action, Fate, Next};
+use crate::dead_letter::Report;
+use crate::event::{DeliveryId, Ended};
+use crate::outcome::{Class, Failure, Outcome};
+use crate::retry::Retry;
+use crate::time::Time;
+use crate::verdict::{Reason, Standing, Verdict, judge};
+
+/// How long what is held waits for its next try.
+const HOLD: Retry = Retry {
+    max_attempts: u32::MAX,
+    initial_delay: Duration::from_millis(500),
+    max_delay: Duration::from_secs(15),
+    multiplier: 2.0,
+    jitter: 0.2,
+    max_age: Duration::MAX,
+};
+
+impl Machine {
+    pub(super) fn ended(&mut self, id: DeliveryId, mut ended: Box<Ended>, now: Time) {
+        self.running -= 1;
+        let delivery = &mut self.deliveries[id];
+        if delivery.state == State::Forgotten {
+            self.retire(id);
+            return;
+        }
+        delivery.end_attempt();
+        delivery.state = State::Parked;
+        let outcome = std::mem::replace(&mut ended.outcome, Outcome::Done(Vec::new()));
+        match outcome {
+            Outcome::Done(publications) => {
+                delivery.ended = Some(ended);
+                self.let_go(id);
+                self.publish(id, publications, Fate::Done, now);
+            }
+            Outcome::Failed(failure) => {
+                ended.outcome = Outcome::Failed(failure.clone());
+                delivery.ended = Some(ended);
+                self.failed(id, *failure, now);
+            }
+        }
+    }
+
+    fn failed(&mut self, id: DeliveryId, failure: Failure, now: Time) {
+        let class = failure.class;
+        if class != Class::HostFault {
+            self.let_go(id);
+            self.note(id, failure.clone(), now);
+        }
+        let delivery = &mut self.deliveries[id];
+        let standing = Standing {
+            attempt: delivery.attempt,
+            same_fault: delivery.trouble().map_or(0, Trouble::same_fault),
+            age: now.since(delivery.received),
+            chance: self.chance.f64(),
+        };
+        match judge(&failure, standing, &self.route.policy) {
+            Verdict::Retry(wait) => {
+                delivery.attempt += 1;
+                self.account.retried += 1;
+                self.put_off(id, Next::Retry(wait), now);
+            }
+            Verdict::Defer(wait) => {
+                self.account.deferred += 1;
+                self.put_off(id, Next::Defer(wait), now);
+            }
+            Verdict::DeadLetter(reason) => self.store(id, reason, now),
+            Verdict::Ignore => self.settle(id, Fate::Ignored, now),
+            Verdict::Hold => {
+                let wait = self.hold(id);
+                self.put_off(id, Next::Hold(wait), now);
+            }
+            Verdict::Forget => self.lease_lost(id),
+            Verdict::Stop => {
+                self.actions.push_back(Action::Stop(failure.text));
+                let wait = self.hold(id);
+                self.put_off(id, Next::Hold(wait), now);
+            }
+        }
+    }
+
+    /// Adds a failure to the delivery's history.
+    pub(super) fn note(&mut self, id: DeliveryId, failure: Failure, now: Time) {
+        let delivery = &mut self.deliveries[id];
+        delivery.trouble = Some(Trouble::add(delivery.trouble.take(), failure, now));
+    }
+
+    /// Stores the newest failure as an error.
+    pub(super) fn store(&mut self, id: DeliveryId, reason: Reason, now: Time) {
+        let delivery = &self.deliveries[id];
+        let (Some(trouble), Some(ended)) = (&delivery.trouble, &delivery.ended) else {
+            unreachable!("only a delivery that has failed is stored");
+        };
+        let report = Report {
+            route: &self.route,
+            record: &delivery.record,
+            failure: &trouble.failure,
+            reason,
+            attempts: &trouble.attempts,
+            handler: ended.handler.as_ref(),
+            usage: ended.usage,
+            trace: &ended.trace,
+            now,
+        };
+        let publications = report.publications();
+        self.publish(id, publications, Fate::DeadLettered, now);
+    }
+
+    /// Another attempt later: in the lane, or by way of the queue.
+    fn put_off(&mut self, id: DeliveryId, next: Next, now: Time) {
+        self.actions.push_back(Action::Troubled { delivery: id, next });
+        let (Next::Retry(wait) | Next::Defer(wait) | Next::Hold(wait)) = next;
+        let delivery = &self.deliveries[id];
+        let held = matches!(next, Next::Hold(_));
+        match delivery.tenure {
+            // Backoff is the queue's business, and whatever waits behind goes back with it: were it kept, the queue
+            // might hand out the first again while a later one runs here.
+            Tenure::Lease { .. } if !held || self.draining.is_draining() => self.hand_back(id, wait),
+            Tenure::Offset { partition, .. } if self.partitions.is_leaving(partition) => {
+                self.drop_lane(id, Fate::Revoked)
+            }
+            Tenure::Offset { .. } if self.draining.is_draining() => self.drop_lane(id, Fate::Released),
+            _ => self.timers.set(now.after(wait), Timer::Again(id)),
+        }
+    }
+
+    /// The wait of a parked delivery is over.
+    pub(super) fn again(&mut self, id: DeliveryId) {
+        let Some(delivery) = self.deliveries.get_mut(id) else { return };
+        if delivery.state != State::Parked {
+            return;
+        }
+        delivery.state = State::Waiting;
+        if delivery.held {
+            self.probes.push_back(id);
+        } else {
+            self.ready.push_back(id);
+        }
+    }
+
+    fn drop_lane(&mut self, id: DeliveryId, fate: Fate) {
+        for id in self.withdraw(id) {
+            self.finish(id, fate);
+        }
+    }
+
+    /// Counts the delivery among those that wait for the host or a destination. Returns for how long.
+    pub(super) fn hold(&mut self, id: DeliveryId) -> Duration {
+        let delivery = &mut self.deliveries[id];
+        delivery.holds = delivery.holds.saturating_add(1);
+        let wait = HOLD.delay(delivery.holds, None, self.chance.f64());
+        if !delivery.held {
+            delivery.held = true;
+            self.held += 1;
+            if self.held == 1 {
+                self.actions.push_back(Action::Holding(true));
+            }
+        }
+        wait
+    }
+
+    /// Whatever held the delivery is over.
+    pub(super) fn let_go(&mut self, id: DeliveryId) {
+        let delivery = &mut self.deliveries[id];
+        delivery.holds = 0;
+        if delivery.held {
+            delivery.held = false;
+            self.held -= 1;
+            if self.held == 0 {
+                self.actions.push_back(Action::Holding(false));
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! One receipt of one record, and how far it has come.
+
+use std::sync::Arc;
+
+use super::partition::PartitionKey;
+use crate::action::Fate;
+use crate::dead_letter::Attempted;
+use crate::event::Ended;
+use crate::lanes::LaneKey;
+use crate::message::Record;
+use crate::outcome::Failure;
+use crate::output::Publication;
+use crate::route::Lease;
+use crate::time::Time;
+use crate::watermark::Place;
+
+/// One receipt of one record.
+#[derive(Debug)]
+pub struct Delivery {
+    pub(super) record: Arc<Record>,
+    pub(super) attempt: u32,
+    pub(super) received: Time,
+    /// Its place among all receipts.
+    pub(super) number: u64,
+    pub(super) tenure: Tenure,
+    pub(super) state: State,
+    /// The lane it is in; `None` once it has stepped aside, and where nothing keeps order.
+    pub(super) lane: Option<LaneKey>,
+    pub(super) publications: Vec<Publication>,
+    /// Publications handed out and not answered.
+    pub(super) pending: u32,
+    /// Publications to hand out again.
+    pub(super) refused: Vec<u32>,
+    /// How often in a row it was held.
+    pub(super) holds: u32,
+    pub(super) held: bool,
+    /// Why an output can never become durable.
+    pub(super) rejection: Option<Failure>,
+    pub(super) trouble: Option<Box<Trouble>>,
+    pub(super) ended: Option<Box<Ended>>,
+    size: u64,
+}
+
+/// By what right the host has it.
+#[derive(Debug)]
+pub(super) enum Tenure {
+    Offset {
+        partition: PartitionKey,
+        place: Place,
+    },
+    Lease {
+        receipt: Arc<str>,
+        until: Time,
+        /// When the lease is looked at next.
+        check: Time,
+        /// How long the running attempt may hold it.
+        attempt_until: Option<Time>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Behind its key, or ready to run.
+    Waiting,
+    /// With a worker.
+    Running,
+    /// Until its wait is over.
+    Parked,
+    /// Until what it leads to is durable; then it ends like this.
+    Publishing(Fate),
+    /// Until the queue has deleted it; then it ends like this.
+    Deleting(Fate),
+    /// No longer ours, and something of it is still out.
+    Forgotten,
+    /// At its end.
+    Retired,
+}
+
+/// The failures of a delivery so far.
+#[derive(Debug, Clone)]
+pub struct Trouble {
+    /// The last ones, the newest last; at most [`Trouble::REMEMBERED`].
+    pub attempts: Vec<Attempted>,
+    /// The newest failure.
+    pub failure: Failure,
+    /// The fingerprint of the newest fault, and how often in a row it came.
+    pub(super) fault: Option<(u64, u32)>,
+}
+
+impl Trouble {
+    /// Failures that are remembered.
+    pub const REMEMBERED: usize = 32;
+
+    /// Adds a failure to those before.
+    pub(super) fn add(before: Option<Box<Self>>, failure: Failure, now: Time) -> Box<Self> {
+        let (mut attempts, fault) = before.map_or((Vec::new(), None), |before| (before.attempts, before.fault));
+        if attempts.len() == Self::REMEMBERED {
+            // The first stays: it says since when.
+            attempts.remove(1);
+        }
+        attempts.push(Attempted { time: now, outcome: failure.class, code: failure.code.clone() });
+        let fault = failure.fingerprint().map(|fingerprint| match fault {
+            Some((same, times)) if same == fingerprint => (fingerprint, times + 1),
+            _ => (fingerprint, 1),
+        });
+        Box::new(Self { attempts, failure, fault })
+    }
+
+    /// How often in a row the newest fault came.
+    pub(super) fn same_fault(&self) -> u32 {
+        self.fault.map_or(0, |(_, times)| times)
+    }
+}
+
+impl Delivery {
+    pub(super) fn new(record: Record, tenure: Tenure, number: u64, now: Time) -> Self {
+        Self {
+            size: record.size() as u64,
+            record: Arc::new(record),
+            attempt: 1,
+            received: now,
+            number,
+            tenure,
+            state: State::Waiting,
+            lane: None,
+            publications: Vec::new(),
+            pending: 0,
+            refused: Vec::new(),
+            holds: 0,
+            held: false,
+            rejection: None,
+            trouble: None,
+            ended: None,
+        }
+    }
+
+    /// The record, untouched.
+    pub fn record(&self) -> &Arc<Record> {
+        &self.record
+    }
+
+    /// Number of the current attempt, or of the next, from 1.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// When it was received.
+    pub fn received(&self) -> Time {
+        self.received
+    }
+
+    /// Its failures, if there were any.
+    pub fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_deref()
+    }
+
+    /// The last attempt's end; its publications stand in [`Delivery::publication`].
+    pub fn ended(&self) -> Option<&Ended> {
+        self.ended.as_deref()
+    }
+
+    /// What it leads to: the outputs, or the dead letter and then the error event.
+    pub fn publication(&self, index: u32) -> Option<&Publication> {
+        self.publications.get(index as usize)
+    }
+
+    /// How many publications it leads to.
+    pub fn publications(&self) -> usize {
+        self.publications.len()
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(super) fn partition(&self) -> Option<PartitionKey> {
+        match self.tenure {
+            Tenure::Offset { partition, .. } => Some(partition),
+            Tenure::Lease { .. } => None,
+        }
+    }
+
+    pub(super) fn receipt(&self) -> Option<&Arc<str>> {
+        match &self.tenure {
+            Tenure::Offset { .. } => None,
+            Tenure::Lease { receipt, .. } => Some(receipt),
+        }
+    }
+
+    /// Neither at its end nor forgotten.
+    pub(super) fn is_live(&self) -> bool {
+        !matches!(self.state, State::Forgotten | State::Retired)
+    }
+
+    /// An attempt or a publication of it has not been answered.
+    pub(super) fn is_out(&self) -> bool {
+        self.state == State::Running || self.pending > 0
+    }
+
+    pub(super) fn end_attempt(&mut self) {
+        if let Tenure::Lease { attempt_until, .. } = &mut self.tenure {
+            *attempt_until = None;
+        }
+    }
+
+    pub(super) fn start_attempt(&mut self, lease: Option<Lease>, now: Time) {
+        if let (Tenure::Lease { attempt_until, .. }, Some(lease)) = (&mut self.tenure, lease) {
+            *attempt_until = Some(now.after(lease.attempt_limit));
+        }
+    }
+}

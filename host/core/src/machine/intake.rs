@@ -1,0 +1,144 @@
+//! Bounds: how much may be in flight, in messages and in bytes.
+
+use std::sync::Arc;
+
+use super::Machine;
+use super::delivery::{Delivery, State, Tenure};
+use super::timers::Timer;
+use crate::action::{Ask, Fate};
+use crate::event::{Leased, Partition};
+use crate::lanes::LaneKey;
+use crate::message::Record;
+use crate::route::Bounds;
+use crate::time::Time;
+
+/// Grants smaller than this share of the bound wait until there is more: they would cost a wake-up each.
+const SHARE: u32 = 8;
+
+/// What is in flight and what was granted.
+#[derive(Debug)]
+pub(super) struct Intake {
+    bounds: Bounds,
+    /// Received, and not covered by a commit point or gone from the queue.
+    open: u32,
+    /// Bytes of records in memory.
+    held: u64,
+    /// Granted and not yet used; the source counts the same way. Bytes may fall below zero by the last record.
+    messages: u32,
+    bytes: i64,
+}
+
+impl Intake {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self { bounds, open: 0, held: 0, messages: 0, bytes: 0 }
+    }
+
+    fn received(&mut self, size: u64) {
+        self.messages = self.messages.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub_unsigned(size);
+    }
+
+    fn opened(&mut self, size: u64) {
+        self.open += 1;
+        self.held += size;
+    }
+
+    /// The commit point has passed this many, or the queue is rid of them.
+    pub(super) fn closed(&mut self, messages: usize) {
+        self.open -= u32::try_from(messages).unwrap_or(u32::MAX).min(self.open);
+    }
+
+    pub(super) fn freed(&mut self, size: u64) {
+        self.held -= size.min(self.held);
+    }
+
+    /// Most records of one partition above its commit point, so that one that stands still leaves room for the others.
+    pub(super) fn share_of_each(&self, partitions: usize) -> usize {
+        (self.bounds.messages as usize / partitions.max(1)).max(1)
+    }
+
+    /// What to grant, if it is worth a word.
+    pub(super) fn replenish(&mut self) -> Option<(u32, u64)> {
+        let messages = self.bounds.messages.saturating_sub(self.open + self.messages);
+        let left = u64::try_from(self.bytes).unwrap_or(0);
+        let bytes = self.bounds.bytes.saturating_sub(self.held + left);
+        let enough = |room: u64, bound: u64, rest: bool| room > 0 && (rest || room >= bound / u64::from(SHARE));
+        let worth = enough(messages.into(), self.bounds.messages.into(), self.messages == 0)
+            || enough(bytes, self.bounds.bytes, self.bytes <= 0);
+        if !worth {
+            return None;
+        }
+        self.messages += messages;
+        self.bytes = self.bytes.saturating_add_unsigned(bytes);
+        Some((messages, bytes))
+    }
+
+    #[cfg(test)]
+    pub(super) fn in_flight(&self) -> (u32, u64) {
+        (self.open, self.held)
+    }
+}
+
+impl Machine {
+    pub(super) fn records(&mut self, partition: &Partition, records: Vec<Record>, now: Time) {
+        let key = self.partitions.find(partition);
+        for record in records {
+            let size = record.size() as u64;
+            self.intake.received(size);
+            let crate::message::Position::Offset { offset, .. } = record.position else { continue };
+            let Some(key) = key.filter(|_| !self.draining.is_draining()) else { continue };
+            // The client repeats records after a seek; they are in hand or settled already.
+            let Some(place) = self.partitions.receive(key, offset) else { continue };
+            self.receive(record, Tenure::Offset { partition: key, place }, 1, now);
+        }
+        if let Some(key) = key {
+            self.pause_if_full(key);
+        }
+    }
+
+    pub(super) fn messages(&mut self, messages: Vec<Leased>, now: Time) {
+        let mut unwanted: Vec<Arc<str>> = Vec::new();
+        for Leased { record, receipt, receives, until } in messages {
+            self.intake.received(record.size() as u64);
+            let check = self.lease_check(until);
+            let tenure = Tenure::Lease { receipt: Arc::clone(&receipt), until, check, attempt_until: None };
+            let id = self.receive(record, tenure, receives, now);
+            self.timers.set(check, Timer::Lease(id));
+            if self.draining.is_draining() {
+                self.withdraw(id);
+                self.finish(id, Fate::Released);
+                unwanted.push(receipt);
+            }
+        }
+        self.release(unwanted, std::time::Duration::ZERO);
+    }
+
+    fn receive(&mut self, record: Record, tenure: Tenure, receives: u32, now: Time) -> crate::event::DeliveryId {
+        let partition = match &tenure {
+            Tenure::Offset { partition, .. } => partition.number(),
+            Tenure::Lease { .. } => 0,
+        };
+        let lane = LaneKey::of(self.route.order, partition, record.key.as_ref());
+        let mut delivery = Delivery::new(record, tenure, self.account.received, now);
+        if delivery.partition().is_none() {
+            self.recall(&mut delivery, receives);
+        }
+        self.account.received += 1;
+        self.live += 1;
+        self.intake.opened(delivery.size());
+        delivery.lane.clone_from(&lane);
+        debug_assert_eq!(delivery.state, State::Waiting);
+        let id = self.deliveries.insert(delivery);
+        if lane.is_none_or(|lane| self.lanes.enter(&lane, id)) {
+            self.ready.push_back(id);
+        }
+        id
+    }
+
+    /// Hands messages back to their queue, to be received again after `delay`.
+    pub(super) fn release(&mut self, receipts: Vec<Arc<str>>, delay: std::time::Duration) {
+        if !receipts.is_empty() {
+            self.actions.push_back(crate::action::Action::Ask(Ask::Release { receipts, delay }));
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Leases: extended while needed, and given up when lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Machine;
+use super::delivery::Tenure;
+use super::timers::Timer;
+use crate::action::{Action, Ask, Fate};
+use crate::event::DeliveryId;
+use crate::time::Time;
+
+impl Machine {
+    /// When a lease that ends at `until` is looked at: with half of it left to try again.
+    pub(super) fn lease_check(&self, until: Time) -> Time {
+        until.before(self.lease_length() / 2)
+    }
+
+    fn lease_length(&self) -> Duration {
+        self.route.lease.unwrap_or_default().length
+    }
+
+    pub(super) fn check_lease(&mut self, id: DeliveryId, now: Time) {
+        let length = self.lease_length();
+        let Some(delivery) = self.deliveries.get_mut(id).filter(|delivery| delivery.is_live()) else { return };
+        let Tenure::Lease { receipt, until, check, attempt_until } = &mut delivery.tenure else { return };
+        if now < *check {
+            return;
+        }
+        if now >= *until {
+            self.lease_lost(id);
+            return;
+        }
+        *check = *until;
+        // An attempt that takes too long lets its lease run out.
+        if attempt_until.is_none_or(|limit| now < limit) {
+            let extend = Ask::Extend { delivery: id, receipt: Arc::clone(receipt), lease: length };
+            self.actions.push_back(Action::Ask(extend));
+        }
+        self.timers.set(*until, Timer::Lease(id));
+    }
+
+    pub(super) fn extended(&mut self, deliveries: &[DeliveryId], ends: Time) {
+        let next = self.lease_check(ends);
+        for id in deliveries {
+            let Some(delivery) = self.deliveries.get_mut(*id) else { continue };
+            if let Tenure::Lease { until, check, .. } = &mut delivery.tenure {
+                *until = ends;
+                *check = next;
+                self.timers.set(next, Timer::Lease(*id));
+            }
+        }
+    }
+
+    /// The message may be with somebody else: it must not be acknowledged, and nothing behind it may run before it.
+    pub(super) fn lease_lost(&mut self, id: DeliveryId) {
+        if !self.deliveries.get(id).is_some_and(super::Delivery::is_live) {
+            return;
+        }
+        let withdrawn = self.withdraw(id);
+        self.finish(id, Fate::Revoked);
+        self.hand_back_all(&withdrawn[1..], Duration::ZERO);
+    }
+
+    /// The message goes back to its queue, and so does all that waits behind it.
+    pub(super) fn hand_back(&mut self, id: DeliveryId, delay: Duration) {
+        let withdrawn = self.withdraw(id);
+        self.hand_back_all(&withdrawn, delay);
+    }
+
+    pub(super) fn hand_back_all(&mut self, withdrawn: &[DeliveryId], delay: Duration) {
+        let receipts = withdrawn.iter().filter_map(|id| self.deliveries[*id].receipt().cloned()).collect();
+        self.release(receipts, delay);
+        for id in withdrawn {
+            self.remember(*id);
+            self.finish(*id, Fate::Released);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The partitions that are ours, and how they come and go.
+
+use std::collections::HashMap;
+
+use slotmap::{Key, SlotMap};
+
+use super::Machine;
+use super::delivery::State;
+use super::timers::Timer;
+use crate::action::{Action, Ask, Fate, Position};
+use crate::event::{Assignment, Partition};
+use crate::time::Time;
+use crate::watermark::{Place, Watermark};
+
+slotmap::new_key_type! {
+    /// One assignment of one partition: when it comes back it is another.
+    pub(super) struct PartitionKey;
+}
+
+impl PartitionKey {
+    pub(super) fn number(self) -> u64 {
+        self.data().as_ffi()
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Partitions {
+    slots: SlotMap<PartitionKey, Slot>,
+    index: HashMap<Partition, PartitionKey>,
+    /// A commit is with the broker.
+    pub(super) committing: bool,
+    /// The commit timer runs.
+    pub(super) timer: bool,
+    /// The broker has refused the last commit.
+    pub(super) refused: bool,
+}
+
+#[derive(Debug)]
+struct Slot {
+    partition: Partition,
+    watermark: Watermark,
+    /// What the broker has, as far as we know.
+    committed: Option<i64>,
+    /// Deliveries that are neither settled nor forgotten.
+    live: u32,
+    paused: bool,
+    /// The group wants it back: nothing starts, what runs may finish.
+    leaving: bool,
+}
+
+impl Slot {
+    /// What to commit, if it is more than the broker has.
+    fn position(&self) -> Option<Position> {
+        let offset = self.watermark.commit_point().filter(|_| self.watermark.has_settled())?;
+        let news = self.committed.is_none_or(|committed| offset > committed);
+        news.then(|| Position { partition: self.partition.clone(), offset, metadata: "".into() })
+    }
+}
+
+impl Partitions {
+    pub(super) fn find(&self, partition: &Partition) -> Option<PartitionKey> {
+        self.index.get(partition).copied()
+    }
+
+    pub(super) fn receive(&mut self, key: PartitionKey, offset: i64) -> Option<Place> {
+        let slot = self.slots.get_mut(key)?;
+        let place = slot.watermark.receive(offset)?;
+        slot.live += 1;
+        Some(place)
+    }
+
+    /// Settles a place. Returns how many records the commit point has passed by it; `None` if the partition is gone.
+    pub(super) fn settle(&mut self, key: PartitionKey, place: Place) -> Option<usize> {
+        Some(self.slots.get_mut(key)?.watermark.settle(place))
+    }
+
+    pub(super) fn is_leaving(&self, key: PartitionKey) -> bool {
+        self.slots.get(key).is_none_or(|slot| slot.leaving)
+    }
+
+    pub(super) fn positions(&self) -> Vec<Position> {
+        self.slots.values().filter(|slot| !slot.leaving).filter_map(Slot::position).collect()
+    }
+}
+
+impl Machine {
+    pub(super) fn assigned(&mut self, assignments: Vec<Assignment>) {
+        for Assignment { partition, metadata: _ } in assignments {
+            let slot = Slot {
+                partition: partition.clone(),
+                watermark: Watermark::default(),
+                committed: None,
+                live: 0,
+                paused: false,
+                leaving: false,
+            };
+            let key = self.partitions.slots.insert(slot);
+            if let Some(before) = self.partitions.index.insert(partition, key) {
+                debug_assert!(false, "assigned twice");
+                self.partitions.slots.remove(before);
+            }
+        }
+        self.share_anew();
+    }
+
+    pub(super) fn revoked(&mut self, partitions: &[Partition], now: Time) {
+        for partition in partitions {
+            let Some(key) = self.partitions.find(partition) else {
+                let give_up = Ask::GiveUp { partition: partition.clone(), commit: None };
+                self.actions.push_back(Action::Ask(give_up));
+                continue;
+            };
+            self.partitions.slots[key].leaving = true;
+            self.drop_what_has_not_started(key);
+            self.timers.set(now.after(self.route.release_limit), Timer::GiveUp(key));
+            self.give_up_if_idle(key);
+        }
+        self.share_anew();
+    }
+
+    pub(super) fn lost(&mut self, partitions: &[Partition]) {
+        for partition in partitions {
+            let Some(key) = self.partitions.find(partition) else { continue };
+            // Forgotten first: nothing that ends now may still be committed.
+            self.forget(key);
+            self.drop_everything(key);
+        }
+        self.share_anew();
+    }
+
+    /// The limit for what runs is over.
+    pub(super) fn give_up_now(&mut self, key: PartitionKey) {
+        if self.partitions.slots.contains_key(key) {
+            self.drop_everything(key);
+            self.give_up_if_idle(key);
+        }
+    }
+
+    /// A delivery of this partition has come to its end.
+    pub(super) fn partition_left(&mut self, key: PartitionKey) {
+        let Some(slot) = self.partitions.slots.get_mut(key) else { return };
+        slot.live -= 1;
+        self.give_up_if_idle(key);
+        self.resume_if_room(key);
+    }
+
+    fn give_up_if_idle(&mut self, key: PartitionKey) {
+        let Some(slot) = self.partitions.slots.get(key) else { return };
+        if slot.leaving && slot.live == 0 {
+            let give_up = Ask::GiveUp { partition: slot.partition.clone(), commit: slot.position() };
+            self.actions.push_back(Action::Ask(give_up));
+            self.forget(key);
+        }
+    }
+
+    fn forget(&mut self, key: PartitionKey) {
+        if let Some(slot) = self.partitions.slots.remove(key) {
+            self.intake.closed(slot.watermark.open());
+            self.partitions.index.remove(&slot.partition);
+        }
+    }
+
+    fn drop_what_has_not_started(&mut self, key: PartitionKey) {
+        self.drop_of(key, |state| matches!(state, State::Waiting | State::Parked));
+    }
+
+    fn drop_everything(&mut self, key: PartitionKey) {
+        self.drop_of(key, |_| true);
+    }
+
+    fn drop_of(&mut self, key: PartitionKey, which: impl Fn(State) -> bool) {
+        let live = self.deliveries.iter().filter(|(_, delivery)| delivery.is_live() && which(delivery.state));
+        let chosen: Vec<_> = live.filter(|(_, delivery)| delivery.partition() == Some(key)).map(|(id, _)| id).collect();
+        // All leave their lanes before the first ends, so that nobody moves up.
+        for id in &chosen {
+            self.withdraw(*id);
+        }
+        for id in chosen {
+            self.finish(id, Fate::Revoked);
+        }
+    }
+
+    /// A partition with its share of the bound above the commit point takes no more until some of it is settled.
+    pub(super) fn pause_if_full(&mut self, key: PartitionKey) {
+        let share = self.intake.share_of_each(self.partitions.slots.len());
+        let Some(slot) = self.partitions.slots.get_mut(key) else { return };
+        if !slot.paused && !slot.leaving && slot.watermark.open() >= share {
+            slot.paused = true;
+            self.actions.push_back(Action::Ask(Ask::Pause(slot.partition.clone())));
+        }
+    }
+
+    fn resume_if_room(&mut self, key: PartitionKey) {
+        let share = self.intake.share_of_each(self.partitions.slots.len());
+        let Some(slot) = self.partitions.slots.get_mut(key) else { return };
+        if slot.paused && !slot.leaving && slot.watermark.open() <= share * 3 / 4 {
+            slot.paused = false;
+            self.actions.push_back(Action::Ask(Ask::Resume(slot.partition.clone())));
+        }
+    }
+
+    /// Partitions came or went: each has another share now.
+    fn share_anew(&mut self) {
+        let keys: Vec<_> = self.partitions.slots.keys().collect();
+        for key in keys {
+            self.pause_if_full(key);
+            self.resume_if_room(key);
+        }
+    }
+
+    pub(super) fn note_committed(&mut self, position: &Position) {
+        if let Some(key) = self.partitions.find(&position.partition) {
+            let slot = &mut self.partitions.slots[key];
+            slot.committed = slot.committed.max(Some(position.offset));
+        }
+    }
+}

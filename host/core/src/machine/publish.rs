@@ -1,0 +1,103 @@
+//! Effects before acknowledgement: outputs, or the dead letter and the error event.
+
+use super::Machine;
+use super::delivery::{State, Tenure};
+use super::timers::Timer;
+use crate::action::{Action, Fate, Next};
+use crate::dead_letter;
+use crate::event::{DeliveryId, Refusal};
+use crate::outcome::Failure;
+use crate::output::Publication;
+use crate::time::Time;
+use crate::verdict::Reason;
+
+/// Where the dead letter stands among the publications of a failure; the error event follows.
+const DEAD_LETTER: u32 = 0;
+
+impl Machine {
+    /// Hands out all publications; when the last is durable, the delivery is settled with `fate`.
+    pub(super) fn publish(&mut self, id: DeliveryId, publications: Vec<Publication>, fate: Fate, now: Time) {
+        let count = u32::try_from(publications.len()).expect("the limit on outputs is far lower");
+        let delivery = &mut self.deliveries[id];
+        delivery.publications = publications;
+        delivery.state = State::Publishing(fate);
+        if count == 0 {
+            self.settle(id, fate, now);
+            return;
+        }
+        delivery.pending = count;
+        let offset = matches!(delivery.tenure, Tenure::Offset { .. });
+        for index in 0..count {
+            self.actions.push_back(Action::Publish { delivery: id, index });
+        }
+        // The outputs are on their way in order, and the commit point waits for them: the next of the key may run.
+        // A queue acknowledges each message for itself, so there the next one waits for durability.
+        if fate == Fate::Done && offset {
+            self.step_aside(id);
+        }
+    }
+
+    pub(super) fn durable(&mut self, id: DeliveryId, now: Time) {
+        let delivery = &mut self.deliveries[id];
+        delivery.pending -= 1;
+        if delivery.state == State::Publishing(Fate::Done) {
+            self.account.outputs += 1;
+        }
+        self.answered(id, now);
+    }
+
+    pub(super) fn not_durable(&mut self, id: DeliveryId, index: u32, refusal: Refusal, now: Time) {
+        let delivery = &mut self.deliveries[id];
+        delivery.pending -= 1;
+        match (refusal, delivery.state) {
+            (Refusal::Rejected(code, text), State::Publishing(Fate::Done)) => {
+                delivery.rejection.get_or_insert_with(|| Failure::contract(code, text));
+            }
+            (Refusal::Rejected(..), State::Publishing(_)) if index == DEAD_LETTER => {
+                // With the reason beside it the original may have become too large; alone it once had room.
+                let publication = &mut delivery.publications[DEAD_LETTER as usize];
+                *publication = dead_letter::bare(&delivery.record, publication.destination.clone());
+                delivery.refused.push(index);
+            }
+            // An error event that nobody will ever take is no reason to stand still: the original is stored.
+            (Refusal::Rejected(..), State::Publishing(_)) => {}
+            _ => delivery.refused.push(index),
+        }
+        self.answered(id, now);
+    }
+
+    /// One publication less is out.
+    fn answered(&mut self, id: DeliveryId, now: Time) {
+        let delivery = &mut self.deliveries[id];
+        if delivery.pending > 0 {
+            return;
+        }
+        let State::Publishing(fate) = delivery.state else {
+            self.retire(id);
+            return;
+        };
+        if let Some(rejection) = delivery.rejection.take() {
+            // It would be refused again whatever the handler does, and the next of the key may have run: no retry.
+            delivery.refused.clear();
+            self.note(id, rejection, now);
+            self.store(id, Reason::Permanent, now);
+        } else if delivery.refused.is_empty() {
+            self.settle(id, fate, now);
+        } else {
+            let wait = self.hold(id);
+            self.actions.push_back(Action::Troubled { delivery: id, next: Next::Hold(wait) });
+            self.timers.set(now.after(wait), Timer::Publish(id));
+        }
+    }
+
+    /// Tries again what was refused.
+    pub(super) fn publish_again(&mut self, id: DeliveryId) {
+        let Some(delivery) = self.deliveries.get_mut(id) else { return };
+        if !matches!(delivery.state, State::Publishing(_)) || delivery.pending > 0 {
+            return;
+        }
+        let refused = std::mem::take(&mut delivery.refused);
+        delivery.pending = u32::try_from(refused.len()).expect("no more than there are publications");
+        self.actions.extend(refused.into_iter().map(|index| Action::Publish { delivery: id, index }));
+    }
+}

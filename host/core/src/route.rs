@@ -1,0 +1,146 @@
+//! What a route says: how its messages are read, ordered, bounded, judged, and where things go.
+
+mod outputs;
+mod trace;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::envelope::{Envelope, Wrapping};
+use crate::event::Trace;
+use crate::lanes::Order;
+use crate::message::{Message, Record};
+use crate::outcome::{Class, Code, Failure};
+use crate::output::Destination;
+use crate::template::Template;
+use crate::verdict::Policy;
+
+/// A route: from one source through one handler to its outputs.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Its name.
+    pub name: Box<str>,
+    /// The service it belongs to; stands in what the host writes.
+    pub service: Box<str>,
+    /// The consumer group, on Kafka.
+    pub group: Option<Box<str>>,
+    /// How records are read.
+    pub envelope: Envelope,
+    /// Event types that the handler takes; all where this is `None`. The type is the attribute `type`.
+    pub accept: Option<Vec<Box<str>>>,
+    /// What keeps its order.
+    pub order: Order,
+    /// Attempts at once, at least 1.
+    pub concurrency: u32,
+    /// How much may be in flight.
+    pub bounds: Bounds,
+    /// Longest time between a settled record and its commit.
+    pub commit_interval: Duration,
+    /// How long a revoked partition may wait for what runs.
+    pub release_limit: Duration,
+    /// What a source with leases gives; `None` on Kafka.
+    pub lease: Option<Lease>,
+    /// What to do about failures.
+    pub policy: Policy,
+    /// Logical outputs by name.
+    pub outputs: BTreeMap<Box<str>, OutputRule>,
+    /// Where the records of failures go.
+    pub dead_letter: DeadLetterRule,
+    /// Where the error events go, if anywhere.
+    pub errors: Option<Destination>,
+}
+
+/// How much may be received and not covered by a commit, or not deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Messages; at least 1.
+    pub messages: u32,
+    /// Bytes held in memory, by [`Record::size`]; the last record may go over.
+    pub bytes: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { messages: 10_000, bytes: 64 << 20 }
+    }
+}
+
+/// How leases are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// How long one lasts before it is extended.
+    pub length: Duration,
+    /// How long one attempt may hold a message.
+    pub attempt_limit: Duration,
+}
+
+impl Default for Lease {
+    fn default() -> Self {
+        Self { length: Duration::from_secs(60), attempt_limit: Duration::from_secs(900) }
+    }
+}
+
+/// Where a logical output goes, and how it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutputRule {
+    /// The topic or queue.
+    pub destination: Destination,
+    /// The envelope to put on.
+    pub wrapping: Wrapping,
+    /// The key where the handler gives none; the message's key where there is no template either.
+    pub key: Option<Template>,
+    /// The group on a FIFO queue; the key where there is none.
+    pub group: Option<Template>,
+    /// The deduplication id on a FIFO queue; the id of the output where there is none.
+    pub deduplication: Option<Template>,
+    /// Longest key and payload together that the destination takes, in bytes.
+    pub max_bytes: usize,
+}
+
+/// Where dead letters go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeadLetterRule {
+    /// To the topic named like the record's, with `.dlq` behind.
+    OwnTopic,
+    /// To one place.
+    To(Destination),
+}
+
+impl DeadLetterRule {
+    /// Where a dead letter of this record goes.
+    pub fn destination(&self, record: &Record) -> Destination {
+        match self {
+            Self::OwnTopic => Destination::Kafka(format!("{}.dlq", record.source).into()),
+            Self::To(destination) => destination.clone(),
+        }
+    }
+}
+
+impl Route {
+    /// Takes the envelope off and checks that the route takes the message.
+    ///
+    /// # Errors
+    /// `malformed` or `unrouted`.
+    pub fn admit(&self, record: &Arc<Record>) -> Result<Message, Failure> {
+        let message = self.envelope.decode(record)?;
+        let Some(accept) = &self.accept else { return Ok(message) };
+        let kind = message.attribute("type");
+        if kind.is_some_and(|kind| accept.iter().any(|accepted| **accepted == *kind)) {
+            return Ok(message);
+        }
+        let text = match kind {
+            Some(kind) => format!("the route takes no event of type `{kind}`"),
+            None => "the message has no attribute `type`, which the route selects by".to_owned(),
+        };
+        Err(Failure::new(Class::Unrouted, Code::NO_ROUTE, text))
+    }
+
+    /// The ids by which people follow the message.
+    pub fn trace(&self, message: &Message) -> Trace {
+        trace::of(message)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! From what a handler asks for to what leaves the host.
+
+use bytes::Bytes;
+
+use super::{OutputRule, Route, trace};
+use crate::envelope::{self, Event, Wrapped, Wrapping};
+use crate::event::Trace;
+use crate::message::{Header, Message, text_header};
+use crate::outcome::{Code, Failure};
+use crate::output::{Destination, Output, Publication};
+use crate::template::{Scope, Template};
+use crate::time::Time;
+
+impl Route {
+    /// Maps each output to its destination. The id of output i is `<message id>/<i>`, the same at every attempt.
+    ///
+    /// # Errors
+    /// `contract_broken`: an output names none of the route's outputs, lacks a name that a template needs, or is too
+    /// large for its destination. Nothing has left then.
+    pub fn resolve(
+        &self,
+        message: &Message,
+        trace: &Trace,
+        outputs: Vec<Output>,
+        now: Time,
+    ) -> Result<Vec<Publication>, Failure> {
+        let resolved = outputs.into_iter().enumerate();
+        resolved.map(|(index, output)| self.resolve_one(message, trace, index, output, now)).collect()
+    }
+
+    fn resolve_one(
+        &self,
+        message: &Message,
+        trace: &Trace,
+        index: usize,
+        mut output: Output,
+        now: Time,
+    ) -> Result<Publication, Failure> {
+        let rule = self.outputs.get(&*output.to).ok_or_else(|| self.unknown(&output.to))?;
+        let output_id = format!("{}/{index}", message.id);
+        let fill = |template: &Option<Template>, output: &Output| match template {
+            None => Ok(None),
+            Some(template) => {
+                let filled = template.fill(Scope { output, message, output_id: &output_id });
+                filled.map(Some).map_err(|error| {
+                    let text = format!("output `{}`, template `{template}`: {error}", output.to);
+                    Failure::contract(Code::INVALID_RESULT, text)
+                })
+            }
+        };
+        if output.key.is_none() {
+            output.key = match fill(&rule.key, &output)? {
+                Some(key) => Some(Bytes::from(key)),
+                None => message.record.key.clone(),
+            };
+        }
+        let (mut group, mut deduplication) = (None, None);
+        if matches!(&rule.destination, Destination::Sqs(queue) if queue.ends_with(".fifo")) {
+            group = match fill(&rule.group, &output)? {
+                Some(group) => Some(group.into()),
+                None => Some(text_key(&output)?),
+            };
+            deduplication = Some(fill(&rule.deduplication, &output)?.unwrap_or_else(|| output_id.clone()).into());
+        }
+        self.add_standard_headers(&mut output.headers, message, trace, now);
+        let Wrapped { headers, payload } = self.wrap(rule, message, &output_id, &output, now)?;
+        let size = output.key.as_ref().map_or(0, Bytes::len) + payload.as_ref().map_or(0, Bytes::len);
+        if size > rule.max_bytes {
+            let (to, limit) = (&output.to, rule.max_bytes);
+            let text = format!("output `{to}` has {size} bytes, its destination takes {limit}");
+            return Err(Failure::contract(Code::OUTPUT_TOO_LARGE, text));
+        }
+        let destination = rule.destination.clone();
+        Ok(Publication { destination, key: output.key, headers, payload, timestamp_ms: None, group, deduplication })
+    }
+
+    fn unknown(&self, name: &str) -> Failure {
+        let known: Vec<&str> = self.outputs.keys().map(|name| &**name).collect();
+        let text = format!("route `{}` has no output `{name}`; it has: {}", self.name, known.join(", "));
+        Failure::contract(Code::UNKNOWN_OUTPUT, text)
+    }
+
+    /// What the host writes on everything, unless the handler has written it itself.
+    fn add_standard_headers(&self, headers: &mut Vec<Header>, message: &Message, trace: &Trace, now: Time) {
+        let mut add = |name: &str, value: &dyn Fn() -> String| {
+            if text_header(headers, name).is_none() {
+                headers.push(Header::text(name, value()));
+            }
+        };
+        add("timestamp", &|| now.to_string());
+        add("source", &|| self.service.to_string());
+        add(trace::CORRELATION, &|| trace.correlation.to_string());
+        add(trace::CAUSATION, &|| message.id.to_string());
+        add(trace::TRACEPARENT, &|| trace::child(trace, &self.name));
+    }
+
+    fn wrap(
+        &self,
+        rule: &OutputRule,
+        message: &Message,
+        output_id: &str,
+        output: &Output,
+        now: Time,
+    ) -> Result<Wrapped, Failure> {
+        if rule.wrapping == Wrapping::Raw {
+            return Ok(Wrapped { headers: output.headers.clone(), payload: output.payload.clone() });
+        }
+        let time = now.to_string();
+        let source = format!("/{}", self.service);
+        let given = |name: &str| output.attributes.iter().find(|(key, _)| &**key == name).map(|(_, value)| &**value);
+        let kind = given("type").or_else(|| message.attribute("type")).ok_or_else(|| {
+            let text = format!("output `{}` becomes a CloudEvent and has no attribute `type`", output.to);
+            Failure::contract(Code::INVALID_RESULT, text)
+        })?;
+        let mut attributes = vec![("specversion", "1.0"), ("id", output_id), ("type", kind)];
+        attributes.push(("source", given("source").unwrap_or(&source)));
+        attributes.push(("time", given("time").unwrap_or(&time)));
+        for (name, value) in &output.attributes {
+            if attributes.iter().any(|(taken, _)| *taken == &**name) {
+                continue;
+            }
+            if !envelope::is_attribute_name(name) {
+                let text = format!("output `{}`: `{name}` is no CloudEvents attribute (a-z and 0-9)", output.to);
+                return Err(Failure::contract(Code::INVALID_RESULT, text));
+            }
+            attributes.push((name, value));
+        }
+        if given("datacontenttype").is_none() {
+            attributes.push(("datacontenttype", "application/json"));
+        }
+        let event = Event { attributes, headers: output.headers.clone(), payload: output.payload.clone() };
+        Ok(match rule.destination {
+            Destination::Kafka(_) => envelope::binary(event),
+            Destination::Sqs(_) => envelope::structured(event),
+        })
+    }
+}
+
+/// FIFO queues need a group, and groups are text.
+fn text_key(output: &Output) -> Result<Box<str>, Failure> {
+    let broken = |what: &str| {
+        let text = format!("output `{}` goes to a FIFO queue and {what}", output.to);
+        Failure::contract(Code::INVALID_RESULT, text)
+    };
+    let key = output.key.as_ref().ok_or_else(|| broken("has neither a group nor a key"))?;
+    std::str::from_utf8(key).map(Into::into).map_err(|_| broken("its key is not text"))
+}

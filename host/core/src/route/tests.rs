@@ -1,0 +1,125 @@
+use bytes::Bytes;
+
+use super::*;
+use crate::message::{Header, Position, text_header};
+use crate::output::{Output, Publication};
+use crate::time::Time;
+
+fn rule(destination: Destination) -> OutputRule {
+    OutputRule { destination, wrapping: Wrapping::Raw, key: None, group: None, deduplication: None, max_bytes: 100 }
+}
+
+fn route(outputs: &[(&str, OutputRule)]) -> Route {
+    Route {
+        name: "r".into(),
+        service: "shop".into(),
+        group: None,
+        envelope: Envelope::CloudEvents,
+        accept: Some(vec!["order.placed".into()]),
+        order: Order::Key,
+        concurrency: 1,
+        bounds: Bounds::default(),
+        commit_interval: Duration::from_secs(1),
+        release_limit: Duration::from_secs(10),
+        lease: None,
+        policy: Policy::default(),
+        outputs: outputs.iter().map(|(name, rule)| ((*name).into(), rule.clone())).collect(),
+        dead_letter: DeadLetterRule::OwnTopic,
+        errors: None,
+    }
+}
+
+fn record(kind: &str) -> Arc<Record> {
+    let text = format!(r#"{{"specversion":"1.0","id":"e-1","source":"/s","type":"{kind}","entityid":"o-1"}}"#);
+    Arc::new(Record {
+        source: "orders".into(),
+        position: Position::Offset { partition: 0, offset: 1 },
+        key: Some(Bytes::from_static(b"k")),
+        headers: vec![Header::text("correlation-id", "c-9")],
+        payload: Some(Bytes::from(text)),
+        timestamp_ms: None,
+    })
+}
+
+fn resolved(route: &Route, output: Output) -> Result<Publication, Failure> {
+    let message = route.admit(&record("order.placed")).expect("accepted");
+    let trace = route.trace(&message);
+    Ok(route.resolve(&message, &trace, vec![output], Time::from_millis(0))?.remove(0))
+}
+
+fn output(to: &str) -> Output {
+    Output { to: to.into(), payload: Some(Bytes::from_static(b"{}")), ..Output::default() }
+}
+
+#[test]
+fn a_type_that_the_route_does_not_take_is_unrouted() {
+    let failure = route(&[]).admit(&record("order.lost")).expect_err("another type");
+    assert_eq!((failure.class, failure.code), (Class::Unrouted, Code::NO_ROUTE));
+    assert!(failure.text.contains("order.lost"));
+}
+
+#[test]
+fn an_unknown_output_is_told_with_those_there_are() {
+    let route = route(&[("priced", rule(Destination::Kafka("p".into())))]);
+    let failure = resolved(&route, output("prized")).expect_err("unknown");
+    assert_eq!(failure.code, Code::UNKNOWN_OUTPUT);
+    assert_eq!(&*failure.text, "route `r` has no output `prized`; it has: priced");
+}
+
+#[test]
+fn the_key_is_the_handlers_then_the_templates_then_the_messages() {
+    let plain = route(&[("priced", rule(Destination::Kafka("p".into())))]);
+    let key = |route, output| resolved(route, output).expect("resolves").key.expect("a key");
+    assert_eq!(key(&plain, output("priced")), "k");
+    let template = Template::parse("{entityid}!").ok();
+    let templated = route(&[("priced", OutputRule { key: template, ..rule(Destination::Kafka("p".into())) })]);
+    assert_eq!(key(&templated, output("priced")), "o-1!");
+    assert_eq!(key(&templated, Output { key: Some(Bytes::from_static(b"own")), ..output("priced") }), "own");
+}
+
+#[test]
+fn what_the_host_writes_says_when_whence_and_why() {
+    let route = route(&[("priced", rule(Destination::Kafka("p".into())))]);
+    let own = Header::text("source", "handler");
+    let headers = resolved(&route, Output { headers: vec![own], ..output("priced") }).expect("resolves").headers;
+    assert_eq!(text_header(&headers, "timestamp"), Some("1970-01-01T00:00:00.000Z"));
+    assert_eq!(text_header(&headers, "source"), Some("handler"));
+    assert_eq!(text_header(&headers, "correlation-id"), Some("c-9"));
+    assert_eq!(text_header(&headers, "causation-id"), Some("e-1"));
+    assert!(text_header(&headers, "traceparent").is_some());
+}
+
+#[test]
+fn a_fifo_queue_gets_a_group_and_an_id_that_repeats_can_be_known_by() {
+    let queue = rule(Destination::Sqs("q.fifo".into()));
+    let route = route(&[("tasks", queue)]);
+    let publication = resolved(&route, output("tasks")).expect("resolves");
+    assert_eq!((publication.group.as_deref(), publication.deduplication.as_deref()), (Some("k"), Some("e-1/0")));
+    let failure = resolved(&route, Output { key: Some(Bytes::from_static(b"\xff")), ..output("tasks") });
+    assert_eq!(failure.expect_err("not text").code, Code::INVALID_RESULT);
+}
+
+#[test]
+fn an_output_too_large_for_its_destination_is_refused_before_anything_leaves() {
+    let route = route(&[("priced", rule(Destination::Kafka("p".into())))]);
+    let failure = resolved(&route, Output { payload: Some(vec![0; 100].into()), ..output("priced") });
+    assert_eq!(failure.expect_err("101 bytes").code, Code::OUTPUT_TOO_LARGE);
+}
+
+#[test]
+fn a_cloud_event_is_binary_on_kafka_and_structured_on_sqs() {
+    let wrapped = |destination| OutputRule { wrapping: Wrapping::CloudEvents, max_bytes: 1_000, ..rule(destination) };
+    let route =
+        route(&[("kafka", wrapped(Destination::Kafka("p".into()))), ("sqs", wrapped(Destination::Sqs("q".into())))]);
+    let attributes = vec![("type".into(), "order.priced".into()), ("entityid".into(), "o-1".into())];
+    let binary = resolved(&route, Output { attributes: attributes.clone(), ..output("kafka") }).expect("resolves");
+    assert_eq!(text_header(&binary.headers, "ce_id"), Some("e-1/0"));
+    assert_eq!(text_header(&binary.headers, "ce_type"), Some("order.priced"));
+    assert_eq!(binary.payload.as_deref(), Some(&b"{}"[..]));
+    let structured = resolved(&route, Output { attributes, ..output("sqs") }).expect("resolves");
+    let event: serde_json::Value = serde_json::from_slice(&structured.payload.expect("an event")).expect("JSON");
+    assert_eq!(
+        (&event["id"], &event["entityid"], &event["data"]),
+        (&"e-1/0".into(), &"o-1".into(), &serde_json::json!({}))
+    );
+}
