@@ -1,5 +1,7 @@
 //! The host.
 
+pub mod aws;
+pub mod clock;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod kafka;

@@ -79,7 +79,13 @@ impl Owned {
             // that belong to a message already.
             unsafe {
                 let name = &header.name;
-                rd_kafka_header_add(owned.native(), name.as_ptr().cast(), name.len() as isize, value.cast(), length as isize);
+                rd_kafka_header_add(
+                    owned.native(),
+                    name.as_ptr().cast(),
+                    name.len() as isize,
+                    value.cast(),
+                    length as isize,
+                );
             }
         }
         Some(owned)

@@ -176,10 +176,7 @@ impl Topics {
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         };
         let there = metadata.topics().iter().filter(|topic| topic.error().is_none());
-        Ok(Found {
-            brokers: metadata.brokers().len(),
-            topics: there.map(|topic| topic.name().to_owned()).collect(),
-        })
+        Ok(Found { brokers: metadata.brokers().len(), topics: there.map(|topic| topic.name().to_owned()).collect() })
     }
 
     fn unreachable(&self, error: &KafkaError) -> Error {

@@ -152,10 +152,7 @@ impl Config {
                 let _ = end.send(reader.run());
             }
         };
-        std::thread::Builder::new()
-            .name(name)
-            .spawn(read)
-            .map_err(|error| refused(format!("no thread: {error}")))?;
+        std::thread::Builder::new().name(name).spawn(read).map_err(|error| refused(format!("no thread: {error}")))?;
         Ok(Kafka { group, events, mailbox, ended })
     }
 

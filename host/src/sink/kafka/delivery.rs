@@ -4,13 +4,13 @@ use std::sync::{Arc, OnceLock};
 
 use cofferdam_core::event::Refusal;
 use cofferdam_core::outcome::Code;
+use rdkafka::ClientConfig;
 use rdkafka::bindings::rd_kafka_message_t;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{NoCustomPartitioner, Producer, ProducerContext, ThreadedProducer};
-use rdkafka::ClientConfig;
 
 use super::Ticket;
 use super::native::{self, Outgoing};

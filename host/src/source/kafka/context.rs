@@ -120,9 +120,10 @@ impl ConsumerContext for Context {
             let partition = Partition { topic: element.topic().into(), number: element.partition() };
             // The result is that of some partition or of the whole request, and then the elements know nothing of it.
             // In doubt a commit has failed: it is repeated.
-            let result = element.error().and(result.clone()).map_err(|error| {
-                error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail)
-            });
+            let result = element
+                .error()
+                .and(result.clone())
+                .map_err(|error| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail));
             Some(Answer { partition, offset, result })
         });
         let answers = answers.collect();

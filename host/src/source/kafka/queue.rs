@@ -41,7 +41,11 @@ struct Signal {
 impl Queue {
     /// Splits it off. To be called before the partition is assigned: what was fetched earlier stays in the main queue.
     /// `None` where librdkafka does not take the topic for one.
-    pub(super) fn split(consumer: &Arc<BaseConsumer<Context>>, partition: &Partition, waker: &Arc<Waker>) -> Option<Self> {
+    pub(super) fn split(
+        consumer: &Arc<BaseConsumer<Context>>,
+        partition: &Partition,
+        waker: &Arc<Waker>,
+    ) -> Option<Self> {
         let topic = CString::new(&*partition.topic).ok()?;
         let signal = Arc::new(Signal { ready: AtomicBool::new(true), waker: Arc::clone(waker) });
         let client = consumer.client().native_ptr();

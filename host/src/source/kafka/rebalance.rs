@@ -17,9 +17,9 @@ use super::commits::{Purpose, transient};
 use super::committed::{Committed, committed};
 use super::context::{self, Occurrence};
 use super::holding::Holding;
+use super::lag;
 use super::queue::Queue;
 use super::reader::Reader;
-use super::lag;
 
 /// How long the group's committed metadata is asked for before partitions are taken without it.
 const METADATA_LIMIT: Duration = Duration::from_secs(60);
@@ -282,7 +282,10 @@ impl Reader {
 
 pub(super) fn names(list: &TopicPartitionList) -> impl Iterator<Item = Partition> {
     let names = list.elements().into_iter();
-    names.map(|element| Partition { topic: element.topic().into(), number: element.partition() }).collect::<Vec<_>>().into_iter()
+    names
+        .map(|element| Partition { topic: element.topic().into(), number: element.partition() })
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 fn listed<'a>(partitions: impl IntoIterator<Item = &'a Partition>) -> String {
