@@ -1,3 +1,4 @@
 //! The host.
 
+pub mod admin;
 pub mod telemetry;
