@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Private;
-use super::read::{At, Table, Value, identifier};
+use super::problem::Errors;
+use super::read::{self, At, Reader, Table, Value, identifier};
 pub use limits::Limits;
 
 /// `[plugins.NAME]`.
@@ -54,7 +55,9 @@ fn plugin(table: &Table<'_>, folder: &Path) -> Plugin {
     let path = table.require("path", "name the component, for example path = \"price.wasm\"");
     let path = path.and_then(|path| path.full_text("price.wasm"));
     let config = table.get("config").and_then(|config| config.table("{ currency = \"EUR\" }", own_values));
-    let limits = table.get("limits").and_then(|limits| limits.table("{ memory = \"64MiB\" }", limits::limits));
+    let limits = table
+        .get("limits")
+        .and_then(|limits| limits.table("{ memory = \"64MiB\" }", |table| limits::limits(table, Limits::default())));
     let reuse = table.get("instances").and_then(|instances| {
         instances.table("{ reuse = 256 }", |table| table.get("reuse")?.integer(1..=1_000_000))?
     });
@@ -67,6 +70,24 @@ fn plugin(table: &Table<'_>, folder: &Path) -> Plugin {
         reuse: reuse.unwrap_or(256),
         keyvalue: capabilities.and_then(|granted| keyvalue(&granted)),
     }
+}
+
+/// Sets limits one by one, written as in the file: `memory=64MiB`.
+///
+/// # Errors
+/// All that is wrong with them.
+pub fn set_limits(limits: &Limits, settings: &[String]) -> Result<Limits, Errors> {
+    const ORIGIN: &str = "--limit";
+    let lines = settings.iter().map(|setting| match setting.split_once('=') {
+        Some((name, value)) if value.bytes().any(|byte| !byte.is_ascii_digit()) => format!("{name} = {value:?}\n"),
+        _ => format!("{setting}\n"),
+    });
+    let text: String = lines.collect();
+    let root = read::parse(ORIGIN, &text)?;
+    let reader = Reader::new(ORIGIN, &text, &|_| None);
+    let limits = reader.root(&root, |table| limits::limits(table, limits.clone()));
+    reader.finish()?;
+    Ok(limits)
 }
 
 fn own_values(table: &Table<'_>) -> BTreeMap<String, String> {

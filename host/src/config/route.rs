@@ -159,7 +159,8 @@ fn delivery(value: &Value<'_>) -> Option<()> {
 fn accept(value: &Value<'_>) -> Option<Vec<Box<str>>> {
     let list = value.list("[\"order.placed\"]")?;
     if list.is_empty() {
-        value.problem("the route would take no message at all", "name an event type, or leave accept out for all types");
+        value
+            .problem("the route would take no message at all", "name an event type, or leave accept out for all types");
     }
     Some(list.iter().filter_map(|kind| kind.full_text("order.placed")).map(Into::into).collect())
 }

@@ -9,6 +9,7 @@ use cofferdam_core::route::DeadLetterRule;
 use super::read::{Table, Value};
 use super::route::Source;
 use super::{Config, RouteConfig};
+pub use crate::kafka::topics::Tier;
 
 /// `[topics]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,19 +20,6 @@ pub struct Topics {
     pub standard: Tier,
     /// For dead letters and error events.
     pub error: Tier,
-}
-
-/// How a topic is created.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tier {
-    /// Partitions, 1 to 10,000.
-    pub partitions: u32,
-    /// Copies of each partition, 1 to 100; not more than there are brokers.
-    pub replication: u16,
-    /// `retention.ms`, 1 s to 100 years.
-    pub retention: Duration,
-    /// `min.insync.replicas`, 1 to `replication`.
-    pub min_insync_replicas: u16,
 }
 
 /// What a topic is for.
@@ -46,11 +34,7 @@ pub enum Kind {
 const DAY: u64 = 86_400;
 
 pub(super) fn topics(file: &Table<'_>) -> Topics {
-    let standard =
-        Tier { partitions: 3, replication: 3, retention: Duration::from_secs(7 * DAY), min_insync_replicas: 2 };
-    let error =
-        Tier { partitions: 1, replication: 3, retention: Duration::from_secs(30 * DAY), min_insync_replicas: 1 };
-    let mut topics = Topics { create: true, standard, error };
+    let mut topics = Topics { create: true, standard: Tier::standard(), error: Tier::error() };
     if let Some(section) = file.get("topics") {
         section.table("[topics]", |table| {
             topics.create = table.get("create").and_then(|value| value.flag()).unwrap_or(topics.create);
@@ -69,8 +53,7 @@ fn read_tier(value: &Value<'_>, tier: &mut Tier) {
         let partitions = table.get("partitions").and_then(|value| value.integer(1..=10_000));
         let replication = table.get("replication").and_then(|value| value.integer(1..=100));
         let longest = Duration::from_secs(100 * 365 * DAY);
-        let retention =
-            table.get("retention").and_then(|value| value.duration(Duration::from_secs(1)..=longest));
+        let retention = table.get("retention").and_then(|value| value.duration(Duration::from_secs(1)..=longest));
         tier.partitions = partitions.unwrap_or(tier.partitions);
         tier.replication = replication.unwrap_or(tier.replication);
         tier.retention = retention.unwrap_or(tier.retention);

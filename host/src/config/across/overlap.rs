@@ -95,7 +95,9 @@ mod tests {
         ] {
             assert!(overlap(one, other) && overlap(other, one), "{one} {other}");
         }
-        for (one, other) in [("a", "b"), (r"^orders\.", "orders"), ("^[a-z]+$", "orders"), ("^orders$", "orders.placed")] {
+        for (one, other) in
+            [("a", "b"), (r"^orders\.", "orders"), ("^[a-z]+$", "orders"), ("^orders$", "orders.placed")]
+        {
             assert!(!overlap(one, other) && !overlap(other, one), "{one} {other}");
         }
     }

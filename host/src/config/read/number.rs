@@ -82,7 +82,8 @@ impl Value<'_> {
                 let (text, _) = expanded?;
                 let bytes = units::size(&text);
                 if bytes.is_none() {
-                    let remedy = "write a whole number with a unit (B, KB, MB, GB, KiB, MiB, GiB), for example \"64MiB\"";
+                    let remedy =
+                        "write a whole number with a unit (B, KB, MB, GB, KiB, MiB, GiB), for example \"64MiB\"";
                     self.problem(format!("{text:?} is no size"), remedy);
                     return None;
                 }

@@ -64,7 +64,8 @@ mod tests {
             assert_eq!(show_duration(Duration::from_millis(millis)), text);
         }
         assert_eq!(duration(" 7 d "), Some(Duration::from_secs(604_800)));
-        for wrong in ["", "s", "30", "-1s", "1.5s", "1h30m", "30 sec", "99999999999999999999s", "18446744073709551615d"] {
+        for wrong in ["", "s", "30", "-1s", "1.5s", "1h30m", "30 sec", "99999999999999999999s", "18446744073709551615d"]
+        {
             assert_eq!(duration(wrong), None, "{wrong:?}");
         }
     }

@@ -96,11 +96,7 @@ impl<'r> Value<'r> {
     }
 
     /// A string that `rule` takes.
-    pub(in crate::config) fn name(
-        &self,
-        example: &str,
-        rule: fn(&str) -> Result<(), &'static str>,
-    ) -> Option<String> {
+    pub(in crate::config) fn name(&self, example: &str, rule: fn(&str) -> Result<(), &'static str>) -> Option<String> {
         let text = self.text(example)?;
         match rule(&text) {
             Ok(()) => Some(text),

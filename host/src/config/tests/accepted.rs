@@ -96,7 +96,8 @@ fn the_example_of_the_interface_is_read_as_it_says() {
 
 #[test]
 fn a_number_or_a_flag_can_come_from_the_environment() {
-    let config = parse(&changed("", "concurrency = \"${CONCURRENCY}\"\n[topics]\ncreate = \"${CREATE:-false}\"")).unwrap();
+    let config =
+        parse(&changed("", "concurrency = \"${CONCURRENCY}\"\n[topics]\ncreate = \"${CREATE:-false}\"")).unwrap();
     assert_eq!(config.routes[0].route(None).concurrency, 8);
     assert!(!config.topics.create);
 }
