@@ -47,7 +47,7 @@ pub use limits::Limits;
 pub use load::{LoadError, Refusal};
 pub use logs::{Escaped, Level, LogLine, LogLines};
 
-use classify::{Ending, classify};
+use classify::{Ending, classify, is_pool_exhausted};
 use idle::Idle;
 use instance::Instance;
 use lift::Answer;
@@ -82,9 +82,9 @@ impl Spec {
 /// A handler, ready to be called. It may be called from many tasks at the same time.
 pub struct Plugin {
     loaded: Loaded,
-    idle: Idle,
+    idle: Arc<Idle>,
     /// Ticks for as long as there are plugins.
-    _engine: Engine,
+    engine: Engine,
 }
 
 /// How an attempt ended, and what is to be known of it.
@@ -124,8 +124,9 @@ impl Plugin {
 
     fn of(engine: &Engine, loaded: Result<Loaded, Refusal>) -> Result<Self, Refusal> {
         let loaded = loaded?;
-        let idle = Idle::new(loaded.spec.idle);
-        Ok(Self { loaded, idle, _engine: engine.clone() })
+        let idle = Arc::new(Idle::new(loaded.spec.idle));
+        engine.watch_idle(&idle);
+        Ok(Self { loaded, idle, engine: engine.clone() })
     }
 
     /// Its name and the digest of its file.
@@ -156,26 +157,30 @@ impl Plugin {
         let headers = borrowed.headers();
         let parameter = borrowed.parameter(&headers, attempt);
         let instance = self.idle.take().unwrap_or_else(|| Instance::new(&self.loaded));
-        match self.attempt(instance, parameter, started).await {
-            Ok(attempt) => attempt,
-            Err(Replace) => {
+        match self.attempt(instance, parameter, started, Again::Perhaps).await {
+            Some(attempt) => attempt,
+            None => {
                 let fresh = Instance::new(&self.loaded);
-                self.attempt(fresh, parameter, started).await.expect("a fresh instance is never replaced")
+                self.attempt(fresh, parameter, started, Again::Never).await.expect("it ends when it is told to")
             }
         }
     }
 
+    /// `None` where the attempt is to be made again by a fresh instance, and may be.
     async fn attempt(
         &self,
         mut instance: Instance,
         parameter: MessageParameter<'_>,
         started: Instant,
-    ) -> Result<Attempt, Replace> {
+        again: Again,
+    ) -> Option<Attempt> {
         let ended = instance.attempt(&self.loaded, parameter, started).await;
-        match ended {
-            Err(ending) if instance.may_be_replaced(&ending) => Err(Replace),
-            ended => Ok(self.conclude(instance, ended, started.elapsed())),
+        if let (Err(ending), Again::Perhaps) = (&ended, again)
+            && (instance.may_be_replaced(ending) || is_pool_exhausted(ending) && self.engine.make_room())
+        {
+            return None;
         }
+        Some(self.conclude(instance, ended, started.elapsed()))
     }
 
     /// Names the outcome, and keeps the instance or drops it.
@@ -208,9 +213,12 @@ impl Plugin {
     }
 }
 
-/// The attempt is to be made again by a fresh instance; see [`Instance::may_be_replaced`].
-#[derive(Debug)]
-struct Replace;
+/// Whether an attempt that had no effect may be made again.
+#[derive(Clone, Copy)]
+enum Again {
+    Perhaps,
+    Never,
+}
 
 /// Whether the guest has answered as the contract says.
 fn is_sound(class: Class) -> bool {

@@ -12,6 +12,10 @@ use rustix::time::{ClockId, clock_gettime};
 use wasmtime::UpdateDeadline;
 
 use super::limits::Limits;
+use super::ticker::TICK;
+
+/// The first tick that counts: a call that is shorter than a tick never sees one, and ends in its first poll.
+pub(super) const FIRST_TICK: u64 = 2;
 
 /// What a guest of ours has left, and the errors that end it when that is nothing.
 #[derive(Debug)]
@@ -88,7 +92,7 @@ impl Budget {
         if wall >= self.wall_time {
             return Err(Spent::WallTime);
         }
-        if self.meter.cpu_time(wall) >= self.cpu_time {
+        if self.meter.charge(wall) >= self.cpu_time {
             return Err(Spent::CpuTime);
         }
         Ok(UpdateDeadline::Yield(1))
@@ -119,9 +123,20 @@ impl Meter {
 
     /// A poll has ended without a result, `wall` after the start of the attempt.
     pub(super) fn poll_ended(&self, wall: Duration) {
-        let spent = self.cpu_time(wall);
+        let spent = self.charge(wall);
         self.spent.store(nanoseconds(spent), Ordering::Relaxed);
         self.poll_began.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    /// CPU time that the guest is charged with, `wall` after the start of the attempt: never more than it burnt.
+    ///
+    /// In the first poll the thread may have had to wait for a core; a guest that runs is charged with no more
+    /// than the time to the tick at which that poll ends.
+    fn charge(&self, wall: Duration) -> Duration {
+        match self.poll_began.load(Ordering::Relaxed) {
+            0 => wall.min(TICK.saturating_mul(2)),
+            _ => self.cpu_time(wall),
+        }
     }
 
     /// CPU time up to now, `wall` after the start of the attempt.

@@ -90,12 +90,15 @@ fn of_error(error: &wasmtime::Error, circumstances: &Circumstances) -> Failure {
 
 fn of_trap(trap: Trap, error: &wasmtime::Error, circumstances: &Circumstances) -> Failure {
     let code = match trap {
+        Trap::MemoryOutOfBounds if is_stack_below_zero(error) => {
+            let text = "the stack that the guest keeps in its memory has run below the first address";
+            return Failure::new(Class::Trapped, Code::TRAP_STACK_OVERFLOW, text);
+        }
         Trap::UnreachableCodeReached if circumstances.refusals.total() > 0 => {
             return out_of_memory(circumstances.refusals, with_last_words(&trap, circumstances));
         }
         Trap::UnreachableCodeReached => Code::TRAP_UNREACHABLE,
         Trap::StackOverflow => Code::TRAP_STACK_OVERFLOW,
-        Trap::MemoryOutOfBounds if is_stack_below_zero(error) => Code::TRAP_STACK_OVERFLOW,
         Trap::MemoryOutOfBounds | Trap::HeapMisaligned => Code::TRAP_MEMORY_OUT_OF_BOUNDS,
         Trap::IntegerDivisionByZero => Code::TRAP_INTEGER_DIVIDE_BY_ZERO,
         Trap::TableOutOfBounds | Trap::IndirectCallToNull | Trap::BadSignature => Code::TRAP_INDIRECT_CALL,
@@ -136,6 +139,11 @@ fn is_stack_below_zero(error: &wasmtime::Error) -> bool {
 /// wasmtime does not export the type of this; a test holds on to the text.
 fn is_too_much_data(error: &wasmtime::Error) -> bool {
     error.root_cause().to_string().contains("fuel allocated for hostcalls has been exhausted")
+}
+
+/// Whether there was no slot, stack or memory in the pool for another instance.
+pub(super) fn is_pool_exhausted(ending: &Ending) -> bool {
+    matches!(ending, Ending::Error(error) if error.is::<PoolConcurrencyLimitError>())
 }
 
 fn root(error: &wasmtime::Error) -> String {

@@ -7,13 +7,14 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy};
 
 use super::cache::Cache;
 use super::capabilities;
+use super::idle::Idle;
 use super::state::State;
 use super::ticker::Ticker;
 
@@ -50,6 +51,8 @@ struct Shared {
     /// Nearly always there is one entry.
     runtimes: Mutex<BTreeMap<usize, Arc<Runtime>>>,
     ticker: Ticker,
+    /// The warm instances of all plugins.
+    idle: Mutex<Vec<Weak<Idle>>>,
 }
 
 /// A wasmtime engine for one size of stack, with what may be linked to its components.
@@ -90,7 +93,8 @@ impl Engine {
         }
         let cache = config.cache.as_deref().and_then(Cache::open);
         let ticker = Ticker::start().map_err(EngineError::Ticker)?;
-        let engine = Self(Arc::new(Shared { config, cache, runtimes: Mutex::default(), ticker }));
+        let engine =
+            Self(Arc::new(Shared { config, cache, runtimes: Mutex::default(), ticker, idle: Mutex::default() }));
         engine.runtime(super::Limits::default().stack)?;
         Ok(engine)
     }
@@ -108,6 +112,20 @@ impl Engine {
 
     pub(super) fn cache(&self) -> Option<&Cache> {
         self.0.cache.as_ref()
+    }
+
+    /// A plugin keeps warm instances here.
+    pub(super) fn watch_idle(&self, idle: &Arc<Idle>) {
+        let mut all = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|idle| idle.strong_count() > 0);
+        all.push(Arc::downgrade(idle));
+    }
+
+    /// Drops the warm instances of all plugins, for one of them found the pool exhausted; says whether there were
+    /// any. Without it, plugins that nobody calls could keep all slots for ever.
+    pub(super) fn make_room(&self) -> bool {
+        let all = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter_map(Weak::upgrade).map(|idle| idle.clear()).sum::<usize>() > 0
     }
 
     /// The runtime for guests with `stack` bytes of call stack.

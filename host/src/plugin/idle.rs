@@ -36,6 +36,12 @@ impl Idle {
         })
     }
 
+    /// Drops all of them; says how many there were.
+    pub(super) fn clear(&self) -> usize {
+        let take = |stack: &Stack| std::mem::take(&mut *stack.0.lock().unwrap_or_else(PoisonError::into_inner));
+        self.stacks.iter().map(|stack| take(stack).len()).sum()
+    }
+
     /// Keeps `instance`, or drops it where there are enough.
     pub(super) fn put(&self, instance: Instance) {
         let mut stack = self.stacks[worker() % self.stacks.len()].0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,23 +3,21 @@
 //! A trap in a store poisons all instances in it, and some errors that ought to poison it do not; so there is one
 //! instance to a store, and after any error, panic or abandoned call the store is dropped, never used again.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use wasmtime::component::TypedFunc;
 use wasmtime::{Store, Trap};
 
-use super::budget::{Meter, Spent};
+use super::budget::{FIRST_TICK, Meter, Spent};
 use super::classify::{Circumstances, Ending};
 use super::lift::{Answer, copied_bytes};
 use super::load::Loaded;
 use super::logs::LogLines;
 use super::lower::MessageParameter;
-use super::state::State;
+use super::state::{RESOURCES, State};
 use super::watch::watch;
-
-/// The first tick that counts: a call that is shorter than a tick hardly ever sees one, and ends in its first poll.
-const FIRST_TICK: u64 = 2;
 
 type Handle<'a> = TypedFunc<(MessageParameter<'a>,), (Answer,)>;
 
@@ -42,6 +40,7 @@ impl Instance {
         let meter = state.budget.meter();
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.limiter);
+        store.set_max_component_handles(RESOURCES);
         store.set_hostcall_fuel(copied_bytes(&plugin.spec.limits));
         store.epoch_deadline_callback(|store| Ok(store.data().budget.tick()?));
         Self { store, handle: None, meter, uses: 0, keep_below: 0 }
@@ -58,7 +57,9 @@ impl Instance {
         self.store.data_mut().renew(started);
         self.store.set_epoch_deadline(FIRST_TICK);
         let meter = Arc::clone(&self.meter);
-        watch(self.call(plugin, parameter), &meter, started, plugin.spec.limits.wall_time).await
+        // Pinned here and lent, for a future that is handed over by value is copied.
+        let call = pin!(self.call(plugin, parameter));
+        watch(call, &meter, started, plugin.spec.limits.wall_time).await
     }
 
     async fn call<'a>(&mut self, plugin: &Loaded, parameter: MessageParameter<'a>) -> wasmtime::Result<Answer> {
@@ -76,7 +77,7 @@ impl Instance {
 
     async fn start(&mut self, plugin: &Loaded) -> wasmtime::Result<Handle<'static>> {
         let instance = plugin.component.instantiate_async(&mut self.store).await?;
-        let handle = instance.get_typed_func(&mut self.store, &plugin.handle)?;
+        let handle = instance.get_typed_func(&mut self.store, plugin.handle)?;
         let memory = self.store.data().limiter.memory();
         self.keep_below = memory + plugin.spec.limits.memory.saturating_sub(memory) / 2;
         self.handle = Some(handle);

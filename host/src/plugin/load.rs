@@ -129,10 +129,10 @@ const KEYVALUE: [&str; 2] = ["wasi:keyvalue/store@0.2.0-draft2", "wasi:keyvalue/
 
 fn check_imports(component: &Component, spec: &Spec) -> Result<(), Refusal> {
     let ty = component.component_type();
-    let mut names = ty.imports(component.engine()).map(|(name, _)| name);
-    names.try_for_each(|name| {
+    let mut imports = ty.imports(component.engine());
+    imports.try_for_each(|(name, import)| {
         let wasi = WASI.iter().any(|package| name.starts_with(package)) && name.contains("@0.2.");
-        if wasi || ALWAYS.contains(&name) {
+        if wasi || ALWAYS.contains(&name) || is_types_only(component, &import.ty) {
             Ok(())
         } else if !KEYVALUE.contains(&name) {
             Err(Refusal::UnknownImport { import: name.into() })
@@ -144,10 +144,20 @@ fn check_imports(component: &Component, spec: &Spec) -> Result<(), Refusal> {
     })
 }
 
+/// An interface without functions or resources, such as the types of the contract: there is nothing to grant.
+fn is_types_only(component: &Component, import: &ComponentItem) -> bool {
+    match import {
+        ComponentItem::ComponentInstance(instance) => {
+            instance.exports(component.engine()).all(|(_, export)| matches!(export.ty, ComponentItem::Type(_)))
+        }
+        _ => false,
+    }
+}
+
 /// A plugin that cannot even start within its limit is refused once, not at each message.
 fn check_memory(component: &Component, spec: &Spec) -> Result<(), Refusal> {
-    let required = component.resources_required().and_then(|required| required.max_initial_memory_size);
-    let bytes = required.unwrap_or(0);
+    let pages = component.resources_required().and_then(|required| required.max_initial_memory_size);
+    let bytes = pages.unwrap_or(0).saturating_mul(64 << 10);
     let limit = spec.limits.memory;
     if usize::try_from(bytes).is_ok_and(|bytes| bytes <= limit) {
         Ok(())

@@ -181,6 +181,6 @@ impl LogLines {
             words.push(&*line.text);
         }
         words.reverse();
-        words.join("\n")
+        words.join("\n").trim().into()
     }
 }

@@ -8,13 +8,13 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::Spec;
-use super::budget::Budget;
+use super::budget::{Budget, FIRST_TICK};
 use super::limiter::Limiter;
 use super::logs::{Logs, Sink};
 use super::wasi;
 
 /// Resources (streams, pollables, buckets) that a guest may hold at the same time.
-const RESOURCES: usize = 4096;
+pub(super) const RESOURCES: usize = 4096;
 
 /// What a store carries for its instance.
 pub(super) struct State {
@@ -47,12 +47,13 @@ impl State {
 
     /// What a host function works on; every host function comes through here, so here they are counted.
     ///
-    /// Nothing can be refused here: where the limit is passed, a tick is made, at which the guest ends.
+    /// Nothing can be refused here: where the limit is passed, ticks are made, at which the guest ends. To the
+    /// guests beside it they are ticks like any other.
     pub(super) fn host_call(&mut self) -> HostCall<'_> {
         if self.budget.count_host_call()
             && let Some(engine) = self.engine.upgrade()
         {
-            engine.increment_epoch();
+            (0..FIRST_TICK).for_each(|_| engine.increment_epoch());
         }
         HostCall { spec: &self.spec, logs: &self.logs, table: &mut self.table }
     }

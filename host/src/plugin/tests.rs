@@ -2,7 +2,11 @@
 
 mod classification;
 mod guest;
+mod host_calls;
+mod imports;
+mod keyvalue;
 mod limits;
+mod loading;
 
 use std::sync::{Arc, LazyLock};
 

@@ -1,7 +1,7 @@
 //! Runs a guest to its end, or to the end of its time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -16,12 +16,11 @@ use super::classify::Ending;
 /// tick reaches it; so there is none until the first poll has ended without a result, and a short call never
 /// pays for it.
 pub(super) async fn watch<T>(
-    call: impl Future<Output = wasmtime::Result<T>>,
+    mut call: Pin<&mut impl Future<Output = wasmtime::Result<T>>>,
     meter: &Meter,
     started: Instant,
     wall_time: Duration,
 ) -> Result<T, Ending> {
-    let mut call = pin!(call);
     let mut timer: Option<Pin<Box<Sleep>>> = None;
     std::future::poll_fn(|context| {
         if timer.is_some() {

@@ -22,6 +22,64 @@ async fn a_message_arrives_whole_and_comes_back_whole() {
 }
 
 #[tokio::test]
+async fn a_handler_learns_where_a_message_came_from_and_how_often() {
+    let guest = guest(&format!(
+        "(if (i64.ne (i64.load offset=64 (local.get $message)) (i64.const 1700000000000)) (then unreachable))
+        (if (i32.ne (i32.load offset=72 (local.get $message)) (i32.const 7)) (then unreachable))
+        (i64.store (i32.const 2048) (i64.load offset=8 (local.get $message)))
+        (i32.store8 (i32.const 2084) (i32.const 1))
+        (i64.store (i32.const 2088) (i64.load offset=16 (local.get $message))) {}",
+        outputs(2048, 1)
+    ));
+    let plugin = plugin(&guest, spec());
+    let mut message = message();
+    for (position, text) in [
+        (Position::Offset { partition: 3, offset: 42 }, "3/42"),
+        (Position::Offset { partition: i32::MIN, offset: i64::MIN }, "-2147483648/-9223372036854775808"),
+        (Position::MessageId("0b1c".into()), "0b1c"),
+    ] {
+        Arc::make_mut(&mut message.record).position = position;
+        let attempt = plugin.handle(&message, 7).await;
+        let Outcome::Done(found) = attempt.outcome else { panic!("{attempt:?}") };
+        assert_eq!((&*found[0].to, found[0].payload.as_deref()), ("orders", Some(text.as_bytes())));
+    }
+}
+
+#[tokio::test]
+async fn headers_arrive_however_many_and_whatever_they_are_called() {
+    let plugin = plugin(&echo(), spec());
+    let mut message = message();
+    let record = Arc::make_mut(&mut message.record);
+    record.headers = (0..20).map(|number| Header::text(format!("header-{number}"), "value")).collect();
+    record.headers.push(Header { name: (&b"a\xffb"[..]).into(), value: None, kind: Default::default() });
+    message.attributes = (0..20).map(|number| (format!("name-{number}").into(), "value".into())).collect();
+    let attempt = plugin.handle(&message, 1).await;
+    let Outcome::Done(found) = attempt.outcome else { panic!("{attempt:?}") };
+    assert_eq!(found[0].headers.len(), 21);
+    assert_eq!(found[0].headers[19], Header::text("header-19", "value"));
+    assert_eq!(found[0].headers[20], Header::text("a\u{fffd}b", ""));
+    assert_eq!(found[0].attributes, message.attributes);
+}
+
+#[tokio::test]
+async fn what_is_absent_is_not_what_is_empty() {
+    let plugin = plugin(&echo(), spec());
+    let mut message = message();
+    for (key, payload) in [(None, None), (Some("".into()), Some("".into()))] {
+        Arc::make_mut(&mut message.record).key = key.clone();
+        message.payload = payload.clone();
+        let Outcome::Done(found) = plugin.handle(&message, 1).await.outcome else { panic!("it is an echo") };
+        assert_eq!((&found[0].key, &found[0].payload), (&key, &payload));
+    }
+}
+
+#[test]
+fn what_people_read_of_a_guest_has_no_control_characters() {
+    let text = "a\u{1b}[31m\nb\u{202e}c \u{e9} \"d\"";
+    assert_eq!(crate::plugin::Escaped(text).to_string(), "a\\u{1b}[31m\\nb\\u{202e}c \u{e9} \"d\"");
+}
+
+#[tokio::test]
 async fn what_a_handler_says_is_passed_on() {
     for (kind, class) in [(0, Class::Retryable), (1, Class::Permanent), (2, Class::Deferred)] {
         let attempt = handle(&failure(kind, "RATE_LIMITED", "slow down"), spec()).await;

@@ -72,7 +72,8 @@ impl Guest {
         wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
     }
 
-    fn text(&self) -> String {
+    /// The component as text.
+    pub(super) fn text(&self) -> String {
         let Self {
             imports, lowered, lowers, core_imports, items, handle, post_return, realloc_imports, realloc, ..
         } = self;
