@@ -1,0 +1,120 @@
+//! Partitions: how they come and go, and how far they are committed.
+
+use super::world::{SECOND, World, failure, route, unavailable};
+use crate::action::Fate;
+use crate::outcome::Class;
+use crate::route::{Bounds, Route};
+
+fn fates(world: &World) -> Vec<(&str, Fate)> {
+    world.witness.fates.iter().map(|(id, fate)| (&**id, *fate)).collect()
+}
+
+#[test]
+fn an_offset_is_committed_only_when_every_earlier_one_is_settled() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a", "b", "c"]);
+    world.done("t/0/2", 0);
+    world.done("t/0/1", 0);
+    world.wait(5 * SECOND);
+    assert!(world.witness.commits.is_empty());
+    world.done("t/0/0", 0);
+    world.wait(SECOND);
+    assert_eq!(world.witness.commits[0].offset, 3);
+}
+
+#[test]
+fn commits_go_by_interval_and_one_at_a_time() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a", "b", "c"]);
+    world.done("t/0/0", 0);
+    world.wait(SECOND);
+    world.done("t/0/1", 0);
+    world.wait(5 * SECOND);
+    assert_eq!(world.witness.commits.len(), 1, "the first is not answered");
+    world.answer_commit(true);
+    world.done("t/0/2", 0);
+    world.wait(SECOND);
+    assert_eq!(world.witness.commits.len(), 2);
+    assert_eq!(world.witness.commits[1].offset, 3);
+    world.answer_commit(true);
+    world.wait(5 * SECOND);
+    assert_eq!(world.witness.commits.len(), 2, "no news");
+}
+
+#[test]
+fn a_commit_that_failed_is_repeated() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a"]);
+    world.done("t/0/0", 0);
+    for times in 1..4 {
+        world.wait(SECOND);
+        assert_eq!(world.witness.commits.len(), times);
+        world.answer_commit(false);
+    }
+    world.wait(SECOND);
+    world.answer_commit(true);
+    world.wait(5 * SECOND);
+    assert_eq!(world.witness.commits.len(), 4);
+    assert!(world.broker.is_finished());
+}
+
+#[test]
+fn a_partition_that_stands_still_leaves_room_for_the_others() {
+    let bounds = Bounds { messages: 8, bytes: 100_000 };
+    let mut world = World::kafka(Route { bounds, ..route() }, 2);
+    world.produce(&["a", "b", "c", "d"]);
+    world.produce(&["e"]);
+    assert_eq!(world.in_hand().len(), 4, "the partition has its share and is paused");
+    world.broker.produce(1, "x", 1);
+    world.done("t/0/1", 0);
+    world.fetch();
+    assert!(world.in_hand().contains(&"t/1/0".to_owned()));
+    world.done("t/0/0", 0);
+    world.fetch();
+    assert!(world.in_hand().contains(&"t/0/4".to_owned()), "with room again it goes on");
+}
+
+#[test]
+fn a_record_that_the_client_repeats_is_not_handled_twice() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a"]);
+    let again = world.broker.logs[&0].records.clone();
+    world.allowance.messages -= 1;
+    world.allowance.bytes -= i64::try_from(again[0].size()).unwrap();
+    world.tell(crate::event::Event::Records { partition: super::world::partition(0), records: again });
+    assert_eq!(world.in_hand(), ["t/0/0"]);
+    assert_eq!(world.machine.account().received, 1);
+}
+
+#[test]
+fn a_revoked_partition_waits_for_what_runs_up_to_a_limit() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a", "b"]);
+    world.done("t/0/0", 0);
+    world.revoke(0);
+    world.wait(9 * SECOND);
+    assert!(world.witness.given_up.is_empty());
+    world.wait(SECOND);
+    assert_eq!(world.witness.given_up, [(0, Some(1))]);
+    world.done("t/0/1", 3);
+    assert!(world.sending.is_empty(), "an attempt that was given up leads to nothing");
+    assert_eq!(fates(&world), [("t/0/0", Fate::Done), ("t/0/1", Fate::Revoked)]);
+}
+
+#[test]
+fn a_partition_with_nothing_in_flight_is_given_up_at_once() {
+    let mut world = World::kafka(route(), 1);
+    world.revoke(0);
+    assert_eq!(world.witness.given_up, [(0, None)]);
+}
+
+#[test]
+fn what_was_held_for_a_lost_partition_holds_nobody_up() {
+    let mut world = World::kafka(route(), 2);
+    world.produce(&["a"]);
+    world.done("t/0/0", 1);
+    world.answer(0, unavailable());
+    assert!(world.witness.holding);
+    world.lose(0);
+    assert!(!world.witness.holding);
+}
