@@ -15,11 +15,14 @@ use crate::time::Time;
 /// Grants smaller than this share of the bound wait until there is more: they would cost a wake-up each.
 const SHARE: u32 = 8;
 
+/// With this share of the bound settled and not committed, the commit does not wait for its interval.
+const COMMIT_SHARE: u32 = 4;
+
 /// What is in flight and what was granted.
 #[derive(Debug)]
 pub(super) struct Intake {
     bounds: Bounds,
-    /// Received, and not covered by a commit point or gone from the queue.
+    /// Received, and not covered by a commit or gone from the queue.
     open: u32,
     /// Bytes of records in memory.
     held: u64,
@@ -43,13 +46,18 @@ impl Intake {
         self.held += size;
     }
 
-    /// The commit point has passed this many, or the queue is rid of them.
+    /// A commit covers this many, or the queue is rid of them.
     pub(super) fn closed(&mut self, messages: usize) {
         self.open -= u32::try_from(messages).unwrap_or(u32::MAX).min(self.open);
     }
 
     pub(super) fn freed(&mut self, size: u64) {
         self.held -= size.min(self.held);
+    }
+
+    /// So many settled records without a commit are worth one before its time: they take room from others.
+    pub(super) fn is_much(&self, settled: usize) -> bool {
+        settled >= (self.bounds.messages / COMMIT_SHARE).max(1) as usize
     }
 
     /// Most records of one partition above its commit point, so that one that stands still leaves room for the others.

@@ -29,6 +29,8 @@ pub(super) struct Partitions {
     index: HashMap<Partition, PartitionKey>,
     /// A commit is with the broker.
     pub(super) committing: bool,
+    /// Records that the commit points have passed and no commit covers.
+    pub(super) passed: usize,
     /// The commit timer runs.
     pub(super) timer: bool,
     /// The broker has refused the last commit.
@@ -39,8 +41,10 @@ pub(super) struct Partitions {
 struct Slot {
     partition: Partition,
     watermark: Watermark,
-    /// What the broker has, as far as we know.
-    committed: Option<i64>,
+    /// Records that the commit point has passed and no commit covers.
+    passed: usize,
+    /// How many of them the commit covers that is with the broker.
+    asked: usize,
     /// Deliveries that are neither settled nor forgotten.
     live: u32,
     paused: bool,
@@ -49,11 +53,11 @@ struct Slot {
 }
 
 impl Slot {
-    /// What to commit, if it is more than the broker has.
-    fn position(&self) -> Option<Position> {
-        let offset = self.watermark.commit_point().filter(|_| self.watermark.has_settled())?;
-        let news = self.committed.is_none_or(|committed| offset > committed);
-        news.then(|| Position { partition: self.partition.clone(), offset, metadata: "".into() })
+    /// What to commit, if it is more than the broker has, as far as we know.
+    fn position(&mut self) -> Option<Position> {
+        self.asked = self.passed;
+        let offset = self.watermark.commit_point().filter(|_| self.passed > 0)?;
+        Some(Position { partition: self.partition.clone(), offset, metadata: "".into() })
     }
 }
 
@@ -69,17 +73,23 @@ impl Partitions {
         Some(place)
     }
 
-    /// Settles a place. Returns how many records the commit point has passed by it; `None` if the partition is gone.
-    pub(super) fn settle(&mut self, key: PartitionKey, place: Place) -> Option<usize> {
-        Some(self.slots.get_mut(key)?.watermark.settle(place))
+    /// Settles a place.
+    pub(super) fn settle(&mut self, key: PartitionKey, place: Place) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            let passed = slot.watermark.settle(place);
+            slot.passed += passed;
+            self.passed += passed;
+        }
     }
 
     pub(super) fn is_leaving(&self, key: PartitionKey) -> bool {
         self.slots.get(key).is_none_or(|slot| slot.leaving)
     }
 
-    pub(super) fn positions(&self) -> Vec<Position> {
-        self.slots.values().filter(|slot| !slot.leaving).filter_map(Slot::position).collect()
+    /// What to commit now.
+    pub(super) fn positions(&mut self) -> Vec<Position> {
+        let slots = self.slots.values_mut().filter(|slot| !slot.leaving);
+        slots.filter_map(Slot::position).collect()
     }
 }
 
@@ -89,7 +99,8 @@ impl Machine {
             let slot = Slot {
                 partition: partition.clone(),
                 watermark: Watermark::default(),
-                committed: None,
+                passed: 0,
+                asked: 0,
                 live: 0,
                 paused: false,
                 leaving: false,
@@ -145,7 +156,7 @@ impl Machine {
     }
 
     fn give_up_if_idle(&mut self, key: PartitionKey) {
-        let Some(slot) = self.partitions.slots.get(key) else { return };
+        let Some(slot) = self.partitions.slots.get_mut(key) else { return };
         if slot.leaving && slot.live == 0 {
             let give_up = Ask::GiveUp { partition: slot.partition.clone(), commit: slot.position() };
             self.actions.push_back(Action::Ask(give_up));
@@ -155,7 +166,8 @@ impl Machine {
 
     fn forget(&mut self, key: PartitionKey) {
         if let Some(slot) = self.partitions.slots.remove(key) {
-            self.intake.closed(slot.watermark.open());
+            self.partitions.passed -= slot.passed;
+            self.intake.closed(slot.watermark.open() + slot.passed);
             self.partitions.index.remove(&slot.partition);
         }
     }
@@ -211,7 +223,11 @@ impl Machine {
     pub(super) fn note_committed(&mut self, position: &Position) {
         if let Some(key) = self.partitions.find(&position.partition) {
             let slot = &mut self.partitions.slots[key];
-            slot.committed = slot.committed.max(Some(position.offset));
+            // Of an assignment that came after the question nothing was asked.
+            let covered = std::mem::take(&mut slot.asked);
+            slot.passed -= covered;
+            self.partitions.passed -= covered;
+            self.intake.closed(covered);
         }
     }
 }

@@ -59,6 +59,23 @@ fn a_commit_that_failed_is_repeated() {
 }
 
 #[test]
+fn settled_records_count_against_the_bound_until_a_commit_covers_them() {
+    let bounds = Bounds { messages: 8, bytes: 100_000 };
+    let mut world = World::kafka(Route { bounds, concurrency: 100, ..route() }, 1);
+    world.produce(&[""; 20]);
+    assert_eq!(world.in_hand().len(), 8);
+    world.done("t/0/0", 0);
+    assert_eq!(world.witness.commits.len(), 0);
+    world.done("t/0/1", 0);
+    assert_eq!(world.witness.commits.len(), 1, "much is settled: the commit does not wait for its interval");
+    world.fetch();
+    assert_eq!(world.in_hand().len(), 6);
+    world.answer_commit(true);
+    world.fetch();
+    assert_eq!(world.in_hand().len(), 8);
+}
+
+#[test]
 fn a_partition_that_stands_still_leaves_room_for_the_others() {
     let bounds = Bounds { messages: 8, bytes: 100_000 };
     let mut world = World::kafka(Route { bounds, ..route() }, 2);

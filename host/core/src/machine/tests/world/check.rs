@@ -3,12 +3,31 @@
 use std::collections::HashSet;
 
 use super::World;
-use crate::machine::delivery::State;
+use crate::machine::Delivery;
+use crate::machine::delivery::{State, Tenure};
 
 impl World {
     pub(super) fn check(&self) {
+        self.check_bounds();
         self.check_books();
         self.check_queues();
+    }
+
+    /// What was received and is not covered by a commit or deleted, and what was granted, stay within the bound.
+    fn check_bounds(&self) {
+        let bounds = self.route.bounds;
+        let in_memory = || self.machine.deliveries.values().filter(|delivery| delivery.state != State::Retired);
+        let leased = in_memory().filter(|delivery| matches!(delivery.tenure, Tenure::Lease { .. })).count();
+        let open = self.broker.uncovered() + leased;
+        let messages = open + self.allowance.messages as usize;
+        assert!(messages <= bounds.messages as usize, "{messages} messages in flight, bound {}", bounds.messages);
+
+        let held: u64 = in_memory().map(Delivery::size).sum();
+        let granted = i128::from(held) + i128::from(self.allowance.bytes);
+        assert!(granted <= i128::from(bounds.bytes), "{granted} bytes in flight and granted, bound {}", bounds.bytes);
+        let over = held.saturating_sub(bounds.bytes);
+        assert!(over == 0 || over < self.witness.largest, "{over} bytes over the bound: more than one record");
+        assert_eq!(self.machine.intake.in_flight(), (u32::try_from(open).expect("small"), held));
     }
 
     fn check_books(&self) {
