@@ -68,8 +68,9 @@ impl Intake {
     /// What to grant, if it is worth a word.
     pub(super) fn replenish(&mut self) -> Option<(u32, u64)> {
         let messages = self.bounds.messages.saturating_sub(self.open + self.messages);
-        let left = u64::try_from(self.bytes).unwrap_or(0);
-        let bytes = self.bounds.bytes.saturating_sub(self.held + left);
+        // What the last record went over is granted again once there is room: the source still has it to make up for.
+        let room = i128::from(self.bounds.bytes) - i128::from(self.held) - i128::from(self.bytes);
+        let bytes = u64::try_from(room).unwrap_or(0);
         let enough = |room: u64, bound: u64, rest: bool| room > 0 && (rest || room >= bound / u64::from(SHARE));
         let worth = enough(messages.into(), self.bounds.messages.into(), self.messages == 0)
             || enough(bytes, self.bounds.bytes, self.bytes <= 0);

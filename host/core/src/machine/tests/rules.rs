@@ -212,3 +212,15 @@ fn what_no_route_takes_is_ignored_or_stops_the_route_as_configured() {
     world.fail("t/0/0", failure(Class::Unrouted));
     assert_eq!((world.witness.stopped, world.witness.fates.len()), (1, 0));
 }
+
+#[test]
+fn a_record_larger_than_the_bound_is_made_up_for_once_it_is_gone() {
+    let bounds = Bounds { messages: 10, bytes: 100 };
+    let mut world = World::kafka(Route { bounds, ..route() }, 1);
+    world.broker.produce(0, "a", 5_000);
+    world.produce(&["b"]);
+    assert_eq!(world.in_hand(), ["t/0/0"], "one record may go over");
+    world.done("t/0/0", 0);
+    world.fetch();
+    assert_eq!(world.in_hand(), ["t/0/1"]);
+}
