@@ -73,13 +73,14 @@ impl Lanes {
         next
     }
 
-    /// Those that wait behind `delivery`, in order.
-    pub(crate) fn behind(&self, key: &LaneKey, delivery: DeliveryId) -> Vec<DeliveryId> {
-        let Some(lane) = self.0.get(key) else { return Vec::new() };
+    /// All that wait behind `delivery` leave the lane. Returns them in order.
+    pub(crate) fn cut(&mut self, key: &LaneKey, delivery: DeliveryId) -> VecDeque<DeliveryId> {
+        let Some(lane) = self.0.get_mut(key) else { return VecDeque::new() };
         if lane.head == delivery {
-            return lane.waiting.iter().copied().collect();
+            return std::mem::take(&mut lane.waiting);
         }
-        lane.waiting.iter().copied().skip_while(|waiting| *waiting != delivery).skip(1).collect()
+        let place = lane.waiting.iter().position(|waiting| *waiting == delivery);
+        place.map_or_else(VecDeque::new, |place| lane.waiting.split_off(place + 1))
     }
 
     #[cfg(test)]
@@ -135,5 +136,20 @@ mod tests {
         }
         assert_eq!(lanes.leave(&key("a"), second), None);
         assert_eq!(lanes.leave(&key("a"), first), Some(third));
+    }
+
+    #[test]
+    fn a_lane_is_cut_behind_whom_it_is_asked_for() {
+        let [first, second, third, fourth, stranger] = ids();
+        let mut lanes = Lanes::default();
+        for id in [first, second, third, fourth] {
+            lanes.enter(&key("a"), id);
+        }
+        assert_eq!(lanes.cut(&key("a"), stranger), []);
+        assert_eq!(lanes.cut(&key("a"), second), [third, fourth]);
+        assert_eq!(lanes.cut(&key("a"), first), [second]);
+        assert_eq!(lanes.cut(&key("a"), first), []);
+        assert_eq!(lanes.cut(&key("b"), first), []);
+        assert_eq!(lanes.leave(&key("a"), first), None);
     }
 }

@@ -28,6 +28,7 @@ impl Machine {
         self.running -= 1;
         let delivery = &mut self.deliveries[id];
         if delivery.state == State::Forgotten {
+            self.step_aside(id);
             self.retire(id);
             return;
         }

@@ -124,7 +124,7 @@ impl Machine {
 
     fn receive(&mut self, record: Record, tenure: Tenure, receives: u32, now: Time) -> crate::event::DeliveryId {
         let partition = match &tenure {
-            Tenure::Offset { partition, .. } => partition.number(),
+            Tenure::Offset { partition, .. } => self.partitions.number(*partition),
             Tenure::Lease { .. } => 0,
         };
         let lane = LaneKey::of(self.route.order, partition, record.key.as_ref());

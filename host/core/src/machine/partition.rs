@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use slotmap::{Key, SlotMap};
+use slotmap::SlotMap;
 
 use super::Machine;
 use super::delivery::State;
@@ -17,16 +17,12 @@ slotmap::new_key_type! {
     pub(super) struct PartitionKey;
 }
 
-impl PartitionKey {
-    pub(super) fn number(self) -> u64 {
-        self.data().as_ffi()
-    }
-}
-
 #[derive(Debug, Default)]
 pub(super) struct Partitions {
     slots: SlotMap<PartitionKey, Slot>,
     index: HashMap<Partition, PartitionKey>,
+    /// Names for lanes, the same whenever a partition comes back: an attempt may outlive its assignment.
+    numbers: HashMap<Partition, u64>,
     /// A commit is with the broker.
     pub(super) committing: bool,
     /// Records that the commit points have passed and no commit covers.
@@ -40,6 +36,7 @@ pub(super) struct Partitions {
 #[derive(Debug)]
 struct Slot {
     partition: Partition,
+    number: u64,
     watermark: Watermark,
     /// Records that the commit point has passed and no commit covers.
     passed: usize,
@@ -64,6 +61,11 @@ impl Slot {
 impl Partitions {
     pub(super) fn find(&self, partition: &Partition) -> Option<PartitionKey> {
         self.index.get(partition).copied()
+    }
+
+    /// What the lanes know the partition by.
+    pub(super) fn number(&self, key: PartitionKey) -> u64 {
+        self.slots.get(key).map_or(u64::MAX, |slot| slot.number)
     }
 
     pub(super) fn receive(&mut self, key: PartitionKey, offset: i64) -> Option<Place> {
@@ -96,8 +98,10 @@ impl Partitions {
 impl Machine {
     pub(super) fn assigned(&mut self, assignments: Vec<Assignment>) {
         for Assignment { partition, metadata: _ } in assignments {
+            let next = self.partitions.numbers.len() as u64;
             let slot = Slot {
                 partition: partition.clone(),
+                number: *self.partitions.numbers.entry(partition.clone()).or_insert(next),
                 watermark: Watermark::default(),
                 passed: 0,
                 asked: 0,

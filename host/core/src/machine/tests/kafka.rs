@@ -126,6 +126,38 @@ fn a_partition_with_nothing_in_flight_is_given_up_at_once() {
 }
 
 #[test]
+fn of_a_lost_partition_nothing_is_committed() {
+    let mut world = World::kafka(route(), 2);
+    world.produce(&["a", "b", "b"]);
+    world.done("t/0/0", 0);
+    world.done("t/0/1", 1);
+    world.lose(0);
+    world.store_all();
+    world.wait(60 * SECOND);
+    assert!(world.witness.commits.is_empty() && world.witness.given_up.is_empty());
+    assert_eq!(fates(&world), [("t/0/0", Fate::Done), ("t/0/1", Fate::Revoked), ("t/0/2", Fate::Revoked)]);
+    world.assign(0);
+    world.fetch();
+    assert_eq!(world.in_hand(), ["t/0/2", "t/0/0"], "the other key waits for the attempt that was lost");
+    world.done("t/0/2", 0);
+    assert_eq!(world.in_hand(), ["t/0/0", "t/0/1"], "it is all handled again");
+}
+
+#[test]
+fn a_key_is_not_in_two_hands_when_its_partition_comes_back_before_the_attempt_has_ended() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a", "b"]);
+    world.lose(0);
+    world.assign(0);
+    world.done("t/0/1", 0);
+    world.fetch();
+    assert_eq!(world.in_hand(), ["t/0/0", "t/0/1"], "the old attempt on the one key, a new one on the other");
+    world.done("t/0/0", 0);
+    assert_eq!(world.in_hand().len(), 2);
+    assert_eq!(fates(&world).len(), 2, "the old attempts settle nothing");
+}
+
+#[test]
 fn what_was_held_for_a_lost_partition_holds_nobody_up() {
     let mut world = World::kafka(route(), 2);
     world.produce(&["a"]);

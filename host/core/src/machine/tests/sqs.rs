@@ -159,6 +159,21 @@ fn without_its_lease_a_message_is_not_acknowledged_and_what_waits_behind_it_goes
 }
 
 #[test]
+fn a_group_is_not_in_two_hands_when_its_message_comes_back_before_the_attempt_has_ended() {
+    let mut world = World::sqs();
+    world.send(&["a"]);
+    world.wait(60 * SECOND);
+    world.receive();
+    assert_eq!(world.in_hand().len(), 1, "the attempt without a lease");
+    assert_eq!(world.machine.account().received, 2);
+    world.done("m-0", 0);
+    assert_eq!(world.attempt("m-0"), 2);
+    assert!(world.queue.deletes.is_empty());
+    world.done("m-0", 0);
+    assert_eq!(world.queue.deletes.len(), 1);
+}
+
+#[test]
 fn a_delete_that_failed_is_repeated_while_the_lease_lasts() {
     let mut world = World::sqs();
     world.send(&["a"]);
