@@ -90,11 +90,12 @@ impl Intake {
 
 impl Machine {
     pub(super) fn records(&mut self, partition: &Partition, records: Vec<Record>, now: Time) {
-        let key = self.partitions.find(partition);
+        let key = self.partitions.find(partition).filter(|key| !self.partitions.is_leaving(*key));
         for record in records {
             let size = record.size() as u64;
             self.intake.received(size);
             let crate::message::Position::Offset { offset, .. } = record.position else { continue };
+            // What the client had fetched before a revocation is left to the next owner.
             let Some(key) = key.filter(|_| !self.draining.is_draining()) else { continue };
             // The client repeats records after a seek; they are in hand or settled already.
             let Some(place) = self.partitions.receive(key, offset) else { continue };

@@ -104,6 +104,25 @@ fn a_record_that_the_client_repeats_is_not_handled_twice() {
 }
 
 #[test]
+fn a_revoked_partition_drops_what_has_not_started_lets_the_rest_finish_and_is_given_up_after_its_commit() {
+    let mut world = World::kafka(route(), 2);
+    world.produce(&["a", "a", "b"]);
+    world.revoke(0);
+    assert_eq!(fates(&world), [("t/0/1", Fate::Revoked)]);
+    assert!(world.witness.given_up.is_empty());
+    world.done("t/0/0", 1);
+    world.produce(&["c"]);
+    assert_eq!(world.in_hand(), ["t/0/2"], "nothing starts, what the client had fetched neither");
+    world.fail("t/0/2", failure(Class::Retryable));
+    assert!(world.witness.given_up.is_empty(), "an output is on its way");
+    world.store_all();
+    assert_eq!(world.witness.given_up, [(0, Some(1))]);
+    assert_eq!(fates(&world)[1..], [("t/0/2", Fate::Revoked), ("t/0/0", Fate::Done)]);
+    world.wait(60 * SECOND);
+    assert_eq!(world.witness.given_up.len(), 1);
+}
+
+#[test]
 fn a_revoked_partition_waits_for_what_runs_up_to_a_limit() {
     let mut world = World::kafka(route(), 1);
     world.produce(&["a", "b"]);
