@@ -98,6 +98,8 @@ impl Partitions {
 impl Machine {
     pub(super) fn assigned(&mut self, assignments: Vec<Assignment>) {
         for Assignment { partition, metadata: _ } in assignments {
+            // The source may have stopped waiting for a partition that was revoked, and have it again.
+            self.lose(&partition);
             let next = self.partitions.numbers.len() as u64;
             let slot = Slot {
                 partition: partition.clone(),
@@ -110,10 +112,7 @@ impl Machine {
                 leaving: false,
             };
             let key = self.partitions.slots.insert(slot);
-            if let Some(before) = self.partitions.index.insert(partition, key) {
-                debug_assert!(false, "assigned twice");
-                self.partitions.slots.remove(before);
-            }
+            self.partitions.index.insert(partition, key);
         }
         self.share_anew();
     }
@@ -134,13 +133,15 @@ impl Machine {
     }
 
     pub(super) fn lost(&mut self, partitions: &[Partition]) {
-        for partition in partitions {
-            let Some(key) = self.partitions.find(partition) else { continue };
-            // Forgotten first: nothing that ends now may still be committed.
-            self.forget(key);
-            self.drop_everything(key);
-        }
+        partitions.iter().for_each(|partition| self.lose(partition));
         self.share_anew();
+    }
+
+    fn lose(&mut self, partition: &Partition) {
+        let Some(key) = self.partitions.find(partition) else { return };
+        // Forgotten first: nothing that ends now may still be committed.
+        self.forget(key);
+        self.drop_everything(key);
     }
 
     /// The limit for what runs is over.

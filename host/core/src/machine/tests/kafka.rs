@@ -177,6 +177,22 @@ fn a_key_is_not_in_two_hands_when_its_partition_comes_back_before_the_attempt_ha
 }
 
 #[test]
+fn a_partition_that_is_assigned_again_before_it_was_given_up_starts_anew() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a", "b"]);
+    world.done("t/0/0", 1);
+    world.revoke(0);
+    world.assign(0);
+    assert_eq!(fates(&world).len(), 2);
+    world.store_all();
+    world.done("t/0/1", 0);
+    world.fetch();
+    assert_eq!(world.in_hand(), ["t/0/0", "t/0/1"]);
+    world.wait(60 * SECOND);
+    assert!(world.witness.given_up.is_empty() && world.witness.commits.is_empty());
+}
+
+#[test]
 fn what_was_held_for_a_lost_partition_holds_nobody_up() {
     let mut world = World::kafka(route(), 2);
     world.produce(&["a"]);
