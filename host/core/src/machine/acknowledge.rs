@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Machine;
 use super::delivery::{State, Tenure};
+use super::drain::Draining;
 use super::timers::Timer;
 use crate::action::{Action, Ask, Fate, Position};
 use crate::event::DeliveryId;
@@ -73,13 +74,13 @@ impl Machine {
     /// Commits what the broker does not have, one commit at a time.
     pub(super) fn commit(&mut self) {
         self.partitions.timer = false;
-        if self.partitions.committing {
+        if self.partitions.committing || self.draining == Draining::Over {
             return;
         }
+        self.partitions.refused = false;
         let positions = self.partitions.positions();
         if !positions.is_empty() {
             self.partitions.committing = true;
-            self.partitions.refused = false;
             self.actions.push_back(Action::Ask(Ask::Commit(positions)));
         }
     }

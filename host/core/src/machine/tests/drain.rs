@@ -77,6 +77,35 @@ fn what_is_not_finished_within_the_limit_is_abandoned() {
 }
 
 #[test]
+fn a_commit_refused_in_a_drain_is_repeated_once_more_after_the_limit() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a"]);
+    world.done("t/0/0", 0);
+    world.drain(Duration::from_millis(2_500));
+    for times in 1..=3 {
+        assert_eq!(world.witness.commits.len(), times);
+        world.answer_commit(false);
+        world.wait(SECOND);
+    }
+    assert_eq!((world.witness.commits.len(), world.witness.drained), (4, 0));
+    world.answer_commit(false);
+    assert_eq!(world.witness.drained, 1);
+    world.fall_asleep();
+}
+
+#[test]
+fn a_drain_does_not_wait_to_commit_what_was_lost() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a"]);
+    world.done("t/0/0", 0);
+    world.drain(600 * SECOND);
+    world.lose(0);
+    world.answer_commit(false);
+    world.wait(5 * SECOND);
+    assert_eq!(world.witness.drained, 1);
+}
+
+#[test]
 fn a_partition_revoked_in_a_drain_is_given_up() {
     let mut world = World::kafka(route(), 1);
     world.produce(&["a"]);
