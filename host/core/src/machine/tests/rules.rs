@@ -178,6 +178,18 @@ fn an_output_that_is_refused_for_ever_makes_the_record_a_dead_letter() {
 }
 
 #[test]
+fn a_dead_letter_refused_for_its_size_is_stored_without_its_reason_and_holds_nobody_up() {
+    let mut world = one_record();
+    world.fail("t/0/0", failure(Class::Permanent));
+    world.answer(0, rejected());
+    assert!(!world.witness.holding);
+    world.store_all();
+    assert_eq!(names(&world.witness.stored), ["errors", "dead"]);
+    assert_eq!(world.witness.stored[1].headers.len(), 1, "the original's own");
+    assert_eq!(world.witness.fates[0].1, Fate::DeadLettered);
+}
+
+#[test]
 fn nothing_passes_a_record_that_is_stored_nowhere() {
     let mut world = one_record();
     world.fail("t/0/0", failure(Class::Permanent));
