@@ -1,6 +1,7 @@
 //! Bounds: how much may be in flight, in messages and in bytes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Machine;
 use super::delivery::{Delivery, State, Tenure};
@@ -17,6 +18,9 @@ const SHARE: u32 = 8;
 
 /// With this share of the bound settled and not committed, the commit does not wait for its interval.
 const COMMIT_SHARE: u32 = 4;
+
+/// Queues hold a message back for 12 hours at most and refuse more; what was put off for longer is put off again.
+const LONGEST_DELAY: Duration = Duration::from_secs(12 * 3_600);
 
 /// What is in flight and what was granted.
 #[derive(Debug)]
@@ -120,7 +124,7 @@ impl Machine {
                 unwanted.push(receipt);
             }
         }
-        self.release(unwanted, std::time::Duration::ZERO);
+        self.release(unwanted, Duration::ZERO);
     }
 
     fn receive(&mut self, record: Record, tenure: Tenure, receives: u32, now: Time) -> crate::event::DeliveryId {
@@ -146,8 +150,9 @@ impl Machine {
     }
 
     /// Hands messages back to their queue, to be received again after `delay`.
-    pub(super) fn release(&mut self, receipts: Vec<Arc<str>>, delay: std::time::Duration) {
+    pub(super) fn release(&mut self, receipts: Vec<Arc<str>>, delay: Duration) {
         if !receipts.is_empty() {
+            let delay = delay.min(LONGEST_DELAY);
             self.actions.push_back(crate::action::Action::Ask(Ask::Release { receipts, delay }));
         }
     }

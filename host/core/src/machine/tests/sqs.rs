@@ -106,6 +106,17 @@ fn the_history_of_failures_survives_a_release() {
 }
 
 #[test]
+fn a_long_deferral_stays_within_what_a_queue_allows() {
+    let mut route = queue_route();
+    route.policy.retry.max_age = 100_000 * SECOND;
+    let mut world = World::new(route, 7);
+    world.send(&["a"]);
+    let asked = Some(90_000 * SECOND);
+    world.fail("m-0", Failure { retry_after: asked, ..failure(Class::Deferred) });
+    assert_eq!(released(&world)[0].1, 43_200 * SECOND);
+}
+
+#[test]
 fn a_lease_is_extended_while_its_message_runs_and_while_it_waits() {
     let mut world = World::sqs();
     world.send(&["a", "a"]);
