@@ -238,3 +238,6 @@ fn camel(name: &str) -> String {
         text
     })
 }
+
+#[cfg(test)]
+mod tests;
