@@ -26,6 +26,9 @@ pub const FOLDED: &str = "cofferdam-dlq";
 /// SQS takes this many message attributes.
 const SQS_ATTRIBUTES: usize = 10;
 
+/// Longest group and deduplication id on a FIFO queue, in bytes.
+const FIFO_ID: usize = 128;
+
 /// Longest original in an error event, in bytes; what is over is cut, and said to be.
 const ORIGINAL_LIMIT: usize = 64 << 10;
 
@@ -159,7 +162,7 @@ impl Report<'_> {
             payload: Some(Bytes::from(event.to_string())),
             timestamp_ms: None,
             group: fifo.then(|| group(self.record)),
-            deduplication: fifo.then(|| format!("{}/error", self.record.id()).into()),
+            deduplication: fifo.then(|| fifo_id(&format!("{}/error", self.record.id()))),
         }
     }
 
@@ -204,18 +207,24 @@ fn original(record: &Record, destination: Destination, headers: Vec<Header>) -> 
         payload: record.payload.clone(),
         timestamp_ms: record.timestamp_ms,
         group: fifo.then(|| group(record)),
-        deduplication: fifo.then(|| record.id().into()),
+        deduplication: fifo.then(|| fifo_id(&record.id())),
     }
 }
 
-/// FIFO to FIFO keeps the group; a key that is no text cannot be one.
+/// FIFO to FIFO keeps the group. A key that cannot be one would be refused for ever, and the record with it.
 fn group(record: &Record) -> Box<str> {
-    let key = record.key.as_ref().and_then(|key| std::str::from_utf8(key).ok()).filter(|key| !key.is_empty());
-    match (key, &record.position) {
+    let key = record.key.as_ref().and_then(|key| std::str::from_utf8(key).ok());
+    let fits = |key: &&str| (1..=FIFO_ID).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    match (key.filter(fits), &record.position) {
         (Some(key), _) => key.into(),
-        (None, Position::Offset { partition, .. }) => format!("{}/{partition}", record.source).into(),
-        (None, Position::MessageId(_)) => record.source.as_ref().into(),
+        (None, Position::Offset { partition, .. }) => fifo_id(&format!("{}/{partition}", record.source)),
+        (None, Position::MessageId(_)) => fifo_id(&record.source),
     }
+}
+
+/// The end of an id of the host's own: there it differs from others.
+fn fifo_id(id: &str) -> Box<str> {
+    id[id.ceil_char_boundary(id.len().saturating_sub(FIFO_ID))..].into()
 }
 
 /// Where on its way the message failed.

@@ -178,6 +178,20 @@ fn fifo_to_fifo_keeps_the_group() {
 }
 
 #[test]
+fn a_key_that_cannot_be_a_group_does_not_make_the_dead_letter_invalid() {
+    let mut known = known().with_queue("dead.fifo");
+    for key in [&b"k\xff"[..], b"", b"two words", &[b'x'; 129]] {
+        known.record.key = Some(Bytes::copy_from_slice(key));
+        assert_eq!(known.dead_letter().group.as_deref(), Some("orders/3"), "{key:?}");
+    }
+    known.record.source = "t".repeat(249).into();
+    let dead = known.dead_letter();
+    let (group, deduplication) = (dead.group.unwrap(), dead.deduplication.unwrap());
+    assert!(group.len() == 128 && group.ends_with("t/3"));
+    assert!(deduplication.len() == 128 && deduplication.ends_with("t/3/42"));
+}
+
+#[test]
 fn the_error_event_tells_people() {
     let event = known().error_event();
     let expected = json!({
