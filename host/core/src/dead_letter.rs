@@ -29,7 +29,7 @@ const SQS_ATTRIBUTES: usize = 10;
 /// Longest group and deduplication id on a FIFO queue, in bytes.
 const FIFO_ID: usize = 128;
 
-/// Longest original in an error event, in bytes; what is over is cut, and said to be.
+/// Longest original in an error event, in bytes; what is over is cut, and said to be by `originalMessageCutFrom`.
 const ORIGINAL_LIMIT: usize = 64 << 10;
 
 /// One attempt that failed.
@@ -148,7 +148,10 @@ impl Report<'_> {
             }
         }
         let message = if self.trace.message.is_empty() { self.record.id() } else { self.trace.message.to_string() };
-        fields.insert("messageId".to_owned(), message.clone().into());
+        fields.insert("messageId".to_owned(), message.into());
+        if let Some(payload) = self.record.payload.as_ref().filter(|payload| payload.len() > ORIGINAL_LIMIT) {
+            fields.insert("originalMessageCutFrom".to_owned(), payload.len().into());
+        }
         let fifo = matches!(&destination, Destination::Sqs(queue) if queue.ends_with(".fifo"));
         let headers = vec![
             Header::text("timestamp", self.now.to_string()),
@@ -184,10 +187,8 @@ impl Report<'_> {
 
     fn original_message(&self) -> Value {
         let Some(payload) = &self.record.payload else { return Value::Null };
-        let cut = payload.len() > ORIGINAL_LIMIT;
         match std::str::from_utf8(payload) {
-            Ok(text) if cut => text[..text.floor_char_boundary(ORIGINAL_LIMIT)].into(),
-            Ok(text) => text.into(),
+            Ok(text) => text[..text.floor_char_boundary(ORIGINAL_LIMIT)].into(),
             Err(_) => json!({ "base64": STANDARD.encode(&payload[..payload.len().min(ORIGINAL_LIMIT)]) }),
         }
     }

@@ -236,6 +236,19 @@ fn an_original_that_is_no_text_is_told_in_base64() {
 }
 
 #[test]
+fn a_long_original_is_cut_in_the_error_event_and_said_to_be() {
+    let mut known = known();
+    assert!(known.error_event().get("originalMessageCutFrom").is_none());
+    for payload in ["é".repeat(ORIGINAL_LIMIT).into_bytes(), vec![0xff; 2 * ORIGINAL_LIMIT]] {
+        known.record.payload = Some(payload.into());
+        let event = known.error_event();
+        assert_eq!(event["originalMessageCutFrom"], 2 * ORIGINAL_LIMIT);
+        assert!(event.to_string().len() < 100_000);
+        assert_eq!(known.dead_letter().payload.unwrap().len(), 2 * ORIGINAL_LIMIT, "the dead letter is whole");
+    }
+}
+
+#[test]
 fn without_a_place_for_error_events_there_is_none() {
     let mut known = known();
     known.route.errors = None;
