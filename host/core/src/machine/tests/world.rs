@@ -5,6 +5,7 @@
 //! until a test answers it, in whatever order it likes.
 
 pub(super) mod broker;
+pub(super) mod chance;
 mod check;
 pub(super) mod queue;
 pub(super) mod witness;
