@@ -10,7 +10,7 @@ use cofferdam_core::output::Destination;
 use cofferdam_core::route::DeadLetterRule;
 
 use super::plugin::Places;
-use super::read::{At, Table, Reader, show_duration, suggest, topic};
+use super::read::{At, Reader, Table, show_duration, suggest, topic};
 use super::route::{Read, Source};
 use super::{Config, Kind};
 
@@ -59,7 +59,8 @@ fn handler_is_there(reader: &Reader<'_>, config: &Config, plugins: &Places, read
         && plugin.limits.wall_time > *visibility_timeout
     {
         let (wall_time, limit) = (show_duration(plugin.limits.wall_time), show_duration(*visibility_timeout));
-        let what = format!("the plugin {handler:?} may take {wall_time}, and an attempt may hold a message for {limit}");
+        let what =
+            format!("the plugin {handler:?} may take {wall_time}, and an attempt may hold a message for {limit}");
         reader.problem(at, what, "lower the plugin's wall_time, or raise visibility_timeout in the route's from");
     }
 }
@@ -104,7 +105,9 @@ fn failures_stay_out(reader: &Reader<'_>, read: &Read) {
             continue;
         }
         if read.route.parts().errors.as_ref() == Some(destination) {
-            let what = format!("{destination} is read by this route itself: a message that fails would lead to another that fails");
+            let what = format!(
+                "{destination} is read by this route itself: a message that fails would lead to another that fails"
+            );
             let remedy = "leave errors out here, or name another place";
             reader.warning(&read.errors_at, what, remedy);
         } else {
@@ -119,7 +122,11 @@ fn failures_stay_out(reader: &Reader<'_>, read: &Read) {
     for name in source.topics() {
         if name.starts_with('^') && overlap::is_open(name) {
             let what = format!("{name:?} also matches the route's own dead letters, which go to <topic>.dlq");
-            reader.problem(at, what, "end the expression with a name and $, or name a dead_letter that it does not match");
+            reader.problem(
+                at,
+                what,
+                "end the expression with a name and $, or name a dead_letter that it does not match",
+            );
         } else if !name.starts_with('^') && topic(&format!("{name}.dlq")).is_err() {
             reader.problem(at, format!("{name}.dlq is too long for a topic"), "name a dead_letter");
         }

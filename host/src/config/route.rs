@@ -88,7 +88,7 @@ pub(super) struct Read {
 pub(super) fn routes(file: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Vec<Read> {
     let remedy = "write [[routes]] with name, from and handler below it";
     let Some(section) = file.require("routes", remedy) else { return Vec::new() };
-    let list = section.list("[[routes]]").unwrap_or_default();
+    let Some(list) = section.list("[[routes]]") else { return Vec::new() };
     if list.is_empty() {
         section.problem("there is no route", remedy);
     }
@@ -159,7 +159,8 @@ fn delivery(value: &Value<'_>) -> Option<()> {
 fn accept(value: &Value<'_>) -> Option<Vec<Box<str>>> {
     let list = value.list("[\"order.placed\"]")?;
     if list.is_empty() {
-        value.problem("the route would take no message at all", "name an event type, or leave accept out for all types");
+        value
+            .problem("the route would take no message at all", "name an event type, or leave accept out for all types");
     }
     Some(list.iter().filter_map(|kind| kind.full_text("order.placed")).map(Into::into).collect())
 }

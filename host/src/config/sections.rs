@@ -66,11 +66,8 @@ pub enum Store {
 const KEYS: [&str; 5] = ["access_key_id", "secret_access_key", "access_key", "secret_key", "session_token"];
 
 pub(super) fn service(file: &Table<'_>) -> Service {
-    let mut service = Service {
-        name: String::new(),
-        drain_limit: Duration::from_secs(30),
-        flush_limit: Duration::from_secs(10),
-    };
+    let mut service =
+        Service { name: String::new(), drain_limit: Duration::from_secs(30), flush_limit: Duration::from_secs(10) };
     let remedy = "write [service] and name = \"orders\" below it";
     let Some(section) = file.require("service", remedy) else { return service };
     section.table("[service]", |table| {
@@ -114,7 +111,8 @@ pub(super) fn admin(file: &Table<'_>) -> Admin {
             let Some(text) = value.text("127.0.0.1:9464") else { return };
             admin.listen = text.parse().ok();
             if admin.listen.is_none() && !text.is_empty() {
-                let remedy = "write for example \"127.0.0.1:9464\", \"0.0.0.0:9464\" or \"[::1]:9464\", or \"\" for none";
+                let remedy =
+                    "write for example \"127.0.0.1:9464\", \"0.0.0.0:9464\" or \"[::1]:9464\", or \"\" for none";
                 value.problem(format!("{text:?} is no address and port"), remedy);
             }
         });

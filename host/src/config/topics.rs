@@ -69,8 +69,7 @@ fn read_tier(value: &Value<'_>, tier: &mut Tier) {
         let partitions = table.get("partitions").and_then(|value| value.integer(1..=10_000));
         let replication = table.get("replication").and_then(|value| value.integer(1..=100));
         let longest = Duration::from_secs(100 * 365 * DAY);
-        let retention =
-            table.get("retention").and_then(|value| value.duration(Duration::from_secs(1)..=longest));
+        let retention = table.get("retention").and_then(|value| value.duration(Duration::from_secs(1)..=longest));
         tier.partitions = partitions.unwrap_or(tier.partitions);
         tier.replication = replication.unwrap_or(tier.replication);
         tier.retention = retention.unwrap_or(tier.retention);

@@ -89,13 +89,15 @@ mod tests {
             ("a", "a"),
             ("^orders", "orders.placed"),
             (r"^orders\..*", "orders.placed"),
-            ("^orders.*$", "^orders.placed.*"),
+            ("^orders.*$", r"^orders\.placed.*"),
             ("^[a-z]+$", "^[a-z]+$"),
             (r"^orders\.", "^.*"),
         ] {
             assert!(overlap(one, other) && overlap(other, one), "{one} {other}");
         }
-        for (one, other) in [("a", "b"), (r"^orders\.", "orders"), ("^[a-z]+$", "orders"), ("^orders$", "orders.placed")] {
+        for (one, other) in
+            [("a", "b"), (r"^orders\.", "orders"), ("^[a-z]+$", "orders"), ("^orders$", "orders.placed")]
+        {
             assert!(!overlap(one, other) && !overlap(other, one), "{one} {other}");
         }
     }

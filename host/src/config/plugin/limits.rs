@@ -53,9 +53,7 @@ pub(super) fn limits(table: &Table<'_>) -> Limits {
         table.get(key).and_then(|value| value.duration(bounds)).unwrap_or(otherwise)
     };
     let bytes = |key, bounds, otherwise| table.get(key).and_then(|value| value.size(bounds)).unwrap_or(otherwise);
-    let count = |key, most, otherwise| {
-        table.get(key).and_then(|value| value.integer(0..=most)).unwrap_or(otherwise)
-    };
+    let count = |key, most, otherwise| table.get(key).and_then(|value| value.integer(0..=most)).unwrap_or(otherwise);
     Limits {
         memory: bytes("memory", 64 << 10..=1 << 30, default.memory),
         wall_time: time("wall_time", default.wall_time),

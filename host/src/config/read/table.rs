@@ -22,13 +22,9 @@ const ALIKE: f64 = 0.8;
 
 impl<'r> Table<'r> {
     /// Has `read` read the table, then reports every key that was not asked for.
-    pub(super) fn read<T>(
-        reader: &Reader<'_>,
-        inner: &DeTable<'_>,
-        at: At,
-        read: impl FnOnce(&Table<'_>) -> T,
-    ) -> T {
-        let table = Table { reader, inner, at, asked: RefCell::default(), refused: RefCell::default(), open: Cell::new(false) };
+    pub(super) fn read<T>(reader: &Reader<'_>, inner: &DeTable<'_>, at: At, read: impl FnOnce(&Table<'_>) -> T) -> T {
+        let table =
+            Table { reader, inner, at, asked: RefCell::default(), refused: RefCell::default(), open: Cell::new(false) };
         let answer = read(&table);
         table.refuse_unknown();
         answer
@@ -41,7 +37,9 @@ impl<'r> Table<'r> {
 
     /// The value of `key`, if there is one.
     pub(in crate::config) fn get(&self, key: &'static str) -> Option<Value<'_>> {
-        self.asked.borrow_mut().push(key);
+        if !self.asked.borrow().contains(&key) {
+            self.asked.borrow_mut().push(key);
+        }
         #[cfg(test)]
         self.reader.note_asked(&self.at.inside(key, 0).key);
         let (name, value) = self.inner.get_key_value(key)?;
@@ -91,7 +89,8 @@ impl<'r> Table<'r> {
 /// `did you mean ...?`, or all there is to choose from.
 pub(in crate::config) fn suggest(given: &str, known: &[&str]) -> String {
     let given = given.to_lowercase().replace('-', "_");
-    let score = |known: &&str| strsim::jaro_winkler(&given, known).max(strsim::normalized_damerau_levenshtein(&given, known));
+    let score =
+        |known: &&str| strsim::jaro_winkler(&given, known).max(strsim::normalized_damerau_levenshtein(&given, known));
     let best = known.iter().max_by(|a, b| score(a).total_cmp(&score(b)));
     match best.filter(|best| score(best) >= ALIKE) {
         Some(best) => format!("did you mean {best:?}?"),

@@ -17,8 +17,7 @@ pub(super) fn policy(route: &Table<'_>) -> Policy {
     if let Some(value) = route.get("retry") {
         value.table("{ max_attempts = 5, initial_delay = \"1s\" }", |table| retry(table, &mut policy));
     }
-    let words =
-        [("dead_letter", Unrouted::DeadLetter), ("ignore", Unrouted::Ignore), ("stop", Unrouted::Stop)];
+    let words = [("dead_letter", Unrouted::DeadLetter), ("ignore", Unrouted::Ignore), ("stop", Unrouted::Stop)];
     if let Some(unrouted) = route.get("unrouted").and_then(|value| value.choice(&words)) {
         policy.unrouted = unrouted;
     }
@@ -39,7 +38,10 @@ fn retry(table: &Table<'_>, policy: &mut Policy) {
         value.problem("this is longer than max_delay", "choose an initial_delay of at most max_delay");
     }
     policy.retry = Retry {
-        max_attempts: table.get("max_attempts").and_then(|value| value.integer(1..=1000)).unwrap_or(default.max_attempts),
+        max_attempts: table
+            .get("max_attempts")
+            .and_then(|value| value.integer(1..=1000))
+            .unwrap_or(default.max_attempts),
         initial_delay: initial_delay.unwrap_or(default.initial_delay),
         max_delay: max_delay.unwrap_or(default.max_delay),
         multiplier: table.get("multiplier").and_then(|value| value.float(1.0..=100.0)).unwrap_or(default.multiplier),
@@ -55,7 +57,10 @@ fn codes(table: &Table<'_>) -> BTreeMap<Code, Moved> {
     for (name, value) in table.entries() {
         let code = Code::of_handler(name);
         if code.as_str() != name {
-            value.refuse(format!("{name:?} is no code"), "a code is 1 to 64 of A-Z, 0-9 and _, for example RATE_LIMITED");
+            value.refuse(
+                format!("{name:?} is no code"),
+                "a code is 1 to 64 of A-Z, 0-9 and _, for example RATE_LIMITED",
+            );
         }
         let words = [("retryable", Moved::Retryable), ("permanent", Moved::Permanent)];
         if let Some(moved) = value.choice(&words) {

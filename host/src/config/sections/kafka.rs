@@ -48,10 +48,7 @@ pub(in super::super) fn kafka(file: &Table<'_>) -> Option<Kafka> {
         let properties = table.get("properties").map(|properties| {
             properties.table("{ \"fetch.max.bytes\" = \"52428800\" }", own_properties).unwrap_or_default()
         });
-        Kafka {
-            bootstrap_servers: servers.unwrap_or_default(),
-            properties: Private(properties.unwrap_or_default()),
-        }
+        Kafka { bootstrap_servers: servers.unwrap_or_default(), properties: Private(properties.unwrap_or_default()) }
     })
 }
 
