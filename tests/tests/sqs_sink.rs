@@ -15,6 +15,7 @@ use cofferdam_core::message::{Header, Kind, Record};
 use cofferdam_core::outcome::Code;
 use cofferdam_core::output::{Destination, Publication};
 use kit::{Gate, Queue, QueueSpec};
+use slotmap::SlotMap;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -81,17 +82,25 @@ impl Outlet {
     }
 }
 
-/// The records of a queue, in the order in which a source hands them over.
+/// The records of a queue, in the order in which a source hands them over; they are deleted.
 async fn records(endpoint: &str, queue: &Queue, count: usize) -> Vec<Record> {
     let client = cofferdam::aws::client(Some(kit::sqs::REGION), Some(endpoint)).await;
     let config = source::sqs::Config::new(client, &queue.name, Clock::set());
     let mut source = source::sqs::Sqs::connect(config).await.expect("the queue is there");
     source.ask(Ask::Grant { messages: 1000, bytes: 64 << 20 });
+    let mut ids = SlotMap::<DeliveryId, ()>::with_key();
     let mut records = Vec::new();
     while records.len() < count {
-        let event = timeout(LONG, source.next()).await.expect("an event in time").expect("the source is open");
-        let Event::Messages(messages) = event else { panic!("{event:?}") };
-        records.extend(messages.into_iter().map(|leased| leased.record));
+        match timeout(LONG, source.next()).await.expect("an event in time").expect("the source is open") {
+            Event::Messages(messages) => {
+                for leased in messages {
+                    source.ask(Ask::Delete { delivery: ids.insert(()), receipt: leased.receipt });
+                    records.push(leased.record);
+                }
+            }
+            Event::Deleted(_) => {}
+            other => panic!("{other:?}"),
+        }
     }
     source.close().await;
     records

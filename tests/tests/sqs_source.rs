@@ -223,7 +223,7 @@ async fn messages_that_nobody_took_go_back_when_the_source_closes() {
     let Some(sqs) = kit::or_say_so(kit::sqs()) else { return };
     let queue = sqs.create(QueueSpec::fifo("untaken")).await;
     for number in 0..15 {
-        let message = Message::new(number.to_string()).group((number % 2).to_string());
+        let message = Message::new(number.to_string()).group(number.to_string());
         sqs.send(&queue, message.deduplication(number.to_string())).await;
     }
     let mut source = Sqs::connect(config(sqs.endpoint(), &queue).await).await.unwrap();
