@@ -129,8 +129,14 @@ impl Kafka {
         let (config, topic) = (self.client(), topic.to_owned());
         blocking(move || {
             let consumer: BaseConsumer = config.create().expect("a consumer can be made");
-            let end = |partition| {
-                consumer.fetch_watermarks(&topic, partition, REQUEST).expect("the broker knows the partition").1
+            // A partition that was made just now may have no leader yet.
+            let deadline = std::time::Instant::now() + REQUEST;
+            let end = |partition| loop {
+                match consumer.fetch_watermarks(&topic, partition, REQUEST) {
+                    Ok((_, end)) => return end,
+                    Err(_) if std::time::Instant::now() < deadline => std::thread::yield_now(),
+                    Err(error) => panic!("the broker does not know {topic}/{partition}: {error}"),
+                }
             };
             partitions(&consumer, &topic).into_iter().map(|partition| (partition, end(partition))).collect()
         })

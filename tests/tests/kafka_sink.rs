@@ -1,5 +1,7 @@
 //! What the Kafka sink promises: durable is durable, and each publication is answered once.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -174,7 +176,15 @@ async fn a_broker_that_stops_in_the_middle_costs_no_publication_that_was_said_to
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic("topic", 1, 1).unwrap();
     let bootstrap = cluster.bootstrap_servers();
-    let mut bench = Bench::new(&bootstrap, &[("delivery.timeout.ms", "2000"), ("linger.ms", "0")]);
+    // A client that is turned away waits longer and longer; it must be back well before its publications are given up.
+    let settings = [
+        ("delivery.timeout.ms", "5000"),
+        ("linger.ms", "0"),
+        ("reconnect.backoff.ms", "50"),
+        ("reconnect.backoff.max.ms", "200"),
+        ("retry.backoff.max.ms", "200"),
+    ];
+    let mut bench = Bench::new(&bootstrap, &settings);
     let mut durable = Vec::new();
     for number in 0..300 {
         match number {

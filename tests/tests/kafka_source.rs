@@ -1,5 +1,7 @@
 //! What the Kafka source promises to whoever drives it, on Apache Kafka.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -1,0 +1,120 @@
+//! The house has floors: a module knows what is below it, never what is beside or above it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Each top module of `host/src` and its floor. Those of one floor do not know each other.
+const FLOORS: [(&str, u32); 16] = [
+    ("main", 6),
+    ("cli", 6),
+    ("run", 5),
+    ("config", 4),
+    ("flow", 4),
+    ("source", 3),
+    ("sink", 3),
+    ("kafka", 2),
+    ("aws", 2),
+    ("plugin", 2),
+    ("telemetry", 2),
+    ("admin", 2),
+    ("embedded", 2),
+    ("clock", 1),
+    ("signal", 1),
+    ("exit", 1),
+];
+
+/// Knows only the core and libraries, and is known by the command line alone.
+const ALONE: &str = "message_file";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// The top module that a file belongs to.
+fn top(path: &Path, source: &Path) -> String {
+    let inside = path.strip_prefix(source).expect("inside");
+    let first = inside.components().next().expect("a name").as_os_str().to_string_lossy().into_owned();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The top modules that a text names as `crate::x` or `crate::{x, ...}`.
+fn named(text: &str) -> Vec<String> {
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let mut named = Vec::new();
+    for line in code {
+        for rest in line.split("crate::").skip(1) {
+            let word = |text: &str| -> String {
+                text.chars().take_while(|character| character.is_alphanumeric() || *character == '_').collect()
+            };
+            match rest.strip_prefix('{') {
+                Some(list) => named.extend(list.split(',').map(|item| word(item.trim()))),
+                None => named.push(word(rest)),
+            }
+        }
+    }
+    named.retain(|name| !name.is_empty());
+    named
+}
+
+#[test]
+fn no_module_of_the_host_knows_what_is_beside_or_above_it() {
+    let source = root().join("host/src");
+    let floors: BTreeMap<&str, u32> = FLOORS.into_iter().collect();
+    let mut seen = 0;
+    let mut climbs = Vec::new();
+    for path in rust_files(&source) {
+        let from = top(&path, &source);
+        if from == "lib" || from == ALONE {
+            continue;
+        }
+        let floor = *floors.get(&*from).unwrap_or_else(|| panic!("host/src/{from} stands on no floor: add it"));
+        for to in named(&std::fs::read_to_string(&path).expect("text")) {
+            let Some(below) = floors.get(&*to) else { continue };
+            seen += 1;
+            if to != from && *below >= floor {
+                climbs.push(format!("{}: {from} (floor {floor}) knows {to} (floor {below})", path.display()));
+            }
+        }
+    }
+    assert!(seen > 100, "the imports were found: {seen}");
+    assert!(climbs.is_empty(), "{climbs:#?}");
+}
+
+#[test]
+fn the_core_names_no_runtime_no_broker_and_no_sandbox() {
+    let core = root().join("host/core/src");
+    let mut files = rust_files(&core);
+    files
+        .retain(|path| !path.strip_prefix(&core).expect("inside").components().any(|part| part.as_os_str() == "tests"));
+    assert!(files.len() > 20, "the core was found");
+    for path in files {
+        let text = std::fs::read_to_string(&path).expect("text").to_lowercase();
+        for word in
+            ["tokio", "rdkafka", "aws", "wasmtime", "std::thread", "std::net", "std::fs", "systemtime", "instant::now"]
+        {
+            let named = text.lines().find(|line| line.contains(word) && !line.trim_start().starts_with("//"));
+            assert!(named.is_none(), "{} names {word}: {named:?}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_climb_would_be_seen() {
+    assert_eq!(
+        named("use crate::flow::Flow;\n// crate::cli\nlet x = crate::{aws, kafka::topics};"),
+        ["flow", "aws", "kafka"]
+    );
+}
