@@ -3,14 +3,15 @@
 
 use std::time::Duration;
 
-use aws_config::default_provider::credentials::DefaultCredentialsChain;
-use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, ConfigLoader, Region, imds};
+use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
+use aws_config::{BehaviorVersion, ConfigLoader, Region};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Credentials;
 
@@ -19,22 +20,25 @@ pub mod backoff;
 pub mod batch;
 pub mod body;
 pub mod fault;
+pub mod headers;
 pub mod queue;
 
 /// A long poll takes 20 s at most; a call that takes longer than this has lost its server.
 const CALL_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long the instance metadata service may take to be reached on a machine that may have none.
-const METADATA_CONNECT_LIMIT: Duration = Duration::from_millis(300);
-
-/// A client for SQS, from the AWS SDK's default chain: environment, profiles, single sign-on, web identity,
-/// container and instance roles. No key ever comes from the configuration of the host.
+/// A client for SQS, with credentials from the AWS SDK's default chain: environment, profiles, single sign-on, web
+/// identity, container and instance roles. No key ever comes from the configuration of the host.
 ///
-/// `region` overrides the chain's. `endpoint` is for servers other than AWS, and for private endpoints of AWS;
-/// where its name does not end in `amazonaws.com` (or `.cn`, or `api.aws`), two things are easier, because such
-/// servers mostly check neither: a missing region is `us-east-1`, and where the chain finds no credentials at all,
-/// placeholders sign the requests. They are no secret and open nothing on AWS. Credentials that are configured and
-/// do not work stay an error.
+/// `region` overrides the chain's. `endpoint` is for servers other than AWS, and for private endpoints of AWS. Where its
+/// host is not under `amazonaws.com`, `amazonaws.com.cn` or `api.aws`, the server is taken for one that checks neither
+/// region nor signature, as most test servers do:
+///
+/// * a region that is configured nowhere is `us-east-1`;
+/// * credentials come from where they were put on purpose: environment, profiles, web identity, container role. The
+///   instance metadata service is not asked, since machines that run such servers have none, or forbid it (a profile
+///   with `credential_source = Ec2InstanceMetadata` asks it all the same);
+/// * where there are none, placeholders sign the requests. They are no secret and open nothing on AWS. Credentials that
+///   are configured and do not work stay an error.
 pub async fn client(region: Option<&str>, endpoint: Option<&str>) -> Client {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         // Two attempts, for a connection that the server closed while it was idle; patience is the caller's.
@@ -62,15 +66,13 @@ async fn lenient(loader: ConfigLoader, region: Option<&str>) -> ConfigLoader {
     let region = RegionProviderChain::first_try(region.map(|region| Region::new(region.to_owned())))
         .or_else(EnvironmentVariableRegionProvider::new())
         .or_else(ProfileFileRegionProvider::new())
-        .or_else("us-east-1")
-        .region()
-        .await;
-    let metadata = imds::Client::builder().max_attempts(1).connect_timeout(METADATA_CONNECT_LIMIT).build();
-    let mut chain = DefaultCredentialsChain::builder().imds_client(metadata);
-    chain.set_region(region.clone());
-    let placeholder = Credentials::new("placeholder", "placeholder", None, None, "placeholder");
-    let chain = CredentialsProviderChain::first_try("default", chain.build().await);
-    loader.region(region).credentials_provider(chain.or_else("placeholder", placeholder))
+        .or_else("us-east-1");
+    let credentials = CredentialsProviderChain::first_try("environment", EnvironmentVariableCredentialsProvider::new())
+        .or_else("profile", ProfileFileCredentialsProvider::builder().build())
+        .or_else("web identity", WebIdentityTokenCredentialsProvider::builder().build())
+        .or_else("container", EcsCredentialsProvider::builder().build())
+        .or_else("placeholder", Credentials::new("placeholder", "placeholder", None, None, "placeholder"));
+    loader.region(region).credentials_provider(credentials)
 }
 
 /// Whether an endpoint's host belongs to AWS.

@@ -108,7 +108,7 @@ pub fn size(name: &str, attribute: &MessageAttributeValue) -> usize {
     name.len() + attribute.data_type.len() + text + bytes
 }
 
-fn kind_of(data_type: &str) -> Kind {
+pub(super) fn kind_of(data_type: &str) -> Kind {
     match data_type {
         "Binary" => Kind::Bytes,
         "String" => Kind::Text,

@@ -12,9 +12,8 @@ use cofferdam_core::outcome::Code;
 use cofferdam_core::output::Publication;
 use sha2::{Digest, Sha256};
 
-use crate::aws::attribute;
-use crate::aws::body;
 use crate::aws::queue::Queue;
+use crate::aws::{attribute, body, headers};
 
 /// An entry whose id is still to be given, and the bytes it counts for.
 #[derive(Debug)]
@@ -26,46 +25,38 @@ pub(super) struct Entry {
 /// Writes a publication as a message of this queue.
 ///
 /// # Errors
-/// [`Refusal::Rejected`]: `INVALID_RESULT` where it has a header that cannot be an attribute, a header twice, more than
-/// ten attributes (the body's encoding takes one where it is needed), or no message group that a FIFO queue takes;
-/// `OUTPUT_TOO_LARGE` where it is larger than the queue's largest message.
+/// [`Refusal::Rejected`]: `OUTPUT_TOO_LARGE` where it is larger than the queue's largest message, `INVALID_RESULT` where
+/// it has no message group and the queue is FIFO.
 pub(super) fn write(queue: &Queue, publication: &Publication) -> Result<Entry, Refusal> {
-    let mut builder = SendMessageBatchRequestEntry::builder().id("");
     let (body, encoding) = body::encode(publication.payload.as_ref());
     let encoding = encoding.attribute().map(|value| Header::text(body::ENCODING, value));
-
     let mut size = body.len();
-    let mut names = Vec::with_capacity(attribute::MOST);
-    for header in publication.headers.iter().chain(&encoding) {
-        if let Some(trace) = trace(header) {
-            builder = builder.message_system_attributes(SystemName::AwsTraceHeader, trace);
-            continue;
-        }
-        let (name, value) = attribute::encode(header).map_err(|error| invalid(error.to_string()))?;
-        if names.contains(&&header.name) {
-            return Err(invalid(format!("the header `{name}` stands twice, and a message attribute once")));
-        }
-        names.push(&header.name);
-        if names.len() > attribute::MOST {
-            return Err(invalid(format!("more than {} message attributes", attribute::MOST)));
-        }
+    let mut builder = SendMessageBatchRequestEntry::builder().id("").message_body(body);
+
+    let (traces, others): (Vec<_>, Vec<_>) =
+        publication.headers.iter().chain(&encoding).partition(|header| trace(header).is_some());
+    if let Some(trace) = traces.first().and_then(|header| trace(header)) {
+        builder = builder.message_system_attributes(SystemName::AwsTraceHeader, trace);
+    }
+    for (name, value) in headers::encode(others.into_iter().chain(traces.into_iter().skip(1))) {
         size += attribute::size(&name, &value);
         builder = builder.message_attributes(name, value);
     }
 
+    let group = publication.group.as_deref().filter(|group| !group.is_empty());
+    builder = builder.set_message_group_id(group.map(spelled));
     if queue.fifo {
-        let group = publication.group.as_deref().ok_or_else(|| invalid("no message group for a fifo queue".into()))?;
-        let deduplication = publication.deduplication.as_deref();
-        builder = builder.message_group_id(checked(group)?).set_message_deduplication_id(deduplication.map(shortened));
-    } else if let Some(group) = &publication.group {
-        // Fair queues; a standard queue has no use for a deduplication id and refuses it.
-        builder = builder.message_group_id(checked(group)?);
+        if group.is_none() {
+            return Err(invalid("no message group, and the queue is fifo".into()));
+        }
+        // A standard queue has no use for a deduplication id and refuses it; a group makes it a fair one.
+        builder = builder.set_message_deduplication_id(publication.deduplication.as_deref().map(shortened));
     }
     if size > queue.largest_message {
         let text = format!("{size} bytes, and the queue takes {}", queue.largest_message);
         return Err(Refusal::Rejected(Code::OUTPUT_TOO_LARGE, text.into()));
     }
-    let request = builder.message_body(body).build().map_err(|error| invalid(error.to_string()))?;
+    let request = builder.build().map_err(|error| invalid(error.to_string()))?;
     Ok(Entry { request, size })
 }
 
@@ -79,17 +70,31 @@ fn trace(header: &Header) -> Option<SystemValue> {
     SystemValue::builder().data_type("String").string_value(value).build().ok()
 }
 
-fn checked(group: &str) -> Result<&str, Refusal> {
-    if is_id(group) { Ok(group) } else { Err(invalid(format!("{group:?} cannot be a message group"))) }
+/// A group that SQS does not take is written with `%` and two hexadecimal digits for each byte that it refuses; one that
+/// is too long then, as its SHA-256. It stays one group, which is what counts.
+fn spelled(group: &str) -> String {
+    if is_id(group) {
+        return group.to_owned();
+    }
+    let mut spelled = String::with_capacity(group.len() + 16);
+    for byte in group.bytes() {
+        if byte.is_ascii_graphic() && byte != b'%' {
+            spelled.push(char::from(byte));
+        } else {
+            let _ = write!(spelled, "%{byte:02X}");
+        }
+    }
+    if is_id(&spelled) { spelled } else { digest(group) }
 }
 
 /// A deduplication id is compared and never read: one that SQS does not take becomes its SHA-256.
 fn shortened(id: &str) -> String {
-    if is_id(id) {
-        return id.to_owned();
-    }
+    if is_id(id) { id.to_owned() } else { digest(id) }
+}
+
+fn digest(text: &str) -> String {
     let mut digest = String::with_capacity(64);
-    for byte in Sha256::digest(id) {
+    for byte in Sha256::digest(text) {
         let _ = write!(digest, "{byte:02x}");
     }
     digest

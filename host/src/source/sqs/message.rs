@@ -8,8 +8,8 @@ use cofferdam_core::event::Leased;
 use cofferdam_core::message::{Header, Position, Record, text_header};
 use cofferdam_core::time::Time;
 
-use crate::aws::attribute;
-use crate::aws::body;
+use crate::aws::attribute::TRACE;
+use crate::aws::{body, headers};
 
 /// The system attributes that a record is made of.
 pub(super) const SYSTEM: [System; 4] =
@@ -17,20 +17,13 @@ pub(super) const SYSTEM: [System; 4] =
 
 /// The record of a message and its lease; `None` where the server gave no receipt, so that nothing could be done with it.
 ///
-/// Message attributes come without order; the headers are sorted by name, so that a message looks the same at
-/// every receipt. The X-Ray trace header, which SQS keeps beside the attributes, becomes a header of its name.
+/// The X-Ray trace header, which SQS keeps beside the attributes, becomes a header of its name.
 pub(super) fn leased(message: Message, source: &Arc<str>, until: Time) -> Option<Leased> {
     let receipt = message.receipt_handle?.into();
     let mut system = message.attributes.unwrap_or_default();
-    let mut headers: Vec<Header> = message
-        .message_attributes
-        .unwrap_or_default()
-        .into_iter()
-        .map(|(name, value)| attribute::decode(name, value))
-        .collect();
-    headers.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    let mut headers = headers::decode(message.message_attributes.unwrap_or_default());
     if let Some(trace) = system.remove(&System::AwsTraceHeader) {
-        headers.push(Header::text(attribute::TRACE, trace));
+        headers.push(Header::text(TRACE, trace));
     }
 
     let body = message.body.unwrap_or_default();

@@ -46,30 +46,42 @@ fn what_is_larger_than_the_queue_takes_is_refused_before_it_is_sent() {
 }
 
 #[test]
-fn a_message_has_ten_attributes_and_each_once() {
-    let headers = |count: usize| (0..count).map(|n| Header::text(format!("a{n}"), "x")).collect::<Vec<_>>();
-    assert!(write(&queue("q"), &publication(headers(10), Some(b"x"))).is_ok());
-    assert_eq!(code(write(&queue("q"), &publication(headers(11), Some(b"x")))), Code::INVALID_RESULT);
-    let bytes = Some(&b"\xff"[..]);
-    assert_eq!(code(write(&queue("q"), &publication(headers(10), bytes))), Code::INVALID_RESULT);
-    let twice = vec![Header::text("a", "x"), Header::text("a", "y")];
-    assert_eq!(code(write(&queue("q"), &publication(twice, Some(b"x")))), Code::INVALID_RESULT);
+fn no_message_is_too_odd_to_be_sent() {
+    let mut headers: Vec<Header> = (0..15).map(|n| Header::text(format!("a{n}"), "x")).collect();
+    headers.push(Header::text("not a name", "x"));
+    headers.push(Header::text("a1", "again"));
+    let entry = write(&queue("q"), &publication(headers, Some(b"\xff"))).unwrap();
+    let attributes = entry.request.message_attributes().unwrap();
+    assert_eq!(attributes.len(), 10);
+    assert_eq!(attributes[body::ENCODING].string_value(), Some("base64"));
+    assert!(attributes.contains_key(headers::FOLDED));
 }
 
 #[test]
-fn a_fifo_queue_needs_a_group_and_gets_a_deduplication_id_it_takes() {
+fn a_fifo_queue_needs_a_group() {
     let mut publication = publication(vec![], Some(b"x"));
     assert_eq!(code(write(&queue("q.fifo"), &publication)), Code::INVALID_RESULT);
-    publication.group = Some("with space".into());
+    publication.group = Some("".into());
     assert_eq!(code(write(&queue("q.fifo"), &publication)), Code::INVALID_RESULT);
-    publication.group = Some("g".into());
-    for (id, expected) in [("id/0", "id/0"), ("é", "4a99557e4033c3539de2eb65472017cad5f9557f7a0625a09f1c3f6e2ba69c4c")]
+    assert!(write(&queue("q"), &publication).is_ok());
+}
+
+#[test]
+fn ids_that_sqs_does_not_take_are_written_so_that_it_does() {
+    let long = "é".repeat(100);
+    let digest = digest(&long);
+    for (id, group) in
+        [("o-1/0", "o-1/0"), ("100%", "100%"), ("50% é", "50%25%20%C3%A9"), (long.as_str(), digest.as_str())]
     {
-        publication.deduplication = Some(id.into());
-        let entry = write(&queue("q.fifo"), &publication).unwrap();
-        assert_eq!(entry.request.message_deduplication_id(), Some(expected));
+        let mut publication = publication(vec![], Some(b"x"));
+        (publication.group, publication.deduplication) = (Some(id.into()), Some(id.into()));
+        let request = write(&queue("q.fifo"), &publication).unwrap().request;
+        assert_eq!(request.message_group_id(), Some(group));
+        let deduplication = if is_id(id) { id.to_owned() } else { super::digest(id) };
+        assert_eq!(request.message_deduplication_id(), Some(&*deduplication));
+        let standard = write(&queue("q"), &publication).unwrap().request;
+        assert_eq!((standard.message_group_id(), standard.message_deduplication_id()), (Some(group), None));
     }
-    assert_eq!(write(&queue("q"), &publication).unwrap().request.message_deduplication_id(), None);
 }
 
 #[test]
