@@ -73,10 +73,8 @@ const SHOWN: usize = 50;
 
 impl Errors {
     /// In the order of the file, each once. `problems` is not empty.
-    pub(super) fn new(mut problems: Vec<Problem>) -> Self {
-        problems.sort_by(|a, b| (a.line, a.column, &a.key, &a.what).cmp(&(b.line, b.column, &b.key, &b.what)));
-        problems.dedup();
-        Self(problems)
+    pub(super) fn new(problems: Vec<Problem>) -> Self {
+        Self(in_order(problems))
     }
 
     /// In the order of the file.
@@ -88,6 +86,13 @@ impl Errors {
     pub fn lines(&self) -> impl Iterator<Item = ErrorLine<'_>> {
         self.0.iter().map(|error| ErrorLine { error })
     }
+}
+
+/// In the order of the file, each once.
+pub(super) fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort();
+    problems.dedup();
+    problems
 }
 
 /// A problem as `--json` prints it.

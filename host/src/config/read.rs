@@ -13,7 +13,7 @@ use std::fmt::Display;
 
 use toml::de::DeTable;
 
-use super::problem::{Errors, Problem};
+use super::problem::{Errors, Problem, in_order};
 pub(super) use names::{consumer_group, identifier, queue, topic};
 pub(super) use place::At;
 use place::position;
@@ -75,7 +75,7 @@ impl<'a> Reader<'a> {
     /// All problems, if there was one.
     pub(super) fn finish(self) -> Result<Vec<Problem>, Errors> {
         let problems = self.problems.into_inner();
-        if problems.is_empty() { Ok(self.warnings.into_inner()) } else { Err(Errors::new(problems)) }
+        if problems.is_empty() { Ok(in_order(self.warnings.into_inner())) } else { Err(Errors::new(problems)) }
     }
 
     /// Notes that the file is wrong at `at`.

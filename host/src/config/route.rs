@@ -88,7 +88,7 @@ pub(super) struct Read {
 pub(super) fn routes(file: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Vec<Read> {
     let remedy = "write [[routes]] with name, from and handler below it";
     let Some(section) = file.require("routes", remedy) else { return Vec::new() };
-    let list = section.list("[[routes]]").unwrap_or_default();
+    let Some(list) = section.list("[[routes]]") else { return Vec::new() };
     if list.is_empty() {
         section.problem("there is no route", remedy);
     }

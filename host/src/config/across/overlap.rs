@@ -89,7 +89,7 @@ mod tests {
             ("a", "a"),
             ("^orders", "orders.placed"),
             (r"^orders\..*", "orders.placed"),
-            ("^orders.*$", "^orders.placed.*"),
+            ("^orders.*$", r"^orders\.placed.*"),
             ("^[a-z]+$", "^[a-z]+$"),
             (r"^orders\.", "^.*"),
         ] {

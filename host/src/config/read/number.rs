@@ -16,7 +16,7 @@ impl Value<'_> {
     {
         let number = match self.inner {
             DeValue::Integer(integer) => i128::from_str_radix(integer.as_str(), integer.radix()).ok(),
-            _ => self.variable("a whole number", "without quotes, for example 10")?.trim().parse().ok(),
+            _ => self.variable("a whole number", "a whole number without quotes, for example 10")?.trim().parse().ok(),
         };
         let number = number.and_then(|number| T::try_from(number).ok());
         self.within(number, "a whole number", &bounds, T::to_string)
@@ -27,7 +27,7 @@ impl Value<'_> {
         let number = match self.inner {
             DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix()).ok().map(|n| n as f64),
             DeValue::Float(float) => float.as_str().parse().ok(),
-            _ => self.variable("a number", "without quotes, for example 2.0")?.trim().parse().ok(),
+            _ => self.variable("a number", "a number without quotes, for example 2.0")?.trim().parse().ok(),
         };
         self.within(number, "a number", &bounds, f64::to_string)
     }
@@ -37,7 +37,7 @@ impl Value<'_> {
         if let DeValue::Boolean(flag) = self.inner {
             return Some(*flag);
         }
-        match self.variable("true or false", "without quotes")?.trim() {
+        match self.variable("true or false", "true or false without quotes")?.trim() {
             "true" => Some(true),
             "false" => Some(false),
             other => {
@@ -100,7 +100,7 @@ impl Value<'_> {
             Some(Some((text, true))) => Some(text),
             // The problem with the variable is noted.
             Some(None) => None,
-            _ => self.wrong_type(expected, format!("write it {remedy}")),
+            _ => self.wrong_type(expected, format!("write {remedy}")),
         }
     }
 
@@ -111,10 +111,11 @@ impl Value<'_> {
         bounds: &RangeInclusive<T>,
         show: impl Fn(&T) -> String,
     ) -> Option<T> {
-        // Whatever cannot be parsed at this point is a number that is too large or too fine, or is not one at all.
+        // What could not be parsed at this point is a number that is out of all bounds, or none at all.
         let inside = value.filter(|value| bounds.contains(value));
         if inside.is_none() {
-            let what = format!("expected {expected} from {} to {}", show(bounds.start()), show(bounds.end()));
+            let (least, most) = (show(bounds.start()), show(bounds.end()));
+            let what = format!("expected {expected} from {least} to {most}, found {}", self.shown());
             self.problem(what, "choose a value within these bounds");
         }
         inside

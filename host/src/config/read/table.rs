@@ -37,7 +37,9 @@ impl<'r> Table<'r> {
 
     /// The value of `key`, if there is one.
     pub(in crate::config) fn get(&self, key: &'static str) -> Option<Value<'_>> {
-        self.asked.borrow_mut().push(key);
+        if !self.asked.borrow().contains(&key) {
+            self.asked.borrow_mut().push(key);
+        }
         #[cfg(test)]
         self.reader.note_asked(&self.at.inside(key, 0).key);
         let (name, value) = self.inner.get_key_value(key)?;

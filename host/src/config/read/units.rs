@@ -38,7 +38,7 @@ fn amount(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 /// In the largest unit that gives a whole number.
 pub(in crate::config) fn show_duration(duration: Duration) -> String {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    show(millis, DURATIONS.iter().rev(), "ms")
+    if millis == 0 { "0s".to_owned() } else { show(millis, DURATIONS.iter().rev(), "ms") }
 }
 
 /// In the largest power of 1024 that gives a whole number.
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn durations_are_read_and_shown() {
-        for (text, millis) in [("0ms", 0), ("200ms", 200), ("30s", 30_000), ("5m", 300_000), ("1h", 3_600_000)] {
+        for (text, millis) in [("0s", 0), ("200ms", 200), ("30s", 30_000), ("5m", 300_000), ("1h", 3_600_000)] {
             assert_eq!(duration(text), Some(Duration::from_millis(millis)), "{text}");
             assert_eq!(show_duration(Duration::from_millis(millis)), text);
         }

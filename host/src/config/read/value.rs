@@ -57,6 +57,20 @@ impl<'r> Value<'r> {
         }
     }
 
+    /// A scalar as it stands in the file, variables filled in.
+    pub(super) fn shown(&self) -> String {
+        match self.inner {
+            DeValue::Integer(integer) => integer.to_string(),
+            DeValue::Float(float) => float.as_str().to_owned(),
+            DeValue::String(raw) => match expand(raw, self.reader.environment) {
+                Ok((text, _)) => format!("{text:?}"),
+                Err(_) => format!("{raw:?}"),
+            },
+            _ => self.kind().to_owned(),
+        }
+    }
+
+    /// Whether it is a string.
     pub(in crate::config) fn is_string(&self) -> bool {
         self.inner.is_str()
     }

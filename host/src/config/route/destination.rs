@@ -4,7 +4,7 @@ use cofferdam_core::output::Destination;
 
 use super::super::read::{Table, Value, queue, topic};
 
-const EXAMPLE: &str = "{ kafka = \"orders.priced\" }";
+const EXAMPLE: &str = "{ kafka = \"a-topic\" } or { sqs = \"a-queue\" }";
 
 /// A destination that stands alone.
 pub(super) fn destination(value: &Value<'_>) -> Option<Destination> {

@@ -68,8 +68,11 @@ pub(super) fn source(route: &Table<'_>) -> Source {
         (None, Some(queue)) => sqs(table, &queue),
         (Some(_), Some(both)) => {
             both.refuse("a route has one source", "leave kafka or sqs out, and write a second route for it");
-            sqs(table, &both);
-            kafka(table, &both)
+            // Which of them the other keys are for is anybody's guess.
+            for key in ["group", "lease", "visibility_timeout", "wait"] {
+                table.get(key);
+            }
+            nothing.clone()
         }
         (None, None) => {
             from.problem("neither kafka nor sqs is named", format!("write for example {example}"));

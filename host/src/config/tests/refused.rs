@@ -15,7 +15,8 @@ fn snapshot(name: &str, cases: &[Case]) {
     for (old, new) in cases {
         let answer = told(&changed(old, new));
         assert_ne!(answer, "accepted", "{new}");
-        all.push_str(&format!("> {}\n{answer}\n\n", new.trim_end().replace('\n', "\n> ")));
+        let case = if new.is_empty() { format!("without {old}") } else { (*new).to_owned() };
+        all.push_str(&format!("> {}\n{answer}\n\n", case.trim_end().replace('\n', "\n> ")));
     }
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!(name, all);
@@ -23,7 +24,6 @@ fn snapshot(name: &str, cases: &[Case]) {
 }
 
 const FROM: &str = r#"{ kafka = ["orders.placed"], group = "pricing" }"#;
-const SECOND: &str = "name = \"second\"\nhandler = \"price\"\n";
 
 #[test]
 fn syntax_and_values() {
@@ -96,6 +96,7 @@ fn sections() {
             ("[[routes]]", "instances = { reuse = 0 }\n[[routes]]"),
             ("[[routes]]", "capabilities = { http = [\"api.example.com\"], keyvalue = \"or ders\" }\n[[routes]]"),
             ("[[routes]]", "[routes]"),
+            ("[[routes]]", "routes = []\n[other]"),
         ],
     );
 }
