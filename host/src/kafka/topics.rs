@@ -14,15 +14,31 @@ use super::properties;
 
 /// How long one request may take.
 const LIMIT: Duration = Duration::from_secs(15);
-const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a topic is for, and so how it is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Tier {
-    /// 3 partitions, replication 3, 7 days, 2 in-sync replicas.
-    Standard,
+/// How a topic is made where it is missing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tier {
+    /// Partitions, 1 to 10,000.
+    pub partitions: u32,
+    /// Copies of each partition, 1 to 100; not more than there are brokers.
+    pub replication: u16,
+    /// `retention.ms`, 1 s to 100 years.
+    pub retention: Duration,
+    /// `min.insync.replicas`, 1 to `replication`.
+    pub min_insync_replicas: u16,
+}
+
+impl Tier {
+    /// Sources and outputs: 3 partitions, replication 3, 7 days, 2 in-sync replicas.
+    pub fn standard() -> Self {
+        Self { partitions: 3, replication: 3, retention: 7 * DAY, min_insync_replicas: 2 }
+    }
+
     /// Error events and dead letters: 1 partition, replication 3, 30 days, 1 in-sync replica.
-    Error,
+    pub fn error() -> Self {
+        Self { partitions: 1, replication: 3, retention: 30 * DAY, min_insync_replicas: 1 }
+    }
 }
 
 /// A topic that has to be there.
@@ -124,10 +140,10 @@ impl Topics {
     /// [`Error::Unreachable`]; [`Error::Missing`] where some are and `create` is false; [`Error::Refused`].
     pub async fn ensure(&self, needed: &[Needed], create: bool) -> Result<Vec<Arc<str>>, Error> {
         let found = self.found().await?;
-        let missing: BTreeMap<&Arc<str>, Tier> = needed
+        let missing: BTreeMap<&Arc<str>, &Tier> = needed
             .iter()
             .filter(|needed| !found.topics.contains(&*needed.name))
-            .map(|needed| (&needed.name, needed.tier))
+            .map(|needed| (&needed.name, &needed.tier))
             .collect();
         let names: Vec<Arc<str>> = missing.keys().copied().cloned().collect();
         if names.is_empty() {
@@ -136,19 +152,46 @@ impl Topics {
         if !create {
             return Err(Error::Missing { names });
         }
-        let plans: Vec<(&str, Plan)> =
-            missing.iter().map(|(name, tier)| (&***name, tier.plan().within(found.brokers, name))).collect();
+        let plans: Vec<(&str, Tier)> =
+            missing.iter().map(|(name, tier)| (&***name, tier.within(found.brokers, name))).collect();
         let settings: Vec<_> = plans.iter().map(|(_, plan)| plan.settings()).collect();
         let topics: Vec<NewTopic<'_>> = plans
             .iter()
             .zip(&settings)
             .map(|((name, plan), settings)| {
-                let topic = NewTopic::new(name, plan.partitions, TopicReplication::Fixed(plan.replication));
+                let topic = NewTopic::new(
+                    name,
+                    plan.partitions.cast_signed(),
+                    TopicReplication::Fixed(i32::from(plan.replication)),
+                );
                 settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value))
             })
             .collect();
         self.create(&topics).await?;
         Ok(names)
+    }
+
+    /// Records in these topics, from the first that is kept to the last; topics that are not there hold none.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`].
+    pub async fn records(&self, topics: &[Arc<str>]) -> Result<u64, Error> {
+        let (admin, topics) = (Arc::clone(&self.admin), topics.to_vec());
+        let count = move || {
+            let metadata = admin.inner().fetch_metadata(None, LIMIT)?;
+            let mut records = 0;
+            for topic in metadata.topics().iter().filter(|topic| topics.iter().any(|name| **name == *topic.name())) {
+                for partition in topic.partitions() {
+                    let (low, high) = admin.inner().fetch_watermarks(topic.name(), partition.id(), LIMIT)?;
+                    records += u64::try_from(high - low).unwrap_or(0);
+                }
+            }
+            Ok(records)
+        };
+        match tokio::task::spawn_blocking(count).await {
+            Ok(counted) => counted.map_err(|error: KafkaError| self.unreachable(&error)),
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
     }
 
     async fn create(&self, topics: &[NewTopic<'_>]) -> Result<(), Error> {
@@ -184,39 +227,24 @@ impl Topics {
     }
 }
 
-/// How a topic is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Plan {
-    partitions: i32,
-    replication: i32,
-    in_sync: i32,
-    retention_ms: u64,
-}
-
 impl Tier {
-    fn plan(self) -> Plan {
-        match self {
-            Self::Standard => Plan { partitions: 3, replication: 3, in_sync: 2, retention_ms: 7 * DAY_MS },
-            Self::Error => Plan { partitions: 1, replication: 3, in_sync: 1, retention_ms: 30 * DAY_MS },
-        }
-    }
-}
-
-impl Plan {
     /// What so many brokers can do of it.
-    fn within(self, brokers: usize, topic: &str) -> Self {
-        let brokers = i32::try_from(brokers).unwrap_or(i32::MAX).max(1);
+    fn within(&self, brokers: usize, topic: &str) -> Self {
+        let brokers = u16::try_from(brokers).unwrap_or(u16::MAX).max(1);
         let replication = self.replication.min(brokers);
-        let in_sync = self.in_sync.min(replication);
+        let in_sync = self.min_insync_replicas.min(replication);
         if replication < self.replication {
             let wanted = self.replication;
             tracing::warn!(topic, brokers, wanted, replication, in_sync, "fewer brokers than replicas wanted");
         }
-        Self { replication, in_sync, ..self }
+        Self { replication, min_insync_replicas: in_sync, ..self.clone() }
     }
 
-    fn settings(self) -> [(&'static str, String); 2] {
-        [("retention.ms", self.retention_ms.to_string()), ("min.insync.replicas", self.in_sync.to_string())]
+    fn settings(&self) -> [(&'static str, String); 2] {
+        [
+            ("retention.ms", self.retention.as_millis().to_string()),
+            ("min.insync.replicas", self.min_insync_replicas.to_string()),
+        ]
     }
 }
 
@@ -239,13 +267,13 @@ mod tests {
     #[test]
     fn a_small_cluster_gets_as_many_replicas_as_it_has_brokers() {
         let standard = |brokers| {
-            let plan = Tier::Standard.plan().within(brokers, "t");
-            (plan.partitions, plan.replication, plan.in_sync)
+            let plan = Tier::standard().within(brokers, "t");
+            (plan.partitions, plan.replication, plan.min_insync_replicas)
         };
         assert_eq!(standard(1), (3, 1, 1));
         assert_eq!(standard(2), (3, 2, 2));
         assert_eq!(standard(9), (3, 3, 2));
-        let error = Tier::Error.plan().within(9, "t");
-        assert_eq!((error.partitions, error.replication, error.in_sync), (1, 3, 1));
+        let error = Tier::error().within(9, "t");
+        assert_eq!((error.partitions, error.replication, error.min_insync_replicas), (1, 3, 1));
     }
 }

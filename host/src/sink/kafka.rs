@@ -21,7 +21,7 @@ use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{Producer, ThreadedProducer};
 
-use super::Ticket;
+use super::{Busy, Ticket};
 use crate::kafka::headers;
 use crate::kafka::properties;
 use delivery::{Context, Sent, refusal};
@@ -64,10 +64,6 @@ pub enum Error {
         reason: Box<str>,
     },
 }
-
-/// The local queue is full: nothing was taken, try again when answers have come in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Busy;
 
 /// The producer; clones share it.
 #[derive(Clone)]
