@@ -229,7 +229,7 @@ async fn missing_topics_are_named_and_made_as_their_tier_says() {
     let topics = topics.build().unwrap();
     assert_eq!(topics.missing(&names).await.unwrap(), names[1..]);
 
-    let tiers = [Tier::Standard, Tier::Standard, Tier::Error];
+    let tiers = [Tier::standard(), Tier::standard(), Tier::error()];
     let needed: Vec<Needed> =
         names.iter().zip(tiers).map(|(name, tier)| Needed { name: Arc::clone(name), tier }).collect();
     let refused = topics.ensure(&needed, false).await.unwrap_err();
