@@ -28,8 +28,11 @@ pub use brokers::Brokers;
 #[derive(Default)]
 pub struct Options {
     /// Makes an observer for a route, by its name.
-    pub observe: Option<Box<dyn Fn(&str) -> Box<dyn Observer>>>,
+    pub observe: Option<Observe>,
 }
+
+/// Makes an observer for the route of this name.
+pub type Observe = Box<dyn Fn(&str) -> Box<dyn Observer>>;
 
 /// A host at work.
 pub struct Host {

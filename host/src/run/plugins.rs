@@ -25,7 +25,7 @@ fn load_now(config: &Config) -> Result<Plugins, Vec<Problem>> {
     let cache = Some(config.storage.path.join("compiled"));
     let largest = config.plugins.values().map(|plugin| plugin.limits.memory).max();
     let defaults = EngineConfig::default();
-    let memory = largest.and_then(|memory| usize::try_from(memory).ok()).unwrap_or_default().max(defaults.memory);
+    let memory = largest.unwrap_or_default().max(defaults.memory);
     let engine = Engine::new(EngineConfig { cache, memory, ..defaults })
         .map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
     let store = store(config)?;
