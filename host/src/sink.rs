@@ -3,11 +3,64 @@
 //! A sink takes a publication together with a [`Ticket`] and settles the ticket when the broker has it, or when it is
 //! clear that the broker will not.
 
+pub mod kafka;
 pub mod sqs;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use cofferdam_core::event::{DeliveryId, Event, Refusal};
+use cofferdam_core::output::{Destination, Publication};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
+
+/// As many publications wait as may: the same one can be given again when one of them is settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Busy;
+
+/// All sinks of a host; a clone is the same sinks.
+#[derive(Clone)]
+pub struct Sinks {
+    kafka: Option<kafka::Kafka>,
+    sqs: Option<Arc<sqs::Sqs>>,
+}
+
+impl Sinks {
+    /// Those that are configured.
+    pub fn new(kafka: Option<kafka::Kafka>, sqs: Option<sqs::Sqs>) -> Self {
+        Self { kafka, sqs: sqs.map(Arc::new) }
+    }
+
+    /// Takes a publication on its way, without waiting; its ticket is settled when the broker has it or will not
+    /// have it.
+    ///
+    /// # Errors
+    /// [`Busy`], with the ticket; nothing has happened then.
+    pub fn publish(&self, publication: &Publication, ticket: Ticket) -> Result<(), (Ticket, Busy)> {
+        match (&publication.destination, &self.kafka, &self.sqs) {
+            (Destination::Kafka(_), Some(kafka), _) => kafka.publish(publication, ticket),
+            (Destination::Sqs(_), _, Some(sqs)) => sqs.publish(publication, ticket),
+            (destination, ..) => {
+                // The configuration is checked for this; a message that comes here all the same is held, not lost.
+                let text = format!("{destination} has no broker in the configuration");
+                ticket.settle(Err(Refusal::Unavailable(text.into())));
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits until every publication has been answered, at most `limit`. Returns how many have not been.
+    pub async fn flush(self, limit: Duration) -> usize {
+        let unanswered = match &self.kafka {
+            Some(kafka) => kafka.flush(limit).await,
+            None => 0,
+        };
+        if let Some(sqs) = self.sqs.and_then(Arc::into_inner) {
+            sqs.close().await;
+        }
+        unanswered
+    }
+}
 
 /// The duty to say what became of one publication.
 ///

@@ -113,3 +113,12 @@ async fn the_host_runs_as_a_child_and_its_end_is_seen() {
 async fn waiting_ends() {
     kit::eventually("never true", Duration::from_millis(10), async || None::<()>).await;
 }
+
+#[test]
+fn a_crate_of_the_workspace_becomes_a_component() {
+    let file = kit::guest("forward");
+    let bytes = std::fs::read(&file).unwrap();
+    // The magic number of WebAssembly, and the version and layer of a component (a plain module has 01 00 00 00).
+    assert_eq!(bytes[..8], *b"\0asm\x0d\0\x01\0", "{}", file.display());
+    assert_eq!(kit::guest("forward"), file);
+}

@@ -56,7 +56,8 @@ pub enum Ask {
     Pause(Partition),
     /// Take records of this partition again.
     Resume(Partition),
-    /// Commit these, without waiting; answered by `Committed` or `CommitFailed`.
+    /// Commit these, without waiting; answered once, for all together, by `Committed` or `CommitFailed`. No other
+    /// commit is asked for before the answer, and what waits for it counts against the bound: answer it always.
     Commit(Vec<Position>),
     /// The answer to `Revoked`: commit this, if there is something, and let the partition go.
     GiveUp {

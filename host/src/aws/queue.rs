@@ -41,6 +41,13 @@ pub struct Depth {
     pub delayed: u64,
 }
 
+impl Depth {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.available + self.in_flight + self.delayed
+    }
+}
+
 /// Why a queue cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

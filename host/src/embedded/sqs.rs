@@ -39,6 +39,13 @@ pub struct QueueSpec {
     pub attributes: Vec<(String, String)>,
 }
 
+impl QueueSpec {
+    /// A queue of this name that is as AWS makes it.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+}
+
 /// When a message leaves its queue for another.
 #[derive(Clone, Debug)]
 pub struct Redrive {

@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::aws::queue::{Error, Queue};
-use crate::sink::Ticket;
+use crate::sink::{Busy, Ticket};
 
 use sender::{Job, Sender};
 
@@ -50,10 +50,6 @@ impl Config {
         Self { client, capacity: 1024, limit: Duration::from_secs(30) }
     }
 }
-
-/// As many publications wait for this queue as may; take it up again when one of them is settled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Busy;
 
 /// The queues that routes write to. Dropping it refuses what was not sent; [`Sqs::close`] ends it well.
 #[derive(Debug)]

@@ -45,6 +45,7 @@ impl Machine {
             return;
         }
         self.draining = Draining::Late;
+        self.partitions.refused = false;
         for id in self.chosen(|_| true) {
             self.withdraw(id);
             self.finish(id, Fate::Abandoned);

@@ -1,0 +1,137 @@
+//! What the process says of itself over HTTP: whether it lives, whether it is ready, how its brokers are, its metrics.
+//!
+//! It listens where it is told to and nowhere else, and only reads: nothing can be changed through it.
+//!
+//! | address | answers | 200 when, else 503 |
+//! |---|---|---|
+//! | `/livez` | `{"status","stuck":[{"route","silent_ms"}]}` | the loop of every route has turned within [`SILENCE`] |
+//! | `/readyz` | `{"status","reasons":["..."]}` | every route is running or holding, and the brokers are connected |
+//! | `/health` | `{"status","live","ready","reasons","routes":[...],"kafka":{...},"sqs":{...}}` | all of this page is well |
+//! | `/kafka/health` | `{"status","connected","expected":["topic"],"missing":["topic"],"error"}` | connected, no topic missing |
+//! | `/sqs/health` | `{"status","connected","queues":[...],"error"}` | connected, every queue answers |
+//! | `/metrics` | Prometheus text, version 0.0.4 | always |
+//! | `/` | the list of these addresses | always |
+//!
+//! `status` is `ok`, `failing`, or `absent` for a broker that is not configured (which is well). A route is
+//! `{"name","state","since","in_flight","account"}` with `state` one of `starting`, `running`, `holding`, `draining`,
+//! `stopped`, `since` in ISO 8601, and `account` as `run` prints it. A queue is `{"name","available","in_flight",
+//! "delayed","dead_letters":{"queue","available"},"error"}`; what is not known is null.
+//!
+//! Brokers are asked at most once a second whoever asks here, and one that has not answered within [`PROBE_LIMIT`]
+//! counts as not connected.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+mod connection;
+mod health;
+mod pages;
+mod probe;
+
+pub use health::{Health, RouteHealth, SILENCE, State};
+pub use probe::{DeadLetters, KafkaHealth, PROBE_LIMIT, Probe, QueueHealth, SqsHealth};
+
+use connection::Listener;
+
+/// How long requests under way may go on after the end; then their connections are cut.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Where to listen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Config {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+}
+
+/// Whom to ask.
+pub struct Probes {
+    /// How the routes are; whoever drives them keeps it up to date.
+    pub health: Arc<Health>,
+    /// The text of all metrics.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// How Kafka is; `None` where it is not configured.
+    pub kafka: Option<Probe<KafkaHealth>>,
+    /// How the queues are; `None` where SQS is not configured.
+    pub sqs: Option<Probe<SqsHealth>>,
+}
+
+/// Why nobody can ask.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address is taken, or not ours.
+    #[error("cannot listen on {listen}: {source}")]
+    Bind {
+        /// The address.
+        listen: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// The server, before it listens.
+pub struct Admin {
+    config: Config,
+    probes: Probes,
+}
+
+/// The server, with its address taken.
+pub struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+    probes: Probes,
+}
+
+impl Admin {
+    /// A server that will listen as `config` says and ask `probes`.
+    pub fn new(config: Config, probes: Probes) -> Self {
+        Self { config, probes }
+    }
+
+    /// Takes the address.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub async fn bind(self) -> Result<Bound, Error> {
+        let listen = self.config.listen;
+        let failed = |source| Error::Bind { listen, source };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Bound { listener, address, probes: self.probes })
+    }
+}
+
+impl Bound {
+    /// Where it listens; the port is the real one.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `shutdown` is over and the requests under way are answered, at most a few seconds later (a client has
+    /// one second, a broker [`PROBE_LIMIT`]). No error of a client ends it.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) {
+        let cut = CancellationToken::new();
+        let listener = Listener::new(self.listener, cut.clone());
+        let end = CancellationToken::new();
+        let ended = end.clone().cancelled_owned();
+        let serving = axum::serve(listener, pages::router(self.probes)).with_graceful_shutdown(ended).into_future();
+        let farewell = async {
+            shutdown.await;
+            end.cancel();
+            tokio::time::sleep(FAREWELL).await;
+            cut.cancel();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            // It never fails; it ends when all its connections have.
+            _ = serving => {}
+            () = farewell => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

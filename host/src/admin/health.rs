@@ -1,0 +1,247 @@
+//! How the routes are, as those who drive them say.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cofferdam_core::machine::Account;
+use cofferdam_core::time::Time;
+use serde::{Serialize, Serializer};
+use tokio::time::Instant;
+
+/// A route whose loop has not turned for so long is stuck.
+pub const SILENCE: Duration = Duration::from_secs(30);
+
+/// Where a route is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It loads its plugin and connects.
+    Starting,
+    /// It takes in messages and handles them.
+    Running,
+    /// Intake has stopped because something cannot be reached; it goes on by itself.
+    Holding,
+    /// It ends what runs and takes in nothing more.
+    Draining,
+    /// It has ended.
+    Stopped,
+}
+
+impl State {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Holding => "holding",
+            Self::Draining => "draining",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// Able to do its work, or about to be without anybody's help.
+    const fn is_ready(self) -> bool {
+        matches!(self, Self::Running | Self::Holding)
+    }
+
+    /// Its loop is expected to turn.
+    const fn turns(self) -> bool {
+        matches!(self, Self::Running | Self::Holding | Self::Draining)
+    }
+}
+
+/// How all routes are. Shared: whoever drives a route reports, whoever is asked looks.
+#[derive(Debug, Default)]
+pub struct Health {
+    routes: Mutex<Vec<Arc<RouteHealth>>>,
+}
+
+/// How one route is.
+#[derive(Debug)]
+pub struct RouteHealth {
+    name: Box<str>,
+    report: Mutex<Report>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Report {
+    state: State,
+    since: Time,
+    in_flight: usize,
+    account: Account,
+    turned: Instant,
+}
+
+/// A route as `/health` shows it.
+#[derive(Debug, Serialize)]
+pub(super) struct RoutePage {
+    name: Box<str>,
+    pub(super) state: State,
+    #[serde(serialize_with = "iso_8601")]
+    since: Time,
+    in_flight: usize,
+    account: Account,
+}
+
+/// A route whose loop does not turn.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Stuck {
+    pub(super) route: Box<str>,
+    pub(super) silent_ms: u64,
+}
+
+impl Health {
+    /// Health without routes.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// Adds a route, starting since `now`, or finds the one of this name. Add all routes before anybody can ask: a route
+    /// that is not here is not waited for.
+    pub fn route(&self, name: &str, now: Time) -> Arc<RouteHealth> {
+        let mut routes = lock(&self.routes);
+        if let Some(known) = routes.iter().find(|route| &*route.name == name) {
+            return Arc::clone(known);
+        }
+        let report = Report {
+            state: State::Starting,
+            since: now,
+            in_flight: 0,
+            account: Account::default(),
+            turned: Instant::now(),
+        };
+        let route = Arc::new(RouteHealth { name: name.into(), report: Mutex::new(report) });
+        routes.push(Arc::clone(&route));
+        route
+    }
+
+    pub(super) fn pages(&self) -> Vec<RoutePage> {
+        lock(&self.routes).iter().map(|route| route.page()).collect()
+    }
+
+    pub(super) fn stuck(&self) -> Vec<Stuck> {
+        lock(&self.routes).iter().filter_map(|route| route.stuck()).collect()
+    }
+
+    /// Why not every route is ready; empty when all are.
+    pub(super) fn unready(&self) -> Vec<String> {
+        let routes = lock(&self.routes);
+        if routes.is_empty() {
+            return vec!["there is no route yet".to_owned()];
+        }
+        let unready = routes.iter().map(|route| (route, lock(&route.report).state));
+        let unready = unready.filter(|(_, state)| !state.is_ready());
+        unready.map(|(route, state)| format!("route `{}` is {}", route.name, state.as_str())).collect()
+    }
+}
+
+impl RouteHealth {
+    /// The route's loop has turned, and this is how things stand. To be called once for each round of the loop and, when
+    /// there is nothing to do, at least every [`SILENCE`] / 3.
+    pub fn report(&self, state: State, account: &Account, in_flight: usize, now: Time) {
+        let mut report = lock(&self.report);
+        if report.state != state {
+            report.state = state;
+            report.since = now;
+        }
+        report.account = *account;
+        report.in_flight = in_flight;
+        report.turned = Instant::now();
+    }
+
+    /// What came and what became of it, as last reported.
+    pub fn account(&self) -> Account {
+        lock(&self.report).account
+    }
+
+    /// Messages neither settled nor handed back, as last reported.
+    pub fn in_flight(&self) -> usize {
+        lock(&self.report).in_flight
+    }
+
+    fn page(&self) -> RoutePage {
+        let Report { state, since, in_flight, account, .. } = *lock(&self.report);
+        RoutePage { name: self.name.clone(), state, since, in_flight, account }
+    }
+
+    fn stuck(&self) -> Option<Stuck> {
+        let report = *lock(&self.report);
+        let silent = report.turned.elapsed();
+        (report.state.turns() && silent > SILENCE).then(|| Stuck {
+            route: self.name.clone(),
+            silent_ms: u64::try_from(silent.as_millis()).unwrap_or(u64::MAX),
+        })
+    }
+}
+
+/// What is inside is whole after every step, so a panic elsewhere does not spoil it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn iso_8601<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Time {
+        Time::from_millis(1_000)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_does_not_turn_is_stuck_and_one_that_turns_is_not() {
+        let health = Health::new();
+        let (one, two) = (health.route("one", now()), health.route("two", now()));
+        for state in [State::Running, State::Holding, State::Draining] {
+            one.report(state, &Account::default(), 0, now());
+            two.report(state, &Account::default(), 0, now());
+            tokio::time::advance(SILENCE).await;
+            assert_eq!(health.stuck(), []);
+            two.report(state, &Account::default(), 0, now());
+            tokio::time::advance(Duration::from_millis(1)).await;
+            assert_eq!(health.stuck(), [Stuck { route: "one".into(), silent_ms: 30_001 }], "{state:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_route_that_starts_or_has_stopped_has_no_loop_to_turn() {
+        let health = Health::new();
+        let stopped = health.route("stopped", now());
+        stopped.report(State::Stopped, &Account::default(), 0, now());
+        health.route("starting", now());
+        tokio::time::advance(SILENCE * 10).await;
+        assert_eq!(health.stuck(), []);
+    }
+
+    #[test]
+    fn a_state_lasts_since_it_was_entered() {
+        let health = Health::new();
+        let route = health.route("one", now());
+        route.report(State::Running, &Account::default(), 1, Time::from_millis(2_000));
+        route.report(State::Running, &Account::default(), 2, Time::from_millis(3_000));
+        let page = &health.pages()[0];
+        assert_eq!((page.since, page.in_flight), (Time::from_millis(2_000), 2));
+    }
+
+    #[test]
+    fn only_what_runs_or_holds_is_ready() {
+        let health = Health::new();
+        assert_eq!(health.unready(), ["there is no route yet"]);
+        let route = health.route("one", now());
+        for (state, ready) in [
+            (State::Starting, false),
+            (State::Running, true),
+            (State::Holding, true),
+            (State::Draining, false),
+            (State::Stopped, false),
+        ] {
+            route.report(state, &Account::default(), 0, now());
+            let reasons = health.unready();
+            assert_eq!(reasons.is_empty(), ready, "{reasons:?}");
+            assert!(reasons.iter().all(|reason| *reason == format!("route `one` is {}", state.as_str())));
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! What people see of a route from outside: metrics and log lines, from one place.
+//!
+//! [`Telemetry`] belongs to one route and to the one who drives its machine. It looks at deliveries when the machine
+//! says something about them, counts, and writes a line where one is wanted. [`metrics`] makes the counters readable,
+//! [`log`] the lines.
+//!
+//! # Metrics
+//!
+//! On Kafka `topic` and `consumer_group` are what they say; on SQS `topic` is the queue and `consumer_group` the name of
+//! the route. A `code` or `error_type` that is a handler's own is free text of a guest, so a route shows the first
+//! [`CODES_OF_HANDLERS`] of them and calls the rest `OTHER`.
+//!
+//! | metric | labels | what |
+//! |---|---|---|
+//! | `messages_consumed_total` | topic, consumer_group, status | deliveries that came to their end: `done`, `dead_lettered`, `ignored`, `duplicate`, `released`, `revoked`, `abandoned` |
+//! | `message_processing_duration_seconds` | topic, consumer_group | wall time of one attempt of the handler |
+//! | `dlq_messages_total` | topic, error_type | messages stored as an error, by the topic they came from and the code |
+//! | `messages_produced_total` | topic, partition | records that Kafka has acknowledged; counted by the Kafka sink |
+//! | `consumer_lag` | topic, consumer_group, partition | end of the log less the commit point; set by the Kafka source |
+//! | `cofferdam_received_total` | route | receipts; a message that comes back is a new one |
+//! | `cofferdam_in_flight` | route | deliveries neither settled nor handed back |
+//! | `cofferdam_attempts_total` | route, outcome, code | attempts that ended; `code` is empty for `done` |
+//! | `cofferdam_put_off_total` | route, next | deliveries that go on later: `retry`, `defer`, `hold` |
+//! | `cofferdam_guest_cpu_seconds` | route | what the guest itself burnt in one attempt |
+//! | `cofferdam_guest_memory_peak_bytes` | route | highest sum of all memories and tables of the instance in one attempt |
+//! | `cofferdam_route_holding` | route | 1 while intake is stopped because something cannot be reached, else 0 |
+//! | `cofferdam_assigned_partitions` | route | partitions that the group has given to this process |
+//! | `cofferdam_rebalances_total` | route, change | partitions that came and went: `assigned`, `revoked`, `lost` |
+//!
+//! # Log events
+//!
+//! Lines about a message carry `route`, `topic`, `partition` and `offset` (or `sqs_message_id`), `consumer_group`,
+//! `attempt`, `latency_ms` since the receipt, `message_id`, `correlation_id`, `traceparent`, and `entity_id` and
+//! `task_name` where the envelope has them. Their target is `cofferdam::delivery`.
+//!
+//! | event | level | when |
+//! |---|---|---|
+//! | `message_consumed` | debug | an attempt has ended; `outcome`, `code`, `duration_ms` |
+//! | `message_acked` | debug | acknowledged; `status` is `done`, `ignored` or `duplicate` |
+//! | `message_nacked` | warn | not acknowledged; `next` is `retry`, `hold` or `abandoned`, with `wait_ms`, `outcome`, `code`, `text` |
+//! | | info | the same, `next` is `defer` |
+//! | | debug | the same, `next` is `released` or `revoked` |
+//! | `message_dlq` | warn | stored as an error; `outcome`, `code`, `text`, `destination` |
+//! | `rebalance` | info, warn | partitions were `assigned` or `revoked`; warn: `lost` |
+//! | `intake_stopped`, `intake_resumed` | warn, info | the route holds because something cannot be reached, and goes on |
+//! | `route_stopped` | error | the route is configured to stop here |
+//! | `lines_dropped` | warn | so many `lines` of the event `of` were left out; the counters have them all |
+//!
+//! `message_nacked` at info and above and `message_dlq` are held to [`LINES_PER_SECOND`] each, for each route: a wave of
+//! failures must not drown what else there is to read. What a guest or a producer said is escaped.
+
+pub mod log;
+pub mod metrics;
+
+mod budget;
+mod codes;
+mod context;
+mod topics;
+
+use std::sync::Arc;
+
+use ::metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use cofferdam_core::action::{Fate, Next};
+use cofferdam_core::event::{Ended, Partition};
+use cofferdam_core::machine::Delivery;
+use cofferdam_core::outcome::{Class, Code, Outcome};
+use cofferdam_core::route::Route;
+use cofferdam_core::time::Time;
+
+pub use budget::LINES_PER_SECOND;
+pub use codes::CODES_OF_HANDLERS;
+
+use budget::Budget;
+use codes::Codes;
+use context::{Context, line};
+use topics::Topics;
+
+/// Metrics and log lines of one route.
+///
+/// Handles are looked up once and kept: a message that is handled well costs a few atomic additions, no allocation and
+/// no formatting, unless its line is written.
+#[derive(Debug)]
+pub struct Telemetry {
+    route: Arc<Route>,
+    topics: Topics,
+    codes: Codes,
+    received: Counter,
+    in_flight: Gauge,
+    put_off: [Counter; 3],
+    guest_cpu: Histogram,
+    guest_memory: Histogram,
+    holding: Gauge,
+    assigned: Gauge,
+    rebalances: [Counter; 3],
+    nacked: Budget,
+    dead: Budget,
+}
+
+/// What a rebalance did with partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// They are ours.
+    Assigned,
+    /// They were given back in order.
+    Revoked,
+    /// They belonged to somebody else already.
+    Lost,
+}
+
+impl Change {
+    const ALL: [Self; 3] = [Self::Assigned, Self::Revoked, Self::Lost];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Assigned => "assigned",
+            Self::Revoked => "revoked",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// Most partitions that a line about a rebalance names.
+const PARTITIONS_SHOWN: usize = 32;
+
+impl Telemetry {
+    /// The telemetry of `route`, with the recorder that is installed now; install it before.
+    pub fn new(route: Arc<Route>) -> Self {
+        let name: Arc<str> = route.name.clone().into();
+        let group = route.group.as_ref().unwrap_or(&route.name).clone();
+        let label = || Arc::clone(&name);
+        Self {
+            topics: Topics::new(group.into()),
+            codes: Codes::new(label()),
+            received: counter!("cofferdam_received_total", "route" => label()),
+            in_flight: gauge!("cofferdam_in_flight", "route" => label()),
+            put_off: ["retry", "defer", "hold"]
+                .map(|next| counter!("cofferdam_put_off_total", "route" => label(), "next" => next)),
+            guest_cpu: histogram!("cofferdam_guest_cpu_seconds", "route" => label()),
+            guest_memory: histogram!("cofferdam_guest_memory_peak_bytes", "route" => label()),
+            holding: gauge!("cofferdam_route_holding", "route" => label()),
+            assigned: gauge!("cofferdam_assigned_partitions", "route" => label()),
+            rebalances: Change::ALL
+                .map(|change| counter!("cofferdam_rebalances_total", "route" => label(), "change" => change.as_str())),
+            nacked: Budget::new("message_nacked"),
+            dead: Budget::new("message_dlq"),
+            route,
+        }
+    }
+
+    /// So many records or messages have arrived.
+    pub fn received(&self, count: usize) {
+        self.received.increment(count as u64);
+    }
+
+    /// So many deliveries are in flight now; worth a call each time the driver has done a round.
+    pub fn in_flight(&self, deliveries: usize) {
+        self.in_flight.set(deliveries as f64);
+    }
+
+    /// An attempt has ended: to be called before the machine hears of it.
+    pub fn ended(&mut self, delivery: &Delivery, ended: &Ended) {
+        let failure = match &ended.outcome {
+            Outcome::Done(_) => None,
+            Outcome::Failed(failure) => Some(&**failure),
+        };
+        self.codes.ended(failure);
+        // Where no handler was called there was nothing to measure.
+        if ended.handler.is_some() {
+            let usage = &ended.usage;
+            self.topics.of(&delivery.record().source).duration.record(seconds(usage.wall_us));
+            self.guest_cpu.record(seconds(usage.cpu_us));
+            self.guest_memory.record(usage.memory_peak_bytes as f64);
+        }
+        line!(DEBUG, "message_consumed", "an attempt has ended", Context::of(self, delivery, Some(ended)), None, {
+            outcome = ended.outcome.class().as_str(),
+            code = failure.map(|failure| failure.code.as_str()),
+            duration_ms = ended.usage.wall_us as f64 / 1_000.0,
+        });
+    }
+
+    /// A delivery has come to its end ([`Action::Settled`](cofferdam_core::action::Action::Settled)).
+    pub fn settled(&mut self, delivery: &Delivery, fate: Fate, now: Time) {
+        self.tick(now);
+        let topic = self.topics.of(&delivery.record().source);
+        topic.consumed(fate).increment(1);
+        match fate {
+            Fate::Done | Fate::Ignored | Fate::Duplicate => {
+                line!(DEBUG, "message_acked", "a message was acknowledged", self.context(delivery), Some(now), {
+                    status = topics::status(fate),
+                });
+            }
+            Fate::DeadLettered => self.dead_lettered(delivery, now),
+            Fate::Released | Fate::Revoked => {
+                line!(DEBUG, "message_nacked", "a message was given away", self.context(delivery), Some(now), {
+                    next = topics::status(fate),
+                });
+            }
+            Fate::Abandoned => {
+                let text = "a message was still unfinished at the end: it is received again";
+                if self.nacked.take(now) {
+                    line!(WARN, "message_nacked", text, self.context(delivery), Some(now), { next = "abandoned", });
+                }
+            }
+        }
+    }
+
+    fn dead_lettered(&mut self, delivery: &Delivery, now: Time) {
+        let failure = delivery.trouble().map(|trouble| &trouble.failure);
+        let code = self.codes.admit(failure);
+        self.topics.of(&delivery.record().source).dead_lettered(code);
+        if self.dead.take(now) {
+            let destination = delivery.publication(0).map(|publication| publication.destination.to_string());
+            line!(WARN, "message_dlq", "a message was stored as an error", self.context(delivery), Some(now), {
+                outcome = failure.map(|failure| failure.class.as_str()),
+                code = failure.map(|failure| failure.code.as_str()),
+                text = failure.map(|failure| context::shown(&failure.text)).as_deref(),
+                destination,
+            });
+        }
+    }
+
+    /// A delivery goes on later ([`Action::Troubled`](cofferdam_core::action::Action::Troubled)).
+    pub fn troubled(&mut self, delivery: &Delivery, next: Next, now: Time) {
+        self.tick(now);
+        let (index, word, wait) = match next {
+            Next::Retry(wait) => (0, "retry", wait),
+            Next::Defer(wait) => (1, "defer", wait),
+            Next::Hold(wait) => (2, "hold", wait),
+        };
+        self.put_off[index].increment(1);
+        if !self.nacked.take(now) {
+            return;
+        }
+        let failure = match delivery.ended().map(|ended| &ended.outcome) {
+            Some(Outcome::Failed(failure)) if word != "hold" || failure.class == Class::HostFault => Some(&**failure),
+            _ => None,
+        };
+        // Held without a fault in the attempt: what it leads to cannot be published.
+        let class = failure.map_or(Class::HostFault, |failure| failure.class);
+        let code = failure.map_or_else(|| self.unavailable(delivery), |failure| failure.code.clone());
+        let text = failure.map(|failure| context::shown(&failure.text));
+        macro_rules! nacked {
+            ($level:ident) => {
+                line!($level, "message_nacked", "a message goes on later", self.context(delivery), Some(now), {
+                    next = word,
+                    wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+                    outcome = class.as_str(),
+                    code = code.as_str(),
+                    text = text.as_deref(),
+                })
+            };
+        }
+        if word == "defer" { nacked!(INFO) } else { nacked!(WARN) }
+    }
+
+    /// Which kind of destination does not take what the delivery leads to.
+    fn unavailable(&self, delivery: &Delivery) -> Code {
+        let dead_letter = self.route.dead_letter.destination(delivery.record());
+        let first = delivery.publication(0).map(|publication| &publication.destination);
+        if first == Some(&dead_letter) { Code::DEAD_LETTER_UNAVAILABLE } else { Code::OUTPUT_UNAVAILABLE }
+    }
+
+    /// Intake has stopped because something cannot be reached, or goes on again.
+    pub fn holding(&self, holding: bool) {
+        self.holding.set(if holding { 1.0 } else { 0.0 });
+        let route = &*self.route.name;
+        if holding {
+            tracing::warn!(event = "intake_stopped", route, "intake has stopped: something cannot be reached");
+        } else {
+            tracing::info!(event = "intake_resumed", route, "intake goes on");
+        }
+    }
+
+    /// The route is configured to stop here. `reason` may hold words of a guest.
+    pub fn stopped(&self, reason: &str) {
+        let reason = context::shown(reason);
+        tracing::error!(event = "route_stopped", route = &*self.route.name, %reason, "the route has stopped");
+    }
+
+    /// The group has given partitions or taken them.
+    pub fn rebalance<'a>(&self, change: Change, partitions: impl ExactSizeIterator<Item = &'a Partition>) {
+        let count = partitions.len();
+        self.rebalances[change as usize].increment(1);
+        match change {
+            Change::Assigned => self.assigned.increment(count as f64),
+            Change::Revoked | Change::Lost => self.assigned.decrement(count as f64),
+        }
+        let shown: Vec<String> =
+            partitions.take(PARTITIONS_SHOWN).map(|one| format!("{}/{}", one.topic, one.number)).collect();
+        let (shown, what, route) = (shown.join(" "), change.as_str(), &*self.route.name);
+        let consumer_group = self.topics.group();
+        match change {
+            Change::Assigned | Change::Revoked => {
+                tracing::info!(
+                    event = "rebalance",
+                    route,
+                    consumer_group,
+                    what,
+                    count,
+                    partitions = shown,
+                    "rebalance"
+                );
+            }
+            Change::Lost => {
+                tracing::warn!(
+                    event = "rebalance",
+                    route,
+                    consumer_group,
+                    what,
+                    count,
+                    partitions = shown,
+                    "rebalance"
+                );
+            }
+        }
+    }
+
+    /// Says how many lines were left out, once the second is over. [`Telemetry::settled`] and [`Telemetry::troubled`] do
+    /// it too; a driver that calls this about once a second has the number also when a wave ends all of a sudden.
+    pub fn tick(&mut self, now: Time) {
+        for budget in [&mut self.nacked, &mut self.dead] {
+            if let Some(lines) = budget.dropped(now) {
+                say_dropped(&self.route, budget.event(), lines);
+            }
+        }
+    }
+
+    fn context<'a>(&'a self, delivery: &'a Delivery) -> Context<'a> {
+        Context::of(self, delivery, delivery.ended())
+    }
+}
+
+/// The last lines that were left out are told too.
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        self.tick(Time::from_micros(u64::MAX));
+    }
+}
+
+fn say_dropped(route: &Route, of: &str, lines: u64) {
+    tracing::warn!(event = "lines_dropped", route = &*route.name, of, lines, "log lines were left out");
+}
+
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests;

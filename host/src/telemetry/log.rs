@@ -1,0 +1,152 @@
+//! Where log lines go and how they look: standard error, as text for people or JSON for machines.
+//!
+//! A JSON line has `timestamp` (UTC, ISO 8601 with milliseconds), `level`, `event` where it is one of those that
+//! [`telemetry`](super) lists, `message`, the fields of that event, and `target`.
+
+use std::fmt;
+use std::io::{self, IsTerminal};
+
+use tracing::Dispatch;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::fmt::{MakeWriter, Subscriber};
+
+/// The variable that says what is logged, in the words of `RUST_LOG`: `info,cofferdam::delivery=debug`.
+pub const VARIABLE: &str = "COFFERDAM_LOG";
+
+/// How lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// For people; coloured on a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// As text, and unless it is said otherwise nothing but errors.
+    Quiet,
+}
+
+/// Why logging could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What is to be logged is said in words that nobody understands.
+    #[error("`{filter}` does not say what to log: {source}; right would be `info,cofferdam::delivery=debug`")]
+    Filter {
+        /// What was said.
+        filter: String,
+        /// What is wrong with it.
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// Somebody in this process has set it up before; that stays.
+    #[error("logging was set up before")]
+    Taken,
+}
+
+/// Sets up logging for the whole process. [`VARIABLE`] says what is logged, then `filter`, then the format's default
+/// (`info`, and `error` for [`Format::Quiet`]).
+///
+/// # Errors
+/// When the filter cannot be read, or logging was set up before.
+pub fn init(format: Format, filter: Option<&str>) -> Result<(), Error> {
+    let from_environment = std::env::var(VARIABLE).ok().filter(|value| !value.is_empty());
+    let filter = self::filter(format, from_environment.as_deref().or(filter))?;
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let color = !no_color && io::stderr().is_terminal();
+    tracing::dispatcher::set_global_default(dispatch(format, filter, color, io::stderr)).map_err(|_| Error::Taken)
+}
+
+fn filter(format: Format, filter: Option<&str>) -> Result<EnvFilter, Error> {
+    let default = if format == Format::Quiet { "error" } else { "info" };
+    let filter = filter.unwrap_or(default);
+    EnvFilter::builder().parse(filter).map_err(|source| Error::Filter { filter: filter.to_owned(), source })
+}
+
+pub(super) fn dispatch<W>(format: Format, filter: EnvFilter, color: bool, writer: W) -> Dispatch
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = Subscriber::builder().with_env_filter(filter).with_timer(Utc).with_ansi(color).with_writer(writer);
+    match format {
+        Format::Json => Dispatch::new(lines.json().flatten_event(true).with_current_span(false).finish()),
+        Format::Text | Format::Quiet => Dispatch::new(lines.finish()),
+    }
+}
+
+/// UTC, ISO 8601 with milliseconds.
+struct Utc;
+
+impl FormatTime for Utc {
+    fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
+        write!(w, "{:.3}", jiff::Timestamp::now())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Lines in memory.
+    #[derive(Clone, Default)]
+    pub(in super::super) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Lines {
+        pub(in super::super) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What `act` logs.
+    pub(in super::super) fn logged(format: Format, words: Option<&str>, act: impl FnOnce()) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let dispatch = dispatch(format, filter(format, words).unwrap(), false, move || writer.clone());
+        tracing::dispatcher::with_default(&dispatch, act);
+        lines.text()
+    }
+
+    #[test]
+    fn a_json_line_has_time_level_event_and_fields_side_by_side() {
+        let text = logged(Format::Json, None, || {
+            tracing::warn!(event = "message_dlq", partition = 3, "a \"quoted\" text");
+        });
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let time = line["timestamp"].as_str().unwrap();
+        assert!(time.len() == 24 && time.ends_with('Z') && time.parse::<jiff::Timestamp>().is_ok(), "{time}");
+        assert_eq!(line["level"], "WARN");
+        assert_eq!(line["event"], "message_dlq");
+        assert_eq!(line["partition"], 3);
+        assert_eq!(line["message"], "a \"quoted\" text");
+    }
+
+    #[test]
+    fn quiet_leaves_nothing_but_errors_unless_it_is_said_otherwise() {
+        let speak = || {
+            tracing::info!("info");
+            tracing::error!("error");
+        };
+        let quiet = logged(Format::Quiet, None, speak);
+        assert!(quiet.contains("error") && !quiet.contains("info"), "{quiet}");
+        let loud = logged(Format::Quiet, Some("info"), speak);
+        assert!(loud.contains("info"), "{loud}");
+    }
+
+    #[test]
+    fn a_filter_that_nobody_understands_is_named() {
+        let error = filter(Format::Text, Some("cofferdam=loud")).unwrap_err();
+        assert!(error.to_string().contains("`cofferdam=loud`"), "{error}");
+    }
+}

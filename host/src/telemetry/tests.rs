@@ -1,0 +1,381 @@
+//! Deliveries go through a real machine; the world around it is scripted.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use cofferdam_core::Order;
+use cofferdam_core::action::{Action, Ask};
+use cofferdam_core::envelope::Envelope;
+use cofferdam_core::event::{Assignment, DeliveryId, Event, HandlerId, Leased, Refusal};
+use cofferdam_core::machine::Machine;
+use cofferdam_core::message::{Header, Position, Record};
+use cofferdam_core::outcome::{Failure, Usage};
+use cofferdam_core::output::{Destination, Publication};
+use cofferdam_core::route::{Bounds, DeadLetterRule};
+use cofferdam_core::verdict::Policy;
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::{Value, json};
+
+use super::log::Format;
+use super::log::tests::logged;
+use super::metrics::{ALL, builder, describe};
+use super::*;
+
+/// Counted by sources and sinks, which alone know the partition.
+const OF_BROKERS: [&str; 2] = ["messages_produced_total", "consumer_lag"];
+
+/// A route, its machine, its telemetry, and what is to happen to the attempts.
+struct World {
+    machine: Machine,
+    telemetry: Telemetry,
+    now: Time,
+    attempts: VecDeque<Outcome<Vec<Publication>>>,
+    /// Publications that cannot be made durable before the world relents.
+    unavailable: u32,
+    events: VecDeque<Event>,
+}
+
+impl World {
+    fn new(group: Option<&str>) -> Self {
+        let route = Arc::new(Route {
+            name: "price-orders".into(),
+            service: "shop".into(),
+            group: group.map(Into::into),
+            envelope: Envelope::CloudEvents,
+            accept: None,
+            order: Order::None,
+            concurrency: 1,
+            bounds: Bounds::default(),
+            commit_interval: Duration::from_secs(1),
+            release_limit: Duration::from_secs(10),
+            lease: group.is_none().then(Default::default),
+            policy: Policy::default(),
+            outputs: Default::default(),
+            dead_letter: DeadLetterRule::To(Destination::Kafka("orders.dlq".into())),
+            errors: None,
+        });
+        Self {
+            machine: Machine::new(Arc::clone(&route), 1),
+            telemetry: Telemetry::new(route),
+            now: Time::from_millis(1_000_000),
+            attempts: VecDeque::new(),
+            unavailable: 0,
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Hands `count` records of `orders` over and sees them through; attempts that nobody scripted end well.
+    fn records(&mut self, count: usize) {
+        let partition = partition();
+        let assigned = Assignment { partition: partition.clone(), metadata: None };
+        self.telemetry.rebalance(Change::Assigned, [&partition].into_iter());
+        self.telemetry.received(count);
+        let records = (0..count as i64).map(|offset| record(Position::Offset { partition: 3, offset })).collect();
+        self.events.extend([Event::Assigned(vec![assigned]), Event::Records { partition, records }]);
+        self.run();
+    }
+
+    fn run(&mut self) {
+        while let Some(event) = self.events.pop_front() {
+            self.machine.handle(event, self.now);
+            while let Some(action) = self.machine.next_action() {
+                self.carry_out(action);
+            }
+            self.telemetry.in_flight(self.machine.in_flight());
+            let idle = self.events.is_empty() && self.machine.in_flight() > 0;
+            if let Some(wake) = self.machine.next_wake().filter(|_| idle) {
+                self.now = self.now.max(wake);
+                self.events.push_back(Event::Due);
+            }
+        }
+        assert_eq!(self.machine.in_flight(), 0, "all is settled");
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Handle(id) => {
+                let outcome = self.attempts.pop_front().unwrap_or(Outcome::Done(Vec::new()));
+                let ended = ended(outcome);
+                self.telemetry.ended(self.machine.delivery(id).unwrap(), &ended);
+                self.events.push_back(Event::Ended(id, Box::new(ended)));
+            }
+            Action::Publish { delivery, index } => self.events.push_back(self.published(delivery, index)),
+            Action::Ask(Ask::Commit(positions)) => self.events.push_back(Event::Committed(positions)),
+            Action::Ask(Ask::Delete { delivery, .. }) => self.events.push_back(Event::Deleted(vec![delivery])),
+            Action::Ask(_) | Action::Drained => {}
+            Action::Settled { delivery, fate } => {
+                self.telemetry.settled(self.machine.delivery(delivery).unwrap(), fate, self.now);
+            }
+            Action::Troubled { delivery, next } => {
+                self.telemetry.troubled(self.machine.delivery(delivery).unwrap(), next, self.now);
+            }
+            Action::Holding(holding) => self.telemetry.holding(holding),
+            Action::Stop(reason) => self.telemetry.stopped(&reason),
+        }
+    }
+
+    fn published(&mut self, delivery: DeliveryId, index: u32) -> Event {
+        if self.unavailable == 0 {
+            return Event::Durable { delivery, index };
+        }
+        self.unavailable -= 1;
+        Event::NotDurable { delivery, index, refusal: Refusal::Unavailable("down".into()) }
+    }
+}
+
+fn partition() -> Partition {
+    Partition { topic: "orders".into(), number: 3 }
+}
+
+fn record(position: Position) -> Record {
+    let event = r#"{"specversion":"1.0","id":"e-1","source":"/s","type":"order.placed","entityid":"o-7"}"#;
+    Record {
+        source: "orders".into(),
+        position,
+        key: None,
+        headers: vec![Header::text("correlation-id", "c-9")],
+        payload: Some(event.into()),
+        timestamp_ms: None,
+    }
+}
+
+fn ended(outcome: Outcome<Vec<Publication>>) -> Ended {
+    let usage = Usage { wall_us: 2_000, cpu_us: 150, memory_peak_bytes: 1 << 20, ..Usage::default() };
+    let handler = HandlerId { name: "price".into(), digest: "sha256:0".into() };
+    let trace = cofferdam_core::event::Trace {
+        message: "e-1".into(),
+        correlation: "c-9".into(),
+        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+    };
+    Ended { outcome, usage, handler: Some(Arc::new(handler)), trace }
+}
+
+fn fails(class: Class, code: &str, text: &str) -> Outcome<Vec<Publication>> {
+    Failure::new(class, Code::of_handler(code), text).into()
+}
+
+fn output() -> Publication {
+    Publication {
+        destination: Destination::Kafka("orders.priced".into()),
+        key: None,
+        headers: Vec::new(),
+        payload: None,
+        timestamp_ms: None,
+        group: None,
+        deduplication: None,
+    }
+}
+
+/// Runs `act` with a recorder of its own.
+fn measured(act: impl FnOnce(&PrometheusHandle)) {
+    let recorder = builder().unwrap().build_recorder();
+    let handle = recorder.handle();
+    ::metrics::with_local_recorder(&recorder, || {
+        describe();
+        act(&handle);
+    });
+}
+
+/// The value of a series, of which there must be one.
+fn value(scrape: &str, series: &str) -> f64 {
+    let mut found = scrape.lines().filter_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    let value = found.next().unwrap_or_else(|| panic!("no {series} in\n{scrape}")).parse().unwrap();
+    assert_eq!(found.next(), None, "{series} stands there once");
+    value
+}
+
+/// The lines of `event` that `act` logs.
+fn lines(words: &str, event: &str, act: impl FnOnce()) -> Vec<Value> {
+    let text = logged(Format::Json, Some(words), act);
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line["event"] == event).collect()
+}
+
+/// `line` without what differs from run to run.
+fn steady(mut line: Value) -> Value {
+    let fields = line.as_object_mut().unwrap();
+    assert!(fields.shift_remove("timestamp").is_some());
+    line
+}
+
+#[test]
+fn every_metric_stands_in_a_scrape_after_messages_went_through_the_machine() {
+    measured(|scrape| {
+        let mut world = World::new(Some("pricing"));
+        world.attempts = [
+            fails(Class::Retryable, "SERVICE_UNAVAILABLE", "later"),
+            fails(Class::Permanent, "VALIDATION_ERROR", "no price"),
+            Outcome::Done(vec![output()]),
+        ]
+        .into();
+        world.unavailable = 1;
+        world.records(3);
+        let text = scrape.render();
+        for name in ALL.iter().map(|metric| metric.name).filter(|name| !OF_BROKERS.contains(name)) {
+            assert!(text.contains(&format!("# HELP {name} ")), "{name} is described\n{text}");
+            assert!(text.lines().any(|line| line.starts_with(name) && line.contains('{')), "{name} is shown\n{text}");
+        }
+        let consumed = |status| {
+            value(
+                &text,
+                &format!(r#"messages_consumed_total{{topic="orders",consumer_group="pricing",status="{status}"}}"#),
+            )
+        };
+        assert_eq!(["done", "dead_lettered", "released"].map(consumed), [2.0, 1.0, 0.0]);
+        assert_eq!(value(&text, r#"dlq_messages_total{topic="orders",error_type="VALIDATION_ERROR"}"#), 1.0);
+        let attempts = |outcome, code| {
+            let labels = format!(r#"{{route="price-orders",outcome="{outcome}",code="{code}"}}"#);
+            value(&text, &format!("cofferdam_attempts_total{labels}"))
+        };
+        assert_eq!(attempts("done", ""), 2.0);
+        assert_eq!(attempts("retryable", "SERVICE_UNAVAILABLE"), 1.0);
+        let duration = "message_processing_duration_seconds";
+        let labels = r#"topic="orders",consumer_group="pricing""#;
+        assert_eq!(value(&text, &format!("{duration}_count{{{labels}}}")), 4.0);
+        for (bound, within) in [("0.001", 0.0), ("0.01", 4.0), ("0.1", 4.0), ("1", 4.0), ("10", 4.0), ("+Inf", 4.0)] {
+            assert_eq!(value(&text, &format!("{duration}_bucket{{{labels},le=\"{bound}\"}}")), within, "{bound}");
+        }
+        let put_off = |next| value(&text, &format!(r#"cofferdam_put_off_total{{route="price-orders",next="{next}"}}"#));
+        assert_eq!(["retry", "defer", "hold"].map(put_off), [1.0, 0.0, 1.0]);
+        assert_eq!(value(&text, r#"cofferdam_route_holding{route="price-orders"}"#), 0.0);
+        assert_eq!(value(&text, r#"cofferdam_received_total{route="price-orders"}"#), 3.0);
+    });
+}
+
+#[test]
+fn the_gauges_follow_holding_and_rebalance() {
+    measured(|scrape| {
+        let world = World::new(Some("pricing"));
+        let (one, two) = (partition(), Partition { topic: "orders".into(), number: 4 });
+        world.telemetry.holding(true);
+        world.telemetry.rebalance(Change::Assigned, [&one, &two].into_iter());
+        world.telemetry.rebalance(Change::Lost, [&one].into_iter());
+        let text = scrape.render();
+        assert_eq!(value(&text, r#"cofferdam_route_holding{route="price-orders"}"#), 1.0);
+        assert_eq!(value(&text, r#"cofferdam_assigned_partitions{route="price-orders"}"#), 1.0);
+        assert_eq!(value(&text, r#"cofferdam_rebalances_total{route="price-orders",change="lost"}"#), 1.0);
+    });
+}
+
+#[test]
+fn a_guest_cannot_make_series_without_end() {
+    measured(|scrape| {
+        let mut world = World::new(Some("pricing"));
+        let codes = CODES_OF_HANDLERS + 50;
+        world.attempts = (0..codes).map(|n| fails(Class::Permanent, &format!("CODE_{n}"), "")).collect();
+        // The host's own codes are shown whatever guests say.
+        world.attempts.push_back(Failure::new(Class::Malformed, Code::MALFORMED_ENVELOPE, "").into());
+        world.records(codes + 1);
+        let text = scrape.render();
+        let dead = |code: &str| value(&text, &format!(r#"dlq_messages_total{{topic="orders",error_type="{code}"}}"#));
+        assert_eq!(text.matches("dlq_messages_total{").count(), CODES_OF_HANDLERS + 2);
+        assert_eq!((dead("CODE_0"), dead("OTHER"), dead("MALFORMED_ENVELOPE")), (1.0, 50.0, 1.0));
+        let other = r#"cofferdam_attempts_total{route="price-orders",outcome="permanent",code="OTHER"}"#;
+        assert_eq!(value(&text, other), 50.0);
+    });
+}
+
+#[test]
+fn a_line_about_a_message_says_where_it_stands_and_how_to_follow_it() {
+    let text = "no\nprice \u{1b}[31m for \"x\"";
+    let lines = lines("warn", "message_dlq", || {
+        let mut world = World::new(Some("pricing"));
+        world.attempts = [fails(Class::Permanent, "VALIDATION_ERROR", text)].into();
+        world.records(1);
+    });
+    let [line] = <[Value; 1]>::try_from(lines).unwrap();
+    let expected = json!({
+        "level": "WARN", "event": "message_dlq", "message": "a message was stored as an error",
+        "route": "price-orders", "topic": "orders", "partition": 3, "offset": 0, "consumer_group": "pricing",
+        "attempt": 1, "latency_ms": 0, "message_id": "e-1", "correlation_id": "c-9",
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "entity_id": "o-7",
+        "outcome": "permanent", "code": "VALIDATION_ERROR", "text": r#"no\nprice \u{1b}[31m for "x""#,
+        "destination": "kafka:orders.dlq", "target": "cofferdam::delivery",
+    });
+    assert_eq!(steady(line), expected);
+}
+
+#[test]
+fn every_message_that_is_handled_is_told_at_debug_and_not_at_info() {
+    let told = |words, event| lines(words, event, || World::new(Some("pricing")).records(2)).len();
+    assert_eq!((told("debug", "message_consumed"), told("debug", "message_acked")), (2, 2));
+    assert_eq!((told("info", "message_consumed"), told("info", "message_acked")), (0, 0));
+    assert_eq!(told("info,cofferdam::delivery=debug", "message_acked"), 2);
+}
+
+#[test]
+fn a_message_that_goes_on_later_is_told_with_the_wait_and_the_reason() {
+    let lines = lines("info", "message_nacked", || {
+        let mut world = World::new(Some("pricing"));
+        world.attempts = [
+            fails(Class::Deferred, "NOT_YET", "wait"),
+            fails(Class::Retryable, "RATE_LIMITED", "slower"),
+            Failure::host(Code::PLUGIN_UNAVAILABLE, "no plugin").into(),
+            Outcome::Done(vec![output()]),
+        ]
+        .into();
+        world.unavailable = 1;
+        world.records(1);
+    });
+    let told = |name| lines.iter().map(|line| line[name].as_str().unwrap_or("-")).collect::<Vec<_>>();
+    assert_eq!(told("next"), ["defer", "retry", "hold", "hold"]);
+    assert_eq!(told("level"), ["INFO", "WARN", "WARN", "WARN"]);
+    assert_eq!(told("code"), ["NOT_YET", "RATE_LIMITED", "PLUGIN_UNAVAILABLE", "OUTPUT_UNAVAILABLE"]);
+    assert!(lines.iter().all(|line| line["wait_ms"].as_u64().is_some_and(|wait| wait > 0)), "{lines:?}");
+}
+
+#[test]
+fn a_dead_letter_that_cannot_be_stored_is_named_as_the_reason() {
+    let lines = lines("info", "message_nacked", || {
+        let mut world = World::new(Some("pricing"));
+        world.attempts = [fails(Class::Permanent, "VALIDATION_ERROR", "")].into();
+        world.unavailable = 1;
+        world.records(1);
+    });
+    assert_eq!(lines[0]["code"], "DEAD_LETTER_UNAVAILABLE");
+}
+
+#[test]
+fn a_wave_of_failures_is_counted_to_the_last_and_told_in_few_lines() {
+    let count = 1_000;
+    let mut told = Vec::new();
+    measured(|scrape| {
+        told = lines("warn", "message_dlq", || {
+            let mut world = World::new(Some("pricing"));
+            world.attempts = (0..count).map(|_| fails(Class::Permanent, "VALIDATION_ERROR", "")).collect();
+            world.records(count);
+        });
+        let dead = value(&scrape.render(), r#"dlq_messages_total{topic="orders",error_type="VALIDATION_ERROR"}"#);
+        assert_eq!(dead, count as f64);
+    });
+    assert_eq!(told.len(), LINES_PER_SECOND as usize);
+    let dropped = lines("warn", "lines_dropped", || {
+        let mut world = World::new(Some("pricing"));
+        world.attempts = (0..count).map(|_| fails(Class::Permanent, "VALIDATION_ERROR", "")).collect();
+        world.records(count);
+        // The wave ends, and the telemetry with it.
+    });
+    assert_eq!(dropped.len(), 1);
+    assert_eq!((&dropped[0]["of"], &dropped[0]["lines"]), (&json!("message_dlq"), &json!(990)));
+}
+
+#[test]
+fn on_a_queue_the_topic_is_the_queue_and_the_group_is_the_route() {
+    measured(|scrape| {
+        let lines = lines("debug", "message_acked", || {
+            let mut world = World::new(None);
+            let leased = Leased {
+                record: record(Position::MessageId("m-5".into())),
+                receipt: "r-1".into(),
+                receives: 1,
+                until: world.now.after(Duration::from_secs(60)),
+            };
+            world.events.push_back(Event::Messages(vec![leased]));
+            world.run();
+        });
+        assert_eq!(lines[0]["sqs_message_id"], "m-5");
+        assert_eq!((lines[0].get("partition"), lines[0].get("offset")), (None, None));
+        let done = r#"messages_consumed_total{topic="orders",consumer_group="price-orders",status="done"}"#;
+        assert_eq!(value(&scrape.render(), done), 1.0);
+    });
+}
