@@ -111,7 +111,7 @@ impl Machine {
             Event::Records { partition, records } => self.records(&partition, records, now),
             Event::Messages(messages) => self.messages(messages, now),
             Event::Committed(positions) => self.committed(&positions, now),
-            Event::CommitFailed(_) => self.commit_failed(now),
+            Event::CommitFailed(positions) => self.commit_failed(&positions, now),
             Event::Deleted(deliveries) => self.deleted(&deliveries),
             Event::DeleteFailed(deliveries) => self.delete_failed(&deliveries, now),
             Event::Extended { deliveries, until } => self.extended(&deliveries, until),

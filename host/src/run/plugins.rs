@@ -8,7 +8,7 @@ use crate::exit::{Exit, Problem};
 use crate::plugin::{Engine, EngineConfig, LoadError, Plugin, Refusal, Spec, keyvalue};
 
 /// Plugins by name.
-pub type Plugins = BTreeMap<String, Arc<Plugin>>;
+pub(crate) type Plugins = BTreeMap<String, Arc<Plugin>>;
 
 /// Loads all plugins, compiled ones from the cache in the storage folder.
 ///
@@ -74,7 +74,7 @@ pub fn spec(name: &str, plugin: &config::Plugin, store: Option<&keyvalue::Store>
 }
 
 /// A plugin that cannot be loaded, as a problem of the configuration.
-pub fn refused(error: &LoadError, build: Option<&str>) -> Problem {
+fn refused(error: &LoadError, build: Option<&str>) -> Problem {
     let remedy = match (&error.refusal, build) {
         (Refusal::Unreadable(_), Some(build)) => format!("build it: {build}"),
         _ => error.remedy(),

@@ -23,8 +23,8 @@ pub(super) struct Partitions {
     index: HashMap<Partition, PartitionKey>,
     /// Names for lanes, the same whenever a partition comes back: an attempt may outlive its assignment.
     numbers: HashMap<Partition, u64>,
-    /// A commit is with the broker.
-    pub(super) committing: bool,
+    /// Positions of the last commit that the broker has not answered.
+    pub(super) committing: usize,
     /// Records that the commit points have passed and no commit covers.
     pub(super) passed: usize,
     /// The commit timer runs.

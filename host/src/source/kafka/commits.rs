@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 use cofferdam_core::action::Position;
 use cofferdam_core::event::Partition;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
+use rdkafka::bindings::{
+    rd_kafka_commit_queue, rd_kafka_queue_destroy, rd_kafka_queue_get_consumer, rd_kafka_resp_err_t,
+};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::context::{Answer, Context};
@@ -48,7 +51,7 @@ impl Commits {
                     false => drop(request.insert(position.partition.clone(), position)),
                 }
             }
-            let sent = list(request.values()).and_then(|list| consumer.commit(&list, CommitMode::Async));
+            let sent = list(request.values()).and_then(|list| commit(consumer, &list));
             match sent {
                 Ok(()) => {
                     for (partition, position) in request {
@@ -84,6 +87,24 @@ impl Commits {
     /// Whether none is on its way.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// Sends a commit whose answer comes by the consumer's queue. The safe interface's asynchronous commit is never answered:
+/// librdkafka answers it only where a callback of the old kind is configured, and rdkafka configures events.
+fn commit(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) -> KafkaResult<()> {
+    let client = consumer.client().native_ptr();
+    // SAFETY: client and list are alive for the whole call, which copies the list and takes a reference of its own to
+    // the queue; ours is given back right after. Without a callback the answer is an event for whoever polls the queue.
+    let error = unsafe {
+        let queue = rd_kafka_queue_get_consumer(client);
+        let error = rd_kafka_commit_queue(client, list.ptr(), queue, None, std::ptr::null_mut());
+        rd_kafka_queue_destroy(queue);
+        error
+    };
+    match error {
+        rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
+        error => Err(KafkaError::ConsumerCommit(error.into())),
     }
 }
 
