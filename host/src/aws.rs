@@ -19,6 +19,8 @@ pub mod attribute;
 pub mod backoff;
 pub mod batch;
 pub mod body;
+#[cfg(test)]
+pub(crate) mod fake;
 pub mod fault;
 pub mod headers;
 pub mod queue;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`kafka`](mod@kafka) | Apache Kafka: topics, records in, records out, committed offsets |
 //! | [`sqs`](mod@sqs) | ElasticMQ: queues, messages in, messages out, counts |
+//! | [`gate`] | a way to a server that can be shut and opened again |
 //! | [`host`](mod@host) | the `cofferdam` binary as a child process |
 //! | [`guest`](mod@guest) | a crate of this workspace as a WebAssembly component |
 //! | `servers` | how the brokers are fetched, started, shared by test processes, and ended |
@@ -21,6 +22,7 @@
 
 mod cargo;
 mod children;
+pub mod gate;
 pub mod guest;
 pub mod host;
 pub mod kafka;
@@ -29,6 +31,7 @@ mod servers;
 pub mod sqs;
 pub mod wait;
 
+pub use gate::Gate;
 pub use guest::guest;
 pub use host::{Ended, Host, host, run};
 pub use kafka::{Kafka, Record, Stored, kafka};

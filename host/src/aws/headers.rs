@@ -56,14 +56,16 @@ pub fn encode<'a>(headers: impl Iterator<Item = &'a Header>) -> Vec<(String, Mes
 /// at every receipt. Headers of one name keep their order.
 pub fn decode(attributes: HashMap<String, MessageAttributeValue>) -> Vec<Header> {
     let mut headers: Vec<Header> = Vec::with_capacity(attributes.len());
+    let mut folded = Vec::new();
     for (name, value) in attributes {
         let header = attribute::decode(name, value);
         match Some(&header).filter(|header| header.name == FOLDED.as_bytes()).and_then(unfold) {
-            Some(folded) => headers.extend(folded),
+            Some(list) => folded = list,
             None => headers.push(header),
         }
     }
-    // The one of a name that went as an attribute was the first of them, and a folded one has no such order.
+    // Of headers of one name the first went as an attribute, so the folded ones come after it.
+    headers.append(&mut folded);
     headers.sort_by(|a, b| a.name.cmp(&b.name));
     headers
 }

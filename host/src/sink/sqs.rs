@@ -30,6 +30,8 @@ use sender::{Job, Sender};
 mod call;
 mod entry;
 mod sender;
+#[cfg(test)]
+mod tests;
 
 /// What the sink needs to know.
 #[derive(Debug, Clone)]

@@ -38,6 +38,8 @@ mod extend;
 mod intake;
 mod message;
 mod release;
+#[cfg(test)]
+mod tests;
 
 /// Asks of one kind that may wait for their turn. Beyond it a delete fails at once, an extension is not answered,
 /// and a release is left to the end of the lease: each of them something that the core copes with.
