@@ -1,2 +1,8 @@
-//! The binary.
-fn main() {}
+//! The binary: parses the command line and says how it ended.
+
+use cofferdam::cli;
+use cofferdam::exit::Exit;
+
+fn main() -> Exit {
+    cli::main()
+}

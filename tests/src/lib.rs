@@ -1,1 +1,41 @@
-//! Kit.
+//! The test kit: real brokers, the real binary, real guests, each brought up by the test that needs it.
+//!
+//! | where | what |
+//! |---|---|
+//! | [`kafka`](mod@kafka) | Apache Kafka: topics, records in, records out, committed offsets |
+//! | [`sqs`](mod@sqs) | ElasticMQ: queues, messages in, messages out, counts |
+//! | [`gate`] | a way to a server that can be shut and opened again |
+//! | [`host`](mod@host) | the `cofferdam` binary as a child process |
+//! | [`guest`](mod@guest) | a crate of this workspace as a WebAssembly component |
+//! | `servers` | how the brokers are fetched, started, shared by test processes, and ended |
+//!
+//! A test that needs a broker begins like this. Where the broker cannot be had the test says so in one line and ends;
+//! with `CI` in the environment it fails.
+//!
+//! ```no_run
+//! # async fn test() {
+//! let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+//! let topic = kafka.topic("orders", 3).await;
+//! kafka.produce(&topic, [kit::Record::new("{}").key("o-1")]).await;
+//! # }
+//! ```
+
+mod cargo;
+mod children;
+pub mod gate;
+pub mod guest;
+pub mod host;
+pub mod kafka;
+pub mod need;
+mod servers;
+pub mod sqs;
+pub mod wait;
+
+pub use gate::Gate;
+pub use guest::guest;
+pub use host::{Ended, Host, host, run};
+pub use kafka::{Kafka, Record, Stored, kafka};
+pub use need::{Need, or_say_so, program};
+pub use rustix::process::Signal;
+pub use sqs::{Message, Queue, QueueSpec, Sqs, sqs};
+pub use wait::{eventually, unique};

@@ -56,7 +56,8 @@ pub enum Ask {
     Pause(Partition),
     /// Take records of this partition again.
     Resume(Partition),
-    /// Commit these, without waiting; answered by `Committed` or `CommitFailed`.
+    /// Commit these, without waiting; answered once for each, together or apart, by `Committed` or `CommitFailed`. No
+    /// other is asked for before: an answer that never comes keeps intake shut and a drain waiting.
     Commit(Vec<Position>),
     /// The answer to `Revoked`: commit this, if there is something, and let the partition go.
     GiveUp {

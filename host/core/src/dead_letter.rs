@@ -26,7 +26,10 @@ pub const FOLDED: &str = "cofferdam-dlq";
 /// SQS takes this many message attributes.
 const SQS_ATTRIBUTES: usize = 10;
 
-/// Longest original in an error event, in bytes; what is over is cut, and said to be.
+/// Longest group and deduplication id on a FIFO queue, in bytes.
+const FIFO_ID: usize = 128;
+
+/// Longest original in an error event, in bytes; what is over is cut, and said to be by `originalMessageCutFrom`.
 const ORIGINAL_LIMIT: usize = 64 << 10;
 
 /// One attempt that failed.
@@ -145,7 +148,10 @@ impl Report<'_> {
             }
         }
         let message = if self.trace.message.is_empty() { self.record.id() } else { self.trace.message.to_string() };
-        fields.insert("messageId".to_owned(), message.clone().into());
+        fields.insert("messageId".to_owned(), message.into());
+        if let Some(payload) = self.record.payload.as_ref().filter(|payload| payload.len() > ORIGINAL_LIMIT) {
+            fields.insert("originalMessageCutFrom".to_owned(), payload.len().into());
+        }
         let fifo = matches!(&destination, Destination::Sqs(queue) if queue.ends_with(".fifo"));
         let headers = vec![
             Header::text("timestamp", self.now.to_string()),
@@ -159,7 +165,7 @@ impl Report<'_> {
             payload: Some(Bytes::from(event.to_string())),
             timestamp_ms: None,
             group: fifo.then(|| group(self.record)),
-            deduplication: fifo.then(|| format!("{}/error", self.record.id()).into()),
+            deduplication: fifo.then(|| fifo_id(&format!("{}/error", self.record.id()))),
         }
     }
 
@@ -181,10 +187,8 @@ impl Report<'_> {
 
     fn original_message(&self) -> Value {
         let Some(payload) = &self.record.payload else { return Value::Null };
-        let cut = payload.len() > ORIGINAL_LIMIT;
         match std::str::from_utf8(payload) {
-            Ok(text) if cut => text[..text.floor_char_boundary(ORIGINAL_LIMIT)].into(),
-            Ok(text) => text.into(),
+            Ok(text) => text[..text.floor_char_boundary(ORIGINAL_LIMIT)].into(),
             Err(_) => json!({ "base64": STANDARD.encode(&payload[..payload.len().min(ORIGINAL_LIMIT)]) }),
         }
     }
@@ -204,18 +208,24 @@ fn original(record: &Record, destination: Destination, headers: Vec<Header>) -> 
         payload: record.payload.clone(),
         timestamp_ms: record.timestamp_ms,
         group: fifo.then(|| group(record)),
-        deduplication: fifo.then(|| record.id().into()),
+        deduplication: fifo.then(|| fifo_id(&record.id())),
     }
 }
 
-/// FIFO to FIFO keeps the group; a key that is no text cannot be one.
+/// FIFO to FIFO keeps the group. A key that cannot be one would be refused for ever, and the record with it.
 fn group(record: &Record) -> Box<str> {
-    let key = record.key.as_ref().and_then(|key| std::str::from_utf8(key).ok()).filter(|key| !key.is_empty());
-    match (key, &record.position) {
+    let key = record.key.as_ref().and_then(|key| std::str::from_utf8(key).ok());
+    let fits = |key: &&str| (1..=FIFO_ID).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    match (key.filter(fits), &record.position) {
         (Some(key), _) => key.into(),
-        (None, Position::Offset { partition, .. }) => format!("{}/{partition}", record.source).into(),
-        (None, Position::MessageId(_)) => record.source.as_ref().into(),
+        (None, Position::Offset { partition, .. }) => fifo_id(&format!("{}/{partition}", record.source)),
+        (None, Position::MessageId(_)) => fifo_id(&record.source),
     }
+}
+
+/// The end of an id of the host's own: there it differs from others.
+fn fifo_id(id: &str) -> Box<str> {
+    id[id.ceil_char_boundary(id.len().saturating_sub(FIFO_ID))..].into()
 }
 
 /// Where on its way the message failed.
@@ -238,3 +248,6 @@ fn camel(name: &str) -> String {
         text
     })
 }
+
+#[cfg(test)]
+mod tests;

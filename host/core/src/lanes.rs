@@ -73,12 +73,83 @@ impl Lanes {
         next
     }
 
-    /// Those that wait behind `delivery`, in order.
-    pub(crate) fn behind(&self, key: &LaneKey, delivery: DeliveryId) -> Vec<DeliveryId> {
-        let Some(lane) = self.0.get(key) else { return Vec::new() };
+    /// All that wait behind `delivery` leave the lane. Returns them in order.
+    pub(crate) fn cut(&mut self, key: &LaneKey, delivery: DeliveryId) -> VecDeque<DeliveryId> {
+        let Some(lane) = self.0.get_mut(key) else { return VecDeque::new() };
         if lane.head == delivery {
-            return lane.waiting.iter().copied().collect();
+            return std::mem::take(&mut lane.waiting);
         }
-        lane.waiting.iter().copied().skip_while(|waiting| *waiting != delivery).skip(1).collect()
+        let place = lane.waiting.iter().position(|waiting| *waiting == delivery);
+        place.map_or_else(VecDeque::new, |place| lane.waiting.split_off(place + 1))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn head(&self, key: &LaneKey) -> Option<DeliveryId> {
+        self.0.get(key).map(|lane| lane.head)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use slotmap::SlotMap;
+
+    use super::*;
+
+    fn ids<const N: usize>() -> [DeliveryId; N] {
+        let mut slots = SlotMap::with_key();
+        std::array::from_fn(|_| slots.insert(()))
+    }
+
+    fn key(text: &'static str) -> LaneKey {
+        LaneKey::Key(0, Bytes::from_static(text.as_bytes()))
+    }
+
+    #[test]
+    fn the_empty_key_is_a_key_and_no_key_waits_for_nobody() {
+        let empty = Bytes::new();
+        assert_eq!(LaneKey::of(Order::Key, 3, Some(&empty)), Some(LaneKey::Key(3, Bytes::new())));
+        assert_eq!(LaneKey::of(Order::Key, 3, None), None);
+        assert_eq!(LaneKey::of(Order::Partition, 3, None), Some(LaneKey::Partition(3)));
+        assert_eq!(LaneKey::of(Order::None, 3, Some(&empty)), None);
+    }
+
+    #[test]
+    fn each_becomes_the_head_in_the_order_of_arrival() {
+        let [first, second, third, other] = ids();
+        let mut lanes = Lanes::default();
+        assert!(lanes.enter(&key("a"), first));
+        assert!(!lanes.enter(&key("a"), second) && !lanes.enter(&key("a"), third));
+        assert!(lanes.enter(&key("b"), other), "another lane");
+        assert_eq!(lanes.leave(&key("a"), first), Some(second));
+        assert_eq!(lanes.leave(&key("a"), second), Some(third));
+        assert_eq!(lanes.leave(&key("a"), third), None);
+        assert_eq!(lanes.leave(&key("a"), third), None, "the lane is gone");
+        assert!(lanes.enter(&key("a"), second), "and starts anew");
+    }
+
+    #[test]
+    fn one_that_waits_may_leave_without_moving_the_head() {
+        let [first, second, third] = ids();
+        let mut lanes = Lanes::default();
+        for id in [first, second, third] {
+            lanes.enter(&key("a"), id);
+        }
+        assert_eq!(lanes.leave(&key("a"), second), None);
+        assert_eq!(lanes.leave(&key("a"), first), Some(third));
+    }
+
+    #[test]
+    fn a_lane_is_cut_behind_whom_it_is_asked_for() {
+        let [first, second, third, fourth, stranger] = ids();
+        let mut lanes = Lanes::default();
+        for id in [first, second, third, fourth] {
+            lanes.enter(&key("a"), id);
+        }
+        assert_eq!(lanes.cut(&key("a"), stranger), []);
+        assert_eq!(lanes.cut(&key("a"), second), [third, fourth]);
+        assert_eq!(lanes.cut(&key("a"), first), [second]);
+        assert_eq!(lanes.cut(&key("a"), first), []);
+        assert_eq!(lanes.cut(&key("b"), first), []);
+        assert_eq!(lanes.leave(&key("a"), first), None);
     }
 }

@@ -111,7 +111,7 @@ impl Machine {
             Event::Records { partition, records } => self.records(&partition, records, now),
             Event::Messages(messages) => self.messages(messages, now),
             Event::Committed(positions) => self.committed(&positions, now),
-            Event::CommitFailed(_) => self.commit_failed(now),
+            Event::CommitFailed(positions) => self.commit_failed(&positions, now),
             Event::Deleted(deliveries) => self.deleted(&deliveries),
             Event::DeleteFailed(deliveries) => self.delete_failed(&deliveries, now),
             Event::Extended { deliveries, until } => self.extended(&deliveries, until),
@@ -239,17 +239,17 @@ impl Machine {
     }
 
     /// Takes a delivery out of its lane together with all that wait behind it, in order; none of them will run.
+    /// One that is with a worker keeps its key until the attempt has ended: who gets the record next waits for that.
     fn withdraw(&mut self, id: DeliveryId) -> Vec<DeliveryId> {
         let mut withdrawn = vec![id];
         if let Some(lane) = self.deliveries[id].lane.clone() {
-            withdrawn.extend(self.lanes.behind(&lane, id));
-        }
-        for id in withdrawn.iter().rev() {
-            if let Some(lane) = self.deliveries[*id].lane.take() {
-                // From the last to the first, so that nobody becomes the head on the way.
-                let next = self.lanes.leave(&lane, *id);
-                debug_assert!(next.is_none(), "nobody is left behind");
+            withdrawn.extend(self.lanes.cut(&lane, id));
+            for behind in &withdrawn[1..] {
+                self.deliveries[*behind].lane = None;
             }
+        }
+        if self.deliveries[id].state != State::Running {
+            self.step_aside(id);
         }
         withdrawn
     }

@@ -55,11 +55,6 @@ impl Watermark {
         self.open.front().map(|entry| entry.offset).or(self.end)
     }
 
-    /// Whether the commit point has ever moved.
-    pub fn has_settled(&self) -> bool {
-        self.first > 0
-    }
-
     /// Records received and not covered by the commit point.
     pub fn open(&self) -> usize {
         self.open.len()

@@ -149,6 +149,16 @@ impl RouteHealth {
         report.turned = Instant::now();
     }
 
+    /// What came and what became of it, as last reported.
+    pub fn account(&self) -> Account {
+        lock(&self.report).account
+    }
+
+    /// Messages neither settled nor handed back, as last reported.
+    pub fn in_flight(&self) -> usize {
+        lock(&self.report).in_flight
+    }
+
     fn page(&self) -> RoutePage {
         let Report { state, since, in_flight, account, .. } = *lock(&self.report);
         RoutePage { name: self.name.clone(), state, since, in_flight, account }

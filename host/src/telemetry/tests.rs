@@ -99,7 +99,10 @@ impl World {
                 self.telemetry.ended(self.machine.delivery(id).unwrap(), &ended);
                 self.events.push_back(Event::Ended(id, Box::new(ended)));
             }
-            Action::Publish { delivery, index } => self.events.push_back(self.published(delivery, index)),
+            Action::Publish { delivery, index } => {
+                let answer = self.published(delivery, index);
+                self.events.push_back(answer);
+            }
             Action::Ask(Ask::Commit(positions)) => self.events.push_back(Event::Committed(positions)),
             Action::Ask(Ask::Delete { delivery, .. }) => self.events.push_back(Event::Deleted(vec![delivery])),
             Action::Ask(_) | Action::Drained => {}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Machine;
 use super::delivery::{State, Tenure};
+use super::drain::Draining;
 use super::timers::Timer;
 use crate::action::{Action, Ask, Fate, Position};
 use crate::event::DeliveryId;
@@ -18,10 +19,8 @@ impl Machine {
         self.step_aside(id);
         match self.deliveries[id].tenure {
             Tenure::Offset { partition, place } => {
-                if let Some(passed) = self.partitions.settle(partition, place) {
-                    self.intake.closed(passed);
-                    self.commit_later(now);
-                }
+                self.partitions.settle(partition, place);
+                self.commit_in_time(now);
                 self.finish(id, fate);
             }
             Tenure::Lease { .. } => {
@@ -59,8 +58,14 @@ impl Machine {
         }
     }
 
-    pub(super) fn commit_later(&mut self, now: Time) {
-        if !self.partitions.timer && !self.partitions.committing {
+    /// Commits when the interval is over, or as soon as much has been settled since the last time.
+    fn commit_in_time(&mut self, now: Time) {
+        if self.partitions.committing > 0 || self.partitions.passed == 0 {
+            return;
+        }
+        if !self.partitions.refused && self.intake.is_much(self.partitions.passed) {
+            self.commit();
+        } else if !self.partitions.timer {
             self.partitions.timer = true;
             self.timers.set(now.after(self.route.commit_interval), Timer::Commit);
         }
@@ -69,31 +74,35 @@ impl Machine {
     /// Commits what the broker does not have, one commit at a time.
     pub(super) fn commit(&mut self) {
         self.partitions.timer = false;
-        if self.partitions.committing {
+        if self.partitions.committing > 0 || self.draining == Draining::Over {
             return;
         }
+        self.partitions.refused = false;
         let positions = self.partitions.positions();
         if !positions.is_empty() {
-            self.partitions.committing = true;
-            self.partitions.refused = false;
+            self.partitions.committing = positions.len();
             self.actions.push_back(Action::Ask(Ask::Commit(positions)));
         }
     }
 
     pub(super) fn committed(&mut self, positions: &[Position], now: Time) {
-        self.partitions.committing = false;
+        self.answered_commits(positions.len());
         for position in positions {
             self.note_committed(position);
         }
-        if !self.partitions.positions().is_empty() {
-            self.commit_later(now);
-        }
+        self.commit_in_time(now);
+    }
+
+    /// A broker answers for each partition; that of a partition given up is no answer to what was asked here, and comes
+    /// when nothing more is awaited or merely ends the waiting early.
+    fn answered_commits(&mut self, positions: usize) {
+        self.partitions.committing = self.partitions.committing.saturating_sub(positions);
     }
 
     /// The positions are due again: until the broker has confirmed them they count as news.
-    pub(super) fn commit_failed(&mut self, now: Time) {
-        self.partitions.committing = false;
+    pub(super) fn commit_failed(&mut self, positions: &[Position], now: Time) {
+        self.answered_commits(positions.len());
         self.partitions.refused = true;
-        self.commit_later(now);
+        self.commit_in_time(now);
     }
 }

@@ -28,6 +28,7 @@ impl Machine {
         self.running -= 1;
         let delivery = &mut self.deliveries[id];
         if delivery.state == State::Forgotten {
+            self.step_aside(id);
             self.retire(id);
             return;
         }
@@ -73,11 +74,13 @@ impl Machine {
             }
             Verdict::DeadLetter(reason) => self.store(id, reason, now),
             Verdict::Ignore => self.settle(id, Fate::Ignored, now),
-            Verdict::Hold => {
+            Verdict::Forget if self.deliveries[id].partition().is_none() => self.lease_lost(id),
+            // A partition that is lost takes its deliveries along. This one is ours still: nobody else will handle the
+            // record, and forgotten it would keep the commit point where it is for ever.
+            Verdict::Hold | Verdict::Forget => {
                 let wait = self.hold(id);
                 self.put_off(id, Next::Hold(wait), now);
             }
-            Verdict::Forget => self.lease_lost(id),
             Verdict::Stop => {
                 self.actions.push_back(Action::Stop(failure.text));
                 let wait = self.hold(id);

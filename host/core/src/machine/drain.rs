@@ -45,6 +45,7 @@ impl Machine {
             return;
         }
         self.draining = Draining::Late;
+        self.partitions.refused = false;
         for id in self.chosen(|_| true) {
             self.withdraw(id);
             self.finish(id, Fate::Abandoned);
@@ -53,7 +54,9 @@ impl Machine {
 
     /// Ends the drain once nothing is in flight and the broker has what is settled.
     pub(super) fn end_drain(&mut self) {
-        if !matches!(self.draining, Draining::Finishing | Draining::Late) || self.live > 0 || self.partitions.committing
+        if !matches!(self.draining, Draining::Finishing | Draining::Late)
+            || self.live > 0
+            || self.partitions.committing > 0
         {
             return;
         }
@@ -61,7 +64,7 @@ impl Machine {
             self.commit();
         }
         let refused = self.partitions.refused && self.draining == Draining::Finishing;
-        let waits = self.partitions.committing || refused;
+        let waits = self.partitions.committing > 0 || refused;
         if !waits {
             self.draining = Draining::Over;
             self.actions.push_back(Action::Drained);

@@ -1,6 +1,7 @@
 //! Bounds: how much may be in flight, in messages and in bytes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Machine;
 use super::delivery::{Delivery, State, Tenure};
@@ -15,11 +16,17 @@ use crate::time::Time;
 /// Grants smaller than this share of the bound wait until there is more: they would cost a wake-up each.
 const SHARE: u32 = 8;
 
+/// With this share of the bound settled and not committed, the commit does not wait for its interval.
+const COMMIT_SHARE: u32 = 4;
+
+/// Queues hold a message back for 12 hours at most and refuse more; what was put off for longer is put off again.
+const LONGEST_DELAY: Duration = Duration::from_secs(12 * 3_600);
+
 /// What is in flight and what was granted.
 #[derive(Debug)]
 pub(super) struct Intake {
     bounds: Bounds,
-    /// Received, and not covered by a commit point or gone from the queue.
+    /// Received, and not covered by a commit or gone from the queue.
     open: u32,
     /// Bytes of records in memory.
     held: u64,
@@ -43,13 +50,18 @@ impl Intake {
         self.held += size;
     }
 
-    /// The commit point has passed this many, or the queue is rid of them.
+    /// A commit covers this many, or the queue is rid of them.
     pub(super) fn closed(&mut self, messages: usize) {
         self.open -= u32::try_from(messages).unwrap_or(u32::MAX).min(self.open);
     }
 
     pub(super) fn freed(&mut self, size: u64) {
         self.held -= size.min(self.held);
+    }
+
+    /// So many settled records without a commit are worth one before its time: they take room from others.
+    pub(super) fn is_much(&self, settled: usize) -> bool {
+        settled >= (self.bounds.messages / COMMIT_SHARE).max(1) as usize
     }
 
     /// Most records of one partition above its commit point, so that one that stands still leaves room for the others.
@@ -60,8 +72,9 @@ impl Intake {
     /// What to grant, if it is worth a word.
     pub(super) fn replenish(&mut self) -> Option<(u32, u64)> {
         let messages = self.bounds.messages.saturating_sub(self.open + self.messages);
-        let left = u64::try_from(self.bytes).unwrap_or(0);
-        let bytes = self.bounds.bytes.saturating_sub(self.held + left);
+        // What the last record went over is granted again once there is room: the source still has it to make up for.
+        let room = i128::from(self.bounds.bytes) - i128::from(self.held) - i128::from(self.bytes);
+        let bytes = u64::try_from(room).unwrap_or(0);
         let enough = |room: u64, bound: u64, rest: bool| room > 0 && (rest || room >= bound / u64::from(SHARE));
         let worth = enough(messages.into(), self.bounds.messages.into(), self.messages == 0)
             || enough(bytes, self.bounds.bytes, self.bytes <= 0);
@@ -81,11 +94,12 @@ impl Intake {
 
 impl Machine {
     pub(super) fn records(&mut self, partition: &Partition, records: Vec<Record>, now: Time) {
-        let key = self.partitions.find(partition);
+        let key = self.partitions.find(partition).filter(|key| !self.partitions.is_leaving(*key));
         for record in records {
             let size = record.size() as u64;
             self.intake.received(size);
             let crate::message::Position::Offset { offset, .. } = record.position else { continue };
+            // What the client had fetched before a revocation is left to the next owner.
             let Some(key) = key.filter(|_| !self.draining.is_draining()) else { continue };
             // The client repeats records after a seek; they are in hand or settled already.
             let Some(place) = self.partitions.receive(key, offset) else { continue };
@@ -110,12 +124,12 @@ impl Machine {
                 unwanted.push(receipt);
             }
         }
-        self.release(unwanted, std::time::Duration::ZERO);
+        self.release(unwanted, Duration::ZERO);
     }
 
     fn receive(&mut self, record: Record, tenure: Tenure, receives: u32, now: Time) -> crate::event::DeliveryId {
         let partition = match &tenure {
-            Tenure::Offset { partition, .. } => partition.number(),
+            Tenure::Offset { partition, .. } => self.partitions.number(*partition),
             Tenure::Lease { .. } => 0,
         };
         let lane = LaneKey::of(self.route.order, partition, record.key.as_ref());
@@ -136,8 +150,9 @@ impl Machine {
     }
 
     /// Hands messages back to their queue, to be received again after `delay`.
-    pub(super) fn release(&mut self, receipts: Vec<Arc<str>>, delay: std::time::Duration) {
+    pub(super) fn release(&mut self, receipts: Vec<Arc<str>>, delay: Duration) {
         if !receipts.is_empty() {
+            let delay = delay.min(LONGEST_DELAY);
             self.actions.push_back(crate::action::Action::Ask(Ask::Release { receipts, delay }));
         }
     }

@@ -17,7 +17,9 @@ const CAPACITY: usize = 10_000;
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     past: HashMap<Box<str>, Past>,
-    order: VecDeque<Box<str>>,
+    /// In the order in which they were kept, with the number of that time.
+    order: VecDeque<(u64, Box<str>)>,
+    times: u64,
 }
 
 #[derive(Debug)]
@@ -26,16 +28,20 @@ pub(super) struct Past {
     attempt: u32,
     first_received: Time,
     trouble: Option<Box<Trouble>>,
+    /// Which of its places in the order counts.
+    time: u64,
 }
 
 impl Memory {
-    fn keep(&mut self, id: &str, past: Past) {
-        if self.past.insert(id.into(), past).is_none() {
-            self.order.push_back(id.into());
-        }
-        // A message that was taken out and kept again stands in the order twice; the first place does it no harm.
-        while self.order.len() > CAPACITY {
-            if let Some(oldest) = self.order.pop_front() {
+    fn keep(&mut self, id: &str, mut past: Past) {
+        self.times += 1;
+        past.time = self.times;
+        self.past.insert(id.into(), past);
+        self.order.push_back((self.times, id.into()));
+        // A message that was taken out and kept again stands in the order more than once.
+        while self.past.len() > CAPACITY || self.order.len() > 2 * CAPACITY {
+            let Some((time, oldest)) = self.order.pop_front() else { return };
+            if self.past.get(&oldest).is_some_and(|past| past.time == time) {
                 self.past.remove(&oldest);
             }
         }
@@ -69,8 +75,44 @@ impl Machine {
                 attempt: delivery.attempt,
                 first_received: delivery.received,
                 trouble: delivery.trouble.clone(),
+                time: 0,
             };
             self.memory.keep(id, past);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn past() -> Past {
+        Past { attempt: 1, first_received: Time::default(), trouble: None, time: 0 }
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten_and_one_that_comes_and_goes_is_not_old() {
+        let mut memory = Memory::default();
+        memory.keep("again", past());
+        memory.keep("old", past());
+        for number in 1..CAPACITY {
+            assert!(memory.take("again").is_some());
+            memory.keep("again", past());
+            memory.keep(&number.to_string(), past());
+            assert!(memory.past.len() <= CAPACITY && memory.order.len() <= 2 * CAPACITY);
+        }
+        assert!(memory.take("old").is_none());
+        assert!(memory.take("again").is_some());
+        assert!(memory.take("1").is_some());
+    }
+
+    #[test]
+    fn one_message_that_comes_and_goes_for_ever_takes_no_room() {
+        let mut memory = Memory::default();
+        for _ in 0..10 * CAPACITY {
+            memory.keep("again", past());
+            assert!(memory.take("again").is_some());
+        }
+        assert!(memory.order.len() <= 2 * CAPACITY);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use slotmap::{Key, SlotMap};
+use slotmap::SlotMap;
 
 use super::Machine;
 use super::delivery::State;
@@ -17,18 +17,16 @@ slotmap::new_key_type! {
     pub(super) struct PartitionKey;
 }
 
-impl PartitionKey {
-    pub(super) fn number(self) -> u64 {
-        self.data().as_ffi()
-    }
-}
-
 #[derive(Debug, Default)]
 pub(super) struct Partitions {
     slots: SlotMap<PartitionKey, Slot>,
     index: HashMap<Partition, PartitionKey>,
-    /// A commit is with the broker.
-    pub(super) committing: bool,
+    /// Names for lanes, the same whenever a partition comes back: an attempt may outlive its assignment.
+    numbers: HashMap<Partition, u64>,
+    /// Positions of the last commit that the broker has not answered.
+    pub(super) committing: usize,
+    /// Records that the commit points have passed and no commit covers.
+    pub(super) passed: usize,
     /// The commit timer runs.
     pub(super) timer: bool,
     /// The broker has refused the last commit.
@@ -38,9 +36,12 @@ pub(super) struct Partitions {
 #[derive(Debug)]
 struct Slot {
     partition: Partition,
+    number: u64,
     watermark: Watermark,
-    /// What the broker has, as far as we know.
-    committed: Option<i64>,
+    /// Records that the commit point has passed and no commit covers.
+    passed: usize,
+    /// How many of them the commit covers that is with the broker.
+    asked: usize,
     /// Deliveries that are neither settled nor forgotten.
     live: u32,
     paused: bool,
@@ -49,17 +50,22 @@ struct Slot {
 }
 
 impl Slot {
-    /// What to commit, if it is more than the broker has.
-    fn position(&self) -> Option<Position> {
-        let offset = self.watermark.commit_point().filter(|_| self.watermark.has_settled())?;
-        let news = self.committed.is_none_or(|committed| offset > committed);
-        news.then(|| Position { partition: self.partition.clone(), offset, metadata: "".into() })
+    /// What to commit, if it is more than the broker has, as far as we know.
+    fn position(&mut self) -> Option<Position> {
+        self.asked = self.passed;
+        let offset = self.watermark.commit_point().filter(|_| self.passed > 0)?;
+        Some(Position { partition: self.partition.clone(), offset, metadata: "".into() })
     }
 }
 
 impl Partitions {
     pub(super) fn find(&self, partition: &Partition) -> Option<PartitionKey> {
         self.index.get(partition).copied()
+    }
+
+    /// What the lanes know the partition by.
+    pub(super) fn number(&self, key: PartitionKey) -> u64 {
+        self.slots.get(key).map_or(u64::MAX, |slot| slot.number)
     }
 
     pub(super) fn receive(&mut self, key: PartitionKey, offset: i64) -> Option<Place> {
@@ -69,36 +75,44 @@ impl Partitions {
         Some(place)
     }
 
-    /// Settles a place. Returns how many records the commit point has passed by it; `None` if the partition is gone.
-    pub(super) fn settle(&mut self, key: PartitionKey, place: Place) -> Option<usize> {
-        Some(self.slots.get_mut(key)?.watermark.settle(place))
+    /// Settles a place.
+    pub(super) fn settle(&mut self, key: PartitionKey, place: Place) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            let passed = slot.watermark.settle(place);
+            slot.passed += passed;
+            self.passed += passed;
+        }
     }
 
     pub(super) fn is_leaving(&self, key: PartitionKey) -> bool {
         self.slots.get(key).is_none_or(|slot| slot.leaving)
     }
 
-    pub(super) fn positions(&self) -> Vec<Position> {
-        self.slots.values().filter(|slot| !slot.leaving).filter_map(Slot::position).collect()
+    /// What to commit now.
+    pub(super) fn positions(&mut self) -> Vec<Position> {
+        let slots = self.slots.values_mut().filter(|slot| !slot.leaving);
+        slots.filter_map(Slot::position).collect()
     }
 }
 
 impl Machine {
     pub(super) fn assigned(&mut self, assignments: Vec<Assignment>) {
         for Assignment { partition, metadata: _ } in assignments {
+            // The source may have stopped waiting for a partition that was revoked, and have it again.
+            self.lose(&partition);
+            let next = self.partitions.numbers.len() as u64;
             let slot = Slot {
                 partition: partition.clone(),
+                number: *self.partitions.numbers.entry(partition.clone()).or_insert(next),
                 watermark: Watermark::default(),
-                committed: None,
+                passed: 0,
+                asked: 0,
                 live: 0,
                 paused: false,
                 leaving: false,
             };
             let key = self.partitions.slots.insert(slot);
-            if let Some(before) = self.partitions.index.insert(partition, key) {
-                debug_assert!(false, "assigned twice");
-                self.partitions.slots.remove(before);
-            }
+            self.partitions.index.insert(partition, key);
         }
         self.share_anew();
     }
@@ -119,13 +133,15 @@ impl Machine {
     }
 
     pub(super) fn lost(&mut self, partitions: &[Partition]) {
-        for partition in partitions {
-            let Some(key) = self.partitions.find(partition) else { continue };
-            // Forgotten first: nothing that ends now may still be committed.
-            self.forget(key);
-            self.drop_everything(key);
-        }
+        partitions.iter().for_each(|partition| self.lose(partition));
         self.share_anew();
+    }
+
+    fn lose(&mut self, partition: &Partition) {
+        let Some(key) = self.partitions.find(partition) else { return };
+        // Forgotten first: nothing that ends now may still be committed.
+        self.forget(key);
+        self.drop_everything(key);
     }
 
     /// The limit for what runs is over.
@@ -145,7 +161,7 @@ impl Machine {
     }
 
     fn give_up_if_idle(&mut self, key: PartitionKey) {
-        let Some(slot) = self.partitions.slots.get(key) else { return };
+        let Some(slot) = self.partitions.slots.get_mut(key) else { return };
         if slot.leaving && slot.live == 0 {
             let give_up = Ask::GiveUp { partition: slot.partition.clone(), commit: slot.position() };
             self.actions.push_back(Action::Ask(give_up));
@@ -155,7 +171,8 @@ impl Machine {
 
     fn forget(&mut self, key: PartitionKey) {
         if let Some(slot) = self.partitions.slots.remove(key) {
-            self.intake.closed(slot.watermark.open());
+            self.partitions.passed -= slot.passed;
+            self.intake.closed(slot.watermark.open() + slot.passed);
             self.partitions.index.remove(&slot.partition);
         }
     }
@@ -211,7 +228,11 @@ impl Machine {
     pub(super) fn note_committed(&mut self, position: &Position) {
         if let Some(key) = self.partitions.find(&position.partition) {
             let slot = &mut self.partitions.slots[key];
-            slot.committed = slot.committed.max(Some(position.offset));
+            // Of an assignment that came after the question nothing was asked.
+            let covered = std::mem::take(&mut slot.asked);
+            slot.passed -= covered;
+            self.partitions.passed -= covered;
+            self.intake.closed(covered);
         }
     }
 }

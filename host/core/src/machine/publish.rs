@@ -56,8 +56,14 @@ impl Machine {
             (Refusal::Rejected(..), State::Publishing(_)) if index == DEAD_LETTER => {
                 // With the reason beside it the original may have become too large; alone it once had room.
                 let publication = &mut delivery.publications[DEAD_LETTER as usize];
-                *publication = dead_letter::bare(&delivery.record, publication.destination.clone());
-                delivery.refused.push(index);
+                let bare = dead_letter::bare(&delivery.record, publication.destination.clone());
+                if *publication == bare {
+                    delivery.refused.push(index);
+                } else {
+                    *publication = bare;
+                    delivery.pending += 1;
+                    self.actions.push_back(Action::Publish { delivery: id, index });
+                }
             }
             // An error event that nobody will ever take is no reason to stand still: the original is stored.
             (Refusal::Rejected(..), State::Publishing(_)) => {}

@@ -9,23 +9,35 @@ fn rule(destination: Destination) -> OutputRule {
     OutputRule { destination, wrapping: Wrapping::Raw, key: None, group: None, deduplication: None, max_bytes: 100 }
 }
 
+impl Route {
+    /// A route for tests, with the defaults of the documentation.
+    pub(crate) fn sample() -> Self {
+        Self {
+            name: "r".into(),
+            service: "shop".into(),
+            group: Some("g".into()),
+            envelope: Envelope::Raw,
+            accept: None,
+            order: Order::Key,
+            concurrency: 64,
+            bounds: Bounds::default(),
+            commit_interval: Duration::from_secs(1),
+            release_limit: Duration::from_secs(10),
+            lease: None,
+            policy: Policy::default(),
+            outputs: [].into(),
+            dead_letter: DeadLetterRule::OwnTopic,
+            errors: Some(Destination::Kafka("errors".into())),
+        }
+    }
+}
+
 fn route(outputs: &[(&str, OutputRule)]) -> Route {
     Route {
-        name: "r".into(),
-        service: "shop".into(),
-        group: None,
         envelope: Envelope::CloudEvents,
         accept: Some(vec!["order.placed".into()]),
-        order: Order::Key,
-        concurrency: 1,
-        bounds: Bounds::default(),
-        commit_interval: Duration::from_secs(1),
-        release_limit: Duration::from_secs(10),
-        lease: None,
-        policy: Policy::default(),
         outputs: outputs.iter().map(|(name, rule)| ((*name).into(), rule.clone())).collect(),
-        dead_letter: DeadLetterRule::OwnTopic,
-        errors: None,
+        ..Route::sample()
     }
 }
 

@@ -1,0 +1,310 @@
+//! A world for the machine to live in, moved by hand or by dice.
+//!
+//! The world plays the driver's part: [`World::tell`] passes an event on and takes in all actions. What they ask for
+//! then lies about (attempts in `running`, publications in `sending`, the brokers' questions with the brokers)
+//! until a test answers it, in whatever order it likes.
+
+pub(super) mod broker;
+pub(super) mod chance;
+mod check;
+pub(super) mod queue;
+pub(super) mod witness;
+mod workers;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::action::{Action, Ask};
+use crate::event::{Assignment, DeliveryId, Event, Partition, Refusal};
+use crate::machine::Machine;
+use crate::message::Record;
+use crate::outcome::{Class, Code, Failure};
+use crate::output::{Destination, Publication};
+use crate::retry::Retry;
+use crate::route::{Bounds, DeadLetterRule, Lease, Route};
+use crate::time::Time;
+use crate::verdict::Policy;
+use broker::Broker;
+use queue::Queue;
+use witness::Witness;
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+/// What a source may still hand over, counted as the sources count.
+#[derive(Debug, Default)]
+pub(crate) struct Allowance {
+    pub(crate) messages: u32,
+    pub(crate) bytes: i64,
+}
+
+impl Allowance {
+    fn is_left(&self) -> bool {
+        self.messages > 0 && self.bytes > 0
+    }
+
+    fn take(&mut self, record: &Record) {
+        self.messages -= 1;
+        self.bytes -= i64::try_from(record.size()).expect("small");
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) machine: Machine,
+    pub(crate) route: Arc<Route>,
+    pub(crate) now: Time,
+    pub(crate) broker: Broker,
+    pub(crate) queue: Queue,
+    pub(crate) allowance: Allowance,
+    /// Attempts handed out and not ended.
+    pub(crate) running: Vec<DeliveryId>,
+    /// Publications handed out and not answered.
+    pub(crate) sending: Vec<Sending>,
+    pub(crate) witness: Witness,
+    pub(crate) dice: fastrand::Rng,
+    /// Events so far.
+    pub(crate) told: u64,
+}
+
+/// A publication that is with its sink.
+#[derive(Debug, Clone)]
+pub(crate) struct Sending {
+    pub(crate) delivery: DeliveryId,
+    pub(crate) index: u32,
+    /// Id of the record it comes from.
+    pub(crate) of: String,
+    pub(crate) publication: Publication,
+}
+
+/// Every wait exact, four attempts at once.
+pub(crate) fn route() -> Route {
+    Route {
+        concurrency: 4,
+        bounds: Bounds { messages: 100, bytes: 100_000 },
+        policy: Policy { retry: Retry { jitter: 0.0, ..Retry::default() }, ..Policy::default() },
+        dead_letter: DeadLetterRule::To(Destination::Kafka("dead".into())),
+        ..Route::sample()
+    }
+}
+
+/// The same for a queue.
+pub(crate) fn queue_route() -> Route {
+    Route { lease: Some(Lease::default()), group: None, ..route() }
+}
+
+pub(crate) fn failure(class: Class) -> Failure {
+    Failure::new(class, Code::of_handler("SOME"), "as told")
+}
+
+pub(crate) fn partition(number: i32) -> Partition {
+    Partition { topic: "t".into(), number }
+}
+
+impl World {
+    pub(crate) fn new(route: Route, seed: u64) -> Self {
+        let route = Arc::new(route);
+        let mut world = Self {
+            machine: Machine::new(Arc::clone(&route), seed),
+            now: Time::from_millis(1_000_000),
+            broker: Broker::default(),
+            queue: Queue::new(route.lease.unwrap_or_default().length),
+            allowance: Allowance::default(),
+            running: Vec::new(),
+            sending: Vec::new(),
+            witness: Witness::new(&route),
+            dice: fastrand::Rng::with_seed(seed),
+            told: 0,
+            route,
+        };
+        world.carry_out();
+        world
+    }
+
+    /// A world with these partitions of the topic, all ours.
+    pub(crate) fn kafka(route: Route, partitions: i32) -> Self {
+        let mut world = Self::new(route, 7);
+        (0..partitions).for_each(|number| world.assign(number));
+        world
+    }
+
+    /// A world with a queue.
+    pub(crate) fn sqs() -> Self {
+        Self::new(queue_route(), 7)
+    }
+
+    /// The host dies and another one starts: what the brokers and sinks have is all there is.
+    pub(crate) fn crash(&mut self) {
+        self.machine = Machine::new(Arc::clone(&self.route), self.dice.u64(..));
+        self.allowance = Allowance::default();
+        self.running.clear();
+        self.sending.clear();
+        self.broker.forget_consumer();
+        self.queue.forget_consumer();
+        self.witness.restart();
+        self.carry_out();
+    }
+
+    /// Passes an event on and takes in what the machine wants done.
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.told += 1;
+        self.machine.handle(event, self.now);
+        self.carry_out();
+        self.check();
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(action) = self.machine.next_action() {
+            self.witness.saw(&action, &self.machine, &self.broker);
+            match action {
+                Action::Handle(id) => self.running.push(id),
+                Action::Publish { delivery, index } => {
+                    let from = self.machine.delivery(delivery).expect("a publication has its delivery");
+                    let publication = from.publication(index).expect("a publication that is there").clone();
+                    let of = from.record().id();
+                    self.sending.push(Sending { delivery, index, of, publication });
+                }
+                Action::Ask(Ask::Grant { messages, bytes }) => {
+                    self.allowance.messages += messages;
+                    self.allowance.bytes += i64::try_from(bytes).expect("small");
+                }
+                Action::Ask(ask) => self.ask(ask),
+                Action::Settled { .. } | Action::Troubled { .. } => {}
+                Action::Holding(_) | Action::Stop(_) | Action::Drained => {}
+            }
+        }
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        match ask {
+            Ask::Pause(partition) => self.broker.pause(&partition, true),
+            Ask::Resume(partition) => self.broker.pause(&partition, false),
+            Ask::Commit(positions) => self.broker.ask(positions),
+            Ask::GiveUp { partition, commit } => self.broker.give_up(&partition, commit),
+            Ask::Delete { delivery, receipt } => self.queue.deletes.push((delivery, receipt)),
+            Ask::Extend { delivery, receipt, lease } => self.queue.extends.push((delivery, receipt, lease)),
+            Ask::Release { receipts, delay } => self.queue.release(&receipts, self.now.after(delay)),
+            Ask::Grant { .. } => unreachable!("taken before"),
+        }
+    }
+
+    /// The client is told to stop; what runs has this long.
+    pub(crate) fn drain(&mut self, limit: Duration) {
+        self.witness.draining = true;
+        self.tell(Event::Drain(limit));
+    }
+
+    // The clock.
+
+    /// Lets time pass, stopping wherever the machine wants to be woken.
+    pub(crate) fn wait(&mut self, time: Duration) {
+        let end = self.now.after(time);
+        while let Some(wake) = self.machine.next_wake().filter(|wake| *wake <= end) {
+            self.now = self.now.max(wake);
+            self.tell(Event::Due);
+        }
+        self.now = end;
+    }
+
+    /// With nothing in flight the machine wants to be woken a few times more at most.
+    pub(crate) fn fall_asleep(&mut self) {
+        for _ in 0..10_000 {
+            let Some(wake) = self.machine.next_wake() else { return };
+            self.now = self.now.max(wake);
+            self.tell(Event::Due);
+        }
+        panic!("it wants to be woken for ever");
+    }
+
+    // The group and the topic.
+
+    pub(crate) fn assign(&mut self, number: i32) {
+        self.broker.assign(number);
+        self.tell(Event::Assigned(vec![Assignment { partition: partition(number), metadata: None }]));
+    }
+
+    pub(crate) fn revoke(&mut self, number: i32) {
+        self.broker.revoke(number);
+        self.tell(Event::Revoked(vec![partition(number)]));
+    }
+
+    pub(crate) fn lose(&mut self, number: i32) {
+        self.broker.lose(number);
+        self.tell(Event::Lost(vec![partition(number)]));
+    }
+
+    /// Writes a record for each key to partition 0; an empty text stands for no key.
+    pub(crate) fn produce(&mut self, keys: &[&str]) {
+        keys.iter().for_each(|key| drop(self.broker.produce(0, key, 10)));
+        self.fetch();
+    }
+
+    /// Takes in all that the consumer may.
+    pub(crate) fn fetch(&mut self) {
+        let numbers: Vec<i32> = self.broker.logs.keys().copied().collect();
+        for number in numbers {
+            let wanted = self.broker.wants(number) && !self.witness.draining;
+            let records = self.broker.fetch(number, &mut self.allowance, wanted);
+            records.iter().filter(|_| wanted).for_each(|record| self.witness.receive(record));
+            if !records.is_empty() {
+                self.tell(Event::Records { partition: partition(number), records });
+            }
+        }
+    }
+
+    /// The broker answers the commit that is with it. What was lost meanwhile is refused.
+    pub(crate) fn answer_commit(&mut self, well: bool) {
+        if let Some(event) = self.broker.answer(well) {
+            self.tell(event);
+        }
+    }
+
+    // The queue.
+
+    /// Sends a message to each group; an empty text stands for none.
+    pub(crate) fn send(&mut self, groups: &[&str]) {
+        groups.iter().for_each(|group| self.queue.send(group, 10));
+        self.receive();
+    }
+
+    /// Takes in all that the queue gives.
+    pub(crate) fn receive(&mut self) {
+        let messages = self.queue.receive(self.now, &mut self.allowance);
+        messages.iter().for_each(|leased| self.witness.receive(&leased.record));
+        if !messages.is_empty() {
+            self.tell(Event::Messages(messages));
+        }
+    }
+
+    pub(crate) fn answer_delete(&mut self, well: bool) {
+        if self.queue.deletes.is_empty() {
+            return;
+        }
+        let (id, receipt) = self.queue.deletes.remove(0);
+        let event = match well {
+            true if self.queue.delete(&receipt) => Event::Deleted(vec![id]),
+            true => Event::LeaseLost(vec![id]),
+            false => Event::DeleteFailed(vec![id]),
+        };
+        self.tell(event);
+    }
+
+    pub(crate) fn answer_extend(&mut self) {
+        if self.queue.extends.is_empty() {
+            return;
+        }
+        let (id, receipt, lease) = self.queue.extends.remove(0);
+        let until = self.now.after(lease);
+        let extended = self.queue.extend(&receipt, until);
+        self.tell(match extended {
+            true => Event::Extended { deliveries: vec![id], until },
+            false => Event::LeaseLost(vec![id]),
+        });
+    }
+}
+
+pub(crate) fn unavailable() -> Option<Refusal> {
+    Some(Refusal::Unavailable("no broker answers".into()))
+}
+
+pub(crate) fn rejected() -> Option<Refusal> {
+    Some(Refusal::Rejected(Code::OUTPUT_TOO_LARGE, "1 MB is the most".into()))
+}

@@ -1,0 +1,179 @@
+//! What a failed call means: the decisions that callers take, not the dozens of codes.
+
+use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::types::BatchResultErrorEntry;
+
+/// Why a call, or one entry of a batch, failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The same call may succeed later: the network, throttling, the server's own trouble, and whatever people
+    /// repair while we wait (a missing queue, a missing permission, a disabled key).
+    #[error("{0}")]
+    Passing(Box<str>),
+    /// The receipt handle is no longer good: the lease ran out and somebody else may have the message, or it is deleted.
+    #[error("{0}")]
+    Gone(Box<str>),
+    /// Larger than the queue takes, alone or together with the rest of its batch.
+    #[error("{0}")]
+    TooLarge(Box<str>),
+    /// The queue will never take this.
+    #[error("{0}")]
+    Invalid(Box<str>),
+}
+
+impl Fault {
+    /// Of a whole call.
+    pub fn of_call<E>(error: &SdkError<E>) -> Self
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        match error {
+            SdkError::ServiceError(service) => {
+                let meta = service.err();
+                let status = service.raw().status().as_u16();
+                let (code, message) = (meta.code().unwrap_or("Unknown"), meta.message().unwrap_or(""));
+                Self::of_code(code, message, status < 500)
+            }
+            other => Self::Passing(DisplayErrorContext(other).to_string().into()),
+        }
+    }
+
+    /// Of one entry of a batch.
+    pub fn of_entry(entry: &BatchResultErrorEntry) -> Self {
+        Self::of_code(entry.code(), entry.message().unwrap_or(""), entry.sender_fault())
+    }
+
+    /// An entry that the answer does not mention.
+    pub fn unmentioned() -> Self {
+        Self::Passing("the server's answer does not mention this entry".into())
+    }
+
+    fn of_code(code: &str, message: &str, sender: bool) -> Self {
+        // `com.amazonaws.sqs#X`, `AWS.SimpleQueueService.X` and `X` are the same code on different servers.
+        let code = code.rsplit(['#', '.']).next().unwrap_or(code);
+        let text: Box<str> = format!("{code}: {message}").into();
+        match code {
+            "ReceiptHandleIsInvalid" | "MessageNotInflight" => Self::Gone(text),
+            "BatchRequestTooLong" | "MessageTooLong" => Self::TooLarge(text),
+            "InvalidMessageContents" => Self::Invalid(text),
+            "InvalidParameterValue"
+            | "InvalidAttributeValue"
+            | "InvalidAttributeName"
+            | "MissingParameter"
+            | "UnsupportedOperation"
+            | "ValidationException"
+            | "ValidationError" => {
+                if of_handle(message) {
+                    Self::Gone(text)
+                } else if of_size(message) {
+                    Self::TooLarge(text)
+                } else {
+                    Self::Invalid(text)
+                }
+            }
+            _ if sender && !repairable(code) => Self::Invalid(text),
+            _ => Self::Passing(text),
+        }
+    }
+}
+
+/// AWS says `InvalidParameterValue` for a handle that has expired, and for much else.
+fn of_handle(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    message.contains("receipthandle")
+        || message.contains("receipt handle")
+        || message.contains("not available for visibility timeout change")
+}
+
+fn of_size(message: &str) -> bool {
+    message.contains("must be shorter than")
+        || message.contains("TooLong")
+        || message.contains("exceeds the maximum size")
+}
+
+/// Codes that blame the caller and yet go away once somebody acts, without a change to the message.
+fn repairable(code: &str) -> bool {
+    const ANYWHERE: [&str; 10] = [
+        "Throttl",
+        "TooManyRequests",
+        "AccessDenied",
+        "Kms",
+        "OverLimit",
+        "Token",
+        "Signature",
+        "Security",
+        "Clock",
+        "QueueD",
+    ];
+    ANYWHERE.iter().any(|part| code.contains(part))
+        || matches!(
+            code,
+            "NonExistentQueue"
+                | "InvalidAddress"
+                | "ResourceNotFoundException"
+                | "RequestExpired"
+                | "RequestTimeout"
+                | "IncompleteSignature"
+                | "InvalidAccessKeyId"
+                | "NotAuthorized"
+                | "OptInRequired"
+                | "ServiceUnavailable"
+                | "InternalError"
+                | "InternalFailure"
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(code: &str, message: &str, sender: bool) -> &'static str {
+        match Fault::of_code(code, message, sender) {
+            Fault::Passing(_) => "passing",
+            Fault::Gone(_) => "gone",
+            Fault::TooLarge(_) => "too large",
+            Fault::Invalid(_) => "invalid",
+        }
+    }
+
+    #[test]
+    fn each_code_leads_to_its_decision() {
+        for (code, message, sender, expected) in [
+            ("ReceiptHandleIsInvalid", "The receipt handle has expired", true, "gone"),
+            ("com.amazonaws.sqs#MessageNotInflight", "", true, "gone"),
+            (
+                "InvalidParameterValue",
+                "Value x for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.",
+                true,
+                "gone",
+            ),
+            (
+                "InvalidParameterValue",
+                "Value x for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [43200 seconds].",
+                true,
+                "invalid",
+            ),
+            (
+                "InvalidParameterValue",
+                "One or more parameters are invalid. Reason: Message must be shorter than 262144 bytes.",
+                true,
+                "too large",
+            ),
+            ("AWS.SimpleQueueService.BatchRequestTooLong", "", true, "too large"),
+            ("InvalidMessageContents", "", true, "invalid"),
+            ("MissingParameter", "The request must contain the parameter MessageGroupId.", true, "invalid"),
+            ("InternalError", "", false, "passing"),
+            ("RequestThrottled", "", true, "passing"),
+            ("ThrottlingException", "", true, "passing"),
+            ("QueueDoesNotExist", "", true, "passing"),
+            ("AWS.SimpleQueueService.NonExistentQueue", "", true, "passing"),
+            ("AccessDeniedException", "", true, "passing"),
+            ("KmsDisabled", "", true, "passing"),
+            ("ExpiredToken", "", true, "passing"),
+            ("SomethingNew", "", true, "invalid"),
+            ("SomethingNew", "", false, "passing"),
+        ] {
+            assert_eq!(of(code, message, sender), expected, "{code}: {message}");
+        }
+    }
+}

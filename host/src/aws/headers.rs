@@ -1,0 +1,110 @@
+//! All headers of a message as its attributes, and back.
+//!
+//! SQS takes ten attributes, each name once, and only names of its alphabet; Kafka takes anything. What does not go
+//! as an attribute of its own goes, with others of its kind, into one attribute [`FOLDED`], so that no message is too
+//! odd to be sent: a JSON list with `[name, value, type]` for each header, `null` where it has no value, and a fourth
+//! element `"base64"` where its value is no text.
+
+use std::collections::HashMap;
+
+use aws_sdk_sqs::types::MessageAttributeValue;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use cofferdam_core::message::{Header, Kind};
+use serde_json::{Value, json};
+
+use super::attribute;
+use super::body::is_allowed;
+
+/// The attribute that holds the headers which cannot be attributes, and those beyond the tenth attribute.
+pub const FOLDED: &str = "cofferdam-headers";
+
+/// Headers of the host itself: they stay visible, so they are the last to be folded.
+const OWN: &str = "cofferdam-";
+
+/// The attributes for these headers: at most ten.
+pub fn encode<'a>(headers: impl Iterator<Item = &'a Header>) -> Vec<(String, MessageAttributeValue)> {
+    let headers: Vec<&Header> = headers.collect();
+    let mut attributes: Vec<(usize, String, MessageAttributeValue)> = Vec::with_capacity(headers.len());
+    let mut folded: Vec<usize> = Vec::new();
+    for (place, header) in headers.iter().enumerate() {
+        match attribute::encode(header) {
+            Ok((name, value)) if attributes.iter().all(|(_, other, _)| *other != name) && name != FOLDED => {
+                attributes.push((place, name, value));
+            }
+            _ => folded.push(place),
+        }
+    }
+    let mut room = attribute::MOST - usize::from(!folded.is_empty());
+    if attributes.len() > room {
+        room = attribute::MOST - 1;
+        attributes.sort_by_key(|(place, name, _)| (!name.starts_with(OWN), *place));
+        folded.extend(attributes.drain(room..).map(|(place, ..)| place));
+    }
+    let mut encoded: Vec<_> = attributes.into_iter().map(|(_, name, value)| (name, value)).collect();
+    if !folded.is_empty() {
+        folded.sort_unstable();
+        let list: Value = folded.into_iter().map(|place| fold(headers[place])).collect();
+        let header = Header::text(FOLDED, list.to_string());
+        encoded.push(attribute::encode(&header).expect("a text under a good name is an attribute"));
+    }
+    encoded
+}
+
+/// The headers of these attributes, sorted by name: attributes come without order, and a message should look the same
+/// at every receipt. Headers of one name keep their order.
+pub fn decode(attributes: HashMap<String, MessageAttributeValue>) -> Vec<Header> {
+    let mut headers: Vec<Header> = Vec::with_capacity(attributes.len());
+    let mut folded = Vec::new();
+    for (name, value) in attributes {
+        let header = attribute::decode(name, value);
+        match Some(&header).filter(|header| header.name == FOLDED.as_bytes()).and_then(unfold) {
+            Some(list) => folded = list,
+            None => headers.push(header),
+        }
+    }
+    // Of headers of one name the first went as an attribute, so the folded ones come after it.
+    headers.append(&mut folded);
+    headers.sort_by(|a, b| a.name.cmp(&b.name));
+    headers
+}
+
+fn fold(header: &Header) -> Value {
+    let name = String::from_utf8_lossy(&header.name);
+    let kind = match &header.kind {
+        Kind::Bytes => "Binary",
+        Kind::Text => "String",
+        Kind::Number => "Number",
+        Kind::Labelled(label) => label,
+    };
+    let Some(value) = &header.value else { return json!([name, null, kind]) };
+    match std::str::from_utf8(value) {
+        Ok(text) if is_allowed(text) => json!([name, text, kind]),
+        _ => json!([name, BASE64.encode(value), kind, "base64"]),
+    }
+}
+
+/// The headers of a folded attribute; `None` where it is something else under the same name.
+fn unfold(folded: &Header) -> Option<Vec<Header>> {
+    let list: Vec<Value> = serde_json::from_slice(folded.value.as_ref()?).ok()?;
+    list.iter().map(unfold_one).collect()
+}
+
+fn unfold_one(item: &Value) -> Option<Header> {
+    let (name, value, kind, coded) = match item.as_array()?.as_slice() {
+        [name, value, kind] => (name, value, kind, false),
+        [name, value, kind, coded] if coded == "base64" => (name, value, kind, true),
+        _ => return None,
+    };
+    let value = match value {
+        Value::Null => None,
+        Value::String(text) if coded => Some(Bytes::from(BASE64.decode(text).ok()?)),
+        Value::String(text) => Some(Bytes::from(text.clone())),
+        _ => return None,
+    };
+    Some(Header { name: Bytes::from(name.as_str()?.to_owned()), value, kind: attribute::kind_of(kind.as_str()?) })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! The command line.
+
+mod check;
+#[cfg(feature = "embedded")]
+mod dev;
+mod invoke;
+mod lines;
+mod run;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+
+use crate::exit::{Exit, Problem};
+
+/// Hosts message handlers that other people wrote: Kafka and SQS in and out, each message in a WebAssembly sandbox.
+#[derive(Parser)]
+#[command(name = "cofferdam", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a folder on brokers inside this process: build its plugins, feed its input, show each message.
+    #[cfg(feature = "embedded")]
+    #[command(after_help = "Example:\n  cofferdam dev examples/order-pipeline --exit-when-idle")]
+    Dev(dev::Arguments),
+    /// Run the host, for production.
+    #[command(after_help = "Example:\n  cofferdam run --config orders.toml\n\n\
+        SIGTERM or Ctrl-C drains: intake stops, what runs may finish, the account is printed.")]
+    Run(run::Arguments),
+    /// Check the configuration and load every plugin; no broker is touched without --brokers.
+    #[command(after_help = "Example:\n  cofferdam check --config orders.toml --brokers")]
+    Check(check::Arguments),
+    /// Give one message to one plugin, without a broker, and show what comes of it.
+    #[command(
+        after_help = "Example:\n  echo '{\"payload\": {\"id\": 7}}' | cofferdam invoke price.wasm --limit cpu_time=100ms\n\n\
+        Exit codes: 0 done, 65 permanent or malformed, 70 the plugin broke its bounds, 75 retryable or deferred."
+    )]
+    Invoke(invoke::Arguments),
+}
+
+#[derive(Args)]
+struct ConfigArgument {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", default_value = "cofferdam.toml")]
+    config: PathBuf,
+}
+
+#[derive(Args)]
+struct OutputArguments {
+    /// Print JSON lines for machines; words for people go to standard error.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Parses the command line, does what it says, and tells how it ended.
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            // Nobody is left to be told that standard output is closed.
+            let _ = error.print();
+            return if asked { Exit::Success } else { Exit::Usage };
+        }
+    };
+    let (json, ended) = match cli.command {
+        #[cfg(feature = "embedded")]
+        Command::Dev(arguments) => (arguments.output.json, dev::main(arguments)),
+        Command::Run(arguments) => (arguments.output.json, run::main(&arguments)),
+        Command::Check(arguments) => (arguments.output.json, check::main(&arguments)),
+        Command::Invoke(arguments) => (arguments.output.json, invoke::main(&arguments)),
+    };
+    match ended {
+        Ok(exit) => exit,
+        Err(problems) => say(&problems, json),
+    }
+}
+
+/// Prints the problems; the first decides how the process ends.
+fn say(problems: &[Problem], json: bool) -> Exit {
+    for problem in problems {
+        if json {
+            print_line(&serde_json::to_string(problem).expect("three texts are JSON"));
+        }
+        eprintln!("cofferdam: {problem}");
+    }
+    problems.first().map_or(Exit::Success, |problem| problem.exit)
+}
+
+/// A line on standard output; a reader that has gone away is no error.
+fn print_line(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+fn unlogged(error: crate::telemetry::log::Error) -> Problem {
+    Problem::new(Exit::Usage, error.to_string(), "").at(crate::telemetry::log::VARIABLE)
+}
+
+type Ended = Result<Exit, Vec<Problem>>;
+
+impl From<Problem> for Vec<Problem> {
+    fn from(problem: Problem) -> Self {
+        vec![problem]
+    }
+}

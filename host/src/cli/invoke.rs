@@ -1,0 +1,167 @@
+//! `cofferdam invoke`: one plugin, one message, no broker.
+
+mod show;
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use cofferdam_core::message::{Message, Position, Record};
+use cofferdam_core::outcome::{Class, Failure, Outcome, Usage};
+use cofferdam_core::route::Route;
+use cofferdam_core::time::Time;
+
+use super::run::{load, runtime};
+use super::{ConfigArgument, Ended, OutputArguments};
+use crate::clock::Clock;
+use crate::config::{self, Config, DEFAULT_FILE};
+use crate::exit::{Exit, Problem};
+use crate::message_file::MessageFile;
+use crate::plugin::{Attempt, Engine, EngineConfig, LogLines, Plugin, Spec, keyvalue};
+use crate::run::plugin_spec;
+use crate::telemetry::log;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The component.
+    plugin: PathBuf,
+    /// The message as JSON; `-` is standard input. Without it: an empty message.
+    #[arg(long, value_name = "FILE")]
+    message: Option<PathBuf>,
+    /// A limit, as in the configuration: memory=64MiB, wall_time=5s, outputs=10. May be given several times.
+    #[arg(long = "limit", value_name = "NAME=VALUE")]
+    limits: Vec<String>,
+    /// The outputs there are; any other is refused. Without it and without a route every output is accepted.
+    #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with = "route")]
+    outputs: Option<Vec<String>>,
+    /// The configuration file that the route stands in.
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE, requires = "route")]
+    config: PathBuf,
+    /// A route: its envelope, limits, configuration, grants and outputs.
+    #[arg(long, value_name = "NAME")]
+    route: Option<String>,
+    #[command(flatten)]
+    pub(super) output: OutputArguments,
+}
+
+/// What the plugin is to be run with.
+struct Setting {
+    spec: Spec,
+    route: Option<Route>,
+}
+
+pub(super) fn main(arguments: &Arguments) -> Ended {
+    log::init(log::Format::Quiet, None).map_err(super::unlogged)?;
+    let message = read_message(arguments.message.as_deref())?;
+    let mut setting = setting(arguments)?;
+    setting.spec.limits = config::set_limits(&setting.spec.limits, &arguments.limits).map_err(|errors| {
+        let problems = super::run::problems(errors).into_iter();
+        problems.map(|problem| Problem { exit: Exit::Usage, ..problem }).collect::<Vec<_>>()
+    })?;
+    let engine = Engine::new(EngineConfig { instances: 4, ..EngineConfig::default() })
+        .map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
+    let plugin = Plugin::open(&engine, &arguments.plugin, setting.spec).map_err(|error| {
+        let file = error.path.as_ref().map_or_else(String::new, |path| path.display().to_string());
+        Problem::new(Exit::Data, error.refusal.to_string(), error.remedy()).at(file)
+    })?;
+    let attempt = runtime()?.block_on(invoke(&plugin, &message, setting.route.as_ref(), arguments.outputs.as_deref()));
+    show::show(&attempt, &plugin, arguments.output.json);
+    Ok(exit(attempt.outcome.class()))
+}
+
+fn exit(class: Class) -> Exit {
+    match class {
+        Class::Done => Exit::Success,
+        Class::Retryable | Class::Deferred | Class::HostFault | Class::Revoked => Exit::TryAgain,
+        Class::Permanent | Class::Malformed | Class::Unrouted => Exit::Data,
+        Class::Trapped | Class::OutOfMemory | Class::TimedOut | Class::ContractBroken => Exit::Plugin,
+    }
+}
+
+fn read_message(path: Option<&Path>) -> Result<MessageFile, Problem> {
+    let Some(path) = path else { return Ok(MessageFile::default()) };
+    let unreadable = |error: std::io::Error| Problem::new(Exit::Data, format!("cannot be read: {error}"), "");
+    let (name, text) = if path == Path::new("-") {
+        let mut text = String::new();
+        let read = std::io::stdin().read_to_string(&mut text).map(|_| text);
+        ("standard input".to_owned(), read)
+    } else {
+        (path.display().to_string(), std::fs::read_to_string(path))
+    };
+    let text = text.map_err(|error| unreadable(error).at(&*name))?;
+    MessageFile::parse(&text).map_err(|error| {
+        let remedy = r#"a message is JSON such as {"key": "o-1", "payload": {"id": 7}}; everything is optional"#;
+        Problem::new(Exit::Data, error.to_string(), remedy).at(name)
+    })
+}
+
+fn setting(arguments: &Arguments) -> Result<Setting, Vec<Problem>> {
+    let Some(name) = &arguments.route else {
+        let stem = arguments.plugin.file_stem().unwrap_or_default().to_string_lossy();
+        // Nothing outlives the process, so a store does no harm.
+        let bucket = keyvalue::Store::in_memory().bucket("invoke");
+        return Ok(Setting { spec: Spec { keyvalue: Some(bucket), ..Spec::new(&*stem) }, route: None });
+    };
+    let config: Config = load(&ConfigArgument { config: arguments.config.clone() })?;
+    let Some(route) = config.routes.iter().find(|route| route.name() == name) else {
+        let known: Vec<&str> = config.routes.iter().map(|route| route.name()).collect();
+        let what = format!("there is no route `{name}`");
+        let problem = Problem::new(Exit::Usage, what, format!("the routes are: {}", known.join(", ")));
+        return Err(problem.at(arguments.config.display().to_string()).into());
+    };
+    let plugin: &config::Plugin = &config.plugins[&route.handler];
+    let spec = plugin_spec(&route.handler, plugin, Some(&keyvalue::Store::in_memory()));
+    Ok(Setting { spec, route: Some(route.route(None)) })
+}
+
+async fn invoke(plugin: &Plugin, file: &MessageFile, route: Option<&Route>, outputs: Option<&[String]>) -> Attempt {
+    let record = Arc::new(Record {
+        source: file.source.as_deref().unwrap_or("invoke").into(),
+        position: Position::Offset { partition: 0, offset: 0 },
+        key: file.key.clone(),
+        headers: file.headers.clone(),
+        payload: file.payload.clone(),
+        timestamp_ms: Some(file.timestamp_ms.unwrap_or_else(|| Clock::set().now().as_millis())),
+    });
+    let mut message = match route.map_or_else(|| Ok(plain(&record)), |route| route.admit(&record)) {
+        Ok(message) => message,
+        Err(failure) => return before_the_handler(failure),
+    };
+    if let Some(id) = &file.id {
+        message.id = id.as_str().into();
+    }
+    for (name, value) in &file.attributes {
+        message.attributes.retain(|(known, _)| known != name);
+        message.attributes.push((name.clone(), value.clone()));
+    }
+    let mut attempt = plugin.handle(&message, file.attempt.unwrap_or(1)).await;
+    if let Outcome::Done(asked) = &attempt.outcome {
+        let refused = match (route, outputs) {
+            (Some(route), _) => {
+                let now: Time = Clock::set().now();
+                route.resolve(&message, &route.trace(&message), asked.clone(), now).err()
+            }
+            (None, Some(known)) => {
+                asked.iter().find(|output| !known.iter().any(|name| **name == *output.to)).map(|output| {
+                    let text = format!("there is no output `{}`; there are: {}", output.to, known.join(", "));
+                    Failure::contract(cofferdam_core::outcome::Code::UNKNOWN_OUTPUT, text)
+                })
+            }
+            (None, None) => None,
+        };
+        if let Some(failure) = refused {
+            attempt.outcome = failure.into();
+        }
+    }
+    attempt
+}
+
+fn plain(record: &Arc<Record>) -> Message {
+    let payload = record.payload.clone();
+    Message { id: record.id().into(), record: Arc::clone(record), attributes: Vec::new(), payload }
+}
+
+fn before_the_handler(failure: Failure) -> Attempt {
+    Attempt { outcome: failure.into(), usage: Usage::default(), refused_growths: 0, logs: LogLines::default() }
+}

@@ -1,0 +1,116 @@
+//! What came of it, for people and for machines.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use cofferdam_core::message::Header;
+use cofferdam_core::outcome::{Failure, Outcome};
+use cofferdam_core::output::Output;
+use serde_json::{Map, Value, json};
+
+use super::super::print_line;
+use crate::plugin::{Attempt, Escaped, Plugin};
+
+/// Prints the attempt.
+pub(super) fn show(attempt: &Attempt, plugin: &Plugin, json: bool) {
+    if json {
+        print_line(&as_json(attempt, plugin).to_string());
+    } else {
+        as_text(attempt).iter().for_each(|line| print_line(line));
+    }
+}
+
+fn as_json(attempt: &Attempt, plugin: &Plugin) -> Value {
+    let (outputs, failure) = match &attempt.outcome {
+        Outcome::Done(outputs) => (outputs.as_slice(), None),
+        Outcome::Failed(failure) => (&[][..], Some(failure)),
+    };
+    json!({
+        "outcome": attempt.outcome.class().as_str(),
+        "code": failure.map(|failure| failure.code.as_str()),
+        "text": failure.map(|failure| &*failure.text),
+        "retry_after_ms": failure.and_then(|failure| failure.retry_after).map(|wait| wait.as_millis()),
+        "outputs": outputs.iter().map(output).collect::<Vec<_>>(),
+        "usage": attempt.usage,
+        "plugin": { "digest": plugin.id().digest, "contract": plugin.contract() },
+        "logs": attempt.logs.lines,
+        "backtrace": failure.map_or(&[][..], |failure| &failure.backtrace),
+    })
+}
+
+fn output(output: &Output) -> Value {
+    let mut fields = Map::new();
+    fields.insert("to".into(), (*output.to).into());
+    insert_bytes(&mut fields, "key", output.key.as_ref());
+    fields.insert("headers".into(), output.headers.iter().map(header).collect());
+    let attributes = output.attributes.iter().map(|(name, value)| (name.to_string(), Value::from(&**value)));
+    fields.insert("attributes".into(), Value::Object(attributes.collect()));
+    insert_bytes(&mut fields, "payload", output.payload.as_ref());
+    Value::Object(fields)
+}
+
+/// Text stands as it is, other bytes as `NAME_base64`.
+fn insert_bytes(fields: &mut Map<String, Value>, name: &str, bytes: Option<&Bytes>) {
+    match bytes.map(|bytes| (bytes, std::str::from_utf8(bytes))) {
+        None => fields.insert(name.into(), Value::Null),
+        Some((_, Ok(text))) => fields.insert(name.into(), text.into()),
+        Some((bytes, Err(_))) => fields.insert(format!("{name}_base64"), STANDARD.encode(bytes).into()),
+    };
+}
+
+fn header(header: &Header) -> Value {
+    let name = String::from_utf8_lossy(&header.name);
+    match header.value.as_ref().map(|value| (value, std::str::from_utf8(value))) {
+        None => json!([name, null]),
+        Some((_, Ok(text))) => json!([name, text]),
+        Some((value, Err(_))) => json!([name, STANDARD.encode(value), "base64"]),
+    }
+}
+
+fn as_text(attempt: &Attempt) -> Vec<String> {
+    let mut lines = Vec::new();
+    match &attempt.outcome {
+        Outcome::Done(outputs) => {
+            lines.push(format!("done, {} outputs", outputs.len()));
+            for output in outputs {
+                let key = output.key.as_ref().map_or_else(|| "-".into(), shown);
+                let payload = output.payload.as_ref().map_or_else(|| "(tombstone)".into(), shown);
+                lines.push(format!("  {} key {key}: {payload}", Escaped(&output.to)));
+            }
+        }
+        Outcome::Failed(failure) => failed(failure, &mut lines),
+    }
+    for line in &attempt.logs.lines {
+        lines.push(format!("log {:?} {}: {}", line.level, Escaped(&line.context), Escaped(&line.text)));
+    }
+    if attempt.logs.dropped > 0 {
+        lines.push(format!("log lines over the limit: {}", attempt.logs.dropped));
+    }
+    let usage = attempt.usage;
+    lines.push(format!(
+        "usage: {} us wall, {} us CPU, {} KiB memory at most, {} host calls, {} output bytes",
+        usage.wall_us,
+        usage.cpu_us,
+        usage.memory_peak_bytes / 1024,
+        usage.host_calls,
+        usage.output_bytes,
+    ));
+    lines
+}
+
+fn failed(failure: &Failure, lines: &mut Vec<String>) {
+    lines.push(format!("{} {}: {}", failure.class, failure.code, Escaped(&failure.text)));
+    if let Some(wait) = failure.retry_after {
+        lines.push(format!("  asks to be tried again after {} ms", wait.as_millis()));
+    }
+    for (number, frame) in failure.backtrace.iter().enumerate() {
+        lines.push(format!("  {number}: {}", Escaped(frame)));
+    }
+}
+
+fn shown(bytes: &Bytes) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Escaped(text).to_string(),
+        Err(_) => format!("base64 {}", STANDARD.encode(bytes)),
+    }
+}

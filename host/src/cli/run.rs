@@ -1,0 +1,102 @@
+//! `cofferdam run`.
+
+use clap::Args;
+
+use super::{ConfigArgument, Ended, OutputArguments, print_line};
+use crate::config::Config;
+use crate::exit::{Exit, Problem};
+use crate::run::{Host, Options, Report};
+use crate::signal::{self, Signal};
+use crate::telemetry::log;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    #[command(flatten)]
+    pub(super) output: OutputArguments,
+}
+
+pub(super) fn main(arguments: &Arguments) -> Ended {
+    log::init(if arguments.output.json { log::Format::Json } else { log::Format::Text }, None)
+        .map_err(super::unlogged)?;
+    let config = load(&arguments.config)?;
+    runtime()?.block_on(async {
+        let host = Host::start(&config, Options::default()).await?;
+        if let Some(address) = host.admin() {
+            tracing::info!(%address, "admin server is listening");
+        }
+        tracing::info!(service = %config.service.name, routes = config.routes.len(), "running");
+        let ended = until_signal(host).await;
+        Ok(finish(&ended, arguments.output.json))
+    })
+}
+
+/// Reads the configuration, with the process's environment.
+pub(super) fn load(argument: &ConfigArgument) -> Result<Config, Vec<Problem>> {
+    let config = Config::load(&argument.config, &|name| std::env::var(name).ok()).map_err(problems)?;
+    for warning in &config.warnings {
+        eprintln!("cofferdam: warning: {warning}");
+    }
+    Ok(config)
+}
+
+pub(super) fn problems(errors: crate::config::Errors) -> Vec<Problem> {
+    let problems = errors.problems().iter();
+    problems.map(|error| Problem::new(Exit::Configuration, &*error.what, &*error.remedy).at(error.place())).collect()
+}
+
+/// The runtime for everything but guests.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
+    let built = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    built.map_err(|error| Problem::new(Exit::Unavailable, format!("no threads: {error}"), ""))
+}
+
+/// How a host ended, and what made it.
+pub(super) struct Run {
+    pub(super) report: Report,
+    pub(super) signal: Option<Signal>,
+}
+
+/// Lets the host run until a signal drains it, or until it ends by itself.
+pub(super) async fn until_signal(host: Host) -> Run {
+    let stop = host.stopper();
+    let ended = host.ended();
+    tokio::pin!(ended);
+    let signal = tokio::select! {
+        signal = signal::next() => {
+            tracing::info!(%signal, "draining: intake has stopped, what runs may finish");
+            stop.cancel();
+            signal
+        }
+        report = &mut ended => return Run { report, signal: None },
+    };
+    tokio::select! {
+        report = &mut ended => Run { report, signal: Some(signal) },
+        // Whoever asks twice does not want to wait; what is unfinished comes again after the next start.
+        _ = signal::next() => std::process::exit(Exit::Interrupted as i32),
+    }
+}
+
+/// Prints the account and says how the process ends.
+pub(super) fn finish(run: &Run, json: bool) -> Exit {
+    let account = run.report.account;
+    for (route, reason) in &run.report.stopped {
+        eprintln!("cofferdam: route `{route}` has stopped: {}", reason.escape_debug());
+    }
+    if run.report.unflushed > 0 {
+        eprintln!("cofferdam: {} publications were still on their way", run.report.unflushed);
+    }
+    let text = serde_json::to_string(&account).expect("numbers are JSON");
+    if json {
+        print_line(&text);
+    } else {
+        print_line(&format!("account: {text}"));
+    }
+    match run.signal {
+        _ if !run.report.stopped.is_empty() => Exit::Data,
+        _ if account.abandoned > 0 => Exit::TryAgain,
+        Some(Signal::Interrupt) => Exit::Interrupted,
+        Some(Signal::Terminate) | None => Exit::Success,
+    }
+}

@@ -1,0 +1,62 @@
+//! The clock that gives the core its time.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use cofferdam_core::time::Time;
+use tokio::time::Instant;
+
+/// A clock that was set by the wall clock once and is monotonic from then on.
+///
+/// Copies agree with each other. It runs on [`tokio::time`], so a test that pauses that time pauses this clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    wall: Time,
+    start: Instant,
+}
+
+impl Clock {
+    /// Sets a clock by the wall clock. One process sets one and copies it.
+    pub fn set() -> Self {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Self { wall: Time::default().after(wall), start: Instant::now() }
+    }
+
+    /// The time now; never earlier than what an earlier call gave.
+    pub fn now(&self) -> Time {
+        self.at(Instant::now())
+    }
+
+    /// The time at `instant`; of instants before the clock was set, the time at which it was set.
+    pub fn at(&self, instant: Instant) -> Time {
+        self.wall.after(instant.saturating_duration_since(self.start))
+    }
+
+    /// The instant at which it will be `time`, for a timer; the setting of the clock for times before it,
+    /// and thirty years after it for times beyond.
+    pub fn instant(&self, time: Time) -> Instant {
+        const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+        self.start + time.since(self.wall).min(FAR)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_and_its_time_are_the_same_moment() {
+        let clock = Clock::set();
+        let start = clock.instant(clock.now());
+        let later = clock.at(start + Duration::from_millis(1500));
+        assert_eq!(later.since(clock.at(start)), Duration::from_millis(1500));
+        assert_eq!(clock.at(clock.instant(later)), later);
+    }
+
+    #[test]
+    fn times_out_of_reach_are_the_nearest_that_a_timer_takes() {
+        let clock = Clock::set();
+        assert!(clock.instant(Time::from_micros(u64::MAX)) > Instant::now());
+        assert!(clock.instant(Time::default()) <= Instant::now());
+        assert!(clock.now() >= clock.at(clock.instant(Time::default())));
+    }
+}

@@ -1,0 +1,149 @@
+//! What must fit together across the file.
+
+mod overlap;
+mod templates;
+
+use std::collections::BTreeMap;
+
+use cofferdam_core::envelope::Envelope;
+use cofferdam_core::output::Destination;
+use cofferdam_core::route::DeadLetterRule;
+
+use super::plugin::Places;
+use super::read::{At, Reader, Table, show_duration, suggest, topic};
+use super::route::{Read, Source};
+use super::{Config, Kind};
+
+/// Notes all problems and warnings that only the whole file shows.
+pub(super) fn check(file: &Table<'_>, config: &Config, plugins: &Places, routes: &[Read]) {
+    let reader = file.reader;
+    let has = |section| file.get(section).is_some();
+    names_are_unique(reader, routes);
+    overlap::sources_are_apart(reader, routes);
+    for read in routes {
+        handler_is_there(reader, config, plugins, read);
+        brokers_are_there(reader, read, has("kafka"), has("sqs"));
+        failures_stay_out(reader, read);
+        types_can_be_told(reader, read);
+        templates::names_can_be_there(reader, read);
+    }
+    for (name, at) in plugins {
+        if !routes.iter().any(|read| read.route.handler == *name) {
+            reader.warning(at, "no route uses this plugin", "leave it out, or name it as the handler of a route");
+        }
+    }
+}
+
+fn names_are_unique(reader: &Reader<'_>, routes: &[Read]) {
+    let mut seen: BTreeMap<&str, &At> = BTreeMap::new();
+    for read in routes.iter().filter(|read| !read.route.name().is_empty()) {
+        if seen.insert(read.route.name(), &read.name_at).is_some() {
+            let what = format!("a route before this one is called {:?}, too", read.route.name());
+            reader.problem(&read.name_at, what, "give each route a name of its own");
+        }
+    }
+}
+
+fn handler_is_there(reader: &Reader<'_>, config: &Config, plugins: &Places, read: &Read) {
+    let Some(at) = &read.handler_at else { return };
+    let handler = read.route.handler.as_str();
+    if !plugins.contains_key(handler) {
+        let known: Vec<&str> = plugins.keys().map(String::as_str).collect();
+        let remedy = match known.is_empty() {
+            true => format!("write [plugins.{handler}] with its path"),
+            false => suggest(handler, &known),
+        };
+        reader.problem(at, format!("there is no plugin {handler:?}"), remedy);
+    }
+    if let (Some(plugin), Source::Sqs { visibility_timeout, .. }) = (config.plugins.get(handler), &read.route.source)
+        && plugin.limits.wall_time > *visibility_timeout
+    {
+        let (wall_time, limit) = (show_duration(plugin.limits.wall_time), show_duration(*visibility_timeout));
+        let what =
+            format!("the plugin {handler:?} may take {wall_time}, and an attempt may hold a message for {limit}");
+        reader.problem(at, what, "lower the plugin's wall_time, or raise visibility_timeout in the route's from");
+    }
+}
+
+fn brokers_are_there(reader: &Reader<'_>, read: &Read, has_kafka: bool, has_sqs: bool) {
+    let complain = |at: &At, destination: Option<&Destination>, is_kafka: bool| {
+        let (missing, section, key) = match is_kafka {
+            true => (!has_kafka, "[kafka]", "bootstrap_servers"),
+            false => (!has_sqs, "[sqs]", "region"),
+        };
+        if missing {
+            let what = match destination {
+                Some(destination) => format!("{destination} needs {section}, which the file does not have"),
+                None => format!("this needs {section}, which the file does not have"),
+            };
+            reader.problem(at, what, format!("write {section} and {key} below it"));
+        }
+    };
+    if let Some(at) = &read.from_at {
+        complain(at, None, matches!(read.route.source, Source::Kafka { .. }));
+    }
+    let parts = read.route.parts();
+    let outputs = read.outputs.iter().filter_map(|places| {
+        let rule = parts.outputs.get(places.name.as_str())?;
+        Some((&places.at, &rule.destination))
+    });
+    let errors = parts.errors.iter().map(|errors| (&read.errors_at, errors));
+    let dead_letters = read.route.dead_letter.iter().filter_map(|rule| match rule {
+        DeadLetterRule::To(destination) => Some((&read.dead_letter_at, destination)),
+        DeadLetterRule::OwnTopic => None,
+    });
+    for (at, destination) in outputs.chain(errors).chain(dead_letters) {
+        complain(at, Some(destination), matches!(destination, Destination::Kafka(_)));
+    }
+}
+
+/// A failure that comes back as a message fails again, for ever.
+fn failures_stay_out(reader: &Reader<'_>, read: &Read) {
+    let source = &read.route.source;
+    for (destination, kind) in read.route.destinations() {
+        if kind != Kind::Error || !overlap::feeds(destination, source) {
+            continue;
+        }
+        if read.route.parts().errors.as_ref() == Some(destination) {
+            let what = format!(
+                "{destination} is read by this route itself: a message that fails would lead to another that fails"
+            );
+            let remedy = "leave errors out here, or name another place";
+            reader.warning(&read.errors_at, what, remedy);
+        } else {
+            let what = format!("{destination} is read by this route itself: its dead letters would never end");
+            reader.problem(&read.dead_letter_at, what, "name another place");
+        }
+    }
+    if read.route.dead_letter != Some(DeadLetterRule::OwnTopic) {
+        return;
+    }
+    let Some(at) = &read.from_at else { return };
+    for name in source.topics() {
+        if name.starts_with('^') && overlap::is_open(name) {
+            let what = format!("{name:?} also matches the route's own dead letters, which go to <topic>.dlq");
+            reader.problem(
+                at,
+                what,
+                "end the expression with a name and $, or name a dead_letter that it does not match",
+            );
+        } else if !name.starts_with('^') && topic(&format!("{name}.dlq")).is_err() {
+            reader.problem(at, format!("{name}.dlq is too long for a topic"), "name a dead_letter");
+        }
+    }
+}
+
+/// `accept` selects by the attribute `type`.
+fn types_can_be_told(reader: &Reader<'_>, read: &Read) {
+    let parts = read.route.parts();
+    let has_type = match &parts.envelope {
+        Envelope::CloudEvents => true,
+        Envelope::Json(paths) => paths.attributes.iter().any(|(name, _)| **name == *"type"),
+        Envelope::Raw => false,
+    };
+    if parts.accept.is_some() && !has_type {
+        let what = "accept selects by the attribute \"type\", which this envelope does not give";
+        let remedy = "write envelope = \"cloudevents\", or { json = { attributes = { type = \"/type\" } } }";
+        reader.problem(&read.accept_at, what, remedy);
+    }
+}

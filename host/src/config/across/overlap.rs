@@ -1,0 +1,114 @@
+//! Which sources and destinations are the same place. Expressions are judged only where no engine is needed: what is
+//! said to match does.
+
+use cofferdam_core::output::Destination;
+
+use super::super::read::Reader;
+use super::super::route::{Read, Source};
+
+/// Two routes that share a group and a topic, or a queue, would each get some of the messages.
+pub(super) fn sources_are_apart(reader: &Reader<'_>, routes: &[Read]) {
+    for (index, read) in routes.iter().enumerate() {
+        let Some(at) = &read.from_at else { continue };
+        for earlier in &routes[..index] {
+            let name = earlier.route.name();
+            if let Some((what, remedy)) = shared(&read.route.source, &earlier.route.source) {
+                reader.problem(at, format!("{what} with route {name:?}: each would get some of the messages"), remedy);
+            }
+        }
+    }
+}
+
+fn shared(one: &Source, other: &Source) -> Option<(String, &'static str)> {
+    match (one, other) {
+        (Source::Kafka { topics, group }, Source::Kafka { topics: others, group: other }) => {
+            let shared = topics.iter().find(|topic| others.iter().any(|other| overlap(topic, other)))?;
+            let remedy = "give each route a group of its own: then each gets all of them";
+            (group == other).then(|| (format!("the group {group:?} shares {shared:?}"), remedy))
+        }
+        (Source::Sqs { queue, .. }, Source::Sqs { queue: other, .. }) => {
+            let remedy = "read a queue with one route, and raise its concurrency";
+            (queue == other).then(|| (format!("the queue {queue:?} is shared"), remedy))
+        }
+        _ => None,
+    }
+}
+
+/// Whether what goes to `destination` certainly comes back from `source`.
+pub(super) fn feeds(destination: &Destination, source: &Source) -> bool {
+    match (destination, source) {
+        (Destination::Kafka(topic), Source::Kafka { topics, .. }) => topics.iter().any(|other| overlap(topic, other)),
+        (Destination::Sqs(name), Source::Sqs { queue, .. }) => **name == **queue,
+        _ => false,
+    }
+}
+
+/// Whether two subscriptions certainly have a topic in common.
+fn overlap(one: &str, other: &str) -> bool {
+    match (beginning(one), beginning(other)) {
+        _ if one == other => true,
+        (Some(one), Some(other)) => one.starts_with(&other) || other.starts_with(&one),
+        (Some(beginning), None) => !other.starts_with('^') && other.starts_with(&beginning),
+        (None, Some(beginning)) => !one.starts_with('^') && one.starts_with(&beginning),
+        (None, None) => false,
+    }
+}
+
+/// What all topics begin with that match `expression`, if it matches everything that begins so: `orders.` for
+/// `^orders\.` and for `^orders\..*`.
+fn beginning(expression: &str) -> Option<String> {
+    let mut rest = expression.strip_prefix('^')?;
+    rest = rest.strip_suffix(".*$").or_else(|| rest.strip_suffix(".*")).unwrap_or(rest);
+    let mut beginning = String::new();
+    let mut characters = rest.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => beginning.push(characters.next().filter(|escaped| !escaped.is_ascii_alphanumeric())?),
+            '.' | '[' | ']' | '(' | ')' | '{' | '}' | '*' | '+' | '?' | '|' | '^' | '$' => return None,
+            other => beginning.push(other),
+        }
+    }
+    Some(beginning)
+}
+
+/// Whether `expression` matches every name that has something more behind a name that it matches.
+pub(super) fn is_open(expression: &str) -> bool {
+    match expression.strip_suffix('$') {
+        Some(rest) if !rest.ends_with('\\') => rest.ends_with(".*") || rest.ends_with(".+"),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_and_expressions_overlap_where_that_is_certain() {
+        for (one, other) in [
+            ("a", "a"),
+            ("^orders", "orders.placed"),
+            (r"^orders\..*", "orders.placed"),
+            ("^orders.*$", r"^orders\.placed.*"),
+            ("^[a-z]+$", "^[a-z]+$"),
+            (r"^orders\.", "^.*"),
+        ] {
+            assert!(overlap(one, other) && overlap(other, one), "{one} {other}");
+        }
+        for (one, other) in
+            [("a", "b"), (r"^orders\.", "orders"), ("^[a-z]+$", "orders"), ("^orders$", "orders.placed")]
+        {
+            assert!(!overlap(one, other) && !overlap(other, one), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn an_expression_without_an_end_matches_dead_letters_too() {
+        for open in ["^orders", r"^orders\..*", "^orders.*$", "^orders.+$", r"^cost\$"] {
+            assert!(is_open(open), "{open}");
+        }
+        for closed in ["^orders$", r"^orders\.[a-z]+$", r"^(a|b)$"] {
+            assert!(!is_open(closed), "{closed}");
+        }
+    }
+}

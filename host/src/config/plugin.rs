@@ -1,0 +1,104 @@
+//! `[plugins.NAME]`: a component, what it may use and what it is given.
+
+mod limits;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::Private;
+use super::problem::Errors;
+use super::read::{self, At, Reader, Table, Value, identifier};
+pub use limits::Limits;
+
+/// `[plugins.NAME]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plugin {
+    /// The component; relative to the configuration.
+    pub path: PathBuf,
+    /// The command that builds it, for `dev`; run in the configuration's folder.
+    pub build: Option<String>,
+    /// What the plugin can ask for by name. Secrets may be among it.
+    pub config: Private,
+    /// Bounds of one attempt.
+    pub limits: Limits,
+    /// Messages that an instance handles before it is replaced, 1 to 1,000,000; 256. With 1 each message has its own.
+    pub reuse: u32,
+    /// The namespace of the key-value store that it may use; none is granted without.
+    pub keyvalue: Option<String>,
+}
+
+/// Where plugins stand, by name.
+pub(super) type Places = BTreeMap<String, At>;
+
+pub(super) fn plugins(file: &Table<'_>, folder: &Path) -> (BTreeMap<String, Plugin>, Places) {
+    let (mut plugins, mut places) = (BTreeMap::new(), Places::new());
+    let example = "write [plugins.price] and path = \"price.wasm\" below it";
+    let Some(section) = file.require("plugins", example) else { return (plugins, places) };
+    section.table("[plugins.price]", |table| {
+        for (name, value) in table.entries() {
+            if let Err(rule) = identifier(name) {
+                value.refuse(format!("{name:?} cannot be the name of a plugin"), rule);
+            }
+            places.insert(name.to_owned(), value.at().clone());
+            if let Some(plugin) = value.table("[plugins.price]", |table| plugin(table, folder)) {
+                plugins.insert(name.to_owned(), plugin);
+            }
+        }
+        if places.is_empty() {
+            section.problem("there is no plugin", example);
+        }
+    });
+    (plugins, places)
+}
+
+fn plugin(table: &Table<'_>, folder: &Path) -> Plugin {
+    let path = table.require("path", "name the component, for example path = \"price.wasm\"");
+    let path = path.and_then(|path| path.full_text("price.wasm"));
+    let config = table.get("config").and_then(|config| config.table("{ currency = \"EUR\" }", own_values));
+    let limits = table
+        .get("limits")
+        .and_then(|limits| limits.table("{ memory = \"64MiB\" }", |table| limits::limits(table, Limits::default())));
+    let reuse = table.get("instances").and_then(|instances| {
+        instances.table("{ reuse = 256 }", |table| table.get("reuse")?.integer(1..=1_000_000))?
+    });
+    let capabilities = table.get("capabilities");
+    Plugin {
+        path: folder.join(path.unwrap_or_default()),
+        build: table.get("build").and_then(|build| build.full_text("cargo build --target wasm32-wasip2")),
+        config: Private(config.unwrap_or_default()),
+        limits: limits.unwrap_or_default(),
+        reuse: reuse.unwrap_or(256),
+        keyvalue: capabilities.and_then(|granted| keyvalue(&granted)),
+    }
+}
+
+/// Sets limits one by one, written as in the file: `memory=64MiB`.
+///
+/// # Errors
+/// All that is wrong with them.
+pub fn set_limits(limits: &Limits, settings: &[String]) -> Result<Limits, Errors> {
+    const ORIGIN: &str = "--limit";
+    let lines = settings.iter().map(|setting| match setting.split_once('=') {
+        Some((name, value)) if value.bytes().any(|byte| !byte.is_ascii_digit()) => format!("{name} = {value:?}\n"),
+        _ => format!("{setting}\n"),
+    });
+    let text: String = lines.collect();
+    let root = read::parse(ORIGIN, &text)?;
+    let reader = Reader::new(ORIGIN, &text, &|_| None);
+    let limits = reader.root(&root, |table| limits::limits(table, limits.clone()));
+    reader.finish()?;
+    Ok(limits)
+}
+
+fn own_values(table: &Table<'_>) -> BTreeMap<String, String> {
+    table.entries().filter_map(|(name, value)| Some((name.to_owned(), value.scalar()?))).collect()
+}
+
+fn keyvalue(granted: &Value<'_>) -> Option<String> {
+    granted.table("{ keyvalue = \"orders\" }", |table| {
+        if let Some(http) = table.get_refused("http") {
+            http.refuse("http is not available in this version", "leave it out; a plugin that asks for it is refused");
+        }
+        table.get("keyvalue")?.name("orders", identifier)
+    })?
+}

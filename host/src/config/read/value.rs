@@ -1,0 +1,165 @@
+//! Values: what is expected is said where something else was found.
+
+use std::fmt::Display;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::environment::{self, expand};
+use super::table::suggest;
+use super::{At, Reader, Table};
+
+/// A value while it is read. A method that answers `None` has noted the problem.
+pub(in crate::config) struct Value<'r> {
+    pub(super) reader: &'r Reader<'r>,
+    pub(super) inner: &'r DeValue<'r>,
+    at: At,
+    key_at: At,
+}
+
+impl<'r> Value<'r> {
+    pub(super) fn new(reader: &'r Reader<'r>, value: &'r Spanned<DeValue<'r>>, at: At, key_offset: usize) -> Self {
+        let key_at = At { offset: key_offset, key: at.key.clone() };
+        Self { reader, inner: value.get_ref(), at, key_at }
+    }
+
+    /// Where the value begins.
+    pub(in crate::config) fn at(&self) -> &At {
+        &self.at
+    }
+
+    /// Notes that the value is wrong.
+    pub(in crate::config) fn problem(&self, what: impl Display, remedy: impl Display) {
+        self.reader.problem(&self.at, what, remedy);
+    }
+
+    /// Notes that the key should not stand here at all.
+    pub(in crate::config) fn refuse(&self, what: impl Display, remedy: impl Display) {
+        self.reader.problem(&self.key_at, what, remedy);
+    }
+
+    /// Notes that the value is of another type than `expected`.
+    pub(super) fn wrong_type<T>(&self, expected: &str, remedy: impl Display) -> Option<T> {
+        self.problem(format!("expected {expected}, found {}", self.kind()), remedy);
+        None
+    }
+
+    /// The type, with its article.
+    pub(super) fn kind(&self) -> &'static str {
+        match self.inner {
+            DeValue::String(_) => "a string",
+            DeValue::Integer(_) => "an integer",
+            DeValue::Float(_) => "a number with a fraction",
+            DeValue::Boolean(_) => "true or false",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        }
+    }
+
+    /// A scalar as it stands in the file, variables filled in.
+    pub(super) fn shown(&self) -> String {
+        match self.inner {
+            DeValue::Integer(integer) => integer.to_string(),
+            DeValue::Float(float) => float.as_str().to_owned(),
+            DeValue::String(raw) => match expand(raw, self.reader.environment) {
+                Ok((text, _)) => format!("{text:?}"),
+                Err(_) => format!("{raw:?}"),
+            },
+            _ => self.kind().to_owned(),
+        }
+    }
+
+    /// Whether it is a string.
+    pub(in crate::config) fn is_string(&self) -> bool {
+        self.inner.is_str()
+    }
+
+    /// The text of a string with its variables filled in, and whether it had any; `None` for another type.
+    pub(super) fn expanded(&self) -> Option<Option<(String, bool)>> {
+        let raw = self.inner.as_str()?;
+        Some(match expand(raw, self.reader.environment) {
+            Ok(expanded) => Some(expanded),
+            Err(error) => {
+                let remedy = match &error {
+                    environment::Error::Missing(name) => format!("set it, or give a default: \"${{{name}:-...}}\""),
+                    _ => "write \"${NAME}\" or \"${NAME:-default}\", and \"$${\" for the characters themselves".into(),
+                };
+                self.problem(error, remedy);
+                None
+            }
+        })
+    }
+
+    /// A string.
+    pub(in crate::config) fn text(&self, example: &str) -> Option<String> {
+        match self.expanded() {
+            Some(expanded) => expanded.map(|(text, _)| text),
+            None => self.wrong_type("a string", format!("write for example {example:?}")),
+        }
+    }
+
+    /// A string that is not empty.
+    pub(in crate::config) fn full_text(&self, example: &str) -> Option<String> {
+        let text = self.text(example)?;
+        if text.trim().is_empty() {
+            self.problem("this is empty", format!("write for example {example:?}"));
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A string that `rule` takes.
+    pub(in crate::config) fn name(&self, example: &str, rule: fn(&str) -> Result<(), &'static str>) -> Option<String> {
+        let text = self.text(example)?;
+        match rule(&text) {
+            Ok(()) => Some(text),
+            Err(rule) => {
+                self.problem(format!("{text:?} cannot be used as a name here"), rule);
+                None
+            }
+        }
+    }
+
+    /// A string, number or boolean, as text.
+    pub(in crate::config) fn scalar(&self) -> Option<String> {
+        match self.inner {
+            DeValue::String(_) => self.text(""),
+            DeValue::Integer(integer) if integer.radix() == 10 => Some(integer.as_str().to_owned()),
+            DeValue::Float(float) => Some(float.as_str().to_owned()),
+            DeValue::Boolean(flag) => Some(flag.to_string()),
+            _ => self.wrong_type("a string, a number, or true or false", "put the value in quotes"),
+        }
+    }
+
+    /// One of the words of `choices`.
+    pub(in crate::config) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
+        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        let text = self.text(words.first().copied().unwrap_or_default())?;
+        let found = choices.iter().find(|(word, _)| *word == text);
+        if found.is_none() {
+            self.problem(format!("{text:?} is none of the words for this"), suggest(&text, &words));
+        }
+        found.map(|(_, value)| *value)
+    }
+
+    /// The elements of a list.
+    pub(in crate::config) fn list(&self, example: &str) -> Option<Vec<Value<'_>>> {
+        let Some(list) = self.inner.as_array() else {
+            return self.wrong_type("a list", format!("write for example {example}"));
+        };
+        let elements = list.iter().enumerate().map(|(index, element)| {
+            let offset = element.span().start;
+            Value::new(self.reader, element, self.at.element(index, offset), offset)
+        });
+        Some(elements.collect())
+    }
+
+    /// Reads a table; keys that `read` does not ask for are refused.
+    pub(in crate::config) fn table<T>(&self, example: &str, read: impl FnOnce(&Table<'_>) -> T) -> Option<T> {
+        match self.inner.as_table() {
+            Some(table) => Some(Table::read(self.reader, table, self.at.clone(), read)),
+            None => self.wrong_type("a table", format!("write for example {example}")),
+        }
+    }
+}

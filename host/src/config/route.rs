@@ -1,0 +1,184 @@
+//! `[[routes]]`: from one source through one handler to its outputs.
+
+mod destination;
+mod envelope;
+mod outputs;
+mod policy;
+mod source;
+
+use std::time::Duration;
+
+use cofferdam_core::Order;
+use cofferdam_core::output::Destination;
+use cofferdam_core::route::{Bounds, DeadLetterRule, Lease, Route};
+
+use super::read::{At, Table, Value, identifier};
+use super::sections::Kafka;
+use super::topics::Kind;
+use destination::destination;
+pub(super) use outputs::Places as OutputPlaces;
+pub use source::Source;
+
+/// `[[routes]]`.
+#[derive(Debug, Clone)]
+pub struct RouteConfig {
+    /// The plugin that handles its messages: a key of [`Config::plugins`](super::Config::plugins).
+    pub handler: String,
+    /// Where its messages come from.
+    pub source: Source,
+    /// Where dead letters go. `None`, on SQS: to the queue's redrive queue, known at the start.
+    pub dead_letter: Option<DeadLetterRule>,
+    /// With a place taken by a dead-letter rule that [`RouteConfig::route`] puts right.
+    route: Route,
+}
+
+impl RouteConfig {
+    /// Its name, unique in the file.
+    pub fn name(&self) -> &str {
+        &self.route.name
+    }
+
+    /// The route for the core. `redrive` is the dead-letter queue of the source's redrive policy, where it has one: it
+    /// counts on SQS where the file names no dead letter. Where there is neither, dead letters go to the queue
+    /// `<service>-dlq`, `<service>-dlq.fifo` for a FIFO source; whether that one exists is to be checked.
+    pub fn route(&self, redrive: Option<&str>) -> Route {
+        let mut route = self.route.clone();
+        route.dead_letter = match (&self.dead_letter, &self.source, redrive) {
+            (Some(rule), ..) => rule.clone(),
+            (None, Source::Kafka { .. }, _) => DeadLetterRule::OwnTopic,
+            (None, Source::Sqs { .. }, Some(redrive)) => DeadLetterRule::To(Destination::Sqs(redrive.into())),
+            (None, Source::Sqs { queue, .. }, None) => {
+                let suffix = if queue.ends_with(".fifo") { ".fifo" } else { "" };
+                // A queue's name knows no dots.
+                let name = format!("{}-dlq{suffix}", route.service.replace('.', "-"));
+                DeadLetterRule::To(Destination::Sqs(name.into()))
+            }
+        };
+        route
+    }
+
+    /// Every topic and queue that the file names for what this route writes.
+    pub fn destinations(&self) -> impl Iterator<Item = (&Destination, Kind)> {
+        let outputs = self.route.outputs.values().map(|rule| (&rule.destination, Kind::Standard));
+        let dead_letter = self.dead_letter.iter().filter_map(|rule| match rule {
+            DeadLetterRule::To(destination) => Some((destination, Kind::Error)),
+            DeadLetterRule::OwnTopic => None,
+        });
+        outputs.chain(dead_letter).chain(self.route.errors.iter().map(|errors| (errors, Kind::Error)))
+    }
+
+    /// What stands in the file, for checks.
+    pub(super) fn parts(&self) -> &Route {
+        &self.route
+    }
+}
+
+/// A route and where its parts stand.
+pub(super) struct Read {
+    pub(super) route: RouteConfig,
+    pub(super) name_at: At,
+    pub(super) handler_at: Option<At>,
+    pub(super) from_at: Option<At>,
+    pub(super) dead_letter_at: At,
+    pub(super) errors_at: At,
+    pub(super) accept_at: At,
+    pub(super) outputs: Vec<OutputPlaces>,
+}
+
+pub(super) fn routes(file: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Vec<Read> {
+    let remedy = "write [[routes]] with name, from and handler below it";
+    let Some(section) = file.require("routes", remedy) else { return Vec::new() };
+    let Some(list) = section.list("[[routes]]") else { return Vec::new() };
+    if list.is_empty() {
+        section.problem("there is no route", remedy);
+    }
+    let route = |value: &Value<'_>| value.table("[[routes]]", |table| route(table, service, kafka));
+    list.iter().filter_map(route).collect()
+}
+
+fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
+    let place = |key| table.get(key).map_or(table.at().clone(), |value| value.at().clone());
+    let name = table.require("name", "name the route, for example name = \"price-orders\"");
+    let handler = table.require("handler", "name one of the plugins, for example handler = \"price\"");
+    let source = source::source(table);
+    let is_kafka = matches!(source, Source::Kafka { .. });
+    let envelope = table.get("envelope").and_then(|value| envelope::envelope(&value)).unwrap_or_default();
+    let (outputs, output_places) = outputs::outputs(table, &envelope, kafka);
+    let dead_letter = table.get("dead_letter").and_then(|value| destination(&value)).map(DeadLetterRule::To);
+    table.get("delivery").and_then(|value| delivery(&value));
+    let lease = match &source {
+        Source::Sqs { lease, visibility_timeout, .. } => {
+            Some(Lease { length: *lease, attempt_limit: *visibility_timeout })
+        }
+        Source::Kafka { .. } => None,
+    };
+    let orders = [("key", Order::Key), ("partition", Order::Partition), ("none", Order::None)];
+    let route = Route {
+        name: name.as_ref().and_then(|name| name.name("price-orders", identifier)).unwrap_or_default().into(),
+        service: service.into(),
+        group: source.group().map(Into::into),
+        accept: table.get("accept").and_then(|value| accept(&value)),
+        order: table.get("order").and_then(|value| value.choice(&orders)).unwrap_or_default(),
+        concurrency: table.get("concurrency").and_then(|value| value.integer(1..=1000)).unwrap_or(64),
+        bounds: table.get("in_flight").and_then(|value| in_flight(&value)).unwrap_or_default(),
+        commit_interval: on_kafka(table, "commit_interval", is_kafka, Duration::from_secs(1)),
+        release_limit: on_kafka(table, "release_limit", is_kafka, Duration::from_secs(10)),
+        lease,
+        policy: policy::policy(table),
+        // Put right by `RouteConfig::route`.
+        dead_letter: dead_letter.clone().unwrap_or(DeadLetterRule::OwnTopic),
+        errors: table.get("errors").and_then(|value| destination(&value)),
+        envelope,
+        outputs,
+    };
+    let dead_letter = dead_letter.or_else(|| is_kafka.then_some(DeadLetterRule::OwnTopic));
+    let known = handler.as_ref().and_then(|handler| handler.full_text("price"));
+    Read {
+        name_at: place("name"),
+        handler_at: handler.filter(|_| known.is_some()).map(|value| value.at().clone()),
+        from_at: table.get("from").filter(|_| source.is_complete()).map(|value| value.at().clone()),
+        dead_letter_at: place("dead_letter"),
+        errors_at: place("errors"),
+        accept_at: place("accept"),
+        outputs: output_places,
+        route: RouteConfig { handler: known.unwrap_or_default(), source, dead_letter, route },
+    }
+}
+
+/// How often a message takes effect. A promise that is not kept in this version is refused, not rounded down.
+fn delivery(value: &Value<'_>) -> Option<()> {
+    let words = [("at_least_once", true), ("at_most_once", false), ("exactly_once", false)];
+    if value.choice(&words)? {
+        return Some(());
+    }
+    let remedy = "write \"at_least_once\", and let whoever reads the outputs recognise repeats by their id";
+    value.problem("this kind of delivery is not available in this version", remedy);
+    None
+}
+
+fn accept(value: &Value<'_>) -> Option<Vec<Box<str>>> {
+    let list = value.list("[\"order.placed\"]")?;
+    if list.is_empty() {
+        value
+            .problem("the route would take no message at all", "name an event type, or leave accept out for all types");
+    }
+    Some(list.iter().filter_map(|kind| kind.full_text("order.placed")).map(Into::into).collect())
+}
+
+fn in_flight(value: &Value<'_>) -> Option<Bounds> {
+    value.table("{ messages = 10000, bytes = \"64MiB\" }", |table| {
+        let default = Bounds::default();
+        let messages = table.get("messages").and_then(|value| value.integer(1..=1_000_000));
+        let bytes = table.get("bytes").and_then(|value| value.size(1 << 10..=16 << 30));
+        Bounds { messages: messages.unwrap_or(default.messages), bytes: bytes.unwrap_or(default.bytes) }
+    })
+}
+
+/// A wait of 10 ms to 5 min that only Kafka knows.
+fn on_kafka(table: &Table<'_>, key: &'static str, is_kafka: bool, default: Duration) -> Duration {
+    let Some(value) = table.get(key) else { return default };
+    if !is_kafka {
+        value.refuse("this is for routes from kafka; sqs has no commits and no partitions", "leave it out");
+    }
+    value.duration(Duration::from_millis(10)..=Duration::from_secs(300)).unwrap_or(default)
+}

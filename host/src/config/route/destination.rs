@@ -1,0 +1,28 @@
+//! `{ kafka = "topic" }` or `{ sqs = "queue" }`.
+
+use cofferdam_core::output::Destination;
+
+use super::super::read::{Table, Value, queue, topic};
+
+const EXAMPLE: &str = "{ kafka = \"a-topic\" } or { sqs = \"a-queue\" }";
+
+/// A destination that stands alone.
+pub(super) fn destination(value: &Value<'_>) -> Option<Destination> {
+    value.table(EXAMPLE, |table| inside(value, table))?
+}
+
+/// The destination among other keys of `table`, which is what `value` holds.
+pub(super) fn inside(value: &Value<'_>, table: &Table<'_>) -> Option<Destination> {
+    match (table.get("kafka"), table.get("sqs")) {
+        (Some(to), None) => Some(Destination::Kafka(to.name("orders.priced", topic)?.into())),
+        (None, Some(to)) => Some(Destination::Sqs(to.name("tasks.fifo", queue)?.into())),
+        (Some(_), Some(both)) => {
+            both.refuse("this goes to one place", "leave kafka or sqs out");
+            None
+        }
+        (None, None) => {
+            value.problem("neither kafka nor sqs is named", format!("write for example {EXAMPLE}"));
+            None
+        }
+    }
+}

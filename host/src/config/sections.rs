@@ -1,0 +1,142 @@
+//! The sections that say who the host is and what it works with.
+
+mod kafka;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::read::{Table, identifier};
+pub use kafka::Kafka;
+pub(super) use kafka::kafka;
+
+/// `[service]`: who this is, and how it stops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// 1 to 64 letters, digits, `-`, `_` and `.`; stands in client ids, dead letters and spans.
+    pub name: String,
+    /// How long a stop waits for messages that are being handled, 0 to 1 h; 30 s.
+    pub drain_limit: Duration,
+    /// How long a stop then waits for what is being published, 100 ms to 10 min; 10 s.
+    pub flush_limit: Duration,
+}
+
+/// `[sqs]`. Credentials come from the AWS SDK's default chain, never from the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sqs {
+    /// The region; that of the AWS SDK's default chain where there is none.
+    pub region: Option<String>,
+    /// An address, for servers other than AWS and for private endpoints.
+    pub endpoint: Option<String>,
+}
+
+/// `[admin]`: health, metrics, status page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// Where to listen, 127.0.0.1:9464 by default; `None`, written `""`, listens nowhere.
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[storage]`: where the host keeps files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Storage {
+    /// A folder for compiled plugins and for the key-value store on disk, made when it is needed; `.cofferdam` beside
+    /// the configuration by default. One process at a time.
+    pub path: PathBuf,
+}
+
+/// `[keyvalue]`: the key-value store of the plugins that are granted one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KeyValue {
+    /// Where it is kept.
+    pub store: Store,
+}
+
+/// Where the key-value store is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Store {
+    /// In the storage folder. The default: a count that a handler keeps has to outlive the process.
+    #[default]
+    Disk,
+    /// Gone with the process.
+    Memory,
+}
+
+/// What people look for in the file and find elsewhere.
+const KEYS: [&str; 5] = ["access_key_id", "secret_access_key", "access_key", "secret_key", "session_token"];
+
+pub(super) fn service(file: &Table<'_>) -> Service {
+    let mut service =
+        Service { name: String::new(), drain_limit: Duration::from_secs(30), flush_limit: Duration::from_secs(10) };
+    let remedy = "write [service] and name = \"orders\" below it";
+    let Some(section) = file.require("service", remedy) else { return service };
+    section.table("[service]", |table| {
+        let name = table.require("name", "name the service, for example name = \"orders\"");
+        service.name = name.and_then(|name| name.name("orders", identifier)).unwrap_or_default();
+        let limit = |key, least: Duration, most: u64| {
+            table.get(key).and_then(|value| value.duration(least..=Duration::from_secs(most)))
+        };
+        service.drain_limit = limit("drain_limit", Duration::ZERO, 3_600).unwrap_or(service.drain_limit);
+        service.flush_limit = limit("flush_limit", Duration::from_millis(100), 600).unwrap_or(service.flush_limit);
+    });
+    service
+}
+
+pub(super) fn sqs(file: &Table<'_>) -> Option<Sqs> {
+    file.get("sqs")?.table("[sqs]", |table| {
+        for key in KEYS {
+            if let Some(given) = table.get_refused(key) {
+                let remedy = "leave it out: credentials come from the environment, a profile or a role, as the AWS SDK finds them";
+                given.refuse("keys do not belong into the configuration", remedy);
+            }
+        }
+        let filled = |key, example| table.get(key).and_then(|value| value.text(example)).filter(|text| !text.is_empty());
+        let region = filled("region", "eu-west-1");
+        let endpoint = filled("endpoint", "http://127.0.0.1:9324");
+        if let (Some(endpoint), Some(value)) = (&endpoint, table.get("endpoint"))
+            && !["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme))
+        {
+            value.problem(format!("{endpoint:?} is no address"), "begin with http:// or https://");
+        }
+        Sqs { region, endpoint }
+    })
+}
+
+pub(super) fn admin(file: &Table<'_>) -> Admin {
+    let default = SocketAddr::from(([127, 0, 0, 1], 9464));
+    let mut admin = Admin { listen: Some(default) };
+    if let Some(section) = file.get("admin") {
+        section.table("[admin]", |table| {
+            let Some(value) = table.get("listen") else { return };
+            let Some(text) = value.text("127.0.0.1:9464") else { return };
+            admin.listen = text.parse().ok();
+            if admin.listen.is_none() && !text.is_empty() {
+                let remedy =
+                    "write for example \"127.0.0.1:9464\", \"0.0.0.0:9464\" or \"[::1]:9464\", or \"\" for none";
+                value.problem(format!("{text:?} is no address and port"), remedy);
+            }
+        });
+    }
+    admin
+}
+
+pub(super) fn storage(file: &Table<'_>, folder: &Path) -> Storage {
+    let mut storage = Storage { path: folder.join(".cofferdam") };
+    if let Some(section) = file.get("storage") {
+        section.table("[storage]", |table| {
+            let path = table.get("path").and_then(|value| value.full_text("/var/lib/cofferdam"));
+            storage.path = path.map_or(storage.path.clone(), |path| folder.join(path));
+        });
+    }
+    storage
+}
+
+pub(super) fn keyvalue(file: &Table<'_>) -> KeyValue {
+    let section = file.get("keyvalue");
+    let store = section.and_then(|section| {
+        section.table("[keyvalue]", |table| {
+            table.get("store")?.choice(&[("disk", Store::Disk), ("memory", Store::Memory)])
+        })?
+    });
+    KeyValue { store: store.unwrap_or_default() }
+}

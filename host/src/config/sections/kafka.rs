@@ -1,0 +1,67 @@
+//! `[kafka]`: the cluster, and any property of librdkafka that the host does not own.
+
+use std::collections::BTreeMap;
+
+use super::super::Private;
+use super::super::read::Table;
+
+/// `[kafka]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kafka {
+    /// `host:port`, separated by commas.
+    pub bootstrap_servers: String,
+    /// Properties of librdkafka; none of those that the host owns. Passwords may be among them.
+    pub properties: Private,
+}
+
+impl Kafka {
+    /// Longest message that the producer takes, key, value and headers together, in bytes: `message.max.bytes`, 1,000,000 by
+    /// default.
+    pub fn message_max_bytes(&self) -> u64 {
+        self.properties.get("message.max.bytes").and_then(|text| text.trim().parse().ok()).unwrap_or(1_000_000)
+    }
+}
+
+/// Properties that decide whether a promise is kept, under all names that librdkafka has for them, with what to do
+/// instead.
+const OWNED: [(&str, &str); 14] = [
+    ("bootstrap.servers", "write bootstrap_servers in [kafka]"),
+    ("metadata.broker.list", "write bootstrap_servers in [kafka]"),
+    ("client.id", "leave it out: it is made of the service's name, the machine and a random part"),
+    ("group.id", "write group beside kafka in the from of the route"),
+    ("enable.auto.commit", "leave it out: an offset is committed when its message is settled"),
+    ("auto.commit.enable", "leave it out: an offset is committed when its message is settled"),
+    ("enable.auto.offset.store", "leave it out: an offset is committed when its message is settled"),
+    ("auto.offset.reset", "leave it out: a new group begins with the earliest record"),
+    ("partition.assignment.strategy", "leave it out: it is cooperative-sticky"),
+    ("isolation.level", "leave it out: records of open and aborted transactions are never read"),
+    ("acks", "leave it out: it is all"),
+    ("request.required.acks", "leave it out: it is all"),
+    ("enable.idempotence", "leave it out: it is true"),
+    ("transactional.id", "leave it out: the host uses no transactions in this version"),
+];
+
+pub(in super::super) fn kafka(file: &Table<'_>) -> Option<Kafka> {
+    file.get("kafka")?.table("[kafka]", |table| {
+        let servers = table.require("bootstrap_servers", "write for example bootstrap_servers = \"127.0.0.1:9092\"");
+        let servers = servers.and_then(|servers| servers.full_text("127.0.0.1:9092"));
+        let properties = table.get("properties").map(|properties| {
+            properties.table("{ \"fetch.max.bytes\" = \"52428800\" }", own_properties).unwrap_or_default()
+        });
+        Kafka { bootstrap_servers: servers.unwrap_or_default(), properties: Private(properties.unwrap_or_default()) }
+    })
+}
+
+fn own_properties(table: &Table<'_>) -> BTreeMap<String, String> {
+    let mut properties = BTreeMap::new();
+    for (name, value) in table.entries() {
+        match OWNED.iter().find(|(owned, _)| *owned == name) {
+            Some((_, instead)) => value.refuse("this property is set by the host itself", instead),
+            None => {
+                let Some(text) = value.scalar() else { continue };
+                properties.insert(name.to_owned(), text);
+            }
+        }
+    }
+    properties
+}

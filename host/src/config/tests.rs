@@ -1,0 +1,41 @@
+mod accepted;
+mod arbitrary;
+mod reference;
+mod refused;
+
+use std::path::Path;
+
+use super::{Config, Errors};
+
+/// The least that is a configuration, for tests to add to and to spoil.
+const LEAST: &str = r#"[service]
+name = "orders"
+[kafka]
+bootstrap_servers = "127.0.0.1:9092"
+[sqs]
+[plugins.price]
+path = "price.wasm"
+[[routes]]
+name = "price-orders"
+from = { kafka = ["orders.placed"], group = "pricing" }
+handler = "price"
+"#;
+
+fn parse(text: &str) -> Result<Config, Errors> {
+    let environment = |name: &str| match name {
+        "KAFKA_BOOTSTRAP" => Some("kafka-1:9092,kafka-2:9092".to_owned()),
+        "CONCURRENCY" => Some("8".to_owned()),
+        "WORDS" => Some("many".to_owned()),
+        _ => None,
+    };
+    Config::parse(text, Path::new("etc/cofferdam.toml"), &environment)
+}
+
+/// [`LEAST`] with `old` replaced by `new`, or with `new` at the end where `old` is empty.
+fn changed(old: &str, new: &str) -> String {
+    if old.is_empty() {
+        return format!("{LEAST}{new}");
+    }
+    assert!(LEAST.contains(old), "{old}");
+    LEAST.replacen(old, new, 1)
+}

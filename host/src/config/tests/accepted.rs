@@ -1,0 +1,165 @@
+//! What a good file says.
+
+use std::time::Duration;
+
+use cofferdam_core::envelope::{Envelope, Wrapping};
+use cofferdam_core::output::Destination;
+use cofferdam_core::route::{DeadLetterRule, Lease};
+
+use super::super::{Kind, RouteConfig, Source};
+use super::{LEAST, changed, parse};
+
+/// The example of the interface, without what this version refuses.
+const EXAMPLE: &str = r#"
+[service]
+name = "orders"                        # client.id, dead-letter names, span attributes
+
+[kafka]
+bootstrap_servers = "${KAFKA_BOOTSTRAP}"
+properties = { "fetch.max.bytes" = "52428800" }   # any librdkafka property the host does not own
+
+[sqs]
+region = "eu-west-1"
+endpoint = "${SQS_ENDPOINT:-}"         # only for servers other than AWS
+
+[admin]
+listen = "127.0.0.1:9464"              # health, metrics, status page
+
+[plugins.price]
+path = "price.wasm"                    # or build = "cargo build ..." beside it, for dev
+config = { currency = "EUR" }
+limits = { memory = "64MiB", wall_time = "5s", cpu_time = "1s", outputs = 1000, output_bytes = "4MiB" }
+instances = { reuse = 256 }            # 1 = a fresh instance for every message
+capabilities = { keyvalue = "orders" }
+
+[[routes]]
+name = "price-orders"
+from = { kafka = ["orders.placed"], group = "pricing" }     # or { sqs = "tasks.fifo", lease = "60s", visibility_timeout = "900s" }
+handler = "price"
+envelope = "cloudevents"               # json, raw
+order = "key"                          # partition, none
+delivery = "at_least_once"             # at_most_once, exactly_once
+concurrency = 64
+commit_interval = "1s"
+retry = { max_attempts = 5, initial_delay = "1s", max_delay = "60s", multiplier = 2.0, jitter = 0.2 }
+dead_letter = { kafka = "orders.placed.dlq" }               # or { sqs = ... }; default: <topic>.dlq, or the queue's redrive queue
+errors = { kafka = "processing-errors" }
+
+[routes.outputs]
+priced = { kafka = "orders.priced", key = "{entity_id}" }
+tasks  = { sqs = "tasks.fifo", group = "{entity_id}-{task_name}", deduplication = "{output_id}" }
+"#;
+
+fn route(added: &str) -> RouteConfig {
+    parse(&changed("", added)).unwrap().routes.remove(0)
+}
+
+fn from_queue(queue: &str) -> RouteConfig {
+    let from = r#"{ kafka = ["orders.placed"], group = "pricing" }"#;
+    parse(&changed(from, queue)).unwrap().routes.remove(0)
+}
+
+#[test]
+fn the_example_of_the_interface_is_read_as_it_says() {
+    let config = parse(EXAMPLE).unwrap();
+    let kafka = config.kafka.as_ref().unwrap();
+    assert_eq!(kafka.bootstrap_servers, "kafka-1:9092,kafka-2:9092");
+    assert_eq!(kafka.properties["fetch.max.bytes"], "52428800");
+    let sqs = config.sqs.as_ref().unwrap();
+    assert_eq!((sqs.region.as_deref(), sqs.endpoint.as_deref()), (Some("eu-west-1"), None));
+    let plugin = &config.plugins["price"];
+    assert_eq!(plugin.path.to_str(), Some("etc/price.wasm"), "beside the configuration");
+    assert_eq!((plugin.config["currency"].as_str(), plugin.keyvalue.as_deref()), ("EUR", Some("orders")));
+    let route = config.routes[0].route(None);
+    assert_eq!((&*route.name, &*route.service, route.group.as_deref()), ("price-orders", "orders", Some("pricing")));
+    assert_eq!(route.envelope, Envelope::CloudEvents);
+    assert_eq!(route.errors, Some(Destination::Kafka("processing-errors".into())));
+    assert_eq!(route.outputs["tasks"].destination, Destination::Sqs("tasks.fifo".into()));
+    assert_eq!(route.outputs["tasks"].group.as_ref().unwrap().to_string(), "{entity_id}-{task_name}");
+    assert_eq!(route.outputs["priced"].wrapping, Wrapping::CloudEvents, "as the messages came in");
+    let topics = [
+        ("orders.placed", Kind::Standard),
+        ("orders.placed.dlq", Kind::Error),
+        ("orders.priced", Kind::Standard),
+        ("processing-errors", Kind::Error),
+    ];
+    assert_eq!(config.kafka_topics(), topics.map(|(name, kind)| (name.to_owned(), kind)).into());
+    assert_eq!(config.sqs_queues(), ["tasks.fifo".to_owned()].into());
+    let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings[0],
+        "etc/cofferdam.toml:37:43: routes[0].outputs.priced.key: {entity_id} is no attribute of a CloudEvent, whose \
+         names are of a-z and 0-9; did you mean {entityid}?"
+    );
+    assert_eq!(warnings.len(), 3);
+}
+
+#[test]
+fn a_number_or_a_flag_can_come_from_the_environment() {
+    let config =
+        parse(&changed("", "concurrency = \"${CONCURRENCY}\"\n[topics]\ncreate = \"${CREATE:-false}\"")).unwrap();
+    assert_eq!(config.routes[0].route(None).concurrency, 8);
+    assert!(!config.topics.create);
+}
+
+#[test]
+fn the_default_dead_letter_is_beside_the_topic_or_in_the_redrive_queue_or_the_services_own() {
+    assert_eq!(route("").route(None).dead_letter, DeadLetterRule::OwnTopic);
+    let queue = |queue: &str| DeadLetterRule::To(Destination::Sqs(queue.into()));
+    let fifo = from_queue(r#"{ sqs = "tasks.fifo" }"#);
+    assert_eq!(fifo.dead_letter, None);
+    assert_eq!(fifo.route(Some("tasks-dead.fifo")).dead_letter, queue("tasks-dead.fifo"));
+    assert_eq!(fifo.route(None).dead_letter, queue("orders-dlq.fifo"));
+    assert_eq!(from_queue(r#"{ sqs = "tasks" }"#).route(None).dead_letter, queue("orders-dlq"));
+}
+
+#[test]
+fn a_dead_letter_that_is_named_wins_over_the_redrive_queue() {
+    let text = changed(r#"{ kafka = ["orders.placed"], group = "pricing" }"#, r#"{ sqs = "tasks" }"#);
+    let config = parse(&format!("{text}dead_letter = {{ kafka = \"tasks.dlq\" }}")).unwrap();
+    let named = DeadLetterRule::To(Destination::Kafka("tasks.dlq".into()));
+    assert_eq!(config.routes[0].route(Some("tasks-dead")).dead_letter, named);
+}
+
+#[test]
+fn a_queue_has_a_lease_and_a_limit_on_attempts() {
+    let source = from_queue(r#"{ sqs = "tasks.fifo", lease = "30s", visibility_timeout = "5m", wait = "20s" }"#);
+    let lease = Lease { length: Duration::from_secs(30), attempt_limit: Duration::from_secs(300) };
+    assert_eq!(source.route(None).lease, Some(lease));
+    assert!(matches!(source.source, Source::Sqs { wait, .. } if wait == Duration::from_secs(20)));
+    assert_eq!(from_queue(r#"{ sqs = "tasks.fifo" }"#).route(None).lease, Some(Lease::default()));
+    assert_eq!(route("").route(None).lease, None);
+}
+
+#[test]
+fn an_output_leaves_room_for_headers_in_what_its_broker_takes() {
+    let outputs = "outputs = { a = { kafka = \"a\" }, b = { sqs = \"b\" }, c = { sqs = \"c\", max_bytes = \"1MiB\" } }";
+    let route = route(outputs).route(None);
+    let most = |name: &str| route.outputs[name].max_bytes;
+    assert_eq!((most("a"), most("b"), most("c")), (1_000_000 - 16_384, 262_144 - 16_384, 1 << 20));
+    let text = changed("[sqs]", "properties = { \"message.max.bytes\" = 5000000 }\n[sqs]") + outputs;
+    let config = parse(&text).unwrap();
+    assert_eq!(config.routes[0].route(None).outputs["a"].max_bytes, 5_000_000 - 16_384);
+}
+
+#[test]
+fn plain_json_without_paths_has_the_fields_of_the_pipeline() {
+    let Envelope::Json(paths) = route("envelope = \"json\"").route(None).envelope else { panic!("not json") };
+    assert!(paths.attributes.iter().any(|(name, _)| &**name == "entity_id"));
+    let given = "envelope = { json = { id = \"/meta/id\", payload = \"/data\", attributes = { type = \"/type\" }, required = [\"type\"] } }";
+    let Envelope::Json(paths) = route(given).route(None).envelope else { panic!("not json") };
+    assert_eq!((paths.attributes.len(), paths.required.len(), paths.id.to_string()), (1, 1, "/meta/id".to_owned()));
+}
+
+#[test]
+fn a_password_never_shows_in_debug_output() {
+    let text = changed("[sqs]", "properties = { \"sasl.password\" = \"hunter2\" }\n[sqs]")
+        .replace("path =", "config = { key = \"hunter2\" }\npath =");
+    assert!(!format!("{:?}", parse(&text).unwrap()).contains("hunter2"));
+}
+
+#[test]
+fn a_file_with_a_byte_order_mark_or_windows_line_ends_is_read() {
+    assert!(parse(&format!("\u{feff}{LEAST}")).is_ok());
+    assert!(parse(&LEAST.replace('\n', "\r\n")).is_ok());
+}

@@ -1,0 +1,83 @@
+//! The page with all keys, held against the reader.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+
+use super::super::read::Reader;
+use super::super::{Config, read};
+
+const PAGE: &str = include_str!("../../../CONFIGURATION.md");
+
+/// Keys whose contents have names of the user's own.
+const OPEN: [&str; 5] = [
+    "kafka.properties",
+    "plugins.price.config",
+    "routes[].codes",
+    "routes[].outputs",
+    "routes[].envelope.json.attributes",
+];
+
+fn example() -> &'static str {
+    let (_, rest) = PAGE.split_once("```toml\n").unwrap();
+    rest.split_once("```").unwrap().0
+}
+
+fn nobody(_: &str) -> Option<String> {
+    None
+}
+
+/// The keys that stand in `table`, with `[]` for any index.
+fn keys(table: &DeTable<'_>, path: &str, found: &mut BTreeSet<String>) {
+    for (name, value) in table {
+        let key = if path.is_empty() { name.get_ref().to_string() } else { format!("{path}.{}", name.get_ref()) };
+        found.insert(key.clone());
+        match value.get_ref() {
+            DeValue::Table(table) => keys(table, &key, found),
+            DeValue::Array(list) => list.iter().for_each(|element| {
+                if let DeValue::Table(table) = element.get_ref() {
+                    keys(table, &format!("{key}[]"), found);
+                }
+            }),
+            _ => {}
+        }
+    }
+}
+
+/// `routes[].outputs.NAME.key` for any output.
+fn without_names(key: &str) -> String {
+    match key.strip_prefix("routes[].outputs.") {
+        Some(rest) => format!("routes[].outputs.{}", rest.split_once('.').map_or("", |(_, key)| key)),
+        None => key.to_owned(),
+    }
+}
+
+#[test]
+fn every_key_that_the_reader_asks_for_stands_in_the_page() {
+    let root = read::parse("page", example()).unwrap();
+    let reader = Reader::new("page", example(), &nobody);
+    let config = Config::read(&reader, &root, Path::new(""));
+    let mut written = BTreeSet::new();
+    keys(&root, "", &mut written);
+    let written: BTreeSet<String> = written.iter().map(|key| without_names(key)).collect();
+    let asked: BTreeSet<String> = reader.asked().iter().map(|key| without_names(key)).collect();
+    // Tables that are in the page are opened by the reader, so what it asks for inside of them is here as well.
+    let missing: Vec<&String> = asked.difference(&written).collect();
+    assert_eq!(missing, Vec::<&String>::new());
+    // And whatever the page shows is read: unknown keys are errors, and there are none.
+    assert_eq!(reader.finish(), Ok(Vec::new()));
+    assert_eq!(config.routes.len(), 2);
+    assert!(OPEN.iter().all(|key| written.contains(*key)));
+}
+
+#[test]
+fn the_defaults_of_the_page_are_the_readers() {
+    let line_has_default = |line: &str| line.contains("# =");
+    let without: Vec<&str> = example().lines().filter(|line| !line_has_default(line)).collect();
+    assert!(example().lines().filter(|line| line_has_default(line)).count() > 30);
+    let parse = |text: &str| Config::parse(text, Path::new("cofferdam.toml"), &nobody).unwrap();
+    let (all, least) = (parse(example()), parse(&without.join("\n")));
+    let shown = |config: &Config| format!("{:#?}", Config { warnings: Vec::new(), ..config.clone() });
+    assert_eq!(shown(&all), shown(&least));
+}

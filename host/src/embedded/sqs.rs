@@ -1,0 +1,259 @@
+//! The SQS engine of rustack behind a small HTTP server, on an event loop of its own.
+//!
+//! A thread of its own, so that dropping [`Sqs`] ends everything at once: long polls, idle connections and the actors
+//! of the queues are tasks of that event loop and go with it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use bytes::Bytes;
+use rustack_sqs_core::config::SqsConfig;
+use rustack_sqs_core::handler::RustackSqsHandler;
+use rustack_sqs_core::provider::RustackSqs;
+use rustack_sqs_http::dispatch::dispatch_operation;
+use rustack_sqs_http::response::error_to_response;
+use rustack_sqs_http::router::resolve_operation;
+use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::Error;
+
+/// What AWS uses where nobody says otherwise; only names are made of it.
+const ACCOUNT: &str = "000000000000";
+
+/// A queue to be there from the start.
+#[derive(Clone, Debug, Default)]
+pub struct QueueSpec {
+    /// 1 to 80 letters, digits, `-` and `_`; a FIFO queue is one whose name ends with `.fifo`.
+    pub name: String,
+    /// Where messages go that were received too often. The queue it names has to be in the same list, ahead of this.
+    pub redrive: Option<Redrive>,
+    /// Further queue attributes by their AWS names, for example `VisibilityTimeout` (seconds).
+    pub attributes: Vec<(String, String)>,
+}
+
+impl QueueSpec {
+    /// A queue of this name that is as AWS makes it.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+}
+
+/// When a message leaves its queue for another.
+#[derive(Clone, Debug)]
+pub struct Redrive {
+    /// Name of the dead-letter queue.
+    pub dead_letter_queue: String,
+    /// Receipts before a message goes there, at least 1.
+    pub max_receive_count: u32,
+}
+
+/// An SQS server inside the process; it stops when this is dropped. Limits: see [the module](super).
+pub struct Sqs {
+    endpoint: String,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sqs {
+    /// The region that the server believes to be in: it stands in the queues' ARNs.
+    pub const REGION: &str = "us-east-1";
+
+    /// Starts the server with these queues. Clients may create further ones.
+    ///
+    /// # Errors
+    /// [`Error::Serve`] without port or thread, [`Error::Queue`] where the server refuses a queue.
+    pub async fn start(queues: &[QueueSpec]) -> Result<Sqs, Error> {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let requests: Vec<_> = queues.iter().map(|queue| (queue.name.clone(), create_request(queue))).collect();
+
+        let (stop, stopped) = oneshot::channel();
+        let (ready, readied) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("embedded-sqs".into()).spawn(move || {
+            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => {
+                    let _ = ready.send(Err(Error::Serve(error))); // nobody waits any more: nothing to tell
+                    return;
+                }
+            };
+            runtime.block_on(async {
+                tokio::select! {
+                    () = serve(listener, address, requests, ready) => {}
+                    _ = stopped => {}
+                }
+            });
+        })?;
+        let sqs = Sqs { endpoint: format!("http://{address}"), stop: Some(stop), thread: Some(thread) };
+        readied.await.map_err(|_| Error::Serve(std::io::Error::other("its thread ended early")))??;
+        Ok(sqs)
+    }
+
+    /// `http://host:port`, for a client's `endpoint_url`. Any credentials and any region will do.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+}
+
+impl Drop for Sqs {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // It has no blocking work: its event loop ends at the next turn. A panic in it was reported when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Creates the queues, says so, and answers requests until the event loop is dropped.
+async fn serve(
+    listener: std::net::TcpListener,
+    address: SocketAddr,
+    queues: Vec<(String, Value)>,
+    ready: oneshot::Sender<Result<(), Error>>,
+) {
+    let provider = Arc::new(RustackSqs::new(SqsConfig {
+        skip_signature_validation: true,
+        default_region: Sqs::REGION.to_owned(),
+        account_id: ACCOUNT.to_owned(),
+        host: address.ip().to_string(),
+        port: address.port(),
+    }));
+    let outcome = async {
+        for (queue, request) in queues {
+            let refused = |reason: String| Error::Queue { queue: queue.clone(), reason };
+            let request = serde_json::from_value(request).map_err(|error| refused(error.to_string()))?;
+            provider.create_queue(request).await.map_err(|error| refused(error.to_string()))?;
+        }
+        Ok(TcpListener::from_std(listener)?)
+    };
+    let listener = match outcome.await {
+        Ok(listener) => listener,
+        Err(error) => {
+            let _ = ready.send(Err(error)); // where nobody waits any more, nobody wants the server either
+            return;
+        }
+    };
+    let _ = ready.send(Ok(()));
+    let handler = Arc::new(RustackSqsHandler::new(provider));
+    let router = Router::new().fallback(answer).with_state(handler);
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!(%error, "the embedded sqs server stopped");
+    }
+}
+
+/// One request of the AWS JSON protocol.
+async fn answer(State(handler): State<Arc<RustackSqsHandler>>, headers: HeaderMap, body: Bytes) -> Response {
+    let outcome = match resolve_operation(&headers) {
+        Ok(operation) => dispatch_operation(&*handler, operation, body).await,
+        Err(error) => Err(error),
+    };
+    outcome.unwrap_or_else(|error| error_to_response(&error, "embedded")).map(Body::new)
+}
+
+/// The `CreateQueue` request for a queue, as a client would send it.
+fn create_request(queue: &QueueSpec) -> Value {
+    let mut attributes: Map<String, Value> =
+        queue.attributes.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+    if queue.name.ends_with(".fifo") {
+        attributes.insert("FifoQueue".to_owned(), Value::from("true"));
+    }
+    if let Some(redrive) = &queue.redrive {
+        let arn = format!("arn:aws:sqs:{}:{ACCOUNT}:{}", Sqs::REGION, redrive.dead_letter_queue);
+        // A number: rustack takes no digits in quotes here, though AWS does.
+        let policy = json!({ "deadLetterTargetArn": arn, "maxReceiveCount": redrive.max_receive_count });
+        attributes.insert("RedrivePolicy".to_owned(), Value::from(policy.to_string()));
+    }
+    json!({ "QueueName": queue.name, "Attributes": attributes })
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sqs::Client;
+    use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+
+    use super::*;
+
+    fn client(sqs: &Sqs) -> Client {
+        Client::from_conf(
+            aws_sdk_sqs::Config::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .endpoint_url(sqs.endpoint())
+                .region(Region::from_static(Sqs::REGION))
+                .credentials_provider(Credentials::new("any", "any", None, None, "embedded"))
+                .build(),
+        )
+    }
+
+    fn queue(name: &str) -> QueueSpec {
+        QueueSpec { name: name.to_owned(), ..QueueSpec::default() }
+    }
+
+    #[tokio::test]
+    async fn fifo_messages_come_out_in_the_order_they_went_in() {
+        let sqs = Sqs::start(&[queue("tasks.fifo")]).await.unwrap();
+        let client = client(&sqs);
+        let url = client.get_queue_url().queue_name("tasks.fifo").send().await.unwrap().queue_url.unwrap();
+        assert!(url.starts_with(sqs.endpoint()), "{url}");
+        for body in ["first", "second"] {
+            let send = client.send_message().queue_url(&url).message_body(body).message_group_id("g");
+            send.message_deduplication_id(body).send().await.unwrap();
+        }
+        for body in ["first", "second"] {
+            let got = client.receive_message().queue_url(&url).wait_time_seconds(5).send().await.unwrap();
+            let message = &got.messages()[0];
+            assert_eq!(message.body(), Some(body));
+            let handle = message.receipt_handle().unwrap();
+            client.delete_message().queue_url(&url).receipt_handle(handle).send().await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_received_too_often_goes_to_the_dead_letter_queue() {
+        let redrive = Redrive { dead_letter_queue: "dead.fifo".to_owned(), max_receive_count: 1 };
+        let source = QueueSpec { redrive: Some(redrive), ..queue("tasks.fifo") };
+        let sqs = Sqs::start(&[queue("dead.fifo"), source]).await.unwrap();
+        let client = client(&sqs);
+        let url = async |name| client.get_queue_url().queue_name(name).send().await.unwrap().queue_url.unwrap();
+        let (tasks, dead) = (url("tasks.fifo").await, url("dead.fifo").await);
+        let send = client.send_message().queue_url(&tasks).message_body("poison").message_group_id("g");
+        send.message_deduplication_id("1").send().await.unwrap();
+
+        let got = client.receive_message().queue_url(&tasks).visibility_timeout(0).send().await.unwrap();
+        assert_eq!(got.messages().len(), 1);
+        let again = client.receive_message().queue_url(&tasks).send().await.unwrap();
+        assert_eq!(again.messages().len(), 0);
+        let buried = client.receive_message().queue_url(&dead).wait_time_seconds(5).send().await.unwrap();
+        assert_eq!(buried.messages()[0].body(), Some("poison"));
+    }
+
+    #[tokio::test]
+    async fn a_queue_name_that_is_none_is_refused_by_name() {
+        let refused = Sqs::start(&[queue("no spaces")]).await.err().expect("spaces are refused");
+        assert!(refused.to_string().contains("refused queue \"no spaces\""), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn it_stops_at_once_when_dropped_even_with_a_long_poll_open() {
+        let sqs = Sqs::start(&[queue("tasks")]).await.unwrap();
+        let (client, address) = (client(&sqs), sqs.endpoint()["http://".len()..].to_owned());
+        let url = client.get_queue_url().queue_name("tasks").send().await.unwrap().queue_url.unwrap();
+        let no_retry =
+            aws_sdk_sqs::config::Builder::new().retry_config(aws_sdk_sqs::config::retry::RetryConfig::disabled());
+        let poll = client.receive_message().queue_url(&url).wait_time_seconds(20).customize().config_override(no_retry);
+        let poll = tokio::spawn(async move { poll.send().await.is_err() });
+        client.get_queue_url().queue_name("tasks").send().await.unwrap();
+        drop(sqs);
+        assert!(poll.await.unwrap(), "the poll was answered though the server is gone");
+        std::net::TcpStream::connect(&address).expect_err("it stopped");
+    }
+}

@@ -1,0 +1,284 @@
+//! Drives the delivery rules of one route: feeds the machine what happened, carries out what it wants.
+//!
+//! The way of a message, on one screen:
+//!
+//! ```text
+//! source.next ─► machine ─► workers: admit ─► handle ─► resolve ─► machine ─► sinks.publish ─► machine ─► source.ask
+//!  (kafka, sqs)  (bounds,             (envelope,  (sandbox)  (outputs)   (judge,                   (settle,    (commit,
+//!                 order)               route)                            retry)                     then)       delete)
+//! ```
+//!
+//! One task drives a route; nothing in it is shared, so nothing is locked. Guests run on a runtime of their own.
+
+mod workers;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cofferdam_core::action::{Action, Fate, Next};
+use cofferdam_core::event::{DeliveryId, Event, Partition};
+use cofferdam_core::machine::{Account, Delivery, Machine};
+use cofferdam_core::route::Route;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{RouteHealth, SILENCE, State};
+use crate::clock::Clock;
+use crate::plugin::Plugin;
+use crate::sink::{Busy, Sinks, Ticket};
+use crate::source::Source;
+use crate::telemetry::{Change, Telemetry};
+use workers::{Job, Workers};
+
+/// Publications handed to sinks and not answered, at most; the others wait their turn here.
+const OUTSTANDING: usize = 16_384;
+
+/// When a sink's queue was full, it is tried again after this, or when it has answered something.
+const SINK_BUSY: Duration = Duration::from_millis(5);
+
+/// Completions taken from the sinks at once.
+const COMPLETIONS: usize = 512;
+
+/// What a flow is made of.
+pub struct Parts {
+    /// What the route says.
+    pub route: Arc<Route>,
+    /// Where its messages come from.
+    pub source: Source,
+    /// Where its outputs, dead letters and error events go.
+    pub sinks: Sinks,
+    /// Who handles them.
+    pub plugin: Arc<Plugin>,
+    /// The runtime that handlers run on.
+    pub guests: tokio::runtime::Handle,
+    /// The clock of the process.
+    pub clock: Clock,
+    /// Metrics and log events of the route.
+    pub telemetry: Telemetry,
+    /// Where the flow says how it is.
+    pub health: Arc<RouteHealth>,
+    /// Sees each delivery end or fail, for people who watch.
+    pub observer: Option<Box<dyn Observer>>,
+    /// How long what runs may take to finish once the flow is told to stop.
+    pub drain_limit: Duration,
+}
+
+/// Somebody who watches deliveries end.
+pub trait Observer: Send {
+    /// A delivery has come to its end.
+    fn settled(&mut self, delivery: &Delivery, fate: Fate);
+    /// An attempt failed and the delivery goes on.
+    fn troubled(&mut self, delivery: &Delivery, next: Next);
+}
+
+/// How a flow ended.
+#[derive(Debug)]
+pub struct Ending {
+    /// What came and what became of it.
+    pub account: Account,
+    /// Why it stopped by itself, if it did.
+    pub stopped: Option<Box<str>>,
+}
+
+/// One route at work.
+pub struct Flow {
+    machine: Machine,
+    source: Source,
+    sinks: Sinks,
+    workers: Workers,
+    ended: mpsc::Receiver<workers::Batch>,
+    tickets: mpsc::Sender<Event>,
+    completions: mpsc::Receiver<Event>,
+    /// Publications that have not been handed to a sink, in order.
+    outbox: VecDeque<(DeliveryId, u32)>,
+    /// The ticket of the first in the outbox, where its sink had no room.
+    turned_back: Option<Ticket>,
+    outstanding: usize,
+    clock: Clock,
+    telemetry: Telemetry,
+    observer: Option<Box<dyn Observer>>,
+    health: Arc<RouteHealth>,
+    drain_limit: Duration,
+    stopped: Option<Box<str>>,
+    drained: bool,
+}
+
+impl Flow {
+    /// A flow, at rest.
+    pub fn new(parts: Parts) -> Self {
+        let (workers, ended) = Workers::new(&parts.route, parts.plugin, parts.guests, parts.clock);
+        let (tickets, completions) = mpsc::channel(OUTSTANDING);
+        let seed = parts.clock.now().as_micros();
+        Self {
+            machine: Machine::new(parts.route, seed),
+            source: parts.source,
+            sinks: parts.sinks,
+            workers,
+            ended,
+            tickets,
+            completions,
+            outbox: VecDeque::new(),
+            turned_back: None,
+            outstanding: 0,
+            clock: parts.clock,
+            telemetry: parts.telemetry,
+            observer: parts.observer,
+            health: parts.health,
+            drain_limit: parts.drain_limit,
+            stopped: None,
+            drained: false,
+        }
+    }
+
+    /// Works until `shutdown`, or until the route stops by itself; then drains.
+    pub async fn run(mut self, shutdown: CancellationToken) -> Ending {
+        let mut completions = Vec::with_capacity(COMPLETIONS);
+        let mut stopping = false;
+        // Says that the loop turns, also when nothing happens.
+        let mut pulse = tokio::time::interval(SILENCE / 6);
+        loop {
+            self.carry_out();
+            self.report(stopping);
+            if self.drained {
+                break;
+            }
+            let wake = self.machine.next_wake().map(|at| self.clock.instant(at));
+            let busy = !self.outbox.is_empty() && self.outstanding < OUTSTANDING;
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled(), if !stopping => {
+                    stopping = true;
+                    self.source.stop();
+                    self.tell(Event::Drain(self.drain_limit));
+                }
+                count = self.completions.recv_many(&mut completions, COMPLETIONS) => {
+                    self.outstanding -= count;
+                    completions.drain(..).for_each(|event| self.tell(event));
+                }
+                Some(batch) = self.ended.recv() => {
+                    for (delivery, ended) in batch {
+                        if let Some(delivery) = self.machine.delivery(delivery) {
+                            self.telemetry.ended(delivery, &ended);
+                        }
+                        self.tell(Event::Ended(delivery, ended));
+                    }
+                }
+                event = self.source.next() => match event {
+                    Some(event) => {
+                        watch(&self.telemetry, &event);
+                        self.tell(event);
+                    }
+                    // It ends by itself only with a fault, and tells which when it is closed.
+                    None => break,
+                },
+                () = sleep_until(wake), if wake.is_some() => self.tell(Event::Due),
+                () = tokio::time::sleep(SINK_BUSY), if busy => {}
+                _ = pulse.tick() => {
+                    let now = self.clock.now();
+                    self.telemetry.tick(now);
+                }
+            }
+            if self.stopped.is_some() {
+                shutdown.cancel();
+            }
+        }
+        self.workers.close().await;
+        if let Err(reason) = self.source.close().await {
+            self.stopped.get_or_insert(reason.into());
+        }
+        Ending { account: *self.machine.account(), stopped: self.stopped }
+    }
+
+    fn tell(&mut self, event: Event) {
+        let now = self.clock.now();
+        self.machine.handle(event, now);
+    }
+
+    fn carry_out(&mut self) {
+        let mut jobs = Vec::new();
+        while let Some(action) = self.machine.next_action() {
+            match action {
+                Action::Handle(id) => jobs.extend(self.machine.delivery(id).map(|delivery| Job::new(id, delivery))),
+                Action::Publish { delivery, index } => self.outbox.push_back((delivery, index)),
+                Action::Ask(ask) => self.source.ask(ask),
+                Action::Settled { delivery, fate } => self.settled(delivery, fate),
+                Action::Troubled { delivery, next } => self.troubled(delivery, next),
+                Action::Holding(holding) => self.telemetry.holding(holding),
+                Action::Stop(reason) => {
+                    self.telemetry.stopped(&reason);
+                    self.stopped = Some(reason);
+                }
+                Action::Drained => self.drained = true,
+            }
+        }
+        self.workers.hand_over(jobs);
+        self.publish();
+    }
+
+    /// Hands publications to the sinks, in order, as far as they have room.
+    fn publish(&mut self) {
+        while self.outstanding < OUTSTANDING {
+            let Some((delivery, index)) = self.outbox.front().copied() else { return };
+            let publication = self.machine.delivery(delivery).and_then(|delivery| delivery.publication(index));
+            let publication = publication.expect("a delivery stays until its publications are answered");
+            let ticket = self.turned_back.take();
+            let ticket = ticket.unwrap_or_else(|| Ticket::new(self.tickets.clone(), delivery, index));
+            if let Err((ticket, Busy)) = self.sinks.publish(publication, ticket) {
+                self.turned_back = Some(ticket);
+                return;
+            }
+            self.outbox.pop_front();
+            self.outstanding += 1;
+        }
+    }
+
+    fn settled(&mut self, id: DeliveryId, fate: Fate) {
+        let Some(delivery) = self.machine.delivery(id) else { return };
+        self.telemetry.settled(delivery, fate, self.clock.now());
+        if let Some(observer) = &mut self.observer {
+            observer.settled(delivery, fate);
+        }
+    }
+
+    fn troubled(&mut self, id: DeliveryId, next: Next) {
+        let Some(delivery) = self.machine.delivery(id) else { return };
+        self.telemetry.troubled(delivery, next, self.clock.now());
+        if let Some(observer) = &mut self.observer {
+            observer.troubled(delivery, next);
+        }
+    }
+
+    fn report(&self, stopping: bool) {
+        let state = match (self.drained, stopping, self.machine.is_holding()) {
+            (true, ..) => State::Stopped,
+            (_, true, _) => State::Draining,
+            (.., true) => State::Holding,
+            _ => State::Running,
+        };
+        self.health.report(state, self.machine.account(), self.machine.in_flight(), self.clock.now());
+        self.telemetry.in_flight(self.machine.in_flight());
+    }
+}
+
+/// What people want to know of an event of the source.
+fn watch(telemetry: &Telemetry, event: &Event) {
+    let rebalance = |change, partitions: &[Partition]| telemetry.rebalance(change, partitions.iter());
+    match event {
+        Event::Assigned(assigned) => {
+            telemetry.rebalance(Change::Assigned, assigned.iter().map(|assignment| &assignment.partition));
+        }
+        Event::Revoked(partitions) => rebalance(Change::Revoked, partitions),
+        Event::Lost(partitions) => rebalance(Change::Lost, partitions),
+        Event::Records { records, .. } => telemetry.received(records.len()),
+        Event::Messages(messages) => telemetry.received(messages.len()),
+        _ => {}
+    }
+}
+
+async fn sleep_until(wake: Option<tokio::time::Instant>) {
+    match wake {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,175 @@
+//! Runs attempts on the guests' runtime, in chunks, so that a hand-over between threads is paid once for many.
+//!
+//! A chunk runs one message after the other. The first that does not end at once (the guest yields at an epoch tick,
+//! or waits in a host call) is left to itself, and the rest of its chunk moves on to another task: so a slow message
+//! delays its neighbours by one tick, and messages that wait do so side by side.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+
+use cofferdam_core::event::{DeliveryId, Ended, HandlerId, Trace};
+use cofferdam_core::machine::Delivery;
+use cofferdam_core::message::Record;
+use cofferdam_core::outcome::{Code, Failure, Outcome, Usage};
+use cofferdam_core::output::Publication;
+use cofferdam_core::route::Route;
+use futures::FutureExt;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::plugin::Plugin;
+
+/// Messages in a chunk at most: at a microsecond each, a hand-over costs less than the work.
+const CHUNK: usize = 64;
+
+/// Attempts that have ended.
+pub(super) type Batch = Vec<(DeliveryId, Box<Ended>)>;
+
+/// A message to attempt.
+pub(super) struct Job {
+    id: DeliveryId,
+    record: Arc<Record>,
+    attempt: u32,
+}
+
+impl Job {
+    pub(super) fn new(id: DeliveryId, delivery: &Delivery) -> Self {
+        Self { id, record: Arc::clone(delivery.record()), attempt: delivery.attempt() }
+    }
+}
+
+pub(super) struct Workers {
+    shared: Arc<Shared>,
+    /// How many chunks to cut at least, where there are enough messages.
+    width: usize,
+}
+
+struct Shared {
+    route: Arc<Route>,
+    plugin: Arc<Plugin>,
+    guests: Handle,
+    clock: Clock,
+    tasks: TaskTracker,
+    ended: mpsc::Sender<Batch>,
+}
+
+impl Workers {
+    pub(super) fn new(
+        route: &Arc<Route>,
+        plugin: Arc<Plugin>,
+        guests: Handle,
+        clock: Clock,
+    ) -> (Self, mpsc::Receiver<Batch>) {
+        // The machine hands out `concurrency` attempts at most, so a batch always finds room.
+        let (ended, batches) = mpsc::channel(route.concurrency as usize + 1);
+        let width = guests.metrics().num_workers().max(1);
+        let tasks = TaskTracker::new();
+        let shared = Shared { route: Arc::clone(route), plugin, guests, clock, tasks, ended };
+        (Self { shared: Arc::new(shared), width }, batches)
+    }
+
+    /// Spreads the messages over the workers.
+    pub(super) fn hand_over(&self, jobs: Vec<Job>) {
+        if jobs.is_empty() {
+            return;
+        }
+        let size = jobs.len().div_ceil(self.width).min(CHUNK);
+        let mut jobs = jobs.into_iter();
+        loop {
+            let chunk: VecDeque<Job> = jobs.by_ref().take(size).collect();
+            if chunk.is_empty() {
+                return;
+            }
+            self.shared.spawn(chunk);
+        }
+    }
+
+    /// Waits for attempts that nobody waits for any more; each ends within its wall-time limit.
+    pub(super) async fn close(&self) {
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+}
+
+impl Shared {
+    fn spawn(self: &Arc<Self>, chunk: VecDeque<Job>) {
+        self.tasks.spawn_on(Arc::clone(self).run(chunk), &self.guests);
+    }
+
+    async fn run(self: Arc<Self>, mut chunk: VecDeque<Job>) {
+        let mut batch = Vec::with_capacity(chunk.len());
+        while let Some(job) = chunk.pop_front() {
+            let mut attempt = pin!(self.attempt(&job));
+            let ended = match first_poll(attempt.as_mut()).await {
+                Poll::Ready(ended) => ended,
+                Poll::Pending => {
+                    self.tell(std::mem::take(&mut batch)).await;
+                    if !chunk.is_empty() {
+                        self.spawn(std::mem::take(&mut chunk));
+                    }
+                    attempt.await
+                }
+            };
+            batch.push((job.id, ended));
+        }
+        self.tell(batch).await;
+    }
+
+    async fn tell(&self, batch: Batch) {
+        if !batch.is_empty() {
+            // The flow is gone only when the process is.
+            let _ = self.ended.send(batch).await;
+        }
+    }
+
+    /// Envelope, route, handler, outputs: what comes before is the source's, what comes after is the machine's.
+    async fn attempt(&self, job: &Job) -> Box<Ended> {
+        let work = AssertUnwindSafe(self.attempt_unguarded(job)).catch_unwind();
+        work.await.unwrap_or_else(|panic| {
+            let failure = Failure::host(Code::INTERNAL, format!("the host panicked: {}", panic_text(&*panic)));
+            ended(failure.into(), Usage::default(), None, Trace::default())
+        })
+    }
+
+    async fn attempt_unguarded(&self, job: &Job) -> Box<Ended> {
+        let message = match self.route.admit(&job.record) {
+            Ok(message) => message,
+            Err(failure) => return ended(failure.into(), Usage::default(), None, Trace::default()),
+        };
+        let trace = self.route.trace(&message);
+        let attempt = self.plugin.handle(&message, job.attempt).await;
+        let outcome = match attempt.outcome {
+            Outcome::Done(outputs) => match self.route.resolve(&message, &trace, outputs, self.clock.now()) {
+                Ok(publications) => Outcome::Done(publications),
+                Err(failure) => failure.into(),
+            },
+            Outcome::Failed(failure) => Outcome::Failed(failure),
+        };
+        ended(outcome, attempt.usage, Some(Arc::clone(self.plugin.id())), trace)
+    }
+}
+
+fn ended(
+    outcome: Outcome<Vec<Publication>>,
+    usage: Usage,
+    handler: Option<Arc<HandlerId>>,
+    trace: Trace,
+) -> Box<Ended> {
+    Box::new(Ended { outcome, usage, handler, trace })
+}
+
+/// Polls once and says what came of it.
+async fn first_poll<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}

@@ -1,0 +1,146 @@
+//! librdkafka properties: which ones the host owns, which default they have, and how the user's are laid over them.
+
+use std::collections::BTreeMap;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+
+/// The properties that decide whether a promise is kept. The host sets them; the user cannot.
+pub const OWNED: &[&str] = &[
+    "bootstrap.servers",
+    "client.id",
+    "group.id",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "auto.offset.reset",
+    "partition.assignment.strategy",
+    "isolation.level",
+    "acks",
+    "enable.idempotence",
+    "transactional.id",
+];
+
+/// Second names that librdkafka has for a property, and the first ones that are used here. Without them a second name
+/// would get past [`OWNED`], or stand beside a default, and which of the two wins would be chance.
+const ALIASES: &[(&str, &str)] = &[
+    ("metadata.broker.list", "bootstrap.servers"),
+    ("request.required.acks", "acks"),
+    ("auto.commit.enable", "enable.auto.commit"),
+    ("compression.codec", "compression.type"),
+    ("queue.buffering.max.ms", "linger.ms"),
+    ("max.in.flight", "max.in.flight.requests.per.connection"),
+    ("message.timeout.ms", "delivery.timeout.ms"),
+    ("message.send.max.retries", "retries"),
+    ("fetch.message.max.bytes", "max.partition.fetch.bytes"),
+    ("sasl.mechanism", "sasl.mechanisms"),
+];
+
+/// What is wrong with the properties.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// One that the host owns.
+    #[error("the kafka property `{given}` is set by the host itself (`{owned}`): leave it out")]
+    Owned {
+        /// As it was given.
+        given: Box<str>,
+        /// The name in [`OWNED`].
+        owned: &'static str,
+    },
+    /// One that librdkafka does not know, or not with this value.
+    #[error("the kafka property `{name}` was refused: {reason}")]
+    Refused {
+        /// The property.
+        name: Box<str>,
+        /// What librdkafka says.
+        reason: Box<str>,
+    },
+    /// All of them together.
+    #[error("the kafka properties were refused: {reason}")]
+    Together {
+        /// What librdkafka says.
+        reason: Box<str>,
+    },
+}
+
+/// The owned property that `name` stands for, under its first or its second name; `None` where the user may set it.
+pub fn owned(name: &str) -> Option<&'static str> {
+    let name = first_name(name);
+    OWNED.iter().copied().find(|owned| *owned == name)
+}
+
+/// Checks names and values as far as that can be done without a broker.
+///
+/// # Errors
+/// The first property that is owned, unknown, or has an impossible value.
+pub fn check(properties: &BTreeMap<String, String>) -> Result<(), Error> {
+    client(&[], properties, &[]).map(drop)
+}
+
+/// Lays `properties` over `defaults` and what the host has `decided` over both.
+pub(crate) fn client(
+    defaults: &[(&str, &str)],
+    properties: &BTreeMap<String, String>,
+    decided: &[(&str, &str)],
+) -> Result<ClientConfig, Error> {
+    let mut client = ClientConfig::new();
+    // Lines are dropped by our own journal, by rate; debug lines come only where the user asked for a debug context.
+    let debug = properties.contains_key("debug");
+    client.set_log_level(if debug { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
+    for (name, value) in defaults {
+        client.set(*name, *value);
+    }
+    for (name, value) in properties {
+        if let Some(owned) = owned(name) {
+            return Err(Error::Owned { given: name.as_str().into(), owned });
+        }
+        client.set(first_name(name), value);
+    }
+    for (name, value) in decided {
+        client.set(*name, *value);
+    }
+    match client.create_native_config() {
+        Ok(_) => Ok(client),
+        Err(KafkaError::ClientConfig(_, reason, name, _)) => {
+            Err(Error::Refused { name: name.into(), reason: reason.into() })
+        }
+        Err(error) => Err(Error::Together { reason: error.to_string().into() }),
+    }
+}
+
+fn first_name(name: &str) -> &str {
+    ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, first)| first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(name: &str, value: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([(name.to_owned(), value.to_owned())])
+    }
+
+    #[test]
+    fn owned_properties_are_refused_under_every_name() {
+        for name in OWNED.iter().chain(&["metadata.broker.list", "request.required.acks", "auto.commit.enable"]) {
+            let refused = check(&given(name, "1")).unwrap_err();
+            assert!(matches!(&refused, Error::Owned { given, .. } if **given == **name), "{refused}");
+        }
+        assert_eq!(owned("session.timeout.ms"), None);
+    }
+
+    #[test]
+    fn unknown_names_and_impossible_values_are_refused_by_name() {
+        for (name, value) in [("fetch.mim.bytes", "1"), ("linger.ms", "soon")] {
+            let refused = check(&given(name, value)).unwrap_err();
+            assert!(matches!(&refused, Error::Refused { name: refused, .. } if **refused == *name), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_second_name_takes_the_place_of_the_default() {
+        let client = client(&[("compression.type", "snappy")], &given("compression.codec", "lz4"), &[]).unwrap();
+        assert_eq!(client.get("compression.type"), Some("lz4"));
+        assert_eq!(client.get("compression.codec"), None);
+    }
+}

@@ -1,0 +1,279 @@
+//! The topics that a configuration needs: which are missing, and making them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::ClientContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::journal::Journal;
+use super::properties;
+
+/// How long one request may take.
+const LIMIT: Duration = Duration::from_secs(15);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How a topic is made where it is missing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tier {
+    /// Partitions, 1 to 10,000.
+    pub partitions: u32,
+    /// Copies of each partition, 1 to 100; not more than there are brokers.
+    pub replication: u16,
+    /// `retention.ms`, 1 s to 100 years.
+    pub retention: Duration,
+    /// `min.insync.replicas`, 1 to `replication`.
+    pub min_insync_replicas: u16,
+}
+
+impl Tier {
+    /// Sources and outputs: 3 partitions, replication 3, 7 days, 2 in-sync replicas.
+    pub fn standard() -> Self {
+        Self { partitions: 3, replication: 3, retention: 7 * DAY, min_insync_replicas: 2 }
+    }
+
+    /// Error events and dead letters: 1 partition, replication 3, 30 days, 1 in-sync replica.
+    pub fn error() -> Self {
+        Self { partitions: 1, replication: 3, retention: 30 * DAY, min_insync_replicas: 1 }
+    }
+}
+
+/// A topic that has to be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Needed {
+    /// Its name.
+    pub name: Arc<str>,
+    /// How it is made where it is missing.
+    pub tier: Tier,
+}
+
+/// A client for the brokers' administration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `host:port`, separated by commas.
+    pub bootstrap_servers: String,
+    /// Unique in this process.
+    pub client_id: String,
+    /// Any librdkafka property that is not in [`properties::OWNED`].
+    pub properties: BTreeMap<String, String>,
+}
+
+/// Why topics are not as they should be.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A property.
+    #[error(transparent)]
+    Properties(#[from] properties::Error),
+    /// librdkafka makes no client of this.
+    #[error("no client for kafka's administration: {reason}")]
+    Client {
+        /// What librdkafka says.
+        reason: Box<str>,
+    },
+    /// No broker has answered.
+    #[error("kafka at {bootstrap_servers} cannot be asked for its topics: {reason}")]
+    Unreachable {
+        /// As configured.
+        bootstrap_servers: Box<str>,
+        /// What librdkafka says.
+        reason: Box<str>,
+    },
+    /// Topics are missing, and are not to be made.
+    #[error("topics are missing: {}", names.join(", "))]
+    Missing {
+        /// Which.
+        names: Vec<Arc<str>>,
+    },
+    /// A broker has refused to make a topic.
+    #[error("the topic {name} cannot be made: {reason}")]
+    Refused {
+        /// Which.
+        name: Box<str>,
+        /// What the broker says.
+        reason: Box<str>,
+    },
+}
+
+/// The topics of a cluster.
+pub struct Topics {
+    bootstrap_servers: Box<str>,
+    admin: Arc<AdminClient<Context>>,
+}
+
+/// What there is in a cluster.
+struct Found {
+    brokers: usize,
+    topics: BTreeSet<String>,
+}
+
+impl Config {
+    /// Makes the client. Asks no broker.
+    ///
+    /// # Errors
+    /// [`Error::Properties`], [`Error::Client`].
+    pub fn build(self) -> Result<Topics, Error> {
+        let decided = [("bootstrap.servers", self.bootstrap_servers.as_str()), ("client.id", &self.client_id)];
+        let client = properties::client(&[], &self.properties, &decided)?;
+        let admin = AdminClient::from_config_and_context(&client, Context(Journal::new("admin")))
+            .map_err(|error| Error::Client { reason: error.to_string().into() })?;
+        Ok(Topics { bootstrap_servers: self.bootstrap_servers.into(), admin: Arc::new(admin) })
+    }
+}
+
+impl Topics {
+    /// Which of these topics are not there, in their order; within 15 s.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`].
+    pub async fn missing(&self, names: &[Arc<str>]) -> Result<Vec<Arc<str>>, Error> {
+        let found = self.found().await?;
+        Ok(names.iter().filter(|name| !found.topics.contains(&***name)).cloned().collect())
+    }
+
+    /// Sees to it that these topics are there, and returns those that were made. Replication and in-sync replicas are
+    /// cut to the number of brokers, with a warning. Others may make the same topics at the same time.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`]; [`Error::Missing`] where some are and `create` is false; [`Error::Refused`].
+    pub async fn ensure(&self, needed: &[Needed], create: bool) -> Result<Vec<Arc<str>>, Error> {
+        let found = self.found().await?;
+        let missing: BTreeMap<&Arc<str>, &Tier> = needed
+            .iter()
+            .filter(|needed| !found.topics.contains(&*needed.name))
+            .map(|needed| (&needed.name, &needed.tier))
+            .collect();
+        let names: Vec<Arc<str>> = missing.keys().copied().cloned().collect();
+        if names.is_empty() {
+            return Ok(names);
+        }
+        if !create {
+            return Err(Error::Missing { names });
+        }
+        let plans: Vec<(&str, Tier)> =
+            missing.iter().map(|(name, tier)| (&***name, tier.within(found.brokers, name))).collect();
+        let settings: Vec<_> = plans.iter().map(|(_, plan)| plan.settings()).collect();
+        let topics: Vec<NewTopic<'_>> = plans
+            .iter()
+            .zip(&settings)
+            .map(|((name, plan), settings)| {
+                let topic = NewTopic::new(
+                    name,
+                    plan.partitions.cast_signed(),
+                    TopicReplication::Fixed(i32::from(plan.replication)),
+                );
+                settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value))
+            })
+            .collect();
+        self.create(&topics).await?;
+        Ok(names)
+    }
+
+    /// Records in these topics, from the first that is kept to the last; topics that are not there hold none.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`].
+    pub async fn records(&self, topics: &[Arc<str>]) -> Result<u64, Error> {
+        let (admin, topics) = (Arc::clone(&self.admin), topics.to_vec());
+        let count = move || {
+            let metadata = admin.inner().fetch_metadata(None, LIMIT)?;
+            let mut records = 0;
+            for topic in metadata.topics().iter().filter(|topic| topics.iter().any(|name| **name == *topic.name())) {
+                for partition in topic.partitions() {
+                    let (low, high) = admin.inner().fetch_watermarks(topic.name(), partition.id(), LIMIT)?;
+                    records += u64::try_from(high - low).unwrap_or(0);
+                }
+            }
+            Ok(records)
+        };
+        match tokio::task::spawn_blocking(count).await {
+            Ok(counted) => counted.map_err(|error: KafkaError| self.unreachable(&error)),
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+
+    async fn create(&self, topics: &[NewTopic<'_>]) -> Result<(), Error> {
+        let options = AdminOptions::new().request_timeout(Some(LIMIT)).operation_timeout(Some(LIMIT));
+        let results = self.admin.create_topics(topics, &options).await.map_err(|error| self.unreachable(&error))?;
+        for result in results {
+            match result {
+                Ok(name) => tracing::info!(topic = name, "topic made"),
+                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((name, code)) => {
+                    return Err(Error::Refused { name: name.into(), reason: code.to_string().into() });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn found(&self) -> Result<Found, Error> {
+        let admin = Arc::clone(&self.admin);
+        // The call blocks. Asked for a single topic, a broker may make it; asked for all, it does not.
+        let asked = tokio::task::spawn_blocking(move || admin.inner().fetch_metadata(None, LIMIT)).await;
+        let metadata = match asked {
+            Ok(Ok(metadata)) => metadata,
+            Ok(Err(error)) => return Err(self.unreachable(&error)),
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        };
+        let there = metadata.topics().iter().filter(|topic| topic.error().is_none());
+        Ok(Found { brokers: metadata.brokers().len(), topics: there.map(|topic| topic.name().to_owned()).collect() })
+    }
+
+    fn unreachable(&self, error: &KafkaError) -> Error {
+        Error::Unreachable { bootstrap_servers: self.bootstrap_servers.clone(), reason: error.to_string().into() }
+    }
+}
+
+impl Tier {
+    /// What so many brokers can do of it.
+    fn within(&self, brokers: usize, topic: &str) -> Self {
+        let brokers = u16::try_from(brokers).unwrap_or(u16::MAX).max(1);
+        let replication = self.replication.min(brokers);
+        let in_sync = self.min_insync_replicas.min(replication);
+        if replication < self.replication {
+            let wanted = self.replication;
+            tracing::warn!(topic, brokers, wanted, replication, in_sync, "fewer brokers than replicas wanted");
+        }
+        Self { replication, min_insync_replicas: in_sync, ..self.clone() }
+    }
+
+    fn settings(&self) -> [(&'static str, String); 2] {
+        [
+            ("retention.ms", self.retention.as_millis().to_string()),
+            ("min.insync.replicas", self.min_insync_replicas.to_string()),
+        ]
+    }
+}
+
+struct Context(Journal);
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        self.0.log(level, facility, text);
+    }
+
+    fn error(&self, error: KafkaError, text: &str) {
+        self.0.error(&error, text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_cluster_gets_as_many_replicas_as_it_has_brokers() {
+        let standard = |brokers| {
+            let plan = Tier::standard().within(brokers, "t");
+            (plan.partitions, plan.replication, plan.min_insync_replicas)
+        };
+        assert_eq!(standard(1), (3, 1, 1));
+        assert_eq!(standard(2), (3, 2, 2));
+        assert_eq!(standard(9), (3, 3, 2));
+        let error = Tier::error().within(9, "t");
+        assert_eq!((error.partitions, error.replication, error.min_insync_replicas), (1, 3, 1));
+    }
+}

@@ -1,0 +1,178 @@
+//! Messages written down as JSON: for `invoke`, and for the input that `dev` feeds in.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use cofferdam_core::message::{Header, Kind};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// A message as a person writes it; everything is optional.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MessageFile {
+    /// The message's id.
+    pub id: Option<String>,
+    /// The topic or queue it is to have come from.
+    pub source: Option<String>,
+    /// The key.
+    pub key: Option<Bytes>,
+    /// Headers, in order.
+    pub headers: Vec<Header>,
+    /// Attributes of the envelope.
+    pub attributes: Vec<(Box<str>, Box<str>)>,
+    /// The payload; `None` is a tombstone.
+    pub payload: Option<Bytes>,
+    /// Milliseconds since the Unix epoch.
+    pub timestamp_ms: Option<u64>,
+    /// Number of the attempt, from 1.
+    pub attempt: Option<u32>,
+}
+
+/// Why a text is no message.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is no JSON, or has a key or a type that a message does not have.
+    #[error("line {}, column {}: {}", .0.line(), .0.column(), plain(.0))]
+    Json(#[from] serde_json::Error),
+    /// Something in it cannot be.
+    #[error("`{key}`: {what}")]
+    Value {
+        /// Which key.
+        key: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+/// `serde_json` says the place at the end of its text; here it comes first.
+fn plain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_owned())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    id: Option<String>,
+    source: Option<String>,
+    key: Option<String>,
+    key_base64: Option<String>,
+    #[serde(default)]
+    headers: Vec<Vec<Option<String>>>,
+    #[serde(default)]
+    attributes: Map<String, Value>,
+    payload: Option<Value>,
+    payload_base64: Option<String>,
+    timestamp_ms: Option<u64>,
+    attempt: Option<u32>,
+}
+
+impl MessageFile {
+    /// Reads one message.
+    ///
+    /// # Errors
+    /// When the text is no JSON object of this shape.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let written: Written = serde_json::from_str(text)?;
+        let payload = match (written.payload, written.payload_base64) {
+            (Some(_), Some(_)) => return Err(both("payload_base64", "payload")),
+            (None | Some(Value::Null), None) => None,
+            (Some(Value::String(text)), None) => Some(Bytes::from(text)),
+            // Compactly, in the order given.
+            (Some(value), None) => Some(Bytes::from(value.to_string())),
+            (None, Some(coded)) => Some(decode("payload_base64", &coded)?),
+        };
+        let key = match (written.key, written.key_base64) {
+            (Some(_), Some(_)) => return Err(both("key_base64", "key")),
+            (key, None) => key.map(Bytes::from),
+            (None, Some(coded)) => Some(decode("key_base64", &coded)?),
+        };
+        if written.attempt == Some(0) {
+            return Err(Error::Value { key: "attempt", what: "the first attempt is number 1".into() });
+        }
+        Ok(Self {
+            id: written.id,
+            source: written.source,
+            key,
+            headers: written.headers.into_iter().map(header).collect::<Result<_, _>>()?,
+            attributes: written.attributes.into_iter().map(attribute).collect(),
+            payload,
+            timestamp_ms: written.timestamp_ms,
+            attempt: written.attempt,
+        })
+    }
+}
+
+fn both(key: &'static str, other: &str) -> Error {
+    Error::Value { key, what: format!("stands beside `{other}`; give one of them") }
+}
+
+fn decode(key: &'static str, coded: &str) -> Result<Bytes, Error> {
+    let decoded = STANDARD.decode(coded).map_err(|error| Error::Value { key, what: format!("no base64: {error}") })?;
+    Ok(Bytes::from(decoded))
+}
+
+fn header(parts: Vec<Option<String>>) -> Result<Header, Error> {
+    let shape = || Error::Value {
+        key: "headers",
+        what: r#"each header is ["name", "value"], ["name", null] or ["name", "...", "base64"]"#.into(),
+    };
+    let mut parts = parts.into_iter();
+    let (Some(Some(name)), Some(value), coding, None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return Err(shape());
+    };
+    let (value, kind) = match (value, coding) {
+        (Some(text), None) => (Some(Bytes::from(text)), Kind::Text),
+        (None, None) => (None, Kind::Bytes),
+        (Some(coded), Some(Some(coding))) if coding == "base64" => (Some(decode("headers", &coded)?), Kind::Bytes),
+        _ => return Err(shape()),
+    };
+    Ok(Header { name: Bytes::from(name), value, kind })
+}
+
+fn attribute((name, value): (String, Value)) -> (Box<str>, Box<str>) {
+    let value = match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    (name.into(), value.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_are_text_json_bytes_or_nothing() {
+        let payload = |text: &str| MessageFile::parse(text).expect(text).payload;
+        assert_eq!(payload(r#"{"payload": "plain"}"#).as_deref(), Some(&b"plain"[..]));
+        assert_eq!(payload(r#"{"payload": {"b": 1, "a": [true]}}"#).as_deref(), Some(&br#"{"b":1,"a":[true]}"#[..]));
+        assert_eq!(payload(r#"{"payload_base64": "/w=="}"#).as_deref(), Some(&b"\xff"[..]));
+        assert_eq!(payload(r#"{"payload": null}"#), None);
+        assert_eq!(payload("{}"), None);
+    }
+
+    #[test]
+    fn headers_repeat_and_may_be_bytes_or_null() {
+        let text = r#"{"headers": [["a", "1"], ["a", "/w==", "base64"], ["n", null]]}"#;
+        let headers = MessageFile::parse(text).expect("headers").headers;
+        let bytes = Header { kind: Kind::Bytes, ..Header::bytes("a", &b"\xff"[..]) };
+        assert_eq!(headers[..2], [Header::text("a", "1"), bytes]);
+        assert_eq!(headers[2].value, None);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_place() {
+        let error = |text: &str| MessageFile::parse(text).expect_err(text).to_string();
+        assert_eq!(
+            error("{\n  \"paylod\": 1}").split(", expected").next(),
+            Some("line 2, column 10: unknown field `paylod`")
+        );
+        assert_eq!(
+            error(r#"{"payload": 1, "payload_base64": ""}"#),
+            "`payload_base64`: stands beside `payload`; give one of them"
+        );
+        assert!(error(r#"{"headers": [["only"]]}"#).starts_with("`headers`: each header is"));
+        assert_eq!(error(r#"{"attempt": 0}"#), "`attempt`: the first attempt is number 1");
+    }
+}

@@ -1,0 +1,236 @@
+//! Handlers that other people wrote, each message in a sandbox.
+//!
+//! A [`Plugin`] is a component of the contract in the folder `wit`. [`Plugin::handle`] gives it one message and
+//! always comes back with an [`Attempt`]: an outcome of the closed set, what it used, and what it logged. Nothing
+//! a guest does, and no panic of a host function, comes out of it in another way.
+//!
+//! The engine is wasmtime, with a pool of slots for instances; an instance is reused for a bounded number of
+//! messages and dropped after anything that did not end well. A guest is stopped by the ticks of an epoch while it
+//! runs, and by a timer while it waits in a host call.
+
+mod backtrace;
+mod budget;
+mod cache;
+mod capabilities;
+mod classify;
+mod engine;
+mod idle;
+mod instance;
+pub mod keyvalue;
+mod lift;
+mod limiter;
+mod limits;
+mod load;
+mod logs;
+mod lower;
+mod state;
+mod ticker;
+mod wasi;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cofferdam_core::event::HandlerId;
+use cofferdam_core::message::Message;
+use cofferdam_core::outcome::{Class, Outcome, Usage};
+use cofferdam_core::output::Output;
+
+pub use engine::{Engine, EngineConfig, EngineError};
+pub use limits::Limits;
+pub use load::{LoadError, Refusal};
+pub use logs::{Escaped, Level, LogLine, LogLines};
+
+use classify::{Ending, classify, is_pool_exhausted};
+use idle::Idle;
+use instance::Instance;
+use lift::Answer;
+use load::Loaded;
+use lower::{Borrowed, MessageParameter};
+
+/// How a plugin is to be run.
+#[derive(Clone)]
+pub struct Spec {
+    /// Its name in the configuration.
+    pub name: Box<str>,
+    /// What one attempt may use.
+    pub limits: Limits,
+    /// Its own configuration, for `wasi:config`.
+    pub config: BTreeMap<String, String>,
+    /// Messages that one instance handles before it is dropped; 256. 0 and 1 mean a fresh one for each message.
+    pub reuse: u32,
+    /// Instances that are kept for the next message, at most, about; 32. They count against those of the engine.
+    pub idle: usize,
+    /// The bucket of a key-value store that it was granted.
+    pub keyvalue: Option<keyvalue::Bucket>,
+}
+
+impl Spec {
+    /// The defaults for a plugin called `name`, without configuration or grants.
+    pub fn new(name: impl Into<Box<str>>) -> Self {
+        let (limits, config) = Default::default();
+        Self { name: name.into(), limits, config, reuse: 256, idle: 32, keyvalue: None }
+    }
+}
+
+/// A handler, ready to be called. It may be called from many tasks at the same time.
+pub struct Plugin {
+    loaded: Loaded,
+    idle: Arc<Idle>,
+    /// Ticks for as long as there are plugins.
+    engine: Engine,
+}
+
+/// How an attempt ended, and what is to be known of it.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The outputs, or how it failed. Whether the route knows the names of the outputs is not checked here.
+    pub outcome: Outcome<Vec<Output>>,
+    /// What it used.
+    pub usage: Usage,
+    /// Growths of memories and tables that were refused; the guest may have lived with it.
+    pub refused_growths: u32,
+    /// What it logged.
+    pub logs: LogLines,
+}
+
+impl Plugin {
+    /// Loads the component in the file `path`. Blocks: compiling takes all cores and about a second for each 2 MB;
+    /// one that the engine's cache has takes milliseconds.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub fn open(engine: &Engine, path: &Path, spec: Spec) -> Result<Self, LoadError> {
+        let plugin = spec.name.clone();
+        let loaded =
+            std::fs::read(path).map_err(Refusal::Unreadable).and_then(|bytes| load::load(engine, &bytes, spec));
+        Self::of(engine, loaded).map_err(|refusal| LoadError { plugin, path: Some(path.into()), refusal })
+    }
+
+    /// Loads the component `bytes`. Blocks as [`Plugin::open`] does.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub fn load(engine: &Engine, bytes: &[u8], spec: Spec) -> Result<Self, LoadError> {
+        let plugin = spec.name.clone();
+        Self::of(engine, load::load(engine, bytes, spec)).map_err(|refusal| LoadError { plugin, path: None, refusal })
+    }
+
+    fn of(engine: &Engine, loaded: Result<Loaded, Refusal>) -> Result<Self, Refusal> {
+        let loaded = loaded?;
+        let idle = Arc::new(Idle::new(loaded.spec.idle));
+        engine.watch_idle(&idle);
+        Ok(Self { loaded, idle, engine: engine.clone() })
+    }
+
+    /// Its name and the digest of its file.
+    pub fn id(&self) -> &Arc<HandlerId> {
+        &self.loaded.id
+    }
+
+    /// The version of the contract that it was built for.
+    pub fn contract(&self) -> &'static str {
+        load::CONTRACT
+    }
+
+    /// How it is run.
+    pub fn spec(&self) -> &Spec {
+        &self.loaded.spec
+    }
+
+    /// Gives it `message` for the `attempt`-th time, from 1.
+    ///
+    /// Ends in its first poll where the guest neither waits in a host call nor runs into a tick, which it does
+    /// after a millisecond at the earliest; at each tick it lets other tasks run. Ends within two ticks of the
+    /// plugin's wall time whatever the guest does. A future that is dropped takes the instance with it.
+    ///
+    /// Must be polled within a tokio runtime that has timers.
+    pub async fn handle(&self, message: &Message, attempt: u32) -> Attempt {
+        let started = Instant::now();
+        let borrowed = Borrowed::new(message);
+        let headers = borrowed.headers();
+        let parameter = borrowed.parameter(&headers, attempt);
+        let instance = self.idle.take().unwrap_or_else(|| Instance::new(&self.loaded));
+        match self.attempt(instance, parameter, started, Again::Perhaps).await {
+            Some(attempt) => attempt,
+            None => {
+                let fresh = Instance::new(&self.loaded);
+                self.attempt(fresh, parameter, started, Again::Never).await.expect("it ends when it is told to")
+            }
+        }
+    }
+
+    /// `None` where the attempt is to be made again by a fresh instance, and may be.
+    async fn attempt(
+        &self,
+        mut instance: Instance,
+        parameter: MessageParameter<'_>,
+        started: Instant,
+        again: Again,
+    ) -> Option<Attempt> {
+        let ended = instance.attempt(&self.loaded, parameter, started).await;
+        if let (Err(ending), Again::Perhaps) = (&ended, again)
+            && (instance.may_be_replaced(ending) || is_pool_exhausted(ending) && self.engine.make_room())
+        {
+            return None;
+        }
+        Some(self.conclude(instance, ended, started.elapsed()))
+    }
+
+    /// Names the outcome, and keeps the instance or drops it.
+    fn conclude(&self, instance: Instance, ended: Result<Answer, Ending>, wall: Duration) -> Attempt {
+        let state = instance.state();
+        let mut usage = Usage {
+            wall_us: microseconds(wall),
+            cpu_us: microseconds(instance.meter().cpu_time(wall)),
+            memory_peak_bytes: state.limiter.memory() as u64,
+            host_calls: state.budget.host_calls(),
+            output_bytes: 0,
+        };
+        let refused_growths = state.limiter.refusals().total();
+        let logs = state.logs.lock().take();
+        let judged = match ended {
+            Ok(answer) => lift::judge(answer, &self.loaded.spec.limits),
+            Err(ending) => Err(classify(ending, &instance.circumstances(&logs))),
+        };
+        let outcome = match judged {
+            Ok((outputs, size)) => {
+                usage.output_bytes = size as u64;
+                Outcome::Done(outputs)
+            }
+            Err(failure) => failure.into(),
+        };
+        if is_sound(outcome.class()) && instance.may_go_on(&self.loaded) {
+            self.idle.put(instance);
+        }
+        Attempt { outcome, usage, refused_growths, logs }
+    }
+}
+
+/// Whether an attempt that had no effect may be made again.
+#[derive(Clone, Copy)]
+enum Again {
+    Perhaps,
+    Never,
+}
+
+/// Whether the guest has answered as the contract says.
+fn is_sound(class: Class) -> bool {
+    matches!(class, Class::Done | Class::Retryable | Class::Permanent | Class::Deferred)
+}
+
+fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin").field("id", &self.loaded.id).finish_non_exhaustive()
+    }
+}

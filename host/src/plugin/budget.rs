@@ -1,0 +1,163 @@
+//! Time and host calls of one attempt.
+//!
+//! Wall time runs from the call to its end. CPU time is what the guest burns: it is taken from the clock of the
+//! thread, around each poll of the guest's future. The first poll is taken from the wall clock instead, which
+//! costs nothing more (both ends of it are read anyway) and is never long: at the second tick the guest yields.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+use wasmtime::UpdateDeadline;
+
+use super::limits::Limits;
+use super::ticker::TICK;
+
+/// The first tick that counts: a call that is shorter than a tick never sees one, and ends in its first poll.
+pub(super) const FIRST_TICK: u64 = 2;
+
+/// What a guest of ours has left, and the errors that end it when that is nothing.
+#[derive(Debug)]
+pub(super) struct Budget {
+    started: Instant,
+    wall_time: Duration,
+    cpu_time: Duration,
+    host_call_limit: u64,
+    host_calls: u64,
+    meter: Arc<Meter>,
+}
+
+/// Why the host ended an attempt; wrapped in the error that unwinds the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Spent {
+    /// Wall time.
+    #[error("the wall time is used up")]
+    WallTime,
+    /// CPU time.
+    #[error("the cpu time is used up")]
+    CpuTime,
+    /// Calls of the guest to the host.
+    #[error("the host calls are used up")]
+    HostCalls,
+}
+
+impl Budget {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            started: Instant::now(),
+            wall_time: limits.wall_time,
+            cpu_time: limits.cpu_time,
+            host_call_limit: limits.host_calls,
+            host_calls: 0,
+            meter: Arc::default(),
+        }
+    }
+
+    /// A new attempt begins.
+    pub(super) fn renew(&mut self, started: Instant) {
+        self.started = started;
+        self.host_calls = 0;
+        self.meter.reset();
+    }
+
+    /// The clock that whoever polls the guest keeps.
+    pub(super) fn meter(&self) -> Arc<Meter> {
+        Arc::clone(&self.meter)
+    }
+
+    /// Counts a call of the guest to the host. `true` at the first one too many: the guest is to be stopped at
+    /// once, by a tick.
+    pub(super) fn count_host_call(&mut self) -> bool {
+        self.host_calls += 1;
+        self.host_calls == self.host_call_limit.saturating_add(1)
+    }
+
+    /// Calls of the guest to the host.
+    pub(super) fn host_calls(&self) -> u64 {
+        self.host_calls
+    }
+
+    /// Whether there were more host calls than the limit.
+    pub(super) fn host_calls_spent(&self) -> bool {
+        self.host_calls > self.host_call_limit
+    }
+
+    /// A tick: lets other tasks run and then the guest again, or ends it.
+    pub(super) fn tick(&self) -> Result<UpdateDeadline, Spent> {
+        if self.host_calls_spent() {
+            return Err(Spent::HostCalls);
+        }
+        let wall = self.started.elapsed();
+        if wall >= self.wall_time {
+            return Err(Spent::WallTime);
+        }
+        if self.meter.charge(wall) >= self.cpu_time {
+            return Err(Spent::CpuTime);
+        }
+        Ok(UpdateDeadline::Yield(1))
+    }
+}
+
+/// CPU time of one attempt. It is shared between the store, whose ticks read it, and whoever polls the guest; the
+/// two never run at the same time.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    /// Of all polls that have ended, nanoseconds.
+    spent: AtomicU64,
+    /// Clock of this thread at the beginning of this poll, nanoseconds; 0 during the first poll, and the highest
+    /// value between polls, after which no time has passed.
+    poll_began: AtomicU64,
+}
+
+impl Meter {
+    fn reset(&self) {
+        self.spent.store(0, Ordering::Relaxed);
+        self.poll_began.store(0, Ordering::Relaxed);
+    }
+
+    /// A poll after the first begins.
+    pub(super) fn poll_begins(&self) {
+        self.poll_began.store(thread_clock(), Ordering::Relaxed);
+    }
+
+    /// A poll has ended without a result, `wall` after the start of the attempt.
+    pub(super) fn poll_ended(&self, wall: Duration) {
+        let spent = self.charge(wall);
+        self.spent.store(nanoseconds(spent), Ordering::Relaxed);
+        self.poll_began.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    /// CPU time that the guest is charged with, `wall` after the start of the attempt: never more than it burnt.
+    ///
+    /// In the first poll the thread may have had to wait for a core; a guest that runs is charged with no more
+    /// than the time to the tick at which that poll ends.
+    fn charge(&self, wall: Duration) -> Duration {
+        match self.poll_began.load(Ordering::Relaxed) {
+            0 => wall.min(TICK.saturating_mul(2)),
+            _ => self.cpu_time(wall),
+        }
+    }
+
+    /// CPU time up to now, `wall` after the start of the attempt.
+    pub(super) fn cpu_time(&self, wall: Duration) -> Duration {
+        match self.poll_began.load(Ordering::Relaxed) {
+            0 => wall,
+            began => {
+                let poll = thread_clock().saturating_sub(began);
+                Duration::from_nanos(self.spent.load(Ordering::Relaxed).saturating_add(poll))
+            }
+        }
+    }
+}
+
+/// CPU time of the thread, nanoseconds; never 0.
+fn thread_clock() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let time = Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0));
+    nanoseconds(time).max(1)
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

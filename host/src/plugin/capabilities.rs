@@ -1,0 +1,47 @@
+//! What a plugin may call beyond WASI 0.2.
+//!
+//! All of it is linked for all plugins; a plugin that imports what it was not granted was refused by name when it
+//! was loaded (see [`load`](super::load)).
+
+mod config;
+mod keyvalue;
+mod logging;
+
+use wasmtime::component::{HasData, Linker};
+
+use super::state::{HostCall, State};
+
+mod bindings {
+    #![allow(missing_docs, reason = "the WIT has the words")]
+
+    wasmtime::component::bindgen!({
+        path: "../wit/v1",
+        world: "cofferdam:plugin/capabilities",
+        imports: {
+            "wasi:config/store": trappable,
+            "wasi:logging/logging": trappable,
+            default: async | trappable,
+        },
+        with: {
+            "wasi:keyvalue/store.bucket": crate::plugin::keyvalue::Bucket,
+            "wasi:keyvalue/atomics.cas": super::keyvalue::Cas,
+        },
+        require_store_data_send: true,
+    });
+}
+
+/// What the host functions work on: each call comes through [`State::host_call`], and is counted there.
+struct Called;
+
+impl HasData for Called {
+    type Data<'a> = HostCall<'a>;
+}
+
+pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    use bindings::wasi;
+
+    wasi::config::store::add_to_linker::<State, Called>(linker, State::host_call)?;
+    wasi::logging::logging::add_to_linker::<State, Called>(linker, State::host_call)?;
+    wasi::keyvalue::store::add_to_linker::<State, Called>(linker, State::host_call)?;
+    wasi::keyvalue::atomics::add_to_linker::<State, Called>(linker, State::host_call)
+}

@@ -1,0 +1,163 @@
+//! What an attempt that did not end with an answer is called: the one place where errors of the sandbox become
+//! outcomes.
+
+use std::any::Any;
+
+use cofferdam_core::outcome::{Class, Code, Failure};
+use wasmtime::{PoolConcurrencyLimitError, Trap, WasmtimeBug};
+use wasmtime_wasi::I32Exit;
+
+use super::backtrace;
+use super::budget::Spent;
+use super::limiter::Refusals;
+
+/// How an attempt ended, if not with an answer.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// The guest, its instantiation, or the way into or out of it failed.
+    Error(wasmtime::Error),
+    /// Wall time ran out while the guest waited in a host call.
+    Overdue,
+    /// The host panicked.
+    Panic(Box<dyn Any + Send>),
+}
+
+/// What else there is to know.
+#[derive(Debug, Default)]
+pub(super) struct Circumstances {
+    /// The instance did not exist yet.
+    pub(super) starting: bool,
+    /// Growths that were refused during this attempt.
+    pub(super) refusals: Refusals,
+    /// There were more host calls than the limit.
+    pub(super) host_calls_spent: bool,
+    /// What the guest wrote last to its standard error, where languages say why they panic.
+    pub(super) last_words: String,
+}
+
+/// The class and code of `ending`.
+///
+/// The order matters: errors are wrapped in each other, and a guest that cannot get memory dies of the same trap
+/// as one that panics. First what the host itself did to the guest, then what the host lacked, then what the
+/// guest did; what is left came from the way into or out of the guest.
+pub(super) fn classify(ending: Ending, circumstances: &Circumstances) -> Failure {
+    let error = match ending {
+        Ending::Panic(payload) => return Failure::host(Code::INTERNAL, panic_text(&*payload)),
+        Ending::Overdue => return spent(Spent::WallTime),
+        Ending::Error(error) => error,
+    };
+    let mut failure = of_error(&error, circumstances);
+    failure.backtrace = backtrace::of(&error);
+    failure
+}
+
+fn of_error(error: &wasmtime::Error, circumstances: &Circumstances) -> Failure {
+    if circumstances.host_calls_spent {
+        return spent(Spent::HostCalls);
+    }
+    if let Some(reason) = error.downcast_ref::<Spent>() {
+        return spent(*reason);
+    }
+    if error.is::<PoolConcurrencyLimitError>() || error.is::<wasmtime::OutOfMemory>() {
+        return Failure::host(Code::PLUGIN_UNAVAILABLE, root(error));
+    }
+    if error.is::<WasmtimeBug>() {
+        return Failure::host(Code::INTERNAL, root(error));
+    }
+    if let Some(I32Exit(status)) = error.downcast_ref() {
+        return Failure::contract(Code::EXITED, format!("the handler called exit with status {status}"));
+    }
+    if let Some(trap) = error.downcast_ref() {
+        return of_trap(*trap, error, circumstances);
+    }
+    if circumstances.starting && circumstances.refusals.total() > 0 {
+        return out_of_memory(circumstances.refusals, root(error));
+    }
+    if backtrace::is_from_guest(error) {
+        return Failure::contract(Code::HOST_CALL_FAILED, root(error));
+    }
+    if circumstances.starting {
+        return Failure::host(Code::PLUGIN_UNAVAILABLE, root(error));
+    }
+    if is_too_much_data(error) {
+        return Failure::contract(
+            Code::OUTPUT_TOO_LARGE,
+            "the result takes more memory than the limits on outputs allow",
+        );
+    }
+    Failure::contract(Code::INVALID_RESULT, root(error))
+}
+
+fn of_trap(trap: Trap, error: &wasmtime::Error, circumstances: &Circumstances) -> Failure {
+    let code = match trap {
+        Trap::MemoryOutOfBounds if is_stack_below_zero(error) => {
+            let text = "the stack that the guest keeps in its memory has run below the first address";
+            return Failure::new(Class::Trapped, Code::TRAP_STACK_OVERFLOW, text);
+        }
+        Trap::UnreachableCodeReached if circumstances.refusals.total() > 0 => {
+            return out_of_memory(circumstances.refusals, with_last_words(&trap, circumstances));
+        }
+        Trap::UnreachableCodeReached => Code::TRAP_UNREACHABLE,
+        Trap::StackOverflow => Code::TRAP_STACK_OVERFLOW,
+        Trap::MemoryOutOfBounds | Trap::HeapMisaligned => Code::TRAP_MEMORY_OUT_OF_BOUNDS,
+        Trap::IntegerDivisionByZero => Code::TRAP_INTEGER_DIVIDE_BY_ZERO,
+        Trap::TableOutOfBounds | Trap::IndirectCallToNull | Trap::BadSignature => Code::TRAP_INDIRECT_CALL,
+        _ => Code::TRAP_OTHER,
+    };
+    Failure::new(Class::Trapped, code, with_last_words(&trap, circumstances))
+}
+
+fn out_of_memory(refusals: Refusals, text: String) -> Failure {
+    let code = if refusals.memory > 0 { Code::MEMORY_LIMIT } else { Code::TABLE_LIMIT };
+    Failure::new(Class::OutOfMemory, code, text)
+}
+
+fn spent(reason: Spent) -> Failure {
+    let (class, code) = match reason {
+        Spent::WallTime => (Class::TimedOut, Code::TIMEOUT),
+        Spent::CpuTime => (Class::TimedOut, Code::CPU_LIMIT),
+        Spent::HostCalls => (Class::ContractBroken, Code::HOST_CALL_LIMIT),
+    };
+    Failure::new(class, code, reason.to_string())
+}
+
+/// Whether a guest that keeps a stack in its own memory, from some address down to zero, has run below it.
+///
+/// It has if it reached beyond the other end of the addresses while calling itself over and over.
+fn is_stack_below_zero(error: &wasmtime::Error) -> bool {
+    /// The deepest that one frame may reach below zero.
+    const FRAME: u64 = 16 << 20;
+    // wasmtime does not export the type of this; a test holds on to the text.
+    let address = error.chain().find_map(|cause| {
+        let text = cause.to_string();
+        let (address, _) = text.strip_prefix("memory fault at wasm address 0x")?.split_once(' ')?;
+        u64::from_str_radix(address, 16).ok()
+    });
+    address.is_some_and(|address| address >= (1 << 32) - FRAME) && backtrace::is_recursion(error)
+}
+
+/// wasmtime does not export the type of this; a test holds on to the text.
+fn is_too_much_data(error: &wasmtime::Error) -> bool {
+    error.root_cause().to_string().contains("fuel allocated for hostcalls has been exhausted")
+}
+
+/// Whether there was no slot, stack or memory in the pool for another instance.
+pub(super) fn is_pool_exhausted(ending: &Ending) -> bool {
+    matches!(ending, Ending::Error(error) if error.is::<PoolConcurrencyLimitError>())
+}
+
+fn root(error: &wasmtime::Error) -> String {
+    error.root_cause().to_string()
+}
+
+fn with_last_words(trap: &Trap, circumstances: &Circumstances) -> String {
+    match &*circumstances.last_words {
+        "" => trap.to_string(),
+        words => format!("{trap}: {words}"),
+    }
+}
+
+fn panic_text(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    format!("the host panicked: {}", text.unwrap_or("no reason given"))
+}

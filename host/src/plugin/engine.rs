@@ -1,0 +1,199 @@
+//! What all plugins of a process share: compiler, instance pool, ticker.
+//!
+//! A guest is stopped, and made to let other tasks run, at the ticks of an epoch: a thread raises the epoch each
+//! millisecond, and compiled code looks at it at each function and each turn of a loop. That costs a guest 5 to
+//! 25 % of its own work and nothing per call.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use wasmtime::component::Linker;
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy};
+
+use super::cache::Cache;
+use super::capabilities;
+use super::idle::Idle;
+use super::state::State;
+use super::ticker::Ticker;
+
+/// How the engine is built.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Instances that live at the same time, running or kept warm, over all plugins; 1000. Each reserves some
+    /// 12 GiB of addresses, not of memory.
+    pub instances: u32,
+    /// The largest memory limit that a plugin may have, bytes; 1 GiB.
+    pub memory: usize,
+    /// The largest limit on table elements that a plugin may have; 100,000.
+    pub table_elements: usize,
+    /// Where compiled plugins are kept; `None` compiles at each load.
+    pub cache: Option<PathBuf>,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self { instances: 1000, memory: 1 << 30, table_elements: 100_000, cache: None }
+    }
+}
+
+/// One per process; a clone is the same engine.
+///
+/// The thread that ticks ends, and is waited for, when the last clone and the last plugin are gone.
+#[derive(Clone)]
+pub struct Engine(Arc<Shared>);
+
+struct Shared {
+    config: EngineConfig,
+    cache: Option<Cache>,
+    /// By size of the guest's stack, which is the one limit that wasmtime has for an engine, not for a store.
+    /// Nearly always there is one entry.
+    runtimes: Mutex<BTreeMap<usize, Arc<Runtime>>>,
+    ticker: Ticker,
+    /// The warm instances of all plugins.
+    idle: Mutex<Vec<Weak<Idle>>>,
+}
+
+/// A wasmtime engine for one size of stack, with what may be linked to its components.
+pub(super) struct Runtime {
+    pub(super) engine: wasmtime::Engine,
+    /// WASI, configuration, logging, and the key-value store: what was not granted is refused by name before
+    /// anything is linked.
+    pub(super) linker: Linker<State>,
+}
+
+/// Why the engine could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// wasmtime refused the configuration, or the addresses for the pool could not be reserved.
+    #[error("the sandbox for {instances} instances could not be set up: {source}")]
+    Sandbox {
+        /// Instances asked for.
+        instances: u32,
+        /// wasmtime's reason.
+        source: wasmtime::Error,
+    },
+    /// The thread that stops guests could not be started.
+    #[error("the thread that stops guests could not be started: {0}")]
+    Ticker(std::io::Error),
+}
+
+impl Engine {
+    /// Sets up the sandbox and starts the ticker. Warns where the kernel lacks what makes fresh instances cheap.
+    ///
+    /// # Errors
+    /// Where the addresses for the pool cannot be reserved (RLIMIT_AS, strict overcommit) or no thread can start.
+    pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
+        if !Self::instances_reset_cheaply() {
+            tracing::warn!(
+                "the kernel has no PAGEMAP_SCAN (Linux 6.7 and later): a fresh instance for each message costs \
+                 twice as much and does not scale over cores; leave instances.reuse above 1"
+            );
+        }
+        let cache = config.cache.as_deref().and_then(Cache::open);
+        let ticker = Ticker::start().map_err(EngineError::Ticker)?;
+        let engine =
+            Self(Arc::new(Shared { config, cache, runtimes: Mutex::default(), ticker, idle: Mutex::default() }));
+        engine.runtime(super::Limits::default().stack)?;
+        Ok(engine)
+    }
+
+    /// Whether the kernel can tell which pages of an instance were written, so that a slot of the pool is reset
+    /// without giving its memory back.
+    pub fn instances_reset_cheaply() -> bool {
+        PoolingAllocationConfig::is_pagemap_scan_available()
+    }
+
+    /// How it was built.
+    pub fn config(&self) -> &EngineConfig {
+        &self.0.config
+    }
+
+    pub(super) fn cache(&self) -> Option<&Cache> {
+        self.0.cache.as_ref()
+    }
+
+    /// A plugin keeps warm instances here.
+    pub(super) fn watch_idle(&self, idle: &Arc<Idle>) {
+        let mut all = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|idle| idle.strong_count() > 0);
+        all.push(Arc::downgrade(idle));
+    }
+
+    /// Drops the warm instances of all plugins, for one of them found the pool exhausted; says whether there were
+    /// any. Without it, plugins that nobody calls could keep all slots for ever.
+    pub(super) fn make_room(&self) -> bool {
+        let all = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter_map(Weak::upgrade).map(|idle| idle.clear()).sum::<usize>() > 0
+    }
+
+    /// The runtime for guests with `stack` bytes of call stack.
+    pub(super) fn runtime(&self, stack: usize) -> Result<Arc<Runtime>, EngineError> {
+        let mut runtimes = self.0.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = runtimes.get(&stack) {
+            return Ok(Arc::clone(runtime));
+        }
+        let instances = self.0.config.instances;
+        let runtime = Runtime::new(&self.0.config, stack)
+            .map(Arc::new)
+            .map_err(|source| EngineError::Sandbox { instances, source })?;
+        self.0.ticker.add(&runtime.engine);
+        runtimes.insert(stack, Arc::clone(&runtime));
+        Ok(runtime)
+    }
+}
+
+impl Runtime {
+    fn new(config: &EngineConfig, stack: usize) -> wasmtime::Result<Self> {
+        let engine = wasmtime::Engine::new(&settings(config, stack))?;
+        let mut linker = Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        capabilities::add_to_linker(&mut linker)?;
+        Ok(Self { engine, linker })
+    }
+}
+
+fn settings(config: &EngineConfig, stack: usize) -> Config {
+    let mut settings = Config::new();
+    settings
+        .strategy(Strategy::Cranelift)
+        // Its bookkeeping doubles the cost of a call, and serves async components only, which are not offered.
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .consume_fuel(false)
+        .memory_init_cow(true)
+        .wasm_memory64(false)
+        .wasm_custom_page_sizes(false)
+        .max_wasm_stack(stack)
+        .async_stack_size(stack + HOST_STACK)
+        .wasm_backtrace_max_frames(NonZeroUsize::new(super::backtrace::FRAMES))
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config)));
+    settings
+}
+
+/// What host functions may use of the stack that a guest runs on, bytes.
+const HOST_STACK: usize = (2 << 20) - (256 << 10);
+
+fn pool(config: &EngineConfig) -> PoolingAllocationConfig {
+    let instances = config.instances;
+    let mut pool = PoolingAllocationConfig::new();
+    // A component is 1 to 5 core instances with up to 3 memories and as many tables.
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(5))
+        .total_memories(instances.saturating_mul(3))
+        .total_tables(instances.saturating_mul(4))
+        .total_stacks(instances)
+        .max_memories_per_module(2)
+        .max_tables_per_module(4)
+        .max_memory_size(config.memory)
+        .table_elements(config.table_elements)
+        // A slot that was used by the same plugin before is four times cheaper than a cold one.
+        .max_unused_warm_slots(instances)
+        .pagemap_scan(Enabled::Auto);
+    // Without the scan, keeping pages means clearing all of them each time, which costs more than it saves.
+    if Engine::instances_reset_cheaply() {
+        pool.linear_memory_keep_resident(1 << 20).table_keep_resident(1 << 20);
+    }
+    pool
+}

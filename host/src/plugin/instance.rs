@@ -1,0 +1,123 @@
+//! One instance of a plugin, in a store of its own.
+//!
+//! A trap in a store poisons all instances in it, and some errors that ought to poison it do not; so there is one
+//! instance to a store, and after any error, panic or abandoned call the store is dropped, never used again.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use wasmtime::component::TypedFunc;
+use wasmtime::{Store, Trap};
+
+use super::budget::{FIRST_TICK, Meter, Spent};
+use super::classify::{Circumstances, Ending};
+use super::lift::{Answer, copied_bytes};
+use super::load::Loaded;
+use super::logs::LogLines;
+use super::lower::MessageParameter;
+use super::state::{RESOURCES, State};
+use super::watch::watch;
+
+type Handle<'a> = TypedFunc<(MessageParameter<'a>,), (Answer,)>;
+
+/// One instance of a plugin.
+pub(super) struct Instance {
+    store: Store<State>,
+    /// `None` until it was started.
+    handle: Option<Handle<'static>>,
+    meter: Arc<Meter>,
+    uses: u32,
+    /// The memory it may have to be kept for the next message, bytes.
+    keep_below: usize,
+}
+
+impl Instance {
+    /// An instance that is started by its first attempt.
+    pub(super) fn new(plugin: &Loaded) -> Self {
+        let engine = &plugin.runtime.engine;
+        let state = State::new(Arc::clone(&plugin.spec), engine.weak());
+        let meter = state.budget.meter();
+        let mut store = Store::new(engine, state);
+        store.limiter(|state| &mut state.limiter);
+        store.set_max_component_handles(RESOURCES);
+        store.set_hostcall_fuel(copied_bytes(&plugin.spec.limits));
+        store.epoch_deadline_callback(|store| Ok(store.data().budget.tick()?));
+        Self { store, handle: None, meter, uses: 0, keep_below: 0 }
+    }
+
+    /// Has it handle one message. After an error it is good for [`Instance::circumstances`] only.
+    pub(super) async fn attempt(
+        &mut self,
+        plugin: &Loaded,
+        parameter: MessageParameter<'_>,
+        started: Instant,
+    ) -> Result<Answer, Ending> {
+        self.uses += 1;
+        self.store.data_mut().renew(started);
+        self.store.set_epoch_deadline(FIRST_TICK);
+        let meter = Arc::clone(&self.meter);
+        // Pinned here and lent, for a future that is handed over by value is copied.
+        let call = pin!(self.call(plugin, parameter));
+        watch(call, &meter, started, plugin.spec.limits.wall_time).await
+    }
+
+    async fn call<'a>(&mut self, plugin: &Loaded, parameter: MessageParameter<'a>) -> wasmtime::Result<Answer> {
+        let handle: Handle<'a> = match self.handle {
+            Some(handle) => handle,
+            None => self.start(plugin).await?,
+        };
+        let (answer,) = handle.call_async(&mut self.store, (parameter,)).await?;
+        // The last of them may have come after the last tick.
+        if self.store.data().budget.host_calls_spent() {
+            return Err(Spent::HostCalls.into());
+        }
+        Ok(answer)
+    }
+
+    async fn start(&mut self, plugin: &Loaded) -> wasmtime::Result<Handle<'static>> {
+        let instance = plugin.component.instantiate_async(&mut self.store).await?;
+        let handle = instance.get_typed_func(&mut self.store, plugin.handle)?;
+        let memory = self.store.data().limiter.memory();
+        self.keep_below = memory + plugin.spec.limits.memory.saturating_sub(memory) / 2;
+        self.handle = Some(handle);
+        Ok(handle)
+    }
+
+    /// Whether it may handle another message: not too often, and not when it has used up half of the memory that
+    /// was free when it had started, for some languages never give any back.
+    pub(super) fn may_go_on(&self, plugin: &Loaded) -> bool {
+        self.uses < plugin.spec.reuse && self.store.data().limiter.memory() <= self.keep_below
+    }
+
+    /// Whether the error is one that a fresh instance would not have had, in an attempt that has done nothing.
+    ///
+    /// Some runtimes call the host while they make room for the message, which is forbidden there; Go does when
+    /// its collector happens to run. A guest that called nothing outside has had no effect, so nobody can tell
+    /// that it ran.
+    pub(super) fn may_be_replaced(&self, ending: &Ending) -> bool {
+        let Ending::Error(error) = ending else { return false };
+        self.uses > 1
+            && self.store.data().budget.host_calls() == 0
+            && error.downcast_ref() == Some(&Trap::CannotLeaveComponent)
+    }
+
+    /// What is to be known of the attempt that failed.
+    pub(super) fn circumstances(&self, logs: &LogLines) -> Circumstances {
+        let state = self.store.data();
+        Circumstances {
+            starting: self.handle.is_none(),
+            refusals: state.limiter.refusals(),
+            host_calls_spent: state.budget.host_calls_spent(),
+            last_words: logs.last_words(),
+        }
+    }
+
+    pub(super) fn state(&self) -> &State {
+        self.store.data()
+    }
+
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+}

@@ -1,0 +1,224 @@
+//! Values that outlive an instance: in memory, or in one file of the host.
+//!
+//! A store has buckets, which do not see each other; a plugin is granted one of them by name. A write has happened,
+//! and lasts, when its call returns. Writes are no part of an attempt's outcome: they stay when the attempt fails.
+
+mod disk;
+mod memory;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use disk::OpenError;
+
+/// The longest key, bytes.
+pub const KEY: usize = 1 << 10;
+/// The largest value, bytes.
+pub const VALUE: usize = 1 << 20;
+/// The most keys on one page of a list.
+pub const PAGE: usize = 256;
+
+/// Where values are kept; a clone is the same store.
+#[derive(Clone)]
+pub struct Store(Backend);
+
+#[derive(Clone)]
+enum Backend {
+    Memory(Arc<memory::Memory>),
+    Disk(Arc<disk::Disk>),
+}
+
+/// A collection of keys and values that a plugin was granted; a clone is the same collection.
+#[derive(Clone)]
+pub struct Bucket {
+    store: Store,
+    name: Arc<str>,
+}
+
+/// Why a call of a key-value store did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The key is longer than [`KEY`].
+    #[error("the key has {0} bytes, at most {KEY} are taken")]
+    KeyTooLong(usize),
+    /// The value is larger than [`VALUE`].
+    #[error("the value has {0} bytes, at most {VALUE} are taken")]
+    ValueTooLarge(usize),
+    /// What stands there is no decimal number of 64 bits.
+    #[error("the value is no number")]
+    NoNumber,
+    /// The sum does not fit into 64 bits.
+    #[error("the sum does not fit into 64 bits")]
+    Overflow,
+    /// The store in memory has reached its bound.
+    #[error("the store is full")]
+    Full,
+    /// The file cannot be read or written.
+    #[error("the store failed: {0}")]
+    Failed(Arc<str>),
+}
+
+/// One page of keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The keys, in order.
+    pub keys: Vec<String>,
+    /// Where the next page begins; none after the last.
+    pub cursor: Option<String>,
+}
+
+impl Store {
+    /// A store that lasts as long as the process, of at most 256 MiB.
+    pub fn in_memory() -> Self {
+        Self(Backend::Memory(Arc::default()))
+    }
+
+    /// A store in the file `path`, which is made where there is none. Blocks while it is opened.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened, is no store, or is open in another process.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        Ok(Self(Backend::Disk(Arc::new(disk::Disk::open(path)?))))
+    }
+
+    /// The bucket called `name`.
+    pub fn bucket(&self, name: &str) -> Bucket {
+        Bucket { store: self.clone(), name: name.into() }
+    }
+}
+
+impl Bucket {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The value of `key`.
+    ///
+    /// # Errors
+    /// [`Error::Failed`].
+    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        match &self.store.0 {
+            Backend::Memory(memory) => Ok(memory.get(&self.name, key)),
+            Backend::Disk(disk) => disk.get(&self.name, key),
+        }
+    }
+
+    /// Sets the value of `key`.
+    ///
+    /// # Errors
+    /// A key or value over its bound, a full or failed store.
+    pub async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), Error> {
+        self.write(key, Change::Set(value)).await.map(|_| ())
+    }
+
+    /// Removes `key`; well where there is none.
+    ///
+    /// # Errors
+    /// A key over its bound, a failed store.
+    pub async fn delete(&self, key: &str) -> Result<(), Error> {
+        self.write(key, Change::Delete).await.map(|_| ())
+    }
+
+    /// Adds `delta` to the number under `key`, which is 0 where there is none, and returns the sum. One step: no
+    /// other write comes between.
+    ///
+    /// # Errors
+    /// As [`Bucket::set`], and where the value is no number or the sum does not fit.
+    pub async fn increment(&self, key: &str, delta: i64) -> Result<i64, Error> {
+        match self.write(key, Change::Increment(delta)).await? {
+            Changed::Sum(sum) => Ok(sum),
+            Changed::Yes | Changed::No => Err(Error::NoNumber),
+        }
+    }
+
+    /// Sets `value` if what stands there is `expected`; says whether it did. One step.
+    ///
+    /// # Errors
+    /// As [`Bucket::set`].
+    pub async fn compare_and_swap(&self, key: &str, expected: Option<Vec<u8>>, value: Vec<u8>) -> Result<bool, Error> {
+        let changed = self.write(key, Change::Swap { expected, value }).await?;
+        Ok(changed == Changed::Yes)
+    }
+
+    /// The keys after `cursor`, in order, at most [`PAGE`] of them.
+    ///
+    /// # Errors
+    /// [`Error::Failed`].
+    pub async fn list_keys(&self, cursor: Option<&str>) -> Result<Page, Error> {
+        let mut keys = match &self.store.0 {
+            Backend::Memory(memory) => memory.keys_after(&self.name, cursor, PAGE + 1),
+            Backend::Disk(disk) => disk.keys_after(&self.name, cursor, PAGE + 1)?,
+        };
+        let more = keys.len() > PAGE;
+        keys.truncate(PAGE);
+        let cursor = keys.last().filter(|_| more).cloned();
+        Ok(Page { keys, cursor })
+    }
+
+    async fn write(&self, key: &str, change: Change) -> Result<Changed, Error> {
+        change.check(key)?;
+        match &self.store.0 {
+            Backend::Memory(memory) => memory.write(&self.name, key, change),
+            Backend::Disk(disk) => disk.write(&self.name, key, change).await,
+        }
+    }
+}
+
+/// A write, as one step.
+#[derive(Debug)]
+enum Change {
+    Set(Vec<u8>),
+    Delete,
+    Increment(i64),
+    Swap { expected: Option<Vec<u8>>, value: Vec<u8> },
+}
+
+/// What came of a [`Change`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Changed {
+    Yes,
+    No,
+    Sum(i64),
+}
+
+/// What a [`Change`] makes of a value.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    Keep,
+    Remove,
+    Put(Vec<u8>),
+}
+
+impl Change {
+    fn check(&self, key: &str) -> Result<(), Error> {
+        if key.len() > KEY {
+            return Err(Error::KeyTooLong(key.len()));
+        }
+        match self {
+            Self::Set(value) | Self::Swap { value, .. } if value.len() > VALUE => {
+                Err(Error::ValueTooLarge(value.len()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What becomes of `current`: the same rules whatever it is kept in.
+    fn apply(self, current: Option<&[u8]>) -> Result<(Next, Changed), Error> {
+        match self {
+            Self::Set(value) => Ok((Next::Put(value), Changed::Yes)),
+            Self::Delete => Ok((Next::Remove, Changed::Yes)),
+            Self::Swap { expected, value } if expected.as_deref() == current => Ok((Next::Put(value), Changed::Yes)),
+            Self::Swap { .. } => Ok((Next::Keep, Changed::No)),
+            Self::Increment(delta) => {
+                let number = current.map_or(Ok(0), number)?;
+                let sum = number.checked_add(delta).ok_or(Error::Overflow)?;
+                Ok((Next::Put(sum.to_string().into_bytes()), Changed::Sum(sum)))
+            }
+        }
+    }
+}
+
+fn number(value: &[u8]) -> Result<i64, Error> {
+    std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).ok_or(Error::NoNumber)
+}

@@ -1,0 +1,137 @@
+//! What a guest answers, on its way into the host: each byte string is copied once, out of the guest.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cofferdam_core::message::{Header, Kind};
+use cofferdam_core::outcome::{Class, Code, Failure};
+use cofferdam_core::output::Output;
+use wasmtime::component::{ComponentType, Lift};
+
+use super::limits::Limits;
+
+/// `result<list<output>, failure>` of the contract.
+pub(super) type Answer = Result<Vec<OutputResult>, FailureResult>;
+
+/// `record output` of the contract.
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(super) struct OutputResult {
+    to: Box<str>,
+    key: Option<Vec<u8>>,
+    headers: Vec<HeaderResult>,
+    attributes: Vec<(Box<str>, Box<str>)>,
+    payload: Option<Vec<u8>>,
+}
+
+/// `record header` of the contract.
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(super) struct HeaderResult {
+    name: String,
+    value: Vec<u8>,
+}
+
+/// `record fault` of the contract.
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(super) struct FaultResult {
+    code: String,
+    text: String,
+    #[component(name = "retry-after-ms")]
+    retry_after_ms: Option<u64>,
+}
+
+/// `variant failure` of the contract.
+#[derive(ComponentType, Lift)]
+#[component(variant)]
+pub(super) enum FailureResult {
+    #[component(name = "retryable")]
+    Retryable(FaultResult),
+    #[component(name = "permanent")]
+    Permanent(FaultResult),
+    #[component(name = "deferred")]
+    Deferred(FaultResult),
+}
+
+/// What the values of a host call, or of the result, may take in the host, bytes. Lists of a guest may overlap, so
+/// what it has in memory does not bound it.
+///
+/// A result within its limits fits: a header or attribute counts 32 bytes there and takes at most 48 here. So do
+/// the arguments of our own host functions.
+pub(super) fn copied_bytes(limits: &Limits) -> usize {
+    let result = limits.output_bytes.saturating_add(limits.output_bytes / 2);
+    let outputs = limits.outputs.saturating_add(1).saturating_mul(size_of::<OutputResult>());
+    result.saturating_add(outputs).saturating_add(SLACK).max(2 << 20)
+}
+
+/// Room for the logical names of outputs, which `output_bytes` does not count, and for the text of a failure.
+const SLACK: usize = 256 << 10;
+
+/// The outputs with their size, or the failure that the handler reports or that its answer is.
+pub(super) fn judge(answer: Answer, limits: &Limits) -> Result<(Vec<Output>, usize), Failure> {
+    let outputs = answer.map_err(Failure::from)?;
+    if outputs.len() > limits.outputs {
+        let text = format!("{} outputs, the limit is {}", outputs.len(), limits.outputs);
+        return Err(Failure::contract(Code::TOO_MANY_OUTPUTS, text));
+    }
+    let outputs: Vec<Output> = outputs.into_iter().map(Output::from).collect();
+    let size = outputs.iter().map(Output::size).fold(0, usize::saturating_add);
+    if size > limits.output_bytes {
+        let text = format!("outputs of {size} bytes, the limit is {}", limits.output_bytes);
+        return Err(Failure::contract(Code::OUTPUT_TOO_LARGE, text));
+    }
+    match outputs.iter().find_map(repeated_attribute) {
+        None => Ok((outputs, size)),
+        Some((to, name)) => {
+            let text = format!("an output to {to} has the attribute {name} more than once");
+            Err(Failure::contract(Code::INVALID_RESULT, text))
+        }
+    }
+}
+
+fn repeated_attribute(output: &Output) -> Option<(&str, &str)> {
+    let names = output.attributes.iter().map(|(name, _)| &**name);
+    // Few are compared, many are looked up: guests choose how many there are.
+    let repeated = if output.attributes.len() <= 16 {
+        names.enumerate().find(|(index, name)| output.attributes[..*index].iter().any(|(other, _)| **other == **name))
+    } else {
+        let mut seen = HashSet::with_capacity(output.attributes.len());
+        names.enumerate().find(|(_, name)| !seen.insert(*name))
+    };
+    repeated.map(|(_, name)| (&*output.to, name))
+}
+
+impl From<OutputResult> for Output {
+    fn from(output: OutputResult) -> Self {
+        Self {
+            to: output.to,
+            key: output.key.map(Bytes::from),
+            headers: output.headers.into_iter().map(Header::from).collect(),
+            attributes: output.attributes,
+            payload: output.payload.map(Bytes::from),
+        }
+    }
+}
+
+impl From<HeaderResult> for Header {
+    fn from(header: HeaderResult) -> Self {
+        // The contract has no types; on SQS, text is what people can read and filter by.
+        let kind = if std::str::from_utf8(&header.value).is_ok() { Kind::Text } else { Kind::Bytes };
+        Self { name: Bytes::from(header.name), value: Some(Bytes::from(header.value)), kind }
+    }
+}
+
+impl From<FailureResult> for Failure {
+    fn from(failure: FailureResult) -> Self {
+        let (class, fault) = match failure {
+            FailureResult::Retryable(fault) => (Class::Retryable, fault),
+            FailureResult::Permanent(fault) => (Class::Permanent, fault),
+            FailureResult::Deferred(fault) => (Class::Deferred, fault),
+        };
+        let mut failure = Self::new(class, Code::of_handler(&fault.code), fault.text);
+        failure.retry_after = fault.retry_after_ms.map(Duration::from_millis);
+        failure
+    }
+}

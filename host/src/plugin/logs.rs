@@ -1,0 +1,186 @@
+//! Log lines of a plugin: from `wasi:logging`, standard output and standard error.
+//!
+//! Each line is passed on as a `tracing` event of target `plugin` at once, and kept for whoever called the
+//! handler. Both within the plugin's limits; what is over them is dropped and counted, and fails nothing.
+
+use std::fmt::{self, Write as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use super::Spec;
+
+/// A line that a guest wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogLine {
+    /// How much it matters, as the guest says; [`Level::Info`] on standard output, [`Level::Warn`] on standard
+    /// error.
+    pub level: Level,
+    /// What the guest groups its lines by; `stdout` and `stderr` for those.
+    pub context: Box<str>,
+    /// The line, without its end. From the guest: show it through [`Escaped`].
+    pub text: Box<str>,
+}
+
+/// How much a line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Steps and values inside the handler.
+    Trace,
+    /// For somebody who looks for a bug.
+    Debug,
+    /// For somebody who watches the service.
+    Info,
+    /// Something is off and was survived.
+    Warn,
+    /// Something failed.
+    Error,
+}
+
+/// Log lines of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct LogLines {
+    /// Those within the limits, in order.
+    pub lines: Vec<LogLine>,
+    /// How many were over them.
+    pub dropped: u64,
+}
+
+/// Text of a guest with its control characters, and those that turn the direction of text, escaped.
+pub struct Escaped<'a>(pub &'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|character| {
+            let turns =
+                matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            if character.is_control() || turns {
+                write!(f, "{}", character.escape_default())
+            } else {
+                f.write_char(character)
+            }
+        })
+    }
+}
+
+/// The logs of an instance, shared with its standard streams.
+#[derive(Clone)]
+pub(super) struct Sink(Arc<Mutex<Logs>>);
+
+/// The logs of an instance.
+pub(super) struct Logs {
+    spec: Arc<Spec>,
+    kept: LogLines,
+    bytes: usize,
+    /// What was written and has no end of line yet, per stream.
+    open: [Vec<u8>; 2],
+}
+
+/// A standard stream.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stream {
+    Output,
+    Error,
+}
+
+/// The longest line of a standard stream, bytes; a longer one is broken.
+const LINE: usize = 8 << 10;
+
+impl Sink {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Logs> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Logs {
+    pub(super) fn new(spec: Arc<Spec>) -> Self {
+        Self { spec, kept: LogLines::default(), bytes: 0, open: Default::default() }
+    }
+
+    pub(super) fn shared(self) -> Sink {
+        Sink(Arc::new(Mutex::new(self)))
+    }
+
+    /// One line, whatever is in it.
+    pub(super) fn line(&mut self, level: Level, context: &str, text: &str) {
+        let (limits, bytes) = (&self.spec.limits, context.len() + text.len());
+        if self.kept.lines.len() >= limits.log_lines || bytes > limits.log_bytes.saturating_sub(self.bytes) {
+            self.kept.dropped += 1;
+            return;
+        }
+        self.bytes += bytes;
+        emit(level, &self.spec.name, context, text);
+        self.kept.lines.push(LogLine { level, context: context.into(), text: text.into() });
+    }
+
+    /// Bytes of a standard stream; a line is passed on when it ends.
+    pub(super) fn write(&mut self, stream: Stream, mut bytes: &[u8]) {
+        let open = &mut self.open[stream as usize];
+        let mut open = std::mem::take(open);
+        while !bytes.is_empty() {
+            let end = bytes.iter().position(|byte| *byte == b'\n');
+            let room = LINE - open.len();
+            let (piece, rest, ended) = match end {
+                Some(end) if end <= room => (&bytes[..end], &bytes[end + 1..], true),
+                _ if bytes.len() >= room => (&bytes[..room], &bytes[room..], true),
+                _ => (bytes, &[][..], false),
+            };
+            open.extend_from_slice(piece);
+            bytes = rest;
+            if ended {
+                self.stream_line(stream, &open);
+                open.clear();
+            }
+        }
+        self.open[stream as usize] = open;
+    }
+
+    fn stream_line(&mut self, stream: Stream, bytes: &[u8]) {
+        let (level, context) = match stream {
+            Stream::Output => (Level::Info, "stdout"),
+            Stream::Error => (Level::Warn, "stderr"),
+        };
+        self.line(level, context, &String::from_utf8_lossy(bytes));
+    }
+
+    /// The lines of this attempt, which has ended.
+    pub(super) fn take(&mut self) -> LogLines {
+        for stream in [Stream::Output, Stream::Error] {
+            let open = std::mem::take(&mut self.open[stream as usize]);
+            if !open.is_empty() {
+                self.stream_line(stream, &open);
+            }
+        }
+        self.bytes = 0;
+        std::mem::take(&mut self.kept)
+    }
+}
+
+/// As an event of target `plugin`.
+fn emit(level: Level, plugin: &str, context: &str, text: &str) {
+    let (context, text) = (Escaped(context), Escaped(text));
+    match level {
+        Level::Trace => tracing::trace!(target: "plugin", plugin, %context, "{text}"),
+        Level::Debug => tracing::debug!(target: "plugin", plugin, %context, "{text}"),
+        Level::Info => tracing::info!(target: "plugin", plugin, %context, "{text}"),
+        Level::Warn => tracing::warn!(target: "plugin", plugin, %context, "{text}"),
+        Level::Error => tracing::error!(target: "plugin", plugin, %context, "{text}"),
+    }
+}
+
+impl LogLines {
+    /// The end of what went to standard error, at most 1 KiB: there languages say why they panic.
+    pub(super) fn last_words(&self) -> String {
+        const WORDS: usize = 1 << 10;
+        let mut words = Vec::new();
+        let mut room = WORDS;
+        for line in self.lines.iter().rev().filter(|line| &*line.context == "stderr") {
+            let Some(rest) = room.checked_sub(line.text.len() + 1) else { break };
+            room = rest;
+            words.push(&*line.text);
+        }
+        words.reverse();
+        words.join("\n").trim().into()
+    }
+}

@@ -1,0 +1,74 @@
+//! What a store carries for its instance.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use wasmtime::EngineWeak;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::Spec;
+use super::budget::{Budget, FIRST_TICK};
+use super::limiter::Limiter;
+use super::logs::{Logs, Sink};
+use super::wasi;
+
+/// Resources (streams, pollables, buckets) that a guest may hold at the same time.
+pub(super) const RESOURCES: usize = 4096;
+
+/// What a store carries for its instance.
+pub(super) struct State {
+    pub(super) spec: Arc<Spec>,
+    pub(super) limiter: Limiter,
+    pub(super) budget: Budget,
+    pub(super) logs: Sink,
+    wasi: WasiCtx,
+    table: ResourceTable,
+    engine: EngineWeak,
+}
+
+impl State {
+    pub(super) fn new(spec: Arc<Spec>, engine: EngineWeak) -> Self {
+        let limits = &spec.limits;
+        let limiter = Limiter::new(limits.memory, limits.table_elements);
+        let budget = Budget::new(limits);
+        let logs = Logs::new(Arc::clone(&spec)).shared();
+        let wasi = wasi::context(&logs);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCES);
+        Self { spec, limiter, budget, logs, wasi, table, engine }
+    }
+
+    /// A new attempt begins.
+    pub(super) fn renew(&mut self, started: Instant) {
+        self.budget.renew(started);
+        self.limiter.forget_refusals();
+    }
+
+    /// What a host function works on; every host function comes through here, so here they are counted.
+    ///
+    /// Nothing can be refused here: where the limit is passed, ticks are made, at which the guest ends. To the
+    /// guests beside it they are ticks like any other.
+    pub(super) fn host_call(&mut self) -> HostCall<'_> {
+        if self.budget.count_host_call()
+            && let Some(engine) = self.engine.upgrade()
+        {
+            (0..FIRST_TICK).for_each(|_| engine.increment_epoch());
+        }
+        HostCall { spec: &self.spec, logs: &self.logs, table: &mut self.table }
+    }
+}
+
+/// What a host function of our own works on.
+pub(super) struct HostCall<'a> {
+    pub(super) spec: &'a Spec,
+    pub(super) logs: &'a Sink,
+    pub(super) table: &'a mut ResourceTable,
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.host_call();
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}

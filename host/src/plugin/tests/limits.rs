@@ -1,0 +1,186 @@
+//! Limits end an attempt, and nothing else.
+
+use std::time::{Duration, Instant};
+
+use super::guest::{Guest, handle as guest, outputs};
+use super::*;
+
+/// Text in memory at 4096, 64 KiB long: the payload of each of `count` outputs from 131072.
+fn many(count: u32, payload: u32) -> Guest {
+    guest(&format!(
+        "(local.set $at (i32.const 131072))
+        (loop $next
+            (i32.store8 offset=36 (local.get $at) (i32.const 1))
+            (i32.store offset=40 (local.get $at) (i32.const 0))
+            (i32.store offset=44 (local.get $at) (i32.const {payload}))
+            (local.set $at (i32.add (local.get $at) (i32.const 48)))
+            (br_if $next (i32.lt_u (local.get $at) (i32.const {}))))
+        {}",
+        131_072 + 48 * count,
+        outputs(131_072, count)
+    ))
+}
+
+#[tokio::test]
+async fn too_many_outputs_fail_and_just_enough_do_not() {
+    let attempt = handle(&many(1000, 0), spec()).await;
+    assert_eq!(attempt.outcome.class(), Class::Done);
+    let attempt = handle(&many(1001, 0), spec()).await;
+    failed(&attempt, Class::ContractBroken, Code::TOO_MANY_OUTPUTS);
+}
+
+#[tokio::test]
+async fn outputs_over_their_bytes_fail_and_just_under_do_not() {
+    let mut spec = spec();
+    spec.limits.output_bytes = 640_000;
+    let attempt = handle(&many(10, 64_000), spec.clone()).await;
+    assert_eq!(attempt.outcome.class(), Class::Done);
+    assert_eq!(attempt.usage.output_bytes, 640_000);
+    let attempt = handle(&many(10, 64_001), spec).await;
+    failed(&attempt, Class::ContractBroken, Code::OUTPUT_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn outputs_that_share_their_bytes_cannot_fill_the_host() {
+    // 1000 times the same 256 KiB, which is all the memory of the guest.
+    let attempt = handle(&many(1000, 262_144), spec()).await;
+    let failure = failed(&attempt, Class::ContractBroken, Code::OUTPUT_TOO_LARGE);
+    assert!(failure.text.contains("memory"), "refused while it was lifted, not after: {failure:?}");
+}
+
+#[tokio::test]
+async fn an_endless_loop_ends_at_its_cpu_time() {
+    let mut spec = spec();
+    spec.limits.cpu_time = Duration::from_millis(30);
+    let attempt = handle(&guest("(loop $forever (br $forever))"), spec).await;
+    failed(&attempt, Class::TimedOut, Code::CPU_LIMIT);
+    assert!((30_000..1_000_000).contains(&attempt.usage.cpu_us), "{:?}", attempt.usage);
+}
+
+#[tokio::test]
+async fn an_endless_loop_ends_at_its_wall_time() {
+    let mut spec = spec();
+    spec.limits.wall_time = Duration::from_millis(30);
+    let attempt = handle(&guest("(loop $forever (br $forever))"), spec).await;
+    failed(&attempt, Class::TimedOut, Code::TIMEOUT);
+}
+
+#[tokio::test]
+async fn an_endless_loop_at_the_start_ends_too() {
+    let mut spec = spec();
+    spec.limits.cpu_time = Duration::from_millis(30);
+    let mut guest = guest("");
+    guest.items = "(func $start (loop $forever (br $forever))) (start $start)".into();
+    failed(&handle(&guest, spec).await, Class::TimedOut, Code::CPU_LIMIT);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_guest_that_runs_lets_others_run() {
+    let mut spec = spec();
+    spec.limits.wall_time = Duration::from_millis(200);
+    let plugin = plugin(&guest("(loop $forever (br $forever))"), spec);
+    let started = Instant::now();
+    let mut turns = 0;
+    let message = message();
+    let mut attempt = std::pin::pin!(plugin.handle(&message, 1));
+    while futures::poll!(&mut attempt).is_pending() {
+        turns += 1;
+        tokio::task::yield_now().await;
+    }
+    assert!(started.elapsed() >= Duration::from_millis(200));
+    // Two hundred ticks or so; far fewer on a machine that has too much to do.
+    assert!(turns >= 2, "{turns} turns");
+}
+
+#[tokio::test]
+async fn a_short_call_ends_in_its_first_poll() {
+    let plugin = plugin(&guest(""), spec());
+    let message = message();
+    // The first one starts the instance.
+    plugin.handle(&message, 1).await;
+    let ready = (0..1000).filter(|_| {
+        let mut attempt = std::pin::pin!(plugin.handle(&message, 1));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        attempt.as_mut().poll(&mut context).is_ready()
+    });
+    assert!(ready.count() > 900);
+}
+
+#[tokio::test]
+async fn instances_over_the_pool_are_the_hosts_fault() {
+    let engine = small_engine(1);
+    let mut spec = spec();
+    spec.limits.wall_time = Duration::from_millis(50);
+    let bytes = guest("(loop $forever (br $forever))").build();
+    let plugin = Plugin::load(&engine, &bytes, spec).unwrap();
+    let message = message();
+    let mut first = std::pin::pin!(plugin.handle(&message, 1));
+    assert!(futures::poll!(&mut first).is_pending(), "it holds the only slot");
+    failed(&plugin.handle(&message, 1).await, Class::HostFault, Code::PLUGIN_UNAVAILABLE);
+    failed(&first.await, Class::TimedOut, Code::TIMEOUT);
+    failed(&plugin.handle(&message, 1).await, Class::TimedOut, Code::TIMEOUT);
+}
+
+#[tokio::test]
+async fn a_plugin_that_nobody_calls_gives_up_its_slots() {
+    let engine = small_engine(1);
+    let load = || Plugin::load(&engine, &guest("").build(), spec()).unwrap();
+    let plugins = [load(), load()];
+    for _ in 0..3 {
+        for plugin in &plugins {
+            assert_eq!(plugin.handle(&message(), 1).await.outcome.class(), Class::Done);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_call_stack_is_as_deep_as_the_plugin_may_have_it() {
+    let mut recursion = guest("(call $deeper (i32.const 4000))");
+    recursion.items = "(func $deeper (param $depth i32)
+        (if (local.get $depth) (then (call $deeper (i32.sub (local.get $depth) (i32.const 1))) (global.set $sum
+            (i32.add (global.get $sum) (local.get $depth))))))
+        (global $sum (mut i32) (i32.const 0))"
+        .into();
+    let mut spec = spec();
+    spec.limits.stack = 1 << 20;
+    assert_eq!(handle(&recursion, spec.clone()).await.outcome.class(), Class::Done);
+    spec.limits.stack = 64 << 10;
+    failed(&handle(&recursion, spec).await, Class::Trapped, Code::TRAP_STACK_OVERFLOW);
+}
+
+#[tokio::test]
+async fn an_instance_is_used_as_often_as_it_may_be() {
+    // Traps at its third message.
+    let mut guest = guest(
+        "(global.set $count (i32.add (global.get $count) (i32.const 1)))
+        (if (i32.eq (global.get $count) (i32.const 3)) (then unreachable))",
+    );
+    guest.items = "(global $count (mut i32) (i32.const 0))".into();
+    let classes = |reuse| {
+        let plugin = plugin(&guest, Spec { reuse, ..spec() });
+        async move {
+            let mut classes = Vec::new();
+            for _ in 0..6 {
+                classes.push(plugin.handle(&message(), 1).await.outcome.class());
+            }
+            classes
+        }
+    };
+    use Class::{Done, Trapped};
+    assert_eq!(classes(1).await, [Done; 6]);
+    assert_eq!(classes(2).await, [Done; 6]);
+    assert_eq!(classes(3).await, [Done, Done, Trapped, Done, Done, Trapped]);
+}
+
+#[tokio::test]
+async fn an_instance_that_holds_on_to_its_memory_is_dropped() {
+    // 4 pages at first, 16 may be; 7 more at each message.
+    let mut spec = spec();
+    spec.limits.memory = 16 << 16;
+    let plugin = plugin(&guest("(drop (memory.grow (i32.const 7)))"), spec);
+    for _ in 0..5 {
+        let attempt = plugin.handle(&message(), 1).await;
+        assert_eq!(attempt.refused_growths, 0, "it is always a fresh one: 7 pages of 12 are over the mark");
+        assert_eq!(attempt.usage.memory_peak_bytes, 11 << 16);
+    }
+}

@@ -1,0 +1,41 @@
+//! Runs a guest to its end, or to the end of its time.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use tokio::time::{Sleep, sleep_until};
+
+use super::budget::Meter;
+use super::classify::Ending;
+
+/// Polls `call` until it ends or `wall_time` after `started` is over, and keeps `meter`.
+///
+/// A guest that runs is ended by the ticks, from within. The timer is for one that waits in a host call, where no
+/// tick reaches it; so there is none until the first poll has ended without a result, and a short call never
+/// pays for it.
+pub(super) async fn watch<T>(
+    mut call: Pin<&mut impl Future<Output = wasmtime::Result<T>>>,
+    meter: &Meter,
+    started: Instant,
+    wall_time: Duration,
+) -> Result<T, Ending> {
+    let mut timer: Option<Pin<Box<Sleep>>> = None;
+    std::future::poll_fn(|context| {
+        if timer.is_some() {
+            meter.poll_begins();
+        }
+        // Unwinding leaves the store in no known state: whoever owns it drops it.
+        match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context))) {
+            Err(panic) => Poll::Ready(Err(Ending::Panic(panic))),
+            Ok(Poll::Ready(result)) => Poll::Ready(result.map_err(Ending::Error)),
+            Ok(Poll::Pending) => {
+                meter.poll_ended(started.elapsed());
+                let timer = timer.get_or_insert_with(|| Box::pin(sleep_until((started + wall_time).into())));
+                timer.as_mut().poll(context).map(|()| Err(Ending::Overdue))
+            }
+        }
+    })
+    .await
+}

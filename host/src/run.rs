@@ -1,0 +1,170 @@
+//! Wires a configuration into a running host. The only floor that knows everything.
+
+mod brokers;
+mod health;
+mod plugins;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cofferdam_core::machine::Account;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use plugins::{load as load_plugins, spec as plugin_spec};
+
+use crate::admin::{Health, RouteHealth};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::exit::{Exit, Problem};
+use crate::flow::{Ending, Flow, Observer, Parts};
+use crate::sink::Sinks;
+use crate::telemetry::Telemetry;
+use crate::telemetry::metrics::{self, Exporter};
+
+pub use brokers::Brokers;
+
+/// What a host is given beside its configuration.
+#[derive(Default)]
+pub struct Options {
+    /// Makes an observer for a route, by its name.
+    pub observe: Option<Observe>,
+}
+
+/// Makes an observer for the route of this name.
+pub type Observe = Box<dyn Fn(&str) -> Box<dyn Observer>>;
+
+/// A host at work.
+pub struct Host {
+    flows: JoinSet<(Box<str>, Ending)>,
+    routes: Vec<Arc<RouteHealth>>,
+    brokers: Arc<Brokers>,
+    sinks: Sinks,
+    stop: CancellationToken,
+    admin: Option<health::Served>,
+    metrics: Exporter,
+    flush_limit: Duration,
+    /// Handlers run here. Last, so that it goes when nothing can need it any more.
+    guests: tokio::runtime::Runtime,
+}
+
+/// How a host ended.
+#[derive(Debug)]
+pub struct Report {
+    /// The sum over all routes.
+    pub account: Account,
+    /// Routes that stopped by themselves, and why.
+    pub stopped: Vec<(Box<str>, Box<str>)>,
+    /// Publications that were still on their way when the limit was over.
+    pub unflushed: usize,
+}
+
+impl Host {
+    /// Loads the plugins, connects to the brokers and starts every route.
+    ///
+    /// # Errors
+    /// Everything that keeps it from starting, as far as it can be found at once.
+    pub async fn start(config: &Config, options: Options) -> Result<Self, Vec<Problem>> {
+        let clock = Clock::set();
+        let plugins = plugins::load(config).await?;
+        let brokers = Arc::new(Brokers::connect(config).await?);
+        brokers.ensure_topics(config).await?;
+        let mut sources = Vec::with_capacity(config.routes.len());
+        for route in &config.routes {
+            sources.push(brokers.source(config, route, clock).await?);
+        }
+        let routes: Vec<_> = sources.iter().map(|(_, route)| Arc::clone(route)).collect();
+        let sinks = brokers.sinks(config, &routes).await?;
+        let guests = tokio::runtime::Builder::new_multi_thread()
+            .thread_name("guest")
+            .enable_time()
+            .build()
+            .map_err(|error| Problem::new(Exit::Unavailable, format!("no threads for handlers: {error}"), ""))?;
+        let metrics = metrics::install().map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
+        let health = Health::new();
+        let mut host = Self {
+            flows: JoinSet::new(),
+            routes: Vec::new(),
+            admin: None,
+            stop: CancellationToken::new(),
+            flush_limit: config.service.flush_limit,
+            brokers,
+            sinks,
+            metrics,
+            guests,
+        };
+        for ((source, route), configured) in sources.into_iter().zip(&config.routes) {
+            let parts = Parts {
+                telemetry: Telemetry::new(Arc::clone(&route)),
+                health: health.route(&route.name, clock.now()),
+                observer: options.observe.as_ref().map(|observe| observe(&route.name)),
+                route,
+                source,
+                sinks: host.sinks.clone(),
+                plugin: Arc::clone(&plugins[&configured.handler]),
+                guests: host.guests.handle().clone(),
+                clock,
+                drain_limit: config.service.drain_limit,
+            };
+            host.spawn(configured.name(), parts);
+        }
+        host.admin = health::serve(config, health, &host.metrics, &host.brokers).await?;
+        Ok(host)
+    }
+
+    fn spawn(&mut self, route: &str, parts: Parts) {
+        self.routes.push(Arc::clone(&parts.health));
+        let flow = Flow::new(parts);
+        let (name, stop) = (Box::from(route), self.stop.clone());
+        self.flows.spawn(async move { (name, flow.run(stop).await) });
+    }
+
+    /// How the routes are, in the order of the configuration.
+    pub fn routes(&self) -> &[Arc<RouteHealth>] {
+        &self.routes
+    }
+
+    /// Where its outputs go.
+    pub fn sinks(&self) -> &Sinks {
+        &self.sinks
+    }
+
+    /// Where the admin server listens.
+    pub fn admin(&self) -> Option<std::net::SocketAddr> {
+        self.admin.as_ref().map(health::Served::address)
+    }
+
+    /// The brokers it is connected to.
+    pub fn brokers(&self) -> &Arc<Brokers> {
+        &self.brokers
+    }
+
+    /// Cancelling it drains the host.
+    pub fn stopper(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Waits until every route has ended; one that stops by itself stops the others too.
+    pub async fn ended(mut self) -> Report {
+        let mut report = Report { account: Account::default(), stopped: Vec::new(), unflushed: 0 };
+        while let Some(ended) = self.flows.join_next().await {
+            match ended {
+                Ok((route, ending)) => {
+                    report.account += ending.account;
+                    report.stopped.extend(ending.stopped.map(|reason| (route, reason)));
+                }
+                Err(error) => report.stopped.push(("?".into(), format!("a route has panicked: {error}").into())),
+            }
+            if !report.stopped.is_empty() {
+                self.stop.cancel();
+            }
+        }
+        report.unflushed = self.sinks.flush(self.flush_limit).await;
+        if let Some(admin) = self.admin.take() {
+            admin.close().await;
+        }
+        // Dropping a runtime inside another is refused; nothing runs on it any more.
+        self.guests.shutdown_background();
+        report
+    }
+}

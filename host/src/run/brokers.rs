@@ -1,0 +1,213 @@
+//! The brokers that a configuration names, and what is made of them: topics, sinks, sources.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use cofferdam_core::output::Destination;
+use cofferdam_core::route::{DeadLetterRule, Route};
+
+use crate::aws;
+use crate::aws::queue::{Depth, Queue};
+use crate::clock::Clock;
+use crate::config::{self, Config, Kind, RouteConfig};
+use crate::exit::{Exit, Problem};
+use crate::kafka::topics::{self, Needed, Tier, Topics};
+use crate::sink::{self, Sinks};
+use crate::source::{self, Source};
+
+/// Connections to the brokers that a configuration names.
+pub struct Brokers {
+    client_id: String,
+    kafka: Option<Topics>,
+    sqs: Option<aws_sdk_sqs::Client>,
+}
+
+impl Brokers {
+    /// Makes the clients; asks no broker.
+    ///
+    /// # Errors
+    /// When a client cannot be made of the configuration.
+    pub async fn connect(config: &Config) -> Result<Self, Problem> {
+        let client_id = client_id(&config.service.name);
+        let kafka = config.kafka.as_ref().map(|kafka| {
+            let topics = topics::Config {
+                bootstrap_servers: kafka.bootstrap_servers.clone(),
+                client_id: format!("{client_id}-admin"),
+                properties: kafka.properties.0.clone(),
+            };
+            topics.build().map_err(|error| configuration("kafka.properties", &error))
+        });
+        let sqs = match &config.sqs {
+            Some(sqs) => Some(aws::client(sqs.region.as_deref(), sqs.endpoint.as_deref()).await),
+            None => None,
+        };
+        Ok(Self { client_id, kafka: kafka.transpose()?, sqs })
+    }
+
+    /// Sees to it that the topics are there: made where they may be, refused by name where not.
+    ///
+    /// # Errors
+    /// When Kafka cannot be asked, or topics are missing and are not to be made.
+    pub async fn ensure_topics(&self, config: &Config) -> Result<(), Problem> {
+        let Some(kafka) = &self.kafka else { return Ok(()) };
+        let needed: Vec<Needed> = needed(config);
+        let made = kafka.ensure(&needed, config.topics.create).await.map_err(|error| unreachable(&error))?;
+        if !made.is_empty() {
+            tracing::info!(topics = ?made, "made topics that were missing");
+        }
+        Ok(())
+    }
+
+    /// The topics that the configuration names and Kafka does not have.
+    ///
+    /// # Errors
+    /// When Kafka cannot be asked.
+    pub async fn missing_topics(&self, config: &Config) -> Result<Vec<Arc<str>>, Problem> {
+        let Some(kafka) = &self.kafka else { return Ok(Vec::new()) };
+        let names: Vec<Arc<str>> = needed(config).into_iter().map(|needed| needed.name).collect();
+        kafka.missing(&names).await.map_err(|error| unreachable(&error))
+    }
+
+    /// A queue and its attributes.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be asked.
+    pub async fn queue(&self, name: &str) -> Result<Queue, Problem> {
+        let client = self.sqs.as_ref().ok_or_else(|| without("sqs"))?;
+        Queue::resolve(client, name).await.map_err(|error| unreachable(&error))
+    }
+
+    /// How full a queue is.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be asked.
+    pub async fn depth(&self, queue: &str) -> Result<Depth, Problem> {
+        let client = self.sqs.as_ref().ok_or_else(|| without("sqs"))?;
+        aws::queue::depth(client, queue).await.map_err(|error| unreachable(&error))
+    }
+
+    /// Records in these topics, from the first that is kept to the last.
+    ///
+    /// # Errors
+    /// When Kafka cannot be asked.
+    pub async fn records(&self, topics: &[Arc<str>]) -> Result<u64, Problem> {
+        let kafka = self.kafka.as_ref().ok_or_else(|| without("kafka"))?;
+        kafka.records(topics).await.map_err(|error| unreachable(&error))
+    }
+
+    /// Everything that the routes write to.
+    ///
+    /// # Errors
+    /// When a sink cannot be made, or a queue is not there.
+    pub async fn sinks(&self, config: &Config, routes: &[Arc<Route>]) -> Result<Sinks, Problem> {
+        let kafka = config.kafka.as_ref().map(|kafka| {
+            let sink = sink::kafka::Config {
+                bootstrap_servers: kafka.bootstrap_servers.clone(),
+                client_id: format!("{}-producer", self.client_id),
+                properties: kafka.properties.0.clone(),
+            };
+            sink.build().map_err(|error| configuration("kafka.properties", &error))
+        });
+        let sqs = match &self.sqs {
+            Some(client) => {
+                let sink = sink::sqs::Config::new(client.clone());
+                let connected = sink::sqs::Sqs::connect(sink, queues(routes)).await;
+                Some(connected.map_err(|error| unreachable(&error))?)
+            }
+            None => None,
+        };
+        Ok(Sinks::new(kafka.transpose()?, sqs))
+    }
+
+    /// The source of a route, and the route with what only its source knows. Nothing is received before the first
+    /// grant.
+    ///
+    /// # Errors
+    /// When the client cannot be made, or the queue is not there.
+    pub async fn source(
+        &self,
+        config: &Config,
+        route: &RouteConfig,
+        clock: Clock,
+    ) -> Result<(Source, Arc<Route>), Problem> {
+        match &route.source {
+            config::Source::Kafka { topics, group } => {
+                let kafka = config.kafka.as_ref().ok_or_else(|| without("kafka"))?;
+                let core = Arc::new(route.route(None));
+                let source = source::kafka::Config {
+                    bootstrap_servers: kafka.bootstrap_servers.clone(),
+                    client_id: format!("{}-{}", self.client_id, route.name()),
+                    group: group.clone(),
+                    topics: topics.clone(),
+                    properties: kafka.properties.0.clone(),
+                    // The flow gives up within its own limit; the source waits a little longer than that.
+                    release_limit: core.release_limit + std::time::Duration::from_secs(5),
+                };
+                let source = source.build().map_err(|error| configuration(route.name(), &error))?;
+                Ok((Source::Kafka(source), core))
+            }
+            config::Source::Sqs { queue, lease, visibility_timeout: _, wait } => {
+                let client = self.sqs.clone().ok_or_else(|| without("sqs"))?;
+                let source = source::sqs::Config {
+                    lease: *lease,
+                    wait: *wait,
+                    patience: *wait + std::time::Duration::from_secs(2),
+                    ..source::sqs::Config::new(client, queue.clone(), clock)
+                };
+                let source = source::sqs::Sqs::connect(source).await.map_err(|error| unreachable(&error))?;
+                let core = Arc::new(route.route(source.queue().redrive.as_deref()));
+                Ok((Source::Sqs(source), core))
+            }
+        }
+    }
+}
+
+/// Unique for each process: service, host name, random suffix.
+fn client_id(service: &str) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() { "host" } else { host.trim() };
+    let suffix = uuid::Uuid::new_v4().simple().to_string();
+    format!("{service}-{host}-{}", &suffix[..8])
+}
+
+fn needed(config: &Config) -> Vec<Needed> {
+    let topics = config.kafka_topics().into_iter();
+    let needed = topics.map(|(name, kind)| Needed { name: name.into(), tier: tier(config, kind) });
+    needed.collect()
+}
+
+fn tier(config: &Config, kind: Kind) -> Tier {
+    match kind {
+        Kind::Standard => config.topics.standard.clone(),
+        Kind::Error => config.topics.error.clone(),
+    }
+}
+
+/// The queues that these routes write to.
+fn queues(routes: &[Arc<Route>]) -> BTreeSet<Arc<str>> {
+    let destinations = routes.iter().flat_map(|route| {
+        let outputs = route.outputs.values().map(|rule| &rule.destination);
+        let dead_letter = match &route.dead_letter {
+            DeadLetterRule::To(destination) => Some(destination),
+            DeadLetterRule::OwnTopic => None,
+        };
+        outputs.chain(dead_letter).chain(&route.errors)
+    });
+    let queues = destinations.filter_map(|destination| match destination {
+        Destination::Sqs(queue) => Some(Arc::clone(queue)),
+        Destination::Kafka(_) => None,
+    });
+    queues.collect()
+}
+
+fn configuration(place: &str, error: &dyn std::error::Error) -> Problem {
+    Problem::new(Exit::Configuration, error.to_string(), "").at(place)
+}
+
+fn unreachable(error: &dyn std::error::Error) -> Problem {
+    Problem::new(Exit::Unavailable, error.to_string(), "")
+}
+
+fn without(section: &str) -> Problem {
+    Problem::new(Exit::Configuration, format!("the section [{section}] is missing"), "")
+}

@@ -1,0 +1,114 @@
+//! The admin server, and what it asks the brokers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::Brokers;
+use crate::admin::{self, Admin, DeadLetters, Health, KafkaHealth, Probe, Probes, QueueHealth, SqsHealth};
+use crate::config::Config;
+use crate::exit::{Exit, Problem};
+use crate::telemetry::metrics::Exporter;
+
+/// The admin server at work.
+pub(super) struct Served {
+    address: SocketAddr,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Served {
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(super) async fn close(self) {
+        self.stop.cancel();
+        // It has no result; were it to panic, the process is at its end anyway.
+        let _ = self.task.await;
+    }
+}
+
+/// Starts the admin server where one is configured.
+pub(super) async fn serve(
+    config: &Config,
+    health: Arc<Health>,
+    metrics: &Exporter,
+    brokers: &Arc<Brokers>,
+) -> Result<Option<Served>, Problem> {
+    let Some(listen) = config.admin.listen else { return Ok(None) };
+    let probes = Probes {
+        health,
+        metrics: Arc::new(metrics.renderer()),
+        kafka: config.kafka.as_ref().map(|_| kafka(config, brokers)),
+        sqs: config.sqs.as_ref().map(|_| sqs(config, brokers)),
+    };
+    let bound = Admin::new(admin::Config { listen }, probes).bind().await.map_err(|error| {
+        let remedy = "choose another address in [admin] listen, or \"\" for none";
+        Problem::new(Exit::Unavailable, error.to_string(), remedy).at("admin.listen")
+    })?;
+    let (address, stop) = (bound.local_addr(), CancellationToken::new());
+    let task = tokio::spawn(bound.run(stop.clone().cancelled_owned()));
+    Ok(Some(Served { address, stop, task }))
+}
+
+fn kafka(config: &Config, brokers: &Arc<Brokers>) -> Probe<KafkaHealth> {
+    let expected: Vec<String> = config.kafka_topics().into_keys().collect();
+    let (config, brokers) = (config.clone(), Arc::clone(brokers));
+    Arc::new(move || {
+        let (config, brokers, expected) = (config.clone(), Arc::clone(&brokers), expected.clone());
+        async move {
+            match brokers.missing_topics(&config).await {
+                Ok(missing) => {
+                    let missing = missing.iter().map(ToString::to_string).collect();
+                    KafkaHealth { connected: true, expected, missing, error: None }
+                }
+                Err(problem) => {
+                    KafkaHealth { connected: false, expected, missing: Vec::new(), error: Some(problem.what) }
+                }
+            }
+        }
+        .boxed()
+    })
+}
+
+fn sqs(config: &Config, brokers: &Arc<Brokers>) -> Probe<SqsHealth> {
+    let (queues, brokers) = (config.sqs_queues(), Arc::clone(brokers));
+    Arc::new(move || {
+        let (queues, brokers) = (queues.clone(), Arc::clone(&brokers));
+        async move {
+            let mut health = SqsHealth { connected: true, queues: Vec::new(), error: None };
+            for queue in queues {
+                let one = queue_health(&brokers, queue).await;
+                if let Some(error) = &one.error {
+                    health.connected = false;
+                    health.error.get_or_insert(error.clone());
+                }
+                health.queues.push(one);
+            }
+            health
+        }
+        .boxed()
+    })
+}
+
+async fn queue_health(brokers: &Brokers, name: String) -> QueueHealth {
+    let empty = QueueHealth { name, available: None, in_flight: None, delayed: None, dead_letters: None, error: None };
+    let depth = match brokers.depth(&empty.name).await {
+        Ok(depth) => depth,
+        Err(problem) => return QueueHealth { error: Some(problem.what), ..empty },
+    };
+    let redrive = brokers.queue(&empty.name).await.ok().and_then(|queue| queue.redrive);
+    let dead_letters = match redrive {
+        Some(queue) => {
+            let available = brokers.depth(&queue).await.ok().map(|depth| depth.available);
+            Some(DeadLetters { queue: queue.to_string(), available })
+        }
+        None => None,
+    };
+    let (available, in_flight) = (Some(depth.available), Some(depth.in_flight));
+    QueueHealth { available, in_flight, delayed: Some(depth.delayed), dead_letters, ..empty }
+}

@@ -1,0 +1,178 @@
+//! Kafka as a sink: one producer for the whole process.
+//!
+//! A publication is durable when all in-sync replicas have it (`acks=all`), and its retries inside librdkafka leave no
+//! second copy (`enable.idempotence`). Nothing here waits: librdkafka queues, a thread of its own serves the answers,
+//! and each answer settles the ticket that travelled with the message.
+
+mod delivery;
+mod native;
+mod topic;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use cofferdam_core::event::Refusal;
+use cofferdam_core::outcome::Code;
+use cofferdam_core::output::{Destination, Publication};
+use rdkafka::ClientConfig;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::producer::{Producer, ThreadedProducer};
+
+use super::{Busy, Ticket};
+use crate::kafka::headers;
+use crate::kafka::properties;
+use delivery::{Context, Sent, refusal};
+use native::Outgoing;
+use topic::Topic;
+
+/// Time between two looks while a flush waits.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// What users may change, by property. Requirement K1, and:
+const DEFAULTS: &[(&str, &str)] = &[
+    ("compression.type", "snappy"),
+    ("linger.ms", "5"),
+    ("max.in.flight.requests.per.connection", "5"),
+    // A second bound behind the routes' own: the default is a gigabyte.
+    ("queue.buffering.max.kbytes", "131072"),
+];
+
+/// The producer of this process.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `host:port`, separated by commas.
+    pub bootstrap_servers: String,
+    /// Unique in this process.
+    pub client_id: String,
+    /// Any librdkafka property that is not in [`properties::OWNED`].
+    pub properties: BTreeMap<String, String>,
+}
+
+/// Why there is no producer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A property.
+    #[error(transparent)]
+    Properties(#[from] properties::Error),
+    /// librdkafka makes no producer of this.
+    #[error("no producer: {reason}")]
+    Client {
+        /// What librdkafka says.
+        reason: Box<str>,
+    },
+}
+
+/// The producer; clones share it.
+#[derive(Clone)]
+pub struct Kafka(Arc<Shared>);
+
+struct Shared {
+    producer: ThreadedProducer<Context>,
+    topics: RwLock<HashMap<Arc<str>, Arc<Topic>>>,
+}
+
+impl Config {
+    /// Makes the producer. Asks no broker: one that is down is waited for.
+    ///
+    /// # Errors
+    /// [`Error::Properties`], [`Error::Client`].
+    pub fn build(self) -> Result<Kafka, Error> {
+        let client = self.client()?;
+        let context = Context::new(client.clone());
+        let producer = ThreadedProducer::from_config_and_context(&client, context)
+            .map_err(|error| Error::Client { reason: error.to_string().into() })?;
+        Ok(Kafka(Arc::new(Shared { producer, topics: RwLock::default() })))
+    }
+
+    fn client(&self) -> Result<ClientConfig, properties::Error> {
+        let decided = [
+            ("bootstrap.servers", self.bootstrap_servers.as_str()),
+            ("client.id", &self.client_id),
+            ("acks", "all"),
+            ("enable.idempotence", "true"),
+        ];
+        properties::client(DEFAULTS, &self.properties, &decided)
+    }
+}
+
+impl Kafka {
+    /// Takes a publication to a Kafka topic on its way; never blocks. The ticket is settled when the broker has
+    /// answered: at the latest after `delivery.timeout.ms`, 5 minutes where nothing else was set.
+    ///
+    /// Too large or invalid for good is [`Refusal::Rejected`], all else [`Refusal::Unavailable`].
+    ///
+    /// # Errors
+    /// [`Busy`], with the ticket.
+    pub fn publish(&self, publication: &Publication, ticket: Ticket) -> Result<(), (Ticket, Busy)> {
+        let Destination::Kafka(name) = &publication.destination else {
+            let text = format!("{} is no topic", publication.destination);
+            ticket.settle(Err(Refusal::Rejected(Code::INTERNAL, text.into())));
+            return Ok(());
+        };
+        let Some(topic) = self.0.topic(name) else {
+            let text = format!("{name:?} is no name of a topic");
+            ticket.settle(Err(Refusal::Rejected(Code::INVALID_RESULT, text.into())));
+            return Ok(());
+        };
+        let outgoing = Outgoing {
+            topic: topic.native_name(),
+            key: publication.key.as_deref(),
+            payload: publication.payload.as_deref(),
+            timestamp_ms: publication.timestamp_ms,
+            headers: headers::Owned::of(&publication.headers),
+        };
+        let sent = Box::new(Sent::new(ticket, Arc::clone(&topic)));
+        match native::produce(&self.0.producer, outgoing, sent) {
+            Ok(()) => Ok(()),
+            Err((RDKafkaErrorCode::QueueFull, sent)) => Err((sent.into_ticket(), Busy)),
+            Err((code, sent)) => {
+                sent.into_ticket().settle(Err(refusal(code, name)));
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits until every publication has been answered, at most `limit`; returns how many have not been.
+    pub async fn flush(&self, limit: Duration) -> usize {
+        let until = Instant::now() + limit;
+        loop {
+            let outstanding = self.outstanding();
+            if outstanding == 0 || Instant::now() >= until {
+                return outstanding;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Publications on their way. Answers that are just being served may count twice.
+    pub fn outstanding(&self) -> usize {
+        let all = self.0.producer.in_flight_count() + self.0.producer.context().in_flight_alone();
+        usize::try_from(all).unwrap_or(0)
+    }
+
+    /// Why nothing can be published any more, where that is so: librdkafka has met an error from which an idempotent
+    /// producer does not recover. Every publication is [`Refusal::Unavailable`] from then on.
+    pub fn failure(&self) -> Option<Box<str>> {
+        self.0.producer.context().failure()
+    }
+}
+
+impl Shared {
+    fn topic(&self, name: &Arc<str>) -> Option<Arc<Topic>> {
+        if let Some(topic) = self.topics.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return Some(Arc::clone(topic));
+        }
+        let topic = Arc::new(Topic::new(name)?);
+        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(topics.entry(Arc::clone(name)).or_insert(topic)))
+    }
+}
+
+impl fmt::Debug for Kafka {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kafka").field("outstanding", &self.outstanding()).finish_non_exhaustive()
+    }
+}

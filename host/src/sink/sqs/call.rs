@@ -1,0 +1,79 @@
+//! The call that sends a batch, until each of its messages is settled.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use cofferdam_core::event::Refusal;
+use cofferdam_core::outcome::Code;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::aws::backoff::Backoff;
+use crate::aws::batch::answers;
+use crate::aws::fault::Fault;
+use crate::aws::queue::Queue;
+
+use super::sender::Job;
+
+/// How long a server may take for a batch.
+pub(super) const CALL_LIMIT: Duration = Duration::from_secs(10);
+
+/// Sends these messages, which are of different groups on a FIFO queue, and settles every ticket. What fails for
+/// now is tried again, alone with others that did, until its time is up.
+pub(super) async fn send(client: &Client, queue: &Queue, mut jobs: Vec<Job>) {
+    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+    loop {
+        let answers = call(client, queue, &jobs).await;
+        let now = Instant::now();
+        let mut again = Vec::new();
+        for (job, answer) in jobs.into_iter().zip(answers) {
+            match answer {
+                Ok(()) => job.ticket.settle(Ok(())),
+                Err(Fault::TooLarge(text)) => job.ticket.settle(Err(Refusal::Rejected(Code::OUTPUT_TOO_LARGE, text))),
+                Err(Fault::Invalid(text)) => job.ticket.settle(Err(Refusal::Rejected(Code::INVALID_RESULT, text))),
+                Err(Fault::Passing(text) | Fault::Gone(text)) if now >= job.until => {
+                    tracing::warn!(queue = %queue.name, reason = %text, "a message could not be sent in time");
+                    job.ticket.settle(Err(Refusal::Unavailable(text)));
+                }
+                Err(Fault::Passing(_) | Fault::Gone(_)) => again.push(job),
+            }
+        }
+        if again.is_empty() {
+            return;
+        }
+        jobs = again;
+        let wait = backoff.wait();
+        tracing::debug!(queue = %queue.name, messages = jobs.len(), ?wait, "messages are sent again");
+        sleep(wait).await;
+    }
+}
+
+async fn call(client: &Client, queue: &Queue, jobs: &[Job]) -> Vec<Result<(), Fault>> {
+    match once(client, queue, jobs).await {
+        Ok(answers) => answers,
+        // A batch refused as a whole, for its size or for one entry: which one it is shows when each goes alone.
+        Err(Fault::TooLarge(_) | Fault::Invalid(_)) if jobs.len() > 1 => {
+            let mut answers = Vec::with_capacity(jobs.len());
+            for job in jobs {
+                let answer = once(client, queue, std::slice::from_ref(job)).await;
+                answers.push(answer.and_then(|mut answers| answers.pop().unwrap_or(Err(Fault::unmentioned()))));
+            }
+            answers
+        }
+        Err(fault) => vec![Err(fault); jobs.len()],
+    }
+}
+
+async fn once(client: &Client, queue: &Queue, jobs: &[Job]) -> Result<Vec<Result<(), Fault>>, Fault> {
+    let entry = |(place, job): (usize, &Job)| {
+        let mut entry = job.entry.request.clone();
+        entry.id = place.to_string();
+        entry
+    };
+    let entries: Vec<_> = jobs.iter().enumerate().map(entry).collect();
+    let request = client.send_message_batch().queue_url(&*queue.url).set_entries(Some(entries));
+    let answer = timeout(CALL_LIMIT, request.send())
+        .await
+        .map_err(|_| Fault::Passing(format!("no answer within {CALL_LIMIT:?}").into()))?
+        .map_err(|error| Fault::of_call(&error))?;
+    Ok(answers(jobs.len(), answer.successful().iter().map(|entry| entry.id()), answer.failed()))
+}

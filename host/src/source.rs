@@ -1,0 +1,56 @@
+//! Where messages come from. A source turns what its broker says into the core's events and carries out the core's
+//! asks; it hands over only what it was granted.
+
+pub mod kafka;
+pub mod sqs;
+
+use cofferdam_core::action::Ask;
+use cofferdam_core::event::Event;
+
+/// The source of one route.
+pub enum Source {
+    /// A consumer of Kafka topics.
+    Kafka(kafka::Kafka),
+    /// An SQS queue.
+    Sqs(sqs::Sqs),
+}
+
+impl Source {
+    /// Takes up what the core asks; never waits.
+    pub fn ask(&mut self, ask: Ask) {
+        match self {
+            Self::Kafka(kafka) => kafka.ask(ask),
+            Self::Sqs(sqs) => sqs.ask(ask),
+        }
+    }
+
+    /// What happened next; `None` when the source has ended, and [`Source::close`] says why. Nothing is lost by dropping
+    /// the future.
+    pub async fn next(&mut self) -> Option<Event> {
+        match self {
+            Self::Kafka(kafka) => kafka.next().await,
+            Self::Sqs(sqs) => sqs.next().await,
+        }
+    }
+
+    /// Takes no more messages, and goes on carrying out asks: the beginning of a drain.
+    pub fn stop(&self) {
+        if let Self::Sqs(sqs) = self {
+            sqs.stop();
+        }
+    }
+
+    /// Carries out what was asked, leaves, and ends.
+    ///
+    /// # Errors
+    /// Why it had ended before, or did not end in time.
+    pub async fn close(self) -> Result<(), String> {
+        match self {
+            Self::Kafka(kafka) => kafka.close().await.map_err(|error| error.to_string()),
+            Self::Sqs(sqs) => {
+                sqs.close().await;
+                Ok(())
+            }
+        }
+    }
+}

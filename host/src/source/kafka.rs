@@ -1,0 +1,238 @@
+//! Kafka as a source: one consumer for each route.
+//!
+//! ```text
+//!            flow (async)                               reader (a thread of its own)
+//!   Kafka::ask ──► mailbox ─────────────────────────────► serve asks
+//!                                                         poll the main queue: rebalances, commits, errors
+//!   Kafka::next ◄── bounded channel ◄── outbox ◄────────── poll the partitions' queues, within the grant
+//! ```
+//!
+//! The reader is a thread because librdkafka wants its consumer polled, whatever the async workers do; and it never
+//! waits for the flow: what it cannot hand over now stays where it is, and the group's own business goes on.
+//!
+//! A partition that is paused is simply not read. librdkafka's own pause is not used: it throws away what was fetched.
+//! Its local queue is bounded, so the fetcher stops by itself when nobody reads.
+
+mod commits;
+mod committed;
+mod context;
+mod holding;
+mod lag;
+mod mailbox;
+mod queue;
+mod reader;
+mod rebalance;
+mod record;
+mod waker;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cofferdam_core::action::Ask;
+use cofferdam_core::event::Event;
+use rdkafka::ClientConfig;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::kafka::properties;
+use context::Context;
+use mailbox::Mailbox;
+use reader::Reader;
+use waker::Waker;
+
+/// Events that may wait for the flow. Records are bounded by the grant; this bounds the pieces they come in.
+const EVENTS: usize = 64;
+/// How long [`Kafka::close`] waits for the reader. The reader's own limit is shorter.
+const CLOSE_LIMIT: Duration = Duration::from_secs(15);
+
+/// What users may change, by property. Requirement K2, and:
+const DEFAULTS: &[(&str, &str)] = &[
+    ("max.poll.interval.ms", "1800000"),
+    ("session.timeout.ms", "45000"),
+    ("heartbeat.interval.ms", "15000"),
+    ("fetch.min.bytes", "1"),
+    ("fetch.wait.max.ms", "500"),
+    // Each partition has a local queue of its own, and these bound every one of them, not their sum. With 10,000
+    // records and 8 MiB a queue outlasts several fetches, and 64 partitions that lag stay within 512 MiB.
+    ("queued.min.messages", "10000"),
+    ("queued.max.messages.kbytes", "8192"),
+    // After a full queue the fetcher sleeps this long. The default, a second, halves the rate.
+    ("fetch.queue.backoff.ms", "10"),
+    // How soon a topic is found that appears later, or that newly matches an expression. The default is 5 minutes.
+    ("topic.metadata.refresh.interval.ms", "60000"),
+];
+
+/// One consumer.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `host:port`, separated by commas.
+    pub bootstrap_servers: String,
+    /// Unique in this process.
+    pub client_id: String,
+    /// The consumer group.
+    pub group: String,
+    /// Names, or regular expressions that begin with `^`; at least one.
+    pub topics: Vec<String>,
+    /// Any librdkafka property that is not in [`properties::OWNED`].
+    pub properties: BTreeMap<String, String>,
+    /// How long revoked partitions are kept for the flow to give them up. While they are kept, librdkafka fetches
+    /// nothing for the other partitions either, and the group waits. To be well below `max.poll.interval.ms`.
+    pub release_limit: Duration,
+}
+
+/// Why there is no consumer, or none any more.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A property.
+    #[error(transparent)]
+    Properties(#[from] properties::Error),
+    /// librdkafka makes no consumer of this.
+    #[error("no consumer for group `{group}`: {reason}")]
+    Client {
+        /// The group.
+        group: Box<str>,
+        /// What librdkafka or the operating system says.
+        reason: Box<str>,
+    },
+    /// No topics, or an expression that is none.
+    #[error("group `{group}` cannot subscribe to {topics:?}: {reason}")]
+    Subscription {
+        /// The group.
+        group: Box<str>,
+        /// As configured.
+        topics: Vec<String>,
+        /// What librdkafka says.
+        reason: Box<str>,
+    },
+    /// Nothing that librdkafka can recover from: the consumer has ended, its partitions are lost.
+    #[error("the consumer of group `{group}` has ended: {reason}")]
+    Fatal {
+        /// The group.
+        group: Box<str>,
+        /// What librdkafka says.
+        reason: Box<str>,
+    },
+    /// The reader did not end in time; it was left behind.
+    #[error("the consumer of group `{group}` did not leave within {limit:?}")]
+    NotClosed {
+        /// The group.
+        group: Box<str>,
+        /// How long it was waited for.
+        limit: Duration,
+    },
+}
+
+impl Config {
+    /// Makes the consumer, subscribes, and starts to read. Asks no broker: one that is down is waited for.
+    ///
+    /// # Errors
+    /// [`Error::Properties`], [`Error::Client`], [`Error::Subscription`].
+    pub fn build(self) -> Result<Kafka, Error> {
+        let group: Arc<str> = self.group.as_str().into();
+        let refused = |reason: String| Error::Client { group: group.as_ref().into(), reason: reason.into() };
+        let waker = Arc::new(Waker::default());
+        let context = Context::default();
+        let mut consumer = BaseConsumer::from_config_and_context(&self.client()?, context)
+            .map_err(|error| refused(error.to_string()))?;
+        let wakes = Arc::clone(&waker);
+        consumer.set_nonempty_callback(move || wakes.wake());
+        self.subscribe(&consumer)?;
+
+        let mailbox = Arc::new(Mailbox::new(Arc::clone(&waker)));
+        let (outlet, events) = mpsc::channel(EVENTS);
+        let (end, ended) = oneshot::channel();
+        let name = format!("kafka-{group}");
+        let read = {
+            let (group, mailbox) = (Arc::clone(&group), Arc::clone(&mailbox));
+            move || {
+                let reader = Reader::new(group, self.release_limit, consumer, waker, mailbox, outlet);
+                // Where nobody listens any more, nobody wants to know.
+                let _ = end.send(reader.run());
+            }
+        };
+        std::thread::Builder::new().name(name).spawn(read).map_err(|error| refused(format!("no thread: {error}")))?;
+        Ok(Kafka { group, events, mailbox, ended })
+    }
+
+    fn client(&self) -> Result<ClientConfig, properties::Error> {
+        let decided = [
+            ("bootstrap.servers", self.bootstrap_servers.as_str()),
+            ("client.id", &self.client_id),
+            ("group.id", &self.group),
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("auto.offset.reset", "earliest"),
+            ("partition.assignment.strategy", "cooperative-sticky"),
+            ("isolation.level", "read_committed"),
+        ];
+        properties::client(DEFAULTS, &self.properties, &decided)
+    }
+
+    fn subscribe(&self, consumer: &BaseConsumer<Context>) -> Result<(), Error> {
+        let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
+        let subscribed = match topics.is_empty() {
+            true => Err("no topics".to_owned()),
+            false => consumer.subscribe(&topics).map_err(|error| error.to_string()),
+        };
+        subscribed.map_err(|reason| Error::Subscription {
+            group: self.group.as_str().into(),
+            topics: self.topics.clone(),
+            reason: reason.into(),
+        })
+    }
+}
+
+/// A consumer at work. Dropped without [`close`](Kafka::close), it leaves the group in its own time.
+#[derive(Debug)]
+pub struct Kafka {
+    group: Arc<str>,
+    events: mpsc::Receiver<Event>,
+    mailbox: Arc<Mailbox>,
+    ended: oneshot::Receiver<Result<(), Error>>,
+}
+
+impl Kafka {
+    /// Leaves an ask for the reader; never blocks.
+    ///
+    /// Of grants and pauses only the sum and the last word are kept, of the rest each. Commits beyond 65,536 that wait
+    /// are answered with [`Event::CommitFailed`]. A commit of a partition that is not ours, or beyond what was handed
+    /// over of it, is answered so too. A commit that comes with [`Ask::GiveUp`] is answered like any other.
+    pub fn ask(&mut self, ask: Ask) {
+        self.mailbox.put(ask);
+    }
+
+    /// The next event; `None` when the consumer has ended, and [`close`](Kafka::close) says why. Can be dropped and
+    /// called again without loss.
+    ///
+    /// Every `Records` of a partition comes after its `Assigned` and before its `Revoked` or `Lost`. `Lost` follows
+    /// `Revoked` where the flow did not give the partition up within the limit. Where a topic is made anew or cut
+    /// short under our feet, its partition is lost and assigned again.
+    pub async fn next(&mut self) -> Option<Event> {
+        let event = self.events.recv().await;
+        self.mailbox.room();
+        event
+    }
+
+    /// Carries out what was asked, leaves the group, and ends the thread; at most 15 s.
+    ///
+    /// # Errors
+    /// [`Error::Fatal`] where the consumer had ended before, [`Error::NotClosed`].
+    pub async fn close(mut self) -> Result<(), Error> {
+        self.mailbox.close();
+        self.events.close();
+        let group = || self.group.as_ref().into();
+        match tokio::time::timeout(CLOSE_LIMIT, &mut self.ended).await {
+            Ok(Ok(ended)) => ended,
+            Ok(Err(_)) => Err(Error::Fatal { group: group(), reason: "its thread panicked".into() }),
+            Err(_) => Err(Error::NotClosed { group: group(), limit: CLOSE_LIMIT }),
+        }
+    }
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        self.mailbox.close();
+    }
+}

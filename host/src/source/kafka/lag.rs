@@ -1,0 +1,46 @@
+//! How far the group is behind.
+
+use std::ffi::CString;
+use std::time::Duration;
+
+use cofferdam_core::event::Partition;
+use metrics::Gauge;
+use rdkafka::bindings::rd_kafka_get_watermark_offsets;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::types::RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
+
+use super::context::Context;
+use super::holding::Holding;
+
+/// Time between two looks.
+pub(super) const INTERVAL: Duration = Duration::from_secs(5);
+
+/// The gauge of a partition.
+pub(super) fn gauge(group: &str, partition: &Partition) -> Gauge {
+    metrics::gauge!(
+        "consumer_lag",
+        "topic" => partition.topic.to_string(),
+        "consumer_group" => group.to_owned(),
+        "partition" => partition.number.to_string()
+    )
+}
+
+/// Sets the gauge: end of the log less what the group has committed.
+pub(super) fn report(consumer: &BaseConsumer<Context>, holding: &Holding) {
+    let Some((low, high)) = watermarks(consumer, &holding.partition) else { return };
+    let done = holding.committed.or(holding.position()).unwrap_or(low);
+    let lag = high.saturating_sub(done).max(0);
+    holding.lag.set(lag as f64);
+}
+
+/// Beginning and end of the log, as the last answer to a fetch told them; asks no broker. `None` before the first one.
+pub(super) fn watermarks(consumer: &BaseConsumer<Context>, partition: &Partition) -> Option<(i64, i64)> {
+    let topic = CString::new(&*partition.topic).ok()?;
+    let (mut low, mut high) = (-1, -1);
+    // SAFETY: the client and the name are alive, and the two numbers are ours.
+    let result = unsafe {
+        let client = consumer.client().native_ptr();
+        rd_kafka_get_watermark_offsets(client, topic.as_ptr(), partition.number, &mut low, &mut high)
+    };
+    (result == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some((low.max(0), high))
+}

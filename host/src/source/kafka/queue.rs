@@ -1,0 +1,142 @@
+//! The local queue of one partition, over librdkafka's C interface.
+//!
+//! The safe interface takes one message at a time, with two allocations and an event for each; the C interface hands
+//! over an array. The unsafe code of the source is here, in `record` and in `lag`.
+
+use std::collections::VecDeque;
+use std::ffi::{CString, c_void};
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cofferdam_core::event::Partition;
+use rdkafka::bindings::{
+    rd_kafka_consume_batch_queue, rd_kafka_message_destroy, rd_kafka_message_t, rd_kafka_queue_cb_event_enable,
+    rd_kafka_queue_destroy, rd_kafka_queue_forward, rd_kafka_queue_get_partition, rd_kafka_queue_t, rd_kafka_t,
+};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use super::context::Context;
+use super::waker::Waker;
+
+/// Messages taken from librdkafka at once, and handed over at once.
+pub(super) const BATCH: usize = 256;
+
+/// The queue of one partition, split off from the consumer's.
+pub(super) struct Queue {
+    /// Taken from librdkafka, not yet looked at. Each is ours to destroy.
+    taken: VecDeque<NonNull<rd_kafka_message_t>>,
+    native: NonNull<rd_kafka_queue_t>,
+    signal: Arc<Signal>,
+    /// Keeps librdkafka's client alive until queue and messages are destroyed.
+    _consumer: Arc<BaseConsumer<Context>>,
+}
+
+/// What librdkafka touches when the queue stops being empty.
+struct Signal {
+    ready: AtomicBool,
+    waker: Arc<Waker>,
+}
+
+impl Queue {
+    /// Splits it off. To be called before the partition is assigned: what was fetched earlier stays in the main queue.
+    /// `None` where librdkafka does not take the topic for one.
+    pub(super) fn split(
+        consumer: &Arc<BaseConsumer<Context>>,
+        partition: &Partition,
+        waker: &Arc<Waker>,
+    ) -> Option<Self> {
+        let topic = CString::new(&*partition.topic).ok()?;
+        let signal = Arc::new(Signal { ready: AtomicBool::new(true), waker: Arc::clone(waker) });
+        let client = consumer.client().native_ptr();
+        // SAFETY: the client is alive, and stays so until `drop` has given the queue back. The callback gets a pointer
+        // to the signal, which lives in an `Arc` of ours until `drop` has switched the callback off; librdkafka calls
+        // it, and switches it off, under the queue's lock.
+        let native = unsafe {
+            let native = NonNull::new(rd_kafka_queue_get_partition(client, topic.as_ptr(), partition.number))?;
+            rd_kafka_queue_forward(native.as_ptr(), ptr::null_mut());
+            let opaque = Arc::as_ptr(&signal).cast_mut().cast();
+            rd_kafka_queue_cb_event_enable(native.as_ptr(), Some(not_empty), opaque);
+            native
+        };
+        Some(Self { taken: VecDeque::with_capacity(BATCH), native, signal, _consumer: Arc::clone(consumer) })
+    }
+
+    /// The next message, where there is one; at most `room` are taken from librdkafka at once. Never blocks.
+    pub(super) fn next(&mut self, room: usize) -> Option<Message<'_>> {
+        if self.taken.is_empty() {
+            self.fill(room.min(BATCH));
+        }
+        let native = self.taken.pop_front()?;
+        Some(Message { native, _queue: self })
+    }
+
+    /// Puts back what [`next`](Queue::next) will give again. The message must be the one it gave last.
+    pub(super) fn look_again(&self) {
+        self.signal.ready.store(true, Ordering::Relaxed);
+    }
+
+    /// Throws away what was taken from librdkafka.
+    pub(super) fn clear(&mut self) {
+        for message in self.taken.drain(..) {
+            // SAFETY: it is ours, and gone from the queue.
+            unsafe { rd_kafka_message_destroy(message.as_ptr()) }
+        }
+    }
+
+    fn fill(&mut self, room: usize) {
+        // First the flag, then the look: what comes in between sets it again.
+        if room == 0 || !self.signal.ready.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        let mut batch = [ptr::null_mut(); BATCH];
+        // SAFETY: the queue is alive, and the array has room for as many as are asked for. Each message that comes is
+        // ours to destroy. A timeout of zero does not block.
+        let count = unsafe { rd_kafka_consume_batch_queue(self.native.as_ptr(), 0, batch.as_mut_ptr(), room) };
+        let count = usize::try_from(count).unwrap_or(0); // -1: an error, of which there is none here
+        if count == room {
+            self.look_again();
+        }
+        self.taken.extend(batch.iter().take(count).filter_map(|message| NonNull::new(*message)));
+    }
+}
+
+/// A message out of a [`Queue`]; its bytes are librdkafka's.
+pub(super) struct Message<'a> {
+    native: NonNull<rd_kafka_message_t>,
+    _queue: &'a Queue,
+}
+
+impl Message<'_> {
+    /// The message itself; its `err` tells whether it is one.
+    pub(super) fn native(&self) -> &rd_kafka_message_t {
+        // SAFETY: it is ours until `drop`, and nobody changes it.
+        unsafe { self.native.as_ref() }
+    }
+}
+
+impl Drop for Message<'_> {
+    fn drop(&mut self) {
+        // SAFETY: it is ours, and this is the only place that destroys a message that was given out.
+        unsafe { rd_kafka_message_destroy(self.native.as_ptr()) }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.clear();
+        // SAFETY: the queue is ours; after the first call librdkafka does not know the signal any more.
+        unsafe {
+            rd_kafka_queue_cb_event_enable(self.native.as_ptr(), None, ptr::null_mut());
+            rd_kafka_queue_destroy(self.native.as_ptr());
+        }
+    }
+}
+
+/// Called by librdkafka's threads, under the queue's lock: it must not call librdkafka, and does not.
+unsafe extern "C" fn not_empty(_: *mut rd_kafka_t, signal: *mut c_void) {
+    // SAFETY: see `split`.
+    let signal = unsafe { &*signal.cast::<Signal>() };
+    signal.ready.store(true, Ordering::Release);
+    signal.waker.wake();
+}

@@ -1,0 +1,294 @@
+//! What the group gives and takes.
+//!
+//! librdkafka waits until a rebalance is answered by a call to assign or unassign. Between the two the reader goes on
+//! with its rounds: it serves asks and commits, so that revoked partitions can be given up properly.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cofferdam_core::action::Position;
+use cofferdam_core::event::{Assignment, Event, Partition};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::Consumer;
+use rdkafka::error::RDKafkaErrorCode;
+
+use super::commits::{Purpose, transient};
+use super::committed::{Committed, committed};
+use super::context::{self, Occurrence};
+use super::holding::Holding;
+use super::lag;
+use super::queue::Queue;
+use super::reader::Reader;
+
+/// How long the group's committed metadata is asked for before partitions are taken without it.
+const METADATA_LIMIT: Duration = Duration::from_secs(60);
+/// How long a commit that met a rebalance waits before it is repeated.
+const REPEAT: Duration = Duration::from_millis(100);
+/// How long the last commits and the farewell to the group may take.
+const LEAVE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Rebalances in order; one is answered at a time.
+#[derive(Default)]
+pub(super) struct Rebalance {
+    pub(super) waiting: VecDeque<Occurrence>,
+    stage: Option<Stage>,
+}
+
+/// A rebalance that librdkafka waits to have answered.
+enum Stage {
+    Assigning { partitions: TopicPartitionList, until: Instant },
+    Releasing { partitions: TopicPartitionList, releases: BTreeMap<Partition, Release>, until: Instant },
+}
+
+/// How far a revoked partition is.
+enum Release {
+    /// The flow has not given it up.
+    Held,
+    /// Its last commit is to be sent.
+    Due { position: Position, at: Instant },
+    /// Its last commit is on its way.
+    Sent,
+    /// Nothing keeps it.
+    Settled,
+}
+
+impl Reader {
+    /// Takes the rebalance under way as far as it goes; `false` where it has to wait.
+    pub(super) fn step_rebalance(&mut self) -> bool {
+        let mut busy = false;
+        loop {
+            let finished = match &mut self.rebalance.stage {
+                None => match self.rebalance.waiting.pop_front() {
+                    Some(occurrence) => self.begin(occurrence),
+                    None => return busy,
+                },
+                Some(Stage::Assigning { .. }) => self.step_assigning(),
+                Some(Stage::Releasing { .. }) => self.step_releasing(),
+            };
+            if !finished {
+                return busy;
+            }
+            busy = true;
+        }
+    }
+
+    fn begin(&mut self, occurrence: Occurrence) -> bool {
+        let now = Instant::now();
+        match occurrence {
+            Occurrence::Assign(partitions) => {
+                self.rebalance.stage = Some(Stage::Assigning { partitions, until: now + METADATA_LIMIT });
+            }
+            Occurrence::Revoke { partitions, lost } => {
+                let ours: Vec<Partition> =
+                    names(&partitions).filter(|partition| self.held.get(partition).is_some()).collect();
+                for partition in &ours {
+                    if let Some(holding) = self.held.get_mut(partition) {
+                        holding.revoke();
+                    }
+                }
+                let what = if lost { "lost" } else { "revoked" };
+                tracing::info!(group = %self.group, what, partitions = %listed(&ours), "rebalance");
+                let releases = if lost { Vec::new() } else { ours.clone() };
+                let releases = releases.into_iter().map(|partition| (partition, Release::Held)).collect();
+                if lost {
+                    self.let_go(ours);
+                } else if !ours.is_empty() {
+                    self.outbox.push_back(Event::Revoked(ours));
+                }
+                self.rebalance.stage = Some(Stage::Releasing { partitions, releases, until: now + self.release_limit });
+            }
+            Occurrence::Commit(_) | Occurrence::Fatal(_) => {} // dealt with where they come in
+        }
+        true
+    }
+
+    fn step_assigning(&mut self) -> bool {
+        let Some(Stage::Assigning { partitions, until }) = self.rebalance.stage.take() else { return false };
+        let found = match committed(&self.consumer, &partitions) {
+            Ok(found) => found,
+            Err(error) if Instant::now() < until => {
+                tracing::debug!(group = %self.group, %error, "the committed offsets could not be read yet");
+                self.rebalance.stage = Some(Stage::Assigning { partitions, until });
+                return false;
+            }
+            Err(error) => {
+                // Finished work may be repeated, which is allowed; standing still for ever is not.
+                tracing::warn!(group = %self.group, %error, "partitions are read without what was committed with them");
+                Committed::unknown(partitions)
+            }
+        };
+        let mut assigned = Vec::new();
+        for (partition, offset, metadata) in found.partitions {
+            let Some(queue) = Queue::split(&self.consumer, &partition, &self.waker) else {
+                let reason = format!("{}/{} has no queue", partition.topic, partition.number);
+                self.fatal.get_or_insert(reason.into());
+                continue;
+            };
+            let gauge = lag::gauge(&self.group, &partition);
+            self.held.insert(Holding::new(partition.clone(), queue, offset, gauge));
+            assigned.push(Assignment { partition, metadata });
+        }
+        let listed = listed(assigned.iter().map(|assignment| &assignment.partition));
+        tracing::info!(group = %self.group, what = "assigned", partitions = %listed, "rebalance");
+        if !assigned.is_empty() {
+            self.outbox.push_back(Event::Assigned(assigned));
+        }
+        if let Err(error) = context::assign(&self.consumer, &found.list) {
+            self.fatal.get_or_insert(format!("the assignment was refused: {error}").into());
+        }
+        true
+    }
+
+    fn step_releasing(&mut self) -> bool {
+        let Some(Stage::Releasing { partitions, mut releases, until }) = self.rebalance.stage.take() else {
+            return false;
+        };
+        let now = Instant::now();
+        for release in releases.values_mut() {
+            if let Release::Due { position, at } = release
+                && *at <= now
+            {
+                let unsent = self.commits.send(&self.consumer, vec![position.clone()], Purpose::GiveUp);
+                *release = match unsent.into_iter().next() {
+                    Some(position) => Release::Due { position, at: now + REPEAT },
+                    None => Release::Sent,
+                };
+            }
+        }
+        let kept = |(partition, release): (&Partition, &Release)| {
+            !matches!(release, Release::Settled) || self.commits.under_way(partition)
+        };
+        if releases.iter().any(kept) && now < until && !self.consumer.assignment_lost() {
+            self.rebalance.stage = Some(Stage::Releasing { partitions, releases, until });
+            return false;
+        }
+        let (settled, late): (Vec<_>, Vec<_>) =
+            releases.into_iter().partition(|(_, release)| matches!(release, Release::Settled));
+        for (partition, _) in settled {
+            self.forget(&partition);
+        }
+        if !late.is_empty() {
+            let late: Vec<Partition> = late.into_iter().map(|(partition, _)| partition).collect();
+            tracing::warn!(group = %self.group, partitions = %listed(&late), "not given up in time, what ran is repeated");
+            self.let_go(late);
+        }
+        if let Err(error) = context::unassign(&self.consumer, &partitions) {
+            self.fatal.get_or_insert(format!("partitions could not be given back: {error}").into());
+        }
+        true
+    }
+
+    /// The flow is done with a revoked partition.
+    pub(super) fn give_up(&mut self, partition: &Partition, commit: Option<Position>) {
+        let commit = commit.filter(|position| {
+            let may = self.may_commit(position);
+            if !may {
+                tracing::error!(?position, "a commit beyond what was handed over is not sent");
+            }
+            may
+        });
+        let Some(Stage::Releasing { releases, .. }) = &mut self.rebalance.stage else { return };
+        if let Some(release @ Release::Held) = releases.get_mut(partition) {
+            *release = match commit {
+                Some(position) => Release::Due { position, at: Instant::now() },
+                None => Release::Settled,
+            };
+        }
+    }
+
+    /// The last commit of a partition was answered.
+    pub(super) fn give_up_answered(&mut self, position: Position, result: Result<(), RDKafkaErrorCode>) {
+        let Some(Stage::Releasing { releases, .. }) = &mut self.rebalance.stage else { return };
+        let Some(release) = releases.get_mut(&position.partition) else { return };
+        *release = match result {
+            Err(code) if transient(code) => Release::Due { position, at: Instant::now() + REPEAT },
+            Err(code) => {
+                tracing::warn!(group = %self.group, ?code, ?position, "the last commit failed, what it covers is repeated");
+                self.outbox.push_back(Event::CommitFailed(vec![position]));
+                Release::Settled
+            }
+            Ok(()) => {
+                self.outbox.push_back(Event::Committed(vec![position]));
+                Release::Settled
+            }
+        };
+    }
+
+    /// Nothing is held any more: librdkafka has come to its end.
+    pub(super) fn lose_all(&mut self) {
+        let all: Vec<Partition> = self.held.iter().map(|holding| holding.partition.clone()).collect();
+        self.let_go(all);
+    }
+
+    /// Carries out what was asked and leaves the group, within [`LEAVE_LIMIT`].
+    pub(super) fn leave(mut self) {
+        let until = Instant::now() + LEAVE_LIMIT;
+        while self.fatal.is_none() && Instant::now() < until {
+            let busy = self.settle();
+            if self.commits.is_empty() && !self.releases_due() {
+                break;
+            }
+            if !busy {
+                self.sleep();
+            }
+        }
+        self.consumer.context().leave();
+        // Whatever librdkafka still waits for is answered now; otherwise it would wait for ever.
+        let answered = match self.rebalance.stage.take() {
+            None => Ok(()),
+            Some(Stage::Assigning { .. }) => context::decline(&self.consumer),
+            Some(Stage::Releasing { partitions, .. }) => context::unassign(&self.consumer, &partitions),
+        };
+        if let Err(error) = answered {
+            tracing::debug!(group = %self.group, %error, "a rebalance while leaving was not answered");
+        }
+        for (_, holding) in self.held.take() {
+            holding.lag.set(0.0);
+        }
+        if let Err(error) = self.consumer.close_queue() {
+            tracing::warn!(group = %self.group, %error, "the group was not left properly");
+        }
+        while !self.consumer.closed() && Instant::now() < until {
+            if !self.poll() {
+                thread::park_timeout(Duration::from_millis(10));
+            }
+        }
+        tracing::info!(group = %self.group, what = "left", "rebalance");
+    }
+
+    fn releases_due(&self) -> bool {
+        let Some(Stage::Releasing { releases, .. }) = &self.rebalance.stage else { return false };
+        releases.values().any(|release| matches!(release, Release::Due { .. } | Release::Sent))
+    }
+
+    /// Partitions are gone without having been given up.
+    fn let_go(&mut self, partitions: Vec<Partition>) {
+        for partition in &partitions {
+            self.forget(partition);
+        }
+        if !partitions.is_empty() {
+            self.outbox.push_back(Event::Lost(partitions));
+        }
+    }
+
+    fn forget(&mut self, partition: &Partition) {
+        if let Some(holding) = self.held.remove(partition) {
+            // Somebody else counts it now.
+            holding.lag.set(0.0);
+        }
+    }
+}
+
+pub(super) fn names(list: &TopicPartitionList) -> impl Iterator<Item = Partition> {
+    let names = list.elements().into_iter();
+    names
+        .map(|element| Partition { topic: element.topic().into(), number: element.partition() })
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+fn listed<'a>(partitions: impl IntoIterator<Item = &'a Partition>) -> String {
+    let names: Vec<String> = partitions.into_iter().map(|it| format!("{}/{}", it.topic, it.number)).collect();
+    names.join(" ")
+}

@@ -1,0 +1,77 @@
+//! What all desks of a source share, and how they collect what they are asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use cofferdam_core::event::Event;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::aws::batch::MOST;
+use crate::aws::queue::Queue;
+use crate::clock::Clock;
+
+use super::delete::Deleting;
+
+/// How long a batch waits to become full.
+pub(super) const LINGER: Duration = Duration::from_millis(5);
+
+/// Most calls of one kind under way.
+pub(super) const CALLS: usize = 8;
+
+/// Where a source works.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) client: Client,
+    pub(super) queue: Arc<Queue>,
+    pub(super) clock: Clock,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) deleting: Arc<Deleting>,
+    /// Cancelled when the source closes: nobody needs its leases any longer.
+    pub(super) closing: CancellationToken,
+}
+
+impl Desk {
+    /// Tells the flow. Where the flow has gone, there is nobody to tell.
+    pub(super) async fn tell(&self, event: Event) {
+        let _ = self.events.send(event).await;
+    }
+}
+
+/// Up to ten asks, those that come within [`LINGER`] of the first; `None` when no more will come.
+pub(super) async fn gather<T>(asks: &mut mpsc::Receiver<T>) -> Option<Vec<T>> {
+    let mut batch = Vec::with_capacity(MOST);
+    if asks.recv_many(&mut batch, MOST).await == 0 {
+        return None;
+    }
+    let until = Instant::now() + LINGER;
+    while batch.len() < MOST {
+        let room = MOST - batch.len();
+        if !matches!(timeout_at(until, asks.recv_many(&mut batch, room)).await, Ok(1..)) {
+            break;
+        }
+    }
+    Some(batch)
+}
+
+/// Waits until another call may start.
+pub(super) async fn room(calls: &mut JoinSet<()>, most: usize) {
+    while calls.len() >= most {
+        calls.join_next().await;
+    }
+}
+
+/// Waits until every call has ended.
+pub(super) async fn finish(mut calls: JoinSet<()>) {
+    while calls.join_next().await.is_some() {}
+}
+
+/// A time in whole seconds as SQS takes it: rounded up, at most 12 hours.
+pub(super) fn whole_seconds(duration: Duration) -> i32 {
+    const MOST: u64 = 12 * 3600;
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    i32::try_from(seconds.min(MOST)).unwrap_or(i32::MAX)
+}

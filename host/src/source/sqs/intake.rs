@@ -1,0 +1,170 @@
+//! The long polls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cofferdam_core::event::{Event, Leased};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::aws::backoff::{Backoff, Seldom};
+use crate::aws::batch::MOST;
+use crate::aws::fault::Fault;
+
+use super::balance::{Balance, Share};
+use super::desk::Desk;
+use super::message::{SYSTEM, leased};
+use super::release::Release;
+
+/// How long a balance of less than a full poll waits for more: a poll per message would cost a call per message.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// Polls as long as there is room, and hands over what they bring, in the order in which they end.
+pub(super) struct Intake {
+    pub(super) desk: Arc<Desk>,
+    pub(super) balance: Arc<Balance>,
+    /// Where messages go that came after the end.
+    pub(super) unwanted: mpsc::Sender<Release>,
+    pub(super) stop: CancellationToken,
+    /// Seconds.
+    pub(super) lease: i32,
+    /// Seconds.
+    pub(super) wait: i32,
+    pub(super) pollers: usize,
+    pub(super) patience: Duration,
+}
+
+/// What a poll brought.
+struct Polled {
+    share: Share,
+    result: Result<Vec<Leased>, Fault>,
+}
+
+/// Whether the server answers.
+struct Weather {
+    backoff: Backoff,
+    /// No poll before, after a failed one.
+    pause: Option<Instant>,
+    seldom: Seldom,
+}
+
+impl Intake {
+    pub(super) async fn run(self) {
+        let mut polls = JoinSet::new();
+        let mut wanted = 1;
+        // Until when a small balance waits for more.
+        let mut gathered = None;
+        let mut weather = Weather {
+            backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(10)),
+            pause: None,
+            seldom: Seldom::default(),
+        };
+        loop {
+            let mut wake = None;
+            while polls.len() < wanted {
+                let now = Instant::now();
+                wake = weather.pause.filter(|pause| *pause > now);
+                if wake.is_some() {
+                    break;
+                }
+                let least = if gathered.is_some_and(|until| until <= now) { 1 } else { MOST as i32 };
+                if let Some(share) = self.balance.take(least) {
+                    gathered = None;
+                    polls.spawn(poll(self.desk.clone(), share, self.lease, self.wait));
+                } else if self.balance.is_empty() {
+                    gathered = None;
+                    break;
+                } else {
+                    wake = Some(*gathered.get_or_insert(now + GATHER));
+                    break;
+                }
+            }
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
+                Some(ended) = polls.join_next() => {
+                    // A poll that panicked keeps its share: better too few messages than too many.
+                    let Ok(polled) = ended else { continue };
+                    wanted = self.hand_over(polled, wanted, &mut weather).await;
+                }
+                () = self.balance.changed(), if polls.len() < wanted => {}
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+            }
+        }
+        self.end(polls).await;
+    }
+
+    /// Hands over what a poll brought; how many polls there should be from now on.
+    async fn hand_over(&self, polled: Polled, wanted: usize, weather: &mut Weather) -> usize {
+        let queue = &self.desk.queue.name;
+        let asked = polled.share.messages as usize;
+        match polled.result {
+            Ok(messages) => {
+                self.balance.settle(polled.share, messages.iter().map(|leased| leased.record.size()));
+                if weather.pause.take().is_some() {
+                    weather.backoff.reset();
+                    tracing::info!(%queue, "messages can be received again");
+                }
+                let count = messages.len();
+                if count > 0 {
+                    self.desk.tell(Event::Messages(messages)).await;
+                }
+                match count {
+                    0 => 1,
+                    full if full >= asked => (wanted + 1).min(self.pollers),
+                    _ => (wanted - 1).max(1),
+                }
+            }
+            Err(reason) => {
+                self.balance.settle(polled.share, std::iter::empty());
+                let wait = weather.backoff.wait();
+                weather.pause = Some(Instant::now() + wait);
+                if let Some(kept) = weather.seldom.say(Instant::now()) {
+                    tracing::warn!(%queue, %reason, again_in = ?wait, kept, "messages cannot be received");
+                }
+                1
+            }
+        }
+    }
+
+    /// Waits for the polls under way and sends back what they bring.
+    async fn end(&self, mut polls: JoinSet<Polled>) {
+        let until = Instant::now() + self.patience;
+        while let Ok(Some(ended)) = timeout_at(until, polls.join_next()).await {
+            let Ok(Polled { result: Ok(messages), .. }) = ended else { continue };
+            if !messages.is_empty() {
+                let receipts = messages.into_iter().map(|leased| leased.receipt).collect();
+                // Closed only where the whole source was dropped; then their leases end by themselves.
+                let _ = self.unwanted.send(Release::new(receipts, Duration::ZERO)).await;
+            }
+        }
+        if !polls.is_empty() {
+            tracing::info!(queue = %self.desk.queue.name, polls = polls.len(), "polls were abandoned: what they would have received comes back when its lease ends");
+        }
+        polls.shutdown().await;
+    }
+}
+
+async fn poll(desk: Arc<Desk>, share: Share, lease: i32, wait: i32) -> Polled {
+    // The lease starts when the server hands a message out, so counting from here errs on the safe side.
+    let until = desk.clock.now().after(Duration::from_secs(lease.unsigned_abs().into()));
+    let request = desk
+        .client
+        .receive_message()
+        .queue_url(&*desk.queue.url)
+        .max_number_of_messages(share.messages)
+        .visibility_timeout(lease)
+        .wait_time_seconds(wait)
+        .message_attribute_names("All")
+        .set_message_system_attribute_names(Some(SYSTEM.to_vec()));
+    let result = match request.send().await {
+        Ok(answer) => {
+            let messages = answer.messages.unwrap_or_default().into_iter();
+            Ok(messages.filter_map(|message| leased(message, &desk.queue.name, until)).collect())
+        }
+        Err(error) => Err(Fault::of_call(&error)),
+    };
+    Polled { share, result }
+}

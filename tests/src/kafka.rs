@@ -1,0 +1,209 @@
+//! Apache Kafka, and what a test does with it.
+
+mod broker;
+mod record;
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::producer::{FutureProducer, Producer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+pub use record::{Record, Stored};
+
+use crate::servers::Lease;
+use crate::{Need, unique, wait};
+
+/// How long one request to the broker may take on a busy machine.
+const REQUEST: Duration = Duration::from_secs(30);
+/// Records that wait for their acknowledgement at a time.
+const IN_FLIGHT: usize = 10_000;
+
+/// A broker that answers.
+pub struct Kafka {
+    bootstrap: String,
+    _lease: Option<Lease>,
+}
+
+/// What a group has committed for a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// Offset of the next record.
+    pub offset: i64,
+    /// The text that was committed with it.
+    pub metadata: String,
+}
+
+/// Apache Kafka 4.1.1, a single node, shared with all other tests; or the cluster that `KAFKA_BOOTSTRAP` names.
+///
+/// # Errors
+/// [`Need::Missing`] where there is none to be had, [`Need::Broken`] where it does not come up.
+pub fn kafka() -> Result<&'static Kafka, Need> {
+    static KAFKA: OnceLock<Result<Kafka, Need>> = OnceLock::new();
+    KAFKA.get_or_init(broker::find).as_ref().map_err(Need::clone)
+}
+
+impl Kafka {
+    /// `host:port`, for `bootstrap.servers`.
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// The beginning of a client's configuration: where the broker is, and nothing else.
+    pub fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.bootstrap);
+        config
+    }
+
+    /// Makes a topic of a unique name that begins with `stem`, and returns the name.
+    pub async fn topic(&self, stem: &str, partitions: i32) -> String {
+        let name = unique(stem);
+        self.create_topic(&name, partitions).await;
+        name
+    }
+
+    /// Makes a topic of exactly this name.
+    ///
+    /// # Panics
+    /// Where it exists.
+    pub async fn create_topic(&self, name: &str, partitions: i32) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().expect("an admin client can be made");
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let results = admin.create_topics([&topic], &AdminOptions::new()).await.expect("the broker answers");
+        for result in results {
+            result.unwrap_or_else(|(topic, error)| panic!("topic {topic}: {error}"));
+        }
+        wait::eventually(&format!("topic {name} has leaders"), REQUEST, async || {
+            let metadata = admin.inner().fetch_metadata(Some(name), REQUEST).ok()?;
+            let partitions_there = metadata.topics().first()?.partitions();
+            let led = partitions_there.iter().filter(|partition| partition.leader() >= 0).count();
+            (i32::try_from(led) == Ok(partitions)).then_some(())
+        })
+        .await;
+    }
+
+    /// Appends the records in this order (per partition) and returns partition and offset of each.
+    ///
+    /// # Panics
+    /// Where one is not acknowledged.
+    pub async fn produce(&self, topic: &str, records: impl IntoIterator<Item = Record>) -> Vec<(i32, i64)> {
+        let mut config = self.client();
+        config.set("enable.idempotence", "true").set("linger.ms", "1");
+        let producer: FutureProducer = config.create().expect("a producer can be made");
+        let records: Vec<Record> = records.into_iter().collect();
+        let mut positions = Vec::with_capacity(records.len());
+        for some in records.chunks(IN_FLIGHT) {
+            let send = |record: &Record| producer.send_result(record.to(topic)).map_err(|(error, _)| error);
+            let sent: Vec<_> = some.iter().map(send).collect();
+            for sent in sent {
+                let sent = sent.unwrap_or_else(|error| panic!("topic {topic}: {error}"));
+                let delivery = sent.await.expect("the producer lives until all is acknowledged");
+                let delivery = delivery.unwrap_or_else(|(error, _)| panic!("topic {topic}: {error}"));
+                positions.push((delivery.partition, delivery.offset));
+            }
+        }
+        positions
+    }
+
+    /// All records that stand in the topic now (committed ones, where transactions are used), by partition and offset.
+    ///
+    /// # Panics
+    /// Where the end is not reached in a minute.
+    pub async fn read_all(&self, topic: &str) -> Vec<Stored> {
+        let mut config = self.client();
+        config.set("group.id", unique("reader")).set("enable.auto.commit", "false").set("auto.offset.reset", "error");
+        config.set("isolation.level", "read_committed").set("enable.partition.eof", "true");
+        config.set("fetch.wait.max.ms", "10");
+        let topic = topic.to_owned();
+        blocking(move || read_to_the_end(&config, &topic)).await
+    }
+
+    /// The offset behind the last record of each partition.
+    pub async fn ends(&self, topic: &str) -> BTreeMap<i32, i64> {
+        let (config, topic) = (self.client(), topic.to_owned());
+        blocking(move || {
+            let consumer: BaseConsumer = config.create().expect("a consumer can be made");
+            let end = |partition| {
+                consumer.fetch_watermarks(&topic, partition, REQUEST).expect("the broker knows the partition").1
+            };
+            partitions(&consumer, &topic).into_iter().map(|partition| (partition, end(partition))).collect()
+        })
+        .await
+    }
+
+    /// What the group has committed, for each partition of the topic where it has.
+    pub async fn committed(&self, group: &str, topic: &str) -> BTreeMap<i32, Committed> {
+        let mut config = self.client();
+        config.set("group.id", group);
+        let topic = topic.to_owned();
+        blocking(move || {
+            let consumer: BaseConsumer = config.create().expect("a consumer can be made");
+            let mut asked = TopicPartitionList::new();
+            for partition in partitions(&consumer, &topic) {
+                asked.add_partition(&topic, partition);
+            }
+            let answer = consumer.committed_offsets(asked, REQUEST).expect("the broker knows the group's offsets");
+            let committed = answer.elements().into_iter().filter_map(|element| match element.offset() {
+                Offset::Offset(offset) => {
+                    Some((element.partition(), Committed { offset, metadata: element.metadata().to_owned() }))
+                }
+                _ => None,
+            });
+            committed.collect()
+        })
+        .await
+    }
+}
+
+fn read_to_the_end(config: &ClientConfig, topic: &str) -> Vec<Stored> {
+    let deadline = Instant::now() + 2 * REQUEST;
+    let consumer: BaseConsumer = config.create().expect("a consumer can be made");
+    let mut open = partitions(&consumer, topic);
+    let mut from_the_start = TopicPartitionList::new();
+    for partition in &open {
+        from_the_start.add_partition_offset(topic, *partition, Offset::Beginning).expect("the beginning is an offset");
+    }
+    consumer.assign(&from_the_start).expect("partitions that exist can be assigned");
+    let mut read = Vec::new();
+    while !open.is_empty() {
+        assert!(Instant::now() < deadline, "topic {topic}: no end of partitions {open:?} after {} records", read.len());
+        match consumer.poll(Duration::from_millis(100)) {
+            None => {}
+            Some(Ok(record)) => read.push(Stored::from(&record)),
+            Some(Err(KafkaError::PartitionEOF(partition))) => open.retain(|it| *it != partition),
+            Some(Err(error)) => panic!("topic {topic}: {error}"),
+        }
+    }
+    read.sort_by_key(|record| (record.partition, record.offset));
+    read
+}
+
+fn partitions(consumer: &BaseConsumer, topic: &str) -> Vec<i32> {
+    let metadata = consumer.fetch_metadata(Some(topic), REQUEST).expect("the broker answers");
+    let partitions: Vec<i32> = metadata.topics()[0].partitions().iter().map(|partition| partition.id()).collect();
+    assert!(!partitions.is_empty(), "there is no topic {topic}");
+    partitions
+}
+
+/// The clients of librdkafka wait by blocking; a test's event loop has other things to do.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(failure) => std::panic::resume_unwind(failure.into_panic()),
+    }
+}
+
+/// Whether a cluster answers at this address.
+fn answers(bootstrap: &str) -> bool {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap).set("log_level", "0");
+    let producer: FutureProducer = config.create().expect("a producer can be made");
+    let metadata = producer.client().fetch_metadata(None, Duration::from_secs(2));
+    metadata.is_ok_and(|metadata| !metadata.brokers().is_empty())
+}

@@ -1,0 +1,175 @@
+//! Real brokers on 127.0.0.1, one of each kind for all test processes of a target folder.
+//!
+//! The first process that needs a broker starts it under `keep.sh`, which ends it when nobody has used it for
+//! [`LINGER`]. Cargo runs one test file after the other, so the files share one broker without knowing of each other.
+//! Tests keep apart by names ([`crate::unique`]).
+
+mod means;
+
+use std::fs::{self, File, TryLockError};
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::Need;
+use crate::cargo;
+pub(crate) use means::Java;
+use means::Means;
+
+/// How long a broker stays when its last user is gone.
+const LINGER: Duration = Duration::from_secs(60);
+/// How long a broker may take until it answers, on a busy machine.
+const START: Duration = Duration::from_secs(120);
+/// How long another process may take to fetch and start the broker that this one waits for.
+const OTHERS: Duration = Duration::from_secs(900);
+/// Time between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// One kind of broker: what it is made of, how it is started, and how one sees that it is up.
+pub(crate) struct Server {
+    /// Name and version, as people say it.
+    pub(crate) title: &'static str,
+    /// Name and version, as a folder.
+    pub(crate) folder: &'static str,
+    /// Its jars and their dependencies, as `group:artifact:version`.
+    pub(crate) artifacts: &'static [&'static str],
+    /// Its image, where there is no Maven.
+    pub(crate) image: &'static str,
+    /// Writes its files and returns the arguments for `java` (memory, main class, files). May run `java` by itself.
+    pub(crate) java: fn(&Site, &Java) -> Result<Vec<String>, String>,
+    /// Writes its files and returns the arguments for `docker run` that stand before the image.
+    pub(crate) docker: fn(&Site) -> Result<Vec<String>, String>,
+    /// Whether it answers on this port.
+    pub(crate) answers: fn(u16) -> bool,
+}
+
+/// Where one running broker has its files and its ports.
+pub(crate) struct Site {
+    /// An empty folder, removed when the broker ends.
+    pub(crate) folder: PathBuf,
+    /// The port for clients.
+    pub(crate) port: u16,
+    /// A second port, for what the broker has to say to itself.
+    pub(crate) inner_port: u16,
+}
+
+/// The use of a broker; it lives while somebody holds this.
+pub(crate) struct Lease {
+    /// Where it listens, on 127.0.0.1.
+    pub(crate) port: u16,
+    _users: File,
+}
+
+/// Finds the broker running, or fetches and starts it.
+///
+/// # Errors
+/// [`Need::Missing`] where this machine has neither Java and Maven nor Docker, or cannot fetch; [`Need::Broken`] where
+/// the broker does not come up.
+pub(crate) fn lease(server: &Server) -> Result<Lease, Need> {
+    let home = cargo::target().join("brokers").join(server.folder);
+    let broken = |error: std::io::Error| Need::Broken(format!("{}: {}: {error}", server.title, home.display()));
+    fs::create_dir_all(&home).map_err(broken)?;
+    let users = open(&home.join("users")).map_err(broken)?;
+    let start = open(&home.join("start")).map_err(broken)?;
+    lock(&start).map_err(|error| Need::Broken(format!("{}: {error}", server.title)))?;
+    // From here on, until `start` is dropped, nobody else starts or ends this broker.
+    users.lock_shared().map_err(broken)?;
+    let running = fs::read_to_string(home.join("run")).ok().and_then(|run| run.split(' ').next()?.parse().ok());
+    if let Some(port) = running.filter(|port| (server.answers)(*port)) {
+        return Ok(Lease { port, _users: users });
+    }
+    let means = Means::find(server, &home)?;
+    let port = bring_up(server, &means, &home).map_err(|how| Need::Broken(format!("{}: {how}", server.title)))?;
+    Ok(Lease { port, _users: users })
+}
+
+/// Starts the broker and returns its port when it answers.
+fn bring_up(server: &Server, means: &Means, home: &Path) -> Result<u16, String> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let instance = format!("{now:x}-{}", std::process::id());
+    let [port, inner_port] = free_ports().map_err(|error| format!("no free port: {error}"))?;
+    let site = Site { folder: home.join(&instance), port, inner_port };
+    fs::create_dir_all(&site.folder).map_err(|error| error.to_string())?;
+    let command = means.command(server, &site)?;
+    let keeper = keep(home, &instance, &command).map_err(|error| format!("sh could not be started: {error}"))?;
+    until_it_answers(server, keeper, &site)?;
+    // Written aside and renamed, so that nobody reads half of it.
+    let aside = site.folder.join("run");
+    let written = fs::write(&aside, format!("{port} {instance}\n")).and_then(|()| fs::rename(&aside, home.join("run")));
+    written.map_err(|error| error.to_string())?;
+    Ok(port)
+}
+
+/// Starts the broker under the shell script that ends it when nobody uses it any more.
+fn keep(home: &Path, instance: &str, command: &[String]) -> std::io::Result<Child> {
+    use std::os::unix::process::CommandExt;
+    Command::new("sh")
+        .args(["-c", include_str!("servers/keep.sh"), "keep.sh"])
+        .arg(home)
+        .args([instance, &LINGER.as_secs().to_string()])
+        .args(command)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // Ctrl-C in the terminal is for the tests; the broker is for the next run.
+        .process_group(0)
+        .spawn()
+}
+
+fn until_it_answers(server: &Server, mut keeper: Child, site: &Site) -> Result<(), String> {
+    let deadline = Instant::now() + START;
+    loop {
+        if (server.answers)(site.port) {
+            return Ok(());
+        }
+        let ended = keeper.try_wait().map_err(|error| error.to_string())?.is_some();
+        if ended || Instant::now() > deadline {
+            let last = site.folder.with_file_name("last.log");
+            let log = if ended { last } else { site.folder.join("log") };
+            let said = fs::read_to_string(log).unwrap_or_default();
+            let state = if ended { "ended at once" } else { "does not answer" };
+            return Err(format!("it {state}; the end of its log:\n{}", tail(&said, 2000)));
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Ports that were free a moment ago; the broker binds them itself.
+fn free_ports() -> std::io::Result<[u16; 2]> {
+    let held = [TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?];
+    Ok([held[0].local_addr()?.port(), held[1].local_addr()?.port()])
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    File::options().create(true).append(true).open(path)
+}
+
+/// Takes the lock, waiting for other test processes; says so where that takes long.
+fn lock(file: &File) -> Result<(), String> {
+    let started = Instant::now();
+    let mut said = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(format!("no lock: {error}")),
+            Err(TryLockError::WouldBlock) if started.elapsed() > OTHERS => {
+                return Err(format!("another process has been starting it for {OTHERS:?}"));
+            }
+            Err(TryLockError::WouldBlock) => {}
+        }
+        if !said && started.elapsed() > Duration::from_secs(10) {
+            said = true;
+            let _ = writeln!(std::io::stderr(), "waiting for another test process that brings up a broker");
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// The last `bytes` of a text, from the next whole character on.
+fn tail(text: &str, bytes: usize) -> &str {
+    let from = text.len().saturating_sub(bytes);
+    let from = (from..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+    &text[from..]
+}

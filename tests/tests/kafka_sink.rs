@@ -1,0 +1,337 @@
+//! What the Kafka sink promises: durable is durable, and each publication is answered once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cofferdam::kafka::topics::{self, Needed, Tier};
+use cofferdam::sink::Ticket;
+use cofferdam::sink::kafka::{Config, Kafka};
+use cofferdam_core::event::{DeliveryId, Event, Refusal};
+use cofferdam_core::message::{Header, Kind};
+use cofferdam_core::outcome::Code;
+use cofferdam_core::output::{Destination, Publication};
+use tokio::sync::mpsc;
+
+/// How long an answer may take on a busy machine.
+const WAIT: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn what_is_published_stands_in_the_topic_byte_for_byte() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let topic = kafka.topic("sink-bytes", 1).await;
+    let mut bench = Bench::new(kafka.bootstrap(), &[]);
+    let header = |name: &'static str, value: Option<&'static [u8]>| Header {
+        name: name.as_bytes().into(),
+        value: value.map(Into::into),
+        kind: Kind::Bytes,
+    };
+    let headers =
+        vec![header("a", Some(b"1")), header("a", Some(&[0, 255])), header("n", None), header("e", Some(b""))];
+    let full = Publication {
+        key: Some(vec![0, 254].into()),
+        headers,
+        timestamp_ms: Some(1_700_000_000_123),
+        ..to(&topic, Some(b"payload"))
+    };
+    bench.publish(&full);
+    bench.publish(&Publication { key: Some("gone".into()), ..to(&topic, None) });
+    bench.publish(&Publication { key: Some("".into()), ..to(&topic, Some(b"")) });
+    assert_eq!(bench.answers(3).await, [Ok(()), Ok(()), Ok(())]);
+    assert_eq!(bench.sink.flush(WAIT).await, 0);
+
+    let stored = kafka.read_all(&topic).await;
+    assert_eq!(stored.len(), 3);
+    assert_eq!(stored[0].key.as_deref(), Some(&[0, 254][..]));
+    assert_eq!(stored[0].value.as_deref(), Some(&b"payload"[..]));
+    assert_eq!(stored[0].timestamp, 1_700_000_000_123);
+    let some = |name: &str, value: &[u8]| (name.to_owned(), Some(value.to_vec()));
+    let expected = [some("a", b"1"), some("a", &[0, 255]), ("n".to_owned(), None), some("e", b"")];
+    assert_eq!(stored[0].headers, expected);
+    assert_eq!((stored[1].key_text(), stored[1].value.as_deref()), ("gone", None), "a tombstone has no value");
+    assert!(stored[1].timestamp > 1_700_000_000_123, "without a timestamp it is the present");
+    assert_eq!((stored[2].key.as_deref(), stored[2].value.as_deref()), (Some(&b""[..]), Some(&b""[..])));
+}
+
+#[tokio::test]
+async fn header_names_that_are_no_text_survive_the_way_out_and_in() {
+    use cofferdam::source::kafka::Config as Source;
+    use cofferdam_core::action::Ask;
+
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let topic = kafka.topic("sink-names", 1).await;
+    let mut bench = Bench::new(kafka.bootstrap(), &[]);
+    let headers = vec![
+        Header { name: vec![0xff, 0xfe].into(), value: Some(vec![0xfd].into()), kind: Kind::Bytes },
+        Header { name: "".into(), value: None, kind: Kind::Bytes },
+    ];
+    bench.publish(&Publication { headers: headers.clone(), ..to(&topic, Some(b"x")) });
+    assert_eq!(bench.answers(1).await, [Ok(())]);
+
+    let source = Source {
+        bootstrap_servers: kafka.bootstrap().to_owned(),
+        client_id: kit::unique("test"),
+        group: kit::unique("group"),
+        topics: vec![topic],
+        properties: BTreeMap::new(),
+        release_limit: WAIT,
+    };
+    let mut source = source.build().unwrap();
+    source.ask(Ask::Grant { messages: 1, bytes: 1_000 });
+    let records = loop {
+        match tokio::time::timeout(WAIT, source.next()).await.unwrap().unwrap() {
+            Event::Records { records, .. } => break records,
+            _ => continue,
+        }
+    };
+    assert_eq!(records[0].headers, headers);
+    source.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_publication_of_two_megabytes_is_rejected_and_others_are_not() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let topic = kafka.topic("sink-large", 1).await;
+    let mut bench = Bench::new(kafka.bootstrap(), &[]);
+    bench.publish(&to(&topic, Some(b"before")));
+    bench.publish(&to(&topic, Some(&vec![b'x'; 2_000_000])));
+    bench.publish(&to(&topic, Some(b"after")));
+    let answers = bench.answers(3).await;
+    assert_eq!((&answers[0], &answers[2]), (&Ok(()), &Ok(())));
+    assert!(matches!(&answers[1], Err(Refusal::Rejected(code, _)) if *code == Code::OUTPUT_TOO_LARGE), "{answers:?}");
+    assert_eq!(kafka.read_all(&topic).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_large_for_the_topic_does_not_cost_the_publications_in_it() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let topic = kit::unique("sink-small-limit");
+    create(kafka, &topic, &[("max.message.bytes", "10000")]).await;
+    let mut bench = Bench::new(kafka.bootstrap(), &[("linger.ms", "500"), ("compression.type", "none")]);
+    for number in 0..100 {
+        // Each fits, all together do not; the one in the middle does not fit by itself.
+        let size = if number == 50 { 20_000 } else { 1_000 };
+        let headers = vec![Header::bytes("number", number.to_string())];
+        bench.publish(&Publication { headers, ..to(&topic, Some(&vec![b'x'; size])) });
+    }
+    let answers = bench.answers(100).await;
+    for (number, answer) in answers.iter().enumerate() {
+        match answer {
+            Ok(()) => assert_ne!(number, 50),
+            Err(Refusal::Rejected(code, _)) if *code == Code::OUTPUT_TOO_LARGE => assert_eq!(number, 50),
+            Err(refusal) => panic!("{number}: {refusal:?}"),
+        }
+    }
+    assert_eq!(bench.sink.flush(WAIT).await, 0);
+    let stored = kafka.read_all(&topic).await;
+    let mut numbers: Vec<usize> = stored.iter().map(|it| it.header("number").unwrap().parse().unwrap()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..100).filter(|number| *number != 50).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn without_a_broker_nothing_is_said_to_be_durable() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut bench = Bench::new(&nobody, &[("delivery.timeout.ms", "1500")]);
+    for _ in 0..10 {
+        bench.publish(&to("topic", Some(b"x")));
+    }
+    assert_eq!(bench.sink.flush(Duration::from_millis(10)).await, 10);
+    for answer in bench.answers(10).await {
+        assert!(matches!(answer, Err(Refusal::Unavailable(_))), "{answer:?}");
+    }
+    assert_eq!(bench.sink.flush(WAIT).await, 0);
+}
+
+#[tokio::test]
+async fn a_full_queue_gives_the_ticket_back() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut bench = Bench::new(&nobody, &[("queue.buffering.max.messages", "5")]);
+    for _ in 0..5 {
+        bench.publish(&to("topic", Some(b"x")));
+    }
+    let ticket = Ticket::new(bench.flow.clone(), DeliveryId::default(), 5);
+    let (ticket, _busy) = bench.sink.publish(&to("topic", Some(b"x")), ticket).unwrap_err();
+    assert_eq!(ticket.index(), 5);
+    ticket.settle(Ok(()));
+    assert_eq!(bench.next().await, (5, Ok(())));
+
+    // Whoever drops the sink learns what became of each.
+    let Bench { sink, mut events, .. } = bench;
+    tokio::task::spawn_blocking(move || drop(sink)).await.unwrap();
+    for _ in 0..5 {
+        let (_, answer) = answer(events.recv().await.unwrap());
+        assert!(matches!(answer, Err(Refusal::Unavailable(_))), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_stops_in_the_middle_costs_no_publication_that_was_said_to_be_durable() {
+    use rdkafka::consumer::{BaseConsumer, Consumer};
+    use rdkafka::message::Message;
+    use rdkafka::mocking::MockCluster;
+
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("topic", 1, 1).unwrap();
+    let bootstrap = cluster.bootstrap_servers();
+    let mut bench = Bench::new(&bootstrap, &[("delivery.timeout.ms", "2000"), ("linger.ms", "0")]);
+    let mut durable = Vec::new();
+    for number in 0..300 {
+        match number {
+            100 => cluster.broker_down(1).unwrap(),
+            200 => cluster.broker_up(1).unwrap(),
+            _ => {}
+        }
+        bench.publish(&to("topic", Some(number.to_string().as_bytes())));
+        if number == 99 || number == 199 {
+            // So that some are answered before, some fall into the gap, and the last come after it.
+            durable.extend(bench.answers(100).await.into_iter().enumerate().map(|(at, it)| (number - 99 + at, it)));
+        }
+    }
+    durable.extend(bench.answers(100).await.into_iter().enumerate().map(|(at, it)| (200 + at, it)));
+    let durable: Vec<String> =
+        durable.into_iter().filter(|(_, answer)| answer.is_ok()).map(|(number, _)| number.to_string()).collect();
+    assert!(durable.len() >= 200, "what was sent while the broker was up: {}", durable.len());
+    assert!(durable.len() < 300, "nothing can become durable without a broker");
+
+    let stored = tokio::task::spawn_blocking(move || {
+        let mut config = rdkafka::ClientConfig::new();
+        config.set("bootstrap.servers", bootstrap).set("group.id", "reader").set("enable.partition.eof", "true");
+        let consumer: BaseConsumer = config.create().unwrap();
+        let mut list = rdkafka::TopicPartitionList::new();
+        list.add_partition_offset("topic", 0, rdkafka::Offset::Beginning).unwrap();
+        consumer.assign(&list).unwrap();
+        let mut stored = Vec::new();
+        loop {
+            match consumer.poll(WAIT).expect("the end comes in time") {
+                Ok(record) => stored.push(String::from_utf8(record.payload().unwrap().to_vec()).unwrap()),
+                Err(_) => return stored, // the end of the partition
+            }
+        }
+    });
+    let stored = stored.await.unwrap();
+    assert!(durable.iter().all(|number| stored.contains(number)), "durable: {durable:?}\nstored: {stored:?}");
+}
+
+#[tokio::test]
+async fn missing_topics_are_named_and_made_as_their_tier_says() {
+    use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+    use rdkafka::client::DefaultClientContext;
+
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let there = kafka.topic("topics-there", 1).await;
+    let names: [Arc<str>; 3] = [there.into(), kit::unique("topics-work").into(), kit::unique("topics-dead").into()];
+    let topics = topics::Config {
+        bootstrap_servers: kafka.bootstrap().to_owned(),
+        client_id: kit::unique("test"),
+        properties: BTreeMap::new(),
+    };
+    let topics = topics.build().unwrap();
+    assert_eq!(topics.missing(&names).await.unwrap(), names[1..]);
+
+    let tiers = [Tier::standard(), Tier::standard(), Tier::error()];
+    let needed: Vec<Needed> =
+        names.iter().zip(tiers).map(|(name, tier)| Needed { name: Arc::clone(name), tier }).collect();
+    let refused = topics.ensure(&needed, false).await.unwrap_err();
+    assert!(matches!(&refused, topics::Error::Missing { names: missing } if missing.len() == 2), "{refused}");
+    assert_eq!(topics.ensure(&needed, true).await.unwrap().len(), 2);
+    kit::eventually("the topics are there", WAIT, async || {
+        topics.missing(&names).await.unwrap().is_empty().then_some(())
+    })
+    .await;
+    assert!(topics.ensure(&needed, false).await.unwrap().is_empty());
+
+    assert_eq!(kafka.ends(&names[1]).await.len(), 3);
+    assert_eq!(kafka.ends(&names[2]).await.len(), 1);
+    let admin: AdminClient<DefaultClientContext> = kafka.client().create().unwrap();
+    for (name, days) in [(&names[1], 7_u64), (&names[2], 30)] {
+        let asked = [ResourceSpecifier::Topic(name)];
+        let configs = admin.describe_configs(&asked, &AdminOptions::new()).await.unwrap();
+        let config = configs.into_iter().next().unwrap().unwrap();
+        let value = |name: &str| config.get(name).unwrap().value.clone().unwrap();
+        assert_eq!(value("retention.ms"), (days * 24 * 60 * 60 * 1_000).to_string());
+        assert_eq!(value("min.insync.replicas"), "1", "there is only one broker");
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_not_there_is_named() {
+    let topics = topics::Config {
+        bootstrap_servers: "127.0.0.1:1".to_owned(),
+        client_id: kit::unique("test"),
+        properties: BTreeMap::new(),
+    };
+    let refused = topics.build().unwrap().missing(&["t".into()]).await.unwrap_err();
+    assert!(refused.to_string().contains("127.0.0.1:1"), "{refused}");
+}
+
+fn to(topic: &str, payload: Option<&[u8]>) -> Publication {
+    Publication {
+        destination: Destination::Kafka(topic.into()),
+        key: None,
+        headers: Vec::new(),
+        payload: payload.map(|payload| payload.to_vec().into()),
+        timestamp_ms: None,
+        group: None,
+        deduplication: None,
+    }
+}
+
+async fn create(kafka: &kit::Kafka, topic: &str, settings: &[(&str, &str)]) {
+    use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+    use rdkafka::client::DefaultClientContext;
+    let admin: AdminClient<DefaultClientContext> = kafka.client().create().unwrap();
+    let new = NewTopic::new(topic, 1, TopicReplication::Fixed(1));
+    let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
+    admin.create_topics(&[new], &AdminOptions::new()).await.unwrap()[0].as_ref().unwrap();
+}
+
+/// A sink, and the channel its tickets speak into.
+struct Bench {
+    sink: Kafka,
+    flow: mpsc::Sender<Event>,
+    events: mpsc::Receiver<Event>,
+    published: u32,
+}
+
+impl Bench {
+    fn new(bootstrap: &str, properties: &[(&str, &str)]) -> Bench {
+        let properties = properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let config = Config {
+            bootstrap_servers: bootstrap.to_owned(),
+            client_id: kit::unique("test"),
+            properties: properties.collect(),
+        };
+        let (flow, events) = mpsc::channel(1_000);
+        Bench { sink: config.build().unwrap(), flow, events, published: 0 }
+    }
+
+    fn publish(&mut self, publication: &Publication) {
+        let ticket = Ticket::new(self.flow.clone(), DeliveryId::default(), self.published);
+        self.published += 1;
+        assert!(self.sink.publish(publication, ticket).is_ok(), "the queue is full");
+    }
+
+    async fn next(&mut self) -> (u32, Result<(), Refusal>) {
+        let event = tokio::time::timeout(WAIT, self.events.recv()).await.expect("an answer comes in time");
+        answer(event.expect("we hold a sender"))
+    }
+
+    /// The next answers in the order of their publications; each publication has one.
+    async fn answers(&mut self, count: usize) -> Vec<Result<(), Refusal>> {
+        let mut answers = BTreeMap::new();
+        for _ in 0..count {
+            let (index, answer) = self.next().await;
+            assert!(answers.insert(index, answer).is_none(), "publication {index} was answered twice");
+        }
+        answers.into_values().collect()
+    }
+}
+
+fn answer(event: Event) -> (u32, Result<(), Refusal>) {
+    match event {
+        Event::Durable { index, .. } => (index, Ok(())),
+        Event::NotDurable { index, refusal, .. } => (index, Err(refusal)),
+        other => panic!("no answer: {other:?}"),
+    }
+}
