@@ -228,11 +228,22 @@ impl Telemetry {
             Next::Hold(wait) => (2, "hold", wait),
         };
         self.put_off[index].increment(1);
-        if !self.nacked.take(now) {
+        let wanted = match next {
+            Next::Defer(_) => tracing::enabled!(target: "cofferdam::delivery", tracing::Level::INFO),
+            Next::Retry(_) | Next::Hold(_) => tracing::enabled!(target: "cofferdam::delivery", tracing::Level::WARN),
+        };
+        // What nobody would see takes no room from what somebody does.
+        if !wanted || !self.nacked.take(now) {
             return;
         }
+        let mut context = self.context(delivery);
+        if matches!(next, Next::Retry(_)) {
+            // The machine counts the next one already; the line is about the one that failed.
+            context.attempt = context.attempt.saturating_sub(1);
+        }
+        let held = matches!(next, Next::Hold(_));
         let failure = match delivery.ended().map(|ended| &ended.outcome) {
-            Some(Outcome::Failed(failure)) if word != "hold" || failure.class == Class::HostFault => Some(&**failure),
+            Some(Outcome::Failed(failure)) if !held || failure.class == Class::HostFault => Some(&**failure),
             _ => None,
         };
         // Held without a fault in the attempt: what it leads to cannot be published.
@@ -241,7 +252,7 @@ impl Telemetry {
         let text = failure.map(|failure| context::shown(&failure.text));
         macro_rules! nacked {
             ($level:ident) => {
-                line!($level, "message_nacked", "a message goes on later", self.context(delivery), Some(now), {
+                line!($level, "message_nacked", "a message goes on later", context, Some(now), {
                     next = word,
                     wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
                     outcome = class.as_str(),
@@ -250,7 +261,10 @@ impl Telemetry {
                 })
             };
         }
-        if word == "defer" { nacked!(INFO) } else { nacked!(WARN) }
+        match next {
+            Next::Defer(_) => nacked!(INFO),
+            Next::Retry(_) | Next::Hold(_) => nacked!(WARN),
+        }
     }
 
     /// Which kind of destination does not take what the delivery leads to.

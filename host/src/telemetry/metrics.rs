@@ -200,6 +200,7 @@ mod tests {
         let line = "cofferdam_received_total{route=\"installed-twice\"} 3";
         assert!(second.render().contains(line), "{}", second.render());
         assert!(second.renderer()().contains(line));
+        assert!(second.render().contains("# HELP cofferdam_received_total receipts of messages"));
     }
 
     #[test]

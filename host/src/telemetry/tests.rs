@@ -324,6 +324,8 @@ fn a_message_that_goes_on_later_is_told_with_the_wait_and_the_reason() {
     assert_eq!(told("next"), ["defer", "retry", "hold", "hold"]);
     assert_eq!(told("level"), ["INFO", "WARN", "WARN", "WARN"]);
     assert_eq!(told("code"), ["NOT_YET", "RATE_LIMITED", "PLUGIN_UNAVAILABLE", "OUTPUT_UNAVAILABLE"]);
+    // A deferral is not counted; the attempt after the retry is the second.
+    assert_eq!(lines.iter().map(|line| line["attempt"].as_u64()).collect::<Vec<_>>(), [1, 1, 2, 2].map(Some));
     assert!(lines.iter().all(|line| line["wait_ms"].as_u64().is_some_and(|wait| wait > 0)), "{lines:?}");
 }
 
