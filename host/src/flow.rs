@@ -90,6 +90,8 @@ pub struct Flow {
     ended: mpsc::Receiver<workers::Batch>,
     tickets: mpsc::Sender<Event>,
     completions: mpsc::Receiver<Event>,
+    /// Attempts to hand over, all of one round together.
+    jobs: Vec<Job>,
     /// Publications that have not been handed to a sink, in order.
     outbox: VecDeque<(DeliveryId, u32)>,
     /// The ticket of the first in the outbox, where its sink had no room.
@@ -118,6 +120,7 @@ impl Flow {
             ended,
             tickets,
             completions,
+            jobs: Vec::new(),
             outbox: VecDeque::new(),
             turned_back: None,
             outstanding: 0,
@@ -135,10 +138,13 @@ impl Flow {
     pub async fn run(mut self, shutdown: CancellationToken) -> Ending {
         let mut completions = Vec::with_capacity(COMPLETIONS);
         let mut stopping = false;
+        // The first grant.
+        self.take_actions();
         // Says that the loop turns, also when nothing happens.
         let mut pulse = tokio::time::interval(SILENCE / 6);
         loop {
-            self.carry_out();
+            self.workers.hand_over(std::mem::take(&mut self.jobs));
+            self.publish();
             self.report(stopping);
             if self.drained {
                 break;
@@ -154,7 +160,14 @@ impl Flow {
                 }
                 count = self.completions.recv_many(&mut completions, COMPLETIONS) => {
                     self.outstanding -= count;
-                    completions.drain(..).for_each(|event| self.tell(event));
+                    for event in completions.drain(..) {
+                        if let Event::Durable { delivery, index } = event
+                            && let Some(delivery) = self.machine.delivery(delivery)
+                        {
+                            self.telemetry.produced(delivery, index, self.clock.now());
+                        }
+                        self.tell(event);
+                    }
                 }
                 Some(batch) = self.ended.recv() => {
                     for (delivery, ended) in batch {
@@ -190,16 +203,20 @@ impl Flow {
         Ending { account: *self.machine.account(), stopped: self.stopped }
     }
 
+    /// Tells the machine what happened, and takes in what it wants. Each event for itself: a delivery that has ended can
+    /// be looked at until the next.
     fn tell(&mut self, event: Event) {
         let now = self.clock.now();
         self.machine.handle(event, now);
+        self.take_actions();
     }
 
-    fn carry_out(&mut self) {
-        let mut jobs = Vec::new();
+    fn take_actions(&mut self) {
         while let Some(action) = self.machine.next_action() {
             match action {
-                Action::Handle(id) => jobs.extend(self.machine.delivery(id).map(|delivery| Job::new(id, delivery))),
+                Action::Handle(id) => {
+                    self.jobs.extend(self.machine.delivery(id).map(|delivery| Job::new(id, delivery)));
+                }
                 Action::Publish { delivery, index } => self.outbox.push_back((delivery, index)),
                 Action::Ask(ask) => self.source.ask(ask),
                 Action::Settled { delivery, fate } => self.settled(delivery, fate),
@@ -212,8 +229,6 @@ impl Flow {
                 Action::Drained => self.drained = true,
             }
         }
-        self.workers.hand_over(jobs);
-        self.publish();
     }
 
     /// Hands publications to the sinks, in order, as far as they have room.

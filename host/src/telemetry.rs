@@ -35,6 +35,8 @@
 //!
 //! | event | level | when |
 //! |---|---|---|
+//! | `message_produced` | debug | an output, dead letter or error event is durable; `destination` |
+//! | `consumer_lag` | debug | every 5 s, by the Kafka source; `lag` |
 //! | `message_consumed` | debug | an attempt has ended; `outcome`, `code`, `duration_ms` |
 //! | `message_acked` | debug | acknowledged; `status` is `done`, `ignored` or `duplicate` |
 //! | `message_nacked` | warn | not acknowledged; `next` is `retry`, `hold` or `abandoned`, with `wait_ms`, `outcome`, `code`, `text` |
@@ -202,6 +204,14 @@ impl Telemetry {
                 }
             }
         }
+    }
+
+    /// A publication of the delivery is durable.
+    pub fn produced(&self, delivery: &Delivery, index: u32, now: Time) {
+        let destination = || delivery.publication(index).map(|publication| publication.destination.to_string());
+        line!(DEBUG, "message_produced", "a publication is durable", self.context(delivery), Some(now), {
+            destination = destination(),
+        });
     }
 
     fn dead_lettered(&mut self, delivery: &Delivery, now: Time) {

@@ -6,6 +6,7 @@
 //! | [`sqs`](mod@sqs) | ElasticMQ: queues, messages in, messages out, counts |
 //! | [`gate`] | a way to a server that can be shut and opened again |
 //! | [`host`](mod@host) | the `cofferdam` binary as a child process |
+//! | [`probe`] | a route through a handler whose behaviour is chosen by the message |
 //! | [`guest`](mod@guest) | a crate of this workspace as a WebAssembly component |
 //! | `servers` | how the brokers are fetched, started, shared by test processes, and ended |
 //!
@@ -27,6 +28,7 @@ pub mod guest;
 pub mod host;
 pub mod kafka;
 pub mod need;
+pub mod probe;
 mod servers;
 pub mod sqs;
 pub mod wait;
@@ -36,6 +38,7 @@ pub use guest::guest;
 pub use host::{Ended, Host, host, run};
 pub use kafka::{Kafka, Record, Stored, kafka};
 pub use need::{Need, or_say_so, program};
+pub use probe::Probe;
 pub use rustix::process::Signal;
 pub use sqs::{Message, Queue, QueueSpec, Sqs, sqs};
 pub use wait::{eventually, unique};

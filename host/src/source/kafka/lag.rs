@@ -25,12 +25,22 @@ pub(super) fn gauge(group: &str, partition: &Partition) -> Gauge {
     )
 }
 
-/// Sets the gauge: end of the log less what the group has committed.
-pub(super) fn report(consumer: &BaseConsumer<Context>, holding: &Holding) {
+/// Sets the gauge and says so: end of the log less what the group has committed.
+pub(super) fn report(consumer: &BaseConsumer<Context>, group: &str, holding: &Holding) {
     let Some((low, high)) = watermarks(consumer, &holding.partition) else { return };
     let done = holding.committed.or(holding.position()).unwrap_or(low);
     let lag = high.saturating_sub(done).max(0);
     holding.lag.set(lag as f64);
+    let Partition { topic, number } = &holding.partition;
+    tracing::debug!(
+        target: "cofferdam::delivery",
+        event = "consumer_lag",
+        topic = &**topic,
+        partition = number,
+        consumer_group = group,
+        lag,
+        "how far the group is behind"
+    );
 }
 
 /// Beginning and end of the log, as the last answer to a fetch told them; asks no broker. `None` before the first one.

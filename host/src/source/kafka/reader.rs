@@ -98,7 +98,7 @@ impl Reader {
         busy |= self.hand_over();
         if Instant::now() >= self.next_report {
             self.next_report = Instant::now() + lag::INTERVAL;
-            self.held.iter().for_each(|holding| lag::report(&self.consumer, holding));
+            self.held.iter().for_each(|holding| lag::report(&self.consumer, &self.group, holding));
         }
         busy
     }

@@ -88,7 +88,7 @@ impl Reader {
                     }
                 }
                 let what = if lost { "lost" } else { "revoked" };
-                tracing::info!(group = %self.group, what, partitions = %listed(&ours), "rebalance");
+                tracing::debug!(group = %self.group, what, partitions = %listed(&ours), "rebalance");
                 let releases = if lost { Vec::new() } else { ours.clone() };
                 let releases = releases.into_iter().map(|partition| (partition, Release::Held)).collect();
                 if lost {
@@ -130,7 +130,7 @@ impl Reader {
             assigned.push(Assignment { partition, metadata });
         }
         let listed = listed(assigned.iter().map(|assignment| &assignment.partition));
-        tracing::info!(group = %self.group, what = "assigned", partitions = %listed, "rebalance");
+        tracing::debug!(group = %self.group, what = "assigned", partitions = %listed, "rebalance");
         if !assigned.is_empty() {
             self.outbox.push_back(Event::Assigned(assigned));
         }
@@ -254,7 +254,7 @@ impl Reader {
                 thread::park_timeout(Duration::from_millis(10));
             }
         }
-        tracing::info!(group = %self.group, what = "left", "rebalance");
+        tracing::debug!(group = %self.group, what = "left", "rebalance");
     }
 
     fn releases_due(&self) -> bool {

@@ -1,0 +1,74 @@
+//! The probe on a route of its own: a topic in, a topic out, and what the host is to do with failures.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::{Host, Kafka, Record, eventually, guest, run, unique};
+
+/// A route through the probe.
+#[derive(Debug)]
+pub struct Probe {
+    /// The topic that it reads.
+    pub input: String,
+    /// The topic that its output `out` goes to.
+    pub output: String,
+    /// Where its dead letters go.
+    pub dead_letters: String,
+    /// Where its error events go.
+    pub errors: String,
+    group: String,
+}
+
+impl Probe {
+    /// Makes its topics, the input with this many partitions.
+    pub async fn new(kafka: &Kafka, partitions: i32) -> Self {
+        let input = kafka.topic("probe-in", partitions).await;
+        let dead_letters = format!("{input}.dlq");
+        kafka.create_topic(&dead_letters, 1).await;
+        let (output, errors) = (kafka.topic("probe-out", 1).await, kafka.topic("probe-errors", 1).await);
+        Self { input, output, dead_letters, errors, group: unique("probe") }
+    }
+
+    /// Starts a host with this route; `more` is further lines of the route's table.
+    pub fn start(&self, kafka: &Kafka, more: &str) -> Host {
+        let Self { input, output, errors, group, .. } = self;
+        let (path, brokers) = (guest("probe"), kafka.bootstrap());
+        let path = path.display();
+        run(&format!(
+            r#"
+            service = {{ name = "probe" }}
+            kafka = {{ bootstrap_servers = "{brokers}" }}
+            admin = {{ listen = "" }}
+            [plugins.probe]
+            path = "{path}"
+            limits = {{ wall_time = "2s", cpu_time = "1s" }}
+            [[routes]]
+            name = "probe"
+            from = {{ kafka = ["{input}"], group = "{group}" }}
+            handler = "probe"
+            envelope = "raw"
+            errors = {{ kafka = "{errors}" }}
+            outputs = {{ out = {{ kafka = "{output}" }} }}
+            {more}
+            "#
+        ))
+        .start()
+    }
+
+    /// A message that asks the probe to do something.
+    pub fn ask(key: &str, what: &str, number: usize) -> Record {
+        Record::new(format!(r#"{{"do":"{what}","times":2,"number":{number}}}"#)).key(key)
+    }
+
+    /// The key and number of each output, once there are `count`.
+    pub async fn outputs(&self, kafka: &Kafka, count: usize, within: Duration) -> Vec<(String, u64)> {
+        let stored = eventually("the outputs are there", within, async || {
+            let stored = kafka.read_all(&self.output).await;
+            (stored.len() >= count).then_some(stored)
+        })
+        .await;
+        let number = |json: Value| json["number"].as_u64().expect("a number");
+        stored.iter().map(|record| (record.key_text().to_owned(), number(record.json()))).collect()
+    }
+}

@@ -1,0 +1,74 @@
+//! The two records of a failure, on Kafka: the original byte for byte with its reason beside it, and the error event.
+//! kcat, which shares nothing with the host, reads the first.
+
+use std::process::Command;
+use std::time::Duration;
+
+use kit::{Probe, Record, Signal};
+
+const WAIT: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_keeps_the_original_byte_for_byte_and_says_why() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let probe = Probe::new(kafka, 1).await;
+    let original = Record::new(&b"\xff\x00 no JSON"[..])
+        .key(&b"k\xfe"[..])
+        .header("tenant", "acme")
+        .header("tenant", &b"\xfd"[..])
+        .null_header("nothing")
+        .timestamp(1_700_000_000_123);
+    kafka.produce(&probe.input, [original, Record::tombstone("gone"), Probe::ask("p", "panic", 1)]).await;
+    let mut host = probe.start(kafka, r#"retry = { initial_delay = "100ms" }"#);
+    let letters = kit::eventually("the dead letters", WAIT, async || {
+        let letters = kafka.read_all(&probe.dead_letters).await;
+        (letters.len() == 3).then_some(letters)
+    })
+    .await;
+
+    let letter = letters.iter().find(|letter| letter.key.as_deref() == Some(b"k\xfe")).expect("the first");
+    assert_eq!(letter.value.as_deref(), Some(&b"\xff\x00 no JSON"[..]));
+    assert_eq!(letter.timestamp, 1_700_000_000_123);
+    let originals: Vec<_> = letter.headers.iter().take(3).cloned().collect();
+    let expected = [("tenant", Some(&b"acme"[..])), ("tenant", Some(&b"\xfd"[..])), ("nothing", None)];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)));
+    assert_eq!(originals, expected);
+    assert!(letter.headers[3..].iter().all(|(name, _)| name.starts_with("cofferdam-dlq-")), "{:?}", letter.headers);
+    assert_eq!(letter.header("cofferdam-dlq-outcome"), Some("permanent"));
+    assert_eq!(letter.header("cofferdam-dlq-code"), Some("VALIDATION_ERROR"));
+    assert_eq!(letter.header("cofferdam-dlq-source"), Some(&*probe.input));
+    assert_eq!(letter.header("cofferdam-dlq-position"), Some("0/0"));
+    let digest = letter.header("cofferdam-dlq-plugin-digest").expect("a digest");
+    assert!(digest.starts_with("sha256:"), "{digest}");
+
+    let gone = letters.iter().find(|letter| letter.key.as_deref() == Some(b"gone")).expect("the tombstone");
+    assert_eq!(gone.value, None, "a tombstone stays one");
+    let panicked = letters.iter().find(|letter| letter.key.as_deref() == Some(b"p")).expect("the panic");
+    assert_eq!(panicked.header("cofferdam-dlq-code"), Some("TRAP_UNREACHABLE"));
+    let attempts: serde_json::Value =
+        serde_json::from_str(panicked.header("cofferdam-dlq-attempts").expect("attempts")).expect("JSON");
+    assert_eq!(attempts.as_array().map(Vec::len), Some(2), "the same fault twice is permanent");
+    assert!(panicked.header("cofferdam-dlq-backtrace").is_some_and(|frames| frames.contains("panic")));
+
+    let events = kit::eventually("the error events", WAIT, async || {
+        let events = kafka.read_all(&probe.errors).await;
+        (events.len() == 3).then_some(events)
+    })
+    .await;
+    let event = events.iter().map(kit::Stored::json).find(|event| event["position"] == "0/0").expect("of the first");
+    assert_eq!(event["originalMessage"]["base64"], "/wAgbm8gSlNPTg==");
+    assert_eq!((&event["errorType"], &event["service"]), (&"VALIDATION_ERROR".into(), &"probe".into()));
+
+    if let Some(kcat) = kit::or_say_so(kit::program("kcat")) {
+        let read = Command::new(kcat)
+            .args(["-C", "-q", "-e", "-b", kafka.bootstrap(), "-t", &probe.dead_letters, "-f", "%h\n"])
+            .output()
+            .expect("kcat runs");
+        let headers = String::from_utf8_lossy(&read.stdout).into_owned();
+        assert!(headers.contains("cofferdam-dlq-outcome=permanent"), "{headers}");
+        assert!(headers.contains("nothing=NULL"), "{headers}");
+    }
+    host.signal(Signal::TERM);
+    let ended = host.wait(WAIT).await;
+    assert_eq!((ended.code(), &ended.account()["dead_lettered"]), (Some(0), &3.into()), "{:#?}", ended.stderr);
+}
