@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::Private;
 use super::super::read::Table;
+use crate::kafka::properties::owned;
 
 /// `[kafka]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,24 +23,24 @@ impl Kafka {
     }
 }
 
-/// Properties that decide whether a promise is kept, under all names that librdkafka has for them, with what to do
-/// instead.
-const OWNED: [(&str, &str); 14] = [
-    ("bootstrap.servers", "write bootstrap_servers in [kafka]"),
-    ("metadata.broker.list", "write bootstrap_servers in [kafka]"),
-    ("client.id", "leave it out: it is made of the service's name, the machine and a random part"),
-    ("group.id", "write group beside kafka in the from of the route"),
-    ("enable.auto.commit", "leave it out: an offset is committed when its message is settled"),
-    ("auto.commit.enable", "leave it out: an offset is committed when its message is settled"),
-    ("enable.auto.offset.store", "leave it out: an offset is committed when its message is settled"),
-    ("auto.offset.reset", "leave it out: a new group begins with the earliest record"),
-    ("partition.assignment.strategy", "leave it out: it is cooperative-sticky"),
-    ("isolation.level", "leave it out: records of open and aborted transactions are never read"),
-    ("acks", "leave it out: it is all"),
-    ("request.required.acks", "leave it out: it is all"),
-    ("enable.idempotence", "leave it out: it is true"),
-    ("transactional.id", "leave it out: the host uses no transactions in this version"),
-];
+/// What to do instead of setting a property that the host owns.
+fn instead(owned: &str) -> &'static str {
+    match owned {
+        "bootstrap.servers" => "write bootstrap_servers in [kafka]",
+        "client.id" => "leave it out: it is made of the service's name, the machine and a random part",
+        "group.id" => "write group beside kafka in the from of the route",
+        "enable.auto.commit" | "enable.auto.offset.store" => {
+            "leave it out: an offset is committed when its message is settled"
+        }
+        "auto.offset.reset" => "leave it out: a new group begins with the earliest record",
+        "partition.assignment.strategy" => "leave it out: it is cooperative-sticky",
+        "isolation.level" => "leave it out: records of open and aborted transactions are never read",
+        "acks" => "leave it out: it is all",
+        "enable.idempotence" => "leave it out: it is true",
+        "transactional.id" => "leave it out: the host uses no transactions in this version",
+        _ => "leave it out",
+    }
+}
 
 pub(in super::super) fn kafka(file: &Table<'_>) -> Option<Kafka> {
     file.get("kafka")?.table("[kafka]", |table| {
@@ -55,8 +56,8 @@ pub(in super::super) fn kafka(file: &Table<'_>) -> Option<Kafka> {
 fn own_properties(table: &Table<'_>) -> BTreeMap<String, String> {
     let mut properties = BTreeMap::new();
     for (name, value) in table.entries() {
-        match OWNED.iter().find(|(owned, _)| *owned == name) {
-            Some((_, instead)) => value.refuse("this property is set by the host itself", instead),
+        match owned(name) {
+            Some(owned) => value.refuse("this property is set by the host itself", instead(owned)),
             None => {
                 let Some(text) = value.scalar() else { continue };
                 properties.insert(name.to_owned(), text);
