@@ -65,6 +65,8 @@ pub struct Spec {
     pub config: BTreeMap<String, String>,
     /// Messages that one instance handles before it is dropped; 256. 0 and 1 mean a fresh one for each message.
     pub reuse: u32,
+    /// How old an instance may be when a message comes to it; without bound by default.
+    pub max_age: Duration,
     /// Instances that are kept for the next message, at most, about; 32. They count against those of the engine.
     pub idle: usize,
     /// The bucket of a key-value store that it was granted.
@@ -75,7 +77,7 @@ impl Spec {
     /// The defaults for a plugin called `name`, without configuration or grants.
     pub fn new(name: impl Into<Box<str>>) -> Self {
         let (limits, config) = Default::default();
-        Self { name: name.into(), limits, config, reuse: 256, idle: 32, keyvalue: None }
+        Self { name: name.into(), limits, config, reuse: 256, max_age: Duration::MAX, idle: 32, keyvalue: None }
     }
 }
 
@@ -156,7 +158,8 @@ impl Plugin {
         let borrowed = Borrowed::new(message);
         let headers = borrowed.headers();
         let parameter = borrowed.parameter(&headers, attempt);
-        let instance = self.idle.take().unwrap_or_else(|| Instance::new(&self.loaded));
+        let kept = self.idle.take().filter(|instance| instance.is_young(&self.loaded, started));
+        let instance = kept.unwrap_or_else(|| Instance::new(&self.loaded));
         match self.attempt(instance, parameter, started, Again::Perhaps).await {
             Some(attempt) => attempt,
             None => {

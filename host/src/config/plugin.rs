@@ -4,6 +4,7 @@ mod limits;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Private;
 use super::problem::Errors;
@@ -23,6 +24,8 @@ pub struct Plugin {
     pub limits: Limits,
     /// Messages that an instance handles before it is replaced, 1 to 1,000,000; 256. With 1 each message has its own.
     pub reuse: u32,
+    /// How old an instance may be when a message comes to it, 1 s to 30 days; without bound where there is none.
+    pub max_age: Option<Duration>,
     /// The namespace of the key-value store that it may use; none is granted without.
     pub keyvalue: Option<String>,
 }
@@ -58,9 +61,14 @@ fn plugin(table: &Table<'_>, folder: &Path) -> Plugin {
     let limits = table
         .get("limits")
         .and_then(|limits| limits.table("{ memory = \"64MiB\" }", |table| limits::limits(table, Limits::default())));
-    let reuse = table.get("instances").and_then(|instances| {
-        instances.table("{ reuse = 256 }", |table| table.get("reuse")?.integer(1..=1_000_000))?
+    let instances = table.get("instances").and_then(|instances| {
+        instances.table("{ reuse = 256, max_age = \"10m\" }", |table| {
+            let longest = Duration::from_secs(30 * 86_400);
+            let max_age = table.get("max_age").and_then(|value| value.duration(Duration::from_secs(1)..=longest));
+            (table.get("reuse").and_then(|value| value.integer(1..=1_000_000)), max_age)
+        })
     });
+    let (reuse, max_age) = instances.unwrap_or_default();
     let capabilities = table.get("capabilities");
     Plugin {
         path: folder.join(path.unwrap_or_default()),
@@ -68,6 +76,7 @@ fn plugin(table: &Table<'_>, folder: &Path) -> Plugin {
         config: Private(config.unwrap_or_default()),
         limits: limits.unwrap_or_default(),
         reuse: reuse.unwrap_or(256),
+        max_age,
         keyvalue: capabilities.and_then(|granted| keyvalue(&granted)),
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Instance {
     handle: Option<Handle<'static>>,
     meter: Arc<Meter>,
     uses: u32,
+    /// When its first attempt began.
+    since: Option<Instant>,
     /// The memory it may have to be kept for the next message, bytes.
     keep_below: usize,
 }
@@ -43,7 +45,7 @@ impl Instance {
         store.set_max_component_handles(RESOURCES);
         store.set_hostcall_fuel(copied_bytes(&plugin.spec.limits));
         store.epoch_deadline_callback(|store| Ok(store.data().budget.tick()?));
-        Self { store, handle: None, meter, uses: 0, keep_below: 0 }
+        Self { store, handle: None, meter, uses: 0, since: None, keep_below: 0 }
     }
 
     /// Has it handle one message. After an error it is good for [`Instance::circumstances`] only.
@@ -54,6 +56,7 @@ impl Instance {
         started: Instant,
     ) -> Result<Answer, Ending> {
         self.uses += 1;
+        self.since.get_or_insert(started);
         self.store.data_mut().renew(started);
         self.store.set_epoch_deadline(FIRST_TICK);
         let meter = Arc::clone(&self.meter);
@@ -88,6 +91,11 @@ impl Instance {
     /// was free when it had started, for some languages never give any back.
     pub(super) fn may_go_on(&self, plugin: &Loaded) -> bool {
         self.uses < plugin.spec.reuse && self.store.data().limiter.memory() <= self.keep_below
+    }
+
+    /// Whether it is young enough for an attempt that begins at `now`.
+    pub(super) fn is_young(&self, plugin: &Loaded, now: Instant) -> bool {
+        self.since.is_none_or(|since| now.saturating_duration_since(since) <= plugin.spec.max_age)
     }
 
     /// Whether the error is one that a fresh instance would not have had, in an attempt that has done nothing.

@@ -68,6 +68,7 @@ pub fn spec(name: &str, plugin: &config::Plugin, store: Option<&keyvalue::Store>
         limits: plugin.limits.clone(),
         config: plugin.config.0.clone(),
         reuse: plugin.reuse,
+        max_age: plugin.max_age.unwrap_or(std::time::Duration::MAX),
         keyvalue: bucket,
         ..Spec::new(name)
     }

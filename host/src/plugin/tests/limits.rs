@@ -149,15 +149,15 @@ async fn the_call_stack_is_as_deep_as_the_plugin_may_have_it() {
 }
 
 #[tokio::test]
-async fn an_instance_is_used_as_often_as_it_may_be() {
+async fn an_instance_is_used_as_often_and_as_long_as_it_may_be() {
     // Traps at its third message.
     let mut guest = guest(
         "(global.set $count (i32.add (global.get $count) (i32.const 1)))
         (if (i32.eq (global.get $count) (i32.const 3)) (then unreachable))",
     );
     guest.items = "(global $count (mut i32) (i32.const 0))".into();
-    let classes = |reuse| {
-        let plugin = plugin(&guest, Spec { reuse, ..spec() });
+    let classes = |reuse, max_age| {
+        let plugin = plugin(&guest, Spec { reuse, max_age, ..spec() });
         async move {
             let mut classes = Vec::new();
             for _ in 0..6 {
@@ -167,9 +167,10 @@ async fn an_instance_is_used_as_often_as_it_may_be() {
         }
     };
     use Class::{Done, Trapped};
-    assert_eq!(classes(1).await, [Done; 6]);
-    assert_eq!(classes(2).await, [Done; 6]);
-    assert_eq!(classes(3).await, [Done, Done, Trapped, Done, Done, Trapped]);
+    assert_eq!(classes(1, Duration::MAX).await, [Done; 6]);
+    assert_eq!(classes(2, Duration::MAX).await, [Done; 6]);
+    assert_eq!(classes(3, Duration::MAX).await, [Done, Done, Trapped, Done, Done, Trapped]);
+    assert_eq!(classes(3, Duration::ZERO).await, [Done; 6], "each is too old for a second message");
 }
 
 #[tokio::test]
