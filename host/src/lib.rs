@@ -1,12 +1,14 @@
 //! The host: Kafka and SQS in and out, and each message in a sandbox.
 //!
-//! From the top, each floor knowing only what is below it:
+//! From the top, each floor knowing only what is below it (a test reads the imports):
 //!
 //! ```text
-//! 4  cli · config · run · exit · signal · message_file     wiring: knows everything
-//! 3  flow                                                  drives the rules of `cofferdam_core`
-//! 2  source · sink · plugin · telemetry · admin            each knows the core and its own library
-//!    kafka · aws · embedded · clock                        what several of them share
+//! cli                                        the commands
+//! run                                        wires a configuration into a host
+//! config · flow                              the file, checked whole; drives the rules of `cofferdam_core`
+//! source · sink                              Kafka and SQS in and out
+//! kafka · aws · plugin · telemetry · admin · embedded
+//! clock · signal · exit · message_file
 //! ```
 
 pub mod admin;
