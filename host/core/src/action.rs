@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::{DeliveryId, Partition};
 
 /// Something to carry out. The driver brings back what came of it as an [`Event`](crate::event::Event).
@@ -103,7 +105,8 @@ pub struct Position {
 }
 
 /// How a delivery ended. Each receipt ends once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fate {
     /// Handled, its outputs durable, acknowledged.
     Done,

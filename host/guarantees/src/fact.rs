@@ -1,0 +1,148 @@
+//! What a history is made of.
+
+use cofferdam_core::action::Fate;
+use cofferdam_core::outcome::Class;
+use cofferdam_core::time::Time;
+use serde::{Deserialize, Serialize};
+
+/// The id of a record, the same whenever it is received: `topic/partition/offset`, or the SQS message id.
+pub type RecordId = Box<str>;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fact {
+    /// When, microseconds since the Unix epoch. All hosts of a history read clocks that agree.
+    pub at: Time,
+    /// Which process of a host it happened in, from 1; 0 is the world: brokers, producers, readers.
+    pub host: u32,
+    /// What.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened. The first group is said by the world, the second by a host, in the order in which it came about there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum What {
+    /// A record stands in the source, behind all that were produced before with the same lane.
+    Produced {
+        /// Which.
+        record: RecordId,
+        /// What it keeps its order with, across the whole source; `None` where it has no order.
+        lane: Option<Box<str>>,
+    },
+    /// The host of this fact was killed: what it had in memory is gone.
+    Killed,
+    /// An independent reader found this at the end of the history, in the order of its destination.
+    Found {
+        /// The record it comes from.
+        record: RecordId,
+        /// What was found.
+        effect: Effect,
+    },
+    /// At the end the record had not been acknowledged.
+    Outstanding {
+        /// Which.
+        record: RecordId,
+    },
+
+    /// A process of a host has begun.
+    Started,
+    /// These partitions are the host's from now on.
+    Assigned {
+        /// `topic/number` of each.
+        partitions: Vec<Box<str>>,
+    },
+    /// The host gave these partitions up, all that it will ever commit of them being with the broker.
+    GaveUp {
+        /// `topic/number` of each.
+        partitions: Vec<Box<str>>,
+    },
+    /// The host learnt that these partitions belong to somebody else.
+    Lost {
+        /// `topic/number` of each.
+        partitions: Vec<Box<str>>,
+    },
+    /// The host has these records in hand.
+    Received {
+        /// Which, in the order of their offsets or receipts.
+        records: Vec<RecordId>,
+    },
+    /// An attempt begins.
+    Handling {
+        /// On which record.
+        record: RecordId,
+        /// Its number, from 1.
+        attempt: u32,
+    },
+    /// An attempt has ended.
+    Handled {
+        /// On which record.
+        record: RecordId,
+        /// Its number, from 1.
+        attempt: u32,
+        /// How.
+        outcome: Class,
+        /// How many outputs it asks for.
+        outputs: u32,
+    },
+    /// A sink has made this durable.
+    Durable {
+        /// The record it comes from.
+        record: RecordId,
+        /// What.
+        effect: Effect,
+    },
+    /// A receipt of a record has come to its end.
+    Settled {
+        /// Which record.
+        record: RecordId,
+        /// How.
+        fate: Fate,
+    },
+    /// The host asks the broker to commit: every offset below is settled.
+    Commits {
+        /// `topic/number`.
+        partition: Box<str>,
+        /// The next offset to read.
+        offset: i64,
+        /// Offsets from there on that are settled too and that the commit says so of.
+        finished: Vec<i64>,
+    },
+    /// The broker has confirmed the commit.
+    Committed {
+        /// `topic/number`.
+        partition: Box<str>,
+        /// The next offset to read.
+        offset: i64,
+    },
+    /// The host asks the queue to delete the message.
+    Deletes {
+        /// Which.
+        record: RecordId,
+    },
+    /// The queue has deleted the message.
+    Deleted {
+        /// Which.
+        record: RecordId,
+    },
+    /// The host's lease on a message ran out or was taken.
+    LeaseLost {
+        /// Which.
+        record: RecordId,
+    },
+    /// The host ended by itself, with everything settled or handed back.
+    Stopped,
+}
+
+/// What comes of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// An output of a handler that ended well: its index.
+    Output(u32),
+    /// The original on its dead-letter destination.
+    DeadLetter,
+    /// The error event.
+    ErrorEvent,
+}
