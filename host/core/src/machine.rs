@@ -16,6 +16,7 @@
 mod account;
 mod acknowledge;
 mod attempt;
+mod audit;
 mod delivery;
 mod drain;
 mod intake;
@@ -36,7 +37,7 @@ pub use delivery::{Delivery, Trouble};
 use crate::action::{Action, Ask, Fate};
 use crate::event::{DeliveryId, Event};
 use crate::lanes::Lanes;
-use crate::route::Route;
+use crate::route::{Bounds, Route};
 use crate::time::Time;
 use delivery::State;
 use drain::Draining;
@@ -71,6 +72,15 @@ pub struct Machine {
     retired: Vec<DeliveryId>,
     account: Account,
     chance: fastrand::Rng,
+}
+
+/// What was handed out and not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Out {
+    /// Attempts that are with a worker, those of deliveries that no longer count among them.
+    pub attempts: usize,
+    /// Publications that are with a sink.
+    pub publications: usize,
 }
 
 impl Machine {
@@ -140,6 +150,23 @@ impl Machine {
     /// A delivery that an action names.
     pub fn delivery(&self, id: DeliveryId) -> Option<&Delivery> {
         self.deliveries.get(id)
+    }
+
+    /// All deliveries of which something is still here or out, also those that no longer count.
+    pub fn deliveries(&self) -> impl Iterator<Item = (DeliveryId, &Delivery)> {
+        self.deliveries.iter().filter(|(_, delivery)| delivery.state != State::Retired)
+    }
+
+    /// What counts against the route's bounds: messages received and not covered by a commit or gone from the queue,
+    /// and the bytes of the records in memory.
+    pub fn in_use(&self) -> Bounds {
+        self.intake.in_use()
+    }
+
+    /// What was handed out and not answered.
+    pub fn out(&self) -> Out {
+        let pending = self.deliveries.values().map(|delivery| delivery.pending as usize).sum();
+        Out { attempts: self.running as usize, publications: pending }
     }
 
     /// What has come and gone so far.
@@ -254,6 +281,3 @@ impl Machine {
         withdrawn
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -169,7 +169,8 @@ impl Delivery {
         self.publications.len()
     }
 
-    pub(super) fn size(&self) -> u64 {
+    /// Bytes that it counts for, by [`Record::size`].
+    pub fn size(&self) -> u64 {
         self.size
     }
 
@@ -180,7 +181,8 @@ impl Delivery {
         }
     }
 
-    pub(super) fn receipt(&self) -> Option<&Arc<str>> {
+    /// The handle of its receipt, where it came under a lease.
+    pub fn receipt(&self) -> Option<&Arc<str>> {
         match &self.tenure {
             Tenure::Offset { .. } => None,
             Tenure::Lease { receipt, .. } => Some(receipt),
@@ -188,7 +190,7 @@ impl Delivery {
     }
 
     /// Neither at its end nor forgotten.
-    pub(super) fn is_live(&self) -> bool {
+    pub fn is_live(&self) -> bool {
         !matches!(self.state, State::Forgotten | State::Retired)
     }
 

@@ -86,9 +86,8 @@ impl Intake {
         Some((messages, bytes))
     }
 
-    #[cfg(test)]
-    pub(super) fn in_flight(&self) -> (u32, u64) {
-        (self.open, self.held)
+    pub(super) fn in_use(&self) -> Bounds {
+        Bounds { messages: self.open, bytes: self.held }
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::world::{SECOND, World, failure, rejected, route, unavailable};
-use crate::action::{Fate, Next};
-use crate::outcome::{Class, Code, Failure};
-use crate::output::Publication;
-use crate::route::{Bounds, Route};
-use crate::verdict::{Policy, Unrouted};
+use cofferdam_core::action::{Fate, Next};
+use cofferdam_core::outcome::{Class, Code, Failure};
+use cofferdam_core::output::Publication;
+use cofferdam_core::route::{Bounds, Route};
+use cofferdam_core::verdict::{Policy, Unrouted};
+use cofferdam_guarantees::simulation::{SECOND, World, failure, rejected, route, unavailable};
 
 fn trap(frame: &str) -> Failure {
     Failure { backtrace: vec![frame.into()], ..failure(Class::Trapped) }
@@ -121,7 +121,7 @@ fn the_same_fault_twice_in_a_row_is_not_tried_a_third_time() {
     world.store_all();
     assert_eq!(world.witness.fates[0].1, Fate::DeadLettered);
     let dead = &world.witness.stored[0];
-    assert!(crate::message::text_header(&dead.headers, "cofferdam-dlq-text").unwrap().contains("same fault"));
+    assert!(cofferdam_core::message::text_header(&dead.headers, "cofferdam-dlq-text").unwrap().contains("same fault"));
 }
 
 #[test]
@@ -173,8 +173,8 @@ fn an_output_that_is_refused_for_ever_makes_the_record_a_dead_letter() {
     assert_eq!(names(&world.witness.stored), ["out", "dead", "errors"]);
     assert_eq!(world.witness.fates[0].1, Fate::DeadLettered);
     let dead = &world.witness.stored[1];
-    assert_eq!(crate::message::text_header(&dead.headers, "cofferdam-dlq-outcome"), Some("contract_broken"));
-    assert_eq!(crate::message::text_header(&dead.headers, "cofferdam-dlq-code"), Some("OUTPUT_TOO_LARGE"));
+    assert_eq!(cofferdam_core::message::text_header(&dead.headers, "cofferdam-dlq-outcome"), Some("contract_broken"));
+    assert_eq!(cofferdam_core::message::text_header(&dead.headers, "cofferdam-dlq-code"), Some("OUTPUT_TOO_LARGE"));
 }
 
 #[test]

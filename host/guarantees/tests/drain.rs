@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::world::{SECOND, World, failure, route, unavailable};
-use crate::action::Fate;
-use crate::outcome::Class;
+use cofferdam_core::action::Fate;
+use cofferdam_core::outcome::Class;
+use cofferdam_guarantees::simulation::{SECOND, World, failure, route, unavailable};
 
 fn fates(world: &World) -> Vec<(&str, Fate)> {
     world.witness.fates.iter().map(|(id, fate)| (&**id, *fate)).collect()
