@@ -148,15 +148,18 @@ impl World {
             strict: false,
             route: Arc::new(route),
         };
-        for at in 0..hosts {
-            let machine = world.new_machine();
-            world.processes += 1;
-            world.hosts.push(Host::new(machine, world.processes));
-            world.at = at;
-            world.started();
-        }
-        world.at = 0;
+        (0..hosts).for_each(|_| world.add_host());
         world
+    }
+
+    /// Another host starts.
+    pub fn add_host(&mut self) {
+        let machine = self.new_machine();
+        self.processes += 1;
+        self.hosts.push(Host::new(machine, self.processes));
+        let at = std::mem::replace(&mut self.at, self.hosts.len() - 1);
+        self.started();
+        self.at = at;
     }
 
     /// A world with one host that has this many partitions of the topic.

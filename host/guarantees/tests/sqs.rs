@@ -81,6 +81,22 @@ fn attempts_are_counted_through_releases_and_the_queue_is_believed_for_strangers
 }
 
 #[test]
+fn attempts_that_other_hosts_made_in_between_are_counted() {
+    let mut world = World::sqs();
+    world.add_host();
+    world.send(&["a"]);
+    for (host, attempt) in [(0, 1), (1, 2), (0, 3), (0, 4), (1, 5)] {
+        world.on(host).receive();
+        assert_eq!(world.attempt("m-0"), attempt);
+        world.fail("m-0", failure(Class::Retryable));
+        world.wait(60 * SECOND);
+    }
+    world.store_all();
+    world.answer_delete(true);
+    assert_eq!(fates(&world).last(), Some(&("m-0", Fate::DeadLettered)));
+}
+
+#[test]
 fn a_stranger_received_often_has_one_attempt_left() {
     let mut world = World::sqs();
     world.send(&["a"]);

@@ -23,7 +23,7 @@ impl Machine {
     pub(super) fn check_lease(&mut self, id: DeliveryId, now: Time) {
         let length = self.lease_length();
         let Some(delivery) = self.deliveries.get_mut(id).filter(|delivery| delivery.is_live()) else { return };
-        let Tenure::Lease { receipt, until, check, attempt_until } = &mut delivery.tenure else { return };
+        let Tenure::Lease { receipt, until, check, attempt_until, .. } = &mut delivery.tenure else { return };
         if now < *check {
             return;
         }
