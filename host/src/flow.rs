@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{RouteHealth, SILENCE, State};
 use crate::clock::Clock;
+use crate::journal::Journal;
 use crate::plugin::Plugin;
 use crate::sink::{Busy, Sinks, Ticket};
 use crate::source::Source;
@@ -60,6 +61,8 @@ pub struct Parts {
     pub health: Arc<RouteHealth>,
     /// Sees each delivery end or fail, for people who watch.
     pub observer: Option<Box<dyn Observer>>,
+    /// Takes down what happens.
+    pub journal: Journal,
     /// How long what runs may take to finish once the flow is told to stop.
     pub drain_limit: Duration,
 }
@@ -100,6 +103,7 @@ pub struct Flow {
     clock: Clock,
     telemetry: Telemetry,
     observer: Option<Box<dyn Observer>>,
+    journal: Journal,
     health: Arc<RouteHealth>,
     drain_limit: Duration,
     stopped: Option<Box<str>>,
@@ -127,6 +131,7 @@ impl Flow {
             clock: parts.clock,
             telemetry: parts.telemetry,
             observer: parts.observer,
+            journal: parts.journal,
             health: parts.health,
             drain_limit: parts.drain_limit,
             stopped: None,
@@ -143,6 +148,7 @@ impl Flow {
         // Says that the loop turns, also when nothing happens.
         let mut pulse = tokio::time::interval(SILENCE / 6);
         loop {
+            self.write_journal();
             self.workers.hand_over(std::mem::take(&mut self.jobs));
             self.publish();
             self.report(stopping);
@@ -207,12 +213,16 @@ impl Flow {
     /// be looked at until the next.
     fn tell(&mut self, event: Event) {
         let now = self.clock.now();
+        self.journal.heard(&event, &self.machine);
         self.machine.handle(event, now);
         self.take_actions();
     }
 
     fn take_actions(&mut self) {
         while let Some(action) = self.machine.next_action() {
+            if self.journal.takes(&action, &self.machine) {
+                self.write_journal();
+            }
             match action {
                 Action::Handle(id) => {
                     self.jobs.extend(self.machine.delivery(id).map(|delivery| Job::new(id, delivery)));
@@ -245,6 +255,13 @@ impl Flow {
             }
             self.outbox.pop_front();
             self.outstanding += 1;
+        }
+    }
+
+    /// What was taken down stands in the file before anything is done because of it.
+    fn write_journal(&mut self) {
+        if let Err(error) = self.journal.flush() {
+            self.stopped.get_or_insert_with(|| format!("the journal cannot be written: {error}").into());
         }
     }
 

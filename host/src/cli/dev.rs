@@ -45,7 +45,7 @@ pub(super) fn main(arguments: Arguments) -> Ended {
         // They live until the host has ended.
         let _brokers = start_brokers(&mut config, &input).await?;
         let observe = move |route: &str| Box::new(Lines { route: route.into(), json }) as Box<dyn Observer>;
-        let host = Host::start(&config, Options { observe: Some(Box::new(observe)) }).await?;
+        let host = Host::start(&config, Options { observe: Some(Box::new(observe)), ..Options::default() }).await?;
         if let Some(address) = host.admin() {
             eprintln!("status: http://{address}/");
         }

@@ -27,6 +27,8 @@ pub struct Delivery {
     /// The lane it is in; `None` once it has stepped aside, and where nothing keeps order.
     pub(super) lane: Option<LaneKey>,
     pub(super) publications: Vec<Publication>,
+    /// The publications are the dead letter and the error event.
+    pub(super) storing: bool,
     /// Publications handed out and not answered.
     pub(super) pending: u32,
     /// Publications to hand out again.
@@ -124,6 +126,7 @@ impl Delivery {
             state: State::Waiting,
             lane: None,
             publications: Vec::new(),
+            storing: false,
             pending: 0,
             refused: Vec::new(),
             holds: 0,
@@ -162,6 +165,11 @@ impl Delivery {
     /// What it leads to: the outputs, or the dead letter and then the error event.
     pub fn publication(&self, index: u32) -> Option<&Publication> {
         self.publications.get(index as usize)
+    }
+
+    /// Whether it leads to a dead letter and an error event, not to outputs.
+    pub fn is_stored_as_error(&self) -> bool {
+        self.storing
     }
 
     /// How many publications it leads to.

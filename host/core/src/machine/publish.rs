@@ -20,6 +20,7 @@ impl Machine {
         let count = u32::try_from(publications.len()).expect("the limit on outputs is far lower");
         let delivery = &mut self.deliveries[id];
         delivery.publications = publications;
+        delivery.storing = fate == Fate::DeadLettered;
         delivery.state = State::Publishing(fate);
         if count == 0 {
             self.settle(id, fate, now);
