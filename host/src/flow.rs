@@ -231,7 +231,10 @@ impl Flow {
                 Action::Ask(ask) => self.source.ask(ask),
                 Action::Settled { delivery, fate } => self.settled(delivery, fate),
                 Action::Troubled { delivery, next } => self.troubled(delivery, next),
+                Action::Record(_) | Action::Transact { .. } => unreachable!("the configuration refuses such routes"),
                 Action::Holding(holding) => self.telemetry.holding(holding),
+                Action::Circuit(circuit) => self.telemetry.circuit(circuit),
+                Action::Unreadable(partition) => self.telemetry.unreadable(&partition),
                 Action::Stop(reason) => {
                     self.telemetry.stopped(&reason);
                     self.stopped = Some(reason);

@@ -1,5 +1,6 @@
 //! `[[routes]]`: from one source through one handler to its outputs.
 
+mod breaker;
 mod destination;
 mod envelope;
 mod outputs;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use cofferdam_core::Order;
 use cofferdam_core::output::Destination;
-use cofferdam_core::route::{Bounds, DeadLetterRule, Lease, Route};
+use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, Lease, Route};
 
 use super::read::{At, Table, Value, identifier};
 use super::sections::Kafka;
@@ -121,6 +122,9 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
         order: table.get("order").and_then(|value| value.choice(&orders)).unwrap_or_default(),
         concurrency: table.get("concurrency").and_then(|value| value.integer(1..=1000)).unwrap_or(64),
         bounds: table.get("in_flight").and_then(|value| in_flight(&value)).unwrap_or_default(),
+        delivery: Guarantee::AtLeastOnce,
+        suppress_duplicates: false,
+        breaker: breaker::breaker(table),
         commit_interval: on_kafka(table, "commit_interval", is_kafka, Duration::from_secs(1)),
         release_limit: on_kafka(table, "release_limit", is_kafka, Duration::from_secs(10)),
         lease,

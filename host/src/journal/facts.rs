@@ -2,8 +2,9 @@
 
 use cofferdam_core::action::{Action, Ask, Position};
 use cofferdam_core::event::{DeliveryId, Ended, Event, Partition};
-use cofferdam_core::machine::Machine;
+use cofferdam_core::machine::{Delivery, Machine};
 use cofferdam_core::outcome::Outcome;
+use cofferdam_core::progress::Progress;
 use cofferdam_guarantees::{Effect, RecordId, What};
 
 /// What an event says, before the machine has heard it.
@@ -24,17 +25,19 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
         Event::Ended(id, ended) => take_down_ended(*id, ended, machine, take_down),
         Event::Durable { delivery, index } => {
             let Some(delivery) = machine.delivery(*delivery) else { return };
-            let effect = match (delivery.is_stored_as_error(), index) {
-                (false, index) => Effect::Output(*index),
-                (true, 0) => Effect::DeadLetter,
-                (true, _) => Effect::ErrorEvent,
-            };
-            take_down(What::Durable { record: delivery.record().id().into(), effect });
+            take_down(durable(delivery, *index));
+        }
+        // Effects and offsets came about in one moment.
+        Event::Transacted(positions) => {
+            for delivery in machine.in_transaction().filter_map(|id| machine.delivery(id)) {
+                let count = u32::try_from(delivery.publications()).unwrap_or(u32::MAX);
+                (0..count).map(|index| durable(delivery, index)).for_each(&mut take_down);
+            }
+            positions.iter().map(commits).for_each(&mut take_down);
+            positions.iter().map(committed).for_each(take_down);
         }
         Event::Committed(positions) => {
-            for Position { partition, offset, .. } in positions {
-                take_down(What::Committed { partition: name(partition), offset: *offset });
-            }
+            positions.iter().map(committed).for_each(take_down);
         }
         Event::Deleted(ids) => {
             ids.iter().filter_map(|id| record(*id, machine)).for_each(|record| take_down(What::Deleted { record }));
@@ -47,6 +50,10 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
         | Event::DeleteFailed(_)
         | Event::Extended { .. }
         | Event::NotDurable { .. }
+        | Event::NotTransacted(..)
+        | Event::Known(_)
+        | Event::Recorded(_)
+        | Event::NotRecorded(_)
         | Event::Due
         | Event::Drain(_) => {}
     }
@@ -88,15 +95,36 @@ pub(super) fn taken(action: &Action, machine: &Machine, mut take_down: impl FnMu
         Action::Publish { .. }
         | Action::Ask(Ask::Grant { .. } | Ask::Pause(_) | Ask::Resume(_) | Ask::Extend { .. } | Ask::Release { .. })
         | Action::Troubled { .. }
+        | Action::Transact { .. }
+        | Action::Record(_)
         | Action::Holding(_)
+        | Action::Circuit(_)
+        | Action::Unreadable(_)
         | Action::Stop(_)
         | Action::Drained => {}
     }
 }
 
 fn commits(position: &Position) -> What {
-    let Position { partition, offset, .. } = position;
-    What::Commits { partition: name(partition), offset: *offset, finished: Vec::new() }
+    let Position { partition, offset, metadata } = position;
+    // What we wrote ourselves we can read.
+    let progress = Progress::decode(metadata).unwrap_or_default();
+    let finished = progress.finished.into_iter().flatten().collect();
+    let attempts = progress.tried.into_iter().map(|(offset, tried)| (offset, tried.attempt - 1)).collect();
+    What::Commits { partition: name(partition), offset: *offset, finished, attempts }
+}
+
+fn committed(position: &Position) -> What {
+    What::Committed { partition: name(&position.partition), offset: position.offset }
+}
+
+fn durable(delivery: &Delivery, index: u32) -> What {
+    let effect = match (delivery.is_stored_as_error(), index) {
+        (false, index) => Effect::Output(index),
+        (true, 0) => Effect::DeadLetter,
+        (true, _) => Effect::ErrorEvent,
+    };
+    What::Durable { record: delivery.record().id().into(), effect }
 }
 
 fn record(id: DeliveryId, machine: &Machine) -> Option<RecordId> {
