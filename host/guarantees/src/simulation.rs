@@ -25,12 +25,12 @@ use std::time::Duration;
 use cofferdam_core::Order;
 use cofferdam_core::envelope::Envelope;
 use cofferdam_core::event::{Assignment, Event, Partition, Refusal};
-use cofferdam_core::machine::Machine;
+use cofferdam_core::machine::{Breaker, Machine};
 use cofferdam_core::message::Record;
 use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::output::Destination;
 use cofferdam_core::retry::Retry;
-use cofferdam_core::route::{Bounds, DeadLetterRule, Lease, Route};
+use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, Lease, Route};
 use cofferdam_core::time::Time;
 use cofferdam_core::verdict::Policy;
 
@@ -88,6 +88,9 @@ pub fn route() -> Route {
         order: Order::Key,
         concurrency: 4,
         bounds: Bounds { messages: 100, bytes: 100_000 },
+        delivery: Guarantee::AtLeastOnce,
+        suppress_duplicates: false,
+        breaker: Breaker { failures: 0, dead_letters: 0, ..Breaker::default() },
         commit_interval: SECOND,
         release_limit: 10 * SECOND,
         lease: None,
@@ -226,6 +229,17 @@ impl World {
         self.at = at;
     }
 
+    /// Lets time pass while the broker confirms every commit of this host at once.
+    pub fn pass(&mut self, time: Duration) {
+        let end = self.now.after(time);
+        loop {
+            self.answer_commit(true);
+            let Some((wake, _)) = self.next_wake().filter(|(wake, _)| *wake <= end) else { break };
+            self.wait(wake.since(self.now));
+        }
+        self.now = end;
+    }
+
     /// When the first machine wants to be woken, and which.
     fn next_wake(&self) -> Option<(Time, usize)> {
         let up = self.hosts.iter().enumerate().filter(|(_, host)| host.life == Life::Up);
@@ -316,7 +330,9 @@ impl World {
                 continue;
             }
             if wanted {
-                self.received(records.iter());
+                let hold = &self.hosts[self.at].client.holds[&number];
+                let taken: Vec<Record> = records.iter().filter(|record| !hold.is_finished(record)).cloned().collect();
+                self.received(taken.iter());
             }
             self.tell(Event::Records { partition: partition(number), records });
         }
@@ -328,8 +344,10 @@ impl World {
             seen.receive(record);
             record.id().into()
         });
-        let records = ids.collect();
-        self.note(What::Received { records });
+        let records: Vec<_> = ids.collect();
+        if !records.is_empty() {
+            self.note(What::Received { records });
+        }
     }
 
     /// The broker answers the commit that is with it. What was lost meanwhile is refused.

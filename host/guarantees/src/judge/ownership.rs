@@ -11,7 +11,7 @@ use crate::{Promise, What};
 pub(super) enum Ending {
     /// By a fault: what was in flight may be repeated.
     Fault,
-    /// In good order, with everything settled being known to the broker.
+    /// In good order: the broker knows all that is settled, since finished offsets travel with commits.
     Orderly,
 }
 
@@ -41,7 +41,7 @@ impl Judge {
         if partition.owner != host {
             return;
         }
-        let known = self.terms.progress_travels && !partition.is_unconfirmed(host);
+        let known = !partition.is_unconfirmed(host);
         self.check_all_settled(case, host, number);
         self.disown_partition(number, if known { Ending::Orderly } else { Ending::Fault });
     }
@@ -132,7 +132,7 @@ impl Judge {
         let owned: Vec<u32> =
             (0..).zip(&self.partitions).filter(|(_, one)| one.owner == host).map(|(at, _)| at).collect();
         for number in owned {
-            let known = self.terms.progress_travels && !self.partitions[number as usize].is_unconfirmed(host);
+            let known = !self.partitions[number as usize].is_unconfirmed(host);
             self.check_all_settled(case, host, number);
             self.disown_partition(number, if known { Ending::Orderly } else { Ending::Fault });
         }

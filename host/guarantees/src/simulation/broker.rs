@@ -1,10 +1,12 @@
 //! A broker with one topic, its group, and the client by which a host reads it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use bytes::Bytes;
 use cofferdam_core::action::Position;
 use cofferdam_core::message::{self, Header, Record};
+use cofferdam_core::progress::Progress;
 
 use super::Allowance;
 
@@ -53,6 +55,15 @@ pub struct Hold {
     pub paused: bool,
     /// The group wants the partition back.
     pub revoked: bool,
+    /// What was finished above the commit point when it was assigned.
+    finished: Vec<Range<i64>>,
+}
+
+impl Hold {
+    /// Whether the record was finished before the assignment.
+    pub(super) fn is_finished(&self, record: &Record) -> bool {
+        self.finished.iter().any(|run| run.contains(&offset(record)))
+    }
 }
 
 /// The offset of a record of a topic.
@@ -102,7 +113,9 @@ impl Broker {
         let log = self.logs.entry(number).or_default();
         log.owner = Some(self.assignments);
         let next = log.index_of(log.committed);
-        let hold = Hold { assignment: self.assignments, next, confirmed: log.committed, paused: false, revoked: false };
+        let finished = Progress::decode(&log.metadata).map(|progress| progress.finished).unwrap_or_default();
+        let (assignment, confirmed) = (self.assignments, log.committed);
+        let hold = Hold { assignment, next, confirmed, paused: false, revoked: false, finished };
         (hold, Some(log.metadata.clone()).filter(|metadata| !metadata.is_empty()))
     }
 

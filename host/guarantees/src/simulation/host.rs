@@ -8,6 +8,7 @@ use cofferdam_core::event::{DeliveryId, Event};
 use cofferdam_core::machine::Machine;
 use cofferdam_core::message::Record;
 use cofferdam_core::output::Publication;
+use cofferdam_core::progress::Progress;
 
 use super::{Client, Seen, World, name};
 use crate::What;
@@ -195,6 +196,8 @@ impl World {
                     self.note(What::Settled { record, fate });
                 }
                 Action::Troubled { .. } | Action::Holding(_) | Action::Stop(_) | Action::Drained => {}
+                Action::Circuit(_) | Action::Unreadable(_) => {}
+                Action::Record(_) | Action::Transact { .. } => unreachable!("no route of this world asks for it"),
             }
         }
     }
@@ -229,8 +232,11 @@ impl World {
     }
 
     fn commits(&mut self, position: &cofferdam_core::action::Position) {
+        let progress = Progress::decode(&position.metadata).expect("what the machine has written it can read");
+        let finished = progress.finished.into_iter().flatten().collect();
+        let attempts = progress.tried.iter().map(|(offset, tried)| (*offset, tried.attempt - 1)).collect();
         let partition = name(position.partition.number);
-        self.note(What::Commits { partition, offset: position.offset, finished: Vec::new(), attempts: Vec::new() });
+        self.note(What::Commits { partition, offset: position.offset, finished, attempts });
     }
 
     /// The record of a delivery that the machine has just named.

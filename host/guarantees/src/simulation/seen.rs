@@ -1,13 +1,13 @@
 //! What a host said of itself, and the rules of conversation between a machine and its driver.
 
-use cofferdam_core::action::{Action, Ask, Fate, Next, Position};
+use cofferdam_core::action::{Action, Ask, Circuit, Fate, Next, Position};
 use cofferdam_core::event::DeliveryId;
 use cofferdam_core::machine::Machine;
 use cofferdam_core::message::Record;
 use cofferdam_core::output::Publication;
 
 /// What a host said of itself, since the world began where nothing else is said.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Seen {
     /// How receipts ended, by record.
     pub fates: Vec<(String, Fate)>,
@@ -19,6 +19,8 @@ pub struct Seen {
     pub given_up: Vec<(i32, Option<i64>)>,
     /// What the machine said last: intake is shut.
     pub holding: bool,
+    /// What the machine said last of its circuit.
+    pub circuit: Circuit,
     /// How often the route wanted to stop.
     pub stopped: u32,
     /// Drains that have ended, in this process.
@@ -31,6 +33,24 @@ pub struct Seen {
     pub(super) largest: u64,
 }
 
+impl Default for Seen {
+    fn default() -> Self {
+        Self {
+            fates: Vec::new(),
+            troubles: Vec::new(),
+            commits: Vec::new(),
+            given_up: Vec::new(),
+            holding: false,
+            circuit: Circuit::Closed,
+            stopped: 0,
+            drained: 0,
+            draining: false,
+            received: 0,
+            largest: 0,
+        }
+    }
+}
+
 impl Seen {
     pub(super) fn receive(&mut self, record: &Record) {
         self.received += 1;
@@ -41,6 +61,7 @@ impl Seen {
     pub(super) fn restart(&mut self) {
         self.received = 0;
         (self.draining, self.holding, self.drained) = (false, false, 0);
+        self.circuit = Circuit::Closed;
     }
 
     pub(super) fn saw(&mut self, action: &Action, machine: &Machine) {
@@ -70,8 +91,11 @@ impl Seen {
                 self.commits.extend(commit.clone());
                 self.given_up.push((partition.number, commit.as_ref().map(|position| position.offset)));
             }
-            Action::Ask(Ask::Grant { .. }) => assert!(!self.holding && !self.draining, "intake is shut"),
-            Action::Ask(_) => {}
+            Action::Ask(Ask::Grant { .. }) => {
+                assert!(!self.holding && !self.draining && !matches!(self.circuit, Circuit::Open(_)), "intake is shut");
+            }
+            Action::Circuit(circuit) => self.circuit = *circuit,
+            Action::Ask(_) | Action::Unreadable(_) | Action::Record(_) | Action::Transact { .. } => {}
         }
     }
 }
