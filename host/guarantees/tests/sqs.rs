@@ -89,7 +89,7 @@ fn attempts_that_other_hosts_made_in_between_are_counted() {
         world.on(host).receive();
         assert_eq!(world.attempt("m-0"), attempt);
         world.fail("m-0", failure(Class::Retryable));
-        world.wait(60 * SECOND);
+        world.wait(20 * SECOND);
     }
     world.store_all();
     world.answer_delete(true);
