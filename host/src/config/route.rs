@@ -28,8 +28,20 @@ pub struct RouteConfig {
     pub source: Source,
     /// Where dead letters go. `None`, on SQS: to the queue's redrive queue, known at the start.
     pub dead_letter: Option<DeadLetterRule>,
+    /// What to do about an event that was handled before.
+    pub duplicates: Duplicates,
     /// With a place taken by a dead-letter rule that [`RouteConfig::route`] puts right.
     route: Route,
+}
+
+/// What to do about an event whose id was handled before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Duplicates {
+    /// Handle it again.
+    #[default]
+    Allow,
+    /// Acknowledge it, and nothing else.
+    Suppress,
 }
 
 impl RouteConfig {
@@ -106,6 +118,8 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
     let (outputs, output_places) = outputs::outputs(table, &envelope, kafka);
     let dead_letter = table.get("dead_letter").and_then(|value| destination(&value)).map(DeadLetterRule::To);
     table.get("delivery").and_then(|value| delivery(&value));
+    let words = [("allow", Duplicates::Allow), ("suppress", Duplicates::Suppress)];
+    let duplicates = table.get("duplicates").and_then(|value| value.choice(&words)).unwrap_or_default();
     let lease = match &source {
         Source::Sqs { lease, visibility_timeout, .. } => {
             Some(Lease { length: *lease, attempt_limit: *visibility_timeout })
@@ -141,7 +155,7 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
         errors_at: place("errors"),
         accept_at: place("accept"),
         outputs: output_places,
-        route: RouteConfig { handler: known.unwrap_or_default(), source, dead_letter, route },
+        route: RouteConfig { handler: known.unwrap_or_default(), source, dead_letter, duplicates, route },
     }
 }
 

@@ -6,7 +6,7 @@ use cofferdam_core::envelope::{Envelope, Wrapping};
 use cofferdam_core::output::Destination;
 use cofferdam_core::route::{DeadLetterRule, Lease};
 
-use super::super::{Kind, RouteConfig, Source};
+use super::super::{Duplicates, Kind, RouteConfig, Source};
 use super::{LEAST, changed, parse};
 
 /// The example of the interface, without what this version refuses.
@@ -156,6 +156,31 @@ fn a_password_never_shows_in_debug_output() {
     let text = changed("[sqs]", "properties = { \"sasl.password\" = \"hunter2\" }\n[sqs]")
         .replace("path =", "config = { key = \"hunter2\" }\npath =");
     assert!(!format!("{:?}", parse(&text).unwrap()).contains("hunter2"));
+}
+
+#[test]
+fn handled_events_are_kept_where_the_file_says() {
+    use crate::dedupe::{Address, CAPACITY, Place};
+    let read = |section: &str| parse(&changed("[sqs]", &format!("[dedupe]\n{section}\n[sqs]"))).unwrap().dedupe;
+    let disk = Place::Disk { path: "etc/.cofferdam/dedupe.redb".into() };
+    assert_eq!(parse(LEAST).unwrap().dedupe.place, disk);
+    assert_eq!(read("").place, disk);
+    assert_eq!(read("store = \"memory\"").place, Place::Memory { capacity: CAPACITY });
+    let small = read("store = \"memory\"\ncapacity = 7\nwindow = \"90s\"\ntimeout = \"1s\"");
+    assert_eq!((small.place, small.window.as_secs(), small.timeout.as_secs()), (Place::Memory { capacity: 7 }, 90, 1));
+    let url = "redis://me:hunter2@cache:6379/2";
+    let redis = read(&format!("store = \"redis\"\nurl = \"{url}\""));
+    assert_eq!(redis.place, Place::Redis { address: Address::redis(url).unwrap() });
+    let url = "postgres://me:hunter2@db/orders";
+    let postgres = read(&format!("store = \"postgres\"\nurl = \"{url}\""));
+    assert_eq!(postgres.place, Place::Postgres { address: Address::postgres(url).unwrap() });
+    assert!(!format!("{redis:?}{postgres:?}").contains("hunter2"));
+}
+
+#[test]
+fn duplicates_are_suppressed_where_a_route_says_so() {
+    assert_eq!(route("").duplicates, Duplicates::Allow);
+    assert_eq!(route("duplicates = \"suppress\"").duplicates, Duplicates::Suppress);
 }
 
 #[test]
