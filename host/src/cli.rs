@@ -1,8 +1,10 @@
 //! The command line.
 
+mod bytes;
 mod check;
 #[cfg(feature = "embedded")]
 mod dev;
+mod dlq;
 mod invoke;
 mod lines;
 mod run;
@@ -42,6 +44,11 @@ enum Command {
         Exit codes: 0 done, 65 permanent or malformed, 70 the plugin broke its bounds, 75 retryable or deferred."
     )]
     Invoke(invoke::Arguments),
+    /// Dead letters on Kafka and SQS: list them, look at one, send them back, delete them.
+    Dlq {
+        #[command(subcommand)]
+        command: dlq::Command,
+    },
 }
 
 #[derive(Args)]
@@ -75,6 +82,7 @@ pub fn main() -> Exit {
         Command::Run(arguments) => (arguments.output.json, run::main(&arguments)),
         Command::Check(arguments) => (arguments.output.json, check::main(&arguments)),
         Command::Invoke(arguments) => (arguments.output.json, invoke::main(&arguments)),
+        Command::Dlq { command } => (command.json(), dlq::main(&command)),
     };
     match ended {
         Ok(exit) => exit,

@@ -27,6 +27,7 @@ pub use sections::{Admin, Kafka, KeyValue, Service, Sqs, Storage, Store};
 pub use topics::{Kind, Tier, Topics};
 
 use read::Reader;
+pub use read::duration;
 
 /// The file that is read where none is named.
 pub const DEFAULT_FILE: &str = "cofferdam.toml";

@@ -10,6 +10,7 @@ use crate::aws;
 use crate::aws::queue::{Depth, Queue};
 use crate::clock::Clock;
 use crate::config::{self, Config, Kind, RouteConfig};
+use crate::dead_letters::{self, Store};
 use crate::exit::{Exit, Problem};
 use crate::kafka::topics::{self, Needed, Tier, Topics};
 use crate::sink::{self, Sinks};
@@ -117,6 +118,51 @@ impl Brokers {
             None => None,
         };
         Ok(Sinks::new(kafka.transpose()?, sqs))
+    }
+
+    /// The dead letters at this topic or queue.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be asked.
+    pub async fn dead_letters(&self, config: &Config, at: &Destination) -> Result<Store, Problem> {
+        let opened = match at {
+            Destination::Kafka(topic) => {
+                let kafka = config.kafka.as_ref().ok_or_else(|| without("kafka"))?;
+                let reached = dead_letters::kafka::Config {
+                    bootstrap_servers: kafka.bootstrap_servers.clone(),
+                    client_id: format!("{}-dlq", self.client_id),
+                    properties: kafka.properties.0.clone(),
+                };
+                dead_letters::kafka::Topic::open(reached, Arc::clone(topic)).await.map(Store::Kafka)
+            }
+            Destination::Sqs(queue) => {
+                let client = self.sqs.clone().ok_or_else(|| without("sqs"))?;
+                dead_letters::sqs::Queue::open(client, queue).await.map(Store::Sqs)
+            }
+        };
+        opened.map_err(|error| unreachable(&error).at(at.to_string()))
+    }
+
+    /// Where the dead letters of a route go. A topic for each of the route's, where each has its own.
+    ///
+    /// # Errors
+    /// When they are in topics that only an expression names, or the source's queue cannot be asked.
+    pub async fn dead_letters_of(&self, route: &RouteConfig) -> Result<Vec<Destination>, Problem> {
+        let redrive = match &route.source {
+            config::Source::Sqs { queue, .. } if route.dead_letter.is_none() => self.queue(queue).await?.redrive,
+            _ => None,
+        };
+        let topics = match route.route(redrive.as_deref()).dead_letter {
+            DeadLetterRule::To(destination) => return Ok(vec![destination]),
+            DeadLetterRule::OwnTopic => route.source.topics(),
+        };
+        let topics: Vec<&str> = topics.collect();
+        if let Some(expression) = topics.iter().find(|topic| topic.starts_with('^')) {
+            let what =
+                format!("the route reads the topics that match {expression:?}, and each has its own dead letters");
+            return Err(Problem::new(Exit::Usage, what, "name one of them, for example kafka:orders.placed.dlq"));
+        }
+        Ok(topics.into_iter().map(|topic| Destination::Kafka(format!("{topic}.dlq").into())).collect())
     }
 
     /// The source of a route, and the route with what only its source knows. Nothing is received before the first

@@ -22,7 +22,7 @@ mod mailbox;
 mod queue;
 mod reader;
 mod rebalance;
-mod record;
+pub(crate) mod record;
 mod waker;
 
 use std::collections::BTreeMap;
