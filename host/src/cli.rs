@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::{Config, RouteConfig};
 use crate::exit::{Exit, Problem};
 
 /// Hosts message handlers that other people wrote: Kafka and SQS in and out, each message in a WebAssembly sandbox.
@@ -104,6 +105,15 @@ fn say(problems: &[Problem], json: bool) -> Exit {
 /// A line on standard output; a reader that has gone away is no error.
 fn print_line(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// The route of this name.
+fn route<'a>(config: &'a Config, name: &str) -> Result<&'a RouteConfig, Problem> {
+    config.routes.iter().find(|route| route.name() == name).ok_or_else(|| {
+        let known: Vec<&str> = config.routes.iter().map(RouteConfig::name).collect();
+        let remedy = format!("the routes are: {}", known.join(", "));
+        Problem::new(Exit::Usage, format!("there is no route `{name}`"), remedy)
+    })
 }
 
 fn unlogged(error: crate::telemetry::log::Error) -> Problem {

@@ -8,6 +8,9 @@
 
 pub mod filter;
 pub mod kafka;
+pub mod outlet;
+pub mod purge;
+pub mod replay;
 pub mod sqs;
 
 use std::sync::Arc;
@@ -16,6 +19,7 @@ use cofferdam_core::dead_letter::{Letter, Marker, Reasons};
 use cofferdam_core::message::Position;
 use cofferdam_core::output::Destination;
 use cofferdam_core::time::Time;
+use tokio_util::sync::CancellationToken;
 
 /// A dead letter, and where it was found.
 #[derive(Debug, Clone)]
@@ -102,6 +106,20 @@ pub enum Error {
     /// A queue is not there, or cannot be asked.
     #[error(transparent)]
     Queue(#[from] crate::aws::queue::Error),
+    /// The topic that letters go back to cannot be asked for.
+    #[error(transparent)]
+    Topics(#[from] crate::kafka::topics::Error),
+    /// There is no section of the configuration for where a letter goes.
+    #[error("{0} has no broker in the configuration")]
+    NoBroker(Destination),
+    /// A copy was not taken for now. What was durable before it is entered.
+    #[error("{destination} takes nothing: {reason}")]
+    NotTaken {
+        /// Where it was to go.
+        destination: Destination,
+        /// What the broker says.
+        reason: Box<str>,
+    },
     /// A call of SQS failed.
     #[error("the queue {queue} cannot {doing}: {reason}")]
     Sqs {
@@ -141,6 +159,45 @@ impl Store {
         match self {
             Self::Kafka(topic) => topic.look(&mut look).await,
             Self::Sqs(queue) => queue.look(&mut look).await,
+        }
+    }
+
+    /// Sends letters back; what exactly that promises: [`replay`]. `stop` ends it after the batch that is under way.
+    ///
+    /// # Errors
+    /// [`Error`], with what was done until then entered into `report`. The same order can be given again.
+    pub async fn replay(
+        &self,
+        order: &replay::Order,
+        outlet: &mut outlet::Outlet,
+        stop: &CancellationToken,
+        report: &mut replay::Report,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Kafka(topic) => topic.replay(order, outlet, stop, report).await,
+            Self::Sqs(queue) => queue.replay(order, outlet, stop, report).await,
+        }
+    }
+
+    /// What a purge by this filter would delete.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn survey(&self, filter: &filter::Filter) -> Result<purge::Survey, Error> {
+        match self {
+            Self::Kafka(topic) => topic.survey(filter).await,
+            Self::Sqs(queue) => queue.survey(filter).await,
+        }
+    }
+
+    /// Deletes what was surveyed by the same filter, and says how many letters that was.
+    ///
+    /// # Errors
+    /// [`Error`]; a part may be deleted then.
+    pub async fn purge(&self, filter: &filter::Filter, survey: &purge::Survey) -> Result<u64, Error> {
+        match self {
+            Self::Kafka(topic) => topic.purge(survey).await,
+            Self::Sqs(queue) => queue.purge(filter).await,
         }
     }
 

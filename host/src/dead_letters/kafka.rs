@@ -1,8 +1,11 @@
 //! A dead-letter topic: a log with letters, and with the receipts of replays between them.
 
 mod books;
+mod commit;
 mod log;
+mod purge;
 mod receipt;
+mod replay;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,8 @@
 //! A dead-letter queue: what is looked at is hidden for a while, what is dealt with is deleted.
 
 mod calls;
+mod purge;
+mod replay;
 mod walk;
 
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use crate::aws;
 use crate::aws::queue::{Depth, Queue};
 use crate::clock::Clock;
 use crate::config::{self, Config, Kind, RouteConfig};
-use crate::dead_letters::{self, Store};
+use crate::dead_letters::{self, Store, outlet::Outlet};
 use crate::exit::{Exit, Problem};
 use crate::kafka::topics::{self, Needed, Tier, Topics};
 use crate::sink::{self, Sinks};
@@ -31,11 +31,7 @@ impl Brokers {
     pub async fn connect(config: &Config) -> Result<Self, Problem> {
         let client_id = client_id(&config.service.name);
         let kafka = config.kafka.as_ref().map(|kafka| {
-            let topics = topics::Config {
-                bootstrap_servers: kafka.bootstrap_servers.clone(),
-                client_id: format!("{client_id}-admin"),
-                properties: kafka.properties.0.clone(),
-            };
+            let topics = topics_config(kafka, format!("{client_id}-admin"));
             topics.build().map_err(|error| configuration("kafka.properties", &error))
         });
         let sqs = match &config.sqs {
@@ -101,14 +97,7 @@ impl Brokers {
     /// # Errors
     /// When a sink cannot be made, or a queue is not there.
     pub async fn sinks(&self, config: &Config, routes: &[Arc<Route>]) -> Result<Sinks, Problem> {
-        let kafka = config.kafka.as_ref().map(|kafka| {
-            let sink = sink::kafka::Config {
-                bootstrap_servers: kafka.bootstrap_servers.clone(),
-                client_id: format!("{}-producer", self.client_id),
-                properties: kafka.properties.0.clone(),
-            };
-            sink.build().map_err(|error| configuration("kafka.properties", &error))
-        });
+        let kafka = config.kafka.as_ref().map(|kafka| self.producer(kafka));
         let sqs = match &self.sqs {
             Some(client) => {
                 let sink = sink::sqs::Config::new(client.clone());
@@ -165,6 +154,28 @@ impl Brokers {
         Ok(topics.into_iter().map(|topic| Destination::Kafka(format!("{topic}.dlq").into())).collect())
     }
 
+    /// A way out to any topic and queue, for what goes back to where it came from.
+    ///
+    /// # Errors
+    /// When a client cannot be made of the configuration.
+    pub fn outlet(&self, config: &Config) -> Result<Outlet, Problem> {
+        let kafka = config.kafka.as_ref().map(|kafka| {
+            let topics = topics_config(kafka, format!("{}-dlq-admin", self.client_id)).build();
+            let topics = topics.map_err(|error| configuration("kafka.properties", &error))?;
+            Ok((self.producer(kafka)?, topics))
+        });
+        Ok(Outlet::new(kafka.transpose()?, self.sqs.clone()))
+    }
+
+    fn producer(&self, kafka: &config::Kafka) -> Result<sink::kafka::Kafka, Problem> {
+        let sink = sink::kafka::Config {
+            bootstrap_servers: kafka.bootstrap_servers.clone(),
+            client_id: format!("{}-producer", self.client_id),
+            properties: kafka.properties.0.clone(),
+        };
+        sink.build().map_err(|error| configuration("kafka.properties", &error))
+    }
+
     /// The source of a route, and the route with what only its source knows. Nothing is received before the first
     /// grant.
     ///
@@ -206,6 +217,11 @@ impl Brokers {
             }
         }
     }
+}
+
+fn topics_config(kafka: &config::Kafka, client_id: String) -> topics::Config {
+    let (bootstrap_servers, properties) = (kafka.bootstrap_servers.clone(), kafka.properties.0.clone());
+    topics::Config { bootstrap_servers, client_id, properties }
 }
 
 /// Unique for each process: service, host name, random suffix.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use kit::{Ended, Host, Kafka, Sqs};
+use kit::{Ended, Host, Kafka, Probe, Record, Signal, Sqs, Stored};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -75,4 +75,77 @@ pub fn counted<T: std::hash::Hash + Eq>(all: impl IntoIterator<Item = T>) -> Has
         *counts.entry(one).or_default() += 1;
         counts
     })
+}
+
+/// The records that [`five`] is about.
+pub fn originals() -> [Record; 5] {
+    [
+        Probe::ask("a", "permanent", 1).header("tenant", "acme").timestamp(1_700_000_000_123),
+        Probe::ask("b", "permanent", 2),
+        Probe::ask("c", "panic", 3).header("tenant", "other"),
+        Record::new(&b"\xff\x00"[..]).key(&b"k\xfe"[..]).header("z", "1").null_header("nothing"),
+        Record::tombstone("gone\n"),
+    ]
+}
+
+/// A topic of dead letters with five in it, in this order: two that the handler refuses, a panic, a record that is no
+/// text, a tombstone. And a desk with the route from the topic of the same name without `.dlq`.
+pub async fn five(kafka: &Kafka) -> (Desk, String) {
+    let input = kafka.topic("dlq-in", 1).await;
+    let letters = format!("{input}.dlq");
+    let from = format!("{{ kafka = [\"{input}\"], group = \"{input}\" }}");
+    let desk = Desk::new(Some(kafka), None, &Desk::route(&from, "order = \"partition\""));
+    kafka.produce(&input, originals()).await;
+    desk.dead_letters(kafka, &letters, 5).await;
+    (desk, letters)
+}
+
+impl Desk {
+    /// Lets a host run until this topic holds so many records.
+    pub async fn dead_letters(&self, kafka: &Kafka, topic: &str, records: i64) {
+        self.host_until(async || {
+            let there = kafka.try_ends(topic).await;
+            (there.values().sum::<i64>() >= records).then_some(())
+        })
+        .await;
+    }
+
+    /// Lets a host run until then.
+    pub async fn host_until(&self, probe: impl AsyncFnMut() -> Option<()>) {
+        let mut host = self.start(&["run", "--json"]);
+        kit::eventually("the host has done it", WAIT, probe).await;
+        host.signal(Signal::TERM);
+        assert_eq!(host.wait(WAIT).await.code(), Some(0));
+    }
+}
+
+/// A dead letter as a host writes it, of the record `number` of `source`.
+pub fn letter(source: &str, number: usize, code: &str) -> Record {
+    let last = format!("2026-01-01T00:{:02}:{:02}.000Z", number / 60 % 60, number % 60);
+    Record::new(format!("payload {number}"))
+        .key(format!("k-{}", number % 7))
+        .timestamp(1_700_000_000_000 + i64::try_from(number).expect("a small number"))
+        .header("own", number.to_string())
+        .header("cofferdam-dlq-outcome", "permanent")
+        .header("cofferdam-dlq-code", code)
+        .header("cofferdam-dlq-text", "as asked")
+        .header("cofferdam-dlq-route", "probe")
+        .header("cofferdam-dlq-plugin", "probe")
+        .header("cofferdam-dlq-attempts", "[]")
+        .header("cofferdam-dlq-last-failure", last)
+        .header("cofferdam-dlq-source", source)
+        .header("cofferdam-dlq-position", format!("0/{number}"))
+}
+
+/// The marker of a record that was replayed.
+pub fn marker(record: &Stored) -> Value {
+    let marker = record.header("cofferdam-replay").unwrap_or_else(|| panic!("no marker: {record:?}"));
+    serde_json::from_str(marker).expect("the marker is JSON")
+}
+
+/// The record without its marker, and without its place: what has to be as it was.
+pub fn bare(record: &Stored) -> Stored {
+    let mut record = record.clone();
+    record.headers.retain(|(name, _)| name != "cofferdam-replay");
+    Stored { offset: 0, ..record }
 }

@@ -1,31 +1,6 @@
 //! What people see.
 
-use kit::{Probe, Record, Signal};
-
-use crate::desk::{Desk, WAIT, word};
-
-/// What stands in a topic of its own with five letters, in this order: two that the handler refuses, a panic, a record
-/// that is no text, a tombstone. And a desk with the route.
-async fn five(kafka: &kit::Kafka) -> (Desk, String) {
-    let input = kafka.topic("dlq-in", 1).await;
-    let letters = format!("{input}.dlq");
-    let from = format!("{{ kafka = [\"{input}\"], group = \"{input}\" }}");
-    let desk = Desk::new(Some(kafka), None, &Desk::route(&from, "order = \"partition\""));
-    let mut host = desk.start(&["run", "--json"]);
-    let records = [
-        Probe::ask("a", "permanent", 1).header("tenant", "acme").timestamp(1_700_000_000_123),
-        Probe::ask("b", "permanent", 2),
-        Probe::ask("c", "panic", 3).header("tenant", "other"),
-        Record::new(&b"\xff\x00"[..]).key(&b"k\xfe"[..]).null_header("nothing"),
-        Record::tombstone("gone\n"),
-    ];
-    kafka.produce(&input, records).await;
-    kit::eventually("five dead letters", WAIT, async || (kafka.ends(&letters).await.get(&0) == Some(&5)).then_some(()))
-        .await;
-    host.signal(Signal::TERM);
-    assert_eq!(host.wait(WAIT).await.code(), Some(0));
-    (desk, letters)
-}
+use crate::desk::{Desk, five, word};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_filter_picks_its_letters() {

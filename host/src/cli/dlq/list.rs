@@ -16,7 +16,7 @@ use crate::exit::{Exit, Problem};
 const ROWS: u64 = 100;
 
 #[derive(Args)]
-pub(super) struct Arguments {
+pub(in super::super) struct Arguments {
     /// kafka:TOPIC, sqs:QUEUE, or the name alone where it is clear.
     #[arg(value_name = "DESTINATION")]
     destination: Option<String>,
@@ -31,7 +31,7 @@ pub(super) struct Arguments {
     #[arg(long, help_heading = "Which letters", conflicts_with = "replayed")]
     all: bool,
     #[command(flatten)]
-    pub(super) output: OutputArguments,
+    pub(in super::super) output: OutputArguments,
 }
 
 pub(super) fn main(arguments: &Arguments) -> Ended {

@@ -49,13 +49,9 @@ impl Place {
     }
 }
 
-/// A route of the configuration by its name.
-pub(super) fn route<'a>(config: &'a Config, which: &Where, name: &str) -> Result<&'a RouteConfig, Problem> {
-    config.routes.iter().find(|route| route.name() == name).ok_or_else(|| {
-        let known: Vec<&str> = config.routes.iter().map(RouteConfig::name).collect();
-        let remedy = format!("the routes are: {}", known.join(", "));
-        Problem::new(Exit::Usage, format!("there is no route `{name}`"), remedy).at(which.config.display().to_string())
-    })
+fn route<'a>(config: &'a Config, which: &Where, name: &str) -> Result<&'a RouteConfig, Problem> {
+    let file = || which.config.display().to_string();
+    super::super::route(config, name).map_err(|problem| problem.at(file()))
 }
 
 /// `kafka:TOPIC`, `sqs:QUEUE`, or a name alone where it can only be one of them.

@@ -15,14 +15,14 @@ use crate::dead_letters::{Found, Next};
 use crate::exit::{Exit, Problem};
 
 #[derive(Args)]
-pub(super) struct Arguments {
+pub(in super::super) struct Arguments {
     /// The topic or queue (not with --route), and the position as `list` shows it: PARTITION/OFFSET, or a message id.
     #[arg(value_name = "DESTINATION POSITION", required = true, num_args = 1..=2)]
     what: Vec<String>,
     #[command(flatten)]
     which: Where,
     #[command(flatten)]
-    pub(super) output: OutputArguments,
+    pub(in super::super) output: OutputArguments,
 }
 
 pub(super) fn main(arguments: &Arguments) -> Ended {

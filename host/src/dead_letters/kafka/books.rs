@@ -29,6 +29,10 @@ impl Books {
                     replays.last = replays.last.max(receipt.began());
                     self.doubts.remove(&(partition, offset));
                 }
+                State::Refused => {
+                    replays.in_doubt = false;
+                    self.doubts.remove(&(partition, offset));
+                }
             }
         }
     }
@@ -60,11 +64,13 @@ mod tests {
         books.enter(0, receipt(State::Replayed, "a", "1-2"));
         books.enter(0, receipt(State::Sending, "b", "2"));
         books.enter(0, receipt(State::Replayed, "b", "2"));
+        books.enter(0, receipt(State::Refused, "a", "4"));
         let once = Replays { count: 1, last: Some(Time::from_millis(1_000)), in_doubt: false };
         assert_eq!(books.replays(0, 1), once);
         assert_eq!(books.replays(0, 2), Replays { count: 2, last: Some(Time::from_millis(2_000)), in_doubt: false });
         assert_eq!(books.replays(0, 3), Replays { in_doubt: true, ..Replays::default() });
         assert_eq!(books.doubt(0, 3).map(|(id, _)| &**id), Some("a"));
+        assert_eq!(books.replays(0, 4), Replays::default());
         assert_eq!((books.doubt(0, 2), books.replays(1, 1)), (None, Replays::default()));
     }
 }

@@ -45,6 +45,8 @@ pub(super) enum State {
     Sending,
     /// They are durable.
     Replayed,
+    /// Their destination will not take them: nothing was sent.
+    Refused,
 }
 
 impl State {
@@ -52,6 +54,7 @@ impl State {
         match self {
             Self::Sending => "sending",
             Self::Replayed => "replayed",
+            Self::Refused => "refused",
         }
     }
 }
