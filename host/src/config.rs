@@ -28,6 +28,7 @@ pub use topics::{Kind, Tier, Topics};
 
 use crate::dedupe;
 use read::Reader;
+pub use read::duration;
 
 /// The file that is read where none is named.
 pub const DEFAULT_FILE: &str = "cofferdam.toml";

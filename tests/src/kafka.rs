@@ -143,6 +143,19 @@ impl Kafka {
         .await
     }
 
+    /// The same of a topic that may not be there yet: nothing then.
+    pub async fn try_ends(&self, topic: &str) -> BTreeMap<i32, i64> {
+        let (config, name) = (self.client(), topic.to_owned());
+        let there = blocking(move || {
+            let consumer: BaseConsumer = config.create().expect("a consumer can be made");
+            // Asked for this topic by name, the broker might make it.
+            let metadata = consumer.fetch_metadata(None, REQUEST);
+            metadata.is_ok_and(|metadata| metadata.topics().iter().any(|topic| topic.name() == name))
+        })
+        .await;
+        if there { self.ends(topic).await } else { BTreeMap::new() }
+    }
+
     /// What the group has committed, for each partition of the topic where it has.
     pub async fn committed(&self, group: &str, topic: &str) -> BTreeMap<i32, Committed> {
         let mut config = self.client();
