@@ -128,8 +128,8 @@ fn a_crate_of_the_workspace_becomes_a_component() {
 
 /// Something that answers each byte with the same byte.
 async fn echo() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound").to_string();
     tokio::spawn(async move {
         while let Ok((connection, _)) = listener.accept().await {
             let (mut from, mut to) = connection.into_split();
