@@ -10,6 +10,7 @@
 //!
 //! One task drives a route; nothing in it is shared, so nothing is locked. Guests run on a runtime of their own.
 
+mod transactions;
 mod workers;
 
 use std::collections::VecDeque;
@@ -25,7 +26,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{RouteHealth, SILENCE, State};
 use crate::clock::Clock;
+use crate::journal::Journal;
 use crate::plugin::Plugin;
+use crate::sink::kafka::transaction::{self, Transactions};
 use crate::sink::{Busy, Sinks, Ticket};
 use crate::source::Source;
 use crate::telemetry::{Change, Telemetry};
@@ -60,6 +63,10 @@ pub struct Parts {
     pub health: Arc<RouteHealth>,
     /// Sees each delivery end or fail, for people who watch.
     pub observer: Option<Box<dyn Observer>>,
+    /// Takes down what happens.
+    pub journal: Journal,
+    /// For a route that has each effect exactly once.
+    pub transactions: Option<Transactions>,
     /// How long what runs may take to finish once the flow is told to stop.
     pub drain_limit: Duration,
 }
@@ -96,10 +103,13 @@ pub struct Flow {
     outbox: VecDeque<(DeliveryId, u32)>,
     /// The ticket of the first in the outbox, where its sink had no room.
     turned_back: Option<Ticket>,
+    /// Publications and transactions that are not answered.
     outstanding: usize,
+    transactions: Option<transaction::Running>,
     clock: Clock,
     telemetry: Telemetry,
     observer: Option<Box<dyn Observer>>,
+    journal: Journal,
     health: Arc<RouteHealth>,
     drain_limit: Duration,
     stopped: Option<Box<str>>,
@@ -114,6 +124,7 @@ impl Flow {
         let seed = parts.clock.now().as_micros();
         Self {
             machine: Machine::new(parts.route, seed),
+            transactions: parts.transactions.map(|transactions| transactions.start(tickets.clone())),
             source: parts.source,
             sinks: parts.sinks,
             workers,
@@ -127,6 +138,7 @@ impl Flow {
             clock: parts.clock,
             telemetry: parts.telemetry,
             observer: parts.observer,
+            journal: parts.journal,
             health: parts.health,
             drain_limit: parts.drain_limit,
             stopped: None,
@@ -143,6 +155,7 @@ impl Flow {
         // Says that the loop turns, also when nothing happens.
         let mut pulse = tokio::time::interval(SILENCE / 6);
         loop {
+            self.write_journal();
             self.workers.hand_over(std::mem::take(&mut self.jobs));
             self.publish();
             self.report(stopping);
@@ -161,6 +174,9 @@ impl Flow {
                 count = self.completions.recv_many(&mut completions, COMPLETIONS) => {
                     self.outstanding -= count;
                     for event in completions.drain(..) {
+                        if let Event::Transacted(_) = event {
+                            self.watch_transaction();
+                        }
                         if let Event::Durable { delivery, index } = event
                             && let Some(delivery) = self.machine.delivery(delivery)
                         {
@@ -197,6 +213,9 @@ impl Flow {
             }
         }
         self.workers.close().await;
+        if let Some(transactions) = self.transactions.take() {
+            transactions.close().await;
+        }
         if let Err(reason) = self.source.close().await {
             self.stopped.get_or_insert(reason.into());
         }
@@ -207,12 +226,16 @@ impl Flow {
     /// be looked at until the next.
     fn tell(&mut self, event: Event) {
         let now = self.clock.now();
+        self.journal.heard(&event, &self.machine);
         self.machine.handle(event, now);
         self.take_actions();
     }
 
     fn take_actions(&mut self) {
         while let Some(action) = self.machine.next_action() {
+            if self.journal.takes(&action, &self.machine) {
+                self.write_journal();
+            }
             match action {
                 Action::Handle(id) => {
                     self.jobs.extend(self.machine.delivery(id).map(|delivery| Job::new(id, delivery)));
@@ -221,7 +244,11 @@ impl Flow {
                 Action::Ask(ask) => self.source.ask(ask),
                 Action::Settled { delivery, fate } => self.settled(delivery, fate),
                 Action::Troubled { delivery, next } => self.troubled(delivery, next),
+                Action::Record(_) => unreachable!("the configuration refuses such routes"),
+                Action::Transact { deliveries, positions } => self.transact(&deliveries, positions),
                 Action::Holding(holding) => self.telemetry.holding(holding),
+                Action::Circuit(circuit) => self.telemetry.circuit(circuit),
+                Action::Unreadable(partition) => self.telemetry.unreadable(&partition),
                 Action::Stop(reason) => {
                     self.telemetry.stopped(&reason);
                     self.stopped = Some(reason);
@@ -245,6 +272,13 @@ impl Flow {
             }
             self.outbox.pop_front();
             self.outstanding += 1;
+        }
+    }
+
+    /// What was taken down stands in the file before anything is done because of it.
+    fn write_journal(&mut self) {
+        if let Err(error) = self.journal.flush() {
+            self.stopped.get_or_insert_with(|| format!("the journal cannot be written: {error}").into());
         }
     }
 

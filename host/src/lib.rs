@@ -7,7 +7,7 @@
 //! run                                        wires a configuration into a host
 //! config · flow                              the file, checked whole; drives the rules of `cofferdam_core`
 //! source · sink                              Kafka and SQS in and out
-//! kafka · aws · dedupe · plugin · telemetry · admin · embedded
+//! kafka · aws · dedupe · plugin · telemetry · admin · journal · embedded
 //! clock · signal · exit · message_file
 //! ```
 
@@ -21,6 +21,7 @@ pub mod dedupe;
 pub mod embedded;
 pub mod exit;
 pub mod flow;
+pub mod journal;
 pub mod kafka;
 pub mod message_file;
 pub mod plugin;

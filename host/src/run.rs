@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::dedupe::Store;
 use crate::exit::{Exit, Problem};
 use crate::flow::{Ending, Flow, Observer, Parts};
+use crate::journal::Journal;
 use crate::sink::Sinks;
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::{self, Exporter};
@@ -31,6 +32,8 @@ pub use brokers::Brokers;
 pub struct Options {
     /// Makes an observer for a route, by its name.
     pub observe: Option<Observe>,
+    /// Takes down what becomes of every message.
+    pub journal: Journal,
 }
 
 /// Makes an observer for the route of this name.
@@ -39,6 +42,7 @@ pub type Observe = Box<dyn Fn(&str) -> Box<dyn Observer>>;
 /// A host at work.
 pub struct Host {
     flows: JoinSet<(Box<str>, Ending)>,
+    journal: Journal,
     routes: Vec<Arc<RouteHealth>>,
     brokers: Arc<Brokers>,
     sinks: Sinks,
@@ -75,9 +79,11 @@ impl Host {
         brokers.ensure_topics(config).await?;
         let mut sources = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
-            sources.push(brokers.source(config, route, clock).await?);
+            let (source, route) = brokers.source(config, route, clock).await?;
+            let transactions = brokers.transactions(config, &route).await?;
+            sources.push((source, route, transactions));
         }
-        let routes: Vec<_> = sources.iter().map(|(_, route)| Arc::clone(route)).collect();
+        let routes: Vec<_> = sources.iter().map(|(_, route, _)| Arc::clone(route)).collect();
         let sinks = brokers.sinks(config, &routes).await?;
         let guests = tokio::runtime::Builder::new_multi_thread()
             .thread_name("guest")
@@ -85,9 +91,11 @@ impl Host {
             .build()
             .map_err(|error| Problem::new(Exit::Unavailable, format!("no threads for handlers: {error}"), ""))?;
         let metrics = metrics::install().map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
+        options.journal.started().map_err(|error| unwritten(&error))?;
         let health = Health::new();
         let mut host = Self {
             flows: JoinSet::new(),
+            journal: options.journal.clone(),
             routes: Vec::new(),
             admin: None,
             stop: CancellationToken::new(),
@@ -98,17 +106,19 @@ impl Host {
             metrics,
             guests,
         };
-        for ((source, route), configured) in sources.into_iter().zip(&config.routes) {
+        for ((source, route, transactions), configured) in sources.into_iter().zip(&config.routes) {
             let parts = Parts {
                 telemetry: Telemetry::new(Arc::clone(&route)),
                 health: health.route(&route.name, clock.now()),
                 observer: options.observe.as_ref().map(|observe| observe(&route.name)),
+                journal: options.journal.clone(),
                 route,
                 source,
                 sinks: host.sinks.clone(),
                 plugin: Arc::clone(&plugins[&configured.handler]),
                 guests: host.guests.handle().clone(),
                 clock,
+                transactions,
                 drain_limit: config.service.drain_limit,
             };
             host.spawn(configured.name(), parts);
@@ -169,6 +179,12 @@ impl Host {
                 self.stop.cancel();
             }
         }
+        if report.stopped.is_empty()
+            && report.account.abandoned == 0
+            && let Err(error) = self.journal.stopped()
+        {
+            report.stopped.push(("?".into(), unwritten(&error).what.into()));
+        }
         report.unflushed = self.sinks.flush(self.flush_limit).await;
         if let Some(admin) = self.admin.take() {
             admin.close().await;
@@ -177,4 +193,8 @@ impl Host {
         self.guests.shutdown_background();
         report
     }
+}
+
+fn unwritten(error: &std::io::Error) -> Problem {
+    Problem::new(Exit::Unavailable, format!("the journal cannot be written: {error}"), "")
 }

@@ -4,5 +4,7 @@
 //! between. The same judge reads the histories of simulated worlds and those of real hosts on real brokers.
 
 mod fact;
+#[allow(missing_docs, reason = "the world is being turned into one of many hosts")]
+pub mod simulation;
 
 pub use fact::{Effect, Fact, RecordId, What};

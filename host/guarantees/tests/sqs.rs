@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::world::{SECOND, World, failure, queue_route, unavailable};
-use crate::action::Fate;
-use crate::event::Event;
-use crate::outcome::{Class, Code, Failure};
-use crate::route::{Lease, Route};
+use cofferdam_core::action::Fate;
+use cofferdam_core::event::Event;
+use cofferdam_core::outcome::{Class, Code, Failure};
+use cofferdam_core::route::{Lease, Route};
+use cofferdam_guarantees::simulation::{SECOND, World, failure, queue_route, unavailable};
 
 fn fates(world: &World) -> Vec<(&str, Fate)> {
     world.witness.fates.iter().map(|(id, fate)| (&**id, *fate)).collect()
@@ -101,7 +101,8 @@ fn the_history_of_failures_survives_a_release() {
         world.receive();
     }
     world.store_all();
-    let attempts = crate::message::text_header(&world.witness.stored[0].headers, "cofferdam-dlq-attempts").unwrap();
+    let attempts =
+        cofferdam_core::message::text_header(&world.witness.stored[0].headers, "cofferdam-dlq-attempts").unwrap();
     assert_eq!(attempts.matches("retryable").count(), 5);
 }
 

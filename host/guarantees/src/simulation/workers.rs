@@ -3,18 +3,18 @@
 use bytes::Bytes;
 
 use super::{Sending, World};
-use crate::event::{DeliveryId, Ended, Event, HandlerId, Refusal, Trace};
-use crate::outcome::{Failure, Outcome, Usage};
-use crate::output::{Destination, Publication};
+use cofferdam_core::event::{DeliveryId, Ended, Event, HandlerId, Refusal, Trace};
+use cofferdam_core::outcome::{Failure, Outcome, Usage};
+use cofferdam_core::output::{Destination, Publication};
 
 impl World {
     /// Ids of the records that are with a worker, in the order in which they were handed out.
-    pub(crate) fn in_hand(&self) -> Vec<String> {
+    pub fn in_hand(&self) -> Vec<String> {
         self.running.iter().map(|id| self.record_id(*id)).collect()
     }
 
     /// Number of the attempt on this record that is with a worker.
-    pub(crate) fn attempt(&self, record: &str) -> u32 {
+    pub fn attempt(&self, record: &str) -> u32 {
         let id = self.running.iter().find(|id| self.record_id(**id) == record).expect("with a worker");
         self.machine.delivery(*id).expect("known while something of it is out").attempt()
     }
@@ -24,18 +24,18 @@ impl World {
     }
 
     /// The attempt on this record ends well, with so many outputs.
-    pub(crate) fn done(&mut self, record: &str, outputs: usize) {
+    pub fn done(&mut self, record: &str, outputs: usize) {
         let index = self.in_hand().iter().position(|id| id == record).expect("with a worker");
         self.end_well(index, outputs);
     }
 
     /// The attempt on this record fails.
-    pub(crate) fn fail(&mut self, record: &str, failure: Failure) {
+    pub fn fail(&mut self, record: &str, failure: Failure) {
         let index = self.in_hand().iter().position(|id| id == record).expect("with a worker");
         self.end(index, failure.into());
     }
 
-    pub(crate) fn end_well(&mut self, index: usize, outputs: usize) {
+    pub fn end_well(&mut self, index: usize, outputs: usize) {
         let of = self.record_id(self.running[index]);
         let output = |index| Publication {
             destination: Destination::Kafka("out".into()),
@@ -49,7 +49,7 @@ impl World {
         self.end(index, Outcome::Done((0..outputs).map(output).collect()));
     }
 
-    pub(crate) fn end(&mut self, index: usize, outcome: Outcome<Vec<Publication>>) {
+    pub fn end(&mut self, index: usize, outcome: Outcome<Vec<Publication>>) {
         let id = self.running.swap_remove(index);
         let of = self.record_id(id);
         self.witness.ended(id, &of, &outcome);
@@ -60,7 +60,7 @@ impl World {
     }
 
     /// A sink answers one publication.
-    pub(crate) fn answer(&mut self, index: usize, refusal: Option<Refusal>) {
+    pub fn answer(&mut self, index: usize, refusal: Option<Refusal>) {
         let Sending { delivery, index, of, publication } = self.sending.remove(index);
         match refusal {
             None => {
@@ -75,7 +75,7 @@ impl World {
     }
 
     /// The sinks take all that is with them.
-    pub(crate) fn store_all(&mut self) {
+    pub fn store_all(&mut self) {
         while !self.sending.is_empty() {
             self.answer(0, None);
         }

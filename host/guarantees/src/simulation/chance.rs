@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use super::{SECOND, World, failure, rejected, unavailable};
-use crate::event::Event;
-use crate::outcome::{Class, Failure};
+use cofferdam_core::event::Event;
+use cofferdam_core::outcome::{Class, Failure};
 
 /// Steps in which a calm world must come to its end; far more than any needs.
 const PATIENCE: usize = 20_000;
 
 impl World {
     /// Something happens.
-    pub(crate) fn step(&mut self) {
+    pub fn step(&mut self) {
         match self.dice.u32(0..100) {
             0..12 => self.write(),
             12..30 => self.take_in(),
@@ -117,9 +117,8 @@ impl World {
 
     /// The queue takes a lease back before its time.
     fn lose_lease(&mut self) {
-        let leased: Vec<_> = self.machine.deliveries.iter().filter(|(_, delivery)| delivery.is_live()).collect();
-        let leased: Vec<_> =
-            leased.into_iter().filter_map(|(id, found)| Some((id, found.receipt()?.clone()))).collect();
+        let live = self.machine.deliveries().filter(|(_, delivery)| delivery.is_live());
+        let leased: Vec<_> = live.filter_map(|(id, delivery)| Some((id, delivery.receipt()?.clone()))).collect();
         if let Some((id, receipt)) = self.dice.choice(leased) {
             self.queue.release(&[receipt], self.now);
             self.tell(Event::LeaseLost(vec![id]));
@@ -146,7 +145,7 @@ impl World {
     }
 
     /// Brokers, sinks and handlers are well from now on: every record must be settled, and nothing stay behind.
-    pub(crate) fn calm_down(&mut self) {
+    pub fn calm_down(&mut self) {
         for number in 0..3 {
             if !self.is_queue() && self.broker.consumer(number).is_none() {
                 self.assign(number);
@@ -176,7 +175,7 @@ impl World {
     }
 
     /// Lets go what is left to do until `Drained`, in a world that goes on as it likes.
-    pub(crate) fn see_the_drain_out(&mut self) {
+    pub fn see_the_drain_out(&mut self) {
         for _ in 0..PATIENCE {
             if self.witness.drained > 0 {
                 return;

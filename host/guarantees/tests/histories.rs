@@ -1,9 +1,9 @@
 //! Histories by the thousand. The witness checks the promises at every step; a history replays from its seed.
 
-use super::world::{World, queue_route, route};
-use crate::lanes::Order;
-use crate::route::{Bounds, Route};
-use crate::verdict::{Policy, Unrouted};
+use cofferdam_core::Order;
+use cofferdam_core::route::{Bounds, Route};
+use cofferdam_core::verdict::{Policy, Unrouted};
+use cofferdam_guarantees::simulation::{World, queue_route, route};
 
 const HISTORIES: u64 = 500;
 const STEPS: u32 = 300;
@@ -47,7 +47,7 @@ fn histories(route: &Route, tell: fn(&mut World)) {
 fn ends_well(world: &mut World) {
     world.calm_down();
     assert_eq!(world.witness.unstored(), None);
-    world.drain(10 * super::world::SECOND);
+    world.drain(10 * cofferdam_guarantees::simulation::SECOND);
     world.calm_down();
     assert_eq!(world.witness.drained, 1);
     world.fall_asleep();

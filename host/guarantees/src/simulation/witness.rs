@@ -5,21 +5,21 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use bytes::Bytes;
 
 use super::broker::{Broker, offset};
-use crate::action::{Action, Ask, Fate, Next, Position};
-use crate::event::{DeliveryId, Refusal};
-use crate::lanes::Order;
-use crate::machine::Machine;
-use crate::message::{self, Record};
-use crate::outcome::{Class, Outcome};
-use crate::output::Publication;
-use crate::route::Route;
-use crate::verdict::Unrouted;
+use cofferdam_core::Order;
+use cofferdam_core::action::{Action, Ask, Fate, Next, Position};
+use cofferdam_core::event::{DeliveryId, Refusal};
+use cofferdam_core::machine::Machine;
+use cofferdam_core::message::{self, Record};
+use cofferdam_core::outcome::{Class, Outcome};
+use cofferdam_core::output::Publication;
+use cofferdam_core::route::Route;
+use cofferdam_core::verdict::Unrouted;
 
 /// What keeps order among its records: partition and key, or the group.
 type Lane = (i32, Bytes);
 
 #[derive(Debug, Default)]
-pub(crate) struct Witness {
+pub struct Witness {
     stories: HashMap<String, Story>,
     /// Records of each lane, in the order in which they were first received.
     lanes: HashMap<Lane, Vec<String>>,
@@ -27,21 +27,21 @@ pub(crate) struct Witness {
     hands: HashMap<Lane, DeliveryId>,
     settled: HashSet<DeliveryId>,
     /// Receipts that the machine takes.
-    pub(crate) received: u64,
+    pub received: u64,
     /// Size of the largest record.
-    pub(crate) largest: u64,
-    pub(crate) draining: bool,
+    pub largest: u64,
+    pub draining: bool,
     order: Order,
     /// The route ignores what it does not take.
     ignores: bool,
-    pub(crate) fates: Vec<(String, Fate)>,
-    pub(crate) troubles: Vec<(String, Next)>,
-    pub(crate) commits: Vec<Position>,
-    pub(crate) given_up: Vec<(i32, Option<i64>)>,
-    pub(crate) holding: bool,
-    pub(crate) stopped: u32,
-    pub(crate) drained: u32,
-    pub(crate) stored: Vec<Publication>,
+    pub fates: Vec<(String, Fate)>,
+    pub troubles: Vec<(String, Next)>,
+    pub commits: Vec<Position>,
+    pub given_up: Vec<(i32, Option<i64>)>,
+    pub holding: bool,
+    pub stopped: u32,
+    pub drained: u32,
+    pub stored: Vec<Publication>,
 }
 
 /// What is known of one record since it was last received (Kafka) or handled (SQS).
@@ -89,11 +89,11 @@ fn is_queued(record: &Record) -> bool {
 }
 
 impl Witness {
-    pub(crate) fn new(route: &Route) -> Self {
+    pub fn new(route: &Route) -> Self {
         Self { order: route.order, ignores: route.policy.unrouted == Unrouted::Ignore, ..Self::default() }
     }
 
-    pub(crate) fn receive(&mut self, record: &Record) {
+    pub fn receive(&mut self, record: &Record) {
         self.received += 1;
         self.largest = self.largest.max(record.size() as u64);
         let id = record.id();
@@ -111,14 +111,14 @@ impl Witness {
     }
 
     /// A new process knows nothing of the attempts and receipts of the one before.
-    pub(crate) fn restart(&mut self) {
+    pub fn restart(&mut self) {
         self.hands.clear();
         self.settled.clear();
         self.received = 0;
         (self.draining, self.holding, self.drained) = (false, false, 0);
     }
 
-    pub(crate) fn saw(&mut self, action: &Action, machine: &Machine, broker: &Broker) {
+    pub fn saw(&mut self, action: &Action, machine: &Machine, broker: &Broker) {
         let of_source = matches!(action, Action::Ask(Ask::GiveUp { .. } | Ask::Release { .. }));
         assert!(self.drained == 0 || of_source, "{action:?} after the end of a drain");
         let id_of = |delivery: &DeliveryId| machine.delivery(*delivery).expect("an action's delivery").record().id();
@@ -150,7 +150,8 @@ impl Witness {
                 assert!(!self.settled.contains(delivery), "{id} is deleted and not ours");
             }
             Action::Ask(Ask::Grant { .. }) => assert!(!self.holding && !self.draining, "intake is shut"),
-            Action::Ask(_) => {}
+            Action::Ask(_) | Action::Circuit(_) | Action::Unreadable(_) => {}
+            Action::Record(_) | Action::Transact { .. } => {}
         }
     }
 
@@ -168,7 +169,7 @@ impl Witness {
         assert!(other.is_none(), "{id}: its key is in another hand");
     }
 
-    pub(crate) fn ended(&mut self, delivery: DeliveryId, id: &str, outcome: &Outcome<Vec<Publication>>) {
+    pub fn ended(&mut self, delivery: DeliveryId, id: &str, outcome: &Outcome<Vec<Publication>>) {
         let ignores = self.ignores;
         let story = self.stories.get_mut(id).expect("received before");
         self.hands.retain(|_, hand| *hand != delivery);
@@ -198,7 +199,7 @@ impl Witness {
         }
     }
 
-    pub(crate) fn durable(&mut self, delivery: DeliveryId, id: &str, publication: Publication) {
+    pub fn durable(&mut self, delivery: DeliveryId, id: &str, publication: Publication) {
         let story = self.stories.get_mut(id).expect("received before");
         if !self.settled.contains(&delivery) {
             match &**publication.destination.name() {
@@ -210,7 +211,7 @@ impl Witness {
         self.stored.push(publication);
     }
 
-    pub(crate) fn refused(&mut self, id: &str, publication: &Publication, refusal: &Refusal) {
+    pub fn refused(&mut self, id: &str, publication: &Publication, refusal: &Refusal) {
         // An error event that nobody will ever take does not count.
         if &**publication.destination.name() == "errors" && matches!(refusal, Refusal::Rejected(..)) {
             self.stories.get_mut(id).expect("received before").error_event = true;
@@ -237,7 +238,7 @@ impl Witness {
     }
 
     /// A record of which something is not durable, if there is one.
-    pub(crate) fn unstored(&self) -> Option<&str> {
+    pub fn unstored(&self) -> Option<&str> {
         self.stories.iter().find(|(_, story)| !story.is_stored()).map(|(id, _)| &**id)
     }
 }

@@ -6,39 +6,39 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Allowance;
-use crate::event::{DeliveryId, Leased};
-use crate::message::{Position, Record};
-use crate::time::Time;
+use cofferdam_core::event::{DeliveryId, Leased};
+use cofferdam_core::message::{Position, Record};
+use cofferdam_core::time::Time;
 
 #[derive(Debug)]
-pub(crate) struct Queue {
-    pub(crate) messages: Vec<Message>,
+pub struct Queue {
+    pub messages: Vec<Message>,
     lease: Duration,
     sent: u32,
     receipts: u64,
-    pub(crate) deletes: Vec<(DeliveryId, Arc<str>)>,
-    pub(crate) extends: Vec<(DeliveryId, Arc<str>, Duration)>,
+    pub deletes: Vec<(DeliveryId, Arc<str>)>,
+    pub extends: Vec<(DeliveryId, Arc<str>, Duration)>,
     /// Record ids that were released together, and when they can be received again.
-    pub(crate) released: Vec<(Vec<String>, Time)>,
+    pub released: Vec<(Vec<String>, Time)>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Message {
-    pub(crate) record: Record,
+pub struct Message {
+    pub record: Record,
     receives: u32,
-    pub(crate) visible_at: Time,
+    pub visible_at: Time,
     /// The handle of the last receipt.
     receipt: Option<Arc<str>>,
 }
 
 impl Queue {
-    pub(crate) fn new(lease: Duration) -> Self {
+    pub fn new(lease: Duration) -> Self {
         let (deletes, extends, released) = (Vec::new(), Vec::new(), Vec::new());
         Self { messages: Vec::new(), lease, sent: 0, receipts: 0, deletes, extends, released }
     }
 
     /// Sends a message of `size` bytes. An empty group stands for none.
-    pub(crate) fn send(&mut self, group: &str, size: usize) {
+    pub fn send(&mut self, group: &str, size: usize) {
         let record = Record {
             source: "q".into(),
             position: Position::MessageId(format!("m-{}", self.sent).into()),
@@ -53,7 +53,7 @@ impl Queue {
 
     /// Gives out up to ten. As with AWS, an invisible message blocks what comes after it in its group, and nothing
     /// that comes before it.
-    pub(crate) fn receive(&mut self, now: Time, allowance: &mut Allowance) -> Vec<Leased> {
+    pub fn receive(&mut self, now: Time, allowance: &mut Allowance) -> Vec<Leased> {
         let until = now.after(self.lease);
         let mut blocked: Vec<Bytes> = Vec::new();
         let mut leased = Vec::new();
@@ -84,17 +84,17 @@ impl Queue {
         self.messages.iter_mut().find(|message| message.receipt.as_ref() == Some(receipt))
     }
 
-    pub(crate) fn delete(&mut self, receipt: &Arc<str>) -> bool {
+    pub fn delete(&mut self, receipt: &Arc<str>) -> bool {
         let before = self.messages.len();
         self.messages.retain(|message| message.receipt.as_ref() != Some(receipt));
         self.messages.len() < before
     }
 
-    pub(crate) fn extend(&mut self, receipt: &Arc<str>, until: Time) -> bool {
+    pub fn extend(&mut self, receipt: &Arc<str>, until: Time) -> bool {
         self.find(receipt).map(|message| message.visible_at = until).is_some()
     }
 
-    pub(crate) fn release(&mut self, receipts: &[Arc<str>], at: Time) {
+    pub fn release(&mut self, receipts: &[Arc<str>], at: Time) {
         let mut released = Vec::new();
         for receipt in receipts {
             if let Some(message) = self.find(receipt) {
@@ -106,13 +106,13 @@ impl Queue {
         self.released.push((released, at));
     }
 
-    pub(crate) fn forget_consumer(&mut self) {
+    pub fn forget_consumer(&mut self) {
         self.deletes.clear();
         self.extends.clear();
     }
 
     /// When the next message can be received that cannot be now.
-    pub(crate) fn next_visible(&self, now: Time) -> Option<Time> {
+    pub fn next_visible(&self, now: Time) -> Option<Time> {
         self.messages.iter().map(|message| message.visible_at).filter(|at| *at > now).min()
     }
 }

@@ -5,43 +5,43 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::Allowance;
-use crate::action::Position;
-use crate::event::{Event, Partition};
-use crate::message::{self, Header, Record};
+use cofferdam_core::action::Position;
+use cofferdam_core::event::{Event, Partition};
+use cofferdam_core::message::{self, Header, Record};
 
 #[derive(Debug, Default)]
-pub(crate) struct Broker {
-    pub(crate) logs: BTreeMap<i32, Log>,
+pub struct Broker {
+    pub logs: BTreeMap<i32, Log>,
     /// The commit that was asked for and not answered, with the assignments that it is for.
     asked: Option<Vec<(Position, u32)>>,
     assignments: u32,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Log {
-    pub(crate) records: Vec<Record>,
+pub struct Log {
+    pub records: Vec<Record>,
     /// Offset of the next record written.
-    pub(crate) end: i64,
+    pub end: i64,
     /// What the group has committed: the next offset to read.
-    pub(crate) committed: i64,
-    pub(crate) consumer: Option<Consumer>,
+    pub committed: i64,
+    pub consumer: Option<Consumer>,
 }
 
 /// Our hold on a partition.
 #[derive(Debug)]
-pub(crate) struct Consumer {
+pub struct Consumer {
     /// Which assignment it is.
     number: u32,
     /// Index of the next record to hand over.
     next: usize,
     /// Offset behind the last commit that was confirmed to the machine.
     confirmed: i64,
-    pub(crate) paused: bool,
+    pub paused: bool,
     /// The group wants the partition back.
-    pub(crate) revoked: bool,
+    pub revoked: bool,
 }
 
-pub(crate) fn offset(record: &Record) -> i64 {
+pub fn offset(record: &Record) -> i64 {
     match record.position {
         message::Position::Offset { offset, .. } => offset,
         message::Position::MessageId(_) => unreachable!("a record of a topic"),
@@ -56,7 +56,7 @@ impl Log {
 
 impl Broker {
     /// Writes a record of `size` bytes, and returns its id. An empty key stands for none.
-    pub(crate) fn produce(&mut self, number: i32, key: &str, size: usize) -> String {
+    pub fn produce(&mut self, number: i32, key: &str, size: usize) -> String {
         let log = self.logs.entry(number).or_default();
         let record = Record {
             source: "t".into(),
@@ -73,50 +73,50 @@ impl Broker {
     }
 
     /// Leaves out offsets, as compaction and transactions do.
-    pub(crate) fn skip(&mut self, number: i32, offsets: i64) {
+    pub fn skip(&mut self, number: i32, offsets: i64) {
         self.logs.entry(number).or_default().end += offsets;
     }
 
-    pub(crate) fn assign(&mut self, number: i32) {
+    pub fn assign(&mut self, number: i32) {
         self.assignments += 1;
         let log = self.logs.entry(number).or_default();
         let (number, next) = (self.assignments, log.index_of(log.committed));
         log.consumer = Some(Consumer { number, next, confirmed: log.committed, paused: false, revoked: false });
     }
 
-    pub(crate) fn revoke(&mut self, number: i32) {
+    pub fn revoke(&mut self, number: i32) {
         if let Some(consumer) = self.consumer(number) {
             consumer.revoked = true;
         }
     }
 
-    pub(crate) fn lose(&mut self, number: i32) {
+    pub fn lose(&mut self, number: i32) {
         self.logs.entry(number).or_default().consumer = None;
     }
 
-    pub(crate) fn forget_consumer(&mut self) {
+    pub fn forget_consumer(&mut self) {
         self.asked = None;
         self.logs.values_mut().for_each(|log| log.consumer = None);
     }
 
-    pub(crate) fn consumer(&mut self, number: i32) -> Option<&mut Consumer> {
+    pub fn consumer(&mut self, number: i32) -> Option<&mut Consumer> {
         self.logs.get_mut(&number)?.consumer.as_mut()
     }
 
-    pub(crate) fn pause(&mut self, partition: &Partition, paused: bool) {
+    pub fn pause(&mut self, partition: &Partition, paused: bool) {
         let consumer = self.consumer(partition.number).expect("only what is ours is paused or resumed");
         assert_ne!(consumer.paused, paused, "told once");
         consumer.paused = paused;
     }
 
     /// Whether the machine takes what is handed over of this partition.
-    pub(crate) fn wants(&self, number: i32) -> bool {
+    pub fn wants(&self, number: i32) -> bool {
         self.logs.get(&number).and_then(|log| log.consumer.as_ref()).is_some_and(|consumer| !consumer.revoked)
     }
 
     /// Hands over what may be handed over of a partition. What the client had fetched before the partition was
     /// revoked still comes, and is not `wanted`.
-    pub(crate) fn fetch(&mut self, number: i32, allowance: &mut Allowance, wanted: bool) -> Vec<Record> {
+    pub fn fetch(&mut self, number: i32, allowance: &mut Allowance, wanted: bool) -> Vec<Record> {
         let mut records = Vec::new();
         let Some(log) = self.logs.get_mut(&number) else { return records };
         let Some(consumer) = log.consumer.as_mut().filter(|consumer| !consumer.paused) else { return records };
@@ -130,7 +130,7 @@ impl Broker {
         records
     }
 
-    pub(crate) fn ask(&mut self, positions: Vec<Position>) {
+    pub fn ask(&mut self, positions: Vec<Position>) {
         assert!(self.asked.is_none(), "one commit at a time");
         let of = |broker: &mut Self, number| broker.consumer(number).expect("a commit for what is ours").number;
         let positions = positions.into_iter().map(|position| (position.clone(), of(self, position.partition.number)));
@@ -139,7 +139,7 @@ impl Broker {
 
     /// Answers the commit that was asked for, `well` if the broker can be reached. A partition that is not ours any
     /// more is refused, and the answer is about all together: it may have taken what it does not confirm.
-    pub(crate) fn answer(&mut self, well: bool) -> Option<Event> {
+    pub fn answer(&mut self, well: bool) -> Option<Event> {
         let asked = self.asked.take()?;
         let ours: Vec<bool> =
             asked.iter().map(|(position, assignment)| well && self.take(position, *assignment)).collect();
@@ -163,7 +163,7 @@ impl Broker {
         ours
     }
 
-    pub(crate) fn give_up(&mut self, partition: &Partition, commit: Option<Position>) {
+    pub fn give_up(&mut self, partition: &Partition, commit: Option<Position>) {
         let consumer = self.consumer(partition.number).expect("given up once");
         assert!(consumer.revoked, "given up because the group wants it back");
         let number = consumer.number;
@@ -174,13 +174,13 @@ impl Broker {
     }
 
     /// Records handed over that no confirmed commit covers, of the partitions that are ours.
-    pub(crate) fn uncovered(&self) -> usize {
+    pub fn uncovered(&self) -> usize {
         let ours = self.logs.values().filter_map(|log| log.consumer.as_ref().map(|consumer| (log, consumer)));
         ours.map(|(log, consumer)| consumer.next.saturating_sub(log.index_of(consumer.confirmed))).sum()
     }
 
     /// Whether the group has committed all there is.
-    pub(crate) fn is_finished(&self) -> bool {
+    pub fn is_finished(&self) -> bool {
         self.logs.values().all(|log| log.index_of(log.committed) == log.records.len())
     }
 }

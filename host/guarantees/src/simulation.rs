@@ -4,37 +4,39 @@
 //! then lies about (attempts in `running`, publications in `sending`, the brokers' questions with the brokers)
 //! until a test answers it, in whatever order it likes.
 
-pub(super) mod broker;
-pub(super) mod chance;
+pub mod broker;
+pub mod chance;
 mod check;
-pub(super) mod queue;
-pub(super) mod witness;
+pub mod queue;
+pub mod witness;
 mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::action::{Action, Ask};
-use crate::event::{Assignment, DeliveryId, Event, Partition, Refusal};
-use crate::machine::Machine;
-use crate::message::Record;
-use crate::outcome::{Class, Code, Failure};
-use crate::output::{Destination, Publication};
-use crate::retry::Retry;
-use crate::route::{Bounds, DeadLetterRule, Lease, Route};
-use crate::time::Time;
-use crate::verdict::Policy;
 use broker::Broker;
+use cofferdam_core::Order;
+use cofferdam_core::action::{Action, Ask};
+use cofferdam_core::envelope::Envelope;
+use cofferdam_core::event::{Assignment, DeliveryId, Event, Partition, Refusal};
+use cofferdam_core::machine::{Breaker, Machine};
+use cofferdam_core::message::Record;
+use cofferdam_core::outcome::{Class, Code, Failure};
+use cofferdam_core::output::{Destination, Publication};
+use cofferdam_core::retry::Retry;
+use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, Lease, Route};
+use cofferdam_core::time::Time;
+use cofferdam_core::verdict::Policy;
 use queue::Queue;
 use witness::Witness;
 
-pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub const SECOND: Duration = Duration::from_secs(1);
 
 /// What a source may still hand over, counted as the sources count.
 #[derive(Debug, Default)]
-pub(crate) struct Allowance {
-    pub(crate) messages: u32,
-    pub(crate) bytes: i64,
+pub struct Allowance {
+    pub messages: u32,
+    pub bytes: i64,
 }
 
 impl Allowance {
@@ -48,59 +50,72 @@ impl Allowance {
     }
 }
 
-pub(crate) struct World {
-    pub(crate) machine: Machine,
-    pub(crate) route: Arc<Route>,
-    pub(crate) now: Time,
-    pub(crate) broker: Broker,
-    pub(crate) queue: Queue,
-    pub(crate) allowance: Allowance,
+pub struct World {
+    pub machine: Machine,
+    pub route: Arc<Route>,
+    pub now: Time,
+    pub broker: Broker,
+    pub queue: Queue,
+    pub allowance: Allowance,
     /// Attempts handed out and not ended.
-    pub(crate) running: Vec<DeliveryId>,
+    pub running: Vec<DeliveryId>,
     /// Publications handed out and not answered.
-    pub(crate) sending: Vec<Sending>,
-    pub(crate) witness: Witness,
-    pub(crate) dice: fastrand::Rng,
+    pub sending: Vec<Sending>,
+    pub witness: Witness,
+    pub dice: fastrand::Rng,
     /// Events so far.
-    pub(crate) told: u64,
+    pub told: u64,
 }
 
 /// A publication that is with its sink.
 #[derive(Debug, Clone)]
-pub(crate) struct Sending {
-    pub(crate) delivery: DeliveryId,
-    pub(crate) index: u32,
+pub struct Sending {
+    pub delivery: DeliveryId,
+    pub index: u32,
     /// Id of the record it comes from.
-    pub(crate) of: String,
-    pub(crate) publication: Publication,
+    pub of: String,
+    pub publication: Publication,
 }
 
 /// Every wait exact, four attempts at once.
-pub(crate) fn route() -> Route {
+pub fn route() -> Route {
     Route {
         concurrency: 4,
         bounds: Bounds { messages: 100, bytes: 100_000 },
         policy: Policy { retry: Retry { jitter: 0.0, ..Retry::default() }, ..Policy::default() },
         dead_letter: DeadLetterRule::To(Destination::Kafka("dead".into())),
-        ..Route::sample()
+        name: "r".into(),
+        service: "shop".into(),
+        group: Some("g".into()),
+        envelope: Envelope::Raw,
+        accept: None,
+        order: Order::Key,
+        delivery: Guarantee::AtLeastOnce,
+        suppress_duplicates: false,
+        breaker: Breaker { failures: 0, dead_letters: 0, ..Breaker::default() },
+        commit_interval: SECOND,
+        release_limit: 10 * SECOND,
+        lease: None,
+        outputs: [].into(),
+        errors: Some(Destination::Kafka("errors".into())),
     }
 }
 
 /// The same for a queue.
-pub(crate) fn queue_route() -> Route {
+pub fn queue_route() -> Route {
     Route { lease: Some(Lease::default()), group: None, ..route() }
 }
 
-pub(crate) fn failure(class: Class) -> Failure {
+pub fn failure(class: Class) -> Failure {
     Failure::new(class, Code::of_handler("SOME"), "as told")
 }
 
-pub(crate) fn partition(number: i32) -> Partition {
+pub fn partition(number: i32) -> Partition {
     Partition { topic: "t".into(), number }
 }
 
 impl World {
-    pub(crate) fn new(route: Route, seed: u64) -> Self {
+    pub fn new(route: Route, seed: u64) -> Self {
         let route = Arc::new(route);
         let mut world = Self {
             machine: Machine::new(Arc::clone(&route), seed),
@@ -120,19 +135,19 @@ impl World {
     }
 
     /// A world with these partitions of the topic, all ours.
-    pub(crate) fn kafka(route: Route, partitions: i32) -> Self {
+    pub fn kafka(route: Route, partitions: i32) -> Self {
         let mut world = Self::new(route, 7);
         (0..partitions).for_each(|number| world.assign(number));
         world
     }
 
     /// A world with a queue.
-    pub(crate) fn sqs() -> Self {
+    pub fn sqs() -> Self {
         Self::new(queue_route(), 7)
     }
 
     /// The host dies and another one starts: what the brokers and sinks have is all there is.
-    pub(crate) fn crash(&mut self) {
+    pub fn crash(&mut self) {
         self.machine = Machine::new(Arc::clone(&self.route), self.dice.u64(..));
         self.allowance = Allowance::default();
         self.running.clear();
@@ -144,7 +159,7 @@ impl World {
     }
 
     /// Passes an event on and takes in what the machine wants done.
-    pub(crate) fn tell(&mut self, event: Event) {
+    pub fn tell(&mut self, event: Event) {
         self.told += 1;
         self.machine.handle(event, self.now);
         self.carry_out();
@@ -169,6 +184,8 @@ impl World {
                 Action::Ask(ask) => self.ask(ask),
                 Action::Settled { .. } | Action::Troubled { .. } => {}
                 Action::Holding(_) | Action::Stop(_) | Action::Drained => {}
+                Action::Circuit(_) | Action::Unreadable(_) => {}
+                Action::Record(_) | Action::Transact { .. } => unreachable!("no route of this world asks for it"),
             }
         }
     }
@@ -187,7 +204,7 @@ impl World {
     }
 
     /// The client is told to stop; what runs has this long.
-    pub(crate) fn drain(&mut self, limit: Duration) {
+    pub fn drain(&mut self, limit: Duration) {
         self.witness.draining = true;
         self.tell(Event::Drain(limit));
     }
@@ -195,7 +212,7 @@ impl World {
     // The clock.
 
     /// Lets time pass, stopping wherever the machine wants to be woken.
-    pub(crate) fn wait(&mut self, time: Duration) {
+    pub fn wait(&mut self, time: Duration) {
         let end = self.now.after(time);
         while let Some(wake) = self.machine.next_wake().filter(|wake| *wake <= end) {
             self.now = self.now.max(wake);
@@ -204,8 +221,20 @@ impl World {
         self.now = end;
     }
 
+    /// Lets time pass while the broker confirms every commit at once.
+    pub fn pass(&mut self, time: Duration) {
+        let end = self.now.after(time);
+        loop {
+            self.answer_commit(true);
+            let Some(wake) = self.machine.next_wake().filter(|wake| *wake <= end) else { break };
+            self.now = self.now.max(wake);
+            self.tell(Event::Due);
+        }
+        self.now = end;
+    }
+
     /// With nothing in flight the machine wants to be woken a few times more at most.
-    pub(crate) fn fall_asleep(&mut self) {
+    pub fn fall_asleep(&mut self) {
         for _ in 0..10_000 {
             let Some(wake) = self.machine.next_wake() else { return };
             self.now = self.now.max(wake);
@@ -216,29 +245,29 @@ impl World {
 
     // The group and the topic.
 
-    pub(crate) fn assign(&mut self, number: i32) {
+    pub fn assign(&mut self, number: i32) {
         self.broker.assign(number);
         self.tell(Event::Assigned(vec![Assignment { partition: partition(number), metadata: None }]));
     }
 
-    pub(crate) fn revoke(&mut self, number: i32) {
+    pub fn revoke(&mut self, number: i32) {
         self.broker.revoke(number);
         self.tell(Event::Revoked(vec![partition(number)]));
     }
 
-    pub(crate) fn lose(&mut self, number: i32) {
+    pub fn lose(&mut self, number: i32) {
         self.broker.lose(number);
         self.tell(Event::Lost(vec![partition(number)]));
     }
 
     /// Writes a record for each key to partition 0; an empty text stands for no key.
-    pub(crate) fn produce(&mut self, keys: &[&str]) {
+    pub fn produce(&mut self, keys: &[&str]) {
         keys.iter().for_each(|key| drop(self.broker.produce(0, key, 10)));
         self.fetch();
     }
 
     /// Takes in all that the consumer may.
-    pub(crate) fn fetch(&mut self) {
+    pub fn fetch(&mut self) {
         let numbers: Vec<i32> = self.broker.logs.keys().copied().collect();
         for number in numbers {
             let wanted = self.broker.wants(number) && !self.witness.draining;
@@ -251,7 +280,7 @@ impl World {
     }
 
     /// The broker answers the commit that is with it. What was lost meanwhile is refused.
-    pub(crate) fn answer_commit(&mut self, well: bool) {
+    pub fn answer_commit(&mut self, well: bool) {
         if let Some(event) = self.broker.answer(well) {
             self.tell(event);
         }
@@ -260,13 +289,13 @@ impl World {
     // The queue.
 
     /// Sends a message to each group; an empty text stands for none.
-    pub(crate) fn send(&mut self, groups: &[&str]) {
+    pub fn send(&mut self, groups: &[&str]) {
         groups.iter().for_each(|group| self.queue.send(group, 10));
         self.receive();
     }
 
     /// Takes in all that the queue gives.
-    pub(crate) fn receive(&mut self) {
+    pub fn receive(&mut self) {
         let messages = self.queue.receive(self.now, &mut self.allowance);
         messages.iter().for_each(|leased| self.witness.receive(&leased.record));
         if !messages.is_empty() {
@@ -274,7 +303,7 @@ impl World {
         }
     }
 
-    pub(crate) fn answer_delete(&mut self, well: bool) {
+    pub fn answer_delete(&mut self, well: bool) {
         if self.queue.deletes.is_empty() {
             return;
         }
@@ -287,7 +316,7 @@ impl World {
         self.tell(event);
     }
 
-    pub(crate) fn answer_extend(&mut self) {
+    pub fn answer_extend(&mut self) {
         if self.queue.extends.is_empty() {
             return;
         }
@@ -301,10 +330,10 @@ impl World {
     }
 }
 
-pub(crate) fn unavailable() -> Option<Refusal> {
+pub fn unavailable() -> Option<Refusal> {
     Some(Refusal::Unavailable("no broker answers".into()))
 }
 
-pub(crate) fn rejected() -> Option<Refusal> {
+pub fn rejected() -> Option<Refusal> {
     Some(Refusal::Rejected(Code::OUTPUT_TOO_LARGE, "1 MB is the most".into()))
 }
