@@ -119,6 +119,7 @@ impl Host {
                 guests: host.guests.handle().clone(),
                 clock,
                 transactions,
+                dedupe: host.dedupe.clone().filter(|_| configured.suppresses_duplicates()),
                 drain_limit: config.service.drain_limit,
             };
             host.spawn(configured.name(), parts);
@@ -142,11 +143,6 @@ impl Host {
     /// Where its outputs go.
     pub fn sinks(&self) -> &Sinks {
         &self.sinks
-    }
-
-    /// Which event ids were handled, if a route suppresses duplicates.
-    pub fn dedupe(&self) -> Option<&Store> {
-        self.dedupe.as_ref()
     }
 
     /// Where the admin server listens.

@@ -29,20 +29,8 @@ pub struct RouteConfig {
     pub source: Source,
     /// Where dead letters go. `None`, on SQS: to the queue's redrive queue, known at the start.
     pub dead_letter: Option<DeadLetterRule>,
-    /// What to do about an event that was handled before.
-    pub duplicates: Duplicates,
     /// With a place taken by a dead-letter rule that [`RouteConfig::route`] puts right.
     route: Route,
-}
-
-/// What to do about an event whose id was handled before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Duplicates {
-    /// Handle it again.
-    #[default]
-    Allow,
-    /// Acknowledge it, and nothing else.
-    Suppress,
 }
 
 impl RouteConfig {
@@ -73,6 +61,11 @@ impl RouteConfig {
     /// How often a message may have its effects.
     pub fn delivery(&self) -> Guarantee {
         self.route.delivery
+    }
+
+    /// Whether an event that was handled before is acknowledged without being handled again.
+    pub fn suppresses_duplicates(&self) -> bool {
+        self.route.suppress_duplicates
     }
 
     /// Every topic and queue that the file names for what this route writes.
@@ -132,8 +125,8 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
     let delivery = table.get("delivery").and_then(|value| value.choice(&words)).unwrap_or_default();
     // Outputs can be read only once their transaction is committed.
     let commit_interval = Duration::from_millis(if delivery == Guarantee::ExactlyOnce { 100 } else { 1_000 });
-    let words = [("allow", Duplicates::Allow), ("suppress", Duplicates::Suppress)];
-    let duplicates = table.get("duplicates").and_then(|value| value.choice(&words)).unwrap_or_default();
+    let words = [("allow", false), ("suppress", true)];
+    let suppress_duplicates = table.get("duplicates").and_then(|value| value.choice(&words)).unwrap_or_default();
     let lease = match &source {
         Source::Sqs { lease, visibility_timeout, .. } => {
             Some(Lease { length: *lease, attempt_limit: *visibility_timeout })
@@ -150,7 +143,7 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
         concurrency: table.get("concurrency").and_then(|value| value.integer(1..=1000)).unwrap_or(64),
         bounds: table.get("in_flight").and_then(|value| in_flight(&value)).unwrap_or_default(),
         delivery,
-        suppress_duplicates: false,
+        suppress_duplicates,
         breaker: breaker::breaker(table),
         commit_interval: on_kafka(table, "commit_interval", is_kafka, commit_interval),
         release_limit: on_kafka(table, "release_limit", is_kafka, Duration::from_secs(10)),
@@ -173,7 +166,7 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
         accept_at: place("accept"),
         delivery_at: place("delivery"),
         outputs: output_places,
-        route: RouteConfig { handler: known.unwrap_or_default(), source, dead_letter, duplicates, route },
+        route: RouteConfig { handler: known.unwrap_or_default(), source, dead_letter, route },
     }
 }
 

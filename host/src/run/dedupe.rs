@@ -1,6 +1,6 @@
 //! Opens the store of event ids that a configuration names.
 
-use crate::config::{Config, Duplicates};
+use crate::config::{Config, RouteConfig};
 use crate::dedupe::{Error, Store};
 use crate::exit::{Exit, Problem};
 
@@ -9,7 +9,7 @@ use crate::exit::{Exit, Problem};
 /// # Errors
 /// When it cannot be reached now, or refuses.
 pub(super) async fn open(config: &Config) -> Result<Option<Store>, Problem> {
-    if config.routes.iter().all(|route| route.duplicates == Duplicates::Allow) {
+    if !config.routes.iter().any(RouteConfig::suppresses_duplicates) {
         return Ok(None);
     }
     let opened = Store::open(config.dedupe.clone()).await.map_err(|error| {

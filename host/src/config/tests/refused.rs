@@ -133,6 +133,7 @@ fn routes() {
             ("", "delivery = \"exactly once\""),
             ("", "delivery = \"exactly_once\"\ndead_letter = { sqs = \"failed\" }"),
             (FROM, "{ sqs = \"tasks\" }\ndelivery = \"exactly_once\""),
+            ("", "delivery = \"exactly_once\"\nduplicates = \"suppress\""),
             ("", "duplicates = \"supress\""),
             ("", "envelope = \"cloudevent\""),
             ("", "envelope = { xml = {} }"),
