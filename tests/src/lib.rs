@@ -5,7 +5,7 @@
 //! | [`kafka`](mod@kafka) | Apache Kafka: topics, records in, records out, committed offsets |
 //! | [`sqs`](mod@sqs) | ElasticMQ: queues, messages in, messages out, counts |
 //! | [`redis`](mod@redis), [`postgres`](mod@postgres) | servers of one test alone |
-//! | [`gate`] | a way to a server that can be shut and opened again |
+//! | [`gate`] | a way to a server that can be shut, cut, delayed, throttled and swallowed up |
 //! | [`host`](mod@host) | the `cofferdam` binary as a child process |
 //! | [`probe`] | a route through a handler whose behaviour is chosen by the message |
 //! | [`guest`](mod@guest) | a crate of this workspace as a WebAssembly component |

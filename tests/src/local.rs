@@ -73,6 +73,11 @@ impl Local {
         self.end(self.stop).await;
     }
 
+    /// Kills it, as a crash would. Its data stays.
+    pub(crate) async fn kill(&mut self) {
+        self.end(Signal::KILL).await;
+    }
+
     /// Lets it stand still, with its connections open.
     pub(crate) fn pause(&self) {
         self.signal(Signal::STOP);
