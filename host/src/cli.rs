@@ -1,8 +1,10 @@
 //! The command line.
 
+mod bytes;
 mod check;
 #[cfg(feature = "embedded")]
 mod dev;
+mod dlq;
 mod invoke;
 mod lines;
 mod run;
@@ -13,6 +15,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::{Config, RouteConfig};
 use crate::exit::{Exit, Problem};
 
 /// Hosts message handlers that other people wrote: Kafka and SQS in and out, each message in a WebAssembly sandbox.
@@ -42,6 +45,11 @@ enum Command {
         Exit codes: 0 done, 65 permanent or malformed, 70 the plugin broke its bounds, 75 retryable or deferred."
     )]
     Invoke(invoke::Arguments),
+    /// Dead letters on Kafka and SQS: list them, look at one, send them back, delete them.
+    Dlq {
+        #[command(subcommand)]
+        command: dlq::Command,
+    },
 }
 
 #[derive(Args)]
@@ -75,6 +83,7 @@ pub fn main() -> Exit {
         Command::Run(arguments) => (arguments.output.json, run::main(&arguments)),
         Command::Check(arguments) => (arguments.output.json, check::main(&arguments)),
         Command::Invoke(arguments) => (arguments.output.json, invoke::main(&arguments)),
+        Command::Dlq { command } => (command.json(), dlq::main(&command)),
     };
     match ended {
         Ok(exit) => exit,
@@ -96,6 +105,15 @@ fn say(problems: &[Problem], json: bool) -> Exit {
 /// A line on standard output; a reader that has gone away is no error.
 fn print_line(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// The route of this name.
+fn route<'a>(config: &'a Config, name: &str) -> Result<&'a RouteConfig, Problem> {
+    config.routes.iter().find(|route| route.name() == name).ok_or_else(|| {
+        let known: Vec<&str> = config.routes.iter().map(RouteConfig::name).collect();
+        let remedy = format!("the routes are: {}", known.join(", "));
+        Problem::new(Exit::Usage, format!("there is no route `{name}`"), remedy)
+    })
 }
 
 fn unlogged(error: crate::telemetry::log::Error) -> Problem {
