@@ -56,7 +56,7 @@ pub struct Host {
 }
 
 /// How a host ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Report {
     /// The sum over all routes.
     pub account: Account,
@@ -162,7 +162,7 @@ impl Host {
 
     /// Waits until every route has ended; one that stops by itself stops the others too.
     pub async fn ended(mut self) -> Report {
-        let mut report = Report { account: Account::default(), stopped: Vec::new(), unflushed: 0 };
+        let mut report = Report::default();
         while let Some(ended) = self.flows.join_next().await {
             match ended {
                 Ok((route, ending)) => {
