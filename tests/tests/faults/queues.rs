@@ -1,0 +1,1 @@
+//! Leases that end in the middle.
