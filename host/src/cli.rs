@@ -6,6 +6,7 @@ mod dev;
 mod invoke;
 mod lines;
 mod run;
+mod verify;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -42,6 +43,8 @@ enum Command {
         Exit codes: 0 done, 65 permanent or malformed, 70 the plugin broke its bounds, 75 retryable or deferred."
     )]
     Invoke(invoke::Arguments),
+    /// See on your own brokers whether the promises are kept, whatever strikes.
+    Verify(verify::Arguments),
 }
 
 #[derive(Args)]
@@ -74,6 +77,7 @@ pub fn main() -> Exit {
         Command::Dev(arguments) => (arguments.output.json, dev::main(arguments)),
         Command::Run(arguments) => (arguments.output.json, run::main(&arguments)),
         Command::Check(arguments) => (arguments.output.json, check::main(&arguments)),
+        Command::Verify(arguments) => (arguments.output.json, verify::main(&arguments)),
         Command::Invoke(arguments) => (arguments.output.json, invoke::main(&arguments)),
     };
     match ended {

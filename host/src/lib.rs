@@ -29,3 +29,4 @@ pub mod signal;
 pub mod sink;
 pub mod source;
 pub mod telemetry;
+pub mod verify;

@@ -1,7 +1,7 @@
 //! Events and actions of a route, as facts.
 
 use cofferdam_core::action::{Action, Ask, Position};
-use cofferdam_core::event::{DeliveryId, Ended, Event, Partition};
+use cofferdam_core::event::{DeliveryId, Ended, Event, Partition, Refusal};
 use cofferdam_core::machine::Machine;
 use cofferdam_core::outcome::Outcome;
 use cofferdam_guarantees::{Effect, RecordId, What};
@@ -23,13 +23,12 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
         }
         Event::Ended(id, ended) => take_down_ended(*id, ended, machine, take_down),
         Event::Durable { delivery, index } => {
-            let Some(delivery) = machine.delivery(*delivery) else { return };
-            let effect = match (delivery.is_stored_as_error(), index) {
-                (false, index) => Effect::Output(*index),
-                (true, 0) => Effect::DeadLetter,
-                (true, _) => Effect::ErrorEvent,
-            };
-            take_down(What::Durable { record: delivery.record().id().into(), effect });
+            let Some((record, effect)) = effect(*delivery, *index, machine) else { return };
+            take_down(What::Durable { record, effect });
+        }
+        Event::NotDurable { delivery, index, refusal: Refusal::Rejected(..) } => {
+            let Some((record, effect)) = effect(*delivery, *index, machine) else { return };
+            take_down(What::Refused { record, effect });
         }
         Event::Committed(positions) => {
             for Position { partition, offset, .. } in positions {
@@ -46,7 +45,7 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
         | Event::CommitFailed(_)
         | Event::DeleteFailed(_)
         | Event::Extended { .. }
-        | Event::NotDurable { .. }
+        | Event::NotDurable { refusal: Refusal::Unavailable(_), .. }
         | Event::Due
         | Event::Drain(_) => {}
     }
@@ -96,7 +95,18 @@ pub(super) fn taken(action: &Action, machine: &Machine, mut take_down: impl FnMu
 
 fn commits(position: &Position) -> What {
     let Position { partition, offset, .. } = position;
-    What::Commits { partition: name(partition), offset: *offset, finished: Vec::new() }
+    What::Commits { partition: name(partition), offset: *offset, finished: Vec::new(), attempts: Vec::new() }
+}
+
+/// Which record, and what becomes of it with this publication.
+fn effect(id: DeliveryId, index: u32, machine: &Machine) -> Option<(RecordId, Effect)> {
+    let delivery = machine.delivery(id)?;
+    let effect = match (delivery.is_stored_as_error(), index) {
+        (false, index) => Effect::Output(index),
+        (true, 0) => Effect::DeadLetter,
+        (true, _) => Effect::ErrorEvent,
+    };
+    Some((delivery.record().id().into(), effect))
 }
 
 fn record(id: DeliveryId, machine: &Machine) -> Option<RecordId> {
