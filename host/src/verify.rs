@@ -13,6 +13,7 @@ mod figures;
 mod found;
 mod history;
 mod hosts;
+mod judgement;
 mod kafka;
 mod report;
 mod sqs;
@@ -31,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use faults::Fault;
 pub use figures::Figures;
-pub use report::{Promise, Report, Verdict};
+pub use report::{Course, Foreign, Line, Messages, Report, Verdict};
 
 use crate::config::Config;
 use crate::exit::{Exit, Problem};
@@ -41,6 +42,9 @@ use history::World;
 use hosts::Hosts;
 use stage::{Names, Stage};
 use workload::{Broker, Workload};
+
+/// The file in a run's folder that says how it went.
+const COURSE: &str = "course.json";
 
 /// Between two looks at the hosts.
 const LOOK: Duration = Duration::from_millis(100);
@@ -113,10 +117,18 @@ impl Run {
         let names = Names::of(&id);
         let folder = std::env::temp_dir().join(&names.stem);
         DirBuilder::new().mode(0o700).create(&folder).map_err(|error| unusable(&folder, &error))?;
+        let prepared = Self::prepare_in(plan, names, folder.clone()).await;
+        if prepared.is_err() {
+            let _ = std::fs::remove_dir_all(folder); // it has nothing to tell
+        }
+        prepared
+    }
+
+    async fn prepare_in(plan: Plan, names: Names, folder: PathBuf) -> Result<Self, Vec<Problem>> {
         // Joining hosts have slots of their own.
         let hosts = Hosts::new(folder.clone(), &plan.sections, &names, plan.hosts + 2)?;
         let environment = |name: &str| std::env::var(name).ok();
-        let config = Config::load(hosts.configuration(), &environment).map_err(|errors| configured(&errors))?;
+        let config = Config::load(&folder.join(hosts::FIRST), &environment).map_err(|errors| configured(&errors))?;
         let kafka = config.kafka.as_ref().map(|kafka| kafka::Reader::new(kafka, &names).map(Arc::new)).transpose()?;
         let workload = Workload {
             seed: plan.seed,
@@ -153,7 +165,6 @@ impl Run {
         progress: &watch::Sender<Progress>,
         stop: &CancellationToken,
     ) -> Result<Report, Problem> {
-        let start = Instant::now();
         let ended = tokio::select! {
             ended = self.work(progress) => ended,
             () = stop.cancelled() => Err(Problem::new(Exit::Interrupted, "interrupted", "")),
@@ -161,12 +172,14 @@ impl Run {
         if ended.is_err() {
             self.hosts.kill_all().await;
         }
-        let (faults, foreign, handled) = ended?;
+        let course = ended?;
+        let file = self.folder.join(COURSE);
+        let text = serde_json::to_vec(&course).expect("texts and numbers are JSON");
+        std::fs::write(&file, text).map_err(|error| unusable(&file, &error))?;
         progress.send_modify(|progress| progress.step = Step::Judge);
-        let folder = self.folder.clone();
-        let judged = tokio::task::spawn_blocking(move || report::judge(&folder)).await;
-        let judged = judged.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
-        Ok(Report::new(self, &faults, foreign, judged, handled, start.elapsed()))
+        let (folder, config) = (self.folder.clone(), self.config.clone());
+        let judged = blocking(move || judgement::judge(&folder, &config)).await?;
+        Ok(Report::new(course, &judged))
     }
 
     /// Removes topics, queues and group.
@@ -177,7 +190,7 @@ impl Run {
         self.stage.remove().await
     }
 
-    async fn work(&mut self, progress: &watch::Sender<Progress>) -> Result<(Faults, Found, Duration), Problem> {
+    async fn work(&mut self, progress: &watch::Sender<Progress>) -> Result<Course, Problem> {
         let begun = Instant::now();
         let (allowed, may) = watch::channel(0);
         let produced = World::create(&self.folder, "produced")?;
@@ -204,7 +217,7 @@ impl Run {
             }
         }
         self.settle(&mut world, progress).await?;
-        let handled = begun.elapsed();
+        let seconds = begun.elapsed().as_secs_f64();
         progress.send_modify(|progress| progress.step = Step::Read);
         self.hosts.terminate_all();
         while !self.hosts.standing().is_empty() {
@@ -212,7 +225,18 @@ impl Run {
             self.hosts.look(&mut world).await?;
         }
         world.flush()?;
-        Ok((faults, self.read().await?, handled))
+        let sqs = (0..self.plan.messages).filter(|number| self.workload.broker(*number) == Broker::Sqs).count() as u64;
+        Ok(Course {
+            name: self.name().to_owned(),
+            seed: self.plan.seed,
+            hosts: self.plan.hosts,
+            messages: Messages { kafka: self.plan.messages - sqs, sqs },
+            faults: faults.struck().clone(),
+            seconds,
+            peak: self.hosts.figures(),
+            failures: self.hosts.failures().to_vec(),
+            foreign: self.read().await?,
+        })
     }
 
     /// Waits until nothing is left to do for the hosts, or nothing moves any more.
@@ -249,7 +273,7 @@ impl Run {
         Ok(left)
     }
 
-    async fn read(&self) -> Result<Found, Problem> {
+    async fn read(&self) -> Result<Foreign, Problem> {
         let mut found = Found::new(World::create(&self.folder, "found")?);
         if let Some(kafka) = self.kafka.clone() {
             let workload = self.workload;
@@ -258,8 +282,7 @@ impl Run {
         if let Some(sqs) = &self.stage.sqs {
             sqs::read(sqs, &self.stage.names, &self.workload, &mut found).await?;
         }
-        found.close()?;
-        Ok(found)
+        found.close()
     }
 }
 
@@ -312,6 +335,20 @@ impl Writer {
         }
         self.produced.flush()
     }
+}
+
+/// Judges the history that an earlier run has left in a folder.
+///
+/// # Errors
+/// When it is not there, or not whole.
+pub fn judge(folder: &Path) -> Result<Report, Vec<Problem>> {
+    let file = folder.join(COURSE);
+    let text = std::fs::read(&file).map_err(|error| Problem { exit: Exit::Data, ..unusable(&file, &error) })?;
+    let course: Course = serde_json::from_slice(&text)
+        .map_err(|error| Problem::new(Exit::Data, error.to_string(), "").at(file.display().to_string()))?;
+    let environment = |name: &str| std::env::var(name).ok();
+    let config = Config::load(&folder.join(hosts::FIRST), &environment).map_err(|errors| configured(&errors))?;
+    Ok(Report::new(course, &judgement::judge(folder, &config)?))
 }
 
 /// Removes what a run that was killed has left at the brokers, by the id in its names.

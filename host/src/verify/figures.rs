@@ -1,9 +1,9 @@
 //! What the hosts used.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The most that one process of a host used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figures {
     /// Resident memory, in bytes; 0 where the system does not tell.
     pub resident_bytes: u64,

@@ -3,6 +3,7 @@
 use cofferdam_guarantees::{Effect, RecordId, What};
 use serde_json::Value;
 
+use super::Foreign;
 use super::history::World;
 use crate::exit::Problem;
 
@@ -12,16 +13,12 @@ const REMEMBERED: usize = 5;
 /// Takes down what a reader finds.
 pub(super) struct Found {
     world: World,
-    /// Records of the topics and queues of the run that nobody can have written: a dead letter that differs from its
-    /// original in a byte, an output of no message.
-    pub(super) foreign: u64,
-    /// Where the first of them are.
-    pub(super) places: Vec<String>,
+    foreign: Foreign,
 }
 
 impl Found {
     pub(super) fn new(world: World) -> Self {
-        Self { world, foreign: 0, places: Vec::new() }
+        Self { world, foreign: Foreign::default() }
     }
 
     /// What was found at a place, if it is what it should be.
@@ -29,18 +26,19 @@ impl Found {
         match what {
             Some((record, effect)) => self.world.tell(0, What::Found { record, effect }),
             None => {
-                self.foreign += 1;
-                if self.places.len() < REMEMBERED {
-                    self.places.push(place.to_owned());
+                self.foreign.count += 1;
+                if self.foreign.places.len() < REMEMBERED {
+                    self.foreign.places.push(place.to_owned());
                 }
                 Ok(())
             }
         }
     }
 
-    /// Writes out what is not in the file yet.
-    pub(super) fn close(&mut self) -> Result<(), Problem> {
-        self.world.flush()
+    /// Writes out what is not in the file yet, and returns what should not be there.
+    pub(super) fn close(mut self) -> Result<Foreign, Problem> {
+        self.world.flush()?;
+        Ok(self.foreign)
     }
 
     /// A record that was not acknowledged.

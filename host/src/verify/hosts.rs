@@ -4,7 +4,7 @@ mod configuration;
 mod process;
 mod tail;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use cofferdam_core::time::Time;
@@ -15,7 +15,7 @@ use super::Figures;
 use super::history::World;
 use super::stage::Names;
 use crate::exit::{Exit, Problem};
-pub(super) use configuration::configuration;
+pub(super) use configuration::{FIRST, configuration};
 use process::{Ended, Process};
 
 /// How long a process may take to drain: its own limit, and some time for its brokers.
@@ -75,11 +75,6 @@ impl Hosts {
         });
         let slots = slots.collect::<Result<_, Problem>>()?;
         Ok(Self { folder, slots, started: 0, settled: 0, figures: Figures::default(), failures: Vec::new() })
-    }
-
-    /// The configuration of the first host: those of the others differ by a folder.
-    pub(super) fn configuration(&self) -> &Path {
-        &self.slots[0].configuration
     }
 
     /// Starts processes in empty slots until there are so many.

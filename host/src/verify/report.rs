@@ -1,17 +1,53 @@
-//! What came of a run.
+//! What came of a run, for people and machines.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::time::Duration;
+use std::path::PathBuf;
 
-use cofferdam_guarantees::{Effect, What};
-use serde::Serialize;
+use cofferdam_guarantees::{Kept, Promise};
+use serde::{Deserialize, Serialize};
 
-use super::faults::Faults;
-use super::found::Found;
-use super::history::History;
-use super::{Fault, Figures, Run};
-use crate::exit::Problem;
+use super::{Fault, Figures};
+
+/// How a run went: what the judge cannot see in its history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Course {
+    /// What the names of its topics and queues begin with.
+    pub name: String,
+    /// The seed that decided over messages and faults.
+    pub seed: u64,
+    /// Hosts, while nobody had joined or left.
+    pub hosts: usize,
+    /// Messages that were written.
+    pub messages: Messages,
+    /// Faults that struck, by kind.
+    pub faults: BTreeMap<Fault, u32>,
+    /// From the first message to the last acknowledgement, in seconds.
+    pub seconds: f64,
+    /// The most that one host used.
+    pub peak: Figures,
+    /// Hosts that ended otherwise than they were told to.
+    pub failures: Vec<String>,
+    /// Dead letters that differ from their originals, outputs of no message.
+    pub foreign: Foreign,
+}
+
+/// Messages, by broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Messages {
+    /// On Kafka.
+    pub kafka: u64,
+    /// On SQS.
+    pub sqs: u64,
+}
+
+/// What nobody can have written, if the hosts keep what they promise.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Foreign {
+    /// How much.
+    pub count: u64,
+    /// Where the first are.
+    pub places: Vec<String>,
+}
 
 /// What came of a promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -26,94 +62,106 @@ pub enum Verdict {
 }
 
 /// A promise, and what came of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Promise {
-    /// In a few words.
-    pub promise: &'static str,
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Line {
+    /// Its number in the list of promises, where it has one.
+    pub number: Option<u8>,
+    /// What is promised.
+    pub promise: String,
     /// What came of it.
     pub verdict: Verdict,
-    /// Figures, or what broke it.
-    pub detail: String,
+    /// How often it was looked at.
+    pub checked: u64,
+    /// How often it was broken.
+    pub broken: u64,
+    /// The first times, in words.
+    pub shown: Vec<String>,
 }
 
 /// What came of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
+    /// Whether every promise that was checked was held.
+    pub held: bool,
     /// Each promise.
-    pub promises: Vec<Promise>,
-    /// Faults that struck, by kind.
-    pub faults: BTreeMap<Fault, u32>,
-    /// The most that one host used.
-    pub figures: Figures,
-    /// From the first message to the last settled one, in seconds.
-    pub seconds: f64,
-    /// All of it.
-    pub total: f64,
-    /// x
-    pub foreign: u64,
-    /// x
-    pub failures: Vec<String>,
+    pub promises: Vec<Line>,
+    /// How the run went.
+    #[serde(flatten)]
+    pub course: Course,
+    /// Messages a second, faults and all.
+    pub messages_per_second: f64,
+    /// What the judge counted.
+    pub judged: cofferdam_guarantees::Figures,
+    /// Where the history is, if it was kept.
+    pub journals: Option<PathBuf>,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Judged {
-    promises: Vec<Promise>,
-}
-
-/// Judges the history in a folder.
-pub(super) fn judge(folder: &Path) -> Result<Judged, Problem> {
-    let mut history = History::open(folder)?;
-    #[derive(Default)]
-    struct R {
-        produced: bool,
-        out: [u32; 3],
-        dead: u32,
-        handled: u32,
-        outstanding: bool,
-    }
-    let mut all: BTreeMap<Box<str>, R> = BTreeMap::new();
-    let mut facts = 0u64;
-    while let Some(fact) = history.next()? {
-        facts += 1;
-        match fact.what {
-            What::Produced { record, .. } => all.entry(record).or_default().produced = true,
-            What::Handling { record, .. } => all.entry(record).or_default().handled += 1,
-            What::Outstanding { record, .. } => all.entry(record).or_default().outstanding = true,
-            What::Found { record, effect: Effect::Output(i) } => all.entry(record).or_default().out[i as usize] += 1,
-            What::Found { record, effect: Effect::DeadLetter } => all.entry(record).or_default().dead += 1,
-            _ => {}
-        }
-    }
-    let unproduced = all.values().filter(|r| !r.produced).count();
-    let lost = all.values().filter(|r| r.handled == 0).count();
-    let nothing = all.values().filter(|r| r.out[0] == 0 && r.dead == 0).count();
-    let both = all.values().filter(|r| r.out[0] > 0 && r.dead > 0).count();
-    let repeats: u32 = all.values().map(|r| r.out[0].saturating_sub(1) + r.dead.saturating_sub(1)).sum();
-    let outstanding = all.values().filter(|r| r.outstanding).count();
-    let detail = format!(
-        "facts {facts} records {} unproduced {unproduced} lost {lost} nothing {nothing} both {both} repeats {repeats} outstanding {outstanding}",
-        all.len()
-    );
-    Ok(Judged { promises: vec![Promise { promise: "crude", verdict: Verdict::NotChecked, detail }] })
-}
+/// What a run like this cannot tell, by number.
+const NOT_CHECKED: [(u8, &str); 2] = [
+    (5, "no guest holds a thread past its deadline, nor memory past its limit"),
+    (9, "a plugin swap loses nothing and repeats nothing"),
+];
 
 impl Report {
-    pub(super) fn new(
-        run: &Run,
-        faults: &Faults,
-        found: Found,
-        judged: Judged,
-        handled: Duration,
-        total: Duration,
-    ) -> Self {
+    /// What the judge says of the history, and what was seen beside it.
+    pub(super) fn new(course: Course, judged: &cofferdam_guarantees::Report) -> Self {
+        let mut promises: Vec<Line> = judged.promises.iter().map(line).collect();
+        promises.extend(NOT_CHECKED.map(|(number, promise)| Line {
+            number: Some(number),
+            promise: promise.to_owned(),
+            verdict: Verdict::NotChecked,
+            checked: 0,
+            broken: 0,
+            shown: Vec::new(),
+        }));
+        // Those without a number last.
+        promises.sort_by_key(|line| line.number.unwrap_or(u8::MAX));
+        let written = judged.figures.records;
+        let foreign = &course.foreign;
+        promises.push(seen(
+            "what is stored or emitted is of a message, to the last byte",
+            written,
+            foreign.count,
+            &foreign.places,
+        ));
+        let started = u64::from(course.faults.values().sum::<u32>()) + course.hosts as u64;
+        let failures = &course.failures;
+        promises.push(seen("a host ends only when it is told to", started, failures.len() as u64, failures));
         Self {
-            promises: judged.promises,
-            faults: faults.struck().clone(),
-            figures: run.hosts.figures(),
-            seconds: handled.as_secs_f64(),
-            total: total.as_secs_f64(),
-            foreign: found.foreign,
-            failures: run.hosts.failures().to_vec(),
+            held: promises.iter().all(|line| line.verdict != Verdict::Broken),
+            messages_per_second: written as f64 / course.seconds.max(0.001),
+            judged: judged.figures,
+            journals: None,
+            promises,
+            course,
         }
+    }
+}
+
+fn line(kept: &Kept) -> Line {
+    let shown: Vec<String> = kept.shown.iter().map(ToString::to_string).collect();
+    Line { number: number(kept.promise), ..seen(&kept.promise.to_string(), kept.checked, kept.broken, &shown) }
+}
+
+fn seen(promise: &str, checked: u64, broken: u64, shown: &[String]) -> Line {
+    let verdict = match (broken, checked) {
+        (0, 0) => Verdict::NotChecked,
+        (0, _) => Verdict::Held,
+        _ => Verdict::Broken,
+    };
+    Line { number: None, promise: promise.to_owned(), verdict, checked, broken, shown: shown.to_vec() }
+}
+
+/// The number of a promise in the list that users know.
+fn number(promise: Promise) -> Option<u8> {
+    match promise {
+        Promise::DurableFirst => Some(1),
+        Promise::SettledOnce => Some(2),
+        Promise::CommitOrder => Some(3),
+        Promise::KeyOrder => Some(4),
+        Promise::Bounded => Some(6),
+        Promise::FailedIsSilent => Some(7),
+        Promise::OneEnd => Some(8),
+        Promise::NothingLost | Promise::RepeatsBounded | Promise::AttemptsCounted => None,
     }
 }

@@ -11,6 +11,9 @@ use crate::verify::stage::{Names, Part};
 /// The handler, as text: no toolchain is needed to verify.
 const HANDLER: &str = include_str!("../handler.wat");
 
+/// The configuration of the first slot; those of the others differ by a folder.
+pub(in crate::verify) const FIRST: &str = "slot-1.toml";
+
 const HANDLER_FILE: &str = "handler.wasm";
 
 /// Short, so that hosts which die are missed soon. What the user has set stands.
@@ -32,7 +35,6 @@ handler = "verify"
 envelope = "raw"
 order = "key"
 concurrency = 32
-commit_interval = "500ms"
 retry = { max_attempts = 4, initial_delay = "20ms", max_delay = "200ms", max_age = "1s" }
 "#;
 
@@ -69,6 +71,7 @@ pub(in crate::verify) fn configuration(sections: &Table, names: &Names, slot: us
             dead_letter = {{ kafka = {dead:?} }}
             errors = {{ kafka = {errors:?} }}
             outputs = {{ out = {{ kafka = {out:?} }} }}
+            commit_interval = \"500ms\"
             {ROUTE}",
             group = names.stem,
         )));
