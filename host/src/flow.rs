@@ -10,6 +10,7 @@
 //!
 //! One task drives a route; nothing in it is shared, so nothing is locked. Guests run on a runtime of their own.
 
+mod transactions;
 mod workers;
 
 use std::collections::VecDeque;
@@ -27,6 +28,7 @@ use crate::admin::{RouteHealth, SILENCE, State};
 use crate::clock::Clock;
 use crate::journal::Journal;
 use crate::plugin::Plugin;
+use crate::sink::kafka::transaction::{self, Transactions};
 use crate::sink::{Busy, Sinks, Ticket};
 use crate::source::Source;
 use crate::telemetry::{Change, Telemetry};
@@ -63,6 +65,8 @@ pub struct Parts {
     pub observer: Option<Box<dyn Observer>>,
     /// Takes down what happens.
     pub journal: Journal,
+    /// For a route that has each effect exactly once.
+    pub transactions: Option<Transactions>,
     /// How long what runs may take to finish once the flow is told to stop.
     pub drain_limit: Duration,
 }
@@ -99,7 +103,9 @@ pub struct Flow {
     outbox: VecDeque<(DeliveryId, u32)>,
     /// The ticket of the first in the outbox, where its sink had no room.
     turned_back: Option<Ticket>,
+    /// Publications and transactions that are not answered.
     outstanding: usize,
+    transactions: Option<transaction::Running>,
     clock: Clock,
     telemetry: Telemetry,
     observer: Option<Box<dyn Observer>>,
@@ -118,6 +124,7 @@ impl Flow {
         let seed = parts.clock.now().as_micros();
         Self {
             machine: Machine::new(parts.route, seed),
+            transactions: parts.transactions.map(|transactions| transactions.start(tickets.clone())),
             source: parts.source,
             sinks: parts.sinks,
             workers,
@@ -167,6 +174,9 @@ impl Flow {
                 count = self.completions.recv_many(&mut completions, COMPLETIONS) => {
                     self.outstanding -= count;
                     for event in completions.drain(..) {
+                        if let Event::Transacted(_) = event {
+                            self.watch_transaction();
+                        }
                         if let Event::Durable { delivery, index } = event
                             && let Some(delivery) = self.machine.delivery(delivery)
                         {
@@ -203,6 +213,9 @@ impl Flow {
             }
         }
         self.workers.close().await;
+        if let Some(transactions) = self.transactions.take() {
+            transactions.close().await;
+        }
         if let Err(reason) = self.source.close().await {
             self.stopped.get_or_insert(reason.into());
         }
@@ -231,7 +244,11 @@ impl Flow {
                 Action::Ask(ask) => self.source.ask(ask),
                 Action::Settled { delivery, fate } => self.settled(delivery, fate),
                 Action::Troubled { delivery, next } => self.troubled(delivery, next),
+                Action::Record(_) => unreachable!("the configuration refuses such routes"),
+                Action::Transact { deliveries, positions } => self.transact(&deliveries, positions),
                 Action::Holding(holding) => self.telemetry.holding(holding),
+                Action::Circuit(circuit) => self.telemetry.circuit(circuit),
+                Action::Unreadable(partition) => self.telemetry.unreadable(&partition),
                 Action::Stop(reason) => {
                     self.telemetry.stopped(&reason);
                     self.stopped = Some(reason);

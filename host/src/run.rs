@@ -75,9 +75,11 @@ impl Host {
         brokers.ensure_topics(config).await?;
         let mut sources = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
-            sources.push(brokers.source(config, route, clock).await?);
+            let (source, route) = brokers.source(config, route, clock).await?;
+            let transactions = brokers.transactions(config, &route).await?;
+            sources.push((source, route, transactions));
         }
-        let routes: Vec<_> = sources.iter().map(|(_, route)| Arc::clone(route)).collect();
+        let routes: Vec<_> = sources.iter().map(|(_, route, _)| Arc::clone(route)).collect();
         let sinks = brokers.sinks(config, &routes).await?;
         let guests = tokio::runtime::Builder::new_multi_thread()
             .thread_name("guest")
@@ -99,7 +101,7 @@ impl Host {
             metrics,
             guests,
         };
-        for ((source, route), configured) in sources.into_iter().zip(&config.routes) {
+        for ((source, route, transactions), configured) in sources.into_iter().zip(&config.routes) {
             let parts = Parts {
                 telemetry: Telemetry::new(Arc::clone(&route)),
                 health: health.route(&route.name, clock.now()),
@@ -111,6 +113,7 @@ impl Host {
                 plugin: Arc::clone(&plugins[&configured.handler]),
                 guests: host.guests.handle().clone(),
                 clock,
+                transactions,
                 drain_limit: config.service.drain_limit,
             };
             host.spawn(configured.name(), parts);

@@ -19,12 +19,12 @@ use cofferdam_core::Order;
 use cofferdam_core::action::{Action, Ask};
 use cofferdam_core::envelope::Envelope;
 use cofferdam_core::event::{Assignment, DeliveryId, Event, Partition, Refusal};
-use cofferdam_core::machine::Machine;
+use cofferdam_core::machine::{Breaker, Machine};
 use cofferdam_core::message::Record;
 use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::output::{Destination, Publication};
 use cofferdam_core::retry::Retry;
-use cofferdam_core::route::{Bounds, DeadLetterRule, Lease, Route};
+use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, Lease, Route};
 use cofferdam_core::time::Time;
 use cofferdam_core::verdict::Policy;
 use queue::Queue;
@@ -90,6 +90,9 @@ pub fn route() -> Route {
         envelope: Envelope::Raw,
         accept: None,
         order: Order::Key,
+        delivery: Guarantee::AtLeastOnce,
+        suppress_duplicates: false,
+        breaker: Breaker { failures: 0, dead_letters: 0, ..Breaker::default() },
         commit_interval: SECOND,
         release_limit: 10 * SECOND,
         lease: None,
@@ -181,6 +184,8 @@ impl World {
                 Action::Ask(ask) => self.ask(ask),
                 Action::Settled { .. } | Action::Troubled { .. } => {}
                 Action::Holding(_) | Action::Stop(_) | Action::Drained => {}
+                Action::Circuit(_) | Action::Unreadable(_) => {}
+                Action::Record(_) | Action::Transact { .. } => unreachable!("no route of this world asks for it"),
             }
         }
     }
@@ -210,6 +215,18 @@ impl World {
     pub fn wait(&mut self, time: Duration) {
         let end = self.now.after(time);
         while let Some(wake) = self.machine.next_wake().filter(|wake| *wake <= end) {
+            self.now = self.now.max(wake);
+            self.tell(Event::Due);
+        }
+        self.now = end;
+    }
+
+    /// Lets time pass while the broker confirms every commit at once.
+    pub fn pass(&mut self, time: Duration) {
+        let end = self.now.after(time);
+        loop {
+            self.answer_commit(true);
+            let Some(wake) = self.machine.next_wake().filter(|wake| *wake <= end) else { break };
             self.now = self.now.max(wake);
             self.tell(Event::Due);
         }

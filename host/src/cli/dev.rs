@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use cofferdam_core::route::Guarantee;
 
 use super::lines::Lines;
 use super::run::{finish, load, runtime, until_signal};
@@ -64,6 +65,11 @@ pub(super) fn main(arguments: Arguments) -> Ended {
 
 /// Brokers inside the process, and the configuration pointed at them.
 async fn start_brokers(config: &mut Config, input: &input::Input) -> Result<(embedded::Kafka, embedded::Sqs), Problem> {
+    if let Some(route) = config.routes.iter().find(|route| route.delivery() == Guarantee::ExactlyOnce) {
+        let what = "the brokers inside this process have no transactions, and the route asks for exactly_once";
+        let remedy = "use `cofferdam run` on Apache Kafka, or write delivery = \"at_least_once\" for dev";
+        return Err(Problem::new(Exit::Configuration, what, remedy).at(route.name()));
+    }
     let broken = |error: embedded::Error| Problem::new(Exit::Unavailable, error.to_string(), "");
     let mut topics: Vec<(String, i32)> = Vec::new();
     for (name, kind) in config.kafka_topics().into_iter().chain(input.topics()) {

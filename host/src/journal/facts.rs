@@ -2,8 +2,9 @@
 
 use cofferdam_core::action::{Action, Ask, Position};
 use cofferdam_core::event::{DeliveryId, Ended, Event, Partition, Refusal};
-use cofferdam_core::machine::Machine;
+use cofferdam_core::machine::{Delivery, Machine};
 use cofferdam_core::outcome::Outcome;
+use cofferdam_core::progress::Progress;
 use cofferdam_guarantees::{Effect, RecordId, What};
 
 /// What an event says, before the machine has heard it.
@@ -23,17 +24,24 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
         }
         Event::Ended(id, ended) => take_down_ended(*id, ended, machine, take_down),
         Event::Durable { delivery, index } => {
-            let Some((record, effect)) = effect(*delivery, *index, machine) else { return };
-            take_down(What::Durable { record, effect });
+            let Some(delivery) = machine.delivery(*delivery) else { return };
+            take_down(durable(delivery, *index));
         }
         Event::NotDurable { delivery, index, refusal: Refusal::Rejected(..) } => {
-            let Some((record, effect)) = effect(*delivery, *index, machine) else { return };
-            take_down(What::Refused { record, effect });
+            let Some(delivery) = machine.delivery(*delivery) else { return };
+            take_down(What::Refused { record: delivery.record().id().into(), effect: effect(delivery, *index) });
+        }
+        // Effects and offsets came about in one moment.
+        Event::Transacted(positions) => {
+            for delivery in machine.in_transaction().filter_map(|id| machine.delivery(id)) {
+                let count = u32::try_from(delivery.publications()).unwrap_or(u32::MAX);
+                (0..count).map(|index| durable(delivery, index)).for_each(&mut take_down);
+            }
+            positions.iter().map(commits).for_each(&mut take_down);
+            positions.iter().map(committed).for_each(take_down);
         }
         Event::Committed(positions) => {
-            for Position { partition, offset, .. } in positions {
-                take_down(What::Committed { partition: name(partition), offset: *offset });
-            }
+            positions.iter().map(committed).for_each(take_down);
         }
         Event::Deleted(ids) => {
             ids.iter().filter_map(|id| record(*id, machine)).for_each(|record| take_down(What::Deleted { record }));
@@ -46,6 +54,10 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
         | Event::DeleteFailed(_)
         | Event::Extended { .. }
         | Event::NotDurable { refusal: Refusal::Unavailable(_), .. }
+        | Event::NotTransacted(..)
+        | Event::Known(_)
+        | Event::Recorded(_)
+        | Event::NotRecorded(_)
         | Event::Due
         | Event::Drain(_) => {}
     }
@@ -87,26 +99,40 @@ pub(super) fn taken(action: &Action, machine: &Machine, mut take_down: impl FnMu
         Action::Publish { .. }
         | Action::Ask(Ask::Grant { .. } | Ask::Pause(_) | Ask::Resume(_) | Ask::Extend { .. } | Ask::Release { .. })
         | Action::Troubled { .. }
+        | Action::Transact { .. }
+        | Action::Record(_)
         | Action::Holding(_)
+        | Action::Circuit(_)
+        | Action::Unreadable(_)
         | Action::Stop(_)
         | Action::Drained => {}
     }
 }
 
 fn commits(position: &Position) -> What {
-    let Position { partition, offset, .. } = position;
-    What::Commits { partition: name(partition), offset: *offset, finished: Vec::new(), attempts: Vec::new() }
+    let Position { partition, offset, metadata } = position;
+    // What we wrote ourselves we can read.
+    let progress = Progress::decode(metadata).unwrap_or_default();
+    let finished = progress.finished.into_iter().flatten().collect();
+    let attempts = progress.tried.into_iter().map(|(offset, tried)| (offset, tried.attempt - 1)).collect();
+    What::Commits { partition: name(partition), offset: *offset, finished, attempts }
 }
 
-/// Which record, and what becomes of it with this publication.
-fn effect(id: DeliveryId, index: u32, machine: &Machine) -> Option<(RecordId, Effect)> {
-    let delivery = machine.delivery(id)?;
-    let effect = match (delivery.is_stored_as_error(), index) {
+fn committed(position: &Position) -> What {
+    What::Committed { partition: name(&position.partition), offset: position.offset }
+}
+
+fn durable(delivery: &Delivery, index: u32) -> What {
+    What::Durable { record: delivery.record().id().into(), effect: effect(delivery, index) }
+}
+
+/// What comes of the record with this publication.
+fn effect(delivery: &Delivery, index: u32) -> Effect {
+    match (delivery.is_stored_as_error(), index) {
         (false, index) => Effect::Output(index),
         (true, 0) => Effect::DeadLetter,
         (true, _) => Effect::ErrorEvent,
-    };
-    Some((delivery.record().id().into(), effect))
+    }
 }
 
 fn record(id: DeliveryId, machine: &Machine) -> Option<RecordId> {

@@ -29,7 +29,7 @@ impl Machine {
     /// Whoever waits stands in one of the queues, or behind somebody who will leave.
     fn audit_queues(&self) -> Result<(), String> {
         let mut queued = HashSet::new();
-        for id in self.ready.iter().chain(&self.probes) {
+        for id in self.ready.iter().chain(&self.probes).chain(self.at_gates()) {
             let waits = self.deliveries.get(*id).is_some_and(|delivery| delivery.state == State::Waiting);
             if waits && !queued.insert(*id) {
                 return Err(format!("{id:?} is queued twice"));
@@ -38,11 +38,19 @@ impl Machine {
         self.deliveries.iter().try_for_each(|(id, delivery)| self.audit_place(id, delivery, &queued))
     }
 
+    /// Those at the head of their lanes that wait for something else.
+    fn at_gates(&self) -> impl Iterator<Item = &DeliveryId> {
+        let slots = self.partitions.slots.values().flat_map(|slot| slot.uncommitted.iter().chain(&slot.stalled));
+        slots.chain(self.identities.waiting())
+    }
+
     fn audit_place(&self, id: DeliveryId, delivery: &Delivery, queued: &HashSet<DeliveryId>) -> Result<(), String> {
         let ahead = delivery.lane.as_ref().and_then(|lane| self.lanes.head(lane)).filter(|head| *head != id);
         let wrong = match (delivery.state, ahead) {
             (State::Retired, _) => delivery.lane.is_some().then_some("has ended and is in the way of its lane"),
-            (State::Waiting, None) => (!queued.contains(&id)).then_some("waits and nobody will start it"),
+            (State::Waiting, None) => {
+                (!queued.contains(&id) && !delivery.gated).then_some("waits and nobody will start it")
+            }
             (State::Waiting, Some(ahead)) => {
                 (!self.deliveries.contains_key(ahead)).then_some("waits behind one that is gone")
             }

@@ -40,6 +40,14 @@ pub struct Delivery {
     pub(super) rejection: Option<Failure>,
     pub(super) trouble: Option<Box<Trouble>>,
     pub(super) ended: Option<Box<Ended>>,
+    /// The number of the first commit that says how often it was tried, or that it was taken; 0 where none needs to.
+    pub(super) counted: u64,
+    /// The queue was rid of it before it was handled: at most once.
+    pub(super) pledged: bool,
+    /// It waits for that.
+    pub(super) gated: bool,
+    /// The id of its event, once somebody has asked; `None` inside where there is none.
+    pub(super) event: Option<Option<Box<str>>>,
     size: u64,
 }
 
@@ -70,12 +78,24 @@ pub(super) enum State {
     Parked,
     /// Until what it leads to is durable; then it ends like this.
     Publishing(Fate),
+    /// Until a transaction takes what it leads to; then it ends like this.
+    Prepared(Fate),
+    /// In a transaction; when that is committed, it ends like this.
+    Transacting(Fate),
+    /// Until the store of ids knows its own; then it is settled.
+    Recording,
     /// Until the queue has deleted it; then it ends like this.
     Deleting(Fate),
     /// No longer ours, and something of it is still out.
     Forgotten,
     /// At its end.
     Retired,
+}
+
+impl State {
+    pub(super) fn has_not_started(self) -> bool {
+        matches!(self, Self::Waiting | Self::Parked)
+    }
 }
 
 /// The failures of a delivery so far.
@@ -134,6 +154,10 @@ impl Delivery {
             rejection: None,
             trouble: None,
             ended: None,
+            counted: 0,
+            pledged: false,
+            gated: false,
+            event: None,
         }
     }
 
@@ -172,6 +196,11 @@ impl Delivery {
         self.storing
     }
 
+    /// The id of its event, on a route that suppresses duplicates.
+    pub fn event(&self) -> Option<&str> {
+        self.event.as_ref()?.as_deref()
+    }
+
     /// How many publications it leads to.
     pub fn publications(&self) -> usize {
         self.publications.len()
@@ -202,7 +231,7 @@ impl Delivery {
         !matches!(self.state, State::Forgotten | State::Retired)
     }
 
-    /// An attempt or a publication of it has not been answered.
+    /// An attempt, a publication, a transaction or a record of its id has not been answered.
     pub(super) fn is_out(&self) -> bool {
         self.state == State::Running || self.pending > 0
     }

@@ -150,7 +150,8 @@ impl Witness {
                 assert!(!self.settled.contains(delivery), "{id} is deleted and not ours");
             }
             Action::Ask(Ask::Grant { .. }) => assert!(!self.holding && !self.draining, "intake is shut"),
-            Action::Ask(_) => {}
+            Action::Ask(_) | Action::Circuit(_) | Action::Unreadable(_) => {}
+            Action::Record(_) | Action::Transact { .. } => {}
         }
     }
 
