@@ -146,6 +146,11 @@ impl Run {
         Ok(run)
     }
 
+    /// Its id, which stands in all names.
+    pub fn id(&self) -> &str {
+        self.stage.names.id()
+    }
+
     /// What the names of all its topics and queues begin with.
     pub fn name(&self) -> &str {
         &self.stage.names.stem

@@ -65,16 +65,15 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
 
 fn take_down_ended(id: DeliveryId, ended: &Ended, machine: &Machine, mut take_down: impl FnMut(What)) {
     let Some(delivery) = machine.delivery(id) else { return };
+    let (record, attempt) = (delivery.record().id().into(), delivery.attempt());
+    if !delivery.is_live() {
+        return take_down(What::Discarded { record, attempt });
+    }
     let outputs = match &ended.outcome {
         Outcome::Done(publications) => u32::try_from(publications.len()).unwrap_or(u32::MAX),
         Outcome::Failed(_) => 0,
     };
-    take_down(What::Handled {
-        record: delivery.record().id().into(),
-        attempt: delivery.attempt(),
-        outcome: ended.outcome.class(),
-        outputs,
-    });
+    take_down(What::Handled { record, attempt, outcome: ended.outcome.class(), outputs });
 }
 
 /// What an action says, before it is carried out.

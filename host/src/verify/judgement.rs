@@ -57,10 +57,10 @@ fn about(fact: &Fact) -> Option<Broker> {
         | What::Outstanding { record }
         | What::Handling { record, .. }
         | What::Handled { record, .. }
+        | What::Discarded { record, .. }
         | What::Durable { record, .. }
         | What::Refused { record, .. }
         | What::Settled { record, .. } => Some(of(record)),
-        What::Discarded { records } => records.first().map(|record| of(record)),
     }
 }
 

@@ -46,9 +46,16 @@ pub(super) struct Names {
     pub(super) stem: String,
 }
 
+const STEM: &str = "cofferdam-verify-";
+
 impl Names {
+    /// Of the run with this id, which may also be the stem.
     pub(super) fn of(id: &str) -> Self {
-        Self { stem: format!("cofferdam-verify-{id}") }
+        Self { stem: format!("{STEM}{}", id.trim_start_matches(STEM)) }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        self.stem.trim_start_matches(STEM)
     }
 
     pub(super) fn topic(&self, part: Part) -> String {
