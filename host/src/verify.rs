@@ -52,6 +52,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// At the end: when nothing has moved for this long, what is left is left.
 const STALL: Duration = Duration::from_secs(90);
 
+/// How long a broker may have no answer.
+const BUSY: Duration = Duration::from_secs(30);
+
 /// What is to be done.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -265,8 +268,18 @@ impl Run {
         }
     }
 
-    /// Messages that are not acknowledged.
+    /// Messages that are not acknowledged. A broker that is busy with itself is asked again.
     async fn left(&self) -> Result<u64, Problem> {
+        let until = Instant::now() + BUSY;
+        loop {
+            match self.ask_left().await {
+                Err(_) if Instant::now() < until => tokio::time::sleep(LOOK).await,
+                left => return left,
+            }
+        }
+    }
+
+    async fn ask_left(&self) -> Result<u64, Problem> {
         let mut left = 0;
         if let Some(kafka) = self.kafka.clone() {
             let outstanding = blocking(move || kafka.outstanding()).await?;

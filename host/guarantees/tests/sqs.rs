@@ -171,6 +171,17 @@ fn without_its_lease_a_message_is_not_acknowledged_and_what_waits_behind_it_goes
 }
 
 #[test]
+fn a_message_whose_lease_is_over_when_its_turn_comes_is_not_started() {
+    let mut world = World::sqs();
+    world.send(&["a", "a"]);
+    // The process stood still, and hears first that an attempt has ended.
+    world.now = world.now.after(61 * SECOND);
+    world.done("m-0", 0);
+    assert!(world.in_hand().is_empty());
+    assert!(fates(&world).contains(&("m-1", Fate::Revoked)));
+}
+
+#[test]
 fn a_group_is_not_in_two_hands_when_its_message_comes_back_before_the_attempt_has_ended() {
     let mut world = World::sqs();
     world.send(&["a"]);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -13,6 +13,9 @@ use crate::kafka::topics::{self, Needed, Tier, Topics};
 
 /// Partitions of the topic that the hosts read.
 const PARTITIONS: u32 = 8;
+
+/// How long a group without living members may take until it can be removed.
+const GROUP_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long the brokers keep what a run that was killed leaves behind.
 const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
@@ -118,12 +121,25 @@ impl Stage {
         Ok(())
     }
 
+    /// A group has its members until the session of the last one that was killed is over.
+    async fn remove_kafka(&self, topics: &Topics, names: &[Arc<str>]) -> Result<(), Problem> {
+        let until = Instant::now() + GROUP_LIMIT;
+        loop {
+            match topics.remove(names, &self.names.stem).await {
+                Err(topics::Error::NotRemoved { .. }) if Instant::now() < until => {
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                removed => return removed.map_err(|error| unavailable(&error)),
+            }
+        }
+    }
+
     /// Removes all topics and queues, and the group; what is not there is no error. Goes on after the first error.
     pub(super) async fn remove(&self) -> Result<(), Problem> {
         let mut result = Ok(());
         if let Some(topics) = &self.topics {
             let names: Vec<Arc<str>> = Part::ALL.map(|part| self.names.topic(part).into()).into();
-            result = topics.remove(&names, &self.names.stem).await.map_err(|error| unavailable(&error));
+            result = self.remove_kafka(topics, &names).await;
         }
         let Some(sqs) = &self.sqs else { return result };
         for name in Part::ALL.map(|part| self.names.queue(part)) {
