@@ -10,6 +10,7 @@
 //!
 //! One task drives a route; nothing in it is shared, so nothing is locked. Guests run on a runtime of their own.
 
+mod duplicates;
 mod transactions;
 mod workers;
 
@@ -26,16 +27,22 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{RouteHealth, SILENCE, State};
 use crate::clock::Clock;
+use crate::dedupe;
 use crate::journal::Journal;
 use crate::plugin::Plugin;
 use crate::sink::kafka::transaction::{self, Transactions};
 use crate::sink::{Busy, Sinks, Ticket};
 use crate::source::Source;
 use crate::telemetry::{Change, Telemetry};
+use duplicates::Duplicates;
 use workers::{Job, Workers};
 
 /// Publications handed to sinks and not answered, at most; the others wait their turn here.
 const OUTSTANDING: usize = 16_384;
+
+/// Room for answers beside those of publications: one of a transaction, and of records of events, which are fewer than
+/// what is in flight.
+const OTHER_ANSWERS: usize = 65_536;
 
 /// When a sink's queue was full, it is tried again after this, or when it has answered something.
 const SINK_BUSY: Duration = Duration::from_millis(5);
@@ -65,6 +72,8 @@ pub struct Parts {
     pub observer: Option<Box<dyn Observer>>,
     /// Takes down what happens.
     pub journal: Journal,
+    /// For a route that suppresses duplicates.
+    pub dedupe: Option<dedupe::Store>,
     /// For a route that has each effect exactly once.
     pub transactions: Option<Transactions>,
     /// How long what runs may take to finish once the flow is told to stop.
@@ -103,7 +112,10 @@ pub struct Flow {
     outbox: VecDeque<(DeliveryId, u32)>,
     /// The ticket of the first in the outbox, where its sink had no room.
     turned_back: Option<Ticket>,
-    /// Publications and transactions that are not answered.
+    /// Events to record, all of one round together.
+    records: Vec<(DeliveryId, Box<str>)>,
+    duplicates: Option<Duplicates>,
+    /// Publications, transactions and records of events that are not answered.
     outstanding: usize,
     transactions: Option<transaction::Running>,
     clock: Clock,
@@ -119,8 +131,10 @@ pub struct Flow {
 impl Flow {
     /// A flow, at rest.
     pub fn new(parts: Parts) -> Self {
-        let (workers, ended) = Workers::new(&parts.route, parts.plugin, parts.guests, parts.clock);
-        let (tickets, completions) = mpsc::channel(OUTSTANDING);
+        let scope: Arc<str> = parts.route.name.clone().into();
+        let duplicates = parts.dedupe.map(|store| Duplicates::new(store, scope));
+        let (workers, ended) = Workers::new(&parts.route, parts.plugin, duplicates.clone(), parts.guests, parts.clock);
+        let (tickets, completions) = mpsc::channel(OUTSTANDING + OTHER_ANSWERS);
         let seed = parts.clock.now().as_micros();
         Self {
             machine: Machine::new(parts.route, seed),
@@ -135,6 +149,8 @@ impl Flow {
             outbox: VecDeque::new(),
             turned_back: None,
             outstanding: 0,
+            records: Vec::new(),
+            duplicates,
             clock: parts.clock,
             telemetry: parts.telemetry,
             observer: parts.observer,
@@ -158,6 +174,7 @@ impl Flow {
             self.write_journal();
             self.workers.hand_over(std::mem::take(&mut self.jobs));
             self.publish();
+            self.record();
             self.report(stopping);
             if self.drained {
                 break;
@@ -186,11 +203,13 @@ impl Flow {
                     }
                 }
                 Some(batch) = self.ended.recv() => {
-                    for (delivery, ended) in batch {
-                        if let Some(delivery) = self.machine.delivery(delivery) {
-                            self.telemetry.ended(delivery, &ended);
+                    for event in batch {
+                        if let Event::Ended(delivery, ended) = &event
+                            && let Some(delivery) = self.machine.delivery(*delivery)
+                        {
+                            self.telemetry.ended(delivery, ended);
                         }
-                        self.tell(Event::Ended(delivery, ended));
+                        self.tell(event);
                     }
                 }
                 event = self.source.next() => match event {
@@ -213,6 +232,9 @@ impl Flow {
             }
         }
         self.workers.close().await;
+        if let Some(duplicates) = &self.duplicates {
+            duplicates.close().await;
+        }
         if let Some(transactions) = self.transactions.take() {
             transactions.close().await;
         }
@@ -244,7 +266,10 @@ impl Flow {
                 Action::Ask(ask) => self.source.ask(ask),
                 Action::Settled { delivery, fate } => self.settled(delivery, fate),
                 Action::Troubled { delivery, next } => self.troubled(delivery, next),
-                Action::Record(_) => unreachable!("the configuration refuses such routes"),
+                Action::Record(id) => {
+                    let event = self.machine.delivery(id).and_then(|delivery| delivery.event());
+                    self.records.extend(event.map(|event| (id, event.into())));
+                }
                 Action::Transact { deliveries, positions } => self.transact(&deliveries, positions),
                 Action::Holding(holding) => self.telemetry.holding(holding),
                 Action::Circuit(circuit) => self.telemetry.circuit(circuit),
@@ -279,6 +304,15 @@ impl Flow {
     fn write_journal(&mut self) {
         if let Err(error) = self.journal.flush() {
             self.stopped.get_or_insert_with(|| format!("the journal cannot be written: {error}").into());
+        }
+    }
+
+    /// Hands events to the store of ids.
+    fn record(&mut self) {
+        if let Some(duplicates) = &self.duplicates
+            && !self.records.is_empty()
+        {
+            self.outstanding += duplicates.record(std::mem::take(&mut self.records), &self.tickets);
         }
     }
 

@@ -5,9 +5,9 @@
 //! ```text
 //! cli                                        the commands
 //! run                                        wires a configuration into a host
-//! config · flow                              the file, checked whole; drives the rules of `cofferdam_core`
+//! config · flow · dead_letters               the file, checked whole; drives the rules of `cofferdam_core`; what failed
 //! source · sink                              Kafka and SQS in and out
-//! kafka · aws · plugin · telemetry · admin · journal · embedded
+//! kafka · aws · dedupe · plugin · telemetry · admin · journal · embedded
 //! clock · signal · exit · message_file
 //! ```
 
@@ -16,6 +16,8 @@ pub mod aws;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod dead_letters;
+pub mod dedupe;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod exit;

@@ -1,6 +1,7 @@
 //! Wires a configuration into a running host. The only floor that knows everything.
 
 mod brokers;
+mod dedupe;
 mod health;
 mod plugins;
 
@@ -16,6 +17,7 @@ pub use plugins::{load as load_plugins, spec as plugin_spec};
 use crate::admin::{Health, RouteHealth};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::dedupe::Store;
 use crate::exit::{Exit, Problem};
 use crate::flow::{Ending, Flow, Observer, Parts};
 use crate::journal::Journal;
@@ -44,6 +46,7 @@ pub struct Host {
     routes: Vec<Arc<RouteHealth>>,
     brokers: Arc<Brokers>,
     sinks: Sinks,
+    dedupe: Option<Store>,
     stop: CancellationToken,
     admin: Option<health::Served>,
     metrics: Exporter,
@@ -71,6 +74,7 @@ impl Host {
     pub async fn start(config: &Config, options: Options) -> Result<Self, Vec<Problem>> {
         let clock = Clock::set();
         let plugins = plugins::load(config).await?;
+        let dedupe = dedupe::open(config).await?;
         let brokers = Arc::new(Brokers::connect(config).await?);
         brokers.ensure_topics(config).await?;
         let mut sources = Vec::with_capacity(config.routes.len());
@@ -98,6 +102,7 @@ impl Host {
             flush_limit: config.service.flush_limit,
             brokers,
             sinks,
+            dedupe,
             metrics,
             guests,
         };
@@ -114,6 +119,7 @@ impl Host {
                 guests: host.guests.handle().clone(),
                 clock,
                 transactions,
+                dedupe: host.dedupe.clone().filter(|_| configured.suppresses_duplicates()),
                 drain_limit: config.service.drain_limit,
             };
             host.spawn(configured.name(), parts);

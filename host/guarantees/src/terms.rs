@@ -14,8 +14,6 @@ pub struct Terms {
     pub ignores_unrouted: bool,
     /// Most records in flight in one host.
     pub in_flight: u32,
-    /// Finished offsets and attempts travel with commits: a partition that changes hands in good order repeats nothing.
-    pub progress_travels: bool,
     /// The history was given the time to end: nothing may be outstanding.
     pub comes_to_an_end: bool,
 }
@@ -28,7 +26,6 @@ impl Terms {
             error_events: route.errors.is_some(),
             ignores_unrouted: route.policy.unrouted == Unrouted::Ignore,
             in_flight: route.bounds.messages,
-            progress_travels: false,
             comes_to_an_end: true,
         }
     }

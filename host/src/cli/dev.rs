@@ -15,6 +15,7 @@ use super::run::{finish, load, runtime, until_signal};
 use super::{ConfigArgument, Ended, OutputArguments};
 use crate::admin::RouteHealth;
 use crate::config::{Config, DEFAULT_FILE, Kind, Source, Store};
+use crate::dedupe;
 use crate::embedded::{self, QueueSpec};
 use crate::exit::{Exit, Problem};
 use crate::flow::Observer;
@@ -106,6 +107,7 @@ async fn start_brokers(config: &mut Config, input: &input::Input) -> Result<(emb
     // The mock cluster has no administration; its topics are there already.
     config.topics.create = false;
     config.keyvalue.store = Store::Memory;
+    config.dedupe.place = dedupe::Place::Memory { capacity: dedupe::CAPACITY };
     Ok((kafka, sqs))
 }
 

@@ -145,6 +145,11 @@ fn transactions_can_hold_it(reader: &Reader<'_>, read: &Read) {
         let what = "exactly_once needs offsets in a transaction, and sqs has none";
         reader.problem(&read.delivery_at, what, remedy);
     }
+    if parts.suppress_duplicates {
+        let what =
+            "exactly_once and duplicates = \"suppress\" do not go together: no transaction holds the store of ids";
+        reader.problem(&read.delivery_at, what, "leave duplicates out, or write delivery = \"at_least_once\"");
+    }
     for (destination, _) in read.route.destinations() {
         if let Destination::Sqs(_) = destination {
             let what =

@@ -63,6 +63,11 @@ impl RouteConfig {
         self.route.delivery
     }
 
+    /// Whether an event that was handled before is acknowledged without being handled again.
+    pub fn suppresses_duplicates(&self) -> bool {
+        self.route.suppress_duplicates
+    }
+
     /// Every topic and queue that the file names for what this route writes.
     pub fn destinations(&self) -> impl Iterator<Item = (&Destination, Kind)> {
         let outputs = self.route.outputs.values().map(|rule| (&rule.destination, Kind::Standard));
@@ -120,6 +125,8 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
     let delivery = table.get("delivery").and_then(|value| value.choice(&words)).unwrap_or_default();
     // Outputs can be read only once their transaction is committed.
     let commit_interval = Duration::from_millis(if delivery == Guarantee::ExactlyOnce { 100 } else { 1_000 });
+    let words = [("allow", false), ("suppress", true)];
+    let suppress_duplicates = table.get("duplicates").and_then(|value| value.choice(&words)).unwrap_or_default();
     let lease = match &source {
         Source::Sqs { lease, visibility_timeout, .. } => {
             Some(Lease { length: *lease, attempt_limit: *visibility_timeout })
@@ -136,7 +143,7 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
         concurrency: table.get("concurrency").and_then(|value| value.integer(1..=1000)).unwrap_or(64),
         bounds: table.get("in_flight").and_then(|value| in_flight(&value)).unwrap_or_default(),
         delivery,
-        suppress_duplicates: false,
+        suppress_duplicates,
         breaker: breaker::breaker(table),
         commit_interval: on_kafka(table, "commit_interval", is_kafka, commit_interval),
         release_limit: on_kafka(table, "release_limit", is_kafka, Duration::from_secs(10)),

@@ -1,6 +1,6 @@
 //! The topics that a configuration needs: which are missing, and making them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -114,7 +114,8 @@ pub struct Topics {
 /// What there is in a cluster.
 struct Found {
     brokers: usize,
-    topics: BTreeSet<String>,
+    /// Partitions by name.
+    topics: BTreeMap<String, i32>,
 }
 
 impl Config {
@@ -138,7 +139,15 @@ impl Topics {
     /// [`Error::Unreachable`].
     pub async fn missing(&self, names: &[Arc<str>]) -> Result<Vec<Arc<str>>, Error> {
         let found = self.found().await?;
-        Ok(names.iter().filter(|name| !found.topics.contains(&***name)).cloned().collect())
+        Ok(names.iter().filter(|name| !found.topics.contains_key(&***name)).cloned().collect())
+    }
+
+    /// Partitions of a topic; `None` where it is not there.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`].
+    pub async fn partitions(&self, name: &str) -> Result<Option<i32>, Error> {
+        Ok(self.found().await?.topics.get(name).copied())
     }
 
     /// Sees to it that these topics are there, and returns those that were made. Replication and in-sync replicas are
@@ -150,7 +159,7 @@ impl Topics {
         let found = self.found().await?;
         let missing: BTreeMap<&Arc<str>, &Tier> = needed
             .iter()
-            .filter(|needed| !found.topics.contains(&*needed.name))
+            .filter(|needed| !found.topics.contains_key(&*needed.name))
             .map(|needed| (&needed.name, &needed.tier))
             .collect();
         let names: Vec<Arc<str>> = missing.keys().copied().cloned().collect();
@@ -246,7 +255,8 @@ impl Topics {
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         };
         let there = metadata.topics().iter().filter(|topic| topic.error().is_none());
-        Ok(Found { brokers: metadata.brokers().len(), topics: there.map(|topic| topic.name().to_owned()).collect() })
+        let topics = there.map(|topic| (topic.name().to_owned(), i32::try_from(topic.partitions().len()).unwrap_or(0)));
+        Ok(Found { brokers: metadata.brokers().len(), topics: topics.collect() })
     }
 
     fn unreachable(&self, error: &KafkaError) -> Error {

@@ -60,6 +60,8 @@ pub(super) enum Tenure {
     },
     Lease {
         receipt: Arc<str>,
+        /// How often the queue has handed it out.
+        receives: u32,
         until: Time,
         /// When the lease is looked at next.
         check: Time,

@@ -26,7 +26,7 @@ impl Machine {
         if delivery.pledged {
             return;
         }
-        let Tenure::Lease { receipt, until, check, attempt_until } = &mut delivery.tenure else { return };
+        let Tenure::Lease { receipt, until, check, attempt_until, .. } = &mut delivery.tenure else { return };
         if now < *check {
             return;
         }

@@ -30,7 +30,7 @@ impl Judge {
         self.check(case, Promise::KeyOrder, number, was_running.then_some("two attempts at once"));
         self.check_order(case, host, number, attempt, stale);
         if first {
-            self.check_first_number(case, number, attempt);
+            self.check_first_number(case, number, attempt, stale);
             self.check_repeat(case, number, stale);
         } else {
             let low = before + u32::from(last.is_some_and(counts));
@@ -54,7 +54,7 @@ impl Judge {
         let lane = &mut self.lanes[lane as usize];
         let conflict = lane.conflict(host, stale || astray);
         let earlier = lane.ahead.first().copied().filter(|earlier| *earlier < number && !stale && !astray);
-        lane.start(Running { record: number, host, attempt, stale });
+        lane.start(Running { record: number, host, attempt, stale: stale || astray });
         if again {
             lane.ahead.insert(number);
         }
@@ -69,13 +69,13 @@ impl Judge {
 
     /// The first attempt of a receipt goes on where the last one that is known for good ended. A queue counts
     /// receipts, so there a number may be higher than the attempts that were made.
-    fn check_first_number(&mut self, case: Case<'_>, number: Number, attempt: u32) {
+    fn check_first_number(&mut self, case: Case<'_>, number: Number, attempt: u32, stale: bool) {
         let Record { place, highest, floor, .. } = &self.records[number as usize];
-        let low = (*floor).min(self.terms.max_attempts);
+        // Who has lost it knows nothing of what came after.
+        let low = if stale { 1 } else { (*floor).min(self.terms.max_attempts) };
         let high = if place.is_some() { highest + 1 } else { u32::MAX };
-        let wrong = (attempt < low || attempt > high).then(|| {
-            format!("begins with attempt {attempt}, {} were made and {} are known for good", highest, low - 1)
-        });
+        let wrong = (attempt < low || attempt > high)
+            .then(|| format!("begins with attempt {attempt}, {highest} were made and {} are known for good", low - 1));
         self.check(case, Promise::AttemptsCounted, number, wrong);
     }
 

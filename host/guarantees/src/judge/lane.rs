@@ -19,7 +19,7 @@ pub(super) struct Running {
     pub(super) record: Number,
     pub(super) host: u32,
     pub(super) attempt: u32,
-    /// Its host has lost the right to it.
+    /// Its host has lost the right to it, or it is a repeat that nobody waits for.
     pub(super) stale: bool,
 }
 

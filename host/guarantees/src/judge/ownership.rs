@@ -11,7 +11,7 @@ use crate::{Promise, What};
 pub(super) enum Ending {
     /// By a fault: what was in flight may be repeated.
     Fault,
-    /// In good order, with everything settled being known to the broker.
+    /// In good order: the broker knows all that is settled, since finished offsets travel with commits.
     Orderly,
 }
 
@@ -41,7 +41,7 @@ impl Judge {
         if partition.owner != host {
             return;
         }
-        let known = self.terms.progress_travels && !partition.is_unconfirmed(host);
+        let known = !partition.is_unconfirmed(host);
         self.check_all_settled(case, host, number);
         self.disown_partition(number, if known { Ending::Orderly } else { Ending::Fault });
     }
@@ -132,7 +132,7 @@ impl Judge {
         let owned: Vec<u32> =
             (0..).zip(&self.partitions).filter(|(_, one)| one.owner == host).map(|(at, _)| at).collect();
         for number in owned {
-            let known = self.terms.progress_travels && !self.partitions[number as usize].is_unconfirmed(host);
+            let known = !self.partitions[number as usize].is_unconfirmed(host);
             self.check_all_settled(case, host, number);
             self.disown_partition(number, if known { Ending::Orderly } else { Ending::Fault });
         }
@@ -183,7 +183,7 @@ impl Judge {
         let terms = self.terms;
         let record = &mut self.records[number as usize];
         let (queued, acknowledged) = (record.place.is_none(), record.acknowledged);
-        let Some(receipt) = record.open(host) else {
+        let Some(receipt) = record.ending(host, fate) else {
             return self.check(case, Promise::SettledOnce, number, Some("settled by a host that does not have it"));
         };
         receipt.settled = Some(fate);
@@ -206,15 +206,17 @@ impl Judge {
                 if queued {
                     self.records[number as usize].floor += u32::from(counted);
                 }
-                self.end_receipt(host, number, Ending::Orderly);
+                self.end_receipt(host, number, Ending::Orderly, stale);
             }
-            Fate::Revoked | Fate::Abandoned => self.end_receipt(host, number, Ending::Fault),
+            Fate::Revoked | Fate::Abandoned => self.end_receipt(host, number, Ending::Fault, stale),
         }
     }
 
     /// A host is done with a record that it has not acknowledged.
-    fn end_receipt(&mut self, host: u32, number: Number, ending: Ending) {
-        self.disown(host, number, ending);
+    fn end_receipt(&mut self, host: u32, number: Number, ending: Ending, was_stale: bool) {
+        if !was_stale {
+            self.disown(host, number, ending);
+        }
         self.drop_receipts(number, |receipt| receipt.host == host && receipt.settled.is_some());
     }
 }

@@ -96,6 +96,14 @@ impl Record {
         self.receipts.iter_mut().rev().find(|receipt| receipt.host == host && receipt.settled.is_none())
     }
 
+    /// The host's receipt that comes to this end: of two, the older one is lost.
+    pub(super) fn ending(&mut self, host: u32, fate: Fate) -> Option<&mut Receipt> {
+        if fate != Fate::Revoked {
+            return self.open(host);
+        }
+        self.receipts.iter_mut().find(|receipt| receipt.host == host && receipt.settled.is_none())
+    }
+
     /// The host's receipt whose attempt of this number is running, the oldest first.
     pub(super) fn running(&mut self, host: u32, attempt: u32) -> Option<&mut Receipt> {
         let mine = |receipt: &&mut Receipt| receipt.host == host && receipt.running && receipt.attempt == attempt;

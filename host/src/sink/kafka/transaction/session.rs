@@ -180,6 +180,7 @@ impl Session {
         loop {
             let outgoing = Outgoing {
                 topic: topic.native_name(),
+                partition: None,
                 key: publication.key.as_deref(),
                 payload: publication.payload.as_deref(),
                 timestamp_ms: publication.timestamp_ms,
