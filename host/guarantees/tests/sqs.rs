@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use cofferdam_core::action::Fate;
-use cofferdam_core::event::Event;
+use cofferdam_core::action::{Action, Fate};
+use cofferdam_core::event::{Event, Leased};
+use cofferdam_core::machine::Machine;
 use cofferdam_core::message::text_header;
+use cofferdam_core::message::{Position, Record};
 use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::route::{Lease, Route};
+use cofferdam_core::time::Time;
 use cofferdam_guarantees::simulation::{SECOND, World, failure, queue_route, unavailable};
 
 fn fates(world: &World) -> Vec<(&str, Fate)> {
@@ -187,14 +190,22 @@ fn without_its_lease_a_message_is_not_acknowledged_and_what_waits_behind_it_goes
 }
 
 #[test]
-fn a_message_whose_lease_is_over_when_its_turn_comes_is_not_started() {
-    let mut world = World::sqs();
-    world.send(&["a", "a"]);
-    // The process stood still, and hears first that an attempt has ended.
-    world.now = world.now.after(61 * SECOND);
-    world.done("m-0", 0);
-    assert!(world.in_hand().is_empty());
-    assert!(fates(&world).contains(&("m-1", Fate::Revoked)));
+fn a_message_whose_lease_is_over_when_it_arrives_is_not_started() {
+    let mut machine = Machine::new(queue_route().into(), 7);
+    let record = Record {
+        source: "q".into(),
+        position: Position::MessageId("m-0".into()),
+        key: Some("a".into()),
+        headers: Vec::new(),
+        payload: None,
+        timestamp_ms: None,
+    };
+    // The process stood still, and the answer to its last question waited for it.
+    let now = Time::from_millis(1_000_000);
+    machine.handle(Event::Messages(vec![Leased { record, receipt: "r".into(), receives: 1, until: now }]), now);
+    let actions: Vec<Action> = std::iter::from_fn(|| machine.next_action()).collect();
+    assert!(!actions.iter().any(|action| matches!(action, Action::Handle(_))), "{actions:?}");
+    assert!(actions.iter().any(|action| matches!(action, Action::Settled { fate: Fate::Revoked, .. })), "{actions:?}");
 }
 
 #[test]
