@@ -16,6 +16,7 @@ mod hosts;
 mod judgement;
 mod kafka;
 mod report;
+mod simulated;
 mod sqs;
 mod stage;
 mod workload;
@@ -33,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 pub use faults::Fault;
 pub use figures::Figures;
 pub use report::{Course, Foreign, Line, Messages, Report, Verdict};
+pub use simulated::Simulated;
 
 use crate::config::Config;
 use crate::exit::{Exit, Problem};
@@ -68,6 +70,8 @@ pub struct Plan {
     pub seed: u64,
     /// Hosts, while nobody has joined or left; at least 1.
     pub hosts: usize,
+    /// Histories of simulated worlds before that.
+    pub simulate: u64,
 }
 
 /// How far a run is.
@@ -79,6 +83,8 @@ pub struct Progress {
     pub done: u64,
     /// Faults that have struck.
     pub faults: u32,
+    /// Simulated histories.
+    pub histories: u64,
 }
 
 /// What a run is doing.
@@ -87,6 +93,8 @@ pub enum Step {
     /// Making topics and queues.
     #[default]
     Prepare,
+    /// Simulated worlds live through their histories.
+    Simulate,
     /// Messages go through the hosts, and faults strike them.
     Strike,
     /// All faults have struck; the hosts do what is left.
@@ -173,6 +181,9 @@ impl Run {
         progress: &watch::Sender<Progress>,
         stop: &CancellationToken,
     ) -> Result<Report, Problem> {
+        let (seed, histories) = (self.plan.seed, self.plan.simulate);
+        let (sender, stopper) = (progress.clone(), stop.clone());
+        let simulated = blocking(move || Ok(simulated::simulate(seed, histories, &sender, &stopper))).await?;
         let ended = tokio::select! {
             ended = self.work(progress) => ended,
             () = stop.cancelled() => Err(Problem::new(Exit::Interrupted, "interrupted", "")),
@@ -187,7 +198,7 @@ impl Run {
         progress.send_modify(|progress| progress.step = Step::Judge);
         let (folder, config) = (self.folder.clone(), self.config.clone());
         let judged = blocking(move || judgement::judge(&folder, &config)).await?;
-        Ok(Report::new(course, &judged))
+        Ok(Report::new(course, &judged, Some(simulated)))
     }
 
     /// Removes topics, queues and group.
@@ -220,7 +231,9 @@ impl Run {
                     let done = self.written.load(Ordering::Relaxed).saturating_sub(self.left().await?);
                     faults.strike(done, &mut self.hosts, &mut world).await?;
                     allowed.send_replace(faults.allowed());
-                    progress.send_replace(Progress { step: Step::Strike, done, faults: faults.count() });
+                    progress.send_modify(|progress| {
+                        (progress.step, progress.done, progress.faults) = (Step::Strike, done, faults.count());
+                    });
                 }
             }
         }
@@ -366,7 +379,7 @@ pub fn judge(folder: &Path) -> Result<Report, Vec<Problem>> {
         .map_err(|error| Problem::new(Exit::Data, error.to_string(), "").at(file.display().to_string()))?;
     let environment = |name: &str| std::env::var(name).ok();
     let config = Config::load(&folder.join(hosts::FIRST), &environment).map_err(|errors| configured(&errors))?;
-    Ok(Report::new(course, &judgement::judge(folder, &config)?))
+    Ok(Report::new(course, &judgement::judge(folder, &config)?, None))
 }
 
 /// Removes what a run that was killed has left at the brokers, by the id in its names.

@@ -40,14 +40,17 @@ pub(super) struct Arguments {
     /// Hosts that share the work.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
     hosts: u8,
+    /// Histories of simulated worlds to live through first.
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    simulate: u64,
     /// Keep topics, queues and the history.
     #[arg(long)]
     keep: bool,
     /// Judge the history in this folder, which an earlier run has kept; no broker is touched.
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["messages", "faults", "seed", "hosts", "keep"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["messages", "faults", "seed", "hosts", "simulate", "keep"])]
     judge: Option<PathBuf>,
     /// Only remove the topics and queues of the run with this id, which was killed or has kept them.
-    #[arg(long, value_name = "ID", conflicts_with_all = ["messages", "faults", "seed", "hosts", "keep", "judge"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["messages", "faults", "seed", "hosts", "simulate", "keep", "judge"])]
     remove: Option<String>,
     #[command(flatten)]
     pub(super) output: OutputArguments,
@@ -70,6 +73,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
             faults: arguments.faults,
             seed: arguments.seed,
             hosts: arguments.hosts.into(),
+            simulate: arguments.simulate,
         };
         run(plan, arguments).await
     })

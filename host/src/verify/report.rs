@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use cofferdam_guarantees::{Kept, Promise};
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Figures};
+use super::{Fault, Figures, Simulated};
 
 /// How a run went: what the judge cannot see in its history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,9 +70,11 @@ pub struct Line {
     pub promise: String,
     /// What came of it.
     pub verdict: Verdict,
-    /// How often it was looked at.
+    /// How often it was looked at in the run.
     pub checked: u64,
-    /// How often it was broken.
+    /// How often it was looked at in simulated worlds.
+    pub simulated: u64,
+    /// How often it was broken, in both.
     pub broken: u64,
     /// The first times, in words.
     pub shown: Vec<String>,
@@ -92,6 +94,8 @@ pub struct Report {
     pub messages_per_second: f64,
     /// What the judge counted.
     pub judged: cofferdam_guarantees::Figures,
+    /// What simulated worlds have shown before, if there were any.
+    pub simulated: Option<Simulated>,
     /// Where the history is, if it was kept.
     pub journals: Option<PathBuf>,
 }
@@ -104,13 +108,20 @@ const NOT_CHECKED: [(u8, &str); 2] = [
 
 impl Report {
     /// What the judge says of the history, and what was seen beside it.
-    pub(super) fn new(course: Course, judged: &cofferdam_guarantees::Report) -> Self {
-        let mut promises: Vec<Line> = judged.promises.iter().map(line).collect();
+    pub(super) fn new(
+        course: Course,
+        judged: &cofferdam_guarantees::Report,
+        simulated: Option<(Simulated, cofferdam_guarantees::Report)>,
+    ) -> Self {
+        let (simulated, worlds) = simulated.filter(|(simulated, _)| simulated.histories > 0).unzip();
+        let worlds = worlds.unwrap_or_default();
+        let mut promises: Vec<Line> = judged.promises.iter().map(|kept| line(kept, worlds.of(kept.promise))).collect();
         promises.extend(NOT_CHECKED.map(|(number, promise)| Line {
             number: Some(number),
             promise: promise.to_owned(),
             verdict: Verdict::NotChecked,
             checked: 0,
+            simulated: 0,
             broken: 0,
             shown: Vec::new(),
         }));
@@ -127,20 +138,30 @@ impl Report {
         let started = u64::from(course.faults.values().sum::<u32>()) + course.hosts as u64;
         let failures = &course.failures;
         promises.push(seen("a host ends only when it is told to", started, failures.len() as u64, failures));
+        if let Some(simulated) = &simulated {
+            let shown: Vec<String> =
+                simulated.first_broken.iter().map(|seed| format!("the first has seed {seed}")).collect();
+            promises.push(seen("simulated histories keep all of these", simulated.histories, simulated.broken, &shown));
+        }
         Self {
             held: promises.iter().all(|line| line.verdict != Verdict::Broken),
             messages_per_second: written as f64 / course.seconds.max(0.001),
             judged: judged.figures,
             journals: None,
+            simulated,
             promises,
             course,
         }
     }
 }
 
-fn line(kept: &Kept) -> Line {
-    let shown: Vec<String> = kept.shown.iter().map(ToString::to_string).collect();
-    Line { number: number(kept.promise), ..seen(&kept.promise.to_string(), kept.checked, kept.broken, &shown) }
+fn line(kept: &Kept, simulated: &Kept) -> Line {
+    let shown: Vec<String> = kept.shown.iter().chain(&simulated.shown).map(ToString::to_string).collect();
+    Line {
+        number: number(kept.promise),
+        simulated: simulated.checked,
+        ..seen(&kept.promise.to_string(), kept.checked, kept.broken + simulated.broken, &shown)
+    }
 }
 
 fn seen(promise: &str, checked: u64, broken: u64, shown: &[String]) -> Line {
@@ -149,7 +170,7 @@ fn seen(promise: &str, checked: u64, broken: u64, shown: &[String]) -> Line {
         (0, _) => Verdict::Held,
         _ => Verdict::Broken,
     };
-    Line { number: None, promise: promise.to_owned(), verdict, checked, broken, shown: shown.to_vec() }
+    Line { number: None, promise: promise.to_owned(), verdict, checked, simulated: 0, broken, shown: shown.to_vec() }
 }
 
 /// The number of a promise in the list that users know.

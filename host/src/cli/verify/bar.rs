@@ -20,6 +20,7 @@ pub(super) fn follow(mut seen: watch::Receiver<Progress>, messages: u64, faults:
             bar.set_position(progress.done);
             bar.set_message(match progress.step {
                 Step::Prepare => "making topics and queues".to_owned(),
+                Step::Simulate => format!("{} simulated histories", progress.histories),
                 Step::Strike => format!("{} of {faults} faults", progress.faults),
                 Step::Settle => "all faults have struck".to_owned(),
                 Step::Read => "reading what came out".to_owned(),
@@ -38,7 +39,7 @@ mod tests {
     async fn it_ends_with_the_run() {
         let (progress, seen) = watch::channel(Progress::default());
         let bar = follow(seen, 10, 2);
-        progress.send_replace(Progress { step: Step::Strike, done: 5, faults: 1 });
+        progress.send_replace(Progress { step: Step::Strike, done: 5, faults: 1, histories: 3 });
         drop(progress);
         bar.await.unwrap();
     }

@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use super::handler;
 use crate::exit::{Exit, Problem};
 use crate::verify::stage::{Names, Part};
-
-/// The handler, as text: no toolchain is needed to verify.
-const HANDLER: &str = include_str!("../handler.wat");
 
 /// The configuration of the first slot; those of the others differ by a folder.
 pub(in crate::verify) const FIRST: &str = "slot-1.toml";
@@ -40,9 +38,8 @@ retry = { max_attempts = 4, initial_delay = "20ms", max_delay = "200ms", max_age
 
 /// Translates the handler into the folder.
 pub(super) fn write_handler(folder: &Path) -> Result<(), Problem> {
-    let component = wat::parse_str(HANDLER).expect("the handler is a component, a test holds it to that");
     let file = folder.join(HANDLER_FILE);
-    fs::write(&file, component).map_err(|error| unwritable(&file, &error))
+    fs::write(&file, handler::component()).map_err(|error| unwritable(&file, &error))
 }
 
 /// Writes the configuration of a slot.
@@ -111,4 +108,36 @@ fn table(text: &str) -> Value {
 
 fn unwritable(file: &Path, error: &std::io::Error) -> Problem {
     Problem::new(Exit::Unavailable, error.to_string(), "").at(file.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn parse(sections: &str) -> Config {
+        let text = configuration(&sections.parse().unwrap(), &Names::of("1a2b"), 2).to_string();
+        Config::parse(&text, Path::new("slot-2.toml"), &|_| None).unwrap_or_else(|errors| panic!("{errors}\n{text}"))
+    }
+
+    #[test]
+    fn there_is_a_route_for_each_broker() {
+        let names = |config: &Config| config.routes.iter().map(|route| route.name().to_owned()).collect::<Vec<_>>();
+        let (kafka, sqs) = ("[kafka]\nbootstrap_servers = \"b:1\"\n", "[sqs]\nendpoint = \"http://s:1\"\n");
+        assert_eq!(names(&parse(kafka)), ["kafka"]);
+        assert_eq!(names(&parse(sqs)), ["sqs"]);
+        assert_eq!(names(&parse(&[kafka, sqs].concat())), ["kafka", "sqs"]);
+    }
+
+    #[test]
+    fn properties_of_the_user_stand() {
+        let config = parse(
+            "[kafka]\nbootstrap_servers = \"b:1\"\n\
+            properties = { \"session.timeout.ms\" = \"9000\", \"security.protocol\" = \"ssl\" }",
+        );
+        let properties = config.kafka.unwrap().properties.0;
+        assert_eq!(properties["session.timeout.ms"], "9000");
+        assert_eq!(properties["security.protocol"], "ssl");
+        assert_eq!(properties["heartbeat.interval.ms"], "500");
+    }
 }
