@@ -28,6 +28,8 @@ mod memory;
 mod partition;
 mod publish;
 mod rebalance;
+#[cfg(feature = "sabotage")]
+mod sabotage;
 mod timers;
 mod transaction;
 
@@ -39,6 +41,8 @@ use slotmap::SlotMap;
 pub use account::Account;
 pub use breaker::Breaker;
 pub use delivery::{Delivery, Trouble};
+#[cfg(feature = "sabotage")]
+pub use sabotage::Sabotage;
 
 use crate::action::{Action, Ask, Fate};
 use crate::event::{DeliveryId, Event};
@@ -86,6 +90,8 @@ pub struct Machine {
     retired: Vec<DeliveryId>,
     account: Account,
     chance: fastrand::Rng,
+    #[cfg(feature = "sabotage")]
+    sabotage: Option<Sabotage>,
 }
 
 /// What was handed out and not answered.
@@ -122,6 +128,8 @@ impl Machine {
             retired: Vec::new(),
             account: Account::default(),
             chance: fastrand::Rng::with_seed(seed),
+            #[cfg(feature = "sabotage")]
+            sabotage: None,
         };
         machine.replenish();
         machine
@@ -267,6 +275,8 @@ impl Machine {
             return;
         }
         if let Some((messages, bytes)) = self.intake.replenish() {
+            #[cfg(feature = "sabotage")]
+            let messages = if self.is_sabotaged(Sabotage::GrantedTwice) { 2 * messages } else { messages };
             self.actions.push_back(Action::Ask(Ask::Grant { messages, bytes }));
         }
     }
@@ -281,6 +291,10 @@ impl Machine {
         self.account.end(fate);
         self.live -= 1;
         self.actions.push_back(Action::Settled { delivery: id, fate });
+        #[cfg(feature = "sabotage")]
+        if self.sabotage == Some(Sabotage::DuplicateSettle) {
+            self.actions.push_back(Action::Settled { delivery: id, fate });
+        }
         let partition = delivery.partition();
         if let (State::Prepared(_), Some(key), Some(offset)) = (delivery.state, partition, delivery.record.offset()) {
             self.partitions.unprepare(key, offset);

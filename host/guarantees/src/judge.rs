@@ -33,12 +33,20 @@ pub struct Judge {
     lanes: Vec<Lane>,
     partition_index: HashMap<Box<str>, u32>,
     partitions: Vec<Partition>,
-    /// Records of which a host has a receipt.
-    hosts: HashMap<u32, BTreeSet<Number>>,
+    hosts: HashMap<u32, Host>,
     /// An independent reader has spoken.
     read: bool,
     report: Report,
     first: Option<Violation>,
+}
+
+/// What is known of one process.
+#[derive(Debug, Default)]
+struct Host {
+    /// Records of which it has a receipt.
+    records: BTreeSet<Number>,
+    /// Receipts that it has by right.
+    in_flight: u64,
 }
 
 /// What a violation is said of: the fact that is looked at.
@@ -156,6 +164,11 @@ impl Judge {
     fn broken(&mut self, case: Case<'_>, promise: Promise, record: &str, text: impl Into<String>) {
         let record = Some(record).filter(|record| !record.is_empty()).map(Into::into);
         self.violated(Violation { promise, record, text: text.into(), fact: Some(case.fact.clone()) });
+    }
+
+    /// Somebody else has seen a promise broken.
+    pub(crate) fn object(&mut self, promise: Promise, text: String) {
+        self.violated(Violation { promise, record: None, text, fact: None });
     }
 
     fn violated(&mut self, violation: Violation) {

@@ -330,24 +330,18 @@ impl World {
                 continue;
             }
             if wanted {
-                let hold = &self.hosts[self.at].client.holds[&number];
-                let taken: Vec<Record> = records.iter().filter(|record| !hold.is_finished(record)).cloned().collect();
-                self.received(taken.iter());
+                let Host { client, seen, .. } = &mut self.hosts[self.at];
+                let hold = &client.holds[&number];
+                records.iter().filter(|record| !hold.is_finished(record)).for_each(|record| seen.receive(record));
+                self.received(records.iter());
             }
             self.tell(Event::Records { partition: partition(number), records });
         }
     }
 
     fn received<'a>(&mut self, records: impl Iterator<Item = &'a Record>) {
-        let seen = &mut self.hosts[self.at].seen;
-        let ids = records.map(|record| {
-            seen.receive(record);
-            record.id().into()
-        });
-        let records: Vec<_> = ids.collect();
-        if !records.is_empty() {
-            self.note(What::Received { records });
-        }
+        let records = records.map(|record| record.id().into()).collect();
+        self.note(What::Received { records });
     }
 
     /// The broker answers the commit that is with it. What was lost meanwhile is refused.
@@ -388,6 +382,7 @@ impl World {
         if messages.is_empty() {
             return;
         }
+        messages.iter().for_each(|leased| host.seen.receive(&leased.record));
         self.received(messages.iter().map(|leased| &leased.record));
         self.tell(Event::Messages(messages));
     }

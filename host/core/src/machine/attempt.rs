@@ -71,6 +71,10 @@ impl Machine {
             }
             Verdict::Retry(wait) => {
                 delivery.attempt += 1;
+                #[cfg(feature = "sabotage")]
+                if self.sabotage == Some(super::Sabotage::AttemptForgotten) {
+                    delivery.attempt -= 1;
+                }
                 self.count_attempt(id, now);
                 self.account.retried += 1;
                 self.put_off(id, Next::Retry(wait), now);
@@ -103,6 +107,10 @@ impl Machine {
     fn count_attempt(&mut self, id: DeliveryId, now: Time) {
         if let Some(commit) = self.note_progress(id) {
             self.deliveries[id].counted = commit;
+            #[cfg(feature = "sabotage")]
+            if self.is_sabotaged(super::Sabotage::AttemptNotAwaited) {
+                self.deliveries[id].counted = 0;
+            }
             self.commit_soon(now);
         }
     }
@@ -147,6 +155,10 @@ impl Machine {
     fn put_off(&mut self, id: DeliveryId, next: Next, now: Time) {
         self.actions.push_back(Action::Troubled { delivery: id, next });
         let (Next::Retry(wait) | Next::Defer(wait) | Next::Hold(wait)) = next;
+        #[cfg(feature = "sabotage")]
+        if self.is_sabotaged(super::Sabotage::RetryOvertakes) && self.deliveries[id].partition().is_some() {
+            self.step_aside(id);
+        }
         let delivery = &self.deliveries[id];
         let held = matches!(next, Next::Hold(_));
         match delivery.tenure {

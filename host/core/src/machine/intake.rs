@@ -146,6 +146,8 @@ impl Machine {
             Tenure::Lease { .. } => 0,
         };
         let lane = LaneKey::of(self.route.order, partition, record.key.as_ref());
+        #[cfg(feature = "sabotage")]
+        let lane = lane.filter(|_| !self.is_sabotaged(super::Sabotage::LanesIgnored));
         let mut delivery = Delivery::new(record, tenure, self.account.received, now);
         self.recall(&mut delivery);
         self.account.received += 1;

@@ -41,8 +41,10 @@ impl Judge {
         let most = self.terms.max_attempts;
         let wrong = (attempt > most).then(|| format!("attempt {attempt} of {most}"));
         self.check(case, Promise::AttemptsCounted, number, wrong);
-        let record = &mut self.records[number as usize];
-        record.highest = record.highest.max(attempt);
+        if !stale {
+            let record = &mut self.records[number as usize];
+            record.highest = record.highest.max(attempt);
+        }
     }
 
     fn check_order(&mut self, case: Case<'_>, host: u32, number: Number, attempt: u32, stale: bool) {
@@ -72,8 +74,10 @@ impl Judge {
     fn check_first_number(&mut self, case: Case<'_>, number: Number, attempt: u32, stale: bool) {
         let Record { place, highest, floor, .. } = &self.records[number as usize];
         // Who has lost it knows nothing of what came after.
-        let low = if stale { 1 } else { (*floor).min(self.terms.max_attempts) };
-        let high = if place.is_some() { highest + 1 } else { u32::MAX };
+        // On a topic an attempt begins only when the broker knows of all before it.
+        let known = if place.is_some() { (*floor).max(*highest) } else { *floor };
+        let low = if stale { 1 } else { known.min(self.terms.max_attempts) };
+        let high = if place.is_some() && !stale { highest + 1 } else { u32::MAX };
         let wrong = (attempt < low || attempt > high)
             .then(|| format!("begins with attempt {attempt}, {highest} were made and {} are known for good", low - 1));
         self.check(case, Promise::AttemptsCounted, number, wrong);

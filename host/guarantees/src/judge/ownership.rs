@@ -81,7 +81,10 @@ impl Judge {
             return;
         };
         receipt.stale = true;
-        if ending == Ending::Fault {
+        if let Some(host) = self.hosts.get_mut(&host) {
+            host.in_flight -= 1;
+        }
+        if ending == Ending::Fault && (!receipt.finished || receipt.attempt > 0) {
             record.licensed = true;
             self.report.figures.at_risk += 1;
         }
@@ -93,20 +96,22 @@ impl Judge {
 
     pub(super) fn drop_receipts(&mut self, number: Number, which: impl Fn(&Receipt) -> bool) {
         let receipts = &mut self.records[number as usize].receipts;
-        let gone: Vec<u32> = receipts.iter().filter(|receipt| which(receipt)).map(|receipt| receipt.host).collect();
+        let gone = receipts.iter().filter(|receipt| which(receipt)).map(|receipt| (receipt.host, receipt.stale));
+        let gone: Vec<(u32, bool)> = gone.collect();
         receipts.retain(|receipt| !which(receipt));
-        for host in gone {
-            if !self.records[number as usize].receipts.iter().any(|receipt| receipt.host == host)
-                && let Some(held) = self.hosts.get_mut(&host)
-            {
-                held.remove(&number);
+        for (host, stale) in gone {
+            let left = receipts.iter().any(|receipt| receipt.host == host);
+            let Some(host) = self.hosts.get_mut(&host) else { continue };
+            host.in_flight -= u64::from(!stale);
+            if !left {
+                host.records.remove(&number);
             }
         }
     }
 
     /// A process is gone, with all that it had in memory.
     fn bury(&mut self, host: u32, ending: Ending) {
-        for number in self.hosts.remove(&host).unwrap_or_default() {
+        for number in self.hosts.remove(&host).unwrap_or_default().records {
             self.disown(host, number, ending);
             let record = &mut self.records[number as usize];
             record.receipts.retain(|receipt| receipt.host != host);
@@ -168,10 +173,12 @@ impl Judge {
                 }
             }
         }
-        self.records[number as usize].receipts.push(Receipt { host, ..Receipt::default() });
-        let held = self.hosts.entry(host).or_default();
-        held.insert(number);
-        let (in_flight, bound) = (held.len() as u64, u64::from(self.terms.in_flight));
+        let record = &mut self.records[number as usize];
+        record.receipts.push(Receipt { host, finished: record.finished, ..Receipt::default() });
+        let holder = self.hosts.entry(host).or_default();
+        holder.records.insert(number);
+        holder.in_flight += 1;
+        let (in_flight, bound) = (holder.in_flight, u64::from(self.terms.in_flight));
         self.report.figures.most_in_flight = self.report.figures.most_in_flight.max(in_flight);
         let wrong = (in_flight > bound).then(|| format!("{in_flight} records in flight, the bound is {bound}"));
         self.check(case, Promise::Bounded, number, wrong);

@@ -29,6 +29,8 @@ pub(super) struct Record {
     pub(super) asked: u32,
     /// The broker or queue has confirmed that it is done with.
     pub(super) acknowledged: bool,
+    /// The broker has confirmed a commit that says so of it, though it is above the commit point.
+    pub(super) finished: bool,
     /// A host has asked the broker or queue to be done with it.
     pub(super) claimed: bool,
     /// It was in flight at a fault, and may be repeated once.
@@ -56,6 +58,8 @@ pub(super) struct Receipt {
     pub(super) host: u32,
     /// The partition or lease is gone, whether the host knows or not.
     pub(super) stale: bool,
+    /// It was finished before: the host has nothing to do with it.
+    pub(super) finished: bool,
     /// Number of the last attempt; 0 before the first.
     pub(super) attempt: u32,
     pub(super) running: bool,
@@ -82,6 +86,7 @@ impl Record {
             found: Effects::default(),
             asked: 0,
             acknowledged: false,
+            finished: false,
             claimed: false,
             licensed: false,
             repeating: false,

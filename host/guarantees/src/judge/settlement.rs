@@ -1,7 +1,7 @@
 //! Effects, and what may be acknowledged once they are durable.
 
 use super::partition::Asked;
-use super::record::Number;
+use super::record::{Number, Receipt};
 use super::{Case, Judge};
 use crate::{Effect, Promise};
 
@@ -91,6 +91,7 @@ impl Judge {
         }
         for offset in commit.finished {
             if let Some(number) = self.partitions[at].open.get(&offset).copied() {
+                self.records[number as usize].finished = true;
                 self.drop_receipts(number, |receipt| !receipt.stale && receipt.settled.is_some());
             }
         }
@@ -106,7 +107,9 @@ impl Judge {
     fn acknowledge(&mut self, number: Number) {
         self.records[number as usize].acknowledged = true;
         self.let_pass(number);
-        self.drop_receipts(number, |receipt| !receipt.stale && receipt.settled.is_some());
+        // What was finished before is never begun again, whether the commit that says so was confirmed or not.
+        let done = |receipt: &Receipt| receipt.settled.is_some() || receipt.attempt == 0;
+        self.drop_receipts(number, |receipt| !receipt.stale && done(receipt));
     }
 
     pub(super) fn deletes(&mut self, case: Case<'_>, host: u32, id: &str) {

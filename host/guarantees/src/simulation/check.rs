@@ -3,9 +3,10 @@
 use cofferdam_core::action::Circuit;
 
 use super::World;
+use crate::Promise;
 
 impl World {
-    pub(super) fn check(&self) {
+    pub(super) fn check(&mut self) {
         self.check_bounds();
         self.check_books();
         if let Some(violation) = self.history.judge().first_violation().filter(|_| self.strict) {
@@ -14,20 +15,33 @@ impl World {
     }
 
     /// What was received and is not covered by a commit or deleted, and what was granted, stay within the bound.
-    fn check_bounds(&self) {
-        let (host, bounds) = (self.host(), self.route.bounds);
-        let leased = host.machine.deliveries().filter(|(_, delivery)| delivery.receipt().is_some()).count();
-        let open = host.client.uncovered(&self.broker) + leased;
-        let messages = open + host.allowance.messages as usize;
-        assert!(messages <= bounds.messages as usize, "{messages} messages in flight, bound {}", bounds.messages);
-
+    fn check_bounds(&mut self) {
+        let (host, bounds) = (&self.hosts[self.at], self.route.bounds);
         let held: u64 = host.machine.deliveries().map(|(_, delivery)| delivery.size()).sum();
-        let granted = i128::from(held) + i128::from(host.allowance.bytes);
-        assert!(granted <= i128::from(bounds.bytes), "{granted} bytes in flight and granted, bound {}", bounds.bytes);
-        let over = held.saturating_sub(bounds.bytes);
-        assert!(over == 0 || over < host.seen.largest, "{over} bytes over the bound: more than one record");
+        let open = self.open();
         let used = host.machine.in_use();
-        assert_eq!((used.messages as usize, used.bytes), (open, held));
+        let messages = open + host.allowance.messages as usize;
+        let granted = i128::from(held) + i128::from(host.allowance.bytes);
+        let over = held.saturating_sub(bounds.bytes);
+        let wrong = if (used.messages as usize, used.bytes) != (open, held) {
+            format!("{used:?} in the books, {open} messages and {held} bytes counted")
+        } else if messages > bounds.messages as usize {
+            format!("{messages} messages in flight and granted, the bound is {}", bounds.messages)
+        } else if granted > i128::from(bounds.bytes) {
+            format!("{granted} bytes in flight and granted, the bound is {}", bounds.bytes)
+        } else if over > 0 && over >= host.seen.largest {
+            format!("{over} bytes over the bound, more than one record")
+        } else {
+            return;
+        };
+        self.history.object(Promise::Bounded, wrong);
+    }
+
+    /// Messages of the host that count.
+    fn open(&self) -> usize {
+        let host = self.host();
+        let leased = host.machine.deliveries().filter(|(_, delivery)| delivery.receipt().is_some()).count();
+        host.client.uncovered(&self.broker) + leased
     }
 
     fn check_books(&self) {

@@ -2,7 +2,7 @@
 
 use cofferdam_core::time::Time;
 
-use crate::{Fact, Judge, Terms, What};
+use crate::{Fact, Judge, Promise, Terms, What};
 
 /// All facts in order, and what the judge makes of them.
 #[derive(Debug)]
@@ -20,6 +20,11 @@ impl History {
         let fact = Fact { at, host, what };
         self.judge.take(&fact);
         self.facts.push(fact);
+    }
+
+    /// The world itself has seen a promise broken.
+    pub(super) fn object(&mut self, promise: Promise, text: String) {
+        self.judge.object(promise, text);
     }
 
     /// All facts, in order.

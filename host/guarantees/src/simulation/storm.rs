@@ -139,7 +139,8 @@ impl World {
             (None, _) if !self.host().seen.draining => self.assign(number),
             // A host that stands still or is cut off: the partition goes to another, and it does not know.
             (Some(other), _) if other != self.at => {
-                if !self.host().seen.draining && (self.hosts[other].life == Life::Frozen || self.dice.u32(0..4) == 0) {
+                let able = !self.host().seen.draining;
+                if able && (self.hosts[other].life == Life::Frozen || self.dice.u32(0..4) == 0) {
                     self.assign(number);
                 }
             }
