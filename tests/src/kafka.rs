@@ -101,6 +101,20 @@ impl Kafka {
         .await;
     }
 
+    /// The names of all topics.
+    ///
+    /// # Panics
+    /// Where the broker does not answer.
+    pub async fn topics(&self) -> Vec<String> {
+        let config = self.client();
+        blocking(move || {
+            let consumer: BaseConsumer = config.create().expect("a consumer can be made");
+            let metadata = consumer.fetch_metadata(None, REQUEST).expect("the broker answers");
+            metadata.topics().iter().map(|topic| topic.name().to_owned()).collect()
+        })
+        .await
+    }
+
     /// Deletes a topic, and waits until the broker knows nothing of it.
     ///
     /// # Panics

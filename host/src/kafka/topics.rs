@@ -95,6 +95,14 @@ pub enum Error {
         /// What the broker says.
         reason: Box<str>,
     },
+    /// A broker has refused to remove a topic or a group.
+    #[error("{name} cannot be removed: {reason}")]
+    NotRemoved {
+        /// Which.
+        name: Box<str>,
+        /// What the broker says.
+        reason: Box<str>,
+    },
 }
 
 /// The topics of a cluster.
@@ -201,6 +209,25 @@ impl Topics {
             Ok(counted) => counted.map_err(|error: KafkaError| self.unreachable(&error)),
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         }
+    }
+
+    /// Removes topics, and a consumer group without members; what is not there is no error.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::NotRemoved`].
+    pub async fn remove(&self, topics: &[Arc<str>], group: &str) -> Result<(), Error> {
+        let options = AdminOptions::new().request_timeout(Some(LIMIT)).operation_timeout(Some(LIMIT));
+        let groups = self.admin.delete_groups(&[group], &options).await.map_err(|error| self.unreachable(&error))?;
+        let names: Vec<&str> = topics.iter().map(|name| &**name).collect();
+        let topics = self.admin.delete_topics(&names, &options).await.map_err(|error| self.unreachable(&error))?;
+        for result in topics.into_iter().chain(groups) {
+            if let Err((name, code)) = result
+                && !matches!(code, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::GroupIdNotFound)
+            {
+                return Err(Error::NotRemoved { name: name.into(), reason: code.to_string().into() });
+            }
+        }
+        Ok(())
     }
 
     async fn create(&self, topics: &[NewTopic<'_>]) -> Result<(), Error> {

@@ -11,6 +11,8 @@ pub(super) struct Lane {
     pub(super) ahead: BTreeSet<Number>,
     /// Attempts that have not ended.
     running: Vec<Running>,
+    /// The output that was found last for the first time: record and index.
+    found: Option<(Number, u32)>,
 }
 
 /// An attempt that has not ended.
@@ -29,6 +31,13 @@ impl Lane {
     pub(super) fn conflict(&self, host: u32, alone: bool) -> Option<Running> {
         let hinders = |other: &&Running| other.host == host || (!other.stale && !alone);
         self.running.iter().find(hinders).copied()
+    }
+
+    /// Whether this output stands where it should: the first copies of a lane's outputs in the order of their records.
+    pub(super) fn find(&mut self, output: (Number, u32)) -> bool {
+        let in_order = self.found.is_none_or(|before| before < output);
+        self.found = self.found.max(Some(output));
+        in_order
     }
 
     pub(super) fn start(&mut self, running: Running) {

@@ -10,9 +10,14 @@ impl Judge {
         let Some(number) = self.number(case, id) else { return };
         let record = &mut self.records[number as usize];
         let again = !record.found.insert(effect);
-        let asked = record.asked;
+        let (asked, lane) = (record.asked, record.lane.filter(|_| !again && self.terms.sinks_keep_order));
         self.report.figures.found_again += u64::from(again);
         if let Effect::Output(index) = effect {
+            if let Some(lane) = lane {
+                let in_order = self.lanes[lane as usize].find((number, index));
+                let wrong = (!in_order).then_some("found behind an output of a later record of its lane");
+                self.check(case, Promise::KeyOrder, number, wrong);
+            }
             let wrong = (index >= asked).then_some("found, and no attempt that ended well has asked for it");
             self.check(case, Promise::FailedIsSilent, number, wrong);
         }
