@@ -12,8 +12,6 @@ mod words;
 use clap::{Args, Subcommand};
 
 use super::Ended;
-use crate::dead_letters::Error;
-use crate::exit::{Exit, Problem};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -91,13 +89,4 @@ struct Where {
     /// The dead letters of this route, in place of a topic or queue.
     #[arg(long, value_name = "NAME")]
     route: Option<String>,
-}
-
-fn problem(error: &Error) -> Problem {
-    let remedy = match error {
-        Error::Properties(_) => "see [kafka] properties in the configuration",
-        Error::NoTopic(_) => "is the name right? a topic for dead letters is made by `cofferdam run`",
-        _ => "",
-    };
-    Problem::new(Exit::Unavailable, error.to_string(), remedy)
 }

@@ -129,7 +129,7 @@ impl Brokers {
                 dead_letters::sqs::Queue::open(client, queue).await.map(Store::Sqs)
             }
         };
-        opened.map_err(|error| unreachable(&error).at(at.to_string()))
+        opened.map_err(|error| error.problem().at(at.to_string()))
     }
 
     /// Where the dead letters of a route go. A topic for each of the route's, where each has its own.

@@ -60,7 +60,7 @@ async fn a_list_and_a_letter_are_told_in_words() {
     }
     let shown = &desk.json(&["show", "--route", "probe", "0/3"]).await[0];
     assert_eq!((word(shown, "key_base64"), word(shown, "payload_base64")), ("a/4=".into(), "/wA=".into()));
-    assert_eq!(shown["headers"], serde_json::json!([["nothing", null]]));
+    assert_eq!(shown["headers"], serde_json::json!([["z", "1"], ["nothing", null]]));
     let panicked = &desk.json(&["show", &letters, "0/2"]).await[0];
     assert_eq!(panicked["attempts"].as_array().map(Vec::len), Some(2));
     assert!(word(panicked, "backtrace").contains("panic"));

@@ -7,7 +7,7 @@ use kit::Stored;
 use crate::desk::{Desk, WAIT, bare, counted, five, letter, marker, word};
 
 /// A desk without a host, a topic with these letters, and the topic that they came from.
-pub async fn crafted(kafka: &kit::Kafka, letters: usize, partitions: i32) -> (Desk, String, String) {
+pub(crate) async fn crafted(kafka: &kit::Kafka, letters: usize, partitions: i32) -> (Desk, String, String) {
     let (source, topic) = (kafka.topic("dlq-source", partitions).await, kafka.topic("dlq-letters", 1).await);
     let desk = Desk::new(Some(kafka), None, &Desk::route("{ kafka = \"x\", group = \"y\" }", ""));
     let code = |number| if number % 3 == 0 { "THIRD" } else { "OTHER" };
@@ -55,10 +55,10 @@ async fn what_was_replayed_by_one_filter_is_not_replayed_by_another() {
         desk.json(&[&["replay", &topic], arguments].concat()).await[0]["letters"].as_u64().expect("a number")
     };
     assert_eq!(replay(&["--code", "THIRD"]).await, 10);
-    assert_eq!(replay(&["--key", "k-1"]).await, 3, "1, 8, 22, 29 and 15, of which 15 was sent");
+    assert_eq!(replay(&["--key", "k-1"]).await, 4, "1, 8, 22 and 29; 15 was sent");
     assert_eq!(replay(&["--limit", "5"]).await, 5);
     assert_eq!(replay(&["0/29", "0/28"]).await, 1, "29 was sent");
-    assert_eq!(replay(&[]).await, 11);
+    assert_eq!(replay(&[]).await, 10);
     assert_eq!(replay(&[]).await, 0);
     let payloads = kafka.read_all(&source).await.iter().map(|record| record.text().to_owned()).collect::<Vec<_>>();
     assert_eq!(payloads.len(), 30);
@@ -131,7 +131,7 @@ async fn letters_that_cannot_go_back_stay_and_are_named() {
     let nowhere = kit::unique("nowhere");
     let ended = desk.run(&["dlq", "replay", &topic, "--to", &format!("kafka:{nowhere}")]).await;
     assert_eq!(ended.code(), Some(69));
-    let said = format!("there is no topic {nowhere}; nothing is lost");
+    let said = format!("there is no topic {nowhere}; nothing is lost: is the name right?");
     assert!(ended.stderr.iter().any(|line| line.contains(&said)), "{:#?}", ended.stderr);
     let report = &desk.json(&["replay", &topic, "--to", &format!("kafka:{source}")]).await[0];
     assert_eq!((&report["letters"], &report["repeated"]), (&1.into(), &0.into()), "{report}");

@@ -71,7 +71,7 @@ async fn list(arguments: &Arguments) -> Ended {
             }
             Next::More
         });
-        let looked = looked.await.map_err(|error| super::problem(&error).at(destination.to_string()))?;
+        let looked = looked.await.map_err(|error| error.problem().at(destination.to_string()))?;
         if !json {
             print_line(&format!("{destination}: {}", words::letters(rows)));
             if rows > 0 {

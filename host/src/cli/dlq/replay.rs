@@ -112,8 +112,12 @@ async fn replay(arguments: &Arguments) -> Ended {
         bar.finish_and_clear();
         say(&destination.to_string(), &order, &report, arguments.output.json);
         replayed.map_err(|error| {
-            let remedy = "nothing is lost: give the same command again to go on";
-            Problem { remedy: remedy.into(), ..super::problem(&error) }.at(destination.to_string())
+            let problem = error.problem();
+            let remedy = match &*problem.remedy {
+                "" => "nothing is lost: the same command goes on".to_owned(),
+                remedy => format!("nothing is lost: {remedy}, and give the same command again"),
+            };
+            Problem { remedy, ..problem }.at(destination.to_string())
         })?;
         order.limit = order.limit.saturating_sub(report.total());
         if report.homeless > 0 || report.refusals > 0 {

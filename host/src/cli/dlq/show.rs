@@ -66,7 +66,7 @@ pub(super) async fn find(place: &Place, position: &str) -> Result<Found, Problem
         letter = Some(found);
         Next::Enough
     };
-    let looked = store.look(look).await.map_err(|error| super::problem(&error).at(destination.to_string()))?;
+    let looked = store.look(look).await.map_err(|error| error.problem().at(destination.to_string()))?;
     letter.ok_or_else(|| {
         words::say_unseen(destination, looked);
         let remedy = format!("`cofferdam dlq list {destination}` shows the positions");
