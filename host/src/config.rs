@@ -23,7 +23,7 @@ pub use plugin::{Limits, Plugin, set_limits};
 pub use private::Private;
 pub use problem::{Errors, Problem};
 pub use route::{RouteConfig, Source};
-pub use sections::{Admin, Kafka, KeyValue, Service, Sqs, Storage, Store};
+pub use sections::{Admin, Alerts, Kafka, KeyValue, Service, Sqs, Storage, Store};
 pub use topics::{Kind, Tier, Topics};
 
 use read::Reader;
@@ -48,6 +48,8 @@ pub struct Config {
     pub sqs: Option<Sqs>,
     /// Health, metrics, status page.
     pub admin: Admin,
+    /// What people are told without asking.
+    pub alerts: Alerts,
     /// Where the host keeps files.
     pub storage: Storage,
     /// The key-value store of all plugins.
@@ -95,6 +97,7 @@ impl Config {
                 topics: topics::topics(file),
                 sqs: sections::sqs(file),
                 admin: sections::admin(file),
+                alerts: sections::alerts(file),
                 storage: sections::storage(file, folder),
                 keyvalue: sections::keyvalue(file),
                 routes: routes.iter().map(|read| read.route.clone()).collect(),

@@ -1,5 +1,6 @@
 //! Wires a configuration into a running host. The only floor that knows everything.
 
+mod alerts;
 mod brokers;
 mod health;
 mod plugins;
@@ -42,6 +43,7 @@ pub struct Host {
     sinks: Sinks,
     stop: CancellationToken,
     admin: Option<health::Served>,
+    alerts: tokio::task::JoinHandle<()>,
     metrics: Exporter,
     flush_limit: Duration,
     /// Handlers run here. Last, so that it goes when nothing can need it any more.
@@ -82,10 +84,13 @@ impl Host {
             .map_err(|error| Problem::new(Exit::Unavailable, format!("no threads for handlers: {error}"), ""))?;
         let metrics = metrics::install().map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
         let health = Health::new();
+        let depths = Arc::new(alerts::Depths::of(config, &routes));
+        let alerts = tokio::spawn(alerts::run(Arc::clone(&depths), config.clone(), Arc::clone(&brokers)));
         let mut host = Self {
             flows: JoinSet::new(),
             routes: Vec::new(),
             admin: None,
+            alerts,
             stop: CancellationToken::new(),
             flush_limit: config.service.flush_limit,
             brokers,
@@ -108,7 +113,7 @@ impl Host {
             };
             host.spawn(configured.name(), parts);
         }
-        host.admin = health::serve(config, health, &host.metrics, &host.brokers).await?;
+        host.admin = health::serve(config, health, &host.metrics, &host.brokers, &depths).await?;
         Ok(host)
     }
 
@@ -163,6 +168,8 @@ impl Host {
         if let Some(admin) = self.admin.take() {
             admin.close().await;
         }
+        // It only looks.
+        self.alerts.abort();
         // Dropping a runtime inside another is refused; nothing runs on it any more.
         self.guests.shutdown_background();
         report

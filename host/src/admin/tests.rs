@@ -75,7 +75,7 @@ fn anywhere() -> Config {
 
 fn kafka(connected: bool) -> KafkaHealth {
     let (expected, error) = (vec!["orders".to_owned()], (!connected).then(|| "connection refused".to_owned()));
-    KafkaHealth { connected, expected, missing: Vec::new(), error }
+    KafkaHealth { connected, expected, error, ..KafkaHealth::default() }
 }
 
 fn sqs() -> SqsHealth {
@@ -87,7 +87,7 @@ fn sqs() -> SqsHealth {
         dead_letters: Some(DeadLetters { queue: "tasks-dlq.fifo".to_owned(), available: Some(1) }),
         error: None,
     };
-    SqsHealth { connected: true, queues: vec![queue], error: None }
+    SqsHealth { connected: true, queues: vec![queue], ..SqsHealth::default() }
 }
 
 fn at(millis: u64) -> Time {
