@@ -19,7 +19,7 @@ pub(super) enum Command {
     #[command(after_help = "Examples:\n  cofferdam dlq list orders.placed.dlq\n  \
         cofferdam dlq list --route price-orders --code VALIDATION_ERROR --since 2h\n  \
         cofferdam dlq list sqs:tasks-dlq.fifo --header tenant=acme --json\n\n\
-        Nothing is changed. Messages of a queue are hidden from others while they are listed, two minutes at most where\n\
+        Nothing is changed. Messages of a queue are hidden from others while they are listed, a minute at most where\n\
         this command is killed, and each look counts as a receive. A FIFO queue shows the first ten of a message group\n\
         and no more until those are dealt with.")]
     List(list::Arguments),
@@ -90,3 +90,6 @@ struct Where {
     #[arg(long, value_name = "NAME")]
     route: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! A folder with a configuration, and the command in it.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use kit::{Ended, Host, Kafka, Probe, Record, Signal, Sqs, Stored};
 use serde_json::Value;
@@ -77,10 +77,17 @@ pub(crate) fn counted<T: std::hash::Hash + Eq>(all: impl IntoIterator<Item = T>)
     })
 }
 
+/// Its midnight in UTC, in milliseconds. Much older records a topic would soon delete.
+pub(crate) fn yesterday() -> i64 {
+    const DAY: u64 = 86_400;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock that is set");
+    i64::try_from((now.as_secs() / DAY - 1) * DAY * 1_000).expect("a time of this century")
+}
+
 /// The records that [`five`] is about.
 pub(crate) fn originals() -> [Record; 5] {
     [
-        Probe::ask("a", "permanent", 1).header("tenant", "acme").timestamp(1_700_000_000_123),
+        Probe::ask("a", "permanent", 1).header("tenant", "acme").timestamp(yesterday() + 123),
         Probe::ask("b", "permanent", 2),
         Probe::ask("c", "panic", 3).header("tenant", "other"),
         Record::new(&b"\xff\x00"[..]).key(&b"k\xfe"[..]).header("z", "1").null_header("nothing"),
@@ -124,7 +131,7 @@ pub(crate) fn letter(source: &str, number: usize, code: &str) -> Record {
     let last = format!("2026-01-01T00:{:02}:{:02}.000Z", number / 60 % 60, number % 60);
     Record::new(format!("payload {number}"))
         .key(format!("k-{}", number % 7))
-        .timestamp(1_700_000_000_000 + i64::try_from(number).expect("a small number"))
+        .timestamp(yesterday() + i64::try_from(number).expect("a small number"))
         .header("own", number.to_string())
         .header("cofferdam-dlq-outcome", "permanent")
         .header("cofferdam-dlq-code", code)

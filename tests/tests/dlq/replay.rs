@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use kit::Stored;
 
-use crate::desk::{Desk, WAIT, bare, counted, five, letter, marker, word};
+use crate::desk::{Desk, WAIT, bare, counted, five, letter, marker, word, yesterday};
 
 /// A desk without a host, a topic with these letters, and the topic that they came from.
 pub(crate) async fn crafted(kafka: &kit::Kafka, letters: usize, partitions: i32) -> (Desk, String, String) {
@@ -86,6 +86,19 @@ async fn a_letter_goes_back_into_its_partition_and_elsewhere_by_its_key() {
     assert_eq!(counted(kafka.read_all(&source).await.iter().map(|record| record.partition)).len(), 3);
     desk.json(&["replay", &topic, "--to", &format!("kafka:{other}")]).await;
     assert_eq!(kafka.ends(&other).await[&0], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_its_topic_would_soon_delete_for_its_age_gets_the_present_as_timestamp() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let (desk, source, topic) = crafted(kafka, 1, 1).await;
+    let old = letter(&source, 1, "X").header("cofferdam-dlq-timestamp", "2020-01-01T00:00:00.000Z");
+    kafka.produce(&topic, [old]).await;
+    let report = &desk.json(&["replay", &topic]).await[0];
+    assert_eq!((&report["letters"], &report["retimed"]), (&2.into(), &1.into()), "{report}");
+    let stored = kafka.read_all(&source).await;
+    assert_eq!(stored[0].timestamp, yesterday());
+    assert!(stored[1].timestamp > yesterday() + 86_400_000, "{stored:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

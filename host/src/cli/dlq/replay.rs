@@ -165,6 +165,7 @@ fn say(from: &str, order: &Order, report: &Report, json: bool) {
             "letters": report.total(),
             "sent": serde_json::Value::Object(sent),
             "repeated": report.repeated,
+            "retimed": report.retimed,
             "without_source": report.homeless,
             "refused": report.refusals,
             "refusals": refused,
@@ -178,7 +179,7 @@ fn say(from: &str, order: &Order, report: &Report, json: bool) {
     }
 }
 
-fn in_words(from: &str, order: &Order, report: &Report) -> Vec<String> {
+pub(super) fn in_words(from: &str, order: &Order, report: &Report) -> Vec<String> {
     let verb = if order.dry { "would be sent" } else { "sent" };
     let mut lines = vec![match order.dry {
         true => format!("{from}: {} {verb}", words::letters(report.total())),
@@ -191,6 +192,10 @@ fn in_words(from: &str, order: &Order, report: &Report) -> Vec<String> {
     if report.repeated > 0 {
         let what = "may have been sent by a replay that was interrupted, and carry its id";
         say(format!("{} of them {what}", report.repeated));
+    }
+    if report.retimed > 0 {
+        let why = "so old that their topic would have deleted them soon";
+        say(format!("{} of them got the present as their timestamp: they are {why}", report.retimed));
     }
     if report.homeless > 0 {
         say(format!("{} do not say where they came from, and stay: say it by --to", report.homeless));
