@@ -26,6 +26,7 @@ pub use route::{RouteConfig, Source};
 pub use sections::{Admin, Alerts, Kafka, KeyValue, Service, Sqs, Storage, Store};
 pub use topics::{Kind, Tier, Topics};
 
+use crate::dedupe;
 use read::Reader;
 pub use read::duration;
 
@@ -54,6 +55,8 @@ pub struct Config {
     pub storage: Storage,
     /// The key-value store of all plugins.
     pub keyvalue: KeyValue,
+    /// Where routes that suppress duplicates keep the ids of handled events.
+    pub dedupe: dedupe::Config,
     /// By name; at least one.
     pub plugins: BTreeMap<String, Plugin>,
     /// In the order of the file; at least one, names are unique.
@@ -93,17 +96,19 @@ impl Config {
             let kafka = sections::kafka(file);
             let (plugins, places) = plugin::plugins(file, folder);
             let routes = route::routes(file, &service.name, kafka.as_ref());
+            let storage = sections::storage(file, folder);
             let config = Self {
                 topics: topics::topics(file),
                 sqs: sections::sqs(file),
                 admin: sections::admin(file),
                 alerts: sections::alerts(file),
-                storage: sections::storage(file, folder),
                 keyvalue: sections::keyvalue(file),
+                dedupe: sections::dedupe(file, &storage),
                 routes: routes.iter().map(|read| read.route.clone()).collect(),
                 warnings: Vec::new(),
                 service,
                 kafka,
+                storage,
                 plugins,
             };
             across::check(file, &config, &places, &routes);

@@ -10,6 +10,8 @@
 //!
 //! One task drives a route; nothing in it is shared, so nothing is locked. Guests run on a runtime of their own.
 
+mod duplicates;
+mod transactions;
 mod workers;
 
 use std::collections::VecDeque;
@@ -25,14 +27,22 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{RouteHealth, SILENCE, State};
 use crate::clock::Clock;
+use crate::dedupe;
+use crate::journal::Journal;
 use crate::plugin::Plugin;
+use crate::sink::kafka::transaction::{self, Transactions};
 use crate::sink::{Busy, Sinks, Ticket};
 use crate::source::Source;
 use crate::telemetry::{Change, Telemetry};
+use duplicates::Duplicates;
 use workers::{Job, Workers};
 
 /// Publications handed to sinks and not answered, at most; the others wait their turn here.
 const OUTSTANDING: usize = 16_384;
+
+/// Room for answers beside those of publications: one of a transaction, and of records of events, which are fewer than
+/// what is in flight.
+const OTHER_ANSWERS: usize = 65_536;
 
 /// When a sink's queue was full, it is tried again after this, or when it has answered something.
 const SINK_BUSY: Duration = Duration::from_millis(5);
@@ -60,6 +70,12 @@ pub struct Parts {
     pub health: Arc<RouteHealth>,
     /// Sees each delivery end or fail, for people who watch.
     pub observer: Option<Box<dyn Observer>>,
+    /// Takes down what happens.
+    pub journal: Journal,
+    /// For a route that suppresses duplicates.
+    pub dedupe: Option<dedupe::Store>,
+    /// For a route that has each effect exactly once.
+    pub transactions: Option<Transactions>,
     /// How long what runs may take to finish once the flow is told to stop.
     pub drain_limit: Duration,
 }
@@ -96,10 +112,16 @@ pub struct Flow {
     outbox: VecDeque<(DeliveryId, u32)>,
     /// The ticket of the first in the outbox, where its sink had no room.
     turned_back: Option<Ticket>,
+    /// Events to record, all of one round together.
+    records: Vec<(DeliveryId, Box<str>)>,
+    duplicates: Option<Duplicates>,
+    /// Publications, transactions and records of events that are not answered.
     outstanding: usize,
+    transactions: Option<transaction::Running>,
     clock: Clock,
     telemetry: Telemetry,
     observer: Option<Box<dyn Observer>>,
+    journal: Journal,
     health: Arc<RouteHealth>,
     drain_limit: Duration,
     stopped: Option<Box<str>>,
@@ -109,11 +131,14 @@ pub struct Flow {
 impl Flow {
     /// A flow, at rest.
     pub fn new(parts: Parts) -> Self {
-        let (workers, ended) = Workers::new(&parts.route, parts.plugin, parts.guests, parts.clock);
-        let (tickets, completions) = mpsc::channel(OUTSTANDING);
+        let scope: Arc<str> = parts.route.name.clone().into();
+        let duplicates = parts.dedupe.map(|store| Duplicates::new(store, scope));
+        let (workers, ended) = Workers::new(&parts.route, parts.plugin, duplicates.clone(), parts.guests, parts.clock);
+        let (tickets, completions) = mpsc::channel(OUTSTANDING + OTHER_ANSWERS);
         let seed = parts.clock.now().as_micros();
         Self {
             machine: Machine::new(parts.route, seed),
+            transactions: parts.transactions.map(|transactions| transactions.start(tickets.clone())),
             source: parts.source,
             sinks: parts.sinks,
             workers,
@@ -124,9 +149,12 @@ impl Flow {
             outbox: VecDeque::new(),
             turned_back: None,
             outstanding: 0,
+            records: Vec::new(),
+            duplicates,
             clock: parts.clock,
             telemetry: parts.telemetry,
             observer: parts.observer,
+            journal: parts.journal,
             health: parts.health,
             drain_limit: parts.drain_limit,
             stopped: None,
@@ -143,8 +171,10 @@ impl Flow {
         // Says that the loop turns, also when nothing happens.
         let mut pulse = tokio::time::interval(SILENCE / 6);
         loop {
+            self.write_journal();
             self.workers.hand_over(std::mem::take(&mut self.jobs));
             self.publish();
+            self.record();
             self.report(stopping);
             if self.drained {
                 break;
@@ -161,6 +191,9 @@ impl Flow {
                 count = self.completions.recv_many(&mut completions, COMPLETIONS) => {
                     self.outstanding -= count;
                     for event in completions.drain(..) {
+                        if let Event::Transacted(_) = event {
+                            self.watch_transaction();
+                        }
                         if let Event::Durable { delivery, index } = event
                             && let Some(delivery) = self.machine.delivery(delivery)
                         {
@@ -170,11 +203,13 @@ impl Flow {
                     }
                 }
                 Some(batch) = self.ended.recv() => {
-                    for (delivery, ended) in batch {
-                        if let Some(delivery) = self.machine.delivery(delivery) {
-                            self.telemetry.ended(delivery, &ended);
+                    for event in batch {
+                        if let Event::Ended(delivery, ended) = &event
+                            && let Some(delivery) = self.machine.delivery(*delivery)
+                        {
+                            self.telemetry.ended(delivery, ended);
                         }
-                        self.tell(Event::Ended(delivery, ended));
+                        self.tell(event);
                     }
                 }
                 event = self.source.next() => match event {
@@ -197,6 +232,12 @@ impl Flow {
             }
         }
         self.workers.close().await;
+        if let Some(duplicates) = &self.duplicates {
+            duplicates.close().await;
+        }
+        if let Some(transactions) = self.transactions.take() {
+            transactions.close().await;
+        }
         if let Err(reason) = self.source.close().await {
             self.stopped.get_or_insert(reason.into());
         }
@@ -207,12 +248,16 @@ impl Flow {
     /// be looked at until the next.
     fn tell(&mut self, event: Event) {
         let now = self.clock.now();
+        self.journal.heard(&event, &self.machine);
         self.machine.handle(event, now);
         self.take_actions();
     }
 
     fn take_actions(&mut self) {
         while let Some(action) = self.machine.next_action() {
+            if self.journal.takes(&action, &self.machine) {
+                self.write_journal();
+            }
             match action {
                 Action::Handle(id) => {
                     self.jobs.extend(self.machine.delivery(id).map(|delivery| Job::new(id, delivery)));
@@ -221,7 +266,14 @@ impl Flow {
                 Action::Ask(ask) => self.source.ask(ask),
                 Action::Settled { delivery, fate } => self.settled(delivery, fate),
                 Action::Troubled { delivery, next } => self.troubled(delivery, next),
+                Action::Record(id) => {
+                    let event = self.machine.delivery(id).and_then(|delivery| delivery.event());
+                    self.records.extend(event.map(|event| (id, event.into())));
+                }
+                Action::Transact { deliveries, positions } => self.transact(&deliveries, positions),
                 Action::Holding(holding) => self.telemetry.holding(holding),
+                Action::Circuit(circuit) => self.telemetry.circuit(circuit),
+                Action::Unreadable(partition) => self.telemetry.unreadable(&partition),
                 Action::Stop(reason) => {
                     self.telemetry.stopped(&reason);
                     self.stopped = Some(reason);
@@ -245,6 +297,22 @@ impl Flow {
             }
             self.outbox.pop_front();
             self.outstanding += 1;
+        }
+    }
+
+    /// What was taken down stands in the file before anything is done because of it.
+    fn write_journal(&mut self) {
+        if let Err(error) = self.journal.flush() {
+            self.stopped.get_or_insert_with(|| format!("the journal cannot be written: {error}").into());
+        }
+    }
+
+    /// Hands events to the store of ids.
+    fn record(&mut self) {
+        if let Some(duplicates) = &self.duplicates
+            && !self.records.is_empty()
+        {
+            self.outstanding += duplicates.record(std::mem::take(&mut self.records), &self.tickets);
         }
     }
 

@@ -7,7 +7,7 @@
 //! run                                        wires a configuration into a host
 //! config · flow · dead_letters               the file, checked whole; drives the rules of `cofferdam_core`; what failed
 //! source · sink                              Kafka and SQS in and out
-//! kafka · aws · plugin · telemetry · admin · embedded
+//! kafka · aws · dedupe · plugin · telemetry · admin · journal · embedded
 //! clock · signal · exit · message_file
 //! ```
 
@@ -17,10 +17,12 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dead_letters;
+pub mod dedupe;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod exit;
 pub mod flow;
+pub mod journal;
 pub mod kafka;
 pub mod message_file;
 pub mod plugin;

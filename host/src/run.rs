@@ -2,6 +2,7 @@
 
 mod alerts;
 mod brokers;
+mod dedupe;
 mod health;
 mod plugins;
 
@@ -17,8 +18,10 @@ pub use plugins::{load as load_plugins, spec as plugin_spec};
 use crate::admin::{Health, RouteHealth};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::dedupe::Store;
 use crate::exit::{Exit, Problem};
 use crate::flow::{Ending, Flow, Observer, Parts};
+use crate::journal::Journal;
 use crate::sink::Sinks;
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::{self, Exporter};
@@ -30,6 +33,8 @@ pub use brokers::Brokers;
 pub struct Options {
     /// Makes an observer for a route, by its name.
     pub observe: Option<Observe>,
+    /// Takes down what becomes of every message.
+    pub journal: Journal,
 }
 
 /// Makes an observer for the route of this name.
@@ -38,9 +43,11 @@ pub type Observe = Box<dyn Fn(&str) -> Box<dyn Observer>>;
 /// A host at work.
 pub struct Host {
     flows: JoinSet<(Box<str>, Ending)>,
+    journal: Journal,
     routes: Vec<Arc<RouteHealth>>,
     brokers: Arc<Brokers>,
     sinks: Sinks,
+    dedupe: Option<Store>,
     stop: CancellationToken,
     admin: Option<health::Served>,
     alerts: tokio::task::JoinHandle<()>,
@@ -69,13 +76,16 @@ impl Host {
     pub async fn start(config: &Config, options: Options) -> Result<Self, Vec<Problem>> {
         let clock = Clock::set();
         let plugins = plugins::load(config).await?;
+        let dedupe = dedupe::open(config).await?;
         let brokers = Arc::new(Brokers::connect(config).await?);
         brokers.ensure_topics(config).await?;
         let mut sources = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
-            sources.push(brokers.source(config, route, clock).await?);
+            let (source, route) = brokers.source(config, route, clock).await?;
+            let transactions = brokers.transactions(config, &route).await?;
+            sources.push((source, route, transactions));
         }
-        let routes: Vec<_> = sources.iter().map(|(_, route)| Arc::clone(route)).collect();
+        let routes: Vec<_> = sources.iter().map(|(_, route, _)| Arc::clone(route)).collect();
         let sinks = brokers.sinks(config, &routes).await?;
         let guests = tokio::runtime::Builder::new_multi_thread()
             .thread_name("guest")
@@ -83,11 +93,13 @@ impl Host {
             .build()
             .map_err(|error| Problem::new(Exit::Unavailable, format!("no threads for handlers: {error}"), ""))?;
         let metrics = metrics::install().map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
+        options.journal.started().map_err(|error| unwritten(&error))?;
         let health = Health::new();
         let depths = Arc::new(alerts::Depths::of(config, &routes));
         let alerts = tokio::spawn(alerts::run(Arc::clone(&depths), config.clone(), Arc::clone(&brokers)));
         let mut host = Self {
             flows: JoinSet::new(),
+            journal: options.journal.clone(),
             routes: Vec::new(),
             admin: None,
             alerts,
@@ -95,20 +107,24 @@ impl Host {
             flush_limit: config.service.flush_limit,
             brokers,
             sinks,
+            dedupe,
             metrics,
             guests,
         };
-        for ((source, route), configured) in sources.into_iter().zip(&config.routes) {
+        for ((source, route, transactions), configured) in sources.into_iter().zip(&config.routes) {
             let parts = Parts {
                 telemetry: Telemetry::new(Arc::clone(&route)),
                 health: health.route(&route.name, clock.now()),
                 observer: options.observe.as_ref().map(|observe| observe(&route.name)),
+                journal: options.journal.clone(),
                 route,
                 source,
                 sinks: host.sinks.clone(),
                 plugin: Arc::clone(&plugins[&configured.handler]),
                 guests: host.guests.handle().clone(),
                 clock,
+                transactions,
+                dedupe: host.dedupe.clone().filter(|_| configured.suppresses_duplicates()),
                 drain_limit: config.service.drain_limit,
             };
             host.spawn(configured.name(), parts);
@@ -164,6 +180,12 @@ impl Host {
                 self.stop.cancel();
             }
         }
+        if report.stopped.is_empty()
+            && report.account.abandoned == 0
+            && let Err(error) = self.journal.stopped()
+        {
+            report.stopped.push(("?".into(), unwritten(&error).what.into()));
+        }
         report.unflushed = self.sinks.flush(self.flush_limit).await;
         if let Some(admin) = self.admin.take() {
             admin.close().await;
@@ -174,4 +196,8 @@ impl Host {
         self.guests.shutdown_background();
         report
     }
+}
+
+fn unwritten(error: &std::io::Error) -> Problem {
+    Problem::new(Exit::Unavailable, format!("the journal cannot be written: {error}"), "")
 }

@@ -6,6 +6,7 @@ pub mod sqs;
 
 use cofferdam_core::action::Ask;
 use cofferdam_core::event::Event;
+use rdkafka::consumer::ConsumerGroupMetadata;
 
 /// The source of one route.
 pub enum Source {
@@ -30,6 +31,15 @@ impl Source {
         match self {
             Self::Kafka(kafka) => kafka.next().await,
             Self::Sqs(sqs) => sqs.next().await,
+        }
+    }
+
+    /// The member of the consumer group that holds the partitions, for offsets that go with a transaction; `None` while
+    /// it is not known, and for queues.
+    pub fn member(&self) -> Option<ConsumerGroupMetadata> {
+        match self {
+            Self::Kafka(kafka) => kafka.member(),
+            Self::Sqs(_) => None,
         }
     }
 

@@ -64,7 +64,7 @@ mod topics;
 use std::sync::Arc;
 
 use ::metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
-use cofferdam_core::action::{Fate, Next};
+use cofferdam_core::action::{Circuit, Fate, Next, Trip};
 use cofferdam_core::event::{Ended, Partition};
 use cofferdam_core::machine::Delivery;
 use cofferdam_core::outcome::{Class, Code, Outcome};
@@ -93,6 +93,7 @@ pub struct Telemetry {
     put_off: [Counter; 3],
     guest_cpu: Histogram,
     guest_memory: Histogram,
+    circuit: Gauge,
     holding: Gauge,
     assigned: Gauge,
     rebalances: [Counter; 3],
@@ -141,6 +142,7 @@ impl Telemetry {
                 .map(|next| counter!("cofferdam_put_off_total", "route" => label(), "next" => next)),
             guest_cpu: histogram!("cofferdam_guest_cpu_seconds", "route" => label()),
             guest_memory: histogram!("cofferdam_guest_memory_peak_bytes", "route" => label()),
+            circuit: gauge!("cofferdam_circuit_open", "route" => label()),
             holding: gauge!("cofferdam_route_holding", "route" => label()),
             assigned: gauge!("cofferdam_assigned_partitions", "route" => label()),
             rebalances: Change::ALL
@@ -295,6 +297,52 @@ impl Telemetry {
         } else {
             tracing::info!(event = "intake_resumed", route, "intake goes on");
         }
+    }
+
+    /// The route stops by itself because too much fails, tries again, or goes on.
+    pub fn circuit(&self, circuit: Circuit) {
+        let route = &*self.route.name;
+        let open = circuit != Circuit::Closed;
+        self.circuit.set(if open { 1.0 } else { 0.0 });
+        let breaker = &self.route.breaker;
+        let probe_after_ms = u64::try_from(breaker.probe_after.as_millis()).unwrap_or(u64::MAX);
+        macro_rules! opened {
+            ($what:literal, $($field:tt)*) => {
+                tracing::error!(event = "circuit_open", route, probe_after_ms, $($field)*, $what)
+            };
+        }
+        match circuit {
+            Circuit::Open(Trip::Failures) => {
+                opened!(
+                    "every attempt fails: intake has stopped, look at what the handler needs",
+                    failures = breaker.failures
+                );
+            }
+            Circuit::Open(Trip::DeadLetters) => {
+                opened!(
+                    "most messages become dead letters: intake has stopped, look at the last ones",
+                    dead_letters = breaker.dead_letters,
+                    window = breaker.window
+                );
+            }
+            Circuit::Open(Trip::Probe) => {
+                tracing::warn!(event = "circuit_open", route, probe_after_ms, "the probe failed, intake stays shut");
+            }
+            Circuit::Probing => tracing::info!(event = "circuit_probing", route, "an attempt is let through"),
+            Circuit::Closed => tracing::info!(event = "circuit_closed", route, "the route goes on"),
+        }
+    }
+
+    /// The metadata of the group's commit was not written by a host that this one knows; it was ignored.
+    pub fn unreadable(&self, partition: &Partition) {
+        tracing::warn!(
+            event = "metadata_ignored",
+            route = &*self.route.name,
+            consumer_group = self.topics.group(),
+            topic = &*partition.topic,
+            partition = partition.number,
+            "the metadata of the last commit is not ours: finished records above it may be repeated"
+        );
     }
 
     /// The route is configured to stop here. `reason` may hold words of a guest.

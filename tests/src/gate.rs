@@ -1,51 +1,119 @@
-//! A way to a server that can be shut and opened: an outage that loses nothing on the server's side.
+//! A way to a server that can be shut, cut, slowed down and swallowed up: faults of the network that lose nothing on the
+//! server's side.
+
+mod relay;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+use relay::relay;
 
 /// A port of its own, from which connections go on to a server while the gate is open. Dropping it ends them.
 pub struct Gate {
     address: SocketAddr,
-    open: watch::Sender<bool>,
+    way: watch::Sender<Way>,
     asked: Arc<AtomicU64>,
     _relays: JoinSet<()>,
 }
 
+/// How bytes get through.
+#[derive(Clone, Debug)]
+struct Way {
+    passage: Passage,
+    /// Counts the cuts: a connection ends when it is no longer the number it began with.
+    cuts: u64,
+    to_server: Pace,
+    to_client: Pace,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Passage {
+    Open,
+    /// Connections are reset as soon as they are made.
+    Shut,
+    /// Connections are accepted, and nothing comes through either way.
+    Swallowed,
+}
+
+/// How fast bytes go in one direction of each connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Pace {
+    delay: Duration,
+    /// Bytes per second; as fast as they come where there is none.
+    rate: Option<u32>,
+}
+
 impl Gate {
-    /// An open gate before this server (`http://host:port`).
+    /// An open gate before this server (`http://host:port` or `host:port`), which need not be up yet.
     ///
     /// # Panics
     /// Where there is no free port.
     pub async fn before(endpoint: &str) -> Gate {
         let server = endpoint.trim_start_matches("http://").trim_end_matches('/').to_owned();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("the system has a free port");
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the system has a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
-        let (open, state) = watch::channel(true);
+        listener.set_nonblocking(true).expect("a listener can be asked without waiting");
+        let open = Way { passage: Passage::Open, cuts: 0, to_server: Pace::default(), to_client: Pace::default() };
+        let (way, seen) = watch::channel(open);
         let asked = Arc::new(AtomicU64::new(0));
         let mut relays = JoinSet::new();
-        relays.spawn(accept(listener, server, state, asked.clone()));
-        Gate { address, open, asked, _relays: relays }
+        relays.spawn_on(accept(listener, server, seen, Arc::clone(&asked)), runtime().handle());
+        Gate { address, way, asked, _relays: relays }
     }
 
-    /// Where clients connect to.
+    /// Where clients connect to, as a url.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Cuts every connection, and each new one as soon as it is made.
-    pub fn shut(&self) {
-        self.open.send_replace(false);
+    /// Where clients connect to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
-    /// Lets connections through again.
+    /// Resets every connection, and each new one as soon as it is made.
+    pub fn shut(&self) {
+        self.way.send_modify(|way| way.passage = Passage::Shut);
+    }
+
+    /// Lets connections through again, and bytes of those that were swallowed up. Those that were made meanwhile are
+    /// reset.
     pub fn open(&self) {
-        self.open.send_replace(true);
+        self.way.send_modify(|way| way.passage = Passage::Open);
+    }
+
+    /// Accepts connections and lets no byte through in either direction, as a network that has lost its way. Those that
+    /// are there stay, and go on when it is opened.
+    pub fn swallow(&self) {
+        self.way.send_modify(|way| way.passage = Passage::Swallowed);
+    }
+
+    /// Resets every connection that is there now.
+    pub fn cut(&self) {
+        self.way.send_modify(|way| way.cuts += 1);
+    }
+
+    /// Lets bytes take this long on their way, to the server and back.
+    pub fn delay(&self, to_server: Duration, to_client: Duration) {
+        self.way.send_modify(|way| {
+            way.to_server.delay = to_server;
+            way.to_client.delay = to_client;
+        });
+    }
+
+    /// Lets so many bytes per second through, in each direction of each connection; `None` is as many as come.
+    pub fn throttle(&self, bytes_per_second: Option<u32>) {
+        self.way.send_modify(|way| {
+            way.to_server.rate = bytes_per_second;
+            way.to_client.rate = bytes_per_second;
+        });
     }
 
     /// Bytes that clients have sent so far: it grows when a request goes out.
@@ -54,36 +122,40 @@ impl Gate {
     }
 }
 
-async fn accept(listener: TcpListener, server: String, state: watch::Receiver<bool>, asked: Arc<AtomicU64>) {
+/// Not the test's own: a gate may be shared by tests, and a test may wait by blocking.
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(1).enable_all().build().expect("a thread can be started")
+    })
+}
+
+async fn accept(listener: std::net::TcpListener, server: String, way: watch::Receiver<Way>, asked: Arc<AtomicU64>) {
+    let listener = TcpListener::from_std(listener).expect("it was made for this");
     let mut relays = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         while relays.try_join_next().is_some() {}
-        if !*state.borrow() {
-            continue;
-        }
-        if let Ok(upstream) = TcpStream::connect(&server).await {
-            relays.spawn(relay(client, upstream, state.clone(), asked.clone()));
-        }
+        let (server, asked, mut way) = (server.clone(), Arc::clone(&asked), way.clone());
+        let passage = way.borrow_and_update().passage;
+        relays.spawn(async move {
+            match passage {
+                Passage::Shut => reset(&client),
+                Passage::Swallowed => {
+                    // Whoever waits for the gate has gone with it.
+                    let _ = way.wait_for(|way| way.passage != Passage::Swallowed).await;
+                    reset(&client);
+                }
+                Passage::Open => match TcpStream::connect(&server).await {
+                    Ok(upstream) => relay(client, upstream, way, &asked).await,
+                    Err(_) => reset(&client),
+                },
+            }
+        });
     }
 }
 
-/// Carries bytes both ways until one end closes, or the gate.
-async fn relay(client: TcpStream, server: TcpStream, mut state: watch::Receiver<bool>, asked: Arc<AtomicU64>) {
-    let (mut from_client, mut to_client) = client.into_split();
-    let (mut from_server, mut to_server) = server.into_split();
-    let there = async {
-        let mut buffer = vec![0; 64 << 10];
-        while let Ok(count @ 1..) = from_client.read(&mut buffer).await {
-            asked.fetch_add(count as u64, Ordering::SeqCst);
-            if to_server.write_all(&buffer[..count]).await.is_err() {
-                break;
-            }
-        }
-    };
-    let back = tokio::io::copy(&mut from_server, &mut to_client);
-    tokio::select! {
-        () = there => {}
-        _ = back => {}
-        _ = state.wait_for(|open| !open) => {}
-    }
+/// Has the connection end with a reset when it is dropped, as of a host that is gone.
+fn reset(client: &TcpStream) {
+    let _ = client.set_zero_linger(); // it may have ended already
 }

@@ -28,7 +28,7 @@ pub fn host<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Prepared
         ("AWS_EC2_METADATA_DISABLED", "true"),
     ];
     let environment = aws.map(|(name, value)| (name.into(), value.into())).to_vec();
-    Prepared { arguments, environment, current_dir: None, folder: None }
+    Prepared { arguments, environment, current_dir: None, _folder: None }
 }
 
 /// Prepares `cofferdam run --json` on a configuration, which is written to a folder of its own.
@@ -37,7 +37,7 @@ pub fn run(configuration: &str) -> Prepared {
     let file = folder.path().join("cofferdam.toml");
     std::fs::write(&file, configuration).expect("a temporary file can be written");
     let arguments = ["run".as_ref(), "--config".as_ref(), file.as_os_str(), "--json".as_ref()];
-    Prepared { folder: Some(folder), ..host(arguments) }
+    Prepared { _folder: Some(folder), ..host(arguments) }
 }
 
 /// The binary itself, built once in a test process with the profile of the test. `COFFERDAM_BIN` names another one.
@@ -66,7 +66,7 @@ pub struct Prepared {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     current_dir: Option<PathBuf>,
-    folder: Option<TempDir>,
+    _folder: Option<TempDir>,
 }
 
 impl Prepared {
@@ -93,6 +93,11 @@ impl Prepared {
     /// # Panics
     /// Where it does not build or cannot be started.
     pub fn start(self) -> Host {
+        let (child, stdout, stderr) = self.spawn();
+        Host { prepared: self, child, stdout, stderr }
+    }
+
+    fn spawn(&self) -> (Child, Lines, Lines) {
         let mut command = Command::new(binary());
         command.args(&self.arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -102,16 +107,16 @@ impl Prepared {
         let mut child = children::spawn(command).expect("the binary that was just built can be started");
         let stdout = Lines::follow(child.stdout.take().expect("standard output is piped"));
         let stderr = Lines::follow(child.stderr.take().expect("standard error is piped"));
-        Host { child, stdout, stderr, _folder: self.folder }
+        (child, stdout, stderr)
     }
 }
 
 /// A running `cofferdam`; it is killed when this is dropped, and when the test process ends.
 pub struct Host {
+    prepared: Prepared,
     child: Child,
     stdout: Lines,
     stderr: Lines,
-    _folder: Option<TempDir>,
 }
 
 /// How a child ended, and all it said.
@@ -144,6 +149,45 @@ impl Host {
         let _ = self.child.wait();
     }
 
+    /// Starts it once more, with the same arguments and folders; kills it before, where it still runs. What it said
+    /// before is forgotten.
+    ///
+    /// # Panics
+    /// Where it cannot be started.
+    pub fn restart(&mut self) {
+        self.kill();
+        (self.child, self.stdout, self.stderr) = self.prepared.spawn();
+    }
+
+    /// Lets it stand still, as a machine that is overloaded does; its connections stay open.
+    pub fn pause(&mut self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&mut self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Memory of its own that is in use, bytes (Linux).
+    ///
+    /// # Panics
+    /// Where it has ended.
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+        let kilobytes = line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of kilobytes");
+        kilobytes << 10
+    }
+
+    /// Files and connections that it has open (Linux).
+    ///
+    /// # Panics
+    /// Where it has ended.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("it runs").count()
+    }
+
     /// The lines of standard output so far.
     pub fn stdout(&self) -> Vec<String> {
         self.stdout.so_far()
@@ -170,6 +214,19 @@ impl Host {
     /// # Panics
     /// When `within` is over.
     pub async fn wait(mut self, within: Duration) -> Ended {
+        self.ended(within).await
+    }
+
+    /// Asks it to stop and waits until it has; it can be started again.
+    ///
+    /// # Panics
+    /// When `within` is over.
+    pub async fn stop(&mut self, within: Duration) -> Ended {
+        self.signal(Signal::TERM);
+        self.ended(within).await
+    }
+
+    async fn ended(&mut self, within: Duration) -> Ended {
         let status = wait::eventually("cofferdam ends", within, async || {
             self.child.try_wait().expect("the state of a child can be asked for")
         })

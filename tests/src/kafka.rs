@@ -1,19 +1,21 @@
 //! Apache Kafka, and what a test does with it.
 
 mod broker;
+mod private;
 mod record;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{FutureProducer, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
+pub use private::{Private, private};
 pub use record::{Record, Stored};
 
 use crate::servers::Lease;
@@ -86,6 +88,36 @@ impl Kafka {
             (i32::try_from(led) == Ok(partitions)).then_some(())
         })
         .await;
+    }
+
+    /// Deletes a topic, and waits until the broker knows nothing of it.
+    ///
+    /// # Panics
+    /// Where there is none.
+    pub async fn delete_topic(&self, name: &str) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().expect("an admin client can be made");
+        let results = admin.delete_topics(&[name], &AdminOptions::new()).await.expect("the broker answers");
+        for result in results {
+            result.unwrap_or_else(|(topic, error)| panic!("topic {topic}: {error}"));
+        }
+        wait::eventually(&format!("topic {name} is gone"), REQUEST, async || {
+            let metadata = admin.inner().fetch_metadata(Some(name), REQUEST).ok()?;
+            metadata.topics().first()?.partitions().is_empty().then_some(())
+        })
+        .await;
+    }
+
+    /// Sets a property of a topic, such as `max.message.bytes`.
+    ///
+    /// # Panics
+    /// Where the broker refuses.
+    pub async fn alter_topic(&self, name: &str, property: &str, value: &str) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().expect("an admin client can be made");
+        let altered = AlterConfig::new(ResourceSpecifier::Topic(name)).set(property, value);
+        let results = admin.alter_configs([&altered], &AdminOptions::new()).await.expect("the broker answers");
+        for result in results {
+            result.unwrap_or_else(|(topic, error)| panic!("{topic:?}: {error}"));
+        }
     }
 
     /// Appends the records in this order (per partition) and returns partition and offset of each.

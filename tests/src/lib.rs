@@ -4,10 +4,12 @@
 //! |---|---|
 //! | [`kafka`](mod@kafka) | Apache Kafka: topics, records in, records out, committed offsets |
 //! | [`sqs`](mod@sqs) | ElasticMQ: queues, messages in, messages out, counts |
-//! | [`gate`] | a way to a server that can be shut and opened again |
+//! | [`redis`](mod@redis), [`postgres`](mod@postgres) | servers of one test alone |
+//! | [`gate`] | a way to a server that can be shut, cut, delayed, throttled and swallowed up |
 //! | [`host`](mod@host) | the `cofferdam` binary as a child process |
 //! | [`probe`] | a route through a handler whose behaviour is chosen by the message |
 //! | [`guest`](mod@guest) | a crate of this workspace as a WebAssembly component |
+//! | `local` | servers that are stopped and started by their test |
 //! | `servers` | how the brokers are fetched, started, shared by test processes, and ended |
 //!
 //! A test that needs a broker begins like this. Where the broker cannot be had the test says so in one line and ends;
@@ -27,8 +29,11 @@ pub mod gate;
 pub mod guest;
 pub mod host;
 pub mod kafka;
+mod local;
 pub mod need;
+pub mod postgres;
 pub mod probe;
+pub mod redis;
 mod servers;
 pub mod sqs;
 pub mod wait;
@@ -38,7 +43,9 @@ pub use guest::guest;
 pub use host::{Ended, Host, host, run};
 pub use kafka::{Kafka, Record, Stored, kafka};
 pub use need::{Need, or_say_so, program};
+pub use postgres::{Postgres, postgres};
 pub use probe::Probe;
+pub use redis::{Redis, redis};
 pub use rustix::process::Signal;
 pub use sqs::{Message, Queue, QueueSpec, Sqs, sqs};
 pub use wait::{eventually, unique};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::host::Prepared;
 use crate::{Host, Kafka, Record, eventually, guest, run, unique};
 
 /// A route through the probe.
@@ -17,7 +18,8 @@ pub struct Probe {
     pub dead_letters: String,
     /// Where its error events go.
     pub errors: String,
-    group: String,
+    /// The consumer group of its route.
+    pub group: String,
 }
 
 impl Probe {
@@ -32,13 +34,18 @@ impl Probe {
 
     /// Starts a host with this route; `more` is further lines of the route's table.
     pub fn start(&self, kafka: &Kafka, more: &str) -> Host {
+        self.host(kafka.bootstrap(), "", more).start()
+    }
+
+    /// A host with this route on these brokers; `properties` are librdkafka's, as in a table of TOML.
+    pub fn host(&self, brokers: &str, properties: &str, more: &str) -> Prepared {
         let Self { input, output, errors, group, .. } = self;
-        let (path, brokers) = (guest("probe"), kafka.bootstrap());
+        let path = guest("probe");
         let path = path.display();
         run(&format!(
             r#"
             service = {{ name = "probe" }}
-            kafka = {{ bootstrap_servers = "{brokers}" }}
+            kafka = {{ bootstrap_servers = "{brokers}", properties = {{ {properties} }} }}
             admin = {{ listen = "" }}
             [plugins.probe]
             path = "{path}"
@@ -53,7 +60,6 @@ impl Probe {
             {more}
             "#
         ))
-        .start()
     }
 
     /// A message that asks the probe to do something.

@@ -85,6 +85,19 @@ pub(crate) fn lease(server: &Server) -> Result<Lease, Need> {
     Ok(Lease { port, _users: users })
 }
 
+/// Java with the jars of the broker, for one that a test runs by itself.
+///
+/// # Errors
+/// [`Need::Missing`] where this machine has no Java, or the jars cannot be had.
+pub(crate) fn java(server: &Server) -> Result<Java, Need> {
+    let home = cargo::target().join("brokers").join(server.folder);
+    let broken = |error: std::io::Error| Need::Broken(format!("{}: {}: {error}", server.title, home.display()));
+    fs::create_dir_all(&home).map_err(broken)?;
+    let start = open(&home.join("start")).map_err(broken)?;
+    lock(&start).map_err(|error| Need::Broken(format!("{}: {error}", server.title)))?;
+    means::java(server, &home).map_err(|why| Need::Missing(format!("no {} of a test's own: {why}", server.title)))
+}
+
 /// Starts the broker and returns its port when it answers.
 fn bring_up(server: &Server, means: &Means, home: &Path) -> Result<u16, String> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());

@@ -1,5 +1,6 @@
 //! An SQS server (ElasticMQ), and what a test does with it.
 
+mod private;
 mod queue;
 mod server;
 
@@ -11,6 +12,7 @@ use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::types::{MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName};
 
 pub use aws_sdk_sqs::types::Message as Received;
+pub use private::{Private, private};
 pub use queue::{Message, Queue, QueueSpec};
 
 use crate::Need;
@@ -42,6 +44,11 @@ pub struct Counts {
 pub fn sqs() -> Result<Sqs, Need> {
     static SERVER: OnceLock<Result<server::Found, Need>> = OnceLock::new();
     let endpoint = SERVER.get_or_init(server::find).as_ref().map_err(Need::clone)?.endpoint.clone();
+    Ok(at(endpoint))
+}
+
+/// The server at this address.
+fn at(endpoint: String) -> Sqs {
     // A client for each test: its connections belong to the event loop of the test that opened them.
     let variable = |name, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
     let (id, secret) = (variable("AWS_ACCESS_KEY_ID", "test"), variable("AWS_SECRET_ACCESS_KEY", "test"));
@@ -51,7 +58,7 @@ pub fn sqs() -> Result<Sqs, Need> {
         .region(Region::new(variable("AWS_REGION", REGION)))
         .credentials_provider(Credentials::new(id, secret, std::env::var("AWS_SESSION_TOKEN").ok(), None, "kit"))
         .build();
-    Ok(Sqs { endpoint, client: Client::from_conf(config) })
+    Sqs { endpoint, client: Client::from_conf(config) }
 }
 
 impl Sqs {

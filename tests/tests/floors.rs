@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Each top module of `host/src` and its floor. Those of one floor do not know each other.
-const FLOORS: [(&str, u32); 17] = [
+const FLOORS: [(&str, u32); 19] = [
     ("main", 6),
     ("cli", 6),
     ("run", 5),
@@ -15,9 +15,11 @@ const FLOORS: [(&str, u32); 17] = [
     ("sink", 3),
     ("kafka", 2),
     ("aws", 2),
+    ("dedupe", 2),
     ("plugin", 2),
     ("telemetry", 2),
     ("admin", 2),
+    ("journal", 2),
     ("embedded", 2),
     ("clock", 1),
     ("signal", 1),

@@ -2,9 +2,12 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use kit::{Message, QueueSpec, Record};
+use kit::{Gate, Message, QueueSpec, Record};
+use rdkafka::producer::{BaseProducer, Producer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn a_record_of_another_producer_comes_back_with_key_value_and_headers() {
@@ -121,4 +124,129 @@ fn a_crate_of_the_workspace_becomes_a_component() {
     // The magic number of WebAssembly, and the version and layer of a component (a plain module has 01 00 00 00).
     assert_eq!(bytes[..8], *b"\0asm\x0d\0\x01\0", "{}", file.display());
     assert_eq!(kit::guest("forward"), file);
+}
+
+/// Something that answers each byte with the same byte.
+async fn echo() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound").to_string();
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            let (mut from, mut to) = connection.into_split();
+            tokio::spawn(async move { tokio::io::copy(&mut from, &mut to).await });
+        }
+    });
+    address
+}
+
+/// Sends the bytes and reads as many back.
+async fn through(connection: &mut TcpStream, bytes: &[u8]) -> std::io::Result<Duration> {
+    let began = Instant::now();
+    let mut answer = vec![0; bytes.len()];
+    let (mut from, mut to) = connection.split();
+    let ((), _) = tokio::try_join!(to.write_all(bytes), from.read_exact(&mut answer))?;
+    assert_eq!(answer, bytes);
+    Ok(began.elapsed())
+}
+
+#[tokio::test]
+async fn a_gate_delays_throttles_cuts_shuts_and_swallows() {
+    let gate = Gate::before(&echo().await).await;
+    let mut connection = TcpStream::connect(gate.address()).await.unwrap();
+    through(&mut connection, b"quick").await.unwrap();
+    assert_eq!(gate.asked(), 5);
+
+    gate.delay(Duration::from_millis(200), Duration::from_millis(300));
+    let took = through(&mut connection, b"slow").await.unwrap();
+    assert!((500..3_000).contains(&took.as_millis()), "{took:?}");
+    gate.delay(Duration::ZERO, Duration::ZERO);
+    gate.throttle(Some(100_000));
+    let took = through(&mut connection, &[7; 50_000]).await.unwrap();
+    assert!((450..3_000).contains(&took.as_millis()), "{took:?}");
+    gate.throttle(None);
+
+    gate.swallow();
+    let mut new = TcpStream::connect(gate.address()).await.expect("it is accepted");
+    for connection in [&mut connection, &mut new] {
+        let silent = tokio::time::timeout(Duration::from_millis(300), through(connection, b"anybody?")).await;
+        assert!(silent.is_err(), "{silent:?}");
+    }
+    gate.open();
+    let mut late = [0; 8];
+    connection.read_exact(&mut late).await.unwrap();
+    assert_eq!(&late, b"anybody?", "a connection that was there goes on");
+    let reset = new.read(&mut late).await.unwrap_err();
+    assert_eq!(reset.kind(), std::io::ErrorKind::ConnectionReset);
+
+    gate.cut();
+    let reset = connection.read(&mut late).await.unwrap_err();
+    assert_eq!(reset.kind(), std::io::ErrorKind::ConnectionReset);
+    let mut connection = TcpStream::connect(gate.address()).await.unwrap();
+    through(&mut connection, b"again").await.unwrap();
+    gate.shut();
+    assert!(connection.read(&mut late).await.is_err());
+    let mut refused = TcpStream::connect(gate.address()).await.unwrap();
+    assert!(through(&mut refused, b"never").await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_of_ones_own_keeps_its_records_through_a_stop_and_a_crash() {
+    let Some(mut kafka) = kit::or_say_so(kit::kafka::private().await) else { return };
+    let topic = kafka.topic("kit-private", 1).await;
+    kafka.produce(&topic, [Record::new("1")]).await;
+    kafka.stop().await;
+    kafka.start().await;
+    kafka.produce(&topic, [Record::new("2")]).await;
+    kafka.kill().await;
+    kafka.start().await;
+
+    // Whoever comes through the gate stays behind it.
+    let mut config = rdkafka::ClientConfig::new();
+    let producer: BaseProducer = config.set("bootstrap.servers", kafka.through()).create().unwrap();
+    let brokers = || {
+        let metadata = producer.client().fetch_metadata(None, Duration::from_secs(2)).ok()?;
+        metadata.brokers().first().map(|broker| format!("{}:{}", broker.host(), broker.port()))
+    };
+    assert_eq!(brokers(), Some(kafka.through()));
+    kafka.gate().shut();
+    assert_eq!(brokers(), None);
+    let records = kafka.read_all(&topic).await;
+    assert_eq!(records.iter().map(kit::Stored::text).collect::<Vec<_>>(), ["1", "2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_server_of_ones_own_stands_still_and_goes_on() {
+    let Some(sqs) = kit::or_say_so(kit::sqs::private().await) else { return };
+    let queue = sqs.create(QueueSpec::standard("kit-private")).await;
+    sqs.pause();
+    let silent = tokio::time::timeout(Duration::from_secs(1), sqs.counts(&queue)).await;
+    assert!(silent.is_err(), "{silent:?}");
+    sqs.resume();
+    assert_eq!(sqs.counts(&queue).await, kit::sqs::Counts::default());
+    assert!(sqs.through().starts_with("http://127.0.0.1:"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_is_measured_and_started_again_in_its_folder() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let probe = kit::Probe::new(kafka, 1).await;
+    let mut host = probe.start(kafka, "");
+    let first = host.id();
+    probe.outputs(kafka, 0, Duration::from_secs(1)).await;
+    kafka.produce(&probe.input, [kit::Probe::ask("k", "echo", 1)]).await;
+    probe.outputs(kafka, 1, Duration::from_secs(60)).await;
+    assert!(host.memory() > 10 << 20, "{}", host.memory());
+    assert!(host.descriptors() > 10, "{}", host.descriptors());
+    host.kill();
+    host.restart();
+    assert_ne!(host.id(), first);
+    kafka.produce(&probe.input, [kit::Probe::ask("k", "echo", 2)]).await;
+    host.pause();
+    host.resume();
+    // The first was perhaps not committed yet.
+    kit::eventually("the second is handled", Duration::from_secs(60), async || {
+        probe.outputs(kafka, 1, Duration::from_secs(1)).await.iter().any(|(_, number)| *number == 2).then_some(())
+    })
+    .await;
+    assert_eq!(host.stop(Duration::from_secs(60)).await.code(), Some(0));
 }

@@ -19,6 +19,16 @@ pub enum Action {
         /// Which of its publications, from 0.
         index: u32,
     },
+    /// Record the event of this delivery in the store of ids; answered by `Recorded` or `NotRecorded`, always.
+    Record(DeliveryId),
+    /// Make all that these deliveries lead to durable together with these offsets, or nothing of it; answered by
+    /// `Transacted` or `NotTransacted`, always. No other is asked for before.
+    Transact {
+        /// Whose publications, in this order.
+        deliveries: Vec<DeliveryId>,
+        /// What to commit.
+        positions: Vec<Position>,
+    },
     /// Something for the source.
     Ask(Ask),
     /// This delivery has come to its end; it can be looked at until the next event.
@@ -37,6 +47,10 @@ pub enum Action {
     },
     /// Intake has stopped because a destination or plugin cannot be reached, or goes on again.
     Holding(bool),
+    /// The route stops by itself because too much fails, tries again, or goes on.
+    Circuit(Circuit),
+    /// What the group has committed of this partition says something that nobody here can read; it was ignored.
+    Unreadable(Partition),
     /// The route is configured to stop here; the reason is for people.
     Stop(Box<str>),
     /// A drain has ended: nothing is in flight any more.
@@ -122,6 +136,28 @@ pub enum Fate {
     Revoked,
     /// Still unfinished at the end of a drain; not acknowledged.
     Abandoned,
+}
+
+/// The state of a route's circuit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Circuit {
+    /// Nothing starts, nothing is taken in.
+    Open(Trip),
+    /// A few attempts are let through.
+    Probing,
+    /// All is well again.
+    Closed,
+}
+
+/// What opened a circuit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trip {
+    /// Too many failed attempts in a row.
+    Failures,
+    /// Too many dead letters among the last messages.
+    DeadLetters,
+    /// The attempt that was let through failed.
+    Probe,
 }
 
 /// What comes next for a delivery whose attempt failed.

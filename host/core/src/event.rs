@@ -63,6 +63,16 @@ pub enum Event {
     LeaseLost(Vec<DeliveryId>),
     /// An attempt has ended.
     Ended(DeliveryId, Box<Ended>),
+    /// An attempt has ended before the handler was called: the store of ids knows the event.
+    Known(DeliveryId),
+    /// The store of ids has recorded the events of these.
+    Recorded(Vec<DeliveryId>),
+    /// The store of ids could not record the events of these; they are tried again.
+    NotRecorded(Vec<DeliveryId>),
+    /// The transaction is committed: what these deliveries led to, and these offsets.
+    Transacted(Vec<Position>),
+    /// The transaction was aborted: nothing of it can be seen, and no offset was committed.
+    NotTransacted(Vec<Position>, Aborted),
     /// A publication is durable.
     Durable {
         /// Whose.
@@ -138,6 +148,26 @@ pub struct Trace {
     pub correlation: Box<str>,
     /// W3C trace context, where the message had one.
     pub traceparent: Option<Box<str>>,
+}
+
+/// Why a transaction was aborted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Aborted {
+    /// The broker cannot be reached or says no for now.
+    Unavailable(Box<str>),
+    /// One publication can never be stored.
+    Rejected {
+        /// Whose.
+        delivery: DeliveryId,
+        /// Which of its publications, from 0.
+        index: u32,
+        /// Why.
+        code: Code,
+        /// Why, for people.
+        text: Box<str>,
+    },
+    /// Another process works under the same name: this one must not go on.
+    Fenced(Box<str>),
 }
 
 /// Why a sink did not make a publication durable.

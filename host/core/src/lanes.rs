@@ -83,7 +83,7 @@ impl Lanes {
         place.map_or_else(VecDeque::new, |place| lane.waiting.split_off(place + 1))
     }
 
-    #[cfg(test)]
+    /// Who may run, if anybody is there.
     pub(crate) fn head(&self, key: &LaneKey) -> Option<DeliveryId> {
         self.0.get(key).map(|lane| lane.head)
     }

@@ -18,6 +18,7 @@ pub mod machine;
 pub mod message;
 pub mod outcome;
 pub mod output;
+pub mod progress;
 pub mod retry;
 pub mod route;
 pub mod template;

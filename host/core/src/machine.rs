@@ -16,14 +16,20 @@
 mod account;
 mod acknowledge;
 mod attempt;
+mod audit;
+mod breaker;
+mod commit;
 mod delivery;
 mod drain;
+mod gate;
 mod intake;
 mod lease;
 mod memory;
 mod partition;
 mod publish;
+mod rebalance;
 mod timers;
+mod transaction;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,15 +37,19 @@ use std::sync::Arc;
 use slotmap::SlotMap;
 
 pub use account::Account;
+pub use breaker::Breaker;
 pub use delivery::{Delivery, Trouble};
 
 use crate::action::{Action, Ask, Fate};
 use crate::event::{DeliveryId, Event};
 use crate::lanes::Lanes;
-use crate::route::Route;
+use crate::route::{Bounds, Route};
 use crate::time::Time;
+use breaker::Watch;
+use commit::Commits;
 use delivery::State;
 use drain::Draining;
+use gate::Identities;
 use intake::Intake;
 use memory::Memory;
 use partition::Partitions;
@@ -64,6 +74,11 @@ pub struct Machine {
     intake: Intake,
     partitions: Partitions,
     memory: Memory,
+    commits: Commits,
+    /// Deliveries of the transaction that was asked for and not answered.
+    transaction: Vec<DeliveryId>,
+    identities: Identities,
+    watch: Watch,
     timers: Timers,
     draining: Draining,
     actions: VecDeque<Action>,
@@ -71,6 +86,15 @@ pub struct Machine {
     retired: Vec<DeliveryId>,
     account: Account,
     chance: fastrand::Rng,
+}
+
+/// What was handed out and not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Out {
+    /// Attempts that are with a worker, those of deliveries that no longer count among them.
+    pub attempts: usize,
+    /// Publications that are with a sink.
+    pub publications: usize,
 }
 
 impl Machine {
@@ -88,6 +112,10 @@ impl Machine {
             held: 0,
             partitions: Partitions::default(),
             memory: Memory::default(),
+            commits: Commits::default(),
+            transaction: Vec::new(),
+            identities: Identities::default(),
+            watch: Watch::default(),
             timers: Timers::default(),
             draining: Draining::No,
             actions: VecDeque::new(),
@@ -104,6 +132,10 @@ impl Machine {
         for id in self.retired.drain(..) {
             self.deliveries.remove(id);
         }
+        // A host that stood still learns first what it has lost by that, unless it is just being told.
+        if !matches!(event, Event::Assigned(_) | Event::Lost(_) | Event::LeaseLost(_)) {
+            self.due(now);
+        }
         match event {
             Event::Assigned(assignments) => self.assigned(assignments),
             Event::Revoked(partitions) => self.revoked(&partitions, now),
@@ -117,12 +149,18 @@ impl Machine {
             Event::Extended { deliveries, until } => self.extended(&deliveries, until),
             Event::LeaseLost(deliveries) => deliveries.into_iter().for_each(|id| self.lease_lost(id)),
             Event::Ended(id, ended) => self.ended(id, ended, now),
+            Event::Known(id) => self.known(id, now),
+            Event::Recorded(deliveries) => self.recorded(&deliveries, now),
+            Event::NotRecorded(deliveries) => self.not_recorded(&deliveries, now),
+            Event::Transacted(positions) => self.transacted(&positions, now),
+            Event::NotTransacted(positions, aborted) => self.not_transacted(&positions, aborted, now),
             Event::Durable { delivery, index: _ } => self.durable(delivery, now),
             Event::NotDurable { delivery, index, refusal } => self.not_durable(delivery, index, refusal, now),
-            Event::Due => self.due(now),
+            Event::Due => {}
             Event::Drain(limit) => self.drain(limit, now),
         }
         self.dispatch(now);
+        self.wind_up();
         self.replenish();
         self.end_drain();
     }
@@ -142,6 +180,28 @@ impl Machine {
         self.deliveries.get(id)
     }
 
+    /// All deliveries of which something is still here or out, also those that no longer count.
+    pub fn deliveries(&self) -> impl Iterator<Item = (DeliveryId, &Delivery)> {
+        self.deliveries.iter().filter(|(_, delivery)| delivery.state != State::Retired)
+    }
+
+    /// What counts against the route's bounds: messages received and not covered by a commit or gone from the queue,
+    /// and the bytes of the records in memory.
+    pub fn in_use(&self) -> Bounds {
+        self.intake.in_use()
+    }
+
+    /// Deliveries of the transaction that was asked for and not answered, in its order.
+    pub fn in_transaction(&self) -> impl Iterator<Item = DeliveryId> {
+        self.transaction.iter().copied()
+    }
+
+    /// What was handed out and not answered.
+    pub fn out(&self) -> Out {
+        let pending = self.deliveries.values().map(|delivery| delivery.pending as usize).sum();
+        Out { attempts: self.running as usize, publications: pending }
+    }
+
     /// What has come and gone so far.
     pub fn account(&self) -> &Account {
         &self.account
@@ -152,9 +212,9 @@ impl Machine {
         self.live
     }
 
-    /// True while a destination or plugin that cannot be reached keeps intake shut.
+    /// True while a destination or plugin that cannot be reached, or too many failures, keep intake shut.
     pub fn is_holding(&self) -> bool {
-        self.held > 0
+        self.held > 0 || !self.watch.is_closed()
     }
 
     fn due(&mut self, now: Time) {
@@ -164,7 +224,9 @@ impl Machine {
                 Timer::Publish(id) => self.publish_again(id),
                 Timer::Delete(id) => self.delete_again(id),
                 Timer::Lease(id) => self.check_lease(id, now),
-                Timer::Commit => self.commit(),
+                Timer::Record(id) => self.record_again(id),
+                Timer::Commit => self.commit_due(now),
+                Timer::Probe => self.probe(),
                 Timer::GiveUp(partition) => self.give_up_now(partition),
                 Timer::Drain => self.drain_limit(),
             }
@@ -173,25 +235,30 @@ impl Machine {
 
     /// Hands out attempts while there is room for them.
     fn dispatch(&mut self, now: Time) {
-        while self.running < self.route.concurrency {
+        while self.running < self.route.concurrency && self.watch.lets_start() {
             let next = self.probes.pop_front();
             let next = if self.held > 0 { next } else { next.or_else(|| self.ready.pop_front()) };
             let Some(id) = next else { return };
             // What was dropped meanwhile stays in the queue until its turn comes.
-            let Some(delivery) = self.deliveries.get_mut(id) else { continue };
+            let Some(delivery) = self.deliveries.get(id) else { continue };
             if delivery.state != State::Waiting {
                 continue;
             }
+            if !self.may_start(id) {
+                continue;
+            }
+            let delivery = &mut self.deliveries[id];
             delivery.state = State::Running;
             delivery.start_attempt(self.route.lease, now);
             self.running += 1;
+            self.watch.started();
             self.actions.push_back(Action::Handle(id));
         }
     }
 
     /// Tells the source how much more it may hand over.
     fn replenish(&mut self) {
-        if self.draining.is_draining() || self.held > 0 {
+        if self.draining.is_draining() || self.held > 0 || self.watch.is_open() {
             return;
         }
         if let Some((messages, bytes)) = self.intake.replenish() {
@@ -203,12 +270,16 @@ impl Machine {
     /// then forgotten.
     fn finish(&mut self, id: DeliveryId, fate: Fate) {
         self.let_go(id);
+        self.give_up_event(id);
         let delivery = &mut self.deliveries[id];
         debug_assert!(delivery.is_live(), "a delivery ends once");
         self.account.end(fate);
         self.live -= 1;
         self.actions.push_back(Action::Settled { delivery: id, fate });
         let partition = delivery.partition();
+        if let (State::Prepared(_), Some(key), Some(offset)) = (delivery.state, partition, delivery.record.offset()) {
+            self.partitions.unprepare(key, offset);
+        }
         if delivery.is_out() {
             delivery.state = State::Forgotten;
         } else {
@@ -224,7 +295,7 @@ impl Machine {
         let delivery = &mut self.deliveries[id];
         delivery.state = State::Retired;
         self.intake.freed(delivery.size());
-        if delivery.partition().is_none() {
+        if delivery.partition().is_none() || self.route.is_at_most_once() {
             self.intake.closed(1);
         }
         self.retired.push(id);
@@ -254,6 +325,3 @@ impl Machine {
         withdrawn
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -98,6 +98,14 @@ impl Record {
         text_header(&self.headers, name)
     }
 
+    /// The offset, on Kafka.
+    pub fn offset(&self) -> Option<i64> {
+        match self.position {
+            Position::Offset { offset, .. } => Some(offset),
+            Position::MessageId(_) => None,
+        }
+    }
+
     /// An id that is the same whenever this record is received again: `topic/partition/offset`, or the SQS message id.
     pub fn id(&self) -> String {
         match &self.position {

@@ -203,6 +203,8 @@ codes! {
     DEAD_LETTER_UNAVAILABLE,
     /// The plugin cannot be run just now.
     PLUGIN_UNAVAILABLE,
+    /// The store of event ids cannot be reached.
+    STORE_UNAVAILABLE,
     /// A fault of the host.
     INTERNAL,
     /// The partition belongs to somebody else.

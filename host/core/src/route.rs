@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::envelope::{Envelope, Wrapping};
 use crate::event::Trace;
 use crate::lanes::Order;
+use crate::machine::Breaker;
 use crate::message::{Message, Record};
 use crate::outcome::{Class, Code, Failure};
 use crate::output::Destination;
@@ -35,6 +36,12 @@ pub struct Route {
     pub concurrency: u32,
     /// How much may be in flight.
     pub bounds: Bounds,
+    /// How often a message may have its effects.
+    pub delivery: Guarantee,
+    /// Whether an event that was handled before is acknowledged without being handled again.
+    pub suppress_duplicates: bool,
+    /// When the route stops by itself.
+    pub breaker: Breaker,
     /// Longest time between a settled record and its commit.
     pub commit_interval: Duration,
     /// How long a revoked partition may wait for what runs.
@@ -49,6 +56,18 @@ pub struct Route {
     pub dead_letter: DeadLetterRule,
     /// Where the error events go, if anywhere.
     pub errors: Option<Destination>,
+}
+
+/// How often a message may have its effects, whatever dies meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Guarantee {
+    /// Acknowledged before it is handled, and handled once: what a fault interrupts is lost.
+    AtMostOnce,
+    /// Acknowledged when its effects are durable: what a fault interrupts is repeated.
+    #[default]
+    AtLeastOnce,
+    /// Kafka to Kafka: effects and offsets in one transaction.
+    ExactlyOnce,
 }
 
 /// How much may be received and not covered by a commit, or not deleted.
@@ -134,6 +153,19 @@ impl Route {
             None => "the message has no attribute `type`, which the route selects by".to_owned(),
         };
         Err(Failure::new(Class::Unrouted, Code::NO_ROUTE, text))
+    }
+
+    /// The id of the event in a record; `None` where its envelope cannot be read.
+    pub fn event_id(&self, record: &Arc<Record>) -> Option<Box<str>> {
+        self.envelope.decode(record).ok().map(|message| message.id)
+    }
+
+    pub(crate) fn is_at_most_once(&self) -> bool {
+        self.delivery == Guarantee::AtMostOnce
+    }
+
+    pub(crate) fn is_exactly_once(&self) -> bool {
+        self.delivery == Guarantee::ExactlyOnce
     }
 
     /// The ids by which people follow the message.

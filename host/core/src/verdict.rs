@@ -90,6 +90,8 @@ pub enum Reason {
     SameFault,
     /// It was deferred for too long.
     TooOld,
+    /// The route handles every message once at most.
+    OnlyOnce,
 }
 
 impl fmt::Display for Reason {
@@ -99,6 +101,7 @@ impl fmt::Display for Reason {
             Self::AttemptsExhausted => "all attempts are used up",
             Self::SameFault => "the same fault came again",
             Self::TooOld => "it was deferred for longer than max_age",
+            Self::OnlyOnce => "the route delivers at most once",
         })
     }
 }

@@ -1,5 +1,7 @@
 //! What a history is made of.
 
+mod show;
+
 use cofferdam_core::action::Fate;
 use cofferdam_core::outcome::Class;
 use cofferdam_core::time::Time;
@@ -30,6 +32,9 @@ pub enum What {
         record: RecordId,
         /// What it keeps its order with, across the whole source; `None` where it has no order.
         lane: Option<Box<str>>,
+        /// The id of its event, on a route that suppresses duplicates; several records may carry one event.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        event_id: Option<Box<str>>,
     },
     /// The host of this fact was killed: what it had in memory is gone.
     Killed,
@@ -63,7 +68,7 @@ pub enum What {
         /// `topic/number` of each.
         partitions: Vec<Box<str>>,
     },
-    /// The host has these records in hand.
+    /// The host has taken these records on: they count as in flight until a commit covers them or they are deleted.
     Received {
         /// Which, in the order of their offsets or receipts.
         records: Vec<RecordId>,
@@ -75,7 +80,7 @@ pub enum What {
         /// Its number, from 1.
         attempt: u32,
     },
-    /// An attempt has ended.
+    /// An attempt has ended, on a record that is not settled.
     Handled {
         /// On which record.
         record: RecordId,
@@ -86,8 +91,22 @@ pub enum What {
         /// How many outputs it asks for.
         outputs: u32,
     },
+    /// An attempt has ended that counts for nothing: its record was settled meanwhile, as lost or given up.
+    Discarded {
+        /// On which record.
+        record: RecordId,
+        /// Its number, from 1.
+        attempt: u32,
+    },
     /// A sink has made this durable.
     Durable {
+        /// The record it comes from.
+        record: RecordId,
+        /// What.
+        effect: Effect,
+    },
+    /// A sink will never take this, however often it is asked.
+    Refused {
         /// The record it comes from.
         record: RecordId,
         /// What.
@@ -107,7 +126,11 @@ pub enum What {
         /// The next offset to read.
         offset: i64,
         /// Offsets from there on that are settled too and that the commit says so of.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         finished: Vec<i64>,
+        /// Offsets from there on that are not settled, and how many attempts on each the commit says were made.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        attempts: Vec<(i64, u32)>,
     },
     /// The broker has confirmed the commit.
     Committed {

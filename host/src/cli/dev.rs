@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use cofferdam_core::route::Guarantee;
 
 use super::lines::Lines;
 use super::run::{finish, load, runtime, until_signal};
 use super::{ConfigArgument, Ended, OutputArguments};
 use crate::admin::RouteHealth;
 use crate::config::{Config, DEFAULT_FILE, Kind, Source, Store};
+use crate::dedupe;
 use crate::embedded::{self, QueueSpec};
 use crate::exit::{Exit, Problem};
 use crate::flow::Observer;
@@ -45,7 +47,7 @@ pub(super) fn main(arguments: Arguments) -> Ended {
         // They live until the host has ended.
         let _brokers = start_brokers(&mut config, &input).await?;
         let observe = move |route: &str| Box::new(Lines { route: route.into(), json }) as Box<dyn Observer>;
-        let host = Host::start(&config, Options { observe: Some(Box::new(observe)) }).await?;
+        let host = Host::start(&config, Options { observe: Some(Box::new(observe)), ..Options::default() }).await?;
         if let Some(address) = host.admin() {
             eprintln!("status: http://{address}/");
         }
@@ -64,6 +66,11 @@ pub(super) fn main(arguments: Arguments) -> Ended {
 
 /// Brokers inside the process, and the configuration pointed at them.
 async fn start_brokers(config: &mut Config, input: &input::Input) -> Result<(embedded::Kafka, embedded::Sqs), Problem> {
+    if let Some(route) = config.routes.iter().find(|route| route.delivery() == Guarantee::ExactlyOnce) {
+        let what = "the brokers inside this process have no transactions, and the route asks for exactly_once";
+        let remedy = "use `cofferdam run` on Apache Kafka, or write delivery = \"at_least_once\" for dev";
+        return Err(Problem::new(Exit::Configuration, what, remedy).at(route.name()));
+    }
     let broken = |error: embedded::Error| Problem::new(Exit::Unavailable, error.to_string(), "");
     let mut topics: Vec<(String, i32)> = Vec::new();
     for (name, kind) in config.kafka_topics().into_iter().chain(input.topics()) {
@@ -100,6 +107,7 @@ async fn start_brokers(config: &mut Config, input: &input::Input) -> Result<(emb
     // The mock cluster has no administration; its topics are there already.
     config.topics.create = false;
     config.keyvalue.store = Store::Memory;
+    config.dedupe.place = dedupe::Place::Memory { capacity: dedupe::CAPACITY };
     Ok((kafka, sqs))
 }
 

@@ -1,10 +1,14 @@
 //! `cofferdam run`.
 
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 
 use super::{ConfigArgument, Ended, OutputArguments, print_line};
 use crate::config::Config;
 use crate::exit::{Exit, Problem};
+use crate::journal::Journal;
 use crate::run::{Host, Options, Report};
 use crate::signal::{self, Signal};
 use crate::telemetry::log;
@@ -13,6 +17,9 @@ use crate::telemetry::log;
 pub(super) struct Arguments {
     #[command(flatten)]
     config: ConfigArgument,
+    /// Write what becomes of every message to this new file, as JSON lines.
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
     #[command(flatten)]
     pub(super) output: OutputArguments,
 }
@@ -21,8 +28,12 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
     log::init(if arguments.output.json { log::Format::Json } else { log::Format::Text }, None)
         .map_err(super::unlogged)?;
     let config = load(&arguments.config)?;
+    let journal = match &arguments.journal {
+        Some(file) => Journal::create(file).map_err(|error| unwritable(file, &error))?,
+        None => Journal::default(),
+    };
     runtime()?.block_on(async {
-        let host = Host::start(&config, Options::default()).await?;
+        let host = Host::start(&config, Options { journal, ..Options::default() }).await?;
         if let Some(address) = host.admin() {
             tracing::info!(%address, "admin server is listening");
         }
@@ -30,6 +41,14 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
         let ended = until_signal(host).await;
         Ok(finish(&ended, arguments.output.json))
     })
+}
+
+fn unwritable(file: &Path, error: &std::io::Error) -> Problem {
+    let remedy = match error.kind() {
+        ErrorKind::AlreadyExists => "each process writes a file of its own",
+        _ => "",
+    };
+    Problem::new(Exit::Usage, format!("the journal cannot be made: {error}"), remedy).at(file.display().to_string())
 }
 
 /// Reads the configuration, with the process's environment.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use cofferdam_core::envelope::Envelope;
 use cofferdam_core::output::Destination;
-use cofferdam_core::route::DeadLetterRule;
+use cofferdam_core::route::{DeadLetterRule, Guarantee};
 
 use super::plugin::Places;
 use super::read::{At, Reader, Table, show_duration, suggest, topic};
@@ -25,6 +25,7 @@ pub(super) fn check(file: &Table<'_>, config: &Config, plugins: &Places, routes:
         brokers_are_there(reader, read, has("kafka"), has("sqs"));
         failures_stay_out(reader, read);
         types_can_be_told(reader, read);
+        transactions_can_hold_it(reader, read);
         templates::names_can_be_there(reader, read);
     }
     for (name, at) in plugins {
@@ -129,6 +130,31 @@ fn failures_stay_out(reader: &Reader<'_>, read: &Read) {
             );
         } else if !name.starts_with('^') && topic(&format!("{name}.dlq")).is_err() {
             reader.problem(at, format!("{name}.dlq is too long for a topic"), "name a dead_letter");
+        }
+    }
+}
+
+/// Exactly once is a promise of Kafka's transactions, and they hold topics only.
+fn transactions_can_hold_it(reader: &Reader<'_>, read: &Read) {
+    let parts = read.route.parts();
+    if parts.delivery != Guarantee::ExactlyOnce {
+        return;
+    }
+    let remedy = "write delivery = \"at_least_once\", and let whoever reads the outputs recognise repeats by their id";
+    if matches!(read.route.source, Source::Sqs { .. }) {
+        let what = "exactly_once needs offsets in a transaction, and sqs has none";
+        reader.problem(&read.delivery_at, what, remedy);
+    }
+    if parts.suppress_duplicates {
+        let what =
+            "exactly_once and duplicates = \"suppress\" do not go together: no transaction holds the store of ids";
+        reader.problem(&read.delivery_at, what, "leave duplicates out, or write delivery = \"at_least_once\"");
+    }
+    for (destination, _) in read.route.destinations() {
+        if let Destination::Sqs(_) = destination {
+            let what =
+                format!("exactly_once writes all outputs in a Kafka transaction, which cannot hold {destination}");
+            reader.problem(&read.delivery_at, what, remedy);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `[[routes]]`: from one source through one handler to its outputs.
 
+mod breaker;
 mod destination;
 mod envelope;
 mod outputs;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use cofferdam_core::Order;
 use cofferdam_core::output::Destination;
-use cofferdam_core::route::{Bounds, DeadLetterRule, Lease, Route};
+use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, Lease, Route};
 
 use super::read::{At, Table, Value, identifier};
 use super::sections::Kafka;
@@ -57,6 +58,16 @@ impl RouteConfig {
         route
     }
 
+    /// How often a message may have its effects.
+    pub fn delivery(&self) -> Guarantee {
+        self.route.delivery
+    }
+
+    /// Whether an event that was handled before is acknowledged without being handled again.
+    pub fn suppresses_duplicates(&self) -> bool {
+        self.route.suppress_duplicates
+    }
+
     /// Every topic and queue that the file names for what this route writes.
     pub fn destinations(&self) -> impl Iterator<Item = (&Destination, Kind)> {
         let outputs = self.route.outputs.values().map(|rule| (&rule.destination, Kind::Standard));
@@ -82,6 +93,7 @@ pub(super) struct Read {
     pub(super) dead_letter_at: At,
     pub(super) errors_at: At,
     pub(super) accept_at: At,
+    pub(super) delivery_at: At,
     pub(super) outputs: Vec<OutputPlaces>,
 }
 
@@ -105,7 +117,16 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
     let envelope = table.get("envelope").and_then(|value| envelope::envelope(&value)).unwrap_or_default();
     let (outputs, output_places) = outputs::outputs(table, &envelope, kafka);
     let dead_letter = table.get("dead_letter").and_then(|value| destination(&value)).map(DeadLetterRule::To);
-    table.get("delivery").and_then(|value| delivery(&value));
+    let words = [
+        ("at_least_once", Guarantee::AtLeastOnce),
+        ("at_most_once", Guarantee::AtMostOnce),
+        ("exactly_once", Guarantee::ExactlyOnce),
+    ];
+    let delivery = table.get("delivery").and_then(|value| value.choice(&words)).unwrap_or_default();
+    // Outputs can be read only once their transaction is committed.
+    let commit_interval = Duration::from_millis(if delivery == Guarantee::ExactlyOnce { 100 } else { 1_000 });
+    let words = [("allow", false), ("suppress", true)];
+    let suppress_duplicates = table.get("duplicates").and_then(|value| value.choice(&words)).unwrap_or_default();
     let lease = match &source {
         Source::Sqs { lease, visibility_timeout, .. } => {
             Some(Lease { length: *lease, attempt_limit: *visibility_timeout })
@@ -121,7 +142,10 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
         order: table.get("order").and_then(|value| value.choice(&orders)).unwrap_or_default(),
         concurrency: table.get("concurrency").and_then(|value| value.integer(1..=1000)).unwrap_or(64),
         bounds: table.get("in_flight").and_then(|value| in_flight(&value)).unwrap_or_default(),
-        commit_interval: on_kafka(table, "commit_interval", is_kafka, Duration::from_secs(1)),
+        delivery,
+        suppress_duplicates,
+        breaker: breaker::breaker(table),
+        commit_interval: on_kafka(table, "commit_interval", is_kafka, commit_interval),
         release_limit: on_kafka(table, "release_limit", is_kafka, Duration::from_secs(10)),
         lease,
         policy: policy::policy(table),
@@ -140,20 +164,10 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
         dead_letter_at: place("dead_letter"),
         errors_at: place("errors"),
         accept_at: place("accept"),
+        delivery_at: place("delivery"),
         outputs: output_places,
         route: RouteConfig { handler: known.unwrap_or_default(), source, dead_letter, route },
     }
-}
-
-/// How often a message takes effect. A promise that is not kept in this version is refused, not rounded down.
-fn delivery(value: &Value<'_>) -> Option<()> {
-    let words = [("at_least_once", true), ("at_most_once", false), ("exactly_once", false)];
-    if value.choice(&words)? {
-        return Some(());
-    }
-    let remedy = "write \"at_least_once\", and let whoever reads the outputs recognise repeats by their id";
-    value.problem("this kind of delivery is not available in this version", remedy);
-    None
 }
 
 fn accept(value: &Value<'_>) -> Option<Vec<Box<str>>> {

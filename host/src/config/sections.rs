@@ -1,5 +1,6 @@
 //! The sections that say who the host is and what it works with.
 
+mod dedupe;
 mod kafka;
 
 use std::net::SocketAddr;
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::read::{Table, identifier};
+pub(super) use dedupe::dedupe;
 pub use kafka::Kafka;
 pub(super) use kafka::kafka;
 
@@ -49,8 +51,8 @@ pub struct Alerts {
 /// `[storage]`: where the host keeps files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Storage {
-    /// A folder for compiled plugins and for the key-value store on disk, made when it is needed; `.cofferdam` beside
-    /// the configuration by default. One process at a time.
+    /// A folder for compiled plugins, and for the key-value store and the event ids on disk, made when it is needed;
+    /// `.cofferdam` beside the configuration by default. One process at a time.
     pub path: PathBuf,
 }
 

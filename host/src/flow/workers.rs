@@ -11,7 +11,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
-use cofferdam_core::event::{DeliveryId, Ended, HandlerId, Trace};
+use cofferdam_core::event::{DeliveryId, Ended, Event, HandlerId, Trace};
 use cofferdam_core::machine::Delivery;
 use cofferdam_core::message::Record;
 use cofferdam_core::outcome::{Code, Failure, Outcome, Usage};
@@ -22,25 +22,29 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
+use super::duplicates::Duplicates;
 use crate::clock::Clock;
 use crate::plugin::Plugin;
 
 /// Messages in a chunk at most: at a microsecond each, a hand-over costs less than the work.
 const CHUNK: usize = 64;
 
-/// Attempts that have ended.
-pub(super) type Batch = Vec<(DeliveryId, Box<Ended>)>;
+/// Attempts that have ended: `Ended` or `Known`.
+pub(super) type Batch = Vec<Event>;
 
 /// A message to attempt.
 pub(super) struct Job {
     id: DeliveryId,
     record: Arc<Record>,
     attempt: u32,
+    /// The id of its event, where duplicates are suppressed.
+    event: Option<Box<str>>,
 }
 
 impl Job {
     pub(super) fn new(id: DeliveryId, delivery: &Delivery) -> Self {
-        Self { id, record: Arc::clone(delivery.record()), attempt: delivery.attempt() }
+        let event = delivery.event().map(Into::into);
+        Self { id, record: Arc::clone(delivery.record()), attempt: delivery.attempt(), event }
     }
 }
 
@@ -53,6 +57,7 @@ pub(super) struct Workers {
 struct Shared {
     route: Arc<Route>,
     plugin: Arc<Plugin>,
+    duplicates: Option<Duplicates>,
     guests: Handle,
     clock: Clock,
     tasks: TaskTracker,
@@ -63,6 +68,7 @@ impl Workers {
     pub(super) fn new(
         route: &Arc<Route>,
         plugin: Arc<Plugin>,
+        duplicates: Option<Duplicates>,
         guests: Handle,
         clock: Clock,
     ) -> (Self, mpsc::Receiver<Batch>) {
@@ -70,7 +76,7 @@ impl Workers {
         let (ended, batches) = mpsc::channel(route.concurrency as usize + 1);
         let width = guests.metrics().num_workers().max(1);
         let tasks = TaskTracker::new();
-        let shared = Shared { route: Arc::clone(route), plugin, guests, clock, tasks, ended };
+        let shared = Shared { route: Arc::clone(route), plugin, duplicates, guests, clock, tasks, ended };
         (Self { shared: Arc::new(shared), width }, batches)
     }
 
@@ -104,6 +110,9 @@ impl Shared {
 
     async fn run(self: Arc<Self>, mut chunk: VecDeque<Job>) {
         let mut batch = Vec::with_capacity(chunk.len());
+        if let Some(duplicates) = &self.duplicates {
+            chunk = look_up(duplicates, chunk, &mut batch).await;
+        }
         while let Some(job) = chunk.pop_front() {
             let mut attempt = pin!(self.attempt(&job));
             let ended = match first_poll(attempt.as_mut()).await {
@@ -116,7 +125,7 @@ impl Shared {
                     attempt.await
                 }
             };
-            batch.push((job.id, ended));
+            batch.push(Event::Ended(job.id, ended));
         }
         self.tell(batch).await;
     }
@@ -153,6 +162,26 @@ impl Shared {
         };
         ended(outcome, attempt.usage, Some(Arc::clone(self.plugin.id())), trace)
     }
+}
+
+/// Leaves out what was handled before. Without an answer nothing is handled: all is held.
+async fn look_up(duplicates: &Duplicates, jobs: VecDeque<Job>, batch: &mut Batch) -> VecDeque<Job> {
+    let ids: Vec<Box<str>> = jobs.iter().filter_map(|job| job.event.clone()).collect();
+    let seen = duplicates.seen(&ids).await;
+    let mut answers = seen.as_deref().unwrap_or_default().iter();
+    let mut left = VecDeque::with_capacity(jobs.len());
+    for job in jobs {
+        match (&job.event, &seen) {
+            (None, _) => left.push_back(job),
+            (Some(_), Ok(_)) if answers.next() == Some(&true) => batch.push(Event::Known(job.id)),
+            (Some(_), Ok(_)) => left.push_back(job),
+            (Some(_), Err(failure)) => {
+                let ended = ended(failure.clone().into(), Usage::default(), None, Trace::default());
+                batch.push(Event::Ended(job.id, ended));
+            }
+        }
+    }
+    left
 }
 
 fn ended(

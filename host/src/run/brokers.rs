@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cofferdam_core::output::Destination;
-use cofferdam_core::route::{DeadLetterRule, Route};
+use cofferdam_core::route::{DeadLetterRule, Guarantee, Route};
 
 use crate::aws;
 use crate::aws::queue::{Depth, Queue};
@@ -15,6 +15,7 @@ use crate::dead_letters::outlet::Outlet;
 use crate::dead_letters::{self, Store};
 use crate::exit::{Exit, Problem};
 use crate::kafka::topics::{self, Needed, Tier, Topics};
+use crate::sink::kafka::transaction::{self, Transactions};
 use crate::sink::{self, Sinks};
 use crate::source::{self, Source};
 
@@ -109,6 +110,33 @@ impl Brokers {
             None => None,
         };
         Ok(Sinks::new(kafka.transpose()?, sqs))
+    }
+
+    /// The transactions of a route that has each effect exactly once.
+    ///
+    /// # Errors
+    /// When Kafka cannot be asked, or has no transactions.
+    pub async fn transactions(&self, config: &Config, route: &Route) -> Result<Option<Transactions>, Problem> {
+        let (Guarantee::ExactlyOnce, Some(kafka), Some(group)) = (route.delivery, &config.kafka, &route.group) else {
+            return Ok(None);
+        };
+        let transactions = transaction::Config {
+            bootstrap_servers: kafka.bootstrap_servers.clone(),
+            client_id: format!("{}-{}-transactions", self.client_id, route.name),
+            group: group.to_string(),
+            id_prefix: format!("{}-{}-{}", config.service.name, route.name, host_name()),
+            folder: config.storage.path.join("transactions"),
+            properties: kafka.properties.0.clone(),
+        };
+        let connected = transactions.connect().await;
+        connected.map(Some).map_err(|error| match error {
+            transaction::Error::Properties(_) => configuration("kafka.properties", &error),
+            transaction::Error::Identity { .. } => configuration("storage.path", &error),
+            transaction::Error::Refused { .. } => {
+                let remedy = "exactly_once needs Apache Kafka 2.5 or later, and the right to write transactional ids";
+                Problem::new(Exit::Unavailable, error.to_string(), remedy).at(&*route.name)
+            }
+        })
     }
 
     /// The dead letters at this topic or queue.
@@ -234,6 +262,11 @@ impl Brokers {
     }
 }
 
+fn host_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if host.trim().is_empty() { "host".to_owned() } else { host.trim().to_owned() }
+}
+
 fn topics_config(kafka: &config::Kafka, client_id: String) -> topics::Config {
     let (bootstrap_servers, properties) = (kafka.bootstrap_servers.clone(), kafka.properties.0.clone());
     topics::Config { bootstrap_servers, client_id, properties }
@@ -241,8 +274,7 @@ fn topics_config(kafka: &config::Kafka, client_id: String) -> topics::Config {
 
 /// Unique for each process: service, host name, random suffix.
 fn client_id(service: &str) -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = if host.trim().is_empty() { "host" } else { host.trim() };
+    let host = host_name();
     let suffix = uuid::Uuid::new_v4().simple().to_string();
     format!("{service}-{host}-{}", &suffix[..8])
 }

@@ -7,6 +7,7 @@
 mod delivery;
 mod native;
 mod topic;
+pub mod transaction;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

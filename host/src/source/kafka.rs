@@ -19,6 +19,7 @@ mod context;
 mod holding;
 mod lag;
 mod mailbox;
+mod membership;
 mod queue;
 mod reader;
 mod rebalance;
@@ -33,12 +34,13 @@ use cofferdam_core::action::Ask;
 use cofferdam_core::event::Event;
 use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::kafka::properties;
 use context::Context;
 use mailbox::Mailbox;
+use membership::{Losses, Membership};
 use reader::Reader;
 use waker::Waker;
 
@@ -140,6 +142,9 @@ impl Config {
         consumer.set_nonempty_callback(move || wakes.wake());
         self.subscribe(&consumer)?;
 
+        let consumer = Arc::new(consumer);
+        let losses = Losses::default();
+        let membership = Membership::new(&consumer, losses.clone());
         let mailbox = Arc::new(Mailbox::new(Arc::clone(&waker)));
         let (outlet, events) = mpsc::channel(EVENTS);
         let (end, ended) = oneshot::channel();
@@ -147,13 +152,13 @@ impl Config {
         let read = {
             let (group, mailbox) = (Arc::clone(&group), Arc::clone(&mailbox));
             move || {
-                let reader = Reader::new(group, self.release_limit, consumer, waker, mailbox, outlet);
+                let reader = Reader::new(group, self.release_limit, consumer, losses, waker, mailbox, outlet);
                 // Where nobody listens any more, nobody wants to know.
                 let _ = end.send(reader.run());
             }
         };
         std::thread::Builder::new().name(name).spawn(read).map_err(|error| refused(format!("no thread: {error}")))?;
-        Ok(Kafka { group, events, mailbox, ended })
+        Ok(Kafka { group, events, mailbox, ended, membership })
     }
 
     fn client(&self) -> Result<ClientConfig, properties::Error> {
@@ -191,6 +196,7 @@ pub struct Kafka {
     events: mpsc::Receiver<Event>,
     mailbox: Arc<Mailbox>,
     ended: oneshot::Receiver<Result<(), Error>>,
+    membership: Membership,
 }
 
 impl Kafka {
@@ -212,7 +218,16 @@ impl Kafka {
     pub async fn next(&mut self) -> Option<Event> {
         let event = self.events.recv().await;
         self.mailbox.room();
+        if matches!(event, Some(Event::Lost(_))) {
+            self.membership.heard_of_loss();
+        }
         event
+    }
+
+    /// The member of the group that holds all partitions which the events so far say are ours; `None` while that is not
+    /// known, which passes. For offsets that go with a transaction.
+    pub fn member(&self) -> Option<ConsumerGroupMetadata> {
+        self.membership.current()
     }
 
     /// Carries out what was asked, leaves the group, and ends the thread; at most 15 s.

@@ -7,7 +7,7 @@ use cofferdam_core::Order;
 use cofferdam_core::action::{Action, Ask};
 use cofferdam_core::envelope::Envelope;
 use cofferdam_core::event::{Assignment, DeliveryId, Event, HandlerId, Leased, Refusal};
-use cofferdam_core::machine::Machine;
+use cofferdam_core::machine::{Breaker, Machine};
 use cofferdam_core::message::{Header, Position, Record};
 use cofferdam_core::outcome::{Failure, Usage};
 use cofferdam_core::output::{Destination, Publication};
@@ -46,6 +46,9 @@ impl World {
             order: Order::None,
             concurrency: 1,
             bounds: Bounds::default(),
+            delivery: Default::default(),
+            suppress_duplicates: false,
+            breaker: Breaker { failures: 0, dead_letters: 0, ..Breaker::default() },
             commit_interval: Duration::from_secs(1),
             release_limit: Duration::from_secs(10),
             lease: group.is_none().then(Default::default),
@@ -113,6 +116,9 @@ impl World {
                 self.telemetry.troubled(self.machine.delivery(delivery).unwrap(), next, self.now);
             }
             Action::Holding(holding) => self.telemetry.holding(holding),
+            Action::Circuit(circuit) => self.telemetry.circuit(circuit),
+            Action::Unreadable(partition) => self.telemetry.unreadable(&partition),
+            Action::Record(_) | Action::Transact { .. } => unreachable!("the route asks for neither"),
             Action::Stop(reason) => self.telemetry.stopped(&reason),
         }
     }

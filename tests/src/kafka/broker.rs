@@ -9,7 +9,7 @@ use super::{Kafka, answers};
 use crate::Need;
 use crate::servers::{Java, Server, Site, lease};
 
-const SERVER: Server = Server {
+pub(super) const SERVER: Server = Server {
     title: "Apache Kafka 4.1.1",
     folder: "kafka-4.1.1",
     artifacts: &[
@@ -40,7 +40,7 @@ pub(super) fn find() -> Result<Kafka, Need> {
 }
 
 /// What differs from the defaults of Kafka: one node, small inner topics, groups that do not wait for more members.
-fn properties(listen: &str, data: &Path, site: &Site) -> Vec<(&'static str, String)> {
+pub(super) fn properties(listen: &str, data: &Path, site: &Site) -> Vec<(&'static str, String)> {
     let Site { port, inner_port, .. } = site;
     vec![
         ("process.roles", "broker,controller".to_owned()),
@@ -65,9 +65,14 @@ fn properties(listen: &str, data: &Path, site: &Site) -> Vec<(&'static str, Stri
 }
 
 fn java(site: &Site, java: &Java) -> Result<Vec<String>, String> {
-    let file = site.folder.join("server.properties");
+    prepare(&site.folder, &properties("127.0.0.1", &site.folder.join("data"), site), java)
+}
+
+/// Writes the configuration, formats the storage and returns the arguments for `java`.
+pub(super) fn prepare(folder: &Path, properties: &[(&str, String)], java: &Java) -> Result<Vec<String>, String> {
+    let file = folder.join("server.properties");
     let mut text = String::new();
-    for (name, value) in properties("127.0.0.1", &site.folder.join("data"), site) {
+    for (name, value) in properties {
         writeln!(text, "{name}={value}").expect("a string takes all text");
     }
     fs::write(&file, text).map_err(|error| error.to_string())?;

@@ -67,7 +67,7 @@ impl Java {
 }
 
 /// The jars, fetched where it is not there yet.
-fn java(server: &Server, home: &Path) -> Result<Java, String> {
+pub(super) fn java(server: &Server, home: &Path) -> Result<Java, String> {
     let jars = home.join("jars");
     program("java").map_err(|_| "no java")?;
     if jars.is_dir() {

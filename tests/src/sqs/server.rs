@@ -8,14 +8,14 @@ use std::time::Duration;
 use crate::Need;
 use crate::servers::{Java, Lease, Server, Site, lease};
 
-const SERVER: Server = Server {
+pub(super) const SERVER: Server = Server {
     title: "ElasticMQ 1.7.1",
     folder: "elasticmq-1.7.1",
     artifacts: &["org.elasticmq:elasticmq-server_2.13:1.7.1", "org.elasticmq:elasticmq-rest-sqs_2.13:1.7.1"],
     image: "softwaremill/elasticmq-native:1.7.1",
     java,
     docker,
-    answers: |port| answers(port).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")),
+    answers: is_up,
 };
 
 /// Where the server is, and what keeps it alive.
@@ -45,7 +45,7 @@ fn configuration(listen: &str, port: u16) -> String {
     )
 }
 
-fn java(site: &Site, _: &Java) -> Result<Vec<String>, String> {
+pub(super) fn java(site: &Site, _: &Java) -> Result<Vec<String>, String> {
     let file = site.folder.join("elasticmq.conf");
     fs::write(&file, configuration("127.0.0.1", site.port)).map_err(|error| error.to_string())?;
     let file = format!("-Dconfig.file={}", file.display());
@@ -58,6 +58,11 @@ fn docker(site: &Site) -> Result<Vec<String>, String> {
     let publish = format!("127.0.0.1:{0}:{0}", site.port);
     let mount = format!("{}:/opt/elasticmq.conf:ro", file.display());
     Ok(["--publish", &publish, "--volume", &mount].map(str::to_owned).to_vec())
+}
+
+/// Whether it answers on this port.
+pub(super) fn is_up(port: u16) -> bool {
+    answers(port).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
 }
 
 /// What the server says to the smallest request there is.

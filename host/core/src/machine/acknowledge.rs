@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use super::Machine;
 use super::delivery::{State, Tenure};
-use super::drain::Draining;
 use super::timers::Timer;
-use crate::action::{Action, Ask, Fate, Position};
+use crate::action::{Action, Ask, Fate};
 use crate::event::DeliveryId;
 use crate::time::Time;
 
@@ -16,10 +15,25 @@ const DELETE_AGAIN: Duration = Duration::from_secs(1);
 impl Machine {
     /// All that the delivery leads to is durable: it may be acknowledged.
     pub(super) fn settle(&mut self, id: DeliveryId, fate: Fate, now: Time) {
+        let delivery = &self.deliveries[id];
+        // The effects first, then the record of them, then the acknowledgement: a crash between two repeats and never
+        // loses. A dead letter is not recorded, or its replay would be taken for a duplicate.
+        if fate == Fate::Done && self.route.suppress_duplicates && delivery.event().is_some() {
+            self.record(id);
+        } else {
+            self.acknowledge(id, fate, now);
+        }
+    }
+
+    pub(super) fn acknowledge(&mut self, id: DeliveryId, fate: Fate, now: Time) {
         self.step_aside(id);
-        match self.deliveries[id].tenure {
+        let delivery = &self.deliveries[id];
+        match delivery.tenure {
+            // The acknowledgement came first.
+            _ if self.route.is_at_most_once() => self.finish(id, fate),
             Tenure::Offset { partition, place } => {
-                self.partitions.settle(partition, place);
+                let offset = delivery.record.offset().expect("a record of a partition has one");
+                self.partitions.settle(partition, offset, place);
                 self.commit_in_time(now);
                 self.finish(id, fate);
             }
@@ -31,7 +45,7 @@ impl Machine {
         }
     }
 
-    fn delete(&mut self, id: DeliveryId) {
+    pub(super) fn delete(&mut self, id: DeliveryId) {
         if let Some(receipt) = self.deliveries[id].receipt() {
             let delete = Ask::Delete { delivery: id, receipt: receipt.clone() };
             self.actions.push_back(Action::Ask(delete));
@@ -40,6 +54,9 @@ impl Machine {
 
     pub(super) fn deleted(&mut self, deliveries: &[DeliveryId]) {
         for id in deliveries {
+            if self.pledged(*id) {
+                continue;
+            }
             if let Some(State::Deleting(fate)) = self.deliveries.get(*id).map(|delivery| delivery.state) {
                 self.finish(*id, fate);
             }
@@ -53,56 +70,26 @@ impl Machine {
     }
 
     pub(super) fn delete_again(&mut self, id: DeliveryId) {
-        if self.deliveries.get(id).is_some_and(|delivery| matches!(delivery.state, State::Deleting(_))) {
+        let pledges = self.route.is_at_most_once();
+        let waits = |delivery: &super::Delivery| {
+            matches!(delivery.state, State::Deleting(_)) || (pledges && delivery.is_live() && !delivery.pledged)
+        };
+        if self.deliveries.get(id).is_some_and(waits) {
             self.delete(id);
         }
     }
 
-    /// Commits when the interval is over, or as soon as much has been settled since the last time.
-    fn commit_in_time(&mut self, now: Time) {
-        if self.partitions.committing > 0 || self.partitions.passed == 0 {
-            return;
+    /// At most once: the queue is rid of the message, and it may be handled.
+    fn pledged(&mut self, id: DeliveryId) -> bool {
+        if !self.route.is_at_most_once() {
+            return false;
         }
-        if !self.partitions.refused && self.intake.is_much(self.partitions.passed) {
-            self.commit();
-        } else if !self.partitions.timer {
-            self.partitions.timer = true;
-            self.timers.set(now.after(self.route.commit_interval), Timer::Commit);
+        if let Some(delivery) = self.deliveries.get_mut(id).filter(|delivery| delivery.is_live()) {
+            delivery.pledged = true;
+            if std::mem::take(&mut delivery.gated) {
+                self.ready.push_back(id);
+            }
         }
-    }
-
-    /// Commits what the broker does not have, one commit at a time.
-    pub(super) fn commit(&mut self) {
-        self.partitions.timer = false;
-        if self.partitions.committing > 0 || self.draining == Draining::Over {
-            return;
-        }
-        self.partitions.refused = false;
-        let positions = self.partitions.positions();
-        if !positions.is_empty() {
-            self.partitions.committing = positions.len();
-            self.actions.push_back(Action::Ask(Ask::Commit(positions)));
-        }
-    }
-
-    pub(super) fn committed(&mut self, positions: &[Position], now: Time) {
-        self.answered_commits(positions.len());
-        for position in positions {
-            self.note_committed(position);
-        }
-        self.commit_in_time(now);
-    }
-
-    /// A broker answers for each partition; that of a partition given up is no answer to what was asked here, and comes
-    /// when nothing more is awaited or merely ends the waiting early.
-    fn answered_commits(&mut self, positions: usize) {
-        self.partitions.committing = self.partitions.committing.saturating_sub(positions);
-    }
-
-    /// The positions are due again: until the broker has confirmed them they count as news.
-    pub(super) fn commit_failed(&mut self, positions: &[Position], now: Time) {
-        self.answered_commits(positions.len());
-        self.partitions.refused = true;
-        self.commit_in_time(now);
+        true
     }
 }

@@ -9,6 +9,7 @@ use crate::action::{Action, Fate, Next};
 use crate::dead_letter::Report;
 use crate::event::{DeliveryId, Ended};
 use crate::outcome::{Class, Failure, Outcome};
+use crate::progress::Tried;
 use crate::retry::Retry;
 use crate::time::Time;
 use crate::verdict::{Reason, Standing, Verdict, judge};
@@ -39,6 +40,7 @@ impl Machine {
             Outcome::Done(publications) => {
                 delivery.ended = Some(ended);
                 self.let_go(id);
+                self.attempt_succeeded();
                 self.publish(id, publications, Fate::Done, now);
             }
             Outcome::Failed(failure) => {
@@ -54,6 +56,7 @@ impl Machine {
         if class != Class::HostFault {
             self.let_go(id);
             self.note(id, failure.clone(), now);
+            self.attempt_failed(class, now);
         }
         let delivery = &mut self.deliveries[id];
         let standing = Standing {
@@ -63,18 +66,25 @@ impl Machine {
             chance: self.chance.f64(),
         };
         match judge(&failure, standing, &self.route.policy) {
+            Verdict::Retry(_) | Verdict::Defer(_) if self.route.is_at_most_once() => {
+                self.store(id, Reason::OnlyOnce, now)
+            }
             Verdict::Retry(wait) => {
                 delivery.attempt += 1;
+                self.count_attempt(id, now);
                 self.account.retried += 1;
                 self.put_off(id, Next::Retry(wait), now);
             }
             Verdict::Defer(wait) => {
+                self.note_progress(id);
                 self.account.deferred += 1;
                 self.put_off(id, Next::Defer(wait), now);
             }
             Verdict::DeadLetter(reason) => self.store(id, reason, now),
             Verdict::Ignore => self.settle(id, Fate::Ignored, now),
-            Verdict::Forget if self.deliveries[id].partition().is_none() => self.lease_lost(id),
+            Verdict::Forget if self.deliveries[id].partition().is_none() && !self.deliveries[id].pledged => {
+                self.lease_lost(id);
+            }
             // A partition that is lost takes its deliveries along. This one is ours still: nobody else will handle the
             // record, and forgotten it would keep the commit point where it is for ever.
             Verdict::Hold | Verdict::Forget => {
@@ -87,6 +97,22 @@ impl Machine {
                 self.put_off(id, Next::Hold(wait), now);
             }
         }
+    }
+
+    /// The broker shall know of the attempt before there is another.
+    fn count_attempt(&mut self, id: DeliveryId, now: Time) {
+        if let Some(commit) = self.note_progress(id) {
+            self.deliveries[id].counted = commit;
+            self.commit_soon(now);
+        }
+    }
+
+    /// Lets the next commit say how often the record was tried, and since when it is here. Returns that commit's number.
+    fn note_progress(&mut self, id: DeliveryId) -> Option<u64> {
+        let delivery = &self.deliveries[id];
+        let (key, offset) = delivery.partition().zip(delivery.record.offset())?;
+        let tried = Tried { attempt: delivery.attempt, since: delivery.received };
+        Some(self.partitions.tried(key, offset, tried))
     }
 
     /// Adds a failure to the delivery's history.
@@ -113,6 +139,7 @@ impl Machine {
             now,
         };
         let publications = report.publications();
+        self.becomes_dead_letter(now);
         self.publish(id, publications, Fate::DeadLettered, now);
     }
 

@@ -27,6 +27,8 @@ pub struct Delivery {
     /// The lane it is in; `None` once it has stepped aside, and where nothing keeps order.
     pub(super) lane: Option<LaneKey>,
     pub(super) publications: Vec<Publication>,
+    /// The publications are the dead letter and the error event.
+    pub(super) storing: bool,
     /// Publications handed out and not answered.
     pub(super) pending: u32,
     /// Publications to hand out again.
@@ -38,6 +40,14 @@ pub struct Delivery {
     pub(super) rejection: Option<Failure>,
     pub(super) trouble: Option<Box<Trouble>>,
     pub(super) ended: Option<Box<Ended>>,
+    /// The number of the first commit that says how often it was tried, or that it was taken; 0 where none needs to.
+    pub(super) counted: u64,
+    /// The queue was rid of it before it was handled: at most once.
+    pub(super) pledged: bool,
+    /// It waits for that.
+    pub(super) gated: bool,
+    /// The id of its event, once somebody has asked; `None` inside where there is none.
+    pub(super) event: Option<Option<Box<str>>>,
     size: u64,
 }
 
@@ -50,6 +60,8 @@ pub(super) enum Tenure {
     },
     Lease {
         receipt: Arc<str>,
+        /// How often the queue has handed it out.
+        receives: u32,
         until: Time,
         /// When the lease is looked at next.
         check: Time,
@@ -68,12 +80,24 @@ pub(super) enum State {
     Parked,
     /// Until what it leads to is durable; then it ends like this.
     Publishing(Fate),
+    /// Until a transaction takes what it leads to; then it ends like this.
+    Prepared(Fate),
+    /// In a transaction; when that is committed, it ends like this.
+    Transacting(Fate),
+    /// Until the store of ids knows its own; then it is settled.
+    Recording,
     /// Until the queue has deleted it; then it ends like this.
     Deleting(Fate),
     /// No longer ours, and something of it is still out.
     Forgotten,
     /// At its end.
     Retired,
+}
+
+impl State {
+    pub(super) fn has_not_started(self) -> bool {
+        matches!(self, Self::Waiting | Self::Parked)
+    }
 }
 
 /// The failures of a delivery so far.
@@ -124,6 +148,7 @@ impl Delivery {
             state: State::Waiting,
             lane: None,
             publications: Vec::new(),
+            storing: false,
             pending: 0,
             refused: Vec::new(),
             holds: 0,
@@ -131,6 +156,10 @@ impl Delivery {
             rejection: None,
             trouble: None,
             ended: None,
+            counted: 0,
+            pledged: false,
+            gated: false,
+            event: None,
         }
     }
 
@@ -164,12 +193,23 @@ impl Delivery {
         self.publications.get(index as usize)
     }
 
+    /// Whether it leads to a dead letter and an error event, not to outputs.
+    pub fn is_stored_as_error(&self) -> bool {
+        self.storing
+    }
+
+    /// The id of its event, on a route that suppresses duplicates.
+    pub fn event(&self) -> Option<&str> {
+        self.event.as_ref()?.as_deref()
+    }
+
     /// How many publications it leads to.
     pub fn publications(&self) -> usize {
         self.publications.len()
     }
 
-    pub(super) fn size(&self) -> u64 {
+    /// Bytes that it counts for, by [`Record::size`].
+    pub fn size(&self) -> u64 {
         self.size
     }
 
@@ -180,7 +220,8 @@ impl Delivery {
         }
     }
 
-    pub(super) fn receipt(&self) -> Option<&Arc<str>> {
+    /// The handle of its receipt, where it came under a lease.
+    pub fn receipt(&self) -> Option<&Arc<str>> {
         match &self.tenure {
             Tenure::Offset { .. } => None,
             Tenure::Lease { receipt, .. } => Some(receipt),
@@ -188,11 +229,11 @@ impl Delivery {
     }
 
     /// Neither at its end nor forgotten.
-    pub(super) fn is_live(&self) -> bool {
+    pub fn is_live(&self) -> bool {
         !matches!(self.state, State::Forgotten | State::Retired)
     }
 
-    /// An attempt or a publication of it has not been answered.
+    /// An attempt, a publication, a transaction or a record of its id has not been answered.
     pub(super) fn is_out(&self) -> bool {
         self.state == State::Running || self.pending > 0
     }

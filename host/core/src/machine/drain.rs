@@ -16,6 +16,8 @@ pub(super) enum Draining {
     Finishing,
     /// The limit is over: one more try to commit.
     Late,
+    /// That try is made.
+    Last,
     Over,
 }
 
@@ -32,7 +34,7 @@ impl Machine {
         }
         self.draining = Draining::Finishing;
         self.timers.set(now.after(limit), Timer::Drain);
-        let unstarted = self.chosen(|state| matches!(state, State::Waiting | State::Parked));
+        let unstarted = self.chosen(self.hands_back());
         for id in &unstarted {
             self.withdraw(*id);
         }
@@ -45,26 +47,31 @@ impl Machine {
             return;
         }
         self.draining = Draining::Late;
-        self.partitions.refused = false;
         for id in self.chosen(|_| true) {
             self.withdraw(id);
             self.finish(id, Fate::Abandoned);
         }
     }
 
+    /// What has not started goes back; but what is acknowledged already has nowhere to go back to.
+    pub(super) fn hands_back(&self) -> fn(State) -> bool {
+        if self.route.is_at_most_once() { |_| false } else { State::has_not_started }
+    }
+
     /// Ends the drain once nothing is in flight and the broker has what is settled.
     pub(super) fn end_drain(&mut self) {
-        if !matches!(self.draining, Draining::Finishing | Draining::Late)
-            || self.live > 0
-            || self.partitions.committing > 0
-        {
+        if matches!(self.draining, Draining::No | Draining::Over) || self.live > 0 || self.commits.are_unanswered() {
             return;
         }
-        if !self.partitions.refused {
+        if self.draining == Draining::Late {
+            self.draining = Draining::Last;
+            self.commits.forgive();
+        }
+        if !self.commits.were_refused() {
             self.commit();
         }
-        let refused = self.partitions.refused && self.draining == Draining::Finishing;
-        let waits = self.partitions.committing > 0 || refused;
+        let refused = self.commits.were_refused() && self.partitions.news && self.draining == Draining::Finishing;
+        let waits = self.commits.are_unanswered() || refused;
         if !waits {
             self.draining = Draining::Over;
             self.actions.push_back(Action::Drained);

@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use super::Machine;
 use super::delivery::{Delivery, State, Tenure};
+use super::partition::{Arrival, PartitionKey};
 use super::timers::Timer;
 use crate::action::{Ask, Fate};
-use crate::event::{Leased, Partition};
+use crate::event::{DeliveryId, Leased, Partition};
 use crate::lanes::LaneKey;
 use crate::message::Record;
+use crate::progress::Tried;
 use crate::route::Bounds;
 use crate::time::Time;
+use crate::watermark::Place;
 
 /// Grants smaller than this share of the bound wait until there is more: they would cost a wake-up each.
 const SHARE: u32 = 8;
@@ -86,9 +89,8 @@ impl Intake {
         Some((messages, bytes))
     }
 
-    #[cfg(test)]
-    pub(super) fn in_flight(&self) -> (u32, u64) {
-        (self.open, self.held)
+    pub(super) fn in_use(&self) -> Bounds {
+        Bounds { messages: self.open, bytes: self.held }
     }
 }
 
@@ -102,12 +104,21 @@ impl Machine {
             // What the client had fetched before a revocation is left to the next owner.
             let Some(key) = key.filter(|_| !self.draining.is_draining()) else { continue };
             // The client repeats records after a seek; they are in hand or settled already.
-            let Some(place) = self.partitions.receive(key, offset) else { continue };
-            self.receive(record, Tenure::Offset { partition: key, place }, 1, now);
+            match self.partitions.receive(key, offset) {
+                Arrival::New(place, tried) => {
+                    let id = self.receive(record, Tenure::Offset { partition: key, place }, now);
+                    self.remind(id, tried);
+                    self.pledge(id, key, offset, place);
+                }
+                // It counts until a commit covers it.
+                Arrival::Finished if !self.route.is_at_most_once() => self.intake.opened(0),
+                Arrival::Finished | Arrival::Repeated => {}
+            }
         }
         if let Some(key) = key {
             self.pause_if_full(key);
         }
+        self.commit_in_time(now);
     }
 
     pub(super) fn messages(&mut self, messages: Vec<Leased>, now: Time) {
@@ -115,28 +126,28 @@ impl Machine {
         for Leased { record, receipt, receives, until } in messages {
             self.intake.received(record.size() as u64);
             let check = self.lease_check(until);
-            let tenure = Tenure::Lease { receipt: Arc::clone(&receipt), until, check, attempt_until: None };
-            let id = self.receive(record, tenure, receives, now);
+            let tenure = Tenure::Lease { receipt: Arc::clone(&receipt), receives, until, check, attempt_until: None };
+            let id = self.receive(record, tenure, now);
             self.timers.set(check, Timer::Lease(id));
             if self.draining.is_draining() {
                 self.withdraw(id);
                 self.finish(id, Fate::Released);
                 unwanted.push(receipt);
+            } else if self.route.is_at_most_once() {
+                self.delete(id);
             }
         }
         self.release(unwanted, Duration::ZERO);
     }
 
-    fn receive(&mut self, record: Record, tenure: Tenure, receives: u32, now: Time) -> crate::event::DeliveryId {
+    fn receive(&mut self, record: Record, tenure: Tenure, now: Time) -> DeliveryId {
         let partition = match &tenure {
             Tenure::Offset { partition, .. } => self.partitions.number(*partition),
             Tenure::Lease { .. } => 0,
         };
         let lane = LaneKey::of(self.route.order, partition, record.key.as_ref());
         let mut delivery = Delivery::new(record, tenure, self.account.received, now);
-        if delivery.partition().is_none() {
-            self.recall(&mut delivery, receives);
-        }
+        self.recall(&mut delivery);
         self.account.received += 1;
         self.live += 1;
         self.intake.opened(delivery.size());
@@ -147,6 +158,24 @@ impl Machine {
             self.ready.push_back(id);
         }
         id
+    }
+
+    /// Gives a record its past back, if it has one.
+    fn remind(&mut self, id: DeliveryId, tried: Option<Tried>) {
+        if let Some(Tried { attempt, since }) = tried {
+            let delivery = &mut self.deliveries[id];
+            let most = self.route.policy.retry.max_attempts.max(1);
+            (delivery.attempt, delivery.received) = (attempt.min(most), since.min(delivery.received));
+        }
+    }
+
+    /// At most once: the record is acknowledged before it is handled, which waits for the commit.
+    fn pledge(&mut self, id: DeliveryId, key: PartitionKey, offset: i64, place: Place) {
+        if self.route.is_at_most_once() {
+            self.partitions.settle(key, offset, place);
+            self.deliveries[id].counted = self.partitions.commits + 1;
+            self.commits.hurry();
+        }
     }
 
     /// Hands messages back to their queue, to be received again after `delay`.

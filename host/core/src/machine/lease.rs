@@ -23,7 +23,10 @@ impl Machine {
     pub(super) fn check_lease(&mut self, id: DeliveryId, now: Time) {
         let length = self.lease_length();
         let Some(delivery) = self.deliveries.get_mut(id).filter(|delivery| delivery.is_live()) else { return };
-        let Tenure::Lease { receipt, until, check, attempt_until } = &mut delivery.tenure else { return };
+        if delivery.pledged {
+            return;
+        }
+        let Tenure::Lease { receipt, until, check, attempt_until, .. } = &mut delivery.tenure else { return };
         if now < *check {
             return;
         }
@@ -54,7 +57,7 @@ impl Machine {
 
     /// The message may be with somebody else: it must not be acknowledged, and nothing behind it may run before it.
     pub(super) fn lease_lost(&mut self, id: DeliveryId) {
-        if !self.deliveries.get(id).is_some_and(super::Delivery::is_live) {
+        if !self.deliveries.get(id).is_some_and(|delivery| delivery.is_live() && !delivery.pledged) {
             return;
         }
         let withdrawn = self.withdraw(id);

@@ -1,15 +1,14 @@
-//! The partitions that are ours, and how they come and go.
+//! The partitions that are ours, and how far each has come.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use slotmap::SlotMap;
 
 use super::Machine;
-use super::delivery::State;
-use super::timers::Timer;
-use crate::action::{Action, Ask, Fate, Position};
-use crate::event::{Assignment, Partition};
-use crate::time::Time;
+use crate::action::{Action, Ask, Position};
+use crate::event::{DeliveryId, Partition};
+use crate::progress::{self, Progress, Tried};
 use crate::watermark::{Place, Watermark};
 
 slotmap::new_key_type! {
@@ -19,42 +18,135 @@ slotmap::new_key_type! {
 
 #[derive(Debug, Default)]
 pub(super) struct Partitions {
-    slots: SlotMap<PartitionKey, Slot>,
-    index: HashMap<Partition, PartitionKey>,
+    pub(super) slots: SlotMap<PartitionKey, Slot>,
+    pub(super) index: HashMap<Partition, PartitionKey>,
     /// Names for lanes, the same whenever a partition comes back: an attempt may outlive its assignment.
     numbers: HashMap<Partition, u64>,
-    /// Positions of the last commit that the broker has not answered.
-    pub(super) committing: usize,
     /// Records that the commit points have passed and no commit covers.
     pub(super) passed: usize,
-    /// The commit timer runs.
-    pub(super) timer: bool,
-    /// The broker has refused the last commit.
-    pub(super) refused: bool,
+    /// A commit would say something that the broker does not know.
+    pub(super) news: bool,
+    /// Deliveries that wait for a transaction.
+    pub(super) prepared: usize,
+    /// Commits asked for so far.
+    pub(super) commits: u64,
 }
 
 #[derive(Debug)]
-struct Slot {
-    partition: Partition,
+pub(super) struct Slot {
+    pub(super) partition: Partition,
     number: u64,
-    watermark: Watermark,
+    pub(super) watermark: Watermark,
+    /// What the group knew of offsets that were not received yet.
+    past: Progress,
+    /// Records in hand that were tried before.
+    tried: BTreeMap<i64, Tried>,
     /// Records that the commit point has passed and no commit covers.
-    passed: usize,
+    pub(super) passed: usize,
     /// How many of them the commit covers that is with the broker.
     asked: usize,
+    /// The broker does not know all that a commit would say.
+    changed: bool,
+    /// The number of the last commit that was asked for with this partition in it.
+    asked_in: u64,
+    /// The number of the last such commit that the broker has confirmed.
+    confirmed: u64,
+    /// Deliveries that wait for a transaction, by offset.
+    pub(super) prepared: BTreeMap<i64, DeliveryId>,
+    /// Deliveries that wait until a commit is confirmed that says how often they were tried.
+    pub(super) uncommitted: Vec<DeliveryId>,
+    /// Deliveries that wait because too many others were tried and are not settled.
+    pub(super) stalled: Vec<DeliveryId>,
     /// Deliveries that are neither settled nor forgotten.
-    live: u32,
-    paused: bool,
+    pub(super) live: u32,
+    pub(super) paused: bool,
     /// The group wants it back: nothing starts, what runs may finish.
-    leaving: bool,
+    pub(super) leaving: bool,
+}
+
+/// A record of a partition has come.
+pub(super) enum Arrival {
+    /// It is new, or was tried before.
+    New(Place, Option<Tried>),
+    /// It was finished before the partition came to us.
+    Finished,
+    /// It is in hand, or was.
+    Repeated,
 }
 
 impl Slot {
+    pub(super) fn new(partition: Partition, number: u64, past: Progress) -> Self {
+        Self {
+            partition,
+            number,
+            watermark: Watermark::default(),
+            past,
+            tried: BTreeMap::new(),
+            passed: 0,
+            asked: 0,
+            changed: false,
+            asked_in: 0,
+            confirmed: 0,
+            prepared: BTreeMap::new(),
+            uncommitted: Vec::new(),
+            stalled: Vec::new(),
+            live: 0,
+            paused: false,
+            leaving: false,
+        }
+    }
+
     /// What to commit, if it is more than the broker has, as far as we know.
-    fn position(&mut self) -> Option<Position> {
+    pub(super) fn position(&mut self, commit: u64) -> Option<Position> {
+        let offset = self.watermark.commit_point().filter(|_| self.changed)?;
         self.asked = self.passed;
-        let offset = self.watermark.commit_point().filter(|_| self.passed > 0)?;
-        Some(Position { partition: self.partition.clone(), offset, metadata: "".into() })
+        self.asked_in = commit;
+        self.changed = false;
+        let metadata = self.progress().encode(offset);
+        Some(Position { partition: self.partition.clone(), offset, metadata })
+    }
+
+    /// What a transaction can take of this partition: all that is prepared up to the first that is not, with the offset
+    /// behind it.
+    fn transaction(&mut self, commit: u64, deliveries: &mut Vec<DeliveryId>) -> Option<Position> {
+        let mut next = self.watermark.end()?;
+        for (offset, settled) in self.watermark.entries() {
+            if let Some(id) = self.prepared.remove(&offset) {
+                deliveries.push(id);
+                self.changed = true;
+            } else if !settled {
+                next = offset;
+                break;
+            }
+        }
+        if !self.changed {
+            return None;
+        }
+        (self.changed, self.asked_in) = (false, commit);
+        let tried = self.progress().tried.split_off(&next);
+        let metadata = Progress { finished: Vec::new(), tried }.encode(next);
+        Some(Position { partition: self.partition.clone(), offset: next, metadata })
+    }
+
+    fn progress(&mut self) -> Progress {
+        if let Some(end) = self.watermark.end() {
+            self.past.forget_below(end);
+        }
+        let mut finished: Vec<Range<i64>> = self.watermark.finished();
+        finished.extend(self.past.finished.iter().cloned());
+        let tried = self.tried.iter().chain(&self.past.tried).map(|(offset, tried)| (*offset, *tried));
+        Progress { finished, tried: tried.collect() }
+    }
+
+    /// Whether there is room in the metadata for another record that was tried and is not settled.
+    fn has_room_for_tried(&self) -> bool {
+        (self.tried.len() + self.past.tried.len()) * progress::TRIED < progress::ROOM / 2
+    }
+
+    /// Bytes of metadata, at most.
+    fn weight(&self) -> usize {
+        (self.tried.len() + self.past.tried.len()) * progress::TRIED
+            + (self.watermark.runs() + self.past.finished.len()) * progress::RUN
     }
 }
 
@@ -63,25 +155,51 @@ impl Partitions {
         self.index.get(partition).copied()
     }
 
+    pub(super) fn add(&mut self, partition: Partition, past: Progress) {
+        let next = self.numbers.len() as u64;
+        let number = *self.numbers.entry(partition.clone()).or_insert(next);
+        let key = self.slots.insert(Slot::new(partition.clone(), number, past));
+        self.index.insert(partition, key);
+    }
+
     /// What the lanes know the partition by.
     pub(super) fn number(&self, key: PartitionKey) -> u64 {
         self.slots.get(key).map_or(u64::MAX, |slot| slot.number)
     }
 
-    pub(super) fn receive(&mut self, key: PartitionKey, offset: i64) -> Option<Place> {
-        let slot = self.slots.get_mut(key)?;
-        let place = slot.watermark.receive(offset)?;
+    pub(super) fn receive(&mut self, key: PartitionKey, offset: i64) -> Arrival {
+        let Some(slot) = self.slots.get_mut(key) else { return Arrival::Repeated };
+        let Some(place) = slot.watermark.receive(offset) else { return Arrival::Repeated };
+        if slot.past.is_finished(offset) {
+            self.settle(key, offset, place);
+            return Arrival::Finished;
+        }
         slot.live += 1;
-        Some(place)
+        let tried = slot.past.tried.remove(&offset);
+        slot.tried.extend(tried.map(|tried| (offset, tried)));
+        Arrival::New(place, tried)
     }
 
     /// Settles a place.
-    pub(super) fn settle(&mut self, key: PartitionKey, place: Place) {
+    pub(super) fn settle(&mut self, key: PartitionKey, offset: i64, place: Place) {
         if let Some(slot) = self.slots.get_mut(key) {
             let passed = slot.watermark.settle(place);
+            slot.tried.remove(&offset);
             slot.passed += passed;
+            slot.changed = true;
             self.passed += passed;
+            self.news = true;
         }
+    }
+
+    /// Notes that a record was tried. Returns the number of the first commit that says so.
+    pub(super) fn tried(&mut self, key: PartitionKey, offset: i64, tried: Tried) -> u64 {
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.tried.insert(offset, tried);
+            slot.changed = true;
+            self.news = true;
+        }
+        self.commits + 1
     }
 
     pub(super) fn is_leaving(&self, key: PartitionKey) -> bool {
@@ -90,149 +208,124 @@ impl Partitions {
 
     /// What to commit now.
     pub(super) fn positions(&mut self) -> Vec<Position> {
+        self.news = false;
+        let commit = self.commits + 1;
         let slots = self.slots.values_mut().filter(|slot| !slot.leaving);
-        slots.filter_map(Slot::position).collect()
+        let positions: Vec<_> = slots.filter_map(|slot| slot.position(commit)).collect();
+        self.commits += u64::from(!positions.is_empty());
+        positions
+    }
+
+    pub(super) fn prepare(&mut self, key: PartitionKey, offset: i64, id: DeliveryId) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.prepared.insert(offset, id);
+            self.prepared += 1;
+            self.news = true;
+        }
+    }
+
+    /// A delivery that was prepared goes otherwise.
+    pub(super) fn unprepare(&mut self, key: PartitionKey, offset: i64) {
+        if self.slots.get_mut(key).and_then(|slot| slot.prepared.remove(&offset)).is_some() {
+            self.prepared -= 1;
+        }
+    }
+
+    /// What a transaction can take: deliveries in the order of their offsets, and the offsets behind them.
+    pub(super) fn transaction(&mut self) -> (Vec<DeliveryId>, Vec<Position>) {
+        self.news = false;
+        let commit = self.commits + 1;
+        let mut deliveries = Vec::new();
+        let slots = self.slots.values_mut();
+        let positions: Vec<_> = slots.filter_map(|slot| slot.transaction(commit, &mut deliveries)).collect();
+        self.prepared -= deliveries.len();
+        self.commits += u64::from(!positions.is_empty());
+        (deliveries, positions)
+    }
+
+    /// A transaction covers all that the commit point of this partition has passed.
+    pub(super) fn cover(&mut self, position: &Position) {
+        if let Some(slot) = self.find(&position.partition).and_then(|key| self.slots.get_mut(key)) {
+            slot.asked = slot.passed;
+        }
+    }
+
+    /// The broker has this commit. Returns how many records it covers, and who waited for it.
+    pub(super) fn confirm(&mut self, position: &Position) -> (usize, Vec<DeliveryId>) {
+        let Some(slot) = self.find(&position.partition).and_then(|key| self.slots.get_mut(key)) else {
+            return (0, Vec::new());
+        };
+        // Of an assignment that came after the question nothing was asked.
+        let covered = std::mem::take(&mut slot.asked);
+        slot.passed -= covered;
+        self.passed -= covered;
+        slot.confirmed = slot.asked_in;
+        (covered, std::mem::take(&mut slot.uncommitted))
+    }
+
+    /// The broker has refused this commit: all that it said is news again.
+    pub(super) fn refuse(&mut self, position: &Position) {
+        if let Some(slot) = self.find(&position.partition).and_then(|key| self.slots.get_mut(key)) {
+            slot.changed = true;
+            self.news = true;
+        }
+    }
+
+    /// Whether a delivery may start: the broker knows how often it was tried (`counted` is the number of the commit that
+    /// says so), and there is room to note that it was. If not, it is kept here until then.
+    pub(super) fn lets_start(&mut self, key: PartitionKey, id: DeliveryId, attempt: u32, counted: u64) -> bool {
+        let Some(slot) = self.slots.get_mut(key) else { return true };
+        if slot.confirmed < counted {
+            slot.uncommitted.push(id);
+        } else if attempt == 1 && !slot.has_room_for_tried() {
+            slot.stalled.push(id);
+        } else {
+            return true;
+        }
+        false
     }
 }
 
 impl Machine {
-    pub(super) fn assigned(&mut self, assignments: Vec<Assignment>) {
-        for Assignment { partition, metadata: _ } in assignments {
-            // The source may have stopped waiting for a partition that was revoked, and have it again.
-            self.lose(&partition);
-            let next = self.partitions.numbers.len() as u64;
-            let slot = Slot {
-                partition: partition.clone(),
-                number: *self.partitions.numbers.entry(partition.clone()).or_insert(next),
-                watermark: Watermark::default(),
-                passed: 0,
-                asked: 0,
-                live: 0,
-                paused: false,
-                leaving: false,
-            };
-            let key = self.partitions.slots.insert(slot);
-            self.partitions.index.insert(partition, key);
-        }
-        self.share_anew();
-    }
-
-    pub(super) fn revoked(&mut self, partitions: &[Partition], now: Time) {
-        for partition in partitions {
-            let Some(key) = self.partitions.find(partition) else {
-                let give_up = Ask::GiveUp { partition: partition.clone(), commit: None };
-                self.actions.push_back(Action::Ask(give_up));
-                continue;
-            };
-            self.partitions.slots[key].leaving = true;
-            self.drop_what_has_not_started(key);
-            self.timers.set(now.after(self.route.release_limit), Timer::GiveUp(key));
-            self.give_up_if_idle(key);
-        }
-        self.share_anew();
-    }
-
-    pub(super) fn lost(&mut self, partitions: &[Partition]) {
-        partitions.iter().for_each(|partition| self.lose(partition));
-        self.share_anew();
-    }
-
-    fn lose(&mut self, partition: &Partition) {
-        let Some(key) = self.partitions.find(partition) else { return };
-        // Forgotten first: nothing that ends now may still be committed.
-        self.forget(key);
-        self.drop_everything(key);
-    }
-
-    /// The limit for what runs is over.
-    pub(super) fn give_up_now(&mut self, key: PartitionKey) {
-        if self.partitions.slots.contains_key(key) {
-            self.drop_everything(key);
-            self.give_up_if_idle(key);
-        }
-    }
-
     /// A delivery of this partition has come to its end.
     pub(super) fn partition_left(&mut self, key: PartitionKey) {
         let Some(slot) = self.partitions.slots.get_mut(key) else { return };
         slot.live -= 1;
+        if !slot.stalled.is_empty() && slot.has_room_for_tried() {
+            self.ready.extend(slot.stalled.drain(..));
+        }
         self.give_up_if_idle(key);
         self.resume_if_room(key);
     }
 
-    fn give_up_if_idle(&mut self, key: PartitionKey) {
-        let Some(slot) = self.partitions.slots.get_mut(key) else { return };
-        if slot.leaving && slot.live == 0 {
-            let give_up = Ask::GiveUp { partition: slot.partition.clone(), commit: slot.position() };
-            self.actions.push_back(Action::Ask(give_up));
-            self.forget(key);
-        }
-    }
-
-    fn forget(&mut self, key: PartitionKey) {
-        if let Some(slot) = self.partitions.slots.remove(key) {
-            self.partitions.passed -= slot.passed;
-            self.intake.closed(slot.watermark.open() + slot.passed);
-            self.partitions.index.remove(&slot.partition);
-        }
-    }
-
-    fn drop_what_has_not_started(&mut self, key: PartitionKey) {
-        self.drop_of(key, |state| matches!(state, State::Waiting | State::Parked));
-    }
-
-    fn drop_everything(&mut self, key: PartitionKey) {
-        self.drop_of(key, |_| true);
-    }
-
-    fn drop_of(&mut self, key: PartitionKey, which: impl Fn(State) -> bool) {
-        let live = self.deliveries.iter().filter(|(_, delivery)| delivery.is_live() && which(delivery.state));
-        let chosen: Vec<_> = live.filter(|(_, delivery)| delivery.partition() == Some(key)).map(|(id, _)| id).collect();
-        // All leave their lanes before the first ends, so that nobody moves up.
-        for id in &chosen {
-            self.withdraw(*id);
-        }
-        for id in chosen {
-            self.finish(id, Fate::Revoked);
-        }
-    }
-
-    /// A partition with its share of the bound above the commit point takes no more until some of it is settled.
+    /// A partition with its share of the bound above the commit point takes no more until some of it is settled, nor
+    /// does one whose commits have hardly room for what they have to say.
     pub(super) fn pause_if_full(&mut self, key: PartitionKey) {
         let share = self.intake.share_of_each(self.partitions.slots.len());
         let Some(slot) = self.partitions.slots.get_mut(key) else { return };
-        if !slot.paused && !slot.leaving && slot.watermark.open() >= share {
+        let full = slot.watermark.open() >= share || slot.weight() >= progress::ROOM / 4 * 3;
+        if !slot.paused && !slot.leaving && full {
             slot.paused = true;
             self.actions.push_back(Action::Ask(Ask::Pause(slot.partition.clone())));
         }
     }
 
-    fn resume_if_room(&mut self, key: PartitionKey) {
+    pub(super) fn resume_if_room(&mut self, key: PartitionKey) {
         let share = self.intake.share_of_each(self.partitions.slots.len());
         let Some(slot) = self.partitions.slots.get_mut(key) else { return };
-        if slot.paused && !slot.leaving && slot.watermark.open() <= share * 3 / 4 {
+        let room = slot.watermark.open() <= share * 3 / 4 && slot.weight() < progress::ROOM / 2;
+        if slot.paused && !slot.leaving && room {
             slot.paused = false;
             self.actions.push_back(Action::Ask(Ask::Resume(slot.partition.clone())));
         }
     }
 
     /// Partitions came or went: each has another share now.
-    fn share_anew(&mut self) {
+    pub(super) fn share_anew(&mut self) {
         let keys: Vec<_> = self.partitions.slots.keys().collect();
         for key in keys {
             self.pause_if_full(key);
             self.resume_if_room(key);
-        }
-    }
-
-    pub(super) fn note_committed(&mut self, position: &Position) {
-        if let Some(key) = self.partitions.find(&position.partition) {
-            let slot = &mut self.partitions.slots[key];
-            // Of an assignment that came after the question nothing was asked.
-            let covered = std::mem::take(&mut slot.asked);
-            slot.passed -= covered;
-            self.partitions.passed -= covered;
-            self.intake.closed(covered);
         }
     }
 }

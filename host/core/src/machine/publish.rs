@@ -1,12 +1,12 @@
 //! Effects before acknowledgement: outputs, or the dead letter and the error event.
 
 use super::Machine;
-use super::delivery::{State, Tenure};
+use super::delivery::{Delivery, State, Tenure};
 use super::timers::Timer;
 use crate::action::{Action, Fate, Next};
 use crate::dead_letter;
 use crate::event::{DeliveryId, Refusal};
-use crate::outcome::Failure;
+use crate::outcome::{Class, Code, Failure};
 use crate::output::Publication;
 use crate::time::Time;
 use crate::verdict::Reason;
@@ -17,6 +17,11 @@ const DEAD_LETTER: u32 = 0;
 impl Machine {
     /// Hands out all publications; when the last is durable, the delivery is settled with `fate`.
     pub(super) fn publish(&mut self, id: DeliveryId, publications: Vec<Publication>, fate: Fate, now: Time) {
+        self.deliveries[id].storing = fate == Fate::DeadLettered;
+        if self.route.is_exactly_once() {
+            self.prepare(id, publications, fate, now);
+            return;
+        }
         let count = u32::try_from(publications.len()).expect("the limit on outputs is far lower");
         let delivery = &mut self.deliveries[id];
         delivery.publications = publications;
@@ -54,22 +59,40 @@ impl Machine {
                 delivery.rejection.get_or_insert_with(|| Failure::contract(code, text));
             }
             (Refusal::Rejected(..), State::Publishing(_)) if index == DEAD_LETTER => {
-                // With the reason beside it the original may have become too large; alone it once had room.
-                let publication = &mut delivery.publications[DEAD_LETTER as usize];
-                let bare = dead_letter::bare(&delivery.record, publication.destination.clone());
-                if *publication == bare {
-                    delivery.refused.push(index);
-                } else {
-                    *publication = bare;
+                if make_bare(delivery) {
                     delivery.pending += 1;
                     self.actions.push_back(Action::Publish { delivery: id, index });
+                } else {
+                    delivery.refused.push(index);
                 }
             }
             // An error event that nobody will ever take is no reason to stand still: the original is stored.
             (Refusal::Rejected(..), State::Publishing(_)) => {}
+            // What was sent may have arrived: sent again, it would be there twice.
+            (Refusal::Unavailable(text), State::Publishing(Fate::Done)) if self.route.is_at_most_once() => {
+                let failure = || Failure::new(Class::HostFault, Code::OUTPUT_UNAVAILABLE, text);
+                delivery.rejection.get_or_insert_with(failure);
+            }
             _ => delivery.refused.push(index),
         }
         self.answered(id, now);
+    }
+
+    /// A transaction was aborted because of one publication: it goes otherwise, the rest stays.
+    pub(super) fn reject_prepared(&mut self, id: DeliveryId, index: u32, code: Code, text: Box<str>, now: Time) {
+        let delivery = &mut self.deliveries[id];
+        match delivery.state {
+            State::Prepared(Fate::Done) => {
+                self.note(id, Failure::contract(code, text), now);
+                self.store(id, Reason::Permanent, now);
+            }
+            State::Prepared(_) if index == DEAD_LETTER => {
+                // A dead letter that is rejected even bare holds the route: the original is stored nowhere else.
+                make_bare(delivery);
+            }
+            State::Prepared(_) => delivery.publications.truncate(index as usize),
+            _ => {}
+        }
     }
 
     /// One publication less is out.
@@ -106,4 +129,14 @@ impl Machine {
         delivery.pending = u32::try_from(refused.len()).expect("no more than there are publications");
         self.actions.extend(refused.into_iter().map(|index| Action::Publish { delivery: id, index }));
     }
+}
+
+/// With the reason beside it the original may have become too large; alone it once had room. Says whether there was
+/// something to take away.
+fn make_bare(delivery: &mut Delivery) -> bool {
+    let publication = &mut delivery.publications[DEAD_LETTER as usize];
+    let bare = dead_letter::bare(&delivery.record, publication.destination.clone());
+    let differs = *publication != bare;
+    *publication = bare;
+    differs
 }

@@ -13,8 +13,10 @@ pub(super) enum Timer {
     Again(DeliveryId),
     Publish(DeliveryId),
     Delete(DeliveryId),
+    Record(DeliveryId),
     Lease(DeliveryId),
     Commit,
+    Probe,
     GiveUp(PartitionKey),
     Drain,
 }

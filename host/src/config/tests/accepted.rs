@@ -159,6 +159,31 @@ fn a_password_never_shows_in_debug_output() {
 }
 
 #[test]
+fn handled_events_are_kept_where_the_file_says() {
+    use crate::dedupe::{Address, CAPACITY, Place};
+    let read = |section: &str| parse(&changed("[sqs]", &format!("[dedupe]\n{section}\n[sqs]"))).unwrap().dedupe;
+    let disk = Place::Disk { path: "etc/.cofferdam/dedupe.redb".into() };
+    assert_eq!(parse(LEAST).unwrap().dedupe.place, disk);
+    assert_eq!(read("").place, disk);
+    assert_eq!(read("store = \"memory\"").place, Place::Memory { capacity: CAPACITY });
+    let small = read("store = \"memory\"\ncapacity = 7\nwindow = \"90s\"\ntimeout = \"1s\"");
+    assert_eq!((small.place, small.window.as_secs(), small.timeout.as_secs()), (Place::Memory { capacity: 7 }, 90, 1));
+    let url = "redis://me:hunter2@cache:6379/2";
+    let redis = read(&format!("store = \"redis\"\nurl = \"{url}\""));
+    assert_eq!(redis.place, Place::Redis { address: Address::redis(url).unwrap() });
+    let url = "postgres://me:hunter2@db/orders";
+    let postgres = read(&format!("store = \"postgres\"\nurl = \"{url}\""));
+    assert_eq!(postgres.place, Place::Postgres { address: Address::postgres(url).unwrap() });
+    assert!(!format!("{redis:?}{postgres:?}").contains("hunter2"));
+}
+
+#[test]
+fn duplicates_are_suppressed_where_a_route_says_so() {
+    assert!(!route("").suppresses_duplicates());
+    assert!(route("duplicates = \"suppress\"").suppresses_duplicates());
+}
+
+#[test]
 fn a_file_with_a_byte_order_mark_or_windows_line_ends_is_read() {
     assert!(parse(&format!("\u{feff}{LEAST}")).is_ok());
     assert!(parse(&LEAST.replace('\n', "\r\n")).is_ok());

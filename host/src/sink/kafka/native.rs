@@ -10,11 +10,10 @@ use rdkafka::bindings::rd_kafka_vtype_t::{
 };
 use rdkafka::bindings::{RD_KAFKA_MSG_F_COPY, rd_kafka_producev};
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::producer::{Producer, ThreadedProducer};
+use rdkafka::producer::{Producer, ProducerContext, ThreadedProducer};
 use rdkafka::types::RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 use rdkafka::util::IntoOpaque;
 
-use super::delivery::{Context, Sent};
 use crate::kafka::headers;
 
 /// `RD_KAFKA_PARTITION_UA`, a macro of rdkafka.h.
@@ -33,11 +32,15 @@ pub(super) struct Outgoing<'a> {
 }
 
 /// Enqueues the message; what was sent comes back through the context's `delivery`, or at once with the reason.
-pub(super) fn produce(
-    producer: &ThreadedProducer<Context>,
+pub(super) fn produce<C, S>(
+    producer: &ThreadedProducer<C>,
     message: Outgoing<'_>,
-    sent: Box<Sent>,
-) -> Result<(), (RDKafkaErrorCode, Box<Sent>)> {
+    sent: Box<S>,
+) -> Result<(), (RDKafkaErrorCode, Box<S>)>
+where
+    C: ProducerContext<DeliveryOpaque = Box<S>> + 'static,
+    S: Send + Sync + 'static,
+{
     let (key, key_length) = bytes(message.key);
     let (payload, payload_length) = bytes(message.payload);
     let timestamp = message.timestamp_ms.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0);

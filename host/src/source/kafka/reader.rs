@@ -17,6 +17,7 @@ use super::commits::{Commits, Purpose};
 use super::context::{Answer, Context, Occurrence};
 use super::holding::{Balance, Held};
 use super::mailbox::Mailbox;
+use super::membership::Losses;
 use super::rebalance::Rebalance;
 use super::waker::Waker;
 use super::{Error, lag};
@@ -32,6 +33,8 @@ const OUTBOX: usize = 1_024;
 pub(super) struct Reader {
     pub(super) group: Arc<str>,
     pub(super) consumer: Arc<BaseConsumer<Context>>,
+    /// Counted as each loss is put into the outbox.
+    pub(super) losses: Losses,
     pub(super) waker: Arc<Waker>,
     pub(super) release_limit: Duration,
     pub(super) held: Held,
@@ -51,14 +54,16 @@ impl Reader {
     pub(super) fn new(
         group: Arc<str>,
         release_limit: Duration,
-        consumer: BaseConsumer<Context>,
+        consumer: Arc<BaseConsumer<Context>>,
+        losses: Losses,
         waker: Arc<Waker>,
         mailbox: Arc<Mailbox>,
         events: Sender<Event>,
     ) -> Self {
         Self {
             group,
-            consumer: Arc::new(consumer),
+            consumer,
+            losses,
             waker,
             release_limit,
             held: Held::default(),
@@ -231,7 +236,7 @@ impl Reader {
         if !self.outbox.is_empty() {
             return false;
         }
-        let Self { held, balance, events, mailbox, consumer, outbox, .. } = self;
+        let Self { held, balance, events, mailbox, consumer, outbox, losses, .. } = self;
         let journal = &consumer.context().journal;
         let high = |partition: &Partition| lag::watermarks(consumer, partition).map(|(_, high)| high);
         let mut busy = false;
@@ -245,6 +250,7 @@ impl Reader {
             if taken.begins_anew {
                 tracing::warn!(topic = %partition.topic, partition = partition.number, "the log begins anew");
                 let assignment = Assignment { partition: partition.clone(), metadata: None };
+                losses.count();
                 outbox.extend([Event::Lost(vec![partition.clone()]), Event::Assigned(vec![assignment])]);
             }
             busy |= taken.begins_anew || !taken.records.is_empty();

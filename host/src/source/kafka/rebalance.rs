@@ -268,6 +268,7 @@ impl Reader {
             self.forget(partition);
         }
         if !partitions.is_empty() {
+            self.losses.count();
             self.outbox.push_back(Event::Lost(partitions));
         }
     }

@@ -1,0 +1,140 @@
+//! What a delivery at the head of its lane may have to wait for.
+
+use std::collections::HashMap;
+
+use super::Machine;
+use super::delivery::{State, Tenure};
+use crate::action::Action;
+use crate::event::DeliveryId;
+use crate::time::Time;
+
+/// Event ids that are in hand, on a route that suppresses duplicates.
+///
+/// The store says what was handled before; of two receipts of one event that are in hand together the second waits
+/// until the first has come to its end, and asks the store then.
+#[derive(Debug, Default)]
+pub(super) struct Identities(HashMap<Box<str>, Claim>);
+
+#[derive(Debug)]
+struct Claim {
+    owner: DeliveryId,
+    waiting: Vec<DeliveryId>,
+}
+
+impl Identities {
+    /// Whether the event is this delivery's to handle. If not, the delivery is kept here until it may be.
+    fn claim(&mut self, id: &str, delivery: DeliveryId) -> bool {
+        let Some(claim) = self.0.get_mut(id) else {
+            self.0.insert(id.into(), Claim { owner: delivery, waiting: Vec::new() });
+            return true;
+        };
+        if claim.owner != delivery {
+            claim.waiting.push(delivery);
+        }
+        claim.owner == delivery
+    }
+
+    /// All that wait for another receipt of their event.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &DeliveryId> {
+        self.0.values().flat_map(|claim| &claim.waiting)
+    }
+
+    /// The delivery has come to its end. Returns who waited for it.
+    fn give_up(&mut self, id: &str, delivery: DeliveryId) -> Vec<DeliveryId> {
+        if self.0.get(id).is_none_or(|claim| claim.owner != delivery) {
+            return Vec::new();
+        }
+        self.0.remove(id).map_or_else(Vec::new, |claim| claim.waiting)
+    }
+}
+
+impl Machine {
+    /// Whether a delivery may start. One that may not is kept where it waits, and comes back when its wait is over.
+    pub(super) fn may_start(&mut self, id: DeliveryId) -> bool {
+        let at_most_once = self.route.is_at_most_once();
+        let delivery = &mut self.deliveries[id];
+        match &delivery.tenure {
+            Tenure::Offset { partition, .. } => {
+                if !self.partitions.lets_start(*partition, id, delivery.attempt, delivery.counted) {
+                    return false;
+                }
+            }
+            Tenure::Lease { .. } if at_most_once && !delivery.pledged => {
+                delivery.gated = true;
+                return false;
+            }
+            Tenure::Lease { .. } => {}
+        }
+        if !self.route.suppress_duplicates {
+            return true;
+        }
+        let event = delivery.event.get_or_insert_with(|| self.route.event_id(&delivery.record));
+        event.as_ref().is_none_or(|event| self.identities.claim(event, id))
+    }
+
+    /// The delivery's event may be handled by another receipt of it now.
+    pub(super) fn give_up_event(&mut self, id: DeliveryId) {
+        if let Some(Some(event)) = &self.deliveries[id].event {
+            self.ready.extend(self.identities.give_up(event, id));
+        }
+    }
+
+    /// The store of ids knows this event: it was handled before.
+    pub(super) fn known(&mut self, id: DeliveryId, now: Time) {
+        self.running -= 1;
+        let delivery = &mut self.deliveries[id];
+        if delivery.state == State::Forgotten {
+            self.step_aside(id);
+            self.retire(id);
+            return;
+        }
+        delivery.end_attempt();
+        delivery.state = State::Parked;
+        self.let_go(id);
+        self.settle(id, crate::action::Fate::Duplicate, now);
+    }
+
+    /// Asks for the event to be recorded: its effects are durable, and nothing is acknowledged yet.
+    pub(super) fn record(&mut self, id: DeliveryId) {
+        let delivery = &mut self.deliveries[id];
+        delivery.state = State::Recording;
+        delivery.pending = 1;
+        self.actions.push_back(Action::Record(id));
+    }
+
+    pub(super) fn recorded(&mut self, deliveries: &[DeliveryId], now: Time) {
+        for id in deliveries {
+            let delivery = &mut self.deliveries[*id];
+            delivery.pending = 0;
+            if delivery.state == State::Recording {
+                self.let_go(*id);
+                self.acknowledge(*id, crate::action::Fate::Done, now);
+            } else {
+                self.retire(*id);
+            }
+        }
+    }
+
+    /// The effects are there and the record of them is not: without it the event must not be acknowledged, or a
+    /// duplicate would have its effects again.
+    pub(super) fn not_recorded(&mut self, deliveries: &[DeliveryId], now: Time) {
+        for id in deliveries {
+            let delivery = &mut self.deliveries[*id];
+            delivery.pending = 0;
+            if delivery.state == State::Recording {
+                let wait = self.hold(*id);
+                self.actions.push_back(Action::Troubled { delivery: *id, next: crate::action::Next::Hold(wait) });
+                self.timers.set(now.after(wait), super::timers::Timer::Record(*id));
+            } else {
+                self.retire(*id);
+            }
+        }
+    }
+
+    pub(super) fn record_again(&mut self, id: DeliveryId) {
+        let waits = |delivery: &super::Delivery| delivery.state == State::Recording && delivery.pending == 0;
+        if self.deliveries.get(id).is_some_and(waits) {
+            self.record(id);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Partitions come and go.
+
+use super::Machine;
+use super::delivery::State;
+use super::partition::PartitionKey;
+use super::timers::Timer;
+use crate::action::{Action, Ask, Fate, Position};
+use crate::event::{Assignment, Partition};
+use crate::progress::Progress;
+use crate::time::Time;
+
+impl Machine {
+    pub(super) fn assigned(&mut self, assignments: Vec<Assignment>) {
+        for Assignment { partition, metadata } in assignments {
+            // The source may have stopped waiting for a partition that was revoked, and have it again.
+            self.lose(&partition);
+            let past = Progress::decode(metadata.as_deref().unwrap_or_default()).unwrap_or_else(|_| {
+                self.actions.push_back(Action::Unreadable(partition.clone()));
+                Progress::default()
+            });
+            self.partitions.add(partition, past);
+        }
+        self.share_anew();
+    }
+
+    pub(super) fn revoked(&mut self, partitions: &[Partition], now: Time) {
+        for partition in partitions {
+            let Some(key) = self.partitions.find(partition) else {
+                let give_up = Ask::GiveUp { partition: partition.clone(), commit: None };
+                self.actions.push_back(Action::Ask(give_up));
+                continue;
+            };
+            self.partitions.slots[key].leaving = true;
+            self.drop_of(key, self.hands_back());
+            self.timers.set(now.after(self.route.release_limit), Timer::GiveUp(key));
+            self.give_up_if_idle(key);
+        }
+        self.share_anew();
+    }
+
+    pub(super) fn lost(&mut self, partitions: &[Partition]) {
+        partitions.iter().for_each(|partition| self.lose(partition));
+        self.share_anew();
+    }
+
+    fn lose(&mut self, partition: &Partition) {
+        let Some(key) = self.partitions.find(partition) else { return };
+        // Forgotten first: nothing that ends now may still be committed.
+        self.forget(key);
+        self.drop_of(key, |_| true);
+    }
+
+    /// The limit for what runs is over.
+    pub(super) fn give_up_now(&mut self, key: PartitionKey) {
+        if self.partitions.slots.contains_key(key) {
+            self.drop_of(key, |_| true);
+            self.give_up_if_idle(key);
+        }
+    }
+
+    /// Lets a partition go that the group wants back, once nothing of it is in hand.
+    pub(super) fn give_up_if_idle(&mut self, key: PartitionKey) {
+        let Some(slot) = self.partitions.slots.get_mut(key).filter(|slot| slot.leaving && slot.live == 0) else {
+            return;
+        };
+        // With exactly one effect of each record, offsets go with the outputs: whatever is left to say is said to nobody.
+        let commit = if self.route.is_exactly_once() { None } else { slot.position(u64::MAX) };
+        let give_up = Ask::GiveUp { partition: slot.partition.clone(), commit };
+        self.actions.push_back(Action::Ask(give_up));
+        self.forget(key);
+    }
+
+    fn forget(&mut self, key: PartitionKey) {
+        if let Some(slot) = self.partitions.slots.remove(key) {
+            self.partitions.passed -= slot.passed;
+            self.partitions.prepared -= slot.prepared.len();
+            if !self.route.is_at_most_once() {
+                self.intake.closed(slot.watermark.open() + slot.passed);
+            }
+            self.partitions.index.remove(&slot.partition);
+        }
+    }
+
+    fn drop_of(&mut self, key: PartitionKey, which: impl Fn(State) -> bool) {
+        let live = self.deliveries.iter().filter(|(_, delivery)| delivery.is_live() && which(delivery.state));
+        let chosen: Vec<_> = live.filter(|(_, delivery)| delivery.partition() == Some(key)).map(|(id, _)| id).collect();
+        // All leave their lanes before the first ends, so that nobody moves up.
+        for id in &chosen {
+            self.withdraw(*id);
+        }
+        for id in chosen {
+            self.finish(id, Fate::Revoked);
+        }
+    }
+
+    pub(super) fn note_committed(&mut self, position: &Position) {
+        let (covered, waited) = self.partitions.confirm(position);
+        // At most once, a record counts until it is handled.
+        if !self.route.is_at_most_once() {
+            self.intake.closed(covered);
+        }
+        self.ready.extend(waited);
+    }
+}

@@ -1,0 +1,196 @@
+//! What travels with a commit: what is finished above the commit point, and the attempts already made.
+//!
+//! Text of at most [`LIMIT`] bytes: `cf1:` and, in base64 (URL alphabet, no padding), numbers as LEB128:
+//!
+//! ```text
+//! base                                     the offset that the commit is for
+//! count, (offset attempt since)…           records that were tried and are not settled: offset less the one before,
+//!                                          number of the next attempt, when first received (seconds, zigzag, less the
+//!                                          one before)
+//! (skip run)…                              so many offsets unfinished, then so many finished, from `base` on
+//! ```
+//!
+//! The idea of an offset map in the metadata is that of Confluent's Parallel Consumer. Run lengths are enough here: what
+//! is finished above a commit point are long runs between a few records that wait.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+
+use crate::time::Time;
+
+/// Longest metadata, in bytes: what a broker takes unless it is told otherwise (`offset.metadata.max.bytes`).
+pub const LIMIT: usize = 4096;
+
+const PREFIX: &str = "cf1:";
+
+/// Bytes before base64.
+pub(crate) const ROOM: usize = (LIMIT - PREFIX.len()) / 4 * 3;
+
+/// Bytes that one tried record takes at most, where its neighbours are less than two million offsets away and came
+/// within a month.
+pub(crate) const TRIED: usize = 3 + 2 + 4;
+
+/// Bytes that one run takes at most, of less than two million offsets.
+pub(crate) const RUN: usize = 3 + 3;
+
+/// How far a partition has come, beyond what one offset can say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Finished offsets above the commit point, rising, not touching.
+    pub finished: Vec<Range<i64>>,
+    /// Records that were tried and are not settled, by offset.
+    pub tried: BTreeMap<i64, Tried>,
+}
+
+/// What is known of a record that was tried and is not settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tried {
+    /// The number of its next attempt, from 1.
+    pub attempt: u32,
+    /// When it was first received; whole seconds survive.
+    pub since: Time,
+}
+
+/// The metadata is of somebody else, or of a version that this one does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the metadata of the group's commit was not written by a version that this one can read")]
+pub struct Unreadable;
+
+impl Progress {
+    /// The metadata for a commit of `base`. What does not fit is left out, the highest finished offsets first: then a
+    /// restart repeats them.
+    pub fn encode(&self, base: i64) -> Box<str> {
+        if self.finished.is_empty() && self.tried.is_empty() {
+            return "".into();
+        }
+        let mut bytes = Vec::with_capacity(64);
+        put(&mut bytes, base.max(0).unsigned_abs());
+        self.put_tried(base, &mut bytes);
+        let mut end = base;
+        for run in &self.finished {
+            let before = bytes.len();
+            put(&mut bytes, run.start.abs_diff(end));
+            put(&mut bytes, run.end.abs_diff(run.start));
+            if bytes.len() > ROOM {
+                bytes.truncate(before);
+                break;
+            }
+            end = run.end;
+        }
+        format!("{PREFIX}{}", BASE64.encode(bytes)).into()
+    }
+
+    fn put_tried(&self, base: i64, bytes: &mut Vec<u8>) {
+        let mut list = Vec::new();
+        let (mut count, mut last) = (0_u64, (base, 0_u64));
+        for (offset, tried) in &self.tried {
+            let (before, seconds) = (list.len(), tried.since.as_millis() / 1_000);
+            put(&mut list, offset.abs_diff(last.0));
+            put(&mut list, tried.attempt.into());
+            put(&mut list, zigzag(seconds.cast_signed().wrapping_sub(last.1.cast_signed())));
+            // With room for the count and for the base before it.
+            if bytes.len() + list.len() + 3 > ROOM {
+                list.truncate(before);
+                break;
+            }
+            (count, last) = (count + 1, (*offset, seconds));
+        }
+        put(bytes, count);
+        bytes.extend(list);
+    }
+
+    /// Reads the metadata of a commit. Where there is none, there is nothing beyond the offset.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: it is to be ignored, and somebody should be told.
+    pub fn decode(metadata: &str) -> Result<Self, Unreadable> {
+        if metadata.is_empty() {
+            return Ok(Self::default());
+        }
+        let text = metadata.strip_prefix(PREFIX).filter(|_| metadata.len() <= LIMIT).ok_or(Unreadable)?;
+        let bytes = BASE64.decode(text).map_err(|_| Unreadable)?;
+        Self::take(&mut bytes.as_slice()).ok_or(Unreadable)
+    }
+
+    fn take(bytes: &mut &[u8]) -> Option<Self> {
+        let base = i64::try_from(take(bytes)?).ok()?;
+        let mut progress = Self::default();
+        let (mut offset, mut seconds) = (base, 0_i64);
+        for index in 0..take(bytes)? {
+            let step = i64::try_from(take(bytes)?).ok().filter(|step| index == 0 || *step > 0)?;
+            offset = offset.checked_add(step)?;
+            let attempt = u32::try_from(take(bytes)?).ok().filter(|attempt| *attempt > 0)?;
+            seconds = seconds.checked_add(unzigzag(take(bytes)?))?;
+            let since = Time::from_millis(u64::try_from(seconds).ok()?.checked_mul(1_000)?);
+            progress.tried.insert(offset, Tried { attempt, since });
+        }
+        let mut end = base;
+        while !bytes.is_empty() {
+            let start = end.checked_add_unsigned(take(bytes)?)?;
+            let run = take(bytes).filter(|run| *run > 0)?;
+            end = start.checked_add_unsigned(run)?;
+            progress.finished.push(start..end);
+        }
+        Some(progress)
+    }
+
+    /// Forgets all below `offset`.
+    pub(crate) fn forget_below(&mut self, offset: i64) {
+        let gone = self.finished.partition_point(|run| run.end <= offset);
+        self.finished.drain(..gone);
+        if let Some(first) = self.finished.first_mut() {
+            first.start = first.start.max(offset);
+        }
+        if self.tried.first_key_value().is_some_and(|(first, _)| *first < offset) {
+            self.tried = self.tried.split_off(&offset);
+        }
+    }
+
+    /// Whether this offset is finished.
+    pub(crate) fn is_finished(&self, offset: i64) -> bool {
+        let index = self.finished.partition_point(|run| run.end <= offset);
+        self.finished.get(index).is_some_and(|run| run.start <= offset)
+    }
+}
+
+/// LEB128.
+fn put(bytes: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        bytes.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
+fn take(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        let part = u64::from(byte & 0x7f);
+        // The last byte has room for one bit.
+        if shift == 63 && part > 1 {
+            return None;
+        }
+        value |= part << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// Signed as unsigned, small ones small.
+fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)).cast_unsigned()
+}
+
+fn unzigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const NOW: u64 = 1_795_237_296;
+
+fn progress() -> impl Strategy<Value = (i64, Progress)> {
+    let runs = prop::collection::vec((1_i64..1_000, 1_i64..1_000), 0..200);
+    let tried = prop::collection::btree_map(0_i64..100_000, (1_u32..20, 0..100_000_u64), 0..150);
+    (0..i64::MAX / 2, runs, tried).prop_map(|(base, runs, tried)| {
+        let mut end = base;
+        let finished = runs.into_iter().map(|(skip, run)| {
+            let start = end + skip;
+            end = start + run;
+            start..end
+        });
+        let finished = finished.collect();
+        let tried = tried.into_iter().map(|(offset, (attempt, age))| {
+            (base + offset, Tried { attempt, since: Time::from_millis((NOW - age) * 1_000) })
+        });
+        (base, Progress { finished, tried: tried.collect() })
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_was_written_is_read((base, progress) in progress()) {
+        let metadata = progress.encode(base);
+        prop_assert!(metadata.len() <= LIMIT);
+        prop_assert_eq!(Progress::decode(&metadata), Ok(progress));
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in "(cf1:)?[A-Za-z0-9_-]{0,80}|.{0,40}") {
+        if let Ok(progress) = Progress::decode(&text) {
+            prop_assert!(progress.finished.windows(2).all(|pair| pair[0].end <= pair[1].start));
+        }
+    }
+
+    #[test]
+    fn numbers_come_back(value in any::<u64>(), signed in any::<i64>()) {
+        let mut bytes = Vec::new();
+        put(&mut bytes, value);
+        put(&mut bytes, zigzag(signed));
+        let bytes = &mut bytes.as_slice();
+        prop_assert_eq!(take(bytes), Some(value));
+        prop_assert_eq!(take(bytes).map(unzigzag), Some(signed));
+        prop_assert!(bytes.is_empty());
+    }
+}
+
+#[test]
+fn nothing_beyond_the_offset_needs_no_text() {
+    assert_eq!(&*Progress::default().encode(7), "");
+    assert_eq!(Progress::decode(""), Ok(Progress::default()));
+}
+
+#[test]
+fn what_others_wrote_is_refused() {
+    for text in ["cf2:AAAA", "cf1", "cf1:", "cf1:!", "NO_METADATA", "cf1:BQH_", "{}"] {
+        assert_eq!(Progress::decode(text), Err(Unreadable), "{text:?}");
+    }
+    assert_eq!(Progress::decode(&format!("cf1:{}", "A".repeat(LIMIT))), Err(Unreadable));
+}
+
+#[test]
+fn a_long_run_between_two_that_wait_takes_few_bytes() {
+    let finished = vec![101..9_000, 9_001..10_000];
+    assert!(Progress { finished, ..Progress::default() }.encode(100).len() < 20);
+}
+
+#[test]
+fn what_does_not_fit_is_left_out_from_the_top_and_attempts_go_first() {
+    let finished: Vec<_> = (0..5_000).map(|index| index * 3 + 1..index * 3 + 2).collect();
+    let since = Time::from_millis(NOW * 1_000);
+    let tried: BTreeMap<_, _> = (0..100).map(|index| (index * 3, Tried { attempt: 4, since })).collect();
+    let read =
+        Progress::decode(&Progress { finished: finished.clone(), tried: tried.clone() }.encode(0)).expect("ours");
+    assert_eq!(read.tried, tried);
+    assert!(read.finished.len() > 1_000, "{}", read.finished.len());
+    assert_eq!(read.finished, finished[..read.finished.len()]);
+
+    let tried: BTreeMap<_, _> = (0..5_000).map(|index| (index * 3, Tried { attempt: 4, since })).collect();
+    let metadata = Progress { finished, tried: tried.clone() }.encode(0);
+    assert!(metadata.len() <= LIMIT);
+    let read = Progress::decode(&metadata).expect("ours");
+    assert!(read.tried.len() > 900 && read.tried.iter().eq(tried.iter().take(read.tried.len())));
+}
+
+#[test]
+fn what_lies_below_an_offset_is_forgotten() {
+    let tried = Tried { attempt: 2, since: Time::default() };
+    let mut progress =
+        Progress { finished: vec![3..5, 8..12], tried: BTreeMap::from([(2, tried), (7, tried), (12, tried)]) };
+    progress.forget_below(9);
+    assert_eq!(progress.finished, [9..12]);
+    assert_eq!(progress.tried, BTreeMap::from([(12, tried)]));
+    let finished: Vec<i64> = (0..20).filter(|offset| progress.is_finished(*offset)).collect();
+    assert_eq!(finished, [9, 10, 11]);
+}

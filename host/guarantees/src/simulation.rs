@@ -1,0 +1,440 @@
+//! A world for the machine to live in, moved by hand or by dice.
+//!
+//! The world plays the driver's part for one or more hosts that share a topic or a queue: [`World::tell`] passes an event
+//! on to one of them and takes in all actions. What they ask for then lies about (attempts in `running`, publications
+//! in `sending`, questions to the brokers) until somebody answers it, in whatever order: a test by hand, or the dice
+//! of a seeded history.
+//!
+//! All that happens becomes facts of a [`History`], which is judged as it grows.
+
+mod broker;
+mod calm;
+mod check;
+mod history;
+mod host;
+mod queue;
+mod run;
+mod seen;
+mod sinks;
+mod storm;
+mod workers;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cofferdam_core::Order;
+use cofferdam_core::envelope::Envelope;
+use cofferdam_core::event::{Assignment, Event, Partition, Refusal};
+use cofferdam_core::machine::{Breaker, Machine};
+use cofferdam_core::message::Record;
+use cofferdam_core::outcome::{Class, Code, Failure};
+use cofferdam_core::output::Destination;
+use cofferdam_core::retry::Retry;
+use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, Lease, Route};
+use cofferdam_core::time::Time;
+use cofferdam_core::verdict::Policy;
+
+pub use broker::{Broker, Client, Hold, Log};
+pub use history::History;
+pub use host::{Allowance, Host, Life, Sending};
+pub use queue::{Message, Queue};
+pub use run::{Options, Progress, Run, Total, simulate, simulate_many};
+pub use seen::Seen;
+pub use sinks::{Sinks, Stored};
+
+use crate::{Terms, What};
+
+/// A second.
+pub const SECOND: Duration = Duration::from_secs(1);
+
+/// Brokers, sinks, hosts and a clock.
+#[derive(Debug)]
+pub struct World {
+    /// The route of all hosts.
+    pub route: Arc<Route>,
+    /// The world's clock. Those of the hosts may be ahead of it.
+    pub now: Time,
+    /// The topic.
+    pub broker: Broker,
+    /// The queue.
+    pub queue: Queue,
+    /// The destinations.
+    pub sinks: Sinks,
+    /// There is always one.
+    pub hosts: Vec<Host>,
+    /// Whom the next move is about.
+    pub at: usize,
+    /// All that has happened.
+    pub history: History,
+    dice: fastrand::Rng,
+    /// Done to each new machine.
+    prepare: fn(&mut Machine),
+    /// Processes started so far.
+    processes: u32,
+    /// Events so far.
+    told: u64,
+    /// A broken promise is the end of the world.
+    strict: bool,
+}
+
+/// Every wait exact, four attempts at once.
+pub fn route() -> Route {
+    Route {
+        name: "r".into(),
+        service: "shop".into(),
+        group: Some("g".into()),
+        envelope: Envelope::Raw,
+        accept: None,
+        order: Order::Key,
+        concurrency: 4,
+        bounds: Bounds { messages: 100, bytes: 100_000 },
+        delivery: Guarantee::AtLeastOnce,
+        suppress_duplicates: false,
+        breaker: Breaker { failures: 0, dead_letters: 0, ..Breaker::default() },
+        commit_interval: SECOND,
+        release_limit: 10 * SECOND,
+        lease: None,
+        policy: Policy { retry: Retry { jitter: 0.0, ..Retry::default() }, ..Policy::default() },
+        outputs: [].into(),
+        dead_letter: DeadLetterRule::To(Destination::Kafka("dead".into())),
+        errors: Some(Destination::Kafka("errors".into())),
+    }
+}
+
+/// The same for a queue.
+pub fn queue_route() -> Route {
+    Route { lease: Some(Lease::default()), group: None, ..route() }
+}
+
+/// A failure of this class.
+pub fn failure(class: Class) -> Failure {
+    Failure::new(class, Code::of_handler("SOME"), "as told")
+}
+
+/// A partition of the topic.
+pub fn partition(number: i32) -> Partition {
+    Partition { topic: "t".into(), number }
+}
+
+/// What a sink says that cannot be reached.
+pub fn unavailable() -> Option<Refusal> {
+    Some(Refusal::Unavailable("no broker answers".into()))
+}
+
+/// What a sink says that will never take it.
+pub fn rejected() -> Option<Refusal> {
+    Some(Refusal::Rejected(Code::OUTPUT_TOO_LARGE, "1 MB is the most".into()))
+}
+
+impl World {
+    /// A world with one host, moved by hand: the first broken promise panics.
+    pub fn new(route: Route, seed: u64) -> Self {
+        let mut world = Self::prepared(route, seed, 1, |_| {});
+        world.strict = true;
+        world
+    }
+
+    /// A world with so many hosts; `prepare` is done to each of their machines before anything else.
+    pub(crate) fn prepared(route: Route, seed: u64, hosts: usize, prepare: fn(&mut Machine)) -> Self {
+        let mut world = Self {
+            now: Time::from_millis(1_000_000),
+            broker: Broker::default(),
+            queue: Queue::new(route.lease.unwrap_or_default().length),
+            sinks: Sinks::default(),
+            hosts: Vec::new(),
+            at: 0,
+            history: History::new(Terms::of(&route)),
+            dice: fastrand::Rng::with_seed(seed),
+            prepare,
+            processes: 0,
+            told: 0,
+            strict: false,
+            route: Arc::new(route),
+        };
+        (0..hosts).for_each(|_| world.add_host());
+        world
+    }
+
+    /// Another host starts.
+    pub fn add_host(&mut self) {
+        let machine = self.new_machine();
+        self.processes += 1;
+        self.hosts.push(Host::new(machine, self.processes));
+        let at = std::mem::replace(&mut self.at, self.hosts.len() - 1);
+        self.started();
+        self.at = at;
+    }
+
+    /// A world with one host that has this many partitions of the topic.
+    pub fn kafka(route: Route, partitions: i32) -> Self {
+        let mut world = Self::new(route, 7);
+        (0..partitions).for_each(|number| world.assign(number));
+        world
+    }
+
+    /// A world with one host and a queue.
+    pub fn sqs() -> Self {
+        Self::new(queue_route(), 7)
+    }
+
+    /// Makes host `at` the one that the next moves are about.
+    pub fn on(&mut self, at: usize) -> &mut Self {
+        self.at = at;
+        self
+    }
+
+    /// The host that moves are about.
+    pub fn host(&self) -> &Host {
+        &self.hosts[self.at]
+    }
+
+    /// The host that moves are about.
+    pub fn host_mut(&mut self) -> &mut Host {
+        &mut self.hosts[self.at]
+    }
+
+    /// What was seen of the host that moves are about.
+    pub fn seen(&self) -> &Seen {
+        &self.host().seen
+    }
+
+    /// The machine of the host that moves are about.
+    pub fn machine(&self) -> &Machine {
+        &self.host().machine
+    }
+
+    fn is_queue(&self) -> bool {
+        self.route.lease.is_some()
+    }
+
+    fn note(&mut self, what: What) {
+        let host = self.host().process;
+        self.history.add(self.now, host, what);
+    }
+
+    fn note_of_world(&mut self, what: What) {
+        self.history.add(self.now, 0, what);
+    }
+
+    // The clock.
+
+    /// Lets time pass, stopping wherever a machine wants to be woken.
+    pub fn wait(&mut self, time: Duration) {
+        let (end, at) = (self.now.after(time), self.at);
+        while let Some((wake, host)) = self.next_wake().filter(|(wake, _)| *wake <= end) {
+            self.now = self.now.max(wake);
+            self.on(host).tell(Event::Due);
+        }
+        self.now = end;
+        self.at = at;
+    }
+
+    /// Lets time pass while the broker confirms every commit of this host at once.
+    pub fn pass(&mut self, time: Duration) {
+        let end = self.now.after(time);
+        loop {
+            self.answer_commit(true);
+            let Some((wake, _)) = self.next_wake().filter(|(wake, _)| *wake <= end) else { break };
+            self.wait(wake.since(self.now));
+        }
+        self.now = end;
+    }
+
+    /// When the first machine wants to be woken, and which.
+    fn next_wake(&self) -> Option<(Time, usize)> {
+        let up = self.hosts.iter().enumerate().filter(|(_, host)| host.life == Life::Up);
+        up.filter_map(|(at, host)| Some((host.machine.next_wake()?.before(host.ahead), at))).min()
+    }
+
+    /// With nothing in flight the machine wants to be woken a few times more at most.
+    pub fn fall_asleep(&mut self) {
+        for _ in 0..10_000 {
+            let Some(wake) = self.machine().next_wake() else { return };
+            self.now = self.now.max(wake.before(self.host().ahead));
+            self.tell(Event::Due);
+        }
+        panic!("it wants to be woken for ever");
+    }
+
+    // The group and the topic.
+
+    /// The group gives the partition to this host, whoever had it before.
+    pub fn assign(&mut self, number: i32) {
+        let (hold, metadata) = self.broker.assign(number);
+        self.host_mut().client.holds.insert(number, hold);
+        self.note(What::Assigned { partitions: vec![name(number)] });
+        self.tell(Event::Assigned(vec![Assignment { partition: partition(number), metadata }]));
+    }
+
+    /// The group wants the partition back from this host.
+    pub fn revoke(&mut self, number: i32) {
+        if let Some(hold) = self.host_mut().client.hold(number) {
+            hold.revoked = true;
+        }
+        self.tell(Event::Revoked(vec![partition(number)]));
+    }
+
+    /// The partition is gone from this host, and it knows.
+    pub fn lose(&mut self, number: i32) {
+        let at = self.at;
+        if let Some(hold) = self.hosts[at].client.holds.remove(&number)
+            && self.broker.is_owner(number, &hold)
+        {
+            self.broker.evict(number);
+        }
+        self.note(What::Lost { partitions: vec![name(number)] });
+        self.tell(Event::Lost(vec![partition(number)]));
+    }
+
+    /// Writes a record to a partition; an empty key stands for none. Returns its id.
+    pub fn write(&mut self, number: i32, key: &str, size: usize) -> String {
+        let record = self.broker.produce(number, key, size);
+        self.produced(&record)
+    }
+
+    /// Writes a record for each key to partition 0, and takes in what it may.
+    pub fn produce(&mut self, keys: &[&str]) {
+        keys.iter().for_each(|key| drop(self.write(0, key, 10)));
+        self.fetch();
+    }
+
+    fn produced(&mut self, record: &Record) -> String {
+        let id = record.id();
+        let lane = self.lane(record);
+        self.note_of_world(What::Produced { record: id.as_str().into(), lane, event_id: None });
+        id
+    }
+
+    /// What the record keeps its order with.
+    fn lane(&self, record: &Record) -> Option<Box<str>> {
+        let place = match &record.position {
+            cofferdam_core::message::Position::Offset { partition, .. } => format!("t/{partition}"),
+            cofferdam_core::message::Position::MessageId(_) => "q".to_owned(),
+        };
+        let key = record.key.as_ref().map(|key| String::from_utf8_lossy(key).into_owned());
+        match self.route.order {
+            Order::Partition => Some(place.into()),
+            Order::Key => key.map(|key| format!("{place}/{key}").into()),
+            Order::None => None,
+        }
+    }
+
+    /// Takes in all that the host's client may.
+    pub fn fetch(&mut self) {
+        let numbers: Vec<i32> = self.host().client.holds.keys().copied().collect();
+        for number in numbers {
+            let host = &mut self.hosts[self.at];
+            let wanted = !host.seen.draining && host.client.hold(number).is_some_and(|hold| !hold.revoked);
+            let records = host.client.fetch(number, &self.broker, &mut host.allowance, wanted);
+            if records.is_empty() {
+                continue;
+            }
+            if wanted {
+                let hold = &self.hosts[self.at].client.holds[&number];
+                let taken: Vec<Record> = records.iter().filter(|record| !hold.is_finished(record)).cloned().collect();
+                self.received(taken.iter());
+            }
+            self.tell(Event::Records { partition: partition(number), records });
+        }
+    }
+
+    fn received<'a>(&mut self, records: impl Iterator<Item = &'a Record>) {
+        let seen = &mut self.hosts[self.at].seen;
+        let ids = records.map(|record| {
+            seen.receive(record);
+            record.id().into()
+        });
+        let records: Vec<_> = ids.collect();
+        if !records.is_empty() {
+            self.note(What::Received { records });
+        }
+    }
+
+    /// The broker answers the commit that is with it. What was lost meanwhile is refused.
+    pub fn answer_commit(&mut self, well: bool) {
+        self.end_commit(well, well);
+    }
+
+    /// The commit that is with the broker is `taken` or not, and its answer comes back or not.
+    fn end_commit(&mut self, taken: bool, told: bool) {
+        let host = &mut self.hosts[self.at];
+        let Some((positions, well)) = host.client.answer(&mut self.broker, taken, told) else { return };
+        if well {
+            for position in &positions {
+                self.note(What::Committed { partition: name(position.partition.number), offset: position.offset });
+            }
+        }
+        self.tell(if well { Event::Committed(positions) } else { Event::CommitFailed(positions) });
+    }
+
+    // The queue.
+
+    /// Sends a message; an empty group stands for none.
+    pub fn post(&mut self, group: &str, size: usize) {
+        let record = self.queue.send(group, size);
+        self.produced(&record);
+    }
+
+    /// Sends a message to each group, and takes in what it may.
+    pub fn send(&mut self, groups: &[&str]) {
+        groups.iter().for_each(|group| self.post(group, 10));
+        self.receive();
+    }
+
+    /// Takes in what the queue gives.
+    pub fn receive(&mut self) {
+        let host = &mut self.hosts[self.at];
+        let messages = self.queue.receive(self.now, host.ahead, &mut host.allowance);
+        if messages.is_empty() {
+            return;
+        }
+        self.received(messages.iter().map(|leased| &leased.record));
+        self.tell(Event::Messages(messages));
+    }
+
+    /// The queue answers the first delete that is with it.
+    pub fn answer_delete(&mut self, well: bool) {
+        if self.host().deletes.is_empty() {
+            return;
+        }
+        let (id, receipt) = self.host_mut().deletes.remove(0);
+        let record = self.record_id(id).map(Into::into);
+        match (well && self.queue.delete(&receipt), record) {
+            (true, Some(record)) => {
+                self.note(What::Deleted { record });
+                self.tell(Event::Deleted(vec![id]));
+            }
+            (false, Some(_)) if well => self.lease_lost(id),
+            _ => self.tell(Event::DeleteFailed(vec![id])),
+        }
+    }
+
+    /// The queue answers the first extension that is with it.
+    pub fn answer_extend(&mut self) {
+        if self.host().extends.is_empty() {
+            return;
+        }
+        let ahead = self.host().ahead;
+        let (id, receipt, lease) = self.host_mut().extends.remove(0);
+        let until = self.now.after(lease);
+        if self.queue.extend(&receipt, until) {
+            self.tell(Event::Extended { deliveries: vec![id], until: until.after(ahead) });
+        } else {
+            self.lease_lost(id);
+        }
+    }
+
+    /// The host learns that this lease is gone.
+    pub fn lease_lost(&mut self, id: cofferdam_core::event::DeliveryId) {
+        let live = self.machine().delivery(id).filter(|delivery| delivery.is_live());
+        if let Some(record) = live.map(|delivery| delivery.record().id().into()) {
+            self.note(What::LeaseLost { record });
+        }
+        self.tell(Event::LeaseLost(vec![id]));
+    }
+}
+
+/// How facts call a partition of the topic.
+fn name(number: i32) -> Box<str> {
+    format!("t/{number}").into()
+}

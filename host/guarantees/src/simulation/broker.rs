@@ -1,0 +1,237 @@
+//! A broker with one topic, its group, and the client by which a host reads it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use bytes::Bytes;
+use cofferdam_core::action::Position;
+use cofferdam_core::message::{self, Header, Record};
+use cofferdam_core::progress::Progress;
+
+use super::Allowance;
+
+/// The topic and what the group has committed of it.
+#[derive(Debug, Default)]
+pub struct Broker {
+    /// By number of the partition.
+    pub logs: BTreeMap<i32, Log>,
+    assignments: u32,
+}
+
+/// One partition.
+#[derive(Debug, Default)]
+pub struct Log {
+    /// All records, in the order of their offsets.
+    pub records: Vec<Record>,
+    /// Offset of the next record written.
+    pub end: i64,
+    /// What the group has committed: the next offset to read.
+    pub committed: i64,
+    /// What came with that commit.
+    pub metadata: Box<str>,
+    /// The assignment that may commit.
+    owner: Option<u32>,
+}
+
+/// A host's own view of the partitions that it has. The group may have given one to somebody else already.
+#[derive(Debug, Default)]
+pub struct Client {
+    /// By number of the partition.
+    pub holds: BTreeMap<i32, Hold>,
+    /// The commit that was asked for and not answered, with the assignments that it is for.
+    pub(super) asked: Option<Vec<(Position, u32)>>,
+}
+
+/// A host's hold on a partition.
+#[derive(Debug)]
+pub struct Hold {
+    /// Which assignment it is.
+    assignment: u32,
+    /// Index of the next record to hand over.
+    next: usize,
+    /// Offset behind the last commit that was confirmed to the machine.
+    confirmed: i64,
+    /// The machine wants no more for now.
+    pub paused: bool,
+    /// The group wants the partition back.
+    pub revoked: bool,
+    /// What was finished above the commit point when it was assigned.
+    finished: Vec<Range<i64>>,
+}
+
+impl Hold {
+    /// Whether the record was finished before the assignment.
+    pub(super) fn is_finished(&self, record: &Record) -> bool {
+        self.finished.iter().any(|run| run.contains(&offset(record)))
+    }
+}
+
+/// The offset of a record of a topic.
+pub(super) fn offset(record: &Record) -> i64 {
+    match record.position {
+        message::Position::Offset { offset, .. } => offset,
+        message::Position::MessageId(_) => unreachable!("a record of a topic"),
+    }
+}
+
+impl Log {
+    fn index_of(&self, offset_wanted: i64) -> usize {
+        self.records.partition_point(|record| offset(record) < offset_wanted)
+    }
+
+    /// Records that the group has not committed.
+    pub fn outstanding(&self) -> &[Record] {
+        &self.records[self.index_of(self.committed)..]
+    }
+}
+
+impl Broker {
+    /// Writes a record of `size` bytes, and returns it. An empty key stands for none.
+    pub fn produce(&mut self, number: i32, key: &str, size: usize) -> Record {
+        let log = self.logs.entry(number).or_default();
+        let record = Record {
+            source: "t".into(),
+            position: message::Position::Offset { partition: number, offset: log.end },
+            key: (!key.is_empty()).then(|| Bytes::from(key.to_owned())),
+            headers: vec![Header { name: "n".into(), value: None, kind: message::Kind::Bytes }],
+            payload: Some(vec![b'x'; size].into()),
+            timestamp_ms: Some(5),
+        };
+        log.end += 1;
+        log.records.push(record.clone());
+        record
+    }
+
+    /// Leaves out offsets, as compaction and transactions do.
+    pub fn skip(&mut self, number: i32, offsets: i64) {
+        self.logs.entry(number).or_default().end += offsets;
+    }
+
+    /// The group gives the partition to somebody, whoever had it before. Returns what the new owner starts with.
+    pub(super) fn assign(&mut self, number: i32) -> (Hold, Option<Box<str>>) {
+        self.assignments += 1;
+        let log = self.logs.entry(number).or_default();
+        log.owner = Some(self.assignments);
+        let next = log.index_of(log.committed);
+        let finished = Progress::decode(&log.metadata).map(|progress| progress.finished).unwrap_or_default();
+        let (assignment, confirmed) = (self.assignments, log.committed);
+        let hold = Hold { assignment, next, confirmed, paused: false, revoked: false, finished };
+        (hold, Some(log.metadata.clone()).filter(|metadata| !metadata.is_empty()))
+    }
+
+    /// The group takes the partition back; who had it may not know.
+    pub(super) fn evict(&mut self, number: i32) {
+        self.logs.entry(number).or_default().owner = None;
+    }
+
+    /// Whether this hold is the one that counts.
+    pub(super) fn is_owner(&self, number: i32, hold: &Hold) -> bool {
+        self.logs.get(&number).is_some_and(|log| log.owner == Some(hold.assignment))
+    }
+
+    /// Whether nobody has the partition.
+    pub(super) fn is_free(&self, number: i32) -> bool {
+        self.logs.get(&number).is_none_or(|log| log.owner.is_none())
+    }
+
+    /// Takes a commit, if it comes from the owner.
+    pub(super) fn take(&mut self, position: &Position, assignment: u32) -> bool {
+        let Some(log) = self.logs.get_mut(&position.partition.number) else { return false };
+        let ours = log.owner == Some(assignment);
+        if ours {
+            log.committed = position.offset;
+            log.metadata.clone_from(&position.metadata);
+        }
+        ours
+    }
+
+    /// Whether the group has committed all there is.
+    pub fn is_finished(&self) -> bool {
+        self.logs.values().all(|log| log.outstanding().is_empty())
+    }
+}
+
+impl Client {
+    pub(super) fn hold(&mut self, number: i32) -> Option<&mut Hold> {
+        self.holds.get_mut(&number)
+    }
+
+    pub(super) fn pause(&mut self, number: i32, paused: bool) {
+        let hold = self.hold(number).expect("only what is ours is paused or resumed");
+        assert_ne!(hold.paused, paused, "told once");
+        hold.paused = paused;
+    }
+
+    /// Hands over what may be handed over of a partition. What the client had fetched before the partition was
+    /// revoked still comes, and is not `wanted`. One that was evicted without knowing gets nothing new.
+    pub(super) fn fetch(
+        &mut self,
+        number: i32,
+        broker: &Broker,
+        allowance: &mut Allowance,
+        wanted: bool,
+    ) -> Vec<Record> {
+        let mut records = Vec::new();
+        let Some(hold) = self.holds.get_mut(&number).filter(|hold| !hold.paused) else { return records };
+        if !broker.is_owner(number, hold) {
+            return records;
+        }
+        let log = &broker.logs[&number];
+        while let Some(record) = log.records.get(hold.next + records.len()).filter(|_| allowance.is_left()) {
+            allowance.take(record);
+            records.push(record.clone());
+        }
+        if wanted {
+            hold.next += records.len();
+        }
+        records
+    }
+
+    pub(super) fn ask(&mut self, positions: Vec<Position>) {
+        assert!(self.asked.is_none(), "one commit at a time");
+        let of = |position: Position| {
+            let hold = self.holds.get(&position.partition.number).expect("a commit for what is ours");
+            (position, hold.assignment)
+        };
+        self.asked = Some(positions.into_iter().map(of).collect());
+    }
+
+    /// The commit that is with the broker comes to its end: `taken` if the broker could be reached, `told` if its answer
+    /// comes back. A partition that is not ours any more is refused, and the answer is about all together: the broker
+    /// may have taken what it does not confirm.
+    pub(super) fn answer(&mut self, broker: &mut Broker, taken: bool, told: bool) -> Option<(Vec<Position>, bool)> {
+        let asked = self.asked.take()?;
+        let mut well = told;
+        for (position, assignment) in &asked {
+            well &= taken && broker.take(position, *assignment);
+        }
+        let positions: Vec<Position> = asked.into_iter().map(|(position, _)| position).collect();
+        for position in positions.iter().filter(|_| well) {
+            self.hold(position.partition.number).expect("ours").confirmed = position.offset;
+        }
+        Some((positions, well))
+    }
+
+    /// Lets a partition go that the group wants back. Returns whether the broker has taken the commit.
+    pub(super) fn give_up(
+        &mut self,
+        number: i32,
+        commit: Option<&Position>,
+        broker: &mut Broker,
+        reachable: bool,
+    ) -> bool {
+        let hold = self.holds.remove(&number).expect("given up once");
+        assert!(hold.revoked, "given up because the group wants it back");
+        let taken = commit.is_some_and(|position| reachable && broker.take(position, hold.assignment));
+        if broker.is_owner(number, &hold) {
+            broker.evict(number);
+        }
+        taken
+    }
+
+    /// Records handed over that no confirmed commit covers.
+    pub(super) fn uncovered(&self, broker: &Broker) -> usize {
+        let of = |(number, hold): (&i32, &Hold)| hold.next.saturating_sub(broker.logs[number].index_of(hold.confirmed));
+        self.holds.iter().map(of).sum()
+    }
+}

@@ -1,0 +1,32 @@
+//! What a history is judged by.
+
+use cofferdam_core::route::Route;
+use cofferdam_core::verdict::Unrouted;
+
+/// What the route of a history says that the judge has to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// Attempts in all, the first included.
+    pub max_attempts: u32,
+    /// A failure leads to an error event beside the dead letter.
+    pub error_events: bool,
+    /// What the route does not take is acknowledged.
+    pub ignores_unrouted: bool,
+    /// Most records in flight in one host.
+    pub in_flight: u32,
+    /// The history was given the time to end: nothing may be outstanding.
+    pub comes_to_an_end: bool,
+}
+
+impl Terms {
+    /// The terms of a route, for a history that comes to its end.
+    pub fn of(route: &Route) -> Self {
+        Self {
+            max_attempts: route.policy.retry.max_attempts,
+            error_events: route.errors.is_some(),
+            ignores_unrouted: route.policy.unrouted == Unrouted::Ignore,
+            in_flight: route.bounds.messages,
+            comes_to_an_end: true,
+        }
+    }
+}

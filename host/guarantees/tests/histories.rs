@@ -1,0 +1,73 @@
+//! Seeded histories of one to three hosts on a topic or a queue: whatever happens, the promises hold.
+//!
+//! `SEED=7 cargo test -p cofferdam-guarantees --test histories replay -- --nocapture` shows one history.
+//! `COFFERDAM_SIMULATE_SECONDS` says for how long fresh seeds are tried.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use cofferdam_guarantees::simulation::{Options, Total, simulate, simulate_many};
+
+fn expect_kept(total: &Total) {
+    if let Some(run) = &total.first_broken {
+        panic!("{run}\n{} of {} histories break a promise\n{}", total.broken, total.histories, total.report);
+    }
+}
+
+#[test]
+fn every_promise_is_kept_in_the_histories_of_fixed_seeds() {
+    let total = simulate_many(0, &Options::default(), |so_far| so_far.histories == 2_000);
+    expect_kept(&total);
+}
+
+#[test]
+fn every_promise_is_kept_in_fresh_histories() {
+    let seconds = std::env::var("COFFERDAM_SIMULATE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(10);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    let first = u64::try_from(since.as_nanos()).expect("before 2554");
+    let (start, time) = (Instant::now(), Duration::from_secs(seconds));
+    let total = simulate_many(first, &Options::default(), |_| start.elapsed() > time);
+    println!("{} histories in {:?} from seed {first} on\n{}", total.histories, start.elapsed(), total.report);
+    expect_kept(&total);
+}
+
+#[test]
+fn the_same_seed_is_the_same_history() {
+    for seed in 0..20 {
+        let [one, other] = [(); 2].map(|()| simulate(seed, &Options::default()));
+        assert_eq!(one.facts, other.facts, "seed {seed}");
+    }
+}
+
+#[test]
+fn replay() {
+    if let Ok(seed) = std::env::var("SEED") {
+        let run = simulate(seed.parse().expect("a number"), &Options::default());
+        println!("{run}");
+        assert!(run.is_kept());
+    }
+}
+
+#[test]
+fn hunt() {
+    let n: u64 = std::env::var("HUNT").map(|text| text.parse().unwrap()).unwrap_or(0);
+    let mut seen = std::collections::BTreeMap::<String, Vec<String>>::new();
+    for seed in 0..n {
+        let run = simulate(seed, &Options::default());
+        let first = run
+            .report
+            .broken()
+            .flat_map(|kept| kept.shown.first())
+            .map(|v| (format!("{:?}", v.promise), format!("{v}")));
+        for (promise, text) in first.chain(run.broke_off.iter().map(|why| ("off".to_owned(), why.clone()))) {
+            seen.entry(promise).or_default().push(format!("{seed} {} facts: {text}", run.facts.len()));
+        }
+    }
+    for (promise, list) in seen {
+        println!("{promise} {}", list.len());
+        let mut list = list;
+        list.sort_by_key(|text| text.split(' ').nth(1).unwrap().parse::<usize>().unwrap());
+        for text in list.iter().take(4) {
+            println!("    {text}");
+        }
+    }
+}

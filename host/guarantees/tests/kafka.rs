@@ -1,0 +1,207 @@
+//! Partitions: how they come and go, and how far they are committed.
+
+use cofferdam_core::action::Fate;
+use cofferdam_core::outcome::Class;
+use cofferdam_core::route::{Bounds, Route};
+use cofferdam_guarantees::simulation::{SECOND, World, failure, route, unavailable};
+
+fn fates(world: &World) -> Vec<(&str, Fate)> {
+    world.seen().fates.iter().map(|(id, fate)| (&**id, *fate)).collect()
+}
+
+#[test]
+fn an_offset_is_committed_only_when_every_earlier_one_is_settled() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a", "b", "c"]);
+    world.done("t/0/2", 0);
+    world.done("t/0/1", 0);
+    world.pass(5 * SECOND);
+    assert!(world.seen().commits.iter().all(|commit| commit.offset == 0));
+    world.done("t/0/0", 0);
+    world.wait(SECOND);
+    assert_eq!(world.seen().commits.last().map(|commit| commit.offset), Some(3));
+}
+
+#[test]
+fn commits_go_by_interval_and_one_at_a_time() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a", "b", "c"]);
+    world.done("t/0/0", 0);
+    world.wait(SECOND);
+    world.done("t/0/1", 0);
+    world.wait(5 * SECOND);
+    assert_eq!(world.seen().commits.len(), 1, "the first is not answered");
+    world.answer_commit(true);
+    world.done("t/0/2", 0);
+    world.wait(SECOND);
+    assert_eq!(world.seen().commits.len(), 2);
+    assert_eq!(world.seen().commits[1].offset, 3);
+    world.answer_commit(true);
+    world.wait(5 * SECOND);
+    assert_eq!(world.seen().commits.len(), 2, "no news");
+}
+
+#[test]
+fn a_commit_that_failed_is_repeated() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a"]);
+    world.done("t/0/0", 0);
+    for times in 1..4 {
+        world.wait(SECOND);
+        assert_eq!(world.seen().commits.len(), times);
+        world.answer_commit(false);
+    }
+    world.wait(SECOND);
+    world.answer_commit(true);
+    world.wait(5 * SECOND);
+    assert_eq!(world.seen().commits.len(), 4);
+    assert!(world.broker.is_finished());
+}
+
+#[test]
+fn settled_records_count_against_the_bound_until_a_commit_covers_them() {
+    let bounds = Bounds { messages: 8, bytes: 100_000 };
+    let mut world = World::kafka(Route { bounds, concurrency: 100, ..route() }, 1);
+    world.produce(&[""; 20]);
+    assert_eq!(world.in_hand().len(), 8);
+    world.done("t/0/0", 0);
+    assert_eq!(world.seen().commits.len(), 0);
+    world.done("t/0/1", 0);
+    assert_eq!(world.seen().commits.len(), 1, "much is settled: the commit does not wait for its interval");
+    world.fetch();
+    assert_eq!(world.in_hand().len(), 6);
+    world.answer_commit(true);
+    world.fetch();
+    assert_eq!(world.in_hand().len(), 8);
+}
+
+#[test]
+fn a_partition_that_stands_still_leaves_room_for_the_others() {
+    let bounds = Bounds { messages: 8, bytes: 100_000 };
+    let mut world = World::kafka(Route { bounds, ..route() }, 2);
+    world.produce(&["a", "b", "c", "d"]);
+    world.produce(&["e"]);
+    assert_eq!(world.in_hand().len(), 4, "the partition has its share and is paused");
+    world.write(1, "x", 1);
+    world.done("t/0/1", 0);
+    world.fetch();
+    assert!(world.in_hand().contains(&"t/1/0".to_owned()));
+    world.done("t/0/0", 0);
+    world.fetch();
+    assert!(world.in_hand().contains(&"t/0/4".to_owned()), "with room again it goes on");
+}
+
+#[test]
+fn a_record_that_the_client_repeats_is_not_handled_twice() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a"]);
+    let again = world.broker.logs[&0].records.clone();
+    world.host_mut().allowance.messages -= 1;
+    world.host_mut().allowance.bytes -= i64::try_from(again[0].size()).unwrap();
+    world.tell(cofferdam_core::event::Event::Records {
+        partition: cofferdam_guarantees::simulation::partition(0),
+        records: again,
+    });
+    assert_eq!(world.in_hand(), ["t/0/0"]);
+    assert_eq!(world.machine().account().received, 1);
+}
+
+#[test]
+fn a_revoked_partition_drops_what_has_not_started_lets_the_rest_finish_and_is_given_up_after_its_commit() {
+    let mut world = World::kafka(route(), 2);
+    world.produce(&["a", "a", "b"]);
+    world.revoke(0);
+    assert_eq!(fates(&world), [("t/0/1", Fate::Revoked)]);
+    assert!(world.seen().given_up.is_empty());
+    world.done("t/0/0", 1);
+    world.produce(&["c"]);
+    assert_eq!(world.in_hand(), ["t/0/2"], "nothing starts, what the client had fetched neither");
+    world.fail("t/0/2", failure(Class::Retryable));
+    assert!(world.seen().given_up.is_empty(), "an output is on its way");
+    world.store_all();
+    assert_eq!(world.seen().given_up, [(0, Some(1))]);
+    assert_eq!(fates(&world)[1..], [("t/0/2", Fate::Revoked), ("t/0/0", Fate::Done)]);
+    world.wait(60 * SECOND);
+    assert_eq!(world.seen().given_up.len(), 1);
+}
+
+#[test]
+fn a_revoked_partition_waits_for_what_runs_up_to_a_limit() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a", "b"]);
+    world.done("t/0/0", 0);
+    world.revoke(0);
+    world.wait(9 * SECOND);
+    assert!(world.seen().given_up.is_empty());
+    world.wait(SECOND);
+    assert_eq!(world.seen().given_up, [(0, Some(1))]);
+    world.done("t/0/1", 3);
+    assert!(world.host().sending.is_empty(), "an attempt that was given up leads to nothing");
+    assert_eq!(fates(&world), [("t/0/0", Fate::Done), ("t/0/1", Fate::Revoked)]);
+}
+
+#[test]
+fn a_partition_with_nothing_in_flight_is_given_up_at_once() {
+    let mut world = World::kafka(route(), 1);
+    world.revoke(0);
+    assert_eq!(world.seen().given_up, [(0, None)]);
+}
+
+#[test]
+fn of_a_lost_partition_nothing_is_committed() {
+    let mut world = World::kafka(route(), 2);
+    world.produce(&["a", "b", "b"]);
+    world.done("t/0/0", 0);
+    world.done("t/0/1", 1);
+    world.lose(0);
+    world.store_all();
+    world.wait(60 * SECOND);
+    assert!(world.seen().commits.is_empty() && world.seen().given_up.is_empty());
+    assert_eq!(fates(&world), [("t/0/0", Fate::Done), ("t/0/1", Fate::Revoked), ("t/0/2", Fate::Revoked)]);
+    world.assign(0);
+    world.fetch();
+    assert_eq!(world.in_hand(), ["t/0/2", "t/0/0"], "the other key waits for the attempt that was lost");
+    world.done("t/0/2", 0);
+    assert_eq!(world.in_hand(), ["t/0/0", "t/0/1"], "it is all handled again");
+}
+
+#[test]
+fn a_key_is_not_in_two_hands_when_its_partition_comes_back_before_the_attempt_has_ended() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a", "b"]);
+    world.lose(0);
+    world.assign(0);
+    world.done("t/0/1", 0);
+    world.fetch();
+    assert_eq!(world.in_hand(), ["t/0/0", "t/0/1"], "the old attempt on the one key, a new one on the other");
+    world.done("t/0/0", 0);
+    assert_eq!(world.in_hand().len(), 2);
+    assert_eq!(fates(&world).len(), 2, "the old attempts settle nothing");
+}
+
+#[test]
+fn a_partition_that_is_assigned_again_before_it_was_given_up_starts_anew() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a", "b"]);
+    world.done("t/0/0", 1);
+    world.revoke(0);
+    world.assign(0);
+    assert_eq!(fates(&world).len(), 2);
+    world.store_all();
+    world.done("t/0/1", 0);
+    world.fetch();
+    assert_eq!(world.in_hand(), ["t/0/0", "t/0/1"]);
+    world.wait(60 * SECOND);
+    assert!(world.seen().given_up.is_empty() && world.seen().commits.is_empty());
+}
+
+#[test]
+fn what_was_held_for_a_lost_partition_holds_nobody_up() {
+    let mut world = World::kafka(route(), 2);
+    world.produce(&["a"]);
+    world.done("t/0/0", 1);
+    world.answer(0, unavailable());
+    assert!(world.seen().holding);
+    world.lose(0);
+    assert!(!world.seen().holding);
+}

@@ -1,0 +1,243 @@
+//! Queues: leases, groups, and what goes back when.
+
+use std::time::Duration;
+
+use cofferdam_core::action::Fate;
+use cofferdam_core::event::Event;
+use cofferdam_core::message::text_header;
+use cofferdam_core::outcome::{Class, Code, Failure};
+use cofferdam_core::route::{Lease, Route};
+use cofferdam_guarantees::simulation::{SECOND, World, failure, queue_route, unavailable};
+
+fn fates(world: &World) -> Vec<(&str, Fate)> {
+    world.seen().fates.iter().map(|(id, fate)| (&**id, *fate)).collect()
+}
+
+/// Which messages were released together, and after how long they can be received again.
+fn released(world: &World) -> Vec<(Vec<&str>, Duration)> {
+    let released = world.queue.released.iter();
+    released.map(|(ids, at)| (ids.iter().map(|id| &**id).collect(), at.since(world.now))).collect()
+}
+
+#[test]
+fn a_message_is_deleted_once_its_outputs_are_durable() {
+    let mut world = World::sqs();
+    world.send(&["a"]);
+    world.done("m-0", 1);
+    assert!(world.host().deletes.is_empty());
+    world.store_all();
+    assert!(fates(&world).is_empty(), "it is not gone yet");
+    world.answer_delete(true);
+    assert_eq!(fates(&world), [("m-0", Fate::Done)]);
+    assert!(world.queue.messages.is_empty());
+}
+
+#[test]
+fn a_group_waits_until_the_message_before_is_stored_and_other_groups_do_not() {
+    let mut world = World::sqs();
+    world.send(&["a", "a", "b"]);
+    assert_eq!(world.in_hand(), ["m-0", "m-2"]);
+    world.done("m-0", 1);
+    assert_eq!(world.in_hand(), ["m-2"]);
+    world.store_all();
+    assert_eq!(world.in_hand(), ["m-2", "m-1"]);
+}
+
+#[test]
+fn a_failed_message_goes_back_with_all_that_wait_behind_it() {
+    let mut world = World::sqs();
+    world.send(&["a", "b", "a", "a"]);
+    world.fail("m-0", failure(Class::Retryable));
+    assert_eq!(released(&world), [(vec!["m-0", "m-2", "m-3"], SECOND)]);
+    assert_eq!(fates(&world), [("m-0", Fate::Released), ("m-2", Fate::Released), ("m-3", Fate::Released)]);
+    assert_eq!(world.in_hand(), ["m-1"]);
+    world.receive();
+    assert_eq!(world.in_hand(), ["m-1"]);
+    world.wait(SECOND);
+    world.receive();
+    assert_eq!(world.in_hand(), ["m-1", "m-0"]);
+    world.done("m-0", 0);
+    assert_eq!(world.in_hand(), ["m-1", "m-2"]);
+}
+
+#[test]
+fn attempts_are_counted_through_releases_and_the_queue_is_believed_for_strangers_only() {
+    let mut world = World::sqs();
+    world.send(&["a", "a"]);
+    for attempt in 1..=2 {
+        assert_eq!(world.attempt("m-0"), attempt);
+        world.fail("m-0", failure(Class::Retryable));
+        world.wait(10 * SECOND);
+        world.receive();
+    }
+    world.done("m-0", 0);
+    assert_eq!(world.attempt("m-1"), 1, "received three times, never tried");
+    world.crash();
+    world.wait(60 * SECOND);
+    world.receive();
+    assert_eq!(world.attempt("m-0"), 4, "deleted in vain: the queue has counted");
+    world.done("m-0", 0);
+    assert_eq!(world.attempt("m-1"), 4);
+}
+
+#[test]
+fn attempts_that_other_hosts_made_in_between_are_counted() {
+    let mut world = World::sqs();
+    world.add_host();
+    world.send(&["a"]);
+    for (host, attempt) in [(0, 1), (1, 2), (0, 3), (0, 4), (1, 5)] {
+        world.on(host).receive();
+        assert_eq!(world.attempt("m-0"), attempt);
+        world.fail("m-0", failure(Class::Retryable));
+        world.wait(20 * SECOND);
+    }
+    world.store_all();
+    world.answer_delete(true);
+    assert_eq!(fates(&world).last(), Some(&("m-0", Fate::DeadLettered)));
+}
+
+#[test]
+fn a_stranger_received_often_has_one_attempt_left() {
+    let mut world = World::sqs();
+    world.send(&["a"]);
+    for _ in 0..9 {
+        world.crash();
+        world.wait(60 * SECOND);
+        world.receive();
+    }
+    assert_eq!(world.attempt("m-0"), 5);
+}
+
+#[test]
+fn the_history_of_failures_survives_a_release() {
+    let mut world = World::sqs();
+    world.send(&["a"]);
+    for _ in 0..5 {
+        world.fail("m-0", failure(Class::Retryable));
+        world.wait(20 * SECOND);
+        world.receive();
+    }
+    world.store_all();
+    let attempts = text_header(&world.sinks.stored[0].publication.headers, "cofferdam-dlq-attempts").unwrap();
+    assert_eq!(attempts.matches("retryable").count(), 5);
+}
+
+#[test]
+fn a_long_deferral_stays_within_what_a_queue_allows() {
+    let mut route = queue_route();
+    route.policy.retry.max_age = 100_000 * SECOND;
+    let mut world = World::new(route, 7);
+    world.send(&["a"]);
+    let asked = Some(90_000 * SECOND);
+    world.fail("m-0", Failure { retry_after: asked, ..failure(Class::Deferred) });
+    assert_eq!(released(&world)[0].1, 43_200 * SECOND);
+}
+
+#[test]
+fn a_lease_is_extended_while_its_message_runs_and_while_it_waits() {
+    let mut world = World::sqs();
+    world.send(&["a", "a"]);
+    for _ in 0..20 {
+        world.wait(30 * SECOND);
+        assert_eq!(world.host().extends.len(), 2);
+        world.answer_extend();
+        world.answer_extend();
+    }
+    assert!(fates(&world).is_empty());
+    world.receive();
+    assert_eq!(world.machine().account().received, 2);
+}
+
+#[test]
+fn a_lease_is_extended_while_a_publication_is_on_hold() {
+    let mut world = World::sqs();
+    world.send(&["a"]);
+    world.done("m-0", 1);
+    for _ in 0..10 {
+        world.answer(0, unavailable());
+        world.wait(29 * SECOND);
+        world.answer_extend();
+    }
+    world.store_all();
+    world.answer_delete(true);
+    assert_eq!(fates(&world), [("m-0", Fate::Done)]);
+}
+
+#[test]
+fn an_attempt_that_takes_too_long_loses_its_lease() {
+    let lease = Lease { attempt_limit: 100 * SECOND, ..Lease::default() };
+    let mut world = World::new(Route { lease: Some(lease), ..queue_route() }, 7);
+    world.send(&["a"]);
+    for _ in 0..200 {
+        world.wait(SECOND);
+        world.answer_extend();
+    }
+    assert_eq!(fates(&world), [("m-0", Fate::Revoked)]);
+}
+
+#[test]
+fn without_its_lease_a_message_is_not_acknowledged_and_what_waits_behind_it_goes_back() {
+    let mut world = World::sqs();
+    world.send(&["a", "a", "b"]);
+    world.wait(60 * SECOND);
+    assert_eq!(fates(&world)[0], ("m-0", Fate::Revoked), "nobody has extended it");
+    assert!(fates(&world).contains(&("m-1", Fate::Released)) && released(&world)[0].0 == ["m-1"]);
+    world.done("m-0", 2);
+    assert!(world.host().sending.is_empty() && world.host().deletes.is_empty());
+}
+
+#[test]
+fn a_group_is_not_in_two_hands_when_its_message_comes_back_before_the_attempt_has_ended() {
+    let mut world = World::sqs();
+    world.send(&["a"]);
+    world.wait(60 * SECOND);
+    world.receive();
+    assert_eq!(world.in_hand().len(), 1, "the attempt without a lease");
+    assert_eq!(world.machine().account().received, 2);
+    world.done("m-0", 0);
+    assert_eq!(world.attempt("m-0"), 2);
+    assert!(world.host().deletes.is_empty());
+    world.done("m-0", 0);
+    assert_eq!(world.host().deletes.len(), 1);
+}
+
+#[test]
+fn a_delete_that_failed_is_repeated_while_the_lease_lasts() {
+    let mut world = World::sqs();
+    world.send(&["a"]);
+    world.done("m-0", 0);
+    for _ in 0..3 {
+        world.answer_delete(false);
+        assert!(world.host().deletes.is_empty());
+        world.wait(SECOND);
+        assert_eq!(world.host().deletes.len(), 1);
+    }
+    world.answer_delete(false);
+    world.wait(60 * SECOND);
+    assert_eq!(fates(&world), [("m-0", Fate::Revoked)]);
+    world.host_mut().deletes.clear();
+    world.wait(60 * SECOND);
+    assert!(world.host().deletes.is_empty());
+}
+
+#[test]
+fn a_delete_after_the_lease_was_lost_does_not_count() {
+    let mut world = World::sqs();
+    world.send(&["a"]);
+    world.done("m-0", 0);
+    let (id, _) = world.host().deletes[0].clone();
+    world.tell(Event::LeaseLost(vec![id]));
+    world.answer_delete(true);
+    assert_eq!(fates(&world), [("m-0", Fate::Revoked)]);
+}
+
+#[test]
+fn a_message_held_for_the_hosts_sake_stays_here_with_its_group_behind_it() {
+    let mut world = World::sqs();
+    world.send(&["a", "a"]);
+    world.fail("m-0", Failure::host(Code::PLUGIN_UNAVAILABLE, "gone"));
+    assert!(world.seen().holding && released(&world).is_empty());
+    world.wait(SECOND);
+    world.done("m-0", 0);
+    assert_eq!(world.in_hand(), ["m-1"]);
+}

@@ -1,0 +1,64 @@
+//! The store of event ids, as one route uses it: looked up before a handler is called, recorded when its effects are
+//! durable.
+
+use std::sync::Arc;
+
+use cofferdam_core::event::{DeliveryId, Event};
+use cofferdam_core::outcome::{Code, Failure};
+use tokio::sync::mpsc::Sender;
+use tokio_util::task::TaskTracker;
+
+use crate::dedupe::Store;
+
+/// Ids recorded by one call, at most.
+const BATCH: usize = 512;
+
+/// The store, in the scope of one route.
+#[derive(Clone)]
+pub(super) struct Duplicates {
+    store: Store,
+    scope: Arc<str>,
+    tasks: TaskTracker,
+}
+
+impl Duplicates {
+    pub(super) fn new(store: Store, scope: Arc<str>) -> Self {
+        Self { store, scope, tasks: TaskTracker::new() }
+    }
+
+    /// Which of these events were handled before.
+    pub(super) async fn seen(&self, ids: &[Box<str>]) -> Result<Vec<bool>, Failure> {
+        let seen = self.store.seen(&self.scope, ids).await;
+        seen.map_err(|error| Failure::host(Code::STORE_UNAVAILABLE, error.to_string()))
+    }
+
+    /// Records these events, away from here. `answers` must have room for an event for each batch; returns how many
+    /// there are.
+    pub(super) fn record(&self, events: Vec<(DeliveryId, Box<str>)>, answers: &Sender<Event>) -> usize {
+        let batches = events.len().div_ceil(BATCH);
+        let mut events = events.into_iter().peekable();
+        while events.peek().is_some() {
+            let (deliveries, ids): (Vec<_>, Vec<_>) = events.by_ref().take(BATCH).unzip();
+            let (store, scope, answers) = (self.store.clone(), Arc::clone(&self.scope), answers.clone());
+            self.tasks.spawn(async move {
+                let answer = match store.record(&scope, &ids).await {
+                    Ok(()) => Event::Recorded(deliveries),
+                    Err(error) => {
+                        tracing::debug!(%error, "events could not be recorded, and are not acknowledged");
+                        Event::NotRecorded(deliveries)
+                    }
+                };
+                if answers.try_send(answer).is_err() {
+                    tracing::error!("the flow has no room for what became of its events");
+                }
+            });
+        }
+        batches
+    }
+
+    /// Waits for what is on its way to the store.
+    pub(super) async fn close(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}

@@ -1,0 +1,52 @@
+//! Hands transactions over, with the membership that their offsets go under.
+
+use cofferdam_core::action::Position;
+use cofferdam_core::event::{Aborted, DeliveryId, Event, Partition};
+use cofferdam_core::message;
+
+use super::Flow;
+use crate::sink::kafka::transaction::{Member, Work};
+
+impl Flow {
+    /// Carries out a transaction, away from here; its answer comes with those of the sinks.
+    pub(super) fn transact(&mut self, deliveries: &[DeliveryId], positions: Vec<Position>) {
+        self.outstanding += 1;
+        let refuse = |positions, reason: &str| Event::NotTransacted(positions, Aborted::Unavailable(reason.into()));
+        let refused = match (&self.transactions, self.source.member()) {
+            (Some(transactions), Some(member)) => {
+                transactions.transact(self.work(deliveries, positions, Member(member))).err()
+            }
+            (Some(_), None) => Some(refuse(positions, "the consumer group is being rebalanced")),
+            (None, _) => Some(refuse(positions, "the route has no transactions")),
+        };
+        // There is room for what is outstanding.
+        if let Some(event) = refused
+            && self.tickets.try_send(event).is_err()
+        {
+            tracing::error!("the flow has no room for what became of its transaction");
+        }
+    }
+
+    fn work(&self, deliveries: &[DeliveryId], positions: Vec<Position>, member: Member) -> Work {
+        let deliveries = deliveries.iter().filter_map(|id| self.machine.delivery(*id).map(|delivery| (*id, delivery)));
+        let mut work = Work { deliveries: Vec::new(), positions, moves: Default::default(), member };
+        for (id, delivery) in deliveries {
+            let record = delivery.record();
+            if let message::Position::Offset { partition, .. } = record.position {
+                work.moves.insert(Partition { topic: record.source.clone(), number: partition });
+            }
+            let publications = (0..).map_while(|index| delivery.publication(index).cloned()).collect();
+            work.deliveries.push((id, publications));
+        }
+        work
+    }
+
+    /// What the transaction wrote is durable.
+    pub(super) fn watch_transaction(&self) {
+        let now = self.clock.now();
+        for delivery in self.machine.in_transaction().filter_map(|id| self.machine.delivery(id)) {
+            let count = u32::try_from(delivery.publications()).unwrap_or(u32::MAX);
+            (0..count).for_each(|index| self.telemetry.produced(delivery, index, now));
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What becomes of every message, taken down as facts for whoever judges whether the promises held.
+//!
+//! A line stands in the file before anything is done because of it, so that a host which dies at any moment has
+//! acknowledged nothing, published nothing and started no attempt that its journal does not know of. The last line of
+//! one that died may be cut off.
+
+mod facts;
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cofferdam_core::action::{Action, Ask};
+use cofferdam_core::event::Event;
+use cofferdam_core::machine::Machine;
+use cofferdam_core::time::Time;
+use cofferdam_guarantees::{Fact, What};
+
+/// A journal that all routes of a process share, or none: then nothing is written and it costs nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Journal(Option<Arc<Mutex<Writer>>>);
+
+impl Journal {
+    /// Starts a journal in a new file.
+    ///
+    /// # Errors
+    /// When the file is there already, or cannot be made.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        let writer = Writer { file, lines: Vec::new(), host: std::process::id(), last: Time::default() };
+        Ok(Self(Some(Arc::new(Mutex::new(writer)))))
+    }
+
+    /// The process has begun.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn started(&self) -> io::Result<()> {
+        self.write(|writer| writer.take_down(What::Started));
+        self.flush()
+    }
+
+    /// The process ends by itself, with everything settled or handed back.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn stopped(&self) -> io::Result<()> {
+        self.write(|writer| writer.take_down(What::Stopped));
+        self.flush()
+    }
+
+    /// Takes down what a route heard; to be called before its machine hears it.
+    pub fn heard(&self, event: &Event, machine: &Machine) {
+        self.write(|writer| facts::heard(event, machine, |what| writer.take_down(what)));
+    }
+
+    /// Takes down what a route is about to do. True where that must stand in the file before it is done: the action
+    /// acknowledges. All others are carried out after the next [`Journal::flush`] at the earliest.
+    pub fn takes(&self, action: &Action, machine: &Machine) -> bool {
+        self.write(|writer| facts::taken(action, machine, |what| writer.take_down(what)));
+        self.0.is_some() && matches!(action, Action::Ask(Ask::Commit(_) | Ask::GiveUp { .. } | Ask::Delete { .. }))
+    }
+
+    /// Hands everything taken down so far to the operating system, so that it outlives the process.
+    ///
+    /// # Errors
+    /// When it cannot be written; the same lines are tried again the next time.
+    pub fn flush(&self) -> io::Result<()> {
+        match &self.0 {
+            Some(writer) => writer.lock().unwrap_or_else(PoisonError::into_inner).flush(),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&self, write: impl FnOnce(&mut Writer)) {
+        if let Some(writer) = &self.0 {
+            write(&mut writer.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Writer {
+    file: File,
+    /// Lines that the file does not have.
+    lines: Vec<u8>,
+    host: u32,
+    last: Time,
+}
+
+impl Writer {
+    fn take_down(&mut self, what: What) {
+        // Not the clock of the host, which each process sets for itself: journals of several are put in one order.
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.last = self.last.max(Time::default().after(wall));
+        let fact = Fact { at: self.last, host: self.host, what };
+        serde_json::to_writer(&mut self.lines, &fact).expect("a fact is JSON, and memory takes it");
+        self.lines.push(b'\n');
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if !self.lines.is_empty() {
+            self.file.write_all(&self.lines)?;
+            self.lines.clear();
+        }
+        Ok(())
+    }
+}

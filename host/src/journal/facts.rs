@@ -1,0 +1,136 @@
+//! Events and actions of a route, as facts.
+
+use cofferdam_core::action::{Action, Ask, Position};
+use cofferdam_core::event::{DeliveryId, Ended, Event, Partition};
+use cofferdam_core::machine::{Delivery, Machine};
+use cofferdam_core::outcome::Outcome;
+use cofferdam_core::progress::Progress;
+use cofferdam_guarantees::{Effect, RecordId, What};
+
+/// What an event says, before the machine has heard it.
+pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(What)) {
+    match event {
+        Event::Assigned(assigned) => {
+            let partitions = assigned.iter().map(|assignment| name(&assignment.partition)).collect();
+            take_down(What::Assigned { partitions });
+        }
+        Event::Lost(partitions) => take_down(What::Lost { partitions: partitions.iter().map(name).collect() }),
+        Event::Records { records, .. } => {
+            take_down(What::Received { records: records.iter().map(|record| record.id().into()).collect() });
+        }
+        Event::Messages(messages) => {
+            let records = messages.iter().map(|message| message.record.id().into()).collect();
+            take_down(What::Received { records });
+        }
+        Event::Ended(id, ended) => take_down_ended(*id, ended, machine, take_down),
+        Event::Durable { delivery, index } => {
+            let Some(delivery) = machine.delivery(*delivery) else { return };
+            take_down(durable(delivery, *index));
+        }
+        // Effects and offsets came about in one moment.
+        Event::Transacted(positions) => {
+            for delivery in machine.in_transaction().filter_map(|id| machine.delivery(id)) {
+                let count = u32::try_from(delivery.publications()).unwrap_or(u32::MAX);
+                (0..count).map(|index| durable(delivery, index)).for_each(&mut take_down);
+            }
+            positions.iter().map(commits).for_each(&mut take_down);
+            positions.iter().map(committed).for_each(take_down);
+        }
+        Event::Committed(positions) => {
+            positions.iter().map(committed).for_each(take_down);
+        }
+        Event::Deleted(ids) => {
+            ids.iter().filter_map(|id| record(*id, machine)).for_each(|record| take_down(What::Deleted { record }));
+        }
+        Event::LeaseLost(ids) => {
+            ids.iter().filter_map(|id| record(*id, machine)).for_each(|record| take_down(What::LeaseLost { record }));
+        }
+        Event::Revoked(_)
+        | Event::CommitFailed(_)
+        | Event::DeleteFailed(_)
+        | Event::Extended { .. }
+        | Event::NotDurable { .. }
+        | Event::NotTransacted(..)
+        | Event::Known(_)
+        | Event::Recorded(_)
+        | Event::NotRecorded(_)
+        | Event::Due
+        | Event::Drain(_) => {}
+    }
+}
+
+fn take_down_ended(id: DeliveryId, ended: &Ended, machine: &Machine, mut take_down: impl FnMut(What)) {
+    let Some(delivery) = machine.delivery(id) else { return };
+    let outputs = match &ended.outcome {
+        Outcome::Done(publications) => u32::try_from(publications.len()).unwrap_or(u32::MAX),
+        Outcome::Failed(_) => 0,
+    };
+    take_down(What::Handled {
+        record: delivery.record().id().into(),
+        attempt: delivery.attempt(),
+        outcome: ended.outcome.class(),
+        outputs,
+    });
+}
+
+/// What an action says, before it is carried out.
+pub(super) fn taken(action: &Action, machine: &Machine, mut take_down: impl FnMut(What)) {
+    match action {
+        Action::Handle(id) => {
+            let Some(delivery) = machine.delivery(*id) else { return };
+            take_down(What::Handling { record: delivery.record().id().into(), attempt: delivery.attempt() });
+        }
+        Action::Settled { delivery, fate } => {
+            let Some(record) = record(*delivery, machine) else { return };
+            take_down(What::Settled { record, fate: *fate });
+        }
+        Action::Ask(Ask::Commit(positions)) => positions.iter().map(commits).for_each(take_down),
+        Action::Ask(Ask::GiveUp { partition, commit }) => {
+            commit.iter().map(commits).for_each(&mut take_down);
+            take_down(What::GaveUp { partitions: vec![name(partition)] });
+        }
+        Action::Ask(Ask::Delete { delivery, .. }) => {
+            record(*delivery, machine).into_iter().for_each(|record| take_down(What::Deletes { record }));
+        }
+        Action::Publish { .. }
+        | Action::Ask(Ask::Grant { .. } | Ask::Pause(_) | Ask::Resume(_) | Ask::Extend { .. } | Ask::Release { .. })
+        | Action::Troubled { .. }
+        | Action::Transact { .. }
+        | Action::Record(_)
+        | Action::Holding(_)
+        | Action::Circuit(_)
+        | Action::Unreadable(_)
+        | Action::Stop(_)
+        | Action::Drained => {}
+    }
+}
+
+fn commits(position: &Position) -> What {
+    let Position { partition, offset, metadata } = position;
+    // What we wrote ourselves we can read.
+    let progress = Progress::decode(metadata).unwrap_or_default();
+    let finished = progress.finished.into_iter().flatten().collect();
+    let attempts = progress.tried.into_iter().map(|(offset, tried)| (offset, tried.attempt - 1)).collect();
+    What::Commits { partition: name(partition), offset: *offset, finished, attempts }
+}
+
+fn committed(position: &Position) -> What {
+    What::Committed { partition: name(&position.partition), offset: position.offset }
+}
+
+fn durable(delivery: &Delivery, index: u32) -> What {
+    let effect = match (delivery.is_stored_as_error(), index) {
+        (false, index) => Effect::Output(index),
+        (true, 0) => Effect::DeadLetter,
+        (true, _) => Effect::ErrorEvent,
+    };
+    What::Durable { record: delivery.record().id().into(), effect }
+}
+
+fn record(id: DeliveryId, machine: &Machine) -> Option<RecordId> {
+    machine.delivery(id).map(|delivery| delivery.record().id().into())
+}
+
+fn name(partition: &Partition) -> Box<str> {
+    format!("{}/{}", partition.topic, partition.number).into()
+}

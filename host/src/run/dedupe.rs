@@ -1,0 +1,23 @@
+//! Opens the store of event ids that a configuration names.
+
+use crate::config::{Config, RouteConfig};
+use crate::dedupe::{Error, Store};
+use crate::exit::{Exit, Problem};
+
+/// The store, if a route suppresses duplicates.
+///
+/// # Errors
+/// When it cannot be reached now, or refuses.
+pub(super) async fn open(config: &Config) -> Result<Option<Store>, Problem> {
+    if !config.routes.iter().any(RouteConfig::suppresses_duplicates) {
+        return Ok(None);
+    }
+    let opened = Store::open(config.dedupe.clone()).await.map_err(|error| {
+        let (exit, remedy) = match &error {
+            Error::Unavailable { .. } => (Exit::Unavailable, "is it running, and reachable from here? see [dedupe]"),
+            Error::Refused { .. } => (Exit::Configuration, "see user, password and permissions of [dedupe] url"),
+        };
+        Problem::new(exit, error.to_string(), remedy).at("dedupe")
+    });
+    opened.map(Some)
+}

@@ -1,0 +1,216 @@
+//! Exactly-once: outputs and consumed offsets in one transaction, on a producer of the route's own.
+//!
+//! Two things keep a host out that lost its partitions and does not know it (KIP-447): offsets go with the group's
+//! generation, which the broker checks; and what that generation cannot tell, the source does ([`Member`]). The
+//! transactional id only ends what a host that died under it has left open.
+
+mod identity;
+mod session;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use cofferdam_core::action::Position;
+use cofferdam_core::event::{Aborted, DeliveryId, Event, Partition};
+use cofferdam_core::output::Publication;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use tokio::sync::mpsc::Sender;
+
+use crate::kafka::properties;
+use identity::Identity;
+use session::Session;
+
+/// What users may change, by property: those of the sink, and how long a transaction may stay open after its host has
+/// died. Readers of committed records wait that long, where no host starts again under the same id.
+const DEFAULTS: &[(&str, &str)] = &[
+    ("compression.type", "snappy"),
+    ("linger.ms", "5"),
+    ("max.in.flight.requests.per.connection", "5"),
+    ("queue.buffering.max.kbytes", "131072"),
+    ("transaction.timeout.ms", "10000"),
+];
+
+/// The transactions of one route.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `host:port`, separated by commas.
+    pub bootstrap_servers: String,
+    /// Unique in this process.
+    pub client_id: String,
+    /// The consumer group whose offsets go along.
+    pub group: String,
+    /// What the transactional id begins with; a number follows that no other process on this machine has.
+    pub id_prefix: String,
+    /// Where the numbers are kept, as locked files.
+    pub folder: PathBuf,
+    /// Any librdkafka property that is not owned.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// Why there are no transactions.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A property.
+    #[error(transparent)]
+    Properties(#[from] properties::Error),
+    /// No number is to be had.
+    #[error("no transactional id: {folder}: {reason}")]
+    Identity {
+        /// Where the numbers are kept.
+        folder: String,
+        /// What the operating system says.
+        reason: Box<str>,
+    },
+    /// librdkafka makes no producer of this, or the broker has no transactions.
+    #[error("no transactions under the id `{id}`: {reason}")]
+    Refused {
+        /// The transactional id.
+        id: String,
+        /// What librdkafka or the broker says.
+        reason: Box<str>,
+    },
+}
+
+/// Transactions that can begin.
+#[derive(Debug)]
+pub struct Transactions {
+    session: Session,
+    closing: Arc<AtomicBool>,
+}
+
+/// One transaction.
+#[derive(Debug)]
+pub struct Work {
+    /// What each delivery leads to, in the order in which it is to be written.
+    pub deliveries: Vec<(DeliveryId, Vec<Publication>)>,
+    /// The offsets that go along.
+    pub positions: Vec<Position>,
+    /// Partitions whose offsets go on by it: those with a delivery in it.
+    pub moves: BTreeSet<Partition>,
+    /// Whose they are.
+    pub member: Member,
+}
+
+/// The member of the group that the offsets are committed as, as of the moment when they were its own.
+pub struct Member(pub ConsumerGroupMetadata);
+
+// SAFETY: the native object is not changed after it was made and not bound to a thread; rdkafka wraps it in a pointer
+// without saying so.
+unsafe impl Send for Member {}
+
+impl std::fmt::Debug for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Member")
+    }
+}
+
+impl Config {
+    /// Takes an id, makes the producer, and ends what was left open under the id. Waits for the broker, at most 60 s.
+    ///
+    /// # Errors
+    /// All of [`Error`].
+    pub async fn connect(self) -> Result<Transactions, Error> {
+        let joined = tokio::task::spawn_blocking(move || self.connect_now()).await;
+        joined.map_err(|error| Error::Refused { id: String::new(), reason: error.to_string().into() })?
+    }
+
+    fn connect_now(self) -> Result<Transactions, Error> {
+        let identity = Identity::take(&self.folder, &self.id_prefix).map_err(|error| Error::Identity {
+            folder: self.folder.display().to_string(),
+            reason: error.to_string().into(),
+        })?;
+        let client = self.client(&identity)?;
+        let closing = Arc::new(AtomicBool::new(false));
+        let mut session = Session::new(client, self.group, identity, Arc::clone(&closing));
+        session.begin().map_err(|reason| Error::Refused { id: session.id().to_owned(), reason })?;
+        Ok(Transactions { session, closing })
+    }
+
+    fn client(&self, identity: &Identity) -> Result<ClientConfig, properties::Error> {
+        let decided = [
+            ("bootstrap.servers", self.bootstrap_servers.as_str()),
+            ("client.id", &self.client_id),
+            ("acks", "all"),
+            ("enable.idempotence", "true"),
+            ("transactional.id", identity.id()),
+        ];
+        properties::client(DEFAULTS, &self.properties, &decided)
+    }
+}
+
+impl Transactions {
+    /// Starts the thread that carries them out. `answers` must have room for one event for each [`Running::transact`].
+    pub fn start(self, answers: Sender<Event>) -> Running {
+        let (work, works) = sync_channel::<Work>(1);
+        let Self { mut session, closing } = self;
+        let carry_out = move || {
+            for work in works {
+                let event = match session.transact(&work) {
+                    Ok(()) => Event::Transacted(work.positions),
+                    Err(aborted) => Event::NotTransacted(work.positions, aborted),
+                };
+                if answers.try_send(event).is_err() {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("transactions".into()).spawn(carry_out);
+        Running { work: Some(work), thread: thread.ok(), closing }
+    }
+}
+
+/// The thread that carries transactions out. Dropped, it ends by itself.
+#[derive(Debug)]
+pub struct Running {
+    work: Option<SyncSender<Work>>,
+    thread: Option<JoinHandle<()>>,
+    closing: Arc<AtomicBool>,
+}
+
+impl Running {
+    /// Carries a transaction out; answered by `Transacted` or `NotTransacted`. One at a time. Never waits.
+    ///
+    /// # Errors
+    /// The answer, where there is nobody to carry it out.
+    pub fn transact(&self, work: Work) -> Result<(), Event> {
+        let refused = |positions| {
+            Err(Event::NotTransacted(
+                positions,
+                Aborted::Unavailable("the thread of the transactions has ended".into()),
+            ))
+        };
+        match &self.work {
+            Some(sender) => sender.try_send(work).or_else(|error| match error {
+                std::sync::mpsc::TrySendError::Full(work) | std::sync::mpsc::TrySendError::Disconnected(work) => {
+                    refused(work.positions)
+                }
+            }),
+            None => refused(work.positions),
+        }
+    }
+
+    /// Ends the thread when what it does is done.
+    pub async fn close(mut self) {
+        self.end();
+        if let Some(thread) = self.thread.take() {
+            // A panic of that thread has been printed; nothing waits for its answers any more.
+            let _ = tokio::task::spawn_blocking(move || drop(thread.join())).await;
+        }
+    }
+
+    fn end(&mut self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.work = None;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

@@ -1,0 +1,338 @@
+//! One transaction after the other, and what to do when one ends in the middle.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use cofferdam_core::action::Position;
+use cofferdam_core::event::{Aborted, DeliveryId, Refusal};
+use cofferdam_core::output::{Destination, Publication};
+use rdkafka::client::ClientContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{NoCustomPartitioner, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+use super::super::delivery::refusal;
+use super::super::native::{self, Outgoing};
+use super::super::topic::Topic;
+use super::Work;
+use super::identity::Identity;
+use crate::kafka::headers;
+use crate::kafka::journal::Journal;
+
+/// How long the broker may take until it knows the transactional id.
+const BEGIN: Duration = Duration::from_secs(60);
+/// How long one step may take before it is looked at whether to go on.
+const STEP: Duration = Duration::from_secs(5);
+/// Between two tries of what may succeed a little later.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long the offsets of a transaction may be refused for a passing reason.
+const OFFSETS: Duration = Duration::from_secs(5);
+
+/// The producer of a route's transactions.
+pub(super) struct Session {
+    client: ClientConfig,
+    group: String,
+    identity: Identity,
+    topics: HashMap<Arc<str>, Arc<Topic>>,
+    producer: Option<ThreadedProducer<Context>>,
+    /// Every message is sent in a request of its own, to see which one is too large.
+    alone: bool,
+    closing: Arc<AtomicBool>,
+}
+
+/// How a transaction ended that was not committed.
+enum Broken {
+    /// It can be aborted.
+    Abort(Aborted),
+    /// The producer is of no use any more; the broker ends the transaction when the next one begins.
+    Dead(Box<str>),
+    /// The producer is of no use any more, and the broker may have committed.
+    Unknown(Box<str>),
+}
+
+impl Session {
+    pub(super) fn new(client: ClientConfig, group: String, identity: Identity, closing: Arc<AtomicBool>) -> Self {
+        Self { client, group, identity, topics: HashMap::new(), producer: None, alone: false, closing }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        self.identity.id()
+    }
+
+    /// Makes the producer, where there is none, and ends what was left open under its id.
+    pub(super) fn begin(&mut self) -> Result<(), Box<str>> {
+        if self.producer.is_some() {
+            return Ok(());
+        }
+        let mut client = self.client.clone();
+        if self.alone {
+            client.set("batch.num.messages", "1");
+        }
+        let made = ThreadedProducer::from_config_and_context(&client, Context::default());
+        let producer: ThreadedProducer<Context> = made.map_err(|error| error.to_string())?;
+        let until = Instant::now() + BEGIN;
+        while let Err(error) = producer.init_transactions(STEP) {
+            if !is_retriable(&error) || Instant::now() >= until || self.is_closing() {
+                return Err(error.to_string().into());
+            }
+        }
+        self.producer = Some(producer);
+        Ok(())
+    }
+
+    /// Commits all of it, or nothing.
+    pub(super) fn transact(&mut self, work: &Work) -> Result<(), Aborted> {
+        loop {
+            self.begin().map_err(Aborted::Unavailable)?;
+            let Some(producer) = self.producer.take() else { continue };
+            let result = self.carry_out(&producer, work);
+            let aborted = match result {
+                Ok(()) => {
+                    // A producer that sends everything alone has done its work.
+                    self.producer = (!self.alone).then_some(producer);
+                    self.alone = false;
+                    return Ok(());
+                }
+                Err(Broken::Abort(aborted)) => {
+                    if self.abort(&producer) {
+                        self.producer = Some(producer);
+                    }
+                    aborted
+                }
+                Err(Broken::Dead(reason)) => Aborted::Unavailable(reason),
+                Err(Broken::Unknown(reason)) => {
+                    drop(producer);
+                    return self.find_out(work, reason);
+                }
+            };
+            // Refused together with others: one of them is too large, and alone it will be seen which.
+            let ambiguous = matches!(aborted, Aborted::Rejected { .. }) && !self.alone;
+            self.alone = ambiguous;
+            self.producer = self.producer.take().filter(|_| !ambiguous && !matches!(aborted, Aborted::Rejected { .. }));
+            if !ambiguous {
+                return Err(aborted);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, producer: &ThreadedProducer<Context>, work: &Work) -> Result<(), Broken> {
+        producer.context().clear();
+        producer.begin_transaction().map_err(|error| broken(&error))?;
+        for (delivery, publications) in &work.deliveries {
+            for (index, publication) in (0..).zip(publications) {
+                self.send(producer, *delivery, index, publication)?;
+            }
+        }
+        let list = list(&work.positions).map_err(|error| broken(&error))?;
+        let until = Instant::now() + OFFSETS;
+        while let Err(error) = producer.send_offsets_to_transaction(&list, &work.member.0, STEP) {
+            if !is_retriable(&error) || Instant::now() >= until || self.is_closing() {
+                return Err(producer.context().rejection().map_or_else(|| broken(&error), Broken::Abort));
+            }
+            std::thread::sleep(PAUSE);
+        }
+        self.commit(producer)
+    }
+
+    fn commit(&self, producer: &ThreadedProducer<Context>) -> Result<(), Broken> {
+        loop {
+            let Err(error) = producer.commit_transaction(STEP) else { return Ok(()) };
+            let KafkaError::Transaction(reason) = &error else { return Err(Broken::Unknown(error.to_string().into())) };
+            if reason.txn_requires_abort() {
+                // Some message has not arrived: the broker was not asked to commit.
+                let rejection = producer.context().rejection();
+                return Err(rejection.map_or_else(|| broken(&error), Broken::Abort));
+            }
+            if !reason.is_retriable() || self.is_closing() {
+                return Err(Broken::Unknown(error.to_string().into()));
+            }
+        }
+    }
+
+    fn send(
+        &mut self,
+        producer: &ThreadedProducer<Context>,
+        delivery: DeliveryId,
+        index: u32,
+        publication: &Publication,
+    ) -> Result<(), Broken> {
+        let rejected = |refusal| match refusal {
+            Refusal::Unavailable(reason) => Broken::Abort(Aborted::Unavailable(reason)),
+            Refusal::Rejected(code, text) => Broken::Abort(Aborted::Rejected { delivery, index, code, text }),
+        };
+        let Destination::Kafka(name) = &publication.destination else {
+            let text = format!("{} is no topic, and only topics take part in transactions", publication.destination);
+            return Err(Broken::Abort(Aborted::Unavailable(text.into())));
+        };
+        let topic = match self.topics.get(name) {
+            Some(topic) => Arc::clone(topic),
+            None => {
+                let made = Topic::new(name).ok_or_else(|| rejected(refusal(RDKafkaErrorCode::InvalidTopic, name)))?;
+                Arc::clone(self.topics.entry(Arc::clone(name)).or_insert(Arc::new(made)))
+            }
+        };
+        let mut sent = Box::new(Sent { delivery, index, topic: Arc::clone(&topic) });
+        loop {
+            let outgoing = Outgoing {
+                topic: topic.native_name(),
+                partition: None,
+                key: publication.key.as_deref(),
+                payload: publication.payload.as_deref(),
+                timestamp_ms: publication.timestamp_ms,
+                headers: headers::Owned::of(&publication.headers),
+            };
+            match native::produce(producer, outgoing, sent) {
+                Ok(()) => return Ok(()),
+                Err((RDKafkaErrorCode::QueueFull, back)) if !self.is_closing() => sent = back,
+                // librdkafka itself says that the transaction is at an end; why, it says when it is asked to go on.
+                Err((RDKafkaErrorCode::State | RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced, _)) => return Ok(()),
+                Err((code, _)) => return Err(rejected(refusal(code, name))),
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Whether the producer can go on.
+    fn abort(&self, producer: &ThreadedProducer<Context>) -> bool {
+        loop {
+            match producer.abort_transaction(STEP) {
+                Ok(()) => return true,
+                Err(error) if is_retriable(&error) && !self.is_closing() => {}
+                Err(error) => {
+                    tracing::debug!(%error, "a transaction could not be aborted: the next producer ends it");
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// The broker was asked to commit and has not answered. Beginning anew under the same id ends the transaction one way
+    /// or the other; then the group's offsets say which. Until that is known nothing may go on.
+    fn find_out(&mut self, work: &Work, reason: Box<str>) -> Result<(), Aborted> {
+        tracing::warn!(id = self.id(), %reason, "a commit was not answered: looking whether it was done");
+        loop {
+            let found = self.begin().and_then(|()| self.is_committed(work).map_err(|error| error.to_string().into()));
+            match found {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(Aborted::Unavailable(reason)),
+                Err(error) if !self.is_closing() => {
+                    tracing::debug!(%error, "it is not known yet");
+                    std::thread::sleep(PAUSE);
+                }
+                Err(error) => return Err(Aborted::Fenced(error)),
+            }
+        }
+    }
+
+    /// Whether the group's offsets are those of this transaction: one that it moved on says it for all. Offsets that a
+    /// transaction has not settled are waited for.
+    fn is_committed(&self, work: &Work) -> KafkaResult<bool> {
+        let mut client = self.client.clone();
+        for property in ["transactional.id", "enable.idempotence", "acks", "transaction.timeout.ms"] {
+            client.remove(property);
+        }
+        client.set("group.id", &self.group).set("isolation.level", "read_committed").set("enable.auto.commit", "false");
+        let consumer: BaseConsumer = client.create()?;
+        let committed = consumer.committed_offsets(list(&work.positions)?, STEP)?;
+        Ok(work.positions.iter().filter(|position| work.moves.contains(&position.partition)).any(|position| {
+            let found = committed.find_partition(&position.partition.topic, position.partition.number);
+            found.is_some_and(|found| found.offset() == Offset::Offset(position.offset))
+        }))
+    }
+
+    fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+}
+
+fn is_retriable(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::Transaction(reason) if reason.is_retriable())
+}
+
+fn broken(error: &KafkaError) -> Broken {
+    let text = error.to_string().into();
+    match error {
+        KafkaError::Transaction(reason) if reason.is_fatal() => Broken::Dead(text),
+        _ => Broken::Abort(Aborted::Unavailable(text)),
+    }
+}
+
+fn list(positions: &[Position]) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::new();
+    for Position { partition, offset, metadata } in positions {
+        let mut element = list.add_partition(&partition.topic, partition.number);
+        element.set_offset(Offset::Offset(*offset))?;
+        if !metadata.is_empty() {
+            element.set_metadata(metadata);
+        }
+    }
+    Ok(list)
+}
+
+/// What travels with a message.
+pub(super) struct Sent {
+    delivery: DeliveryId,
+    index: u32,
+    topic: Arc<Topic>,
+}
+
+/// The producer's context: remembers the first message of a transaction that was refused.
+pub(super) struct Context {
+    journal: Journal,
+    refused: Mutex<Option<Aborted>>,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self { journal: Journal::new("transactions"), refused: Mutex::default() }
+    }
+}
+
+impl Context {
+    fn clear(&self) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn rejection(&self) -> Option<Aborted> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        self.journal.log(level, facility, text);
+    }
+
+    fn error(&self, error: KafkaError, text: &str) {
+        self.journal.error(&error, text);
+    }
+}
+
+impl ProducerContext<NoCustomPartitioner> for Context {
+    type DeliveryOpaque = Box<Sent>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<Sent>) {
+        let error = match result {
+            Ok(message) => return sent.topic.count(rdkafka::Message::partition(message)),
+            Err((error, _)) => error,
+        };
+        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+        let Sent { delivery, index, topic } = *sent;
+        let aborted = match refusal(code, topic.name()) {
+            Refusal::Unavailable(reason) => Aborted::Unavailable(reason),
+            Refusal::Rejected(code, text) => Aborted::Rejected { delivery, index, code, text },
+        };
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(aborted);
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("id", &self.id()).finish_non_exhaustive()
+    }
+}

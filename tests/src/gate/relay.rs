@@ -1,0 +1,84 @@
+//! One connection through a gate.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{Pace, Passage, Way, reset};
+
+/// Read at once.
+const CHUNK: usize = 64 << 10;
+/// Chunks that are on their way at a time; what a client sends beyond that waits at its side.
+const ON_THE_WAY: usize = 64;
+
+/// Carries bytes both ways until one end closes, the gate shuts or the connection is cut.
+pub(super) async fn relay(client: TcpStream, server: TcpStream, mut way: watch::Receiver<Way>, asked: &AtomicU64) {
+    let cuts = way.borrow_and_update().cuts;
+    // Small answers are not to wait for each other.
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    // The halves are put together again at the end, for the reset.
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let cut = tokio::select! {
+        () = carry(&mut from_client, &mut to_server, way.clone(), |way| way.to_server, Some(asked)) => false,
+        () = carry(&mut from_server, &mut to_client, way.clone(), |way| way.to_client, None) => false,
+        _ = way.wait_for(|way| way.passage == Passage::Shut || way.cuts != cuts) => true,
+    };
+    if cut && let Ok(client) = from_client.reunite(to_client) {
+        reset(&client);
+    }
+}
+
+/// Carries bytes in one direction until one end closes.
+async fn carry(
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
+    way: watch::Receiver<Way>,
+    pace: fn(&Way) -> Pace,
+    count: Option<&AtomicU64>,
+) {
+    let (chunks, mut arriving) = mpsc::channel::<(Instant, Vec<u8>)>(ON_THE_WAY);
+    let take = async {
+        let mut buffer = vec![0; CHUNK];
+        while let Ok(length @ 1..) = from.read(&mut buffer).await {
+            if let Some(count) = count {
+                count.fetch_add(length as u64, Ordering::SeqCst);
+            }
+            let due = Instant::now() + pace(&way.borrow()).delay;
+            if chunks.send((due, buffer[..length].to_vec())).await.is_err() {
+                break;
+            }
+        }
+        drop(chunks);
+    };
+    let mut passage = way.clone();
+    let give = async {
+        while let Some((due, chunk)) = arriving.recv().await {
+            sleep_until(due).await;
+            let mut rest = &chunk[..];
+            while !rest.is_empty() {
+                let Ok(open) = passage.wait_for(|way| way.passage != Passage::Swallowed).await.map(|way| pace(&way))
+                else {
+                    return;
+                };
+                // A twentieth of a second's worth at a time.
+                let length = open.rate.map_or(rest.len(), |rate| rest.len().min(1 + rate as usize / 20));
+                let (now, later) = rest.split_at(length);
+                if to.write_all(now).await.is_err() {
+                    return;
+                }
+                if let Some(rate) = open.rate {
+                    sleep(Duration::from_secs_f64(length as f64 / f64::from(rate.max(1)))).await;
+                }
+                rest = later;
+            }
+        }
+    };
+    // What was taken is still given when the sender has closed.
+    tokio::join!(take, give);
+}

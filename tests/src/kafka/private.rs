@@ -1,0 +1,110 @@
+//! A broker of one test alone, that can be stopped, killed and paused, behind a gate.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::ops::Deref;
+
+use rustix::process::Signal;
+
+use super::broker::{SERVER, prepare, properties};
+use super::{Kafka, answers};
+use crate::local::{Local, free_port};
+use crate::servers::Site;
+use crate::{Gate, Need, servers};
+
+/// Apache Kafka 4.1.1 with two ways in: the kit's own clients (it is a [`Kafka`]) go straight to the broker, and what is
+/// told [`Private::through`] goes through the gate, with every connection that follows.
+pub struct Private {
+    kafka: Kafka,
+    gate: Gate,
+    server: Local,
+}
+
+/// A broker of the test's own; it ends with the test.
+///
+/// # Errors
+/// [`Need::Missing`] where there is no Java, or its jars cannot be had.
+///
+/// # Panics
+/// Where it does not come up.
+pub async fn private() -> Result<Private, Need> {
+    let java = servers::java(&SERVER)?;
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let (direct, behind_gate) = (free_port(), free_port());
+    let site = Site { folder: folder.path().to_owned(), port: direct, inner_port: free_port() };
+    let gate = Gate::before(&format!("{}:{behind_gate}", Ipv4Addr::LOCALHOST)).await;
+    let properties = with_a_gate(&site, behind_gate, gate.address().port());
+    let arguments = prepare(&site.folder, &properties, &java).unwrap_or_else(|failure| panic!("{failure}"));
+    let command = move || {
+        let mut command = java.command();
+        command.args(&arguments);
+        command
+    };
+    let bootstrap = format!("{}:{direct}", Ipv4Addr::LOCALHOST);
+    let up = bootstrap.clone();
+    let is_up = move || std::net::TcpStream::connect(&up).is_ok() && answers(&up);
+    let mut server = Local::new(SERVER.title, folder, Signal::TERM, command, is_up);
+    server.start().await;
+    Ok(Private { kafka: Kafka { bootstrap, _lease: None }, gate, server })
+}
+
+/// The properties of any broker of the kit, and a second listener, whose address for clients is the gate's.
+fn with_a_gate(site: &Site, port: u16, gate: u16) -> Vec<(&'static str, String)> {
+    let data = site.folder.join("data");
+    let mut all: BTreeMap<&str, String> = properties("127.0.0.1", &data, site).into_iter().collect();
+    let mut append = |name, more: String| {
+        let value = all.get_mut(name).expect("it is among the properties of any broker");
+        value.push_str(&more);
+    };
+    append("listeners", format!(",GATE://127.0.0.1:{port}"));
+    append("advertised.listeners", format!(",GATE://127.0.0.1:{gate}"));
+    append("listener.security.protocol.map", ",GATE:PLAINTEXT".to_owned());
+    // What a test would have to wait for.
+    all.insert("transaction.abort.timed.out.transaction.cleanup.interval.ms", "1000".to_owned());
+    all.into_iter().collect()
+}
+
+impl Private {
+    /// `host:port` for `bootstrap.servers` of those who are to feel the faults of the gate.
+    pub fn through(&self) -> String {
+        self.gate.address().to_string()
+    }
+
+    /// The gate.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Ends it in order. Its data stays.
+    pub async fn stop(&mut self) {
+        self.server.stop().await;
+    }
+
+    /// Kills it, as a crash would. Its data stays.
+    pub async fn kill(&mut self) {
+        self.server.kill().await;
+    }
+
+    /// Starts it again on the same data and ports, and waits until it answers.
+    pub async fn start(&mut self) {
+        self.server.start().await;
+    }
+
+    /// Lets it stand still, with its connections open.
+    pub fn pause(&self) {
+        self.server.pause();
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.server.resume();
+    }
+}
+
+impl Deref for Private {
+    type Target = Kafka;
+
+    fn deref(&self) -> &Kafka {
+        &self.kafka
+    }
+}

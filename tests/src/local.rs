@@ -1,0 +1,151 @@
+//! Servers of one test alone: each has its folder and its port, and can be stopped, killed, paused and started again on
+//! both. They end with the test.
+
+use std::fs::{File, Permissions};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::{children, wait};
+
+/// How long a server may take to start or stop on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A server that is started by a command in the foreground.
+pub(crate) struct Local {
+    title: &'static str,
+    command: Box<dyn Fn() -> Command + Send + Sync>,
+    answers: Box<dyn Fn() -> bool + Send + Sync>,
+    stop: Signal,
+    child: Option<Child>,
+    log: PathBuf,
+    _folder: TempDir,
+}
+
+impl Local {
+    /// A server that is not started yet. `answers` tells whether it is up, `stop` is the signal that ends it in order.
+    pub(crate) fn new(
+        title: &'static str,
+        folder: TempDir,
+        stop: Signal,
+        command: impl Fn() -> Command + Send + Sync + 'static,
+        answers: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let log = folder.path().join("log");
+        Self { title, command: Box::new(command), answers: Box::new(answers), stop, child: None, log, _folder: folder }
+    }
+
+    /// Starts it, unless it runs, and waits until it answers.
+    ///
+    /// # Panics
+    /// Where it does not come up, with the end of its log.
+    pub(crate) async fn start(&mut self) {
+        if self.child.is_some() {
+            return;
+        }
+        let mut command = (self.command)();
+        let log = File::options().create(true).append(true).open(&self.log).expect("the folder is ours");
+        let errors = log.try_clone().expect("a file can be opened twice");
+        command.stdin(Stdio::null()).stdout(log).stderr(errors);
+        let mut child = children::spawn(command).unwrap_or_else(|error| panic!("{}: {error}", self.title));
+        let started = wait::eventually(&format!("{} answers", self.title), PATIENCE, async || {
+            if let Ok(Some(status)) = child.try_wait() {
+                return Some(Err(status));
+            }
+            (self.answers)().then_some(Ok(()))
+        })
+        .await;
+        if let Err(status) = started {
+            let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+            panic!("{} ended at once ({status}):\n{said}", self.title);
+        }
+        self.child = Some(child);
+    }
+
+    /// Ends it in order and waits until it is gone. Its data stays.
+    pub(crate) async fn stop(&mut self) {
+        self.end(self.stop).await;
+    }
+
+    /// Kills it, as a crash would. Its data stays.
+    pub(crate) async fn kill(&mut self) {
+        self.end(Signal::KILL).await;
+    }
+
+    /// Lets it stand still, with its connections open.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    async fn end(&mut self, signal: Signal) {
+        self.signal(signal);
+        // A signal to one that stands still arrives when it goes on.
+        self.signal(Signal::CONT);
+        let Some(mut child) = self.child.take() else { return };
+        wait::eventually(&format!("{} has ended", self.title), PATIENCE, async || child.try_wait().ok()?).await;
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(child) = &self.child {
+            let _ = kill_process(Pid::from_child(child), signal); // ending at this very moment is no fault
+        }
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill(); // fails only where it has ended
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    let held = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the system has a free port");
+    held.local_addr().expect("a bound listener has an address").port()
+}
+
+/// A user who is not root, for servers that refuse to run as root; `None` where we are not root.
+pub(crate) struct Nobody {
+    user: u32,
+    group: u32,
+}
+
+impl Nobody {
+    /// The first of these users that the machine has.
+    pub(crate) fn find(names: &[&str]) -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            return None;
+        }
+        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        names.iter().find_map(|name| {
+            let line = users.lines().find(|line| line.split(':').next() == Some(name))?;
+            let mut fields = line.split(':').skip(2).map(str::parse);
+            Some(Self { user: fields.next()?.ok()?, group: fields.next()?.ok()? })
+        })
+    }
+
+    /// Gives the folder to this user.
+    pub(crate) fn own(&self, folder: &Path) {
+        std::os::unix::fs::chown(folder, Some(self.user), Some(self.group)).expect("root may give folders away");
+        std::fs::set_permissions(folder, Permissions::from_mode(0o700)).expect("root may set permissions");
+    }
+
+    /// Has this user run the command.
+    pub(crate) fn run(&self, command: &mut Command) {
+        command.uid(self.user).gid(self.group);
+    }
+}
