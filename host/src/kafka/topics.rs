@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -148,6 +148,15 @@ impl Topics {
     /// [`Error::Unreachable`].
     pub async fn partitions(&self, name: &str) -> Result<Option<i32>, Error> {
         Ok(self.found().await?.topics.get(name).copied())
+    }
+
+    /// How long a topic keeps its records, by their timestamps; `None` where that is for ever, or nobody says.
+    pub async fn retention(&self, name: &str) -> Option<Duration> {
+        let options = AdminOptions::new().request_timeout(Some(LIMIT));
+        let described = self.admin.describe_configs(&[ResourceSpecifier::Topic(name)], &options).await.ok()?;
+        let resource = described.into_iter().next()?.ok()?;
+        let millis = resource.get("retention.ms")?.value.as_ref()?.parse().ok()?; // -1: for ever
+        Some(Duration::from_millis(millis))
     }
 
     /// Sees to it that these topics are there, and returns those that were made. Replication and in-sync replicas are
