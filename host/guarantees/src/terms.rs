@@ -1,11 +1,13 @@
 //! What a history is judged by.
 
-use cofferdam_core::route::Route;
+use cofferdam_core::route::{Guarantee, Route};
 use cofferdam_core::verdict::Unrouted;
 
 /// What the route of a history says that the judge has to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
+    /// How often a record may have its effects.
+    pub delivery: Guarantee,
     /// Attempts in all, the first included.
     pub max_attempts: u32,
     /// A failure leads to an error event beside the dead letter.
@@ -19,9 +21,18 @@ pub struct Terms {
 }
 
 impl Terms {
+    pub(crate) fn is_at_most_once(&self) -> bool {
+        self.delivery == Guarantee::AtMostOnce
+    }
+
+    pub(crate) fn is_exactly_once(&self) -> bool {
+        self.delivery == Guarantee::ExactlyOnce
+    }
+
     /// The terms of a route, for a history that comes to its end.
     pub fn of(route: &Route) -> Self {
         Self {
+            delivery: route.delivery,
             max_attempts: route.policy.retry.max_attempts,
             error_events: route.errors.is_some(),
             ignores_unrouted: route.policy.unrouted == Unrouted::Ignore,
