@@ -8,6 +8,7 @@ mod dlq;
 mod invoke;
 mod lines;
 mod run;
+mod verify;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -45,6 +46,11 @@ enum Command {
         Exit codes: 0 done, 65 permanent or malformed, 70 the plugin broke its bounds, 75 retryable or deferred."
     )]
     Invoke(invoke::Arguments),
+    /// See on your own brokers whether the promises are kept, whatever strikes the hosts.
+    #[command(after_help = "Example:\n  cofferdam verify --kafka 127.0.0.1:9092 --messages 100000 --faults 100\n\n\
+        It works in topics and queues of its own, and removes them. Exit codes: 0 every promise that was checked was\n\
+        held, 70 one was broken (the history is kept), 69 the brokers cannot be reached.")]
+    Verify(verify::Arguments),
     /// Dead letters on Kafka and SQS: list them, look at one, send them back, delete them.
     Dlq {
         #[command(subcommand)]
@@ -82,6 +88,7 @@ pub fn main() -> Exit {
         Command::Dev(arguments) => (arguments.output.json, dev::main(arguments)),
         Command::Run(arguments) => (arguments.output.json, run::main(&arguments)),
         Command::Check(arguments) => (arguments.output.json, check::main(&arguments)),
+        Command::Verify(arguments) => (arguments.output.json, verify::main(&arguments)),
         Command::Invoke(arguments) => (arguments.output.json, invoke::main(&arguments)),
         Command::Dlq { command } => (command.json(), dlq::main(&command)),
     };

@@ -6,6 +6,7 @@
 //! [`Store`] is a topic or a queue; [`filter`] says which letters are meant, [`replay`] how they go back, `outlet`
 //! is where they go out.
 
+mod error;
 pub mod filter;
 pub mod kafka;
 pub mod outlet;
@@ -20,6 +21,8 @@ use cofferdam_core::message::Position;
 use cofferdam_core::output::Destination;
 use cofferdam_core::time::Time;
 use tokio_util::sync::CancellationToken;
+
+pub use error::Error;
 
 /// A dead letter, and where it was found.
 #[derive(Debug, Clone)]
@@ -84,52 +87,6 @@ pub enum Next {
     More,
     /// This was enough.
     Enough,
-}
-
-/// Why dead letters cannot be had, or not be dealt with.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The client cannot be made of the configuration.
-    #[error(transparent)]
-    Properties(#[from] crate::kafka::properties::Error),
-    /// There is no such topic.
-    #[error("there is no topic {0}")]
-    NoTopic(Arc<str>),
-    /// Kafka does not answer, or says no.
-    #[error("kafka cannot {doing}: {reason}")]
-    Kafka {
-        /// What it was to do.
-        doing: &'static str,
-        /// What it says.
-        reason: Box<str>,
-    },
-    /// A queue is not there, or cannot be asked.
-    #[error(transparent)]
-    Queue(#[from] crate::aws::queue::Error),
-    /// The topic that letters go back to cannot be asked for.
-    #[error(transparent)]
-    Topics(#[from] crate::kafka::topics::Error),
-    /// There is no section of the configuration for where a letter goes.
-    #[error("{0} has no broker in the configuration")]
-    NoBroker(Destination),
-    /// A copy was not taken for now. What was durable before it is entered.
-    #[error("{destination} takes nothing: {reason}")]
-    NotTaken {
-        /// Where it was to go.
-        destination: Destination,
-        /// What the broker says.
-        reason: Box<str>,
-    },
-    /// A call of SQS failed.
-    #[error("the queue {queue} cannot {doing}: {reason}")]
-    Sqs {
-        /// Which.
-        queue: Arc<str>,
-        /// What it was to do.
-        doing: &'static str,
-        /// What it says.
-        reason: Box<str>,
-    },
 }
 
 /// A topic or a queue of dead letters.

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! cli                                        the commands
-//! run                                        wires a configuration into a host
+//! run · verify                               wires a configuration into a host; puts hosts to the test
 //! config · flow · dead_letters               the file, checked whole; drives the rules of `cofferdam_core`; what failed
 //! source · sink                              Kafka and SQS in and out
 //! kafka · aws · dedupe · plugin · telemetry · admin · journal · embedded
@@ -31,3 +31,4 @@ pub mod signal;
 pub mod sink;
 pub mod source;
 pub mod telemetry;
+pub mod verify;

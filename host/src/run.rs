@@ -1,5 +1,6 @@
 //! Wires a configuration into a running host. The only floor that knows everything.
 
+mod alerts;
 mod brokers;
 mod dedupe;
 mod health;
@@ -49,6 +50,7 @@ pub struct Host {
     dedupe: Option<Store>,
     stop: CancellationToken,
     admin: Option<health::Served>,
+    alerts: tokio::task::JoinHandle<()>,
     metrics: Exporter,
     flush_limit: Duration,
     /// Handlers run here. Last, so that it goes when nothing can need it any more.
@@ -56,7 +58,7 @@ pub struct Host {
 }
 
 /// How a host ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Report {
     /// The sum over all routes.
     pub account: Account,
@@ -93,11 +95,14 @@ impl Host {
         let metrics = metrics::install().map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
         options.journal.started().map_err(|error| unwritten(&error))?;
         let health = Health::new();
+        let depths = Arc::new(alerts::Depths::of(config, &routes));
+        let alerts = tokio::spawn(alerts::run(Arc::clone(&depths), config.clone(), Arc::clone(&brokers)));
         let mut host = Self {
             flows: JoinSet::new(),
             journal: options.journal.clone(),
             routes: Vec::new(),
             admin: None,
+            alerts,
             stop: CancellationToken::new(),
             flush_limit: config.service.flush_limit,
             brokers,
@@ -124,7 +129,7 @@ impl Host {
             };
             host.spawn(configured.name(), parts);
         }
-        host.admin = health::serve(config, health, &host.metrics, &host.brokers).await?;
+        host.admin = health::serve(config, health, &host.metrics, &host.brokers, &depths).await?;
         Ok(host)
     }
 
@@ -162,7 +167,7 @@ impl Host {
 
     /// Waits until every route has ended; one that stops by itself stops the others too.
     pub async fn ended(mut self) -> Report {
-        let mut report = Report { account: Account::default(), stopped: Vec::new(), unflushed: 0 };
+        let mut report = Report::default();
         while let Some(ended) = self.flows.join_next().await {
             match ended {
                 Ok((route, ending)) => {
@@ -185,6 +190,8 @@ impl Host {
         if let Some(admin) = self.admin.take() {
             admin.close().await;
         }
+        // It only looks.
+        self.alerts.abort();
         // Dropping a runtime inside another is refused; nothing runs on it any more.
         self.guests.shutdown_background();
         report

@@ -32,6 +32,12 @@ pub struct Kafka {
     _lease: Option<Lease>,
 }
 
+/// Appends to one topic.
+pub struct Writer {
+    producer: FutureProducer,
+    topic: String,
+}
+
 /// What a group has committed for a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committed {
@@ -54,6 +60,11 @@ impl Kafka {
     /// `host:port`, for `bootstrap.servers`.
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
+    }
+
+    /// The same broker once more, for whoever cannot borrow this one; it does not keep the broker alive.
+    pub fn another(&self) -> Kafka {
+        Kafka { bootstrap: self.bootstrap.clone(), _lease: None }
     }
 
     /// The beginning of a client's configuration: where the broker is, and nothing else.
@@ -88,6 +99,20 @@ impl Kafka {
             (i32::try_from(led) == Ok(partitions)).then_some(())
         })
         .await;
+    }
+
+    /// The names of all topics.
+    ///
+    /// # Panics
+    /// Where the broker does not answer.
+    pub async fn topics(&self) -> Vec<String> {
+        let config = self.client();
+        blocking(move || {
+            let consumer: BaseConsumer = config.create().expect("a consumer can be made");
+            let metadata = consumer.fetch_metadata(None, REQUEST).expect("the broker answers");
+            metadata.topics().iter().map(|topic| topic.name().to_owned()).collect()
+        })
+        .await
     }
 
     /// Deletes a topic, and waits until the broker knows nothing of it.
@@ -125,22 +150,14 @@ impl Kafka {
     /// # Panics
     /// Where one is not acknowledged.
     pub async fn produce(&self, topic: &str, records: impl IntoIterator<Item = Record>) -> Vec<(i32, i64)> {
+        self.writer(topic).write(records).await
+    }
+
+    /// A producer for many appends: making one takes longer than an append.
+    pub fn writer(&self, topic: &str) -> Writer {
         let mut config = self.client();
         config.set("enable.idempotence", "true").set("linger.ms", "1");
-        let producer: FutureProducer = config.create().expect("a producer can be made");
-        let records: Vec<Record> = records.into_iter().collect();
-        let mut positions = Vec::with_capacity(records.len());
-        for some in records.chunks(IN_FLIGHT) {
-            let send = |record: &Record| producer.send_result(record.to(topic)).map_err(|(error, _)| error);
-            let sent: Vec<_> = some.iter().map(send).collect();
-            for sent in sent {
-                let sent = sent.unwrap_or_else(|error| panic!("topic {topic}: {error}"));
-                let delivery = sent.await.expect("the producer lives until all is acknowledged");
-                let delivery = delivery.unwrap_or_else(|(error, _)| panic!("topic {topic}: {error}"));
-                positions.push((delivery.partition, delivery.offset));
-            }
-        }
-        positions
+        Writer { producer: config.create().expect("a producer can be made"), topic: topic.to_owned() }
     }
 
     /// All records that stand in the topic now (committed ones, where transactions are used), by partition and offset.
@@ -209,6 +226,29 @@ impl Kafka {
             committed.collect()
         })
         .await
+    }
+}
+
+impl Writer {
+    /// Appends the records in this order (per partition) and returns partition and offset of each.
+    ///
+    /// # Panics
+    /// Where one is not acknowledged.
+    pub async fn write(&self, records: impl IntoIterator<Item = Record>) -> Vec<(i32, i64)> {
+        let topic = self.topic.as_str();
+        let records: Vec<Record> = records.into_iter().collect();
+        let mut positions = Vec::with_capacity(records.len());
+        for some in records.chunks(IN_FLIGHT) {
+            let send = |record: &Record| self.producer.send_result(record.to(topic)).map_err(|(error, _)| error);
+            let sent: Vec<_> = some.iter().map(send).collect();
+            for sent in sent {
+                let sent = sent.unwrap_or_else(|error| panic!("topic {topic}: {error}"));
+                let delivery = sent.await.expect("the producer lives until all is acknowledged");
+                let delivery = delivery.unwrap_or_else(|(error, _)| panic!("topic {topic}: {error}"));
+                positions.push((delivery.partition, delivery.offset));
+            }
+        }
+        positions
     }
 }
 

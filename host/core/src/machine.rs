@@ -252,6 +252,11 @@ impl Machine {
             if delivery.state != State::Waiting {
                 continue;
             }
+            // A process that stood still has more to hear than that time has passed.
+            if delivery.lease_is_over(now) {
+                self.lease_lost(id);
+                continue;
+            }
             if !self.may_start(id) {
                 continue;
             }

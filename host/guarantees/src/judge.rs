@@ -37,8 +37,6 @@ pub struct Judge {
     event_index: HashMap<Box<str>, u32>,
     /// Of each event, whether a record that carries it was handled.
     events: Vec<bool>,
-    /// The last record of each lane that was found.
-    last_found: HashMap<u32, Number>,
     /// An independent reader has spoken.
     read: bool,
     report: Report,
@@ -74,7 +72,6 @@ impl Judge {
             hosts: HashMap::new(),
             event_index: HashMap::new(),
             events: Vec::new(),
-            last_found: HashMap::new(),
             read: false,
             report: Report::default(),
             first: None,

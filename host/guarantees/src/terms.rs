@@ -16,6 +16,9 @@ pub struct Terms {
     pub ignores_unrouted: bool,
     /// Most records in flight in one host.
     pub in_flight: u32,
+    /// A sink stores what goes to one lane in the order in which it was given to it; the simulated ones
+    /// do so in transactions only.
+    pub sinks_keep_order: bool,
     /// The history was given the time to end: nothing may be outstanding.
     pub comes_to_an_end: bool,
 }
@@ -37,6 +40,7 @@ impl Terms {
             error_events: route.errors.is_some(),
             ignores_unrouted: route.policy.unrouted == Unrouted::Ignore,
             in_flight: route.bounds.messages,
+            sinks_keep_order: route.delivery == Guarantee::ExactlyOnce,
             comes_to_an_end: true,
         }
     }

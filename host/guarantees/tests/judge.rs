@@ -12,6 +12,7 @@ const TERMS: Terms = Terms {
     error_events: true,
     ignores_unrouted: false,
     in_flight: 3,
+    sinks_keep_order: true,
     comes_to_an_end: true,
 };
 
@@ -282,6 +283,30 @@ fn promise_4_across_hosts() {
     assert_eq!((zombie.figures.faults, zombie.figures.at_risk), (1, 2));
     let wrong = history([vec![B.handling("t/0/1", 1)]]);
     breaks_among_others(Promise::KeyOrder, history([two(), taken, wrong, other]));
+}
+
+#[test]
+fn promise_4_what_a_host_had_fetched_before_it_stood_still() {
+    // It is handed over after the partition went to somebody else, and before the host hears so.
+    let slow = history([vec![A.received(&["t/0/0"]), A.handling("t/0/0", 1), A.lost()], B.does("t/0/0", 1)]);
+    let late = vec![A.settled("t/0/0", Fate::Revoked)];
+    let begins = vec![produced("t/0/0", Some("k")), A.assigned(), B.assigned(), B.received(&["t/0/0"])];
+    let facts = [begins, slow, late, B.commit(1), all(0..1)];
+    let report = keeps(history(facts));
+    assert_eq!((report.figures.zombies, report.figures.at_risk), (1, 1));
+    // Who has never had the partition has no such excuse.
+    let stranger = history([vec![B.received(&["t/0/0"]), B.handling("t/0/0", 1)], A.does("t/0/0", 1)]);
+    let begins = vec![produced("t/0/0", Some("k")), A.assigned(), A.received(&["t/0/0"])];
+    breaks(Promise::SettledOnce, history([begins, stranger, A.commit(1), all(0..1)]));
+}
+
+#[test]
+fn promise_4_outputs_stand_in_the_order_of_their_records() {
+    let handled = history([two(), A.does("t/0/0", 1), A.does("t/0/1", 1), A.commit(2)]);
+    let output = |record| found(record, Effect::Output(0));
+    let again = vec![output("t/0/0"), output("t/0/1"), output("t/0/0")];
+    keeps(history([handled.clone(), again]));
+    breaks(Promise::KeyOrder, history([handled, vec![output("t/0/1"), output("t/0/0")]]));
 }
 
 #[test]

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use cofferdam_core::action::Fate;
-use cofferdam_core::event::Event;
+use cofferdam_core::action::{Action, Fate};
+use cofferdam_core::event::{Event, Leased};
+use cofferdam_core::machine::Machine;
 use cofferdam_core::message::text_header;
+use cofferdam_core::message::{Position, Record};
 use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::route::{Lease, Route};
+use cofferdam_core::time::Time;
 use cofferdam_guarantees::simulation::{SECOND, World, failure, queue_route, unavailable};
 
 fn fates(world: &World) -> Vec<(&str, Fate)> {
@@ -184,6 +187,25 @@ fn without_its_lease_a_message_is_not_acknowledged_and_what_waits_behind_it_goes
     assert!(fates(&world).contains(&("m-1", Fate::Released)) && released(&world)[0].0 == ["m-1"]);
     world.done("m-0", 2);
     assert!(world.host().sending.is_empty() && world.host().deletes.is_empty());
+}
+
+#[test]
+fn a_message_whose_lease_is_over_when_it_arrives_is_not_started() {
+    let mut machine = Machine::new(queue_route().into(), 7);
+    let record = Record {
+        source: "q".into(),
+        position: Position::MessageId("m-0".into()),
+        key: Some("a".into()),
+        headers: Vec::new(),
+        payload: None,
+        timestamp_ms: None,
+    };
+    // The process stood still, and the answer to its last question waited for it.
+    let now = Time::from_millis(1_000_000);
+    machine.handle(Event::Messages(vec![Leased { record, receipt: "r".into(), receives: 1, until: now }]), now);
+    let actions: Vec<Action> = std::iter::from_fn(|| machine.next_action()).collect();
+    assert!(!actions.iter().any(|action| matches!(action, Action::Handle(_))), "{actions:?}");
+    assert!(actions.iter().any(|action| matches!(action, Action::Settled { fate: Fate::Revoked, .. })), "{actions:?}");
 }
 
 #[test]

@@ -12,8 +12,6 @@ mod words;
 use clap::{Args, Subcommand};
 
 use super::Ended;
-use crate::dead_letters::Error;
-use crate::exit::{Exit, Problem};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -21,7 +19,7 @@ pub(super) enum Command {
     #[command(after_help = "Examples:\n  cofferdam dlq list orders.placed.dlq\n  \
         cofferdam dlq list --route price-orders --code VALIDATION_ERROR --since 2h\n  \
         cofferdam dlq list sqs:tasks-dlq.fifo --header tenant=acme --json\n\n\
-        Nothing is changed. Messages of a queue are hidden from others while they are listed, two minutes at most where\n\
+        Nothing is changed. Messages of a queue are hidden from others while they are listed, a minute at most where\n\
         this command is killed, and each look counts as a receive. A FIFO queue shows the first ten of a message group\n\
         and no more until those are dealt with.")]
     List(list::Arguments),
@@ -93,11 +91,5 @@ struct Where {
     route: Option<String>,
 }
 
-fn problem(error: &Error) -> Problem {
-    let remedy = match error {
-        Error::Properties(_) => "see [kafka] properties in the configuration",
-        Error::NoTopic(_) => "is the name right? a topic for dead letters is made by `cofferdam run`",
-        _ => "",
-    };
-    Problem::new(Exit::Unavailable, error.to_string(), remedy)
-}
+#[cfg(test)]
+mod tests;

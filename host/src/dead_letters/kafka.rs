@@ -2,6 +2,7 @@
 
 mod books;
 mod commit;
+mod lag;
 mod log;
 mod purge;
 mod receipt;
@@ -22,6 +23,7 @@ use rdkafka::error::KafkaError;
 use super::{Error, Found, Looked, Next};
 use crate::kafka::properties;
 use books::Books;
+pub use lag::Lag;
 use receipt::Receipt;
 
 /// How long one request may take.
@@ -54,6 +56,22 @@ struct Span {
     to: i64,
 }
 
+impl Config {
+    fn client(&self, topic: &str) -> Result<ClientConfig, properties::Error> {
+        let decided = [
+            ("bootstrap.servers", self.bootstrap_servers.as_str()),
+            ("client.id", &self.client_id),
+            ("group.id", &group(topic)),
+            ("enable.auto.commit", "false"),
+            ("auto.offset.reset", "earliest"),
+            ("isolation.level", "read_committed"),
+            ("enable.partition.eof", "true"),
+            ("allow.auto.create.topics", "false"),
+        ];
+        properties::client(&[("fetch.wait.max.ms", "50")], &self.properties, &decided)
+    }
+}
+
 /// The consumer group whose offsets say how far a topic's letters are dealt with: every earlier one was replayed. It is
 /// for tools that show lag and for the alert; a replay goes by the receipts.
 pub fn group(topic: &str) -> String {
@@ -66,21 +84,13 @@ impl Topic {
     /// # Errors
     /// [`Error::Properties`], [`Error::NoTopic`], [`Error::Kafka`].
     pub async fn open(config: Config, name: Arc<str>) -> Result<Self, Error> {
-        let group = group(&name);
-        let decided = [
-            ("bootstrap.servers", config.bootstrap_servers.as_str()),
-            ("client.id", &config.client_id),
-            ("group.id", &group),
-            ("enable.auto.commit", "false"),
-            ("auto.offset.reset", "earliest"),
-            ("isolation.level", "read_committed"),
-            ("enable.partition.eof", "true"),
-            ("allow.auto.create.topics", "false"),
-        ];
-        let client = properties::client(&[("fetch.wait.max.ms", "50")], &config.properties, &decided)?;
+        let client = config.client(&name)?;
         let spans = blocking({
             let (client, name) = (client.clone(), Arc::clone(&name));
-            move || ends(&client, &name)
+            move || {
+                let consumer: BaseConsumer = client.create().map_err(|error| failed("read", &error))?;
+                ends(&consumer, &name)
+            }
         });
         let spans = spans.await?;
         let mut topic = Self { client, name, spans, books: Books::default() };
@@ -137,9 +147,8 @@ impl Topic {
 }
 
 /// What the topic holds now.
-fn ends(client: &ClientConfig, name: &Arc<str>) -> Result<Vec<Span>, Error> {
+fn ends(consumer: &BaseConsumer, name: &Arc<str>) -> Result<Vec<Span>, Error> {
     let doing = "say what the topic holds";
-    let consumer: BaseConsumer = client.create().map_err(|error| failed("read", &error))?;
     // Asked for one topic by name, a broker may make it.
     let metadata = consumer.fetch_metadata(None, LIMIT).map_err(|error| failed(doing, &error))?;
     let found = metadata.topics().iter().find(|topic| topic.name() == &**name && topic.error().is_none());

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use cofferdam_core::event::{DeliveryId, Event, Refusal};
 use cofferdam_core::output::Destination;
+use cofferdam_core::time::Time;
 use tokio::sync::mpsc;
 
 use super::Error;
 use super::replay::{Copy, Pace};
+use crate::clock::Clock;
 use crate::kafka::topics::Topics;
 use crate::sink::{self, Ticket};
 
@@ -20,10 +22,20 @@ const BUSY: Duration = Duration::from_millis(10);
 pub struct Outlet {
     kafka: Option<(sink::kafka::Kafka, Topics)>,
     sqs: Option<aws_sdk_sqs::Client>,
-    /// Partitions of the topics that were asked for.
-    topics: HashMap<Arc<str>, i32>,
+    topics: HashMap<Arc<str>, Topic>,
     queues: HashMap<Arc<str>, sink::sqs::Sqs>,
 }
+
+/// A topic that was asked for.
+#[derive(Clone, Copy)]
+struct Topic {
+    partitions: i32,
+    /// Before this time a timestamp is so old that the broker deletes its record.
+    oldest: Time,
+}
+
+/// A copy is left at least so long to whoever reads it.
+const LEFT: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Outlet {
     /// An outlet to these brokers.
@@ -41,7 +53,11 @@ impl Outlet {
             Destination::Kafka(name) if !self.topics.contains_key(name) => {
                 let (_, topics) = self.kafka.as_ref().ok_or_else(no_broker)?;
                 let partitions = topics.partitions(name).await?.ok_or_else(|| Error::NoTopic(Arc::clone(name)))?;
-                self.topics.insert(Arc::clone(name), partitions);
+                let retention = topics.retention(name).await;
+                // Half of a short one: then it is as much that is gone as what is left.
+                let kept = |retention: Duration| retention.saturating_sub(LEFT).max(retention / 2);
+                let oldest = retention.map_or(Time::default(), |retention| Clock::set().now().before(kept(retention)));
+                self.topics.insert(Arc::clone(name), Topic { partitions, oldest });
             }
             Destination::Sqs(name) if !self.queues.contains_key(name) => {
                 let client = self.sqs.clone().ok_or_else(no_broker)?;
@@ -51,6 +67,13 @@ impl Outlet {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether a record with this timestamp would soon be deleted there by the broker, since it is too old.
+    pub(super) fn is_too_old(&self, destination: &Destination, timestamp_ms: Option<u64>) -> bool {
+        let Destination::Kafka(name) = destination else { return false };
+        let oldest = self.topics.get(name).map_or(Time::default(), |topic| topic.oldest);
+        timestamp_ms.is_some_and(|millis| Time::from_millis(millis) < oldest)
     }
 
     /// Sends copies in their order, each in its turn, and waits for all. Their destinations were found before.
@@ -85,7 +108,7 @@ impl Outlet {
         match (destination, &self.kafka, self.queues.get(destination.name())) {
             (Destination::Kafka(name), Some((kafka, _)), _) => {
                 // The topic may have been made anew with fewer partitions.
-                let there = self.topics.get(name).copied().unwrap_or(0);
+                let there = self.topics.get(name).map_or(0, |topic| topic.partitions);
                 let partition = copy.partition.filter(|partition| *partition < there);
                 kafka.publish_to(&copy.publication, partition, ticket)
             }

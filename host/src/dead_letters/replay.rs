@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Found;
 use super::filter::Filter;
+use super::outlet::Outlet;
 
 /// Most letters that are under way at once.
 pub const BATCH: usize = 100;
@@ -64,6 +65,8 @@ pub struct Report {
     pub sent: BTreeMap<Destination, u64>,
     /// Letters among them that an interrupted replay may have sent already.
     pub repeated: u64,
+    /// Letters that got the present as their timestamp: with their own, their topic would soon have deleted them.
+    pub retimed: u64,
     /// Letters that do not say where they came from.
     pub homeless: u64,
     /// Letters that their destination will never take, and why; the first of them.
@@ -129,8 +132,26 @@ impl Order {
         self.to.clone().or_else(|| found.origin())
     }
 
+    /// The copies of these letters, for destinations that were found.
+    pub(super) fn copies<'a>(
+        &self,
+        letters: impl Iterator<Item = (&'a Found, &'a Destination, Option<&'a (String, String)>)>,
+        outlet: &Outlet,
+        report: &mut Report,
+    ) -> Vec<Copy> {
+        let copy = |(found, to, earlier): (&Found, &Destination, _)| {
+            let mut copy = self.copy(found, to.clone(), earlier);
+            if outlet.is_too_old(to, copy.publication.timestamp_ms) {
+                copy.publication.timestamp_ms = None;
+                report.retimed += 1;
+            }
+            copy
+        };
+        letters.map(copy).collect()
+    }
+
     /// The copy of a letter, under this replay's id or that of an interrupted one.
-    pub(super) fn copy(&self, found: &Found, to: Destination, earlier: Option<&(String, String)>) -> Copy {
+    fn copy(&self, found: &Found, to: Destination, earlier: Option<&(String, String)>) -> Copy {
         let (id, time) = match earlier {
             Some((id, time)) => (id.clone(), time.clone()),
             None => (self.id.clone(), self.time.to_string()),
@@ -151,6 +172,7 @@ impl Report {
         Self {
             sent: BTreeMap::new(),
             repeated: 0,
+            retimed: 0,
             homeless: 0,
             refused: Vec::new(),
             refusals: 0,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -95,6 +95,14 @@ pub enum Error {
         /// What the broker says.
         reason: Box<str>,
     },
+    /// A broker has refused to remove a topic or a group.
+    #[error("{name} cannot be removed: {reason}")]
+    NotRemoved {
+        /// Which.
+        name: Box<str>,
+        /// What the broker says.
+        reason: Box<str>,
+    },
 }
 
 /// The topics of a cluster.
@@ -140,6 +148,15 @@ impl Topics {
     /// [`Error::Unreachable`].
     pub async fn partitions(&self, name: &str) -> Result<Option<i32>, Error> {
         Ok(self.found().await?.topics.get(name).copied())
+    }
+
+    /// How long a topic keeps its records, by their timestamps; `None` where that is for ever, or nobody says.
+    pub async fn retention(&self, name: &str) -> Option<Duration> {
+        let options = AdminOptions::new().request_timeout(Some(LIMIT));
+        let described = self.admin.describe_configs(&[ResourceSpecifier::Topic(name)], &options).await.ok()?;
+        let resource = described.into_iter().next()?.ok()?;
+        let millis = resource.get("retention.ms")?.value.as_ref()?.parse().ok()?; // -1: for ever
+        Some(Duration::from_millis(millis))
     }
 
     /// Sees to it that these topics are there, and returns those that were made. Replication and in-sync replicas are
@@ -201,6 +218,25 @@ impl Topics {
             Ok(counted) => counted.map_err(|error: KafkaError| self.unreachable(&error)),
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         }
+    }
+
+    /// Removes topics, and a consumer group without members; what is not there is no error.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::NotRemoved`].
+    pub async fn remove(&self, topics: &[Arc<str>], group: &str) -> Result<(), Error> {
+        let options = AdminOptions::new().request_timeout(Some(LIMIT)).operation_timeout(Some(LIMIT));
+        let groups = self.admin.delete_groups(&[group], &options).await.map_err(|error| self.unreachable(&error))?;
+        let names: Vec<&str> = topics.iter().map(|name| &**name).collect();
+        let topics = self.admin.delete_topics(&names, &options).await.map_err(|error| self.unreachable(&error))?;
+        for result in topics.into_iter().chain(groups) {
+            if let Err((name, code)) = result
+                && !matches!(code, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::GroupIdNotFound)
+            {
+                return Err(Error::NotRemoved { name: name.into(), reason: code.to_string().into() });
+            }
+        }
+        Ok(())
     }
 
     async fn create(&self, topics: &[NewTopic<'_>]) -> Result<(), Error> {

@@ -10,7 +10,9 @@ use crate::aws;
 use crate::aws::queue::{Depth, Queue};
 use crate::clock::Clock;
 use crate::config::{self, Config, Kind, RouteConfig};
-use crate::dead_letters::{self, Store, outlet::Outlet};
+use crate::dead_letters::kafka::Lag;
+use crate::dead_letters::outlet::Outlet;
+use crate::dead_letters::{self, Store};
 use crate::exit::{Exit, Problem};
 use crate::kafka::topics::{self, Needed, Tier, Topics};
 use crate::sink::kafka::transaction::{self, Transactions};
@@ -145,11 +147,7 @@ impl Brokers {
         let opened = match at {
             Destination::Kafka(topic) => {
                 let kafka = config.kafka.as_ref().ok_or_else(|| without("kafka"))?;
-                let reached = dead_letters::kafka::Config {
-                    bootstrap_servers: kafka.bootstrap_servers.clone(),
-                    client_id: format!("{}-dlq", self.client_id),
-                    properties: kafka.properties.0.clone(),
-                };
+                let reached = self.letters_config(kafka);
                 dead_letters::kafka::Topic::open(reached, Arc::clone(topic)).await.map(Store::Kafka)
             }
             Destination::Sqs(queue) => {
@@ -157,7 +155,24 @@ impl Brokers {
                 dead_letters::sqs::Queue::open(client, queue).await.map(Store::Sqs)
             }
         };
-        opened.map_err(|error| unreachable(&error).at(at.to_string()))
+        opened.map_err(|error| error.problem().at(at.to_string()))
+    }
+
+    /// A look at how many letters of this topic are not replayed, as far as the group says; to be kept for the next.
+    ///
+    /// # Errors
+    /// When the client cannot be made of the configuration.
+    pub fn lag(&self, config: &Config, topic: &Arc<str>) -> Result<Lag, Problem> {
+        let kafka = config.kafka.as_ref().ok_or_else(|| without("kafka"))?;
+        Lag::new(self.letters_config(kafka), Arc::clone(topic)).map_err(|error| error.problem())
+    }
+
+    fn letters_config(&self, kafka: &config::Kafka) -> dead_letters::kafka::Config {
+        dead_letters::kafka::Config {
+            bootstrap_servers: kafka.bootstrap_servers.clone(),
+            client_id: format!("{}-dlq", self.client_id),
+            properties: kafka.properties.0.clone(),
+        }
     }
 
     /// Where the dead letters of a route go. A topic for each of the route's, where each has its own.

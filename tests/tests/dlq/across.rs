@@ -2,7 +2,7 @@
 
 use kit::{QueueSpec, Record, Stored};
 
-use crate::desk::{Desk, bare, marker};
+use crate::desk::{Desk, bare, marker, yesterday};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_of_a_topic_comes_back_from_a_queue_byte_for_byte() {
@@ -23,7 +23,7 @@ async fn a_record_of_a_topic_comes_back_from_a_queue_byte_for_byte() {
                 .null_header("a b")
                 .header("z", ""),
             Record::tombstone("two words"),
-            Record::new("").timestamp(1_700_000_000_123),
+            Record::new("").timestamp(yesterday() + 123),
             many.key("order-7").partition(1),
         ];
         kafka.produce(&input, records).await;

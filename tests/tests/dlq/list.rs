@@ -50,17 +50,14 @@ async fn a_list_and_a_letter_are_told_in_words() {
 
     let shown = desk.run(&["dlq", "show", &letters, "0/0"]).await;
     assert_eq!(shown.stdout[0], format!("kafka:{letters}/0/0"));
-    for line in [
-        "outcome     permanent REFUSED",
-        "timestamp   2023-11-14T22:13:20.123Z",
-        "  tenant: acme",
-        "payload (39 bytes)",
-    ] {
+    for line in ["outcome     permanent REFUSED", "  tenant: acme", "payload (39 bytes)"] {
         assert!(shown.stdout.iter().any(|shown| shown == line), "{line:?} is not in {:#?}", shown.stdout);
     }
+    let time = shown.stdout.iter().find(|line| line.starts_with("timestamp ")).expect("the timestamp");
+    assert!(time.ends_with("T00:00:00.123Z"), "{time}");
     let shown = &desk.json(&["show", "--route", "probe", "0/3"]).await[0];
     assert_eq!((word(shown, "key_base64"), word(shown, "payload_base64")), ("a/4=".into(), "/wA=".into()));
-    assert_eq!(shown["headers"], serde_json::json!([["nothing", null]]));
+    assert_eq!(shown["headers"], serde_json::json!([["z", "1"], ["nothing", null]]));
     let panicked = &desk.json(&["show", &letters, "0/2"]).await[0];
     assert_eq!(panicked["attempts"].as_array().map(Vec::len), Some(2));
     assert!(word(panicked, "backtrace").contains("panic"));

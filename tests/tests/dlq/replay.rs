@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use kit::Stored;
 
-use crate::desk::{Desk, WAIT, bare, counted, five, letter, marker, word};
+use crate::desk::{Desk, WAIT, bare, counted, five, letter, marker, word, yesterday};
 
 /// A desk without a host, a topic with these letters, and the topic that they came from.
-pub async fn crafted(kafka: &kit::Kafka, letters: usize, partitions: i32) -> (Desk, String, String) {
+pub(crate) async fn crafted(kafka: &kit::Kafka, letters: usize, partitions: i32) -> (Desk, String, String) {
     let (source, topic) = (kafka.topic("dlq-source", partitions).await, kafka.topic("dlq-letters", 1).await);
     let desk = Desk::new(Some(kafka), None, &Desk::route("{ kafka = \"x\", group = \"y\" }", ""));
     let code = |number| if number % 3 == 0 { "THIRD" } else { "OTHER" };
@@ -55,10 +55,10 @@ async fn what_was_replayed_by_one_filter_is_not_replayed_by_another() {
         desk.json(&[&["replay", &topic], arguments].concat()).await[0]["letters"].as_u64().expect("a number")
     };
     assert_eq!(replay(&["--code", "THIRD"]).await, 10);
-    assert_eq!(replay(&["--key", "k-1"]).await, 3, "1, 8, 22, 29 and 15, of which 15 was sent");
+    assert_eq!(replay(&["--key", "k-1"]).await, 4, "1, 8, 22 and 29; 15 was sent");
     assert_eq!(replay(&["--limit", "5"]).await, 5);
     assert_eq!(replay(&["0/29", "0/28"]).await, 1, "29 was sent");
-    assert_eq!(replay(&[]).await, 11);
+    assert_eq!(replay(&[]).await, 10);
     assert_eq!(replay(&[]).await, 0);
     let payloads = kafka.read_all(&source).await.iter().map(|record| record.text().to_owned()).collect::<Vec<_>>();
     assert_eq!(payloads.len(), 30);
@@ -86,6 +86,19 @@ async fn a_letter_goes_back_into_its_partition_and_elsewhere_by_its_key() {
     assert_eq!(counted(kafka.read_all(&source).await.iter().map(|record| record.partition)).len(), 3);
     desk.json(&["replay", &topic, "--to", &format!("kafka:{other}")]).await;
     assert_eq!(kafka.ends(&other).await[&0], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_its_topic_would_soon_delete_for_its_age_gets_the_present_as_timestamp() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let (desk, source, topic) = crafted(kafka, 1, 1).await;
+    let old = letter(&source, 1, "X").header("cofferdam-dlq-timestamp", "2020-01-01T00:00:00.000Z");
+    kafka.produce(&topic, [old]).await;
+    let report = &desk.json(&["replay", &topic]).await[0];
+    assert_eq!((&report["letters"], &report["retimed"]), (&2.into(), &1.into()), "{report}");
+    let stored = kafka.read_all(&source).await;
+    assert_eq!(stored[0].timestamp, yesterday());
+    assert!(stored[1].timestamp > yesterday() + 86_400_000, "{stored:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,7 +144,7 @@ async fn letters_that_cannot_go_back_stay_and_are_named() {
     let nowhere = kit::unique("nowhere");
     let ended = desk.run(&["dlq", "replay", &topic, "--to", &format!("kafka:{nowhere}")]).await;
     assert_eq!(ended.code(), Some(69));
-    let said = format!("there is no topic {nowhere}; nothing is lost");
+    let said = format!("there is no topic {nowhere}; nothing is lost: is the name right?");
     assert!(ended.stderr.iter().any(|line| line.contains(&said)), "{:#?}", ended.stderr);
     let report = &desk.json(&["replay", &topic, "--to", &format!("kafka:{source}")]).await[0];
     assert_eq!((&report["letters"], &report["repeated"]), (&1.into(), &0.into()), "{report}");

@@ -123,7 +123,7 @@ async fn a_killed_replay_of_a_fifo_queue_doubles_nothing() {
         .await;
     killed.kill();
     let mut rest = 0;
-    kit::eventually("all are sent; what the killed one held is hidden for two minutes", 2 * WAIT, async || {
+    kit::eventually("all are sent; what the killed one held is hidden for a minute", 2 * WAIT, async || {
         let report = &desk.json(&["replay", &name]).await[0];
         rest += report["letters"].as_u64().expect("a number");
         (sqs.counts(&dead).await == kit::sqs::Counts::default()).then_some(())

@@ -43,7 +43,8 @@ impl Letter {
 
     /// The original for `to`, byte for byte, with `marker` in place of that of an earlier replay.
     ///
-    /// A FIFO queue drops the second of two copies with the same marker within its five minutes.
+    /// A FIFO queue drops the second of two copies of the same letter and count within its five minutes, whatever the
+    /// replay that sent them.
     pub fn replay(&self, to: Destination, marker: &Marker) -> Publication {
         let mut publication = bare(&self.original, to);
         publication.headers.retain(|header| header.name != MARKER.as_bytes());
@@ -59,7 +60,7 @@ impl Letter {
             };
         }
         // Of one that is too long the end is kept, where it differs most.
-        let id = fifo_id(&format!("{}/{}", marker.letter, marker.id));
+        let id = fifo_id(&format!("{}/{}", marker.letter, marker.count));
         publication.deduplication = publication.deduplication.map(|_| id);
         publication
     }

@@ -228,6 +228,11 @@ impl Delivery {
         }
     }
 
+    /// The queue may have given it to somebody else, if it is not rid of it.
+    pub(super) fn lease_is_over(&self, now: Time) -> bool {
+        !self.pledged && matches!(self.tenure, Tenure::Lease { until, .. } if until <= now)
+    }
+
     /// Neither at its end nor forgotten.
     pub fn is_live(&self) -> bool {
         !matches!(self.state, State::Forgotten | State::Retired)

@@ -13,6 +13,8 @@ pub(super) struct Lane {
     running: Vec<Running>,
     /// The last record that was begun by right, or begun again.
     pub(super) last: Number,
+    /// The output that was found last for the first time: record and index.
+    found: Option<(Number, u32)>,
 }
 
 /// An attempt that has not ended.
@@ -31,6 +33,13 @@ impl Lane {
     pub(super) fn conflict(&self, host: u32, alone: bool) -> Option<Running> {
         let hinders = |other: &&Running| other.host == host || (!other.stale && !alone);
         self.running.iter().find(hinders).copied()
+    }
+
+    /// Whether this output stands where it should: the first copies of a lane's outputs in the order of their records.
+    pub(super) fn find(&mut self, output: (Number, u32)) -> bool {
+        let in_order = self.found.is_none_or(|before| before < output);
+        self.found = self.found.max(Some(output));
+        in_order
     }
 
     pub(super) fn start(&mut self, running: Running) {

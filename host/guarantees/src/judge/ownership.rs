@@ -160,9 +160,15 @@ impl Judge {
         match record.place {
             Some((partition, offset)) => {
                 let partition = &mut self.partitions[partition as usize];
-                if partition.owner != host || !partition.held.insert(offset) {
-                    // A client repeats what it has handed over, or does not know that the partition is gone.
+                if partition.owner != host {
+                    let believes = partition.believers.contains(&host);
+                    if believes {
+                        self.received_too_late(host, number);
+                    }
                     return;
+                }
+                if !partition.held.insert(offset) {
+                    return; // a client repeats what it has handed over
                 }
                 if let Some(lane) = record.lane.filter(|_| !record.claimed || self.terms.is_exactly_once()) {
                     self.lanes[lane as usize].ahead.insert(number);
@@ -186,6 +192,17 @@ impl Judge {
         self.report.figures.most_in_flight = self.report.figures.most_in_flight.max(in_flight);
         let wrong = (in_flight > bound).then(|| format!("{in_flight} records in flight, the bound is {bound}"));
         self.check(case, Promise::Bounded, number, wrong);
+    }
+
+    /// What a client had fetched before its host stood still. The partition is somebody else's, and the host will handle
+    /// it all the same until it hears so.
+    fn received_too_late(&mut self, host: u32, number: Number) {
+        let record = &mut self.records[number as usize];
+        if record.open(host).is_none() {
+            record.receipts.push(Receipt { host, stale: true, finished: record.finished, ..Receipt::default() });
+            self.report.figures.at_risk += 1;
+            self.hosts.entry(host).or_default().records.insert(number);
+        }
     }
 
     pub(super) fn settled(&mut self, case: Case<'_>, host: u32, id: &str, fate: Fate) {

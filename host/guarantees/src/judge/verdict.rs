@@ -1,6 +1,6 @@
 //! The end of a history.
 
-use super::record::{End, Number};
+use super::record::End;
 use super::{Case, Judge};
 use crate::{Effect, Promise, Report, Violation};
 
@@ -10,24 +10,24 @@ impl Judge {
         let Some(number) = self.number(case, id) else { return };
         let record = &mut self.records[number as usize];
         let again = !record.found.insert(effect);
-        let asked = record.asked;
-        let (outputs, lane) = (record.found.iter().filter(|one| matches!(one, Effect::Output(_))).count(), record.lane);
-        let both = outputs > 0 && record.found.contains(Effect::DeadLetter);
+        let (asked, lane) = (record.asked, record.lane.filter(|_| !again && self.terms.sinks_keep_order));
+        let outputs = record.found.iter().any(|one| matches!(one, Effect::Output(_)));
+        let both = outputs && record.found.contains(Effect::DeadLetter);
         self.report.figures.found_again += u64::from(again);
         if self.terms.is_exactly_once() {
-            let lane = lane.filter(|_| matches!(effect, Effect::Output(_)));
-            let last = lane.and_then(|lane| self.last_found.insert(lane, number)).filter(|last| *last > number);
             let wrong = if again {
                 Some(format!("{effect} is found twice"))
-            } else if both {
-                Some("outputs and a dead letter are found".to_owned())
             } else {
-                let stands = |last: Number| format!("{effect} is found behind {}", self.records[last as usize].id);
-                last.map(stands)
+                both.then(|| "outputs and a dead letter are found".to_owned())
             };
             self.check(case, Promise::ExactlyOnce, number, wrong);
         }
         if let Effect::Output(index) = effect {
+            if let Some(lane) = lane {
+                let in_order = self.lanes[lane as usize].find((number, index));
+                let wrong = (!in_order).then_some("found behind an output of a later record of its lane");
+                self.check(case, Promise::KeyOrder, number, wrong);
+            }
             let wrong = (index >= asked).then_some("found, and no attempt that ended well has asked for it");
             self.check(case, Promise::FailedIsSilent, number, wrong);
         }

@@ -12,6 +12,8 @@ use crate::dead_letters::filter::State;
 use crate::dead_letters::{Found, Next};
 use crate::exit::{Exit, Problem};
 
+const HEADINGS: [&str; 8] = ["POSITION", "TIME", "OUTCOME", "CODE", "HANDLER", "ATTEMPTS", "KEY", "TEXT"];
+
 /// Rows for people, where they do not say how many.
 const ROWS: u64 = 100;
 
@@ -52,7 +54,7 @@ async fn list(arguments: &Arguments) -> Ended {
     for destination in &place.destinations {
         let store = place.brokers.dead_letters(&place.config, destination).await?;
         words::warn_of_receives(&store);
-        let mut table = Table::new(&["POSITION", "TIME", "OUTCOME", "CODE", "HANDLER", "ATTEMPTS", "KEY", "TEXT"]);
+        let mut table = Table::new(&HEADINGS);
         let mut rows = 0_u64;
         let looked = store.look(|found| {
             if !filter.takes(&found) {
@@ -71,7 +73,7 @@ async fn list(arguments: &Arguments) -> Ended {
             }
             Next::More
         });
-        let looked = looked.await.map_err(|error| super::problem(&error).at(destination.to_string()))?;
+        let looked = looked.await.map_err(|error| error.problem().at(destination.to_string()))?;
         if !json {
             print_line(&format!("{destination}: {}", words::letters(rows)));
             if rows > 0 {
@@ -86,6 +88,13 @@ async fn list(arguments: &Arguments) -> Ended {
         eprintln!("cofferdam: there are more; --limit N shows more of them, and filters fewer");
     }
     Ok::<_, Vec<Problem>>(Exit::Success)
+}
+
+#[cfg(test)]
+pub(super) fn table(letters: &[Found]) -> Table {
+    let mut table = Table::new(&HEADINGS);
+    letters.iter().for_each(|found| table.row(row(found)));
+    table
 }
 
 fn row(found: &Found) -> Vec<String> {

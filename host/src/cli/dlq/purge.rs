@@ -11,6 +11,7 @@ use super::super::{Ended, OutputArguments, print_line};
 use super::choice::Choice;
 use super::place::Place;
 use super::{Where, words};
+use crate::dead_letters::Error;
 use crate::dead_letters::filter::State;
 use crate::dead_letters::purge::Survey;
 use crate::exit::{Exit, Problem};
@@ -58,7 +59,7 @@ async fn purge(arguments: &Arguments) -> Ended {
     for destination in &place.destinations {
         let store = place.brokers.dead_letters(&place.config, destination).await?;
         words::warn_of_receives(&store);
-        let failed = |error| super::problem(&error).at(destination.to_string());
+        let failed = |error: Error| error.problem().at(destination.to_string());
         let survey = store.survey(&filter).await.map_err(failed)?;
         if survey.out_of_reach > 0 && !arguments.prefix {
             return Err(out_of_reach(destination, &survey).into());

@@ -112,8 +112,12 @@ async fn replay(arguments: &Arguments) -> Ended {
         bar.finish_and_clear();
         say(&destination.to_string(), &order, &report, arguments.output.json);
         replayed.map_err(|error| {
-            let remedy = "nothing is lost: give the same command again to go on";
-            Problem { remedy: remedy.into(), ..super::problem(&error) }.at(destination.to_string())
+            let problem = error.problem();
+            let remedy = match &*problem.remedy {
+                "" => "nothing is lost: the same command goes on".to_owned(),
+                remedy => format!("nothing is lost: {remedy}, and give the same command again"),
+            };
+            Problem { remedy, ..problem }.at(destination.to_string())
         })?;
         order.limit = order.limit.saturating_sub(report.total());
         if report.homeless > 0 || report.refusals > 0 {
@@ -161,6 +165,7 @@ fn say(from: &str, order: &Order, report: &Report, json: bool) {
             "letters": report.total(),
             "sent": serde_json::Value::Object(sent),
             "repeated": report.repeated,
+            "retimed": report.retimed,
             "without_source": report.homeless,
             "refused": report.refusals,
             "refusals": refused,
@@ -174,7 +179,7 @@ fn say(from: &str, order: &Order, report: &Report, json: bool) {
     }
 }
 
-fn in_words(from: &str, order: &Order, report: &Report) -> Vec<String> {
+pub(super) fn in_words(from: &str, order: &Order, report: &Report) -> Vec<String> {
     let verb = if order.dry { "would be sent" } else { "sent" };
     let mut lines = vec![match order.dry {
         true => format!("{from}: {} {verb}", words::letters(report.total())),
@@ -187,6 +192,10 @@ fn in_words(from: &str, order: &Order, report: &Report) -> Vec<String> {
     if report.repeated > 0 {
         let what = "may have been sent by a replay that was interrupted, and carry its id";
         say(format!("{} of them {what}", report.repeated));
+    }
+    if report.retimed > 0 {
+        let why = "so old that their topic would have deleted them soon";
+        say(format!("{} of them got the present as their timestamp: they are {why}", report.retimed));
     }
     if report.homeless > 0 {
         say(format!("{} do not say where they came from, and stay: say it by --to", report.homeless));

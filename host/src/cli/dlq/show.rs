@@ -5,6 +5,7 @@ use clap::Args;
 use cofferdam_core::dead_letter::Reasons;
 use cofferdam_core::message::Position;
 use cofferdam_core::time::Time;
+use serde_json::Value;
 
 use super::super::bytes::shown;
 use super::super::run::runtime;
@@ -66,7 +67,7 @@ pub(super) async fn find(place: &Place, position: &str) -> Result<Found, Problem
         letter = Some(found);
         Next::Enough
     };
-    let looked = store.look(look).await.map_err(|error| super::problem(&error).at(destination.to_string()))?;
+    let looked = store.look(look).await.map_err(|error| error.problem().at(destination.to_string()))?;
     letter.ok_or_else(|| {
         words::say_unseen(destination, looked);
         let remedy = format!("`cofferdam dlq list {destination}` shows the positions");
@@ -75,7 +76,7 @@ pub(super) async fn find(place: &Place, position: &str) -> Result<Found, Problem
 }
 
 /// All of a letter in words.
-fn lines(found: &Found) -> Vec<String> {
+pub(super) fn lines(found: &Found) -> Vec<String> {
     let mut lines = vec![found.id()];
     let mut say = |name: &str, value: String| lines.push(format!("{name:<12}{value}"));
     match (found.reasons(), &found.redriven) {
@@ -90,7 +91,8 @@ fn lines(found: &Found) -> Vec<String> {
     }
     if found.replays.count > 0 {
         let last = found.replays.last.map_or_else(String::new, |last| format!(", last {last}"));
-        say("replayed", format!("{} times{last}", found.replays.count));
+        let times = if found.replays.count == 1 { "once".to_owned() } else { format!("{} times", found.replays.count) };
+        say("replayed", format!("{times}{last}"));
     }
     if found.replays.in_doubt {
         say(
@@ -122,7 +124,7 @@ fn why(found: &Found, reasons: &Reasons, say: &mut impl FnMut(&str, String)) {
     let origin = found.origin().map_or_else(|| "-".into(), |origin| origin.to_string());
     say("came from", format!("{}/{}{group}", escaped(&origin), found.letter.original.position));
     if let Some(usage) = &reasons.usage {
-        say("usage", usage.to_string());
+        say("usage", used(usage));
     }
     if let Some(trace) = &reasons.trace {
         say("trace", escaped(trace));
@@ -130,6 +132,22 @@ fn why(found: &Found, reasons: &Reasons, say: &mut impl FnMut(&str, String)) {
     if let Some(correlation) = &reasons.correlation {
         say("correlation", escaped(correlation));
     }
+}
+
+/// What the last attempt used, as far as it says.
+fn used(usage: &Value) -> String {
+    let parts = [
+        ("wall_us", 1, "us wall"),
+        ("cpu_us", 1, "us CPU"),
+        ("memory_peak_bytes", 1024, "KiB memory at most"),
+        ("host_calls", 1, "host calls"),
+        ("output_bytes", 1, "output bytes"),
+    ];
+    let parts = parts.into_iter().filter_map(|(name, unit, words)| {
+        let amount = usage.get(name)?.as_u64()?;
+        Some(format!("{} {words}", amount / unit))
+    });
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 fn attempts(reasons: &Reasons) -> Vec<String> {

@@ -29,7 +29,7 @@ impl Topic {
     /// All letters of the span are dealt with: so are the receipts that were written meanwhile.
     async fn behind_receipts(&self, span: &Span) -> i64 {
         let (client, name) = (self.client.clone(), Arc::clone(&self.name));
-        let now = blocking(move || ends(&client, &name)).await.unwrap_or_default();
+        let now = blocking(move || ends(&client.create().ok()?, &name).ok()).await.unwrap_or_default();
         let Some(now) = now.into_iter().find(|now| now.partition == span.partition) else { return span.to };
         let mut mark = span.to.max(now.from);
         let mut records = log::read(&self.client, &self.name, &[Span { from: mark, ..now }]);

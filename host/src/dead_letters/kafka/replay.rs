@@ -146,8 +146,8 @@ impl Topic {
             outlet.find(&one.to).await?;
         }
         self.write(batch.iter(), State::Sending, order, outlet).await?;
-        let copy = |one: &Chosen| order.copy(&one.found, one.to.clone(), self.books.doubt(one.place.0, one.place.1));
-        let copies: Vec<Copy> = batch.iter().map(copy).collect();
+        let doubt = |one: &Chosen| self.books.doubt(one.place.0, one.place.1);
+        let copies = order.copies(batch.iter().map(|one| (&one.found, &one.to, doubt(one))), outlet, report);
         let results = outlet.send(&copies, pace).await;
         let (mut durable, mut refused, mut failed) = (Vec::new(), Vec::new(), None);
         for (one, result) in batch.iter().zip(results) {

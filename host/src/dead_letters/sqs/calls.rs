@@ -14,7 +14,7 @@ use crate::aws::batch::{MOST, answers};
 use crate::aws::fault::Fault;
 
 /// How long what was received stays hidden. Longer than a batch takes; a command that is killed hides it for so long.
-pub(super) const HIDDEN: Duration = Duration::from_secs(120);
+pub(super) const HIDDEN: Duration = Duration::from_secs(60);
 
 /// How long a receive waits for messages: long enough that all the queue's servers are asked.
 const WAIT_SECONDS: i32 = 1;

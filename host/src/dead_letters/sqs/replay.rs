@@ -7,13 +7,13 @@ use cofferdam_core::output::Destination;
 use tokio_util::sync::CancellationToken;
 
 use super::super::outlet::Outlet;
-use super::super::replay::{Became, Copy, Order, Pace, Rate, Report};
+use super::super::replay::{Became, Order, Pace, Rate, Report};
 use super::walk::Walk;
 use super::{Error, Held, Queue};
 use crate::aws::batch::MOST;
 
 /// A batch takes no longer than this where the rate is low: it is hidden for longer.
-const BATCH_TIME: Duration = Duration::from_secs(30);
+const BATCH_TIME: Duration = Duration::from_secs(10);
 
 impl Queue {
     pub(in super::super) async fn replay(
@@ -92,8 +92,7 @@ impl Queue {
         for (_, to) in batch {
             outlet.find(to).await?;
         }
-        let copy = |(held, to): &(Held, Destination)| order.copy(&held.found, to.clone(), None);
-        let copies: Vec<Copy> = batch.iter().map(copy).collect();
+        let copies = order.copies(batch.iter().map(|(held, to)| (&held.found, to, None)), outlet, report);
         let results = outlet.send(&copies, pace).await;
         let (mut done, mut failed) = (Vec::with_capacity(batch.len()), None);
         let mut receipts: Vec<Arc<str>> = Vec::new();

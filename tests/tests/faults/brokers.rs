@@ -1,0 +1,73 @@
+//! Brokers that go away and come back, and a network that is slow, cut, or silent. One broker for all of these, one test
+//! at a time.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use kit::kafka::Private;
+use tokio::sync::Mutex;
+
+use crate::work::{SESSION, Work, elapsed};
+
+/// The broker of these tests: it ends with the last of them.
+async fn broker() -> Option<Arc<Mutex<Private>>> {
+    static BROKER: Mutex<Weak<Mutex<Private>>> = Mutex::const_new(Weak::new());
+    let mut known = BROKER.lock().await;
+    if let Some(broker) = known.upgrade() {
+        return Some(broker);
+    }
+    let broker = Arc::new(Mutex::new(kit::or_say_so(kit::kafka::private().await)?));
+    *known = Arc::downgrade(&broker);
+    Some(broker)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_stops_or_dies_is_waited_for() {
+    let Some(broker) = broker().await else { return };
+    let mut broker = broker.lock().await;
+    let (brokers, kafka) = (broker.through(), broker.another());
+    let mut work = Work::begin(&kafka, &brokers, 2).await;
+    work.go_on(500).await;
+    work.fault(2);
+    broker.stop().await;
+    broker.start().await;
+    work.go_on(500).await;
+    work.fault(2);
+    broker.kill().await;
+    broker.start().await;
+    work.go_on(500).await;
+    work.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_are_cut_or_slow_repeat_nothing() {
+    let Some(broker) = broker().await else { return };
+    let broker = broker.lock().await;
+    let work = Work::begin(&broker, &broker.through(), 2).await;
+    for _ in 0..3 {
+        work.go_on(300).await;
+        broker.gate().cut();
+    }
+    work.go_on(300).await;
+    broker.gate().delay(Duration::from_millis(30), Duration::from_millis(70));
+    work.go_on(300).await;
+    broker.gate().delay(Duration::ZERO, Duration::ZERO);
+    broker.gate().throttle(Some(64 << 10));
+    work.go_on(300).await;
+    broker.gate().throttle(None);
+    work.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_is_silent_past_the_session_is_waited_for() {
+    let Some(broker) = broker().await else { return };
+    let broker = broker.lock().await;
+    let mut work = Work::begin(&broker, &broker.through(), 2).await;
+    work.go_on(500).await;
+    work.fault(2);
+    broker.gate().swallow();
+    elapsed(Instant::now(), 2 * SESSION).await;
+    broker.gate().open();
+    work.go_on(500).await;
+    work.end().await;
+}
