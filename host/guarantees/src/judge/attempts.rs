@@ -176,9 +176,14 @@ impl Judge {
         let terms = self.terms;
         let record = &mut self.records[number as usize];
         let mut passes = false;
+        // What has no effects is done when a transaction takes its offset along.
+        let waits = terms.is_exactly_once() && !record.claimed;
         let mine = record.receipts.iter_mut().filter(|receipt| receipt.host == host && !receipt.completed);
         for receipt in mine {
-            let Some(end) = receipt.end(&terms) else { continue };
+            let Some(end) = receipt.end(&terms).filter(|end| *end != End::Handled || !waits || receipt.done > Some(0))
+            else {
+                continue;
+            };
             receipt.completed = true;
             record.complete = Some(end);
             if let (End::Handled, Some(event)) = (end, record.event) {
