@@ -10,6 +10,7 @@ mod error;
 pub mod filter;
 pub mod kafka;
 pub mod outlet;
+pub mod pace;
 pub mod purge;
 pub mod replay;
 pub mod sqs;

@@ -3,6 +3,7 @@
 mod alerts;
 mod brokers;
 mod dedupe;
+mod guests;
 mod health;
 mod plugins;
 
@@ -27,6 +28,7 @@ use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::{self, Exporter};
 
 pub use brokers::Brokers;
+use guests::Threads;
 
 /// What a host is given beside its configuration.
 #[derive(Default)]
@@ -54,7 +56,7 @@ pub struct Host {
     metrics: Exporter,
     flush_limit: Duration,
     /// Handlers run here. Last, so that it goes when nothing can need it any more.
-    guests: tokio::runtime::Runtime,
+    guests: Threads,
 }
 
 /// How a host ended.
@@ -87,10 +89,7 @@ impl Host {
         }
         let routes: Vec<_> = sources.iter().map(|(_, route, _)| Arc::clone(route)).collect();
         let sinks = brokers.sinks(config, &routes).await?;
-        let guests = tokio::runtime::Builder::new_multi_thread()
-            .thread_name("guest")
-            .enable_time()
-            .build()
+        let guests = Threads::start()
             .map_err(|error| Problem::new(Exit::Unavailable, format!("no threads for handlers: {error}"), ""))?;
         let metrics = metrics::install().map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
         options.journal.started().map_err(|error| unwritten(&error))?;
@@ -121,7 +120,7 @@ impl Host {
                 source,
                 sinks: host.sinks.clone(),
                 plugin: Arc::clone(&plugins[&configured.handler]),
-                guests: host.guests.handle().clone(),
+                guests: host.guests.handles(),
                 clock,
                 transactions,
                 dedupe: host.dedupe.clone().filter(|_| configured.suppresses_duplicates()),
@@ -192,8 +191,7 @@ impl Host {
         }
         // It only looks.
         self.alerts.abort();
-        // Dropping a runtime inside another is refused; nothing runs on it any more.
-        self.guests.shutdown_background();
+        self.guests.shut_down();
         report
     }
 }

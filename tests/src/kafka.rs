@@ -216,7 +216,16 @@ impl Kafka {
             for partition in partitions(&consumer, &topic) {
                 asked.add_partition(&topic, partition);
             }
-            let answer = consumer.committed_offsets(asked, REQUEST).expect("the broker knows the group's offsets");
+            // A broker that has just started may not know yet whose group it is.
+            let deadline = std::time::Instant::now() + REQUEST;
+            let known = |answer: &TopicPartitionList| answer.elements().iter().all(|element| element.error().is_ok());
+            let answer = loop {
+                match consumer.committed_offsets(asked.clone(), REQUEST) {
+                    Ok(answer) if known(&answer) => break answer,
+                    _ if std::time::Instant::now() < deadline => std::thread::yield_now(),
+                    answer => panic!("the broker does not know the group's offsets: {answer:?}"),
+                }
+            };
             let committed = answer.elements().into_iter().filter_map(|element| match element.offset() {
                 Offset::Offset(offset) => {
                     Some((element.partition(), Committed { offset, metadata: element.metadata().to_owned() }))

@@ -91,6 +91,13 @@ pub enum What {
         /// How many outputs it asks for.
         outputs: u32,
     },
+    /// An attempt was not made: the store of ids knows the event.
+    Suppressed {
+        /// On which record.
+        record: RecordId,
+        /// The number that it would have had.
+        attempt: u32,
+    },
     /// An attempt has ended that counts for nothing: its record was settled meanwhile, as lost or given up.
     Discarded {
         /// On which record.

@@ -34,6 +34,9 @@ pub struct Judge {
     partition_index: HashMap<Box<str>, u32>,
     partitions: Vec<Partition>,
     hosts: HashMap<u32, Host>,
+    event_index: HashMap<Box<str>, u32>,
+    /// Of each event, whether a record that carries it was handled.
+    events: Vec<bool>,
     /// An independent reader has spoken.
     read: bool,
     report: Report,
@@ -67,6 +70,8 @@ impl Judge {
             partition_index: HashMap::new(),
             partitions: Vec::new(),
             hosts: HashMap::new(),
+            event_index: HashMap::new(),
+            events: Vec::new(),
             read: false,
             report: Report::default(),
             first: None,
@@ -78,7 +83,7 @@ impl Judge {
         self.report.figures.facts += 1;
         let (case, host) = (Case { fact }, fact.host);
         match &fact.what {
-            What::Produced { record, lane, event_id: _ } => self.produced(record, lane.as_deref()),
+            What::Produced { record, lane, event_id } => self.produced(record, lane.as_deref(), event_id.as_deref()),
             What::Killed => self.killed(host),
             What::Found { record, effect } => self.found(case, record, *effect),
             What::Outstanding { record } => {
@@ -95,6 +100,7 @@ impl Judge {
             What::Handled { record, attempt, outcome, outputs } => {
                 self.handled(case, host, record, (*attempt, *outcome, *outputs));
             }
+            What::Suppressed { record, attempt } => self.suppressed(case, host, record, *attempt),
             What::Discarded { record, attempt } => self.discarded(case, host, record, *attempt),
             What::Durable { record, effect } => self.durable(case, host, record, *effect),
             What::Refused { record, effect } => self.refused(case, host, record, *effect),
@@ -115,7 +121,7 @@ impl Judge {
         self.first.as_ref()
     }
 
-    fn produced(&mut self, id: &str, lane: Option<&str>) {
+    fn produced(&mut self, id: &str, lane: Option<&str>, event: Option<&str>) {
         let number = Number::try_from(self.records.len()).expect("fewer than four billion records");
         let id: Arc<str> = id.into();
         let lane = lane.map(|lane| {
@@ -134,7 +140,16 @@ impl Judge {
         });
         self.report.figures.records += 1;
         self.index.insert(Arc::clone(&id), number);
-        self.records.push(Record::new(id, lane, place));
+        let mut record = Record::new(id, lane, place);
+        record.event = event.map(|event| {
+            let next = u32::try_from(self.events.len()).expect("no more events than records");
+            let event = *self.event_index.entry(event.into()).or_insert(next);
+            if event == next {
+                self.events.push(false);
+            }
+            event
+        });
+        self.records.push(record);
     }
 
     /// The number of a partition, known from now on.

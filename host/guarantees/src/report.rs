@@ -33,11 +33,13 @@ pub enum Promise {
     RepeatsBounded,
     /// No record gets more attempts than the route says, and no attempt is forgotten.
     AttemptsCounted,
+    /// Each effect is there exactly once and in order: asked of routes that promise it.
+    ExactlyOnce,
 }
 
 impl Promise {
     /// All, in the order of the report.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::DurableFirst,
         Self::SettledOnce,
         Self::CommitOrder,
@@ -48,6 +50,7 @@ impl Promise {
         Self::NothingLost,
         Self::RepeatsBounded,
         Self::AttemptsCounted,
+        Self::ExactlyOnce,
     ];
 }
 
@@ -63,6 +66,7 @@ impl fmt::Display for Promise {
             Self::OneEnd => "every record is handled, stored as an error, or still outstanding",
             Self::NothingLost => "nothing is lost",
             Self::RepeatsBounded => "repeats are at most what was in flight at a fault",
+            Self::ExactlyOnce => "each effect is there exactly once, in order",
             Self::AttemptsCounted => "attempts are counted across restarts, and never exceed the limit",
         })
     }
@@ -105,6 +109,8 @@ pub struct Figures {
     pub handled: u64,
     /// Of them stored as an error, and acknowledged.
     pub dead_lettered: u64,
+    /// Of them suppressed as duplicates, and acknowledged.
+    pub duplicates: u64,
     /// Of them acknowledged without a trace, as configured.
     pub ignored: u64,
     /// Of them outstanding at the end.
@@ -190,6 +196,7 @@ impl Figures {
         self.handled += other.handled;
         self.dead_lettered += other.dead_lettered;
         self.ignored += other.ignored;
+        self.duplicates += other.duplicates;
         self.outstanding += other.outstanding;
         self.attempts += other.attempts;
         self.zombies += other.zombies;
@@ -206,6 +213,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Kept { promise, checked, broken, shown } in &self.promises {
             match broken {
+                0 if *checked == 0 => continue,
                 0 => writeln!(f, "held    {promise} ({checked} checks)")?,
                 _ => writeln!(f, "BROKEN  {promise} ({broken} times in {checked} checks)")?,
             }

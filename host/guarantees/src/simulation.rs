@@ -17,6 +17,7 @@ mod run;
 mod seen;
 mod sinks;
 mod storm;
+mod transactions;
 mod workers;
 
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use cofferdam_core::Order;
 use cofferdam_core::envelope::Envelope;
 use cofferdam_core::event::{Assignment, Event, Partition, Refusal};
 use cofferdam_core::machine::{Breaker, Machine};
-use cofferdam_core::message::Record;
+use cofferdam_core::message::{Header, Kind, Record};
 use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::output::Destination;
 use cofferdam_core::retry::Retry;
@@ -41,6 +42,7 @@ pub use queue::{Message, Queue};
 pub use run::{Options, Progress, Run, Total, simulate, simulate_many};
 pub use seen::Seen;
 pub use sinks::{Sinks, Stored};
+pub use transactions::Ending;
 
 use crate::{Terms, What};
 
@@ -288,7 +290,13 @@ impl World {
 
     /// Writes a record to a partition; an empty key stands for none. Returns its id.
     pub fn write(&mut self, number: i32, key: &str, size: usize) -> String {
-        let record = self.broker.produce(number, key, size);
+        let headers = vec![Header { name: "n".into(), value: None, kind: Kind::Bytes }];
+        self.write_with(number, key, size, headers)
+    }
+
+    /// The same with these headers.
+    pub fn write_with(&mut self, number: i32, key: &str, size: usize, headers: Vec<Header>) -> String {
+        let record = self.broker.produce(number, key, size, headers);
         self.produced(&record)
     }
 
@@ -301,7 +309,9 @@ impl World {
     fn produced(&mut self, record: &Record) -> String {
         let id = record.id();
         let lane = self.lane(record);
-        self.note_of_world(What::Produced { record: id.as_str().into(), lane, event_id: None });
+        let event = || self.route.event_id(&Arc::new(record.clone()));
+        let event_id = self.route.suppress_duplicates.then(event).flatten();
+        self.note_of_world(What::Produced { record: id.as_str().into(), lane, event_id });
         id
     }
 
@@ -352,6 +362,9 @@ impl World {
     /// The commit that is with the broker is `taken` or not, and its answer comes back or not.
     fn end_commit(&mut self, taken: bool, told: bool) {
         let host = &mut self.hosts[self.at];
+        if host.client.transaction.is_some() {
+            return;
+        }
         let Some((positions, well)) = host.client.answer(&mut self.broker, taken, told) else { return };
         if well {
             for position in &positions {
@@ -365,7 +378,12 @@ impl World {
 
     /// Sends a message; an empty group stands for none.
     pub fn post(&mut self, group: &str, size: usize) {
-        let record = self.queue.send(group, size);
+        self.post_with(group, size, Vec::new());
+    }
+
+    /// The same with these attributes.
+    pub fn post_with(&mut self, group: &str, size: usize, headers: Vec<Header>) {
+        let record = self.queue.send(group, size, headers);
         self.produced(&record);
     }
 

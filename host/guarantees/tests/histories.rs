@@ -59,7 +59,11 @@ fn hunt() {
             .flat_map(|kept| kept.shown.first())
             .map(|v| (format!("{:?}", v.promise), format!("{v}")));
         for (promise, text) in first.chain(run.broke_off.iter().map(|why| ("off".to_owned(), why.clone()))) {
-            seen.entry(promise).or_default().push(format!("{seed} {} facts: {text}", run.facts.len()));
+            seen.entry(promise).or_default().push(format!(
+                "{seed} {} facts: {} {text}",
+                run.facts.len(),
+                run.setting.split(',').nth(1).unwrap()
+            ));
         }
     }
     for (promise, list) in seen {

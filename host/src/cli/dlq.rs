@@ -19,8 +19,8 @@ pub(super) enum Command {
     #[command(after_help = "Examples:\n  cofferdam dlq list orders.placed.dlq\n  \
         cofferdam dlq list --route price-orders --code VALIDATION_ERROR --since 2h\n  \
         cofferdam dlq list sqs:tasks-dlq.fifo --header tenant=acme --json\n\n\
-        Nothing is changed. Messages of a queue are hidden from others while they are listed, a minute at most where\n\
-        this command is killed, and each look counts as a receive. A FIFO queue shows the first ten of a message group\n\
+        Nothing is changed. Messages of a queue are hidden from others while they are listed, a minute at most where \
+        this command is killed, and each look counts as a receive. A FIFO queue shows the first ten of a message group \
         and no more until those are dealt with.")]
     List(list::Arguments),
     /// Show one dead letter whole: why it is there, its attempts, the original.
@@ -33,8 +33,8 @@ pub(super) enum Command {
     /// Delete letters.
     #[command(after_help = "Examples:\n  cofferdam dlq purge orders.placed.dlq --until 7d --dry-run\n  \
         cofferdam dlq purge sqs:tasks-dlq.fifo --code DUPLICATE_MESSAGE --yes\n\n\
-        Of a queue any message can be deleted. A topic can only be cut at its beginning, in each partition for itself:\n\
-        where the filters leave a letter before one that they take, nothing is deleted and exit code 65 says so; with\n\
+        Of a queue any message can be deleted. A topic can only be cut at its beginning, in each partition for itself: \
+        where the filters leave a letter before one that they take, nothing is deleted and exit code 65 says so; with \
         --prefix what stands before the first such letter goes. What arrives meanwhile stays.")]
     Purge(purge::Arguments),
 }
@@ -45,18 +45,19 @@ const REPLAY: &str = "Examples:
   cofferdam dlq replay sqs:tasks-dlq.fifo --to sqs:tasks.fifo
   cofferdam dlq replay --plugin fixed.wasm orders.placed.dlq 0/17
 
-What is sent: the original with key, value, headers and timestamp, on Kafka into the partition it came from, without the
-cofferdam-dlq-* headers and with `cofferdam-replay`: {\"id\", \"time\", \"count\", \"letter\"}.
+What is sent: the original with key, value, headers and timestamp, on Kafka into the partition it came from, without \
+the cofferdam-dlq-* headers and with `cofferdam-replay`: {\"id\", \"time\", \"count\", \"letter\"}. A timestamp so old that \
+its topic would soon delete the copy becomes the present.
 
-What is promised: a letter counts as replayed when the broker has acknowledged its copy, never before, so that nothing is
-lost whenever this command ends. The same command goes on where it ended, and other filters know what was sent. After a
-crash (not after Ctrl-C) a part of one batch may be sent a second time, which nobody can know:
-  letters on Kafka: at most 100, the same bytes again, with the same id, time, count and letter in `cofferdam-replay`;
+What is promised: a letter counts as replayed when the broker has acknowledged its copy, never before, so that nothing \
+is lost whenever this command ends. The same command goes on where it ended, and other filters know what was sent. \
+After a crash (not after Ctrl-C) a part of one batch may be sent a second time, which nobody can know:
+  letters on Kafka: at most 100, the same bytes again, with the same id, time, count and letter;
   letters on SQS: at most 10, with the same letter and count; a FIFO queue drops them within 5 minutes.
-Replayed letters stay in a topic, marked by records with the header `cofferdam-dlq-receipt`; `purge --replayed` deletes
-them. In a queue they are deleted. Run one replay of a topic or queue at a time.
+Replayed letters stay in a topic, marked by records with the header `cofferdam-dlq-receipt`; `purge --replayed` \
+deletes them. In a queue they are deleted. Run one replay of a topic or queue at a time.
 
-Exit codes: 0 all was sent, 65 some letters stay (they do not say where they came from, or were refused), 69 a broker
+Exit codes: 0 all was sent, 65 some letters stay (they do not say where they came from, or were refused), 69 a broker \
 cannot be reached, 130 interrupted. With --plugin: as `cofferdam invoke`.";
 
 impl Command {

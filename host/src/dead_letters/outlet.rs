@@ -10,7 +10,8 @@ use cofferdam_core::time::Time;
 use tokio::sync::mpsc;
 
 use super::Error;
-use super::replay::{Copy, Pace};
+use super::pace::Pace;
+use super::replay::Copy;
 use crate::clock::Clock;
 use crate::kafka::topics::Topics;
 use crate::sink::{self, Ticket};

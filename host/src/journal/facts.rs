@@ -43,6 +43,10 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
         Event::Committed(positions) => {
             positions.iter().map(committed).for_each(take_down);
         }
+        Event::Known(id) => {
+            let Some(delivery) = machine.delivery(*id) else { return };
+            take_down(What::Suppressed { record: delivery.record().id().into(), attempt: delivery.attempt() });
+        }
         Event::Deleted(ids) => {
             ids.iter().filter_map(|id| record(*id, machine)).for_each(|record| take_down(What::Deleted { record }));
         }
@@ -55,7 +59,6 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
         | Event::Extended { .. }
         | Event::NotDurable { refusal: Refusal::Unavailable(_), .. }
         | Event::NotTransacted(..)
-        | Event::Known(_)
         | Event::Recorded(_)
         | Event::NotRecorded(_)
         | Event::Due

@@ -57,6 +57,7 @@ fn about(fact: &Fact) -> Option<Broker> {
         | What::Outstanding { record }
         | What::Handling { record, .. }
         | What::Handled { record, .. }
+        | What::Suppressed { record, .. }
         | What::Discarded { record, .. }
         | What::Durable { record, .. }
         | What::Refused { record, .. }

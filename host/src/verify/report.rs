@@ -183,6 +183,6 @@ fn number(promise: Promise) -> Option<u8> {
         Promise::Bounded => Some(6),
         Promise::FailedIsSilent => Some(7),
         Promise::OneEnd => Some(8),
-        Promise::NothingLost | Promise::RepeatsBounded | Promise::AttemptsCounted => None,
+        Promise::NothingLost | Promise::RepeatsBounded | Promise::AttemptsCounted | Promise::ExactlyOnce => None,
     }
 }

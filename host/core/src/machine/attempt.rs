@@ -29,6 +29,7 @@ impl Machine {
         self.running -= 1;
         let delivery = &mut self.deliveries[id];
         if delivery.state == State::Forgotten {
+            self.watch.undecided();
             self.step_aside(id);
             self.retire(id);
             return;
@@ -57,6 +58,8 @@ impl Machine {
             self.let_go(id);
             self.note(id, failure.clone(), now);
             self.attempt_failed(class, now);
+        } else {
+            self.watch.undecided();
         }
         let delivery = &mut self.deliveries[id];
         let standing = Standing {

@@ -228,9 +228,9 @@ impl Delivery {
         }
     }
 
-    /// The queue may have given it to somebody else.
+    /// The queue may have given it to somebody else, if it is not rid of it.
     pub(super) fn lease_is_over(&self, now: Time) -> bool {
-        matches!(self.tenure, Tenure::Lease { until, .. } if until <= now)
+        !self.pledged && matches!(self.tenure, Tenure::Lease { until, .. } if until <= now)
     }
 
     /// Neither at its end nor forgotten.

@@ -31,6 +31,7 @@ impl fmt::Display for What {
             Self::Handled { record, attempt, outcome, outputs } => {
                 write!(f, "attempt {attempt} on {record} ends {outcome} with {outputs} outputs")
             }
+            Self::Suppressed { record, attempt } => write!(f, "attempt {attempt} on {record} is not made: a duplicate"),
             Self::Discarded { record, attempt } => {
                 write!(f, "attempt {attempt} on {record} has ended and is discarded")
             }

@@ -11,6 +11,8 @@ pub(super) struct Lane {
     pub(super) ahead: BTreeSet<Number>,
     /// Attempts that have not ended.
     running: Vec<Running>,
+    /// The last record that was begun by right, or begun again.
+    pub(super) last: Number,
     /// The output that was found last for the first time: record and index.
     found: Option<(Number, u32)>,
 }

@@ -85,7 +85,7 @@ impl Judge {
             host.in_flight -= 1;
         }
         if ending == Ending::Fault && (!receipt.finished || receipt.attempt > 0) {
-            record.licensed = true;
+            (record.licensed, record.at_risk) = (true, true);
             self.report.figures.at_risk += 1;
         }
         if let Some(lane) = record.lane {
@@ -114,9 +114,13 @@ impl Judge {
         for number in self.hosts.remove(&host).unwrap_or_default().records {
             self.disown(host, number, ending);
             let record = &mut self.records[number as usize];
+            let gone = self.terms.is_at_most_once() && record.claimed;
             record.receipts.retain(|receipt| receipt.host != host);
             if let Some(lane) = record.lane {
                 self.lanes[lane as usize].bury(host);
+            }
+            if gone {
+                self.let_pass(number);
             }
         }
         for partition in &mut self.partitions {
@@ -166,7 +170,7 @@ impl Judge {
                 if !partition.held.insert(offset) {
                     return; // a client repeats what it has handed over
                 }
-                if let Some(lane) = record.lane.filter(|_| !record.claimed) {
+                if let Some(lane) = record.lane.filter(|_| !record.claimed || self.terms.is_exactly_once()) {
                     self.lanes[lane as usize].ahead.insert(number);
                 }
             }
@@ -240,6 +244,11 @@ impl Judge {
     fn end_receipt(&mut self, host: u32, number: Number, ending: Ending, was_stale: bool) {
         if !was_stale {
             self.disown(host, number, ending);
+        }
+        // Acknowledged first, and not handled: nobody will.
+        if self.terms.is_at_most_once() && self.records[number as usize].claimed {
+            self.records[number as usize].at_risk = true;
+            self.let_pass(number);
         }
         self.drop_receipts(number, |receipt| receipt.host == host && receipt.settled.is_some());
     }

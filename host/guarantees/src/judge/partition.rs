@@ -17,6 +17,8 @@ pub(super) struct Partition {
     pub(super) open: BTreeMap<i64, Number>,
     /// Of them received by the owner.
     pub(super) held: BTreeSet<i64>,
+    /// The highest offset that the broker has confirmed.
+    pub(super) committed: i64,
     /// Commits asked for and not confirmed, the newest last.
     pub(super) asked: Vec<Asked>,
 }

@@ -15,6 +15,8 @@ pub(super) type Number = u32;
 pub(super) struct Record {
     pub(super) id: Arc<str>,
     pub(super) lane: Option<u32>,
+    /// The event that it carries, where duplicates are suppressed.
+    pub(super) event: Option<u32>,
     /// Partition and offset; `None` on a queue.
     pub(super) place: Option<(u32, i64)>,
     /// Who has it, or had it and has not ended with it; rarely more than one.
@@ -27,6 +29,8 @@ pub(super) struct Record {
     pub(super) found: Effects,
     /// Most outputs that an attempt has asked for.
     pub(super) asked: u32,
+    /// The outputs that the last attempt by right asked for, if it ended well.
+    pub(super) last_asked: Option<u32>,
     /// The broker or queue has confirmed that it is done with.
     pub(super) acknowledged: bool,
     /// The broker has confirmed a commit that says so of it, though it is above the commit point.
@@ -35,6 +39,8 @@ pub(super) struct Record {
     pub(super) claimed: bool,
     /// It was in flight at a fault, and may be repeated once.
     pub(super) licensed: bool,
+    /// It was in flight at any fault.
+    pub(super) at_risk: bool,
     /// It is being repeated, by right, until it is complete again.
     pub(super) repeating: bool,
     pub(super) outstanding: bool,
@@ -50,6 +56,7 @@ pub(super) enum End {
     Handled,
     Stored,
     Ignored,
+    Suppressed,
 }
 
 /// One receipt of a record by a host, until it is settled and acknowledged.
@@ -67,6 +74,8 @@ pub(super) struct Receipt {
     /// The last attempt ended well with so many outputs.
     pub(super) done: Option<u32>,
     pub(super) effects: Effects,
+    /// The store of ids knows its event.
+    pub(super) suppressed: bool,
     /// Nobody will ever take the error event.
     pub(super) no_error_event: bool,
     pub(super) settled: Option<Fate>,
@@ -75,20 +84,31 @@ pub(super) struct Receipt {
 }
 
 impl Record {
+    /// How it ended, by what a reader has found of it.
+    pub(super) fn end_as_found(&self) -> Option<End> {
+        if self.found.contains(Effect::DeadLetter) {
+            return Some(End::Stored);
+        }
+        self.last_asked.is_some_and(|outputs| self.found.has_outputs(outputs)).then_some(End::Handled)
+    }
+
     pub(super) fn new(id: Arc<str>, lane: Option<u32>, place: Option<(u32, i64)>) -> Self {
         Self {
             id,
             lane,
+            event: None,
             place,
             receipts: Vec::new(),
             complete: None,
             durable: Effects::default(),
             found: Effects::default(),
             asked: 0,
+            last_asked: None,
             acknowledged: false,
             finished: false,
             claimed: false,
             licensed: false,
+            at_risk: false,
             repeating: false,
             outstanding: false,
             highest: 0,
@@ -131,6 +151,9 @@ impl Record {
 impl Receipt {
     /// How it ends, if all that it leads to is durable.
     pub(super) fn end(&self, terms: &Terms) -> Option<End> {
+        if self.suppressed {
+            return Some(End::Suppressed);
+        }
         let stored = self.effects.contains(Effect::DeadLetter)
             && (!terms.error_events || self.no_error_event || self.effects.contains(Effect::ErrorEvent));
         if stored {

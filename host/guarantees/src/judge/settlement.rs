@@ -59,7 +59,15 @@ impl Judge {
     fn claim(&mut self, case: Case<'_>, host: u32, number: Number, by_right: bool) {
         let terms = self.terms;
         let record = &mut self.records[number as usize];
-        if record.claimed {
+        if record.claimed || terms.is_at_most_once() {
+            record.claimed = true;
+            if record.receipts.is_empty() {
+                self.let_pass(number);
+            }
+            return;
+        }
+        // What the last owner's transaction has left is seen in the end, if it died before it heard of it.
+        if terms.is_exactly_once() && record.receipts.iter().all(|receipt| receipt.host != host) {
             return;
         }
         let mine = record.receipts.iter().filter(|receipt| receipt.host == host);
@@ -83,6 +91,12 @@ impl Judge {
             let text = format!("{name} is committed by host {host}, which did not have it any more");
             self.broken(case, Promise::CommitOrder, "", text);
         }
+        let before = self.partitions[at].committed;
+        if offset < before {
+            let text = format!("{name} is committed up to {offset}, which was committed up to {before} already");
+            self.broken(case, Promise::CommitOrder, "", text);
+        }
+        self.partitions[at].committed = before.max(offset);
         let above = self.partitions[at].open.split_off(&offset);
         let below = std::mem::replace(&mut self.partitions[at].open, above);
         for (offset, number) in below {
@@ -106,9 +120,13 @@ impl Judge {
     /// The broker or queue is done with the record.
     fn acknowledge(&mut self, number: Number) {
         self.records[number as usize].acknowledged = true;
-        self.let_pass(number);
+        // At most once, the acknowledgement comes first.
+        let first = self.terms.is_at_most_once();
+        if !first {
+            self.let_pass(number);
+        }
         // What was finished before is never begun again, whether the commit that says so was confirmed or not.
-        let done = |receipt: &Receipt| receipt.settled.is_some() || receipt.attempt == 0;
+        let done = |receipt: &Receipt| receipt.settled.is_some() || (receipt.attempt == 0 && !first);
         self.drop_receipts(number, |receipt| !receipt.stale && done(receipt));
     }
 

@@ -11,7 +11,17 @@ impl Judge {
         let record = &mut self.records[number as usize];
         let again = !record.found.insert(effect);
         let (asked, lane) = (record.asked, record.lane.filter(|_| !again && self.terms.sinks_keep_order));
+        let outputs = record.found.iter().any(|one| matches!(one, Effect::Output(_)));
+        let both = outputs && record.found.contains(Effect::DeadLetter);
         self.report.figures.found_again += u64::from(again);
+        if self.terms.is_exactly_once() {
+            let wrong = if again {
+                Some(format!("{effect} is found twice"))
+            } else {
+                both.then(|| "outputs and a dead letter are found".to_owned())
+            };
+            self.check(case, Promise::ExactlyOnce, number, wrong);
+        }
         if let Effect::Output(index) = effect {
             if let Some(lane) = lane {
                 let in_order = self.lanes[lane as usize].find((number, index));
@@ -40,15 +50,22 @@ impl Judge {
 
     fn close(&mut self, number: usize) {
         let record = &self.records[number];
-        // Of a host that dies the last question may have been answered well.
-        let acknowledged = record.acknowledged || (record.claimed && !record.outstanding);
-        let (outstanding, complete) = (record.outstanding, record.complete);
+        // Of a host that dies the last question may have been answered well. Of a transaction not even the question is
+        // known: what it has left says so.
+        let unknown = record.claimed || self.terms.is_exactly_once();
+        let acknowledged = record.acknowledged || (unknown && !record.outstanding);
+        let outstanding = record.outstanding;
+        let complete = record.complete.or_else(|| record.end_as_found().filter(|_| self.terms.is_exactly_once()));
+        // At most once is what it says.
+        let unseen = self.terms.is_exactly_once() && !self.read;
+        let may_be_lost = unseen || (self.terms.is_at_most_once() && record.at_risk);
         let missing = record.durable.missing_in(&record.found).filter(|_| self.read);
         let figures = &mut self.report.figures;
         figures.outstanding += u64::from(outstanding);
         match complete.filter(|_| acknowledged) {
             Some(End::Handled) => figures.handled += 1,
             Some(End::Stored) => figures.dead_lettered += 1,
+            Some(End::Suppressed) => figures.duplicates += 1,
             Some(End::Ignored) => figures.ignored += 1,
             None => {}
         }
@@ -58,7 +75,7 @@ impl Judge {
             _ => None,
         };
         self.close_with(number, Promise::OneEnd, wrong.map(Into::into));
-        let wrong = if acknowledged && complete.is_none() {
+        let wrong = if acknowledged && complete.is_none() && !may_be_lost {
             Some("acknowledged, and nothing came of it".to_owned())
         } else if let Some(effect) = missing {
             Some(format!("{effect} was said to be durable and is not there"))

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use cofferdam_core::action::Position;
+use cofferdam_core::event::DeliveryId;
 use cofferdam_core::message::{self, Header, Record};
 use cofferdam_core::progress::Progress;
 
@@ -40,6 +41,8 @@ pub struct Client {
     pub holds: BTreeMap<i32, Hold>,
     /// The commit that was asked for and not answered, with the assignments that it is for.
     pub(super) asked: Option<Vec<(Position, u32)>>,
+    /// What goes with it, if it is a transaction.
+    pub(super) transaction: Option<Vec<DeliveryId>>,
 }
 
 /// A host's hold on a partition.
@@ -55,6 +58,8 @@ pub struct Hold {
     pub paused: bool,
     /// The group wants the partition back.
     pub revoked: bool,
+    /// What the client had fetched before it was revoked has come.
+    late: bool,
     /// What was finished above the commit point when it was assigned.
     finished: Vec<Range<i64>>,
 }
@@ -87,13 +92,13 @@ impl Log {
 
 impl Broker {
     /// Writes a record of `size` bytes, and returns it. An empty key stands for none.
-    pub fn produce(&mut self, number: i32, key: &str, size: usize) -> Record {
+    pub(super) fn produce(&mut self, number: i32, key: &str, size: usize, headers: Vec<Header>) -> Record {
         let log = self.logs.entry(number).or_default();
         let record = Record {
             source: "t".into(),
             position: message::Position::Offset { partition: number, offset: log.end },
             key: (!key.is_empty()).then(|| Bytes::from(key.to_owned())),
-            headers: vec![Header { name: "n".into(), value: None, kind: message::Kind::Bytes }],
+            headers,
             payload: Some(vec![b'x'; size].into()),
             timestamp_ms: Some(5),
         };
@@ -115,7 +120,7 @@ impl Broker {
         let next = log.index_of(log.committed);
         let finished = Progress::decode(&log.metadata).map(|progress| progress.finished).unwrap_or_default();
         let (assignment, confirmed) = (self.assignments, log.committed);
-        let hold = Hold { assignment, next, confirmed, paused: false, revoked: false, finished };
+        let hold = Hold { assignment, next, confirmed, paused: false, revoked: false, late: false, finished };
         (hold, Some(log.metadata.clone()).filter(|metadata| !metadata.is_empty()))
     }
 
@@ -173,9 +178,10 @@ impl Client {
     ) -> Vec<Record> {
         let mut records = Vec::new();
         let Some(hold) = self.holds.get_mut(&number).filter(|hold| !hold.paused) else { return records };
-        if !broker.is_owner(number, hold) {
+        if !broker.is_owner(number, hold) || hold.late {
             return records;
         }
+        hold.late = !wanted;
         let log = &broker.logs[&number];
         while let Some(record) = log.records.get(hold.next + records.len()).filter(|_| allowance.is_left()) {
             allowance.take(record);
@@ -189,6 +195,7 @@ impl Client {
 
     pub(super) fn ask(&mut self, positions: Vec<Position>) {
         assert!(self.asked.is_none(), "one commit at a time");
+        // One that was lost meanwhile has nobody who may commit it.
         let of = |position: Position| {
             let hold = self.holds.get(&position.partition.number).expect("a commit for what is ours");
             (position, hold.assignment)
@@ -206,10 +213,21 @@ impl Client {
             well &= taken && broker.take(position, *assignment);
         }
         let positions: Vec<Position> = asked.into_iter().map(|(position, _)| position).collect();
-        for position in positions.iter().filter(|_| well) {
-            self.hold(position.partition.number).expect("ours").confirmed = position.offset;
-        }
+        positions.iter().filter(|_| well).for_each(|position| self.confirm(position));
         Some((positions, well))
+    }
+
+    /// The broker has confirmed this.
+    pub(super) fn confirm(&mut self, position: &Position) {
+        self.hold(position.partition.number).expect("taken for what is ours").confirmed = position.offset;
+    }
+
+    /// Whether all that is with the broker is about partitions that are still this client's.
+    pub(super) fn is_current(&self, broker: &Broker) -> bool {
+        let owns = |(position, assignment): &(Position, u32)| {
+            broker.logs.get(&position.partition.number).is_some_and(|log| log.owner == Some(*assignment))
+        };
+        self.asked.iter().flatten().all(owns)
     }
 
     /// Lets a partition go that the group wants back. Returns whether the broker has taken the commit.

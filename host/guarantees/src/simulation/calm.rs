@@ -1,6 +1,6 @@
 //! The calm after the storm: everything heals, and must come to its end.
 
-use super::{Life, SECOND, World, storm::PARTITIONS};
+use super::{Ending, Life, SECOND, World, storm::PARTITIONS};
 use crate::What;
 
 /// Rounds in which a calm world must come to its end; far more than any needs.
@@ -75,6 +75,10 @@ impl World {
             }
             self.store_all();
             self.answer_commit(true);
+            self.answer_transaction(Ending::Committed);
+            while !self.host().recording.is_empty() {
+                self.answer_record(0, true, true);
+            }
             while !self.host().deletes.is_empty() {
                 self.answer_delete(true);
             }

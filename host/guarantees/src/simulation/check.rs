@@ -2,6 +2,8 @@
 
 use cofferdam_core::action::Circuit;
 
+use cofferdam_core::route::Guarantee;
+
 use super::World;
 use crate::Promise;
 
@@ -24,7 +26,10 @@ impl World {
         let granted = i128::from(held) + i128::from(host.allowance.bytes);
         let over = held.saturating_sub(bounds.bytes);
         let wrong = if (used.messages as usize, used.bytes) != (open, held) {
-            format!("{used:?} in the books, {open} messages and {held} bytes counted")
+            format!(
+                "host {}: {used:?} in the books, {open} messages and {held} bytes counted at {}",
+                host.process, self.now
+            )
         } else if messages > bounds.messages as usize {
             format!("{messages} messages in flight and granted, the bound is {}", bounds.messages)
         } else if granted > i128::from(bounds.bytes) {
@@ -40,6 +45,10 @@ impl World {
     /// Messages of the host that count.
     fn open(&self) -> usize {
         let host = self.host();
+        // What is acknowledged before it is handled counts until it was.
+        if self.route.delivery == Guarantee::AtMostOnce {
+            return host.machine.deliveries().count();
+        }
         let leased = host.machine.deliveries().filter(|(_, delivery)| delivery.receipt().is_some()).count();
         host.client.uncovered(&self.broker) + leased
     }
@@ -55,6 +64,8 @@ impl World {
         );
         let out = host.machine.out();
         assert_eq!(out.attempts, host.running.len(), "the workers in use");
-        assert_eq!(out.publications, host.sending.len(), "the publications that are out");
+        let transacting = host.client.transaction.as_ref().map_or(0, Vec::len);
+        let expected = host.sending.len() + host.recording.len() + transacting;
+        assert_eq!(out.publications, expected, "the publications that are out");
     }
 }

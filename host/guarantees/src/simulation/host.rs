@@ -1,5 +1,6 @@
 //! A host: a machine, and what it has asked for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use cofferdam_core::machine::Machine;
 use cofferdam_core::message::Record;
 use cofferdam_core::output::Publication;
 use cofferdam_core::progress::Progress;
+use cofferdam_core::route::Guarantee;
 
 use super::{Client, Seen, World, name};
 use crate::What;
@@ -34,6 +36,10 @@ pub struct Host {
     pub deletes: Vec<(DeliveryId, Arc<str>)>,
     /// Extensions that the queue has not answered.
     pub extends: Vec<(DeliveryId, Arc<str>, Duration)>,
+    /// Ids that the store was asked to record and has not.
+    pub recording: Vec<DeliveryId>,
+    /// Attempts that will not be made: the store knew the event when it was asked.
+    pub(super) known: BTreeSet<DeliveryId>,
     /// What it said of itself.
     pub seen: Seen,
     /// By how much its clock is ahead of the world's; it never goes back.
@@ -96,6 +102,8 @@ impl Host {
             sending: Vec::new(),
             deletes: Vec::new(),
             extends: Vec::new(),
+            recording: Vec::new(),
+            known: BTreeSet::new(),
             seen: Seen::default(),
             ahead: Duration::ZERO,
         }
@@ -134,6 +142,8 @@ impl World {
         host.sending.clear();
         host.deletes.clear();
         host.extends.clear();
+        host.recording.clear();
+        host.known.clear();
     }
 
     /// Another process takes the place of one that is down: what the brokers and sinks have is all there is.
@@ -172,11 +182,15 @@ impl World {
     fn carry_out(&mut self) {
         while let Some(action) = self.host_mut().machine.next_action() {
             let host = &mut self.hosts[self.at];
-            host.seen.saw(&action, &host.machine);
+            host.seen.saw(&action, &host.machine, self.route.delivery == Guarantee::AtMostOnce);
             match action {
                 Action::Handle(delivery) => {
                     host.running.push(delivery);
-                    let attempt = host.machine.delivery(delivery).expect("an action's delivery").attempt();
+                    let handled = host.machine.delivery(delivery).expect("an action's delivery");
+                    let attempt = handled.attempt();
+                    if handled.event().is_some_and(|event| self.sinks.knows(event)) {
+                        host.known.insert(delivery);
+                    }
                     let record = self.id_of(delivery);
                     self.note(What::Handling { record, attempt });
                 }
@@ -197,7 +211,11 @@ impl World {
                 }
                 Action::Troubled { .. } | Action::Holding(_) | Action::Stop(_) | Action::Drained => {}
                 Action::Circuit(_) | Action::Unreadable(_) => {}
-                Action::Record(_) | Action::Transact { .. } => unreachable!("no route of this world asks for it"),
+                Action::Record(delivery) => host.recording.push(delivery),
+                Action::Transact { deliveries, positions } => {
+                    host.client.ask(positions);
+                    host.client.transaction = Some(deliveries);
+                }
             }
         }
     }
@@ -231,7 +249,7 @@ impl World {
         }
     }
 
-    fn commits(&mut self, position: &cofferdam_core::action::Position) {
+    pub(super) fn commits(&mut self, position: &cofferdam_core::action::Position) {
         let progress = Progress::decode(&position.metadata).expect("what the machine has written it can read");
         let finished = progress.finished.into_iter().flatten().collect();
         let attempts = progress.tried.iter().map(|(offset, tried)| (*offset, tried.attempt - 1)).collect();

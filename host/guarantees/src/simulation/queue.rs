@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cofferdam_core::event::Leased;
-use cofferdam_core::message::{Position, Record};
+use cofferdam_core::message::{Header, Position, Record};
 use cofferdam_core::time::Time;
 
 use super::Allowance;
@@ -42,12 +42,12 @@ impl Queue {
     }
 
     /// Sends a message of `size` bytes, and returns it. An empty group stands for none.
-    pub fn send(&mut self, group: &str, size: usize) -> Record {
+    pub(super) fn send(&mut self, group: &str, size: usize, headers: Vec<Header>) -> Record {
         let record = Record {
             source: "q".into(),
             position: Position::MessageId(format!("m-{}", self.sent).into()),
             key: (!group.is_empty()).then(|| Bytes::from(group.to_owned())),
-            headers: Vec::new(),
+            headers,
             payload: Some(vec![b'x'; size].into()),
             timestamp_ms: Some(5),
         };

@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use cofferdam_core::Order;
-use cofferdam_core::machine::Machine;
-use cofferdam_core::route::{Bounds, Route};
+use cofferdam_core::envelope::Envelope;
+use cofferdam_core::machine::{Breaker, Machine};
+use cofferdam_core::retry::Retry;
+use cofferdam_core::route::{Bounds, Guarantee, Route};
 use cofferdam_core::verdict::{Policy, Unrouted};
 
 use super::{World, queue_route, route};
@@ -69,8 +72,13 @@ pub fn simulate(seed: u64, options: &Options) -> Run {
     let (route, hosts) = some_route(&mut dice);
     let source = if route.lease.is_some() { "queue" } else { "topic" };
     let setting = format!(
-        "{hosts} hosts on a {source}, order by {:?}, {} attempts at once, {} messages and {} bytes in flight",
-        route.order, route.concurrency, route.bounds.messages, route.bounds.bytes
+        "{hosts} hosts on a {source}, {:?}, order by {:?}, {} attempts at once, {} messages and {} bytes in flight{}",
+        route.delivery,
+        route.order,
+        route.concurrency,
+        route.bounds.messages,
+        route.bounds.bytes,
+        if route.suppress_duplicates { ", duplicates suppressed" } else { "" }
     );
     let mut world = World::prepared(route, dice.u64(..), hosts, options.prepare);
     let lived = catch_unwind(AssertUnwindSafe(|| world.live(options.steps)));
@@ -106,8 +114,28 @@ fn some_route(dice: &mut fastrand::Rng) -> (Route, usize) {
     let order = orders[dice.usize(0..orders.len())];
     let concurrency = dice.u32(1..6);
     let bounds = Bounds { messages: dice.u32(1..40), bytes: dice.u64(1..4_000) };
-    let policy = Policy { unrouted, ..route.policy.clone() };
-    (Route { order, concurrency, bounds, policy, ..route }, dice.usize(1..4))
+    let retry = Retry { max_attempts: dice.u32(1..6), ..route.policy.retry.clone() };
+    let policy = Policy { unrouted, retry, ..route.policy.clone() };
+    let delivery = match dice.u32(0..10) {
+        0..2 => Guarantee::AtMostOnce,
+        2..4 if route.lease.is_none() => Guarantee::ExactlyOnce,
+        _ => Guarantee::AtLeastOnce,
+    };
+    let suppress_duplicates = delivery == Guarantee::AtLeastOnce && dice.u32(0..4) == 0;
+    let envelope = if suppress_duplicates { Envelope::CloudEvents } else { Envelope::Raw };
+    let breaker = some_breaker(dice, route.breaker.clone());
+    let route = Route { order, concurrency, bounds, policy, delivery, suppress_duplicates, envelope, breaker, ..route };
+    (route, dice.usize(1..4))
+}
+
+/// On one route in three something opens the circuit.
+fn some_breaker(dice: &mut fastrand::Rng, off: Breaker) -> Breaker {
+    if dice.u32(0..3) > 0 {
+        return off;
+    }
+    let probe_after = Duration::from_millis(dice.u64(0..60_000));
+    let (failures, dead_letters) = (dice.u32(0..6), dice.u32(0..4));
+    Breaker { failures, dead_letters, window: 10, probe_after, probes: dice.u32(1..3) }
 }
 
 fn text_of(panic: &(dyn std::any::Any + Send)) -> String {

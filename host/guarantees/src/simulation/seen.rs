@@ -64,12 +64,13 @@ impl Seen {
         self.circuit = Circuit::Closed;
     }
 
-    pub(super) fn saw(&mut self, action: &Action, machine: &Machine) {
-        let of_source = matches!(action, Action::Ask(Ask::GiveUp { .. } | Ask::Release { .. }));
+    pub(super) fn saw(&mut self, action: &Action, machine: &Machine, pledged: bool) {
+        let of_source = matches!(action, Action::Ask(Ask::GiveUp { .. } | Ask::Release { .. }) | Action::Circuit(_));
         assert!(self.drained == 0 || of_source, "{action:?} after the end of a drain");
         let id_of = |delivery: &DeliveryId| machine.delivery(*delivery).expect("an action's delivery").record().id();
         match action {
-            Action::Handle(delivery) => assert!(!self.draining, "{} starts in a drain", id_of(delivery)),
+            // What is acknowledged already has nowhere to go back to.
+            Action::Handle(delivery) => assert!(!self.draining || pledged, "{} starts in a drain", id_of(delivery)),
             Action::Publish { delivery, index } => {
                 let delivery = machine.delivery(*delivery).expect("an action's delivery");
                 let publication = delivery.publication(*index).expect("a publication that is there");

@@ -8,6 +8,9 @@ use cofferdam_core::output::Publication;
 use super::{Sending, World};
 use crate::{Effect, What};
 
+/// The name by which the store of ids is down.
+pub(super) const STORE: &str = "store";
+
 /// The name by which the source's broker is down.
 pub(super) const SOURCE: &str = "source";
 
@@ -16,6 +19,8 @@ pub(super) const SOURCE: &str = "source";
 pub struct Sinks {
     /// What was made durable, in order.
     pub stored: Vec<Stored>,
+    /// Events that the store of ids knows.
+    recorded: BTreeSet<Box<str>>,
     /// Destinations that cannot be reached.
     down: BTreeSet<&'static str>,
 }
@@ -55,6 +60,15 @@ impl Sinks {
     pub(super) fn store(&mut self, sending: &Sending) {
         let Sending { of, publication, .. } = sending.clone();
         self.stored.push(Stored { of, effect: sending.effect(), publication });
+    }
+
+    /// Whether the store of ids knows this event.
+    pub(super) fn knows(&self, event: &str) -> bool {
+        self.recorded.contains(event)
+    }
+
+    pub(super) fn record(&mut self, event: &str) {
+        self.recorded.insert(event.into());
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use cofferdam_core::message::Header;
 use cofferdam_core::outcome::{Class, Failure};
 
-use super::{Life, SECOND, World, failure, rejected, sinks::SOURCE, unavailable};
+use super::sinks::{SOURCE, STORE};
+use super::{Ending, Life, SECOND, World, failure, rejected, unavailable};
 
 /// What can be out of reach for a while.
-const DESTINATIONS: [&str; 4] = ["out", "dead", "errors", SOURCE];
+const DESTINATIONS: [&str; 5] = ["out", "dead", "errors", SOURCE, STORE];
 
 /// Partitions of the topic.
 pub(super) const PARTITIONS: i32 = 3;
@@ -49,14 +51,25 @@ impl World {
     fn write_something(&mut self) {
         let key = ["", "a", "b", "c"][self.dice.usize(0..4)];
         let size = self.dice.usize(0..300);
+        let headers = self.some_headers();
         if self.is_queue() {
-            return self.post(key, size);
+            return self.post_with(key, size, headers);
         }
         let number = self.dice.i32(0..PARTITIONS);
         if self.dice.u32(0..8) == 0 {
             self.broker.skip(number, 2);
         }
-        self.write(number, key, size);
+        self.write_with(number, key, size, headers);
+    }
+
+    /// Of an event that may have been sent before, where that makes a difference.
+    fn some_headers(&mut self) -> Vec<Header> {
+        if !self.route.suppress_duplicates {
+            return Vec::new();
+        }
+        let id = format!("event-{}", self.dice.u32(0..40));
+        let text = |name: &str, value: &str| Header::text(name, value);
+        vec![text("ce_specversion", "1.0"), text("ce_type", "t"), text("ce_source", "s"), text("ce_id", &id)]
     }
 
     pub(super) fn take_in(&mut self) {
@@ -91,6 +104,12 @@ impl World {
     }
 
     fn answer_one(&mut self) {
+        if !self.host().recording.is_empty() && self.dice.bool() {
+            let index = self.dice.usize(0..self.hosts[self.at].recording.len());
+            let recorded = !self.sinks.is_down(STORE) && self.dice.u32(0..8) > 0;
+            let told = self.dice.u32(0..8) > 0;
+            return self.answer_record(index, recorded, told);
+        }
         if self.host().sending.is_empty() {
             return;
         }
@@ -112,6 +131,16 @@ impl World {
     }
 
     fn answer_commit_by_chance(&mut self) {
+        if self.host().client.transaction.is_some() {
+            let ending = match self.dice.u32(0..20) {
+                _ if self.sinks.is_down(SOURCE) || self.sinks.is_down("out") => Ending::Unavailable,
+                0..14 => Ending::Committed,
+                14..17 => Ending::Unavailable,
+                17..19 => Ending::Rejected,
+                _ => Ending::Fenced,
+            };
+            return self.answer_transaction(ending);
+        }
         let taken = !self.sinks.is_down(SOURCE) && self.dice.u32(0..4) > 0;
         let told = taken && self.dice.u32(0..8) > 0;
         self.end_commit(taken, told);
@@ -201,6 +230,12 @@ impl World {
             self.sinks.store(sending);
         }
         if !self.sinks.is_down(SOURCE) && self.dice.bool() {
+            if self.host().client.transaction.is_some() {
+                if self.host().client.is_current(&self.broker) {
+                    self.commit_transaction();
+                }
+                return;
+            }
             let host = &mut self.hosts[self.at];
             host.client.answer(&mut self.broker, true, false);
         }

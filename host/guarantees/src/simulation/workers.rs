@@ -1,7 +1,7 @@
 //! Workers, which end their attempts in any order.
 
 use bytes::Bytes;
-use cofferdam_core::event::{Ended, Event, HandlerId, Trace};
+use cofferdam_core::event::{DeliveryId, Ended, Event, HandlerId, Trace};
 use cofferdam_core::outcome::{Failure, Outcome, Usage};
 use cofferdam_core::output::{Destination, Publication};
 
@@ -61,6 +61,9 @@ impl World {
 
     pub(super) fn end(&mut self, index: usize, outcome: Outcome<Vec<Publication>>) {
         let id = self.host_mut().running.swap_remove(index);
+        if self.host_mut().known.remove(&id) {
+            return self.suppress(id);
+        }
         let of = self.record_id(id).expect("known while something of it is out");
         let delivery = self.machine().delivery(id).expect("as before");
         let (attempt, live) = (delivery.attempt(), delivery.is_live());
@@ -77,5 +80,16 @@ impl World {
         let trace = Trace { message: of.into(), correlation: "c-1".into(), traceparent: None };
         let ended = Ended { outcome, usage: Usage::default(), handler: Some(handler.into()), trace };
         self.tell(Event::Ended(id, Box::new(ended)));
+    }
+
+    /// The store of ids knew the event: the handler is not called.
+    fn suppress(&mut self, id: DeliveryId) {
+        let delivery = self.machine().delivery(id).expect("known while something of it is out");
+        let (record, attempt) = (delivery.record().id().into(), delivery.attempt());
+        self.note(match delivery.is_live() {
+            true => What::Suppressed { record, attempt },
+            false => What::Discarded { record, attempt },
+        });
+        self.tell(Event::Known(id));
     }
 }

@@ -24,8 +24,6 @@ pub(in super::super) struct Arguments {
     destination: Option<String>,
     #[command(flatten)]
     which: Where,
-    #[command(flatten)]
-    choice: Choice,
     /// Those of a topic that were replayed, in place of those that were not.
     #[arg(long, help_heading = "Which letters")]
     replayed: bool,
@@ -34,6 +32,8 @@ pub(in super::super) struct Arguments {
     all: bool,
     #[command(flatten)]
     pub(in super::super) output: OutputArguments,
+    #[command(flatten)]
+    choice: Choice,
 }
 
 pub(super) fn main(arguments: &Arguments) -> Ended {

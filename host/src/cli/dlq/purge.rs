@@ -23,8 +23,6 @@ pub(in super::super) struct Arguments {
     destination: Option<String>,
     #[command(flatten)]
     which: Where,
-    #[command(flatten)]
-    choice: Choice,
     /// Those of a topic alone that were replayed.
     #[arg(long, help_heading = "Which letters")]
     replayed: bool,
@@ -39,6 +37,8 @@ pub(in super::super) struct Arguments {
     dry_run: bool,
     #[command(flatten)]
     pub(in super::super) output: OutputArguments,
+    #[command(flatten)]
+    choice: Choice,
 }
 
 pub(super) fn main(arguments: &Arguments) -> Ended {

@@ -19,7 +19,8 @@ use super::place::{Place, destination};
 use super::{Where, show, words};
 use crate::clock::Clock;
 use crate::dead_letters::filter::State;
-use crate::dead_letters::replay::{Order, Rate, Report};
+use crate::dead_letters::pace::Rate;
+use crate::dead_letters::replay::{Order, Report};
 use crate::exit::{Exit, Problem};
 use crate::signal;
 
@@ -31,8 +32,6 @@ pub(in super::super) struct Arguments {
     what: Vec<String>,
     #[command(flatten)]
     which: Where,
-    #[command(flatten)]
-    choice: Choice,
     /// Those of a topic too that were replayed before this time: ISO 8601, or how long ago. To go on after an
     /// interruption give the time itself.
     #[arg(long, value_name = "TIME", value_parser = moment, help_heading = "Which letters")]
@@ -52,6 +51,8 @@ pub(in super::super) struct Arguments {
     plugin: Option<PathBuf>,
     #[command(flatten)]
     pub(in super::super) output: OutputArguments,
+    #[command(flatten)]
+    choice: Choice,
 }
 
 pub(super) fn main(arguments: &Arguments) -> Ended {

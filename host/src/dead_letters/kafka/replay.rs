@@ -8,7 +8,8 @@ use cofferdam_core::output::Destination;
 use tokio_util::sync::CancellationToken;
 
 use super::super::outlet::Outlet;
-use super::super::replay::{BATCH, Became, Copy, Order, Pace, Rate, Report};
+use super::super::pace::{Pace, Rate};
+use super::super::replay::{BATCH, Became, Copy, Order, Report};
 use super::receipt::{self, Receipt, State};
 use super::{Error, Found, Topic};
 

@@ -7,7 +7,8 @@ use cofferdam_core::output::Destination;
 use tokio_util::sync::CancellationToken;
 
 use super::super::outlet::Outlet;
-use super::super::replay::{Became, Order, Pace, Rate, Report};
+use super::super::pace::{Pace, Rate};
+use super::super::replay::{Became, Order, Report};
 use super::walk::Walk;
 use super::{Error, Held, Queue};
 use crate::aws::batch::MOST;
