@@ -48,8 +48,10 @@ enum Command {
     Invoke(invoke::Arguments),
     /// See on your own brokers whether the promises are kept, whatever strikes the hosts.
     #[command(after_help = "Example:\n  cofferdam verify --kafka 127.0.0.1:9092 --messages 100000 --faults 100\n\n\
-        It works in topics and queues of its own, and removes them. Exit codes: 0 every promise that was checked was\n\
-        held, 70 one was broken (the history is kept), 69 the brokers cannot be reached.")]
+        It works in topics, queues and a group of its own, whose names begin with cofferdam-verify-, and removes \
+        them at the end. A message costs about 600 bytes in TMPDIR meanwhile.\n\n\
+        Exit codes: 0 every promise that was checked was held, 70 one was broken and the history is kept, \
+        69 the brokers cannot be reached.")]
     Verify(verify::Arguments),
     /// Dead letters on Kafka and SQS: list them, look at one, send them back, delete them.
     Dlq {

@@ -121,7 +121,8 @@ async fn an_interrupted_run_leaves_nothing_behind() {
 async fn brokers_that_cannot_be_reached_are_told_by_the_exit_code() {
     let ended = host(["verify", "--json", "--simulate", "0", "--sqs", "http://127.0.0.1:9"]).start().wait(LONG).await;
     assert_eq!(ended.code(), Some(69), "{:?}", ended.stderr);
-    assert!(report(&ended)["error"]["what"].as_str().is_some_and(|what| what.contains("cannot be made")));
+    let first: Value = serde_json::from_str(&ended.stdout[0]).expect("JSON");
+    assert!(first["error"]["what"].as_str().is_some_and(|what| what.contains("cannot be made")), "{first}");
 }
 
 /// The topics of a run go some time after they were removed.

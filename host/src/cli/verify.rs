@@ -81,11 +81,12 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
 
 async fn run(plan: Plan, arguments: &Arguments) -> Ended {
     let (progress, seen) = watch::channel(Progress::default());
-    let bar = bar::follow(seen, plan.messages, plan.faults);
+    let (messages, faults) = (plan.messages, plan.faults);
     let mut run = Run::prepare(plan).await?;
     if !arguments.output.json {
         eprintln!("topics and queues of this run begin with {}, hosts write to {}", run.name(), run.folder().display());
     }
+    let bar = bar::follow(seen, messages, faults);
     let stop = CancellationToken::new();
     let interrupted = tokio::spawn(interrupt(stop.clone(), run.id().to_owned()));
     let report = run.run(&progress, &stop).await;
@@ -93,13 +94,18 @@ async fn run(plan: Plan, arguments: &Arguments) -> Ended {
     bar.await.expect("the bar does not panic");
     interrupted.abort();
     let removed = if arguments.keep { Ok(()) } else { run.remove().await };
+    let removed = removed.map_err(|problem| Problem {
+        remedy: format!("later, `cofferdam verify --remove {}` with the same brokers removes what is left", run.id()),
+        ..problem
+    });
     let mut report = match report {
         Ok(report) => report,
-        Err(problem) => {
+        Err(mut problem) => {
             // Somebody may want to know what the hosts said.
-            let folder = leave(run.folder(), arguments.keep || problem.exit != Exit::Interrupted);
-            let problem =
-                Problem { remedy: folder.map_or(problem.remedy, |at| format!("the history is in {at}")), ..problem };
+            let keep = run.has_begun() && problem.exit != Exit::Interrupted;
+            if let Some(folder) = leave(run.folder(), arguments.keep || keep) {
+                problem.remedy = format!("what the hosts said is in {folder}");
+            }
             return Err([Some(problem), removed.err()].into_iter().flatten().collect());
         }
     };

@@ -58,6 +58,10 @@ const PAST_LEASE: Duration = Duration::from_millis(2500);
 /// Of 100 faults so many may strike a host that does not work yet: one that starts or that joins the group.
 const EARLY: u32 = 25;
 
+/// So many shares of the messages are written ahead of the faults: hosts that live have work while the group still waits
+/// for one that died.
+const AHEAD: u64 = 8;
+
 /// Where nothing is settled for this long (a group without living members, leases that have to run out) the next fault
 /// strikes all the same.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -99,7 +103,7 @@ impl Faults {
     /// How many messages may be written by now: always some more than the next fault waits for, and never so many that
     /// the last faults would strike hosts without work.
     pub(super) fn allowed(&self) -> u64 {
-        if self.over() { u64::MAX } else { self.share * (u64::from(self.count()) + 3) }
+        if self.over() { u64::MAX } else { self.share * (u64::from(self.count()) + AHEAD) }
     }
 
     /// Lets the next fault strike, if so many messages are done that its time has come, and it finds somebody.

@@ -78,6 +78,10 @@ impl Hosts {
         Ok(Self { folder, slots, started: 0, settled: 0, figures: Figures::default(), failures: Vec::new() })
     }
 
+    pub(super) fn have_begun(&self) -> bool {
+        self.started > 0
+    }
+
     /// Starts processes in empty slots until there are so many.
     pub(super) fn fill(&mut self, hosts: usize) -> Result<(), Problem> {
         while self.standing().len() < hosts

@@ -23,6 +23,9 @@ use crate::kafka::properties;
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(15);
 
+/// How long a topic that is read may have nothing to say.
+const SILENCE: Duration = Duration::from_secs(60);
+
 /// Records on their way at most.
 const ON_THEIR_WAY: usize = 1000;
 
@@ -76,6 +79,7 @@ impl Reader {
             ("auto.offset.reset", "error"),
             ("isolation.level", "read_committed"),
             ("enable.partition.eof", "true"),
+            ("fetch.wait.max.ms", "50"),
         ];
         let client = client(kafka, &decided)?;
         let group = client.create().map_err(|error| unavailable(&error))?;
@@ -132,27 +136,28 @@ impl Reader {
         let mut client = self.client.clone();
         client.set("group.id", format!("{}-reader", self.name));
         let consumer: BaseConsumer = client.create().map_err(|error| unavailable(&error))?;
-        // One partition after the other: what they hold has no order among them, and the history none of its own.
-        for partition in self.partitions(topic)? {
-            let mut from_the_start = TopicPartitionList::new();
-            from_the_start
-                .add_partition_offset(topic, partition, Offset::Beginning)
-                .and_then(|()| consumer.assign(&from_the_start))
-                .map_err(|error| unavailable(&error))?;
-            let mut heard = Instant::now();
-            loop {
-                match consumer.poll(Duration::from_millis(100)) {
-                    None if heard.elapsed() > 4 * REQUEST => {
-                        return Err(Problem::new(Exit::Unavailable, format!("{topic}/{partition} cannot be read"), ""));
-                    }
-                    None => {}
-                    Some(Err(KafkaError::PartitionEOF(_))) => break,
-                    Some(Err(error)) => tracing::debug!(topic, partition, %error, "reading"),
-                    Some(Ok(message)) => {
-                        heard = Instant::now();
-                        let place = record(topic, partition, message.offset());
-                        found.take(recognise(&message), &place)?;
-                    }
+        let mut open = self.partitions(topic)?;
+        let mut from_the_start = TopicPartitionList::new();
+        for partition in &open {
+            let added = from_the_start.add_partition_offset(topic, *partition, Offset::Beginning);
+            added.map_err(|error| unavailable(&error))?;
+        }
+        consumer.assign(&from_the_start).map_err(|error| unavailable(&error))?;
+        let mut heard = Instant::now();
+        while !open.is_empty() {
+            match consumer.poll(Duration::from_millis(100)) {
+                None if heard.elapsed() > SILENCE => {
+                    let what = format!("{topic} cannot be read to the end of its partitions {open:?}");
+                    return Err(Problem::new(Exit::Unavailable, what, ""));
+                }
+                None => {}
+                Some(Err(KafkaError::PartitionEOF(partition))) => open.retain(|it| *it != partition),
+                Some(Err(error)) => tracing::debug!(topic, %error, "reading"),
+                // Those of one key are in one partition, in order.
+                Some(Ok(message)) => {
+                    heard = Instant::now();
+                    let place = record(topic, message.partition(), message.offset());
+                    found.take(recognise(&message), &place)?;
                 }
             }
         }
