@@ -330,9 +330,10 @@ impl Machine {
 
     /// Takes a delivery out of its lane together with all that wait behind it, in order; none of them will run.
     /// One that is with a worker keeps its key until the attempt has ended: who gets the record next waits for that.
+    /// At most once, those behind have nowhere to go back to, and take their turn.
     fn withdraw(&mut self, id: DeliveryId) -> Vec<DeliveryId> {
         let mut withdrawn = vec![id];
-        if let Some(lane) = self.deliveries[id].lane.clone() {
+        if let Some(lane) = self.deliveries[id].lane.clone().filter(|_| !self.route.is_at_most_once()) {
             withdrawn.extend(self.lanes.cut(&lane, id));
             for behind in &withdrawn[1..] {
                 self.deliveries[*behind].lane = None;
