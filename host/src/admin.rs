@@ -7,15 +7,16 @@
 //! | `/livez` | `{"status","stuck":[{"route","silent_ms"}]}` | the loop of every route has turned within [`SILENCE`] |
 //! | `/readyz` | `{"status","reasons":["..."]}` | every route is running or holding, and the brokers are connected |
 //! | `/health` | `{"status","live","ready","reasons","routes":[...],"kafka":{...},"sqs":{...}}` | all of this page is well |
-//! | `/kafka/health` | `{"status","connected","expected":["topic"],"missing":["topic"],"error"}` | connected, no topic missing |
-//! | `/sqs/health` | `{"status","connected","queues":[...],"error"}` | connected, every queue answers |
+//! | `/kafka/health` | `{"status","connected","expected":["topic"],"missing":["topic"],"dead_letters":[...],"error"}` | connected, no topic missing |
+//! | `/sqs/health` | `{"status","connected","queues":[...],"dead_letters":[...],"error"}` | connected, every queue answers |
 //! | `/metrics` | Prometheus text, version 0.0.4 | always |
 //! | `/` | the list of these addresses | always |
 //!
 //! `status` is `ok`, `failing`, or `absent` for a broker that is not configured (which is well). A route is
 //! `{"name","state","since","in_flight","account"}` with `state` one of `starting`, `running`, `holding`, `draining`,
 //! `stopped`, `since` in ISO 8601, and `account` as `run` prints it. A queue is `{"name","available","in_flight",
-//! "delayed","dead_letters":{"queue","available"},"error"}`; what is not known is null.
+//! "delayed","dead_letters":{"queue","available"},"error"}`; what is not known is null. A destination of dead letters is
+//! `{"destination","letters","limit","alert"}`, from the last look (`[alerts]`); an alert changes no status.
 //!
 //! Brokers are asked at most once a second whoever asks here, and one that has not answered within [`PROBE_LIMIT`]
 //! counts as not connected.
@@ -33,7 +34,7 @@ mod pages;
 mod probe;
 
 pub use health::{Health, RouteHealth, SILENCE, State};
-pub use probe::{DeadLetters, KafkaHealth, PROBE_LIMIT, Probe, QueueHealth, SqsHealth};
+pub use probe::{DeadLetters, KafkaHealth, LetterHealth, PROBE_LIMIT, Probe, QueueHealth, SqsHealth};
 
 use connection::Listener;
 

@@ -1,11 +1,14 @@
 //! The command line.
 
+mod bytes;
 mod check;
 #[cfg(feature = "embedded")]
 mod dev;
+mod dlq;
 mod invoke;
 mod lines;
 mod run;
+mod verify;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,6 +16,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::{Config, RouteConfig};
 use crate::exit::{Exit, Problem};
 
 /// Hosts message handlers that other people wrote: Kafka and SQS in and out, each message in a WebAssembly sandbox.
@@ -42,6 +46,16 @@ enum Command {
         Exit codes: 0 done, 65 permanent or malformed, 70 the plugin broke its bounds, 75 retryable or deferred."
     )]
     Invoke(invoke::Arguments),
+    /// See on your own brokers whether the promises are kept, whatever strikes the hosts.
+    #[command(after_help = "Example:\n  cofferdam verify --kafka 127.0.0.1:9092 --messages 100000 --faults 100\n\n\
+        It works in topics and queues of its own, and removes them. Exit codes: 0 every promise that was checked was\n\
+        held, 70 one was broken (the history is kept), 69 the brokers cannot be reached.")]
+    Verify(verify::Arguments),
+    /// Dead letters on Kafka and SQS: list them, look at one, send them back, delete them.
+    Dlq {
+        #[command(subcommand)]
+        command: dlq::Command,
+    },
 }
 
 #[derive(Args)]
@@ -74,7 +88,9 @@ pub fn main() -> Exit {
         Command::Dev(arguments) => (arguments.output.json, dev::main(arguments)),
         Command::Run(arguments) => (arguments.output.json, run::main(&arguments)),
         Command::Check(arguments) => (arguments.output.json, check::main(&arguments)),
+        Command::Verify(arguments) => (arguments.output.json, verify::main(&arguments)),
         Command::Invoke(arguments) => (arguments.output.json, invoke::main(&arguments)),
+        Command::Dlq { command } => (command.json(), dlq::main(&command)),
     };
     match ended {
         Ok(exit) => exit,
@@ -96,6 +112,15 @@ fn say(problems: &[Problem], json: bool) -> Exit {
 /// A line on standard output; a reader that has gone away is no error.
 fn print_line(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// The route of this name.
+fn route<'a>(config: &'a Config, name: &str) -> Result<&'a RouteConfig, Problem> {
+    config.routes.iter().find(|route| route.name() == name).ok_or_else(|| {
+        let known: Vec<&str> = config.routes.iter().map(RouteConfig::name).collect();
+        let remedy = format!("the routes are: {}", known.join(", "));
+        Problem::new(Exit::Usage, format!("there is no route `{name}`"), remedy)
+    })
 }
 
 fn unlogged(error: crate::telemetry::log::Error) -> Problem {

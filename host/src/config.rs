@@ -23,11 +23,12 @@ pub use plugin::{Limits, Plugin, set_limits};
 pub use private::Private;
 pub use problem::{Errors, Problem};
 pub use route::{RouteConfig, Source};
-pub use sections::{Admin, Kafka, KeyValue, Service, Sqs, Storage, Store};
+pub use sections::{Admin, Alerts, Kafka, KeyValue, Service, Sqs, Storage, Store};
 pub use topics::{Kind, Tier, Topics};
 
 use crate::dedupe;
 use read::Reader;
+pub use read::duration;
 
 /// The file that is read where none is named.
 pub const DEFAULT_FILE: &str = "cofferdam.toml";
@@ -48,6 +49,8 @@ pub struct Config {
     pub sqs: Option<Sqs>,
     /// Health, metrics, status page.
     pub admin: Admin,
+    /// What people are told without asking.
+    pub alerts: Alerts,
     /// Where the host keeps files.
     pub storage: Storage,
     /// The key-value store of all plugins.
@@ -98,6 +101,7 @@ impl Config {
                 topics: topics::topics(file),
                 sqs: sections::sqs(file),
                 admin: sections::admin(file),
+                alerts: sections::alerts(file),
                 keyvalue: sections::keyvalue(file),
                 dedupe: sections::dedupe(file, &storage),
                 routes: routes.iter().map(|read| read.route.clone()).collect(),

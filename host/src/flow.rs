@@ -35,6 +35,7 @@ use crate::sink::{Busy, Sinks, Ticket};
 use crate::source::Source;
 use crate::telemetry::{Change, Telemetry};
 use duplicates::Duplicates;
+pub use workers::Guests;
 use workers::{Job, Workers};
 
 /// Publications handed to sinks and not answered, at most; the others wait their turn here.
@@ -60,8 +61,8 @@ pub struct Parts {
     pub sinks: Sinks,
     /// Who handles them.
     pub plugin: Arc<Plugin>,
-    /// The runtime that handlers run on.
-    pub guests: tokio::runtime::Handle,
+    /// The threads that handlers run on.
+    pub guests: Guests,
     /// The clock of the process.
     pub clock: Clock,
     /// Metrics and log events of the route.

@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! cli                                        the commands
-//! run                                        wires a configuration into a host
-//! config · flow                              the file, checked whole; drives the rules of `cofferdam_core`
+//! run · verify                               wires a configuration into a host; puts hosts to the test
+//! config · flow · dead_letters               the file, checked whole; drives the rules of `cofferdam_core`; what failed
 //! source · sink                              Kafka and SQS in and out
 //! kafka · aws · dedupe · plugin · telemetry · admin · journal · embedded
 //! clock · signal · exit · message_file
@@ -16,6 +16,7 @@ pub mod aws;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod dead_letters;
 pub mod dedupe;
 #[cfg(feature = "embedded")]
 pub mod embedded;
@@ -30,3 +31,4 @@ pub mod signal;
 pub mod sink;
 pub mod source;
 pub mod telemetry;
+pub mod verify;

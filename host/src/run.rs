@@ -1,7 +1,9 @@
 //! Wires a configuration into a running host. The only floor that knows everything.
 
+mod alerts;
 mod brokers;
 mod dedupe;
+mod guests;
 mod health;
 mod plugins;
 
@@ -26,6 +28,7 @@ use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::{self, Exporter};
 
 pub use brokers::Brokers;
+use guests::Threads;
 
 /// What a host is given beside its configuration.
 #[derive(Default)]
@@ -49,14 +52,15 @@ pub struct Host {
     dedupe: Option<Store>,
     stop: CancellationToken,
     admin: Option<health::Served>,
+    alerts: tokio::task::JoinHandle<()>,
     metrics: Exporter,
     flush_limit: Duration,
     /// Handlers run here. Last, so that it goes when nothing can need it any more.
-    guests: tokio::runtime::Runtime,
+    guests: Threads,
 }
 
 /// How a host ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Report {
     /// The sum over all routes.
     pub account: Account,
@@ -85,19 +89,19 @@ impl Host {
         }
         let routes: Vec<_> = sources.iter().map(|(_, route, _)| Arc::clone(route)).collect();
         let sinks = brokers.sinks(config, &routes).await?;
-        let guests = tokio::runtime::Builder::new_multi_thread()
-            .thread_name("guest")
-            .enable_time()
-            .build()
+        let guests = Threads::start()
             .map_err(|error| Problem::new(Exit::Unavailable, format!("no threads for handlers: {error}"), ""))?;
         let metrics = metrics::install().map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
         options.journal.started().map_err(|error| unwritten(&error))?;
         let health = Health::new();
+        let depths = Arc::new(alerts::Depths::of(config, &routes));
+        let alerts = tokio::spawn(alerts::run(Arc::clone(&depths), config.clone(), Arc::clone(&brokers)));
         let mut host = Self {
             flows: JoinSet::new(),
             journal: options.journal.clone(),
             routes: Vec::new(),
             admin: None,
+            alerts,
             stop: CancellationToken::new(),
             flush_limit: config.service.flush_limit,
             brokers,
@@ -116,7 +120,7 @@ impl Host {
                 source,
                 sinks: host.sinks.clone(),
                 plugin: Arc::clone(&plugins[&configured.handler]),
-                guests: host.guests.handle().clone(),
+                guests: host.guests.handles(),
                 clock,
                 transactions,
                 dedupe: host.dedupe.clone().filter(|_| configured.suppresses_duplicates()),
@@ -124,7 +128,7 @@ impl Host {
             };
             host.spawn(configured.name(), parts);
         }
-        host.admin = health::serve(config, health, &host.metrics, &host.brokers).await?;
+        host.admin = health::serve(config, health, &host.metrics, &host.brokers, &depths).await?;
         Ok(host)
     }
 
@@ -162,7 +166,7 @@ impl Host {
 
     /// Waits until every route has ended; one that stops by itself stops the others too.
     pub async fn ended(mut self) -> Report {
-        let mut report = Report { account: Account::default(), stopped: Vec::new(), unflushed: 0 };
+        let mut report = Report::default();
         while let Some(ended) = self.flows.join_next().await {
             match ended {
                 Ok((route, ending)) => {
@@ -185,8 +189,9 @@ impl Host {
         if let Some(admin) = self.admin.take() {
             admin.close().await;
         }
-        // Dropping a runtime inside another is refused; nothing runs on it any more.
-        self.guests.shutdown_background();
+        // It only looks.
+        self.alerts.abort();
+        self.guests.shut_down();
         report
     }
 }

@@ -25,6 +25,7 @@
 //! | `cofferdam_guest_memory_peak_bytes` | route | highest sum of all memories and tables of the instance in one attempt |
 //! | `cofferdam_route_holding` | route | 1 while intake is stopped because something cannot be reached, else 0 |
 //! | `cofferdam_assigned_partitions` | route | partitions that the group has given to this process |
+//! | `cofferdam_dead_letters` | destination | dead letters that were not replayed, at the last look (`[alerts]`); set by the host |
 //! | `cofferdam_rebalances_total` | route, change | partitions that came and went: `assigned`, `revoked`, `lost` |
 //!
 //! # Log events
@@ -43,6 +44,7 @@
 //! | | info | the same, `next` is `defer` |
 //! | | debug | the same, `next` is `released` or `revoked` |
 //! | `message_dlq` | warn | stored as an error; `outcome`, `code`, `text`, `destination` |
+//! | `dlq_depth` | warn, info | a `destination` holds more dead letters than `[alerts]` says, at once and every 10 min; info: no more than that again; `letters`, `limit` |
 //! | `rebalance` | info, warn | partitions were `assigned` or `revoked`; warn: `lost` |
 //! | `intake_stopped`, `intake_resumed` | warn, info | the route holds because something cannot be reached, and goes on |
 //! | `route_stopped` | error | the route is configured to stop here |

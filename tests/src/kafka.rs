@@ -101,6 +101,20 @@ impl Kafka {
         .await;
     }
 
+    /// The names of all topics.
+    ///
+    /// # Panics
+    /// Where the broker does not answer.
+    pub async fn topics(&self) -> Vec<String> {
+        let config = self.client();
+        blocking(move || {
+            let consumer: BaseConsumer = config.create().expect("a consumer can be made");
+            let metadata = consumer.fetch_metadata(None, REQUEST).expect("the broker answers");
+            metadata.topics().iter().map(|topic| topic.name().to_owned()).collect()
+        })
+        .await
+    }
+
     /// Deletes a topic, and waits until the broker knows nothing of it.
     ///
     /// # Panics
@@ -178,6 +192,19 @@ impl Kafka {
         .await
     }
 
+    /// The same of a topic that may not be there yet: nothing then.
+    pub async fn try_ends(&self, topic: &str) -> BTreeMap<i32, i64> {
+        let (config, name) = (self.client(), topic.to_owned());
+        let there = blocking(move || {
+            let consumer: BaseConsumer = config.create().expect("a consumer can be made");
+            // Asked for this topic by name, the broker might make it.
+            let metadata = consumer.fetch_metadata(None, REQUEST);
+            metadata.is_ok_and(|metadata| metadata.topics().iter().any(|topic| topic.name() == name))
+        })
+        .await;
+        if there { self.ends(topic).await } else { BTreeMap::new() }
+    }
+
     /// What the group has committed, for each partition of the topic where it has.
     pub async fn committed(&self, group: &str, topic: &str) -> BTreeMap<i32, Committed> {
         let mut config = self.client();
@@ -189,7 +216,16 @@ impl Kafka {
             for partition in partitions(&consumer, &topic) {
                 asked.add_partition(&topic, partition);
             }
-            let answer = consumer.committed_offsets(asked, REQUEST).expect("the broker knows the group's offsets");
+            // A broker that has just started may not know yet whose group it is.
+            let deadline = std::time::Instant::now() + REQUEST;
+            let known = |answer: &TopicPartitionList| answer.elements().iter().all(|element| element.error().is_ok());
+            let answer = loop {
+                match consumer.committed_offsets(asked.clone(), REQUEST) {
+                    Ok(answer) if known(&answer) => break answer,
+                    _ if std::time::Instant::now() < deadline => std::thread::yield_now(),
+                    answer => panic!("the broker does not know the group's offsets: {answer:?}"),
+                }
+            };
             let committed = answer.elements().into_iter().filter_map(|element| match element.offset() {
                 Offset::Offset(offset) => {
                     Some((element.partition(), Committed { offset, metadata: element.metadata().to_owned() }))

@@ -1,4 +1,10 @@
 //! The two records of a failure: the original, byte for byte, for machines to replay; the error event, for people.
+//!
+//! What is written here is read by [`Letter`], and sent back by [`Letter::replay`].
+
+mod aside;
+mod read;
+mod replay;
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -17,14 +23,14 @@ use crate::route::Route;
 use crate::time::Time;
 use crate::verdict::Reason;
 
+pub use read::{Attempt, Letter, Reasons};
+pub use replay::{MARKER, Marker};
+
 /// What the names of all reason headers begin with.
 pub const PREFIX: &str = "cofferdam-dlq-";
 
 /// The one SQS message attribute that carries the reason as JSON: a message has ten at most.
 pub const FOLDED: &str = "cofferdam-dlq";
-
-/// SQS takes this many message attributes.
-const SQS_ATTRIBUTES: usize = 10;
 
 /// Longest group and deduplication id on a FIFO queue, in bytes.
 const FIFO_ID: usize = 128;
@@ -71,24 +77,21 @@ impl Report<'_> {
     }
 
     fn dead_letter(&self) -> Publication {
-        let destination = self.route.dead_letter.destination(self.record);
-        let mut headers = self.record.headers.clone();
-        let reasons = self.reasons();
-        match destination {
+        let mut letter = bare(self.record, self.route.dead_letter.destination(self.record));
+        let mut reasons = self.reasons();
+        aside::put(self.record, &letter, &mut reasons);
+        match letter.destination {
             Destination::Kafka(_) => {
                 let texts = reasons.into_iter().map(|(name, value)| match value {
                     Value::String(text) => Header::text(format!("{PREFIX}{name}"), text),
                     other => Header::text(format!("{PREFIX}{name}"), other.to_string()),
                 });
-                headers.extend(texts);
+                letter.headers.extend(texts);
             }
-            // With ten attributes of its own the original leaves no room; the error event has the reason then.
-            Destination::Sqs(_) if headers.len() < SQS_ATTRIBUTES => {
-                headers.push(Header::text(FOLDED, Value::Object(reasons).to_string()));
-            }
-            Destination::Sqs(_) => {}
+            // Where this is the eleventh attribute, the sink folds some of the others.
+            Destination::Sqs(_) => letter.headers.push(Header::text(FOLDED, Value::Object(reasons).to_string())),
         }
-        original(self.record, destination, headers)
+        letter
     }
 
     /// The reason headers without their prefix, in the order of the documentation.
@@ -196,15 +199,11 @@ impl Report<'_> {
 
 /// The original alone, for a destination that refuses it with the reason beside it.
 pub(crate) fn bare(record: &Record, destination: Destination) -> Publication {
-    original(record, destination, record.headers.clone())
-}
-
-fn original(record: &Record, destination: Destination, headers: Vec<Header>) -> Publication {
     let fifo = matches!(&destination, Destination::Sqs(queue) if queue.ends_with(".fifo"));
     Publication {
         destination,
         key: record.key.clone(),
-        headers,
+        headers: record.headers.clone(),
         payload: record.payload.clone(),
         timestamp_ms: record.timestamp_ms,
         group: fifo.then(|| group(record)),

@@ -28,6 +28,8 @@ mod memory;
 mod partition;
 mod publish;
 mod rebalance;
+#[cfg(feature = "sabotage")]
+mod sabotage;
 mod timers;
 mod transaction;
 
@@ -39,6 +41,8 @@ use slotmap::SlotMap;
 pub use account::Account;
 pub use breaker::Breaker;
 pub use delivery::{Delivery, Trouble};
+#[cfg(feature = "sabotage")]
+pub use sabotage::Sabotage;
 
 use crate::action::{Action, Ask, Fate};
 use crate::event::{DeliveryId, Event};
@@ -86,6 +90,8 @@ pub struct Machine {
     retired: Vec<DeliveryId>,
     account: Account,
     chance: fastrand::Rng,
+    #[cfg(feature = "sabotage")]
+    sabotage: Option<Sabotage>,
 }
 
 /// What was handed out and not answered.
@@ -122,6 +128,8 @@ impl Machine {
             retired: Vec::new(),
             account: Account::default(),
             chance: fastrand::Rng::with_seed(seed),
+            #[cfg(feature = "sabotage")]
+            sabotage: None,
         };
         machine.replenish();
         machine
@@ -131,6 +139,10 @@ impl Machine {
     pub fn handle(&mut self, event: Event, now: Time) {
         for id in self.retired.drain(..) {
             self.deliveries.remove(id);
+        }
+        // A host that stood still learns first what it has lost by that, unless it is just being told.
+        if !matches!(event, Event::Assigned(_) | Event::Lost(_) | Event::LeaseLost(_)) {
+            self.due(now);
         }
         match event {
             Event::Assigned(assignments) => self.assigned(assignments),
@@ -152,7 +164,7 @@ impl Machine {
             Event::NotTransacted(positions, aborted) => self.not_transacted(&positions, aborted, now),
             Event::Durable { delivery, index: _ } => self.durable(delivery, now),
             Event::NotDurable { delivery, index, refusal } => self.not_durable(delivery, index, refusal, now),
-            Event::Due => self.due(now),
+            Event::Due => {}
             Event::Drain(limit) => self.drain(limit, now),
         }
         self.dispatch(now);
@@ -240,6 +252,11 @@ impl Machine {
             if delivery.state != State::Waiting {
                 continue;
             }
+            // A process that stood still has more to hear than that time has passed.
+            if delivery.lease_is_over(now) {
+                self.lease_lost(id);
+                continue;
+            }
             if !self.may_start(id) {
                 continue;
             }
@@ -258,6 +275,8 @@ impl Machine {
             return;
         }
         if let Some((messages, bytes)) = self.intake.replenish() {
+            #[cfg(feature = "sabotage")]
+            let messages = if self.is_sabotaged(Sabotage::GrantedTwice) { 2 * messages } else { messages };
             self.actions.push_back(Action::Ask(Ask::Grant { messages, bytes }));
         }
     }
@@ -272,6 +291,10 @@ impl Machine {
         self.account.end(fate);
         self.live -= 1;
         self.actions.push_back(Action::Settled { delivery: id, fate });
+        #[cfg(feature = "sabotage")]
+        if self.sabotage == Some(Sabotage::DuplicateSettle) {
+            self.actions.push_back(Action::Settled { delivery: id, fate });
+        }
         let partition = delivery.partition();
         if let (State::Prepared(_), Some(key), Some(offset)) = (delivery.state, partition, delivery.record.offset()) {
             self.partitions.unprepare(key, offset);

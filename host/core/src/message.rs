@@ -64,6 +64,28 @@ pub enum Kind {
     Labelled(Box<str>),
 }
 
+impl Kind {
+    /// The word of SQS for it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Bytes => "Binary",
+            Self::Text => "String",
+            Self::Number => "Number",
+            Self::Labelled(label) => label,
+        }
+    }
+
+    /// What SQS means by this word.
+    pub fn of(data_type: &str) -> Self {
+        match data_type {
+            "Binary" => Self::Bytes,
+            "String" => Self::Text,
+            "Number" => Self::Number,
+            other => Self::Labelled(other.into()),
+        }
+    }
+}
+
 impl Record {
     /// Bytes of memory that this record stands for: key, value, header names and values, and 32 for each header.
     pub fn size(&self) -> usize {
@@ -139,6 +161,17 @@ pub struct Message {
     pub attributes: Vec<(Box<str>, Box<str>)>,
     /// What the envelope carried; `None` is a tombstone.
     pub payload: Option<Bytes>,
+}
+
+impl Position {
+    /// What prints as this text.
+    pub fn of(text: &str) -> Self {
+        let offset = text.split_once('/').and_then(|(partition, offset)| {
+            let (partition, offset) = (partition.parse().ok()?, offset.parse().ok()?);
+            Some(Self::Offset { partition, offset })
+        });
+        offset.unwrap_or_else(|| Self::MessageId(text.into()))
+    }
 }
 
 impl Message {

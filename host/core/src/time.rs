@@ -1,6 +1,7 @@
 //! Time as an argument: the core never asks a clock.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,24 @@ impl Time {
     }
 }
 
+/// A text is no moment since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no time in iso 8601, such as 2026-11-21T05:01:36Z")]
+pub struct NoTime(Box<str>);
+
+/// ISO 8601: with an offset or `Z`; without one, and for a date alone (its midnight), UTC.
+impl FromStr for Time {
+    type Err = NoTime;
+
+    fn from_str(text: &str) -> Result<Self, NoTime> {
+        let utc = |moment: jiff::civil::DateTime| moment.to_zoned(jiff::tz::TimeZone::UTC).ok();
+        let moment = text.parse::<jiff::Timestamp>().ok();
+        let moment = moment.or_else(|| Some(utc(text.parse().ok()?)?.timestamp()));
+        let micros = moment.and_then(|moment| u64::try_from(moment.as_microsecond()).ok());
+        micros.map(Self).ok_or_else(|| NoTime(text.into()))
+    }
+}
+
 /// ISO 8601 in UTC with milliseconds: `2026-11-21T05:01:36.120Z`.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,6 +92,20 @@ mod tests {
     fn prints_iso_8601_with_milliseconds() {
         assert_eq!(Time::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Time::from_micros(1_795_237_296_120_999).to_string(), "2026-11-21T05:01:36.120Z");
+    }
+
+    #[test]
+    fn reads_what_it_prints_and_what_people_write() {
+        let time = Time::from_millis(1_795_237_296_120);
+        assert_eq!(time.to_string().parse(), Ok(time));
+        let noon = "2026-11-21T12:00:00Z".parse::<Time>();
+        for text in ["2026-11-21T13:00:00+01:00", "2026-11-21T12:00", "2026-11-21 12:00:00"] {
+            assert_eq!(text.parse(), noon, "{text}");
+        }
+        assert_eq!("2026-11-21".parse(), "2026-11-21T00:00:00Z".parse::<Time>());
+        for text in ["", "yesterday", "1969-12-31T23:59:59Z"] {
+            assert!(text.parse::<Time>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What a history is made of.
 
+mod show;
+
 use cofferdam_core::action::Fate;
 use cofferdam_core::outcome::Class;
 use cofferdam_core::time::Time;
@@ -78,7 +80,7 @@ pub enum What {
         /// Its number, from 1.
         attempt: u32,
     },
-    /// An attempt has ended.
+    /// An attempt has ended, on a record that is not settled.
     Handled {
         /// On which record.
         record: RecordId,
@@ -88,6 +90,20 @@ pub enum What {
         outcome: Class,
         /// How many outputs it asks for.
         outputs: u32,
+    },
+    /// An attempt was not made: the store of ids knows the event.
+    Suppressed {
+        /// On which record.
+        record: RecordId,
+        /// The number that it would have had.
+        attempt: u32,
+    },
+    /// An attempt has ended that counts for nothing: its record was settled meanwhile, as lost or given up.
+    Discarded {
+        /// On which record.
+        record: RecordId,
+        /// Its number, from 1.
+        attempt: u32,
     },
     /// A sink has made this durable.
     Durable {

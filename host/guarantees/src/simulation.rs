@@ -1,102 +1,104 @@
 //! A world for the machine to live in, moved by hand or by dice.
 //!
-//! The world plays the driver's part: [`World::tell`] passes an event on and takes in all actions. What they ask for
-//! then lies about (attempts in `running`, publications in `sending`, the brokers' questions with the brokers)
-//! until a test answers it, in whatever order it likes.
+//! The world plays the driver's part for one or more hosts that share a topic or a queue: [`World::tell`] passes an event
+//! on to one of them and takes in all actions. What they ask for then lies about (attempts in `running`, publications
+//! in `sending`, questions to the brokers) until somebody answers it, in whatever order: a test by hand, or the dice
+//! of a seeded history.
+//!
+//! All that happens becomes facts of a [`History`], which is judged as it grows.
 
-pub mod broker;
-pub mod chance;
+mod broker;
+mod calm;
 mod check;
-pub mod queue;
-pub mod witness;
+mod history;
+mod host;
+mod queue;
+mod run;
+mod seen;
+mod sinks;
+mod storm;
+mod transactions;
 mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker::Broker;
 use cofferdam_core::Order;
-use cofferdam_core::action::{Action, Ask};
 use cofferdam_core::envelope::Envelope;
-use cofferdam_core::event::{Assignment, DeliveryId, Event, Partition, Refusal};
+use cofferdam_core::event::{Assignment, Event, Partition, Refusal};
 use cofferdam_core::machine::{Breaker, Machine};
-use cofferdam_core::message::Record;
+use cofferdam_core::message::{Header, Kind, Record};
 use cofferdam_core::outcome::{Class, Code, Failure};
-use cofferdam_core::output::{Destination, Publication};
+use cofferdam_core::output::Destination;
 use cofferdam_core::retry::Retry;
 use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, Lease, Route};
 use cofferdam_core::time::Time;
 use cofferdam_core::verdict::Policy;
-use queue::Queue;
-use witness::Witness;
 
+pub use broker::{Broker, Client, Hold, Log};
+pub use history::History;
+pub use host::{Allowance, Host, Life, Sending};
+pub use queue::{Message, Queue};
+pub use run::{Options, Progress, Run, Total, simulate, simulate_many};
+pub use seen::Seen;
+pub use sinks::{Sinks, Stored};
+pub use transactions::Ending;
+
+use crate::{Terms, What};
+
+/// A second.
 pub const SECOND: Duration = Duration::from_secs(1);
 
-/// What a source may still hand over, counted as the sources count.
-#[derive(Debug, Default)]
-pub struct Allowance {
-    pub messages: u32,
-    pub bytes: i64,
-}
-
-impl Allowance {
-    fn is_left(&self) -> bool {
-        self.messages > 0 && self.bytes > 0
-    }
-
-    fn take(&mut self, record: &Record) {
-        self.messages -= 1;
-        self.bytes -= i64::try_from(record.size()).expect("small");
-    }
-}
-
+/// Brokers, sinks, hosts and a clock.
+#[derive(Debug)]
 pub struct World {
-    pub machine: Machine,
+    /// The route of all hosts.
     pub route: Arc<Route>,
+    /// The world's clock. Those of the hosts may be ahead of it.
     pub now: Time,
+    /// The topic.
     pub broker: Broker,
+    /// The queue.
     pub queue: Queue,
-    pub allowance: Allowance,
-    /// Attempts handed out and not ended.
-    pub running: Vec<DeliveryId>,
-    /// Publications handed out and not answered.
-    pub sending: Vec<Sending>,
-    pub witness: Witness,
-    pub dice: fastrand::Rng,
+    /// The destinations.
+    pub sinks: Sinks,
+    /// There is always one.
+    pub hosts: Vec<Host>,
+    /// Whom the next move is about.
+    pub at: usize,
+    /// All that has happened.
+    pub history: History,
+    dice: fastrand::Rng,
+    /// Done to each new machine.
+    prepare: fn(&mut Machine),
+    /// Processes started so far.
+    processes: u32,
     /// Events so far.
-    pub told: u64,
-}
-
-/// A publication that is with its sink.
-#[derive(Debug, Clone)]
-pub struct Sending {
-    pub delivery: DeliveryId,
-    pub index: u32,
-    /// Id of the record it comes from.
-    pub of: String,
-    pub publication: Publication,
+    told: u64,
+    /// A broken promise is the end of the world.
+    strict: bool,
 }
 
 /// Every wait exact, four attempts at once.
 pub fn route() -> Route {
     Route {
-        concurrency: 4,
-        bounds: Bounds { messages: 100, bytes: 100_000 },
-        policy: Policy { retry: Retry { jitter: 0.0, ..Retry::default() }, ..Policy::default() },
-        dead_letter: DeadLetterRule::To(Destination::Kafka("dead".into())),
         name: "r".into(),
         service: "shop".into(),
         group: Some("g".into()),
         envelope: Envelope::Raw,
         accept: None,
         order: Order::Key,
+        concurrency: 4,
+        bounds: Bounds { messages: 100, bytes: 100_000 },
         delivery: Guarantee::AtLeastOnce,
         suppress_duplicates: false,
         breaker: Breaker { failures: 0, dead_letters: 0, ..Breaker::default() },
         commit_interval: SECOND,
         release_limit: 10 * SECOND,
         lease: None,
+        policy: Policy { retry: Retry { jitter: 0.0, ..Retry::default() }, ..Policy::default() },
         outputs: [].into(),
+        dead_letter: DeadLetterRule::To(Destination::Kafka("dead".into())),
         errors: Some(Destination::Kafka("errors".into())),
     }
 }
@@ -106,138 +108,151 @@ pub fn queue_route() -> Route {
     Route { lease: Some(Lease::default()), group: None, ..route() }
 }
 
+/// A failure of this class.
 pub fn failure(class: Class) -> Failure {
     Failure::new(class, Code::of_handler("SOME"), "as told")
 }
 
+/// A partition of the topic.
 pub fn partition(number: i32) -> Partition {
     Partition { topic: "t".into(), number }
 }
 
+/// What a sink says that cannot be reached.
+pub fn unavailable() -> Option<Refusal> {
+    Some(Refusal::Unavailable("no broker answers".into()))
+}
+
+/// What a sink says that will never take it.
+pub fn rejected() -> Option<Refusal> {
+    Some(Refusal::Rejected(Code::OUTPUT_TOO_LARGE, "1 MB is the most".into()))
+}
+
 impl World {
+    /// A world with one host, moved by hand: the first broken promise panics.
     pub fn new(route: Route, seed: u64) -> Self {
-        let route = Arc::new(route);
-        let mut world = Self {
-            machine: Machine::new(Arc::clone(&route), seed),
-            now: Time::from_millis(1_000_000),
-            broker: Broker::default(),
-            queue: Queue::new(route.lease.unwrap_or_default().length),
-            allowance: Allowance::default(),
-            running: Vec::new(),
-            sending: Vec::new(),
-            witness: Witness::new(&route),
-            dice: fastrand::Rng::with_seed(seed),
-            told: 0,
-            route,
-        };
-        world.carry_out();
+        let mut world = Self::prepared(route, seed, 1, |_| {});
+        world.strict = true;
         world
     }
 
-    /// A world with these partitions of the topic, all ours.
+    /// A world with so many hosts; `prepare` is done to each of their machines before anything else.
+    pub(crate) fn prepared(route: Route, seed: u64, hosts: usize, prepare: fn(&mut Machine)) -> Self {
+        let mut world = Self {
+            now: Time::from_millis(1_000_000),
+            broker: Broker::default(),
+            queue: Queue::new(route.lease.unwrap_or_default().length),
+            sinks: Sinks::default(),
+            hosts: Vec::new(),
+            at: 0,
+            history: History::new(Terms::of(&route)),
+            dice: fastrand::Rng::with_seed(seed),
+            prepare,
+            processes: 0,
+            told: 0,
+            strict: false,
+            route: Arc::new(route),
+        };
+        (0..hosts).for_each(|_| world.add_host());
+        world
+    }
+
+    /// Another host starts.
+    pub fn add_host(&mut self) {
+        let machine = self.new_machine();
+        self.processes += 1;
+        self.hosts.push(Host::new(machine, self.processes));
+        let at = std::mem::replace(&mut self.at, self.hosts.len() - 1);
+        self.started();
+        self.at = at;
+    }
+
+    /// A world with one host that has this many partitions of the topic.
     pub fn kafka(route: Route, partitions: i32) -> Self {
         let mut world = Self::new(route, 7);
         (0..partitions).for_each(|number| world.assign(number));
         world
     }
 
-    /// A world with a queue.
+    /// A world with one host and a queue.
     pub fn sqs() -> Self {
         Self::new(queue_route(), 7)
     }
 
-    /// The host dies and another one starts: what the brokers and sinks have is all there is.
-    pub fn crash(&mut self) {
-        self.machine = Machine::new(Arc::clone(&self.route), self.dice.u64(..));
-        self.allowance = Allowance::default();
-        self.running.clear();
-        self.sending.clear();
-        self.broker.forget_consumer();
-        self.queue.forget_consumer();
-        self.witness.restart();
-        self.carry_out();
+    /// Makes host `at` the one that the next moves are about.
+    pub fn on(&mut self, at: usize) -> &mut Self {
+        self.at = at;
+        self
     }
 
-    /// Passes an event on and takes in what the machine wants done.
-    pub fn tell(&mut self, event: Event) {
-        self.told += 1;
-        self.machine.handle(event, self.now);
-        self.carry_out();
-        self.check();
+    /// The host that moves are about.
+    pub fn host(&self) -> &Host {
+        &self.hosts[self.at]
     }
 
-    fn carry_out(&mut self) {
-        while let Some(action) = self.machine.next_action() {
-            self.witness.saw(&action, &self.machine, &self.broker);
-            match action {
-                Action::Handle(id) => self.running.push(id),
-                Action::Publish { delivery, index } => {
-                    let from = self.machine.delivery(delivery).expect("a publication has its delivery");
-                    let publication = from.publication(index).expect("a publication that is there").clone();
-                    let of = from.record().id();
-                    self.sending.push(Sending { delivery, index, of, publication });
-                }
-                Action::Ask(Ask::Grant { messages, bytes }) => {
-                    self.allowance.messages += messages;
-                    self.allowance.bytes += i64::try_from(bytes).expect("small");
-                }
-                Action::Ask(ask) => self.ask(ask),
-                Action::Settled { .. } | Action::Troubled { .. } => {}
-                Action::Holding(_) | Action::Stop(_) | Action::Drained => {}
-                Action::Circuit(_) | Action::Unreadable(_) => {}
-                Action::Record(_) | Action::Transact { .. } => unreachable!("no route of this world asks for it"),
-            }
-        }
+    /// The host that moves are about.
+    pub fn host_mut(&mut self) -> &mut Host {
+        &mut self.hosts[self.at]
     }
 
-    fn ask(&mut self, ask: Ask) {
-        match ask {
-            Ask::Pause(partition) => self.broker.pause(&partition, true),
-            Ask::Resume(partition) => self.broker.pause(&partition, false),
-            Ask::Commit(positions) => self.broker.ask(positions),
-            Ask::GiveUp { partition, commit } => self.broker.give_up(&partition, commit),
-            Ask::Delete { delivery, receipt } => self.queue.deletes.push((delivery, receipt)),
-            Ask::Extend { delivery, receipt, lease } => self.queue.extends.push((delivery, receipt, lease)),
-            Ask::Release { receipts, delay } => self.queue.release(&receipts, self.now.after(delay)),
-            Ask::Grant { .. } => unreachable!("taken before"),
-        }
+    /// What was seen of the host that moves are about.
+    pub fn seen(&self) -> &Seen {
+        &self.host().seen
     }
 
-    /// The client is told to stop; what runs has this long.
-    pub fn drain(&mut self, limit: Duration) {
-        self.witness.draining = true;
-        self.tell(Event::Drain(limit));
+    /// The machine of the host that moves are about.
+    pub fn machine(&self) -> &Machine {
+        &self.host().machine
+    }
+
+    fn is_queue(&self) -> bool {
+        self.route.lease.is_some()
+    }
+
+    fn note(&mut self, what: What) {
+        let host = self.host().process;
+        self.history.add(self.now, host, what);
+    }
+
+    fn note_of_world(&mut self, what: What) {
+        self.history.add(self.now, 0, what);
     }
 
     // The clock.
 
-    /// Lets time pass, stopping wherever the machine wants to be woken.
+    /// Lets time pass, stopping wherever a machine wants to be woken.
     pub fn wait(&mut self, time: Duration) {
-        let end = self.now.after(time);
-        while let Some(wake) = self.machine.next_wake().filter(|wake| *wake <= end) {
+        let (end, at) = (self.now.after(time), self.at);
+        while let Some((wake, host)) = self.next_wake().filter(|(wake, _)| *wake <= end) {
             self.now = self.now.max(wake);
-            self.tell(Event::Due);
+            self.on(host).tell(Event::Due);
         }
         self.now = end;
+        self.at = at;
     }
 
-    /// Lets time pass while the broker confirms every commit at once.
+    /// Lets time pass while the broker confirms every commit of this host at once.
     pub fn pass(&mut self, time: Duration) {
         let end = self.now.after(time);
         loop {
             self.answer_commit(true);
-            let Some(wake) = self.machine.next_wake().filter(|wake| *wake <= end) else { break };
-            self.now = self.now.max(wake);
-            self.tell(Event::Due);
+            let Some((wake, _)) = self.next_wake().filter(|(wake, _)| *wake <= end) else { break };
+            self.wait(wake.since(self.now));
         }
         self.now = end;
+    }
+
+    /// When the first machine wants to be woken, and which.
+    fn next_wake(&self) -> Option<(Time, usize)> {
+        let up = self.hosts.iter().enumerate().filter(|(_, host)| host.life == Life::Up);
+        up.filter_map(|(at, host)| Some((host.machine.next_wake()?.before(host.ahead), at))).min()
     }
 
     /// With nothing in flight the machine wants to be woken a few times more at most.
     pub fn fall_asleep(&mut self) {
         for _ in 0..10_000 {
-            let Some(wake) = self.machine.next_wake() else { return };
-            self.now = self.now.max(wake);
+            let Some(wake) = self.machine().next_wake() else { return };
+            self.now = self.now.max(wake.before(self.host().ahead));
             self.tell(Event::Due);
         }
         panic!("it wants to be woken for ever");
@@ -245,95 +260,194 @@ impl World {
 
     // The group and the topic.
 
+    /// The group gives the partition to this host, whoever had it before.
     pub fn assign(&mut self, number: i32) {
-        self.broker.assign(number);
-        self.tell(Event::Assigned(vec![Assignment { partition: partition(number), metadata: None }]));
+        let (hold, metadata) = self.broker.assign(number);
+        self.host_mut().client.holds.insert(number, hold);
+        self.note(What::Assigned { partitions: vec![name(number)] });
+        self.tell(Event::Assigned(vec![Assignment { partition: partition(number), metadata }]));
     }
 
+    /// The group wants the partition back from this host.
     pub fn revoke(&mut self, number: i32) {
-        self.broker.revoke(number);
+        if let Some(hold) = self.host_mut().client.hold(number) {
+            hold.revoked = true;
+        }
         self.tell(Event::Revoked(vec![partition(number)]));
     }
 
+    /// The partition is gone from this host, and it knows.
     pub fn lose(&mut self, number: i32) {
-        self.broker.lose(number);
+        let at = self.at;
+        if let Some(hold) = self.hosts[at].client.holds.remove(&number)
+            && self.broker.is_owner(number, &hold)
+        {
+            self.broker.evict(number);
+        }
+        self.note(What::Lost { partitions: vec![name(number)] });
         self.tell(Event::Lost(vec![partition(number)]));
     }
 
-    /// Writes a record for each key to partition 0; an empty text stands for no key.
+    /// Writes a record to a partition; an empty key stands for none. Returns its id.
+    pub fn write(&mut self, number: i32, key: &str, size: usize) -> String {
+        let headers = vec![Header { name: "n".into(), value: None, kind: Kind::Bytes }];
+        self.write_with(number, key, size, headers)
+    }
+
+    /// The same with these headers.
+    pub fn write_with(&mut self, number: i32, key: &str, size: usize, headers: Vec<Header>) -> String {
+        let record = self.broker.produce(number, key, size, headers);
+        self.produced(&record)
+    }
+
+    /// Writes a record for each key to partition 0, and takes in what it may.
     pub fn produce(&mut self, keys: &[&str]) {
-        keys.iter().for_each(|key| drop(self.broker.produce(0, key, 10)));
+        keys.iter().for_each(|key| drop(self.write(0, key, 10)));
         self.fetch();
     }
 
-    /// Takes in all that the consumer may.
-    pub fn fetch(&mut self) {
-        let numbers: Vec<i32> = self.broker.logs.keys().copied().collect();
-        for number in numbers {
-            let wanted = self.broker.wants(number) && !self.witness.draining;
-            let records = self.broker.fetch(number, &mut self.allowance, wanted);
-            records.iter().filter(|_| wanted).for_each(|record| self.witness.receive(record));
-            if !records.is_empty() {
-                self.tell(Event::Records { partition: partition(number), records });
-            }
+    fn produced(&mut self, record: &Record) -> String {
+        let id = record.id();
+        let lane = self.lane(record);
+        let event = || self.route.event_id(&Arc::new(record.clone()));
+        let event_id = self.route.suppress_duplicates.then(event).flatten();
+        self.note_of_world(What::Produced { record: id.as_str().into(), lane, event_id });
+        id
+    }
+
+    /// What the record keeps its order with.
+    fn lane(&self, record: &Record) -> Option<Box<str>> {
+        let place = match &record.position {
+            cofferdam_core::message::Position::Offset { partition, .. } => format!("t/{partition}"),
+            cofferdam_core::message::Position::MessageId(_) => "q".to_owned(),
+        };
+        let key = record.key.as_ref().map(|key| String::from_utf8_lossy(key).into_owned());
+        match self.route.order {
+            Order::Partition => Some(place.into()),
+            Order::Key => key.map(|key| format!("{place}/{key}").into()),
+            Order::None => None,
         }
+    }
+
+    /// Takes in all that the host's client may.
+    pub fn fetch(&mut self) {
+        let numbers: Vec<i32> = self.host().client.holds.keys().copied().collect();
+        for number in numbers {
+            let host = &mut self.hosts[self.at];
+            let wanted = !host.seen.draining && host.client.hold(number).is_some_and(|hold| !hold.revoked);
+            let records = host.client.fetch(number, &self.broker, &mut host.allowance, wanted);
+            if records.is_empty() {
+                continue;
+            }
+            if wanted {
+                let Host { client, seen, .. } = &mut self.hosts[self.at];
+                let hold = &client.holds[&number];
+                records.iter().filter(|record| !hold.is_finished(record)).for_each(|record| seen.receive(record));
+                self.received(records.iter());
+            }
+            self.tell(Event::Records { partition: partition(number), records });
+        }
+    }
+
+    fn received<'a>(&mut self, records: impl Iterator<Item = &'a Record>) {
+        let records = records.map(|record| record.id().into()).collect();
+        self.note(What::Received { records });
     }
 
     /// The broker answers the commit that is with it. What was lost meanwhile is refused.
     pub fn answer_commit(&mut self, well: bool) {
-        if let Some(event) = self.broker.answer(well) {
-            self.tell(event);
+        self.end_commit(well, well);
+    }
+
+    /// The commit that is with the broker is `taken` or not, and its answer comes back or not.
+    fn end_commit(&mut self, taken: bool, told: bool) {
+        let host = &mut self.hosts[self.at];
+        if host.client.transaction.is_some() {
+            return;
         }
+        let Some((positions, well)) = host.client.answer(&mut self.broker, taken, told) else { return };
+        if well {
+            for position in &positions {
+                self.note(What::Committed { partition: name(position.partition.number), offset: position.offset });
+            }
+        }
+        self.tell(if well { Event::Committed(positions) } else { Event::CommitFailed(positions) });
     }
 
     // The queue.
 
-    /// Sends a message to each group; an empty text stands for none.
+    /// Sends a message; an empty group stands for none.
+    pub fn post(&mut self, group: &str, size: usize) {
+        self.post_with(group, size, Vec::new());
+    }
+
+    /// The same with these attributes.
+    pub fn post_with(&mut self, group: &str, size: usize, headers: Vec<Header>) {
+        let record = self.queue.send(group, size, headers);
+        self.produced(&record);
+    }
+
+    /// Sends a message to each group, and takes in what it may.
     pub fn send(&mut self, groups: &[&str]) {
-        groups.iter().for_each(|group| self.queue.send(group, 10));
+        groups.iter().for_each(|group| self.post(group, 10));
         self.receive();
     }
 
-    /// Takes in all that the queue gives.
+    /// Takes in what the queue gives.
     pub fn receive(&mut self) {
-        let messages = self.queue.receive(self.now, &mut self.allowance);
-        messages.iter().for_each(|leased| self.witness.receive(&leased.record));
-        if !messages.is_empty() {
-            self.tell(Event::Messages(messages));
+        let host = &mut self.hosts[self.at];
+        let messages = self.queue.receive(self.now, host.ahead, &mut host.allowance);
+        if messages.is_empty() {
+            return;
         }
+        messages.iter().for_each(|leased| host.seen.receive(&leased.record));
+        self.received(messages.iter().map(|leased| &leased.record));
+        self.tell(Event::Messages(messages));
     }
 
+    /// The queue answers the first delete that is with it.
     pub fn answer_delete(&mut self, well: bool) {
-        if self.queue.deletes.is_empty() {
+        if self.host().deletes.is_empty() {
             return;
         }
-        let (id, receipt) = self.queue.deletes.remove(0);
-        let event = match well {
-            true if self.queue.delete(&receipt) => Event::Deleted(vec![id]),
-            true => Event::LeaseLost(vec![id]),
-            false => Event::DeleteFailed(vec![id]),
-        };
-        self.tell(event);
+        let (id, receipt) = self.host_mut().deletes.remove(0);
+        let record = self.record_id(id).map(Into::into);
+        match (well && self.queue.delete(&receipt), record) {
+            (true, Some(record)) => {
+                self.note(What::Deleted { record });
+                self.tell(Event::Deleted(vec![id]));
+            }
+            (false, Some(_)) if well => self.lease_lost(id),
+            _ => self.tell(Event::DeleteFailed(vec![id])),
+        }
     }
 
+    /// The queue answers the first extension that is with it.
     pub fn answer_extend(&mut self) {
-        if self.queue.extends.is_empty() {
+        if self.host().extends.is_empty() {
             return;
         }
-        let (id, receipt, lease) = self.queue.extends.remove(0);
+        let ahead = self.host().ahead;
+        let (id, receipt, lease) = self.host_mut().extends.remove(0);
         let until = self.now.after(lease);
-        let extended = self.queue.extend(&receipt, until);
-        self.tell(match extended {
-            true => Event::Extended { deliveries: vec![id], until },
-            false => Event::LeaseLost(vec![id]),
-        });
+        if self.queue.extend(&receipt, until) {
+            self.tell(Event::Extended { deliveries: vec![id], until: until.after(ahead) });
+        } else {
+            self.lease_lost(id);
+        }
+    }
+
+    /// The host learns that this lease is gone.
+    pub fn lease_lost(&mut self, id: cofferdam_core::event::DeliveryId) {
+        let live = self.machine().delivery(id).filter(|delivery| delivery.is_live());
+        if let Some(record) = live.map(|delivery| delivery.record().id().into()) {
+            self.note(What::LeaseLost { record });
+        }
+        self.tell(Event::LeaseLost(vec![id]));
     }
 }
 
-pub fn unavailable() -> Option<Refusal> {
-    Some(Refusal::Unavailable("no broker answers".into()))
-}
-
-pub fn rejected() -> Option<Refusal> {
-    Some(Refusal::Rejected(Code::OUTPUT_TOO_LARGE, "1 MB is the most".into()))
+/// How facts call a partition of the topic.
+fn name(number: i32) -> Box<str> {
+    format!("t/{number}").into()
 }

@@ -7,17 +7,17 @@ use cofferdam_core::outcome::Class;
 use cofferdam_guarantees::simulation::{SECOND, World, failure, route, unavailable};
 
 fn fates(world: &World) -> Vec<(&str, Fate)> {
-    world.witness.fates.iter().map(|(id, fate)| (&**id, *fate)).collect()
+    world.seen().fates.iter().map(|(id, fate)| (&**id, *fate)).collect()
 }
 
 #[test]
 fn a_drain_of_an_idle_machine_ends_at_once() {
     let mut world = World::kafka(route(), 1);
     world.drain(10 * SECOND);
-    assert_eq!(world.witness.drained, 1);
+    assert_eq!(world.seen().drained, 1);
     world.drain(10 * SECOND);
     world.wait(60 * SECOND);
-    assert_eq!(world.witness.drained, 1);
+    assert_eq!(world.seen().drained, 1);
 }
 
 #[test]
@@ -32,10 +32,10 @@ fn on_kafka_what_runs_may_finish_and_is_committed() {
     world.fail("t/0/2", failure(Class::Retryable));
     assert_eq!(fates(&world)[2], ("t/0/2", Fate::Released));
     world.store_all();
-    assert_eq!(world.witness.drained, 0, "the commit is not confirmed");
-    assert_eq!(world.witness.commits.last().map(|commit| commit.offset), Some(1));
+    assert_eq!(world.seen().drained, 0, "the commit is not confirmed");
+    assert_eq!(world.seen().commits.last().map(|commit| commit.offset), Some(1));
     world.answer_commit(true);
-    assert_eq!(world.witness.drained, 1);
+    assert_eq!(world.seen().drained, 1);
     world.fall_asleep();
 }
 
@@ -48,15 +48,15 @@ fn on_sqs_what_has_not_started_goes_back_at_once() {
     assert_eq!((ids.join(" "), *at), ("m-1 m-5 m-6".to_owned(), world.now));
     world.fail("m-2", failure(Class::Retryable));
     assert_eq!(world.queue.released[1].1, world.now.after(SECOND), "one that was tried keeps its backoff");
-    world.queue.send("d", 5);
+    world.post("d", 5);
     world.receive();
     assert_eq!(world.queue.released[2].0, ["m-5", "m-7"], "what comes late goes back too");
     for id in ["m-0", "m-3", "m-4"] {
         world.done(id, 0);
-        assert_eq!(world.witness.drained, 0);
+        assert_eq!(world.seen().drained, 0);
         world.answer_delete(true);
     }
-    assert_eq!(world.witness.drained, 1);
+    assert_eq!(world.seen().drained, 1);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn what_is_not_finished_within_the_limit_is_abandoned() {
     assert_eq!(fates(&world), [("t/0/0", Fate::Done)]);
     world.wait(SECOND);
     assert_eq!(fates(&world)[1..], [("t/0/1", Fate::Abandoned), ("t/0/2", Fate::Abandoned)]);
-    assert_eq!(world.witness.drained, 1);
+    assert_eq!(world.seen().drained, 1);
     world.done("t/0/2", 1);
     world.fall_asleep();
 }
@@ -84,13 +84,13 @@ fn a_commit_refused_in_a_drain_is_repeated_once_more_after_the_limit() {
     world.done("t/0/0", 0);
     world.drain(Duration::from_millis(2_500));
     for times in 1..=3 {
-        assert_eq!(world.witness.commits.len(), times);
+        assert_eq!(world.seen().commits.len(), times);
         world.answer_commit(false);
         world.wait(SECOND);
     }
-    assert_eq!((world.witness.commits.len(), world.witness.drained), (4, 0));
+    assert_eq!((world.seen().commits.len(), world.seen().drained), (4, 0));
     world.answer_commit(false);
-    assert_eq!(world.witness.drained, 1);
+    assert_eq!(world.seen().drained, 1);
     world.fall_asleep();
 }
 
@@ -103,7 +103,7 @@ fn a_drain_does_not_wait_to_commit_what_was_lost() {
     world.lose(0);
     world.answer_commit(false);
     world.wait(5 * SECOND);
-    assert_eq!(world.witness.drained, 1);
+    assert_eq!(world.seen().drained, 1);
 }
 
 #[test]
@@ -113,6 +113,6 @@ fn a_partition_revoked_in_a_drain_is_given_up() {
     world.drain(10 * SECOND);
     world.revoke(0);
     world.done("t/0/0", 0);
-    assert_eq!(world.witness.given_up, [(0, Some(1))]);
-    assert_eq!(world.witness.drained, 1);
+    assert_eq!(world.seen().given_up, [(0, Some(1))]);
+    assert_eq!(world.seen().drained, 1);
 }

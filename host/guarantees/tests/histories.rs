@@ -1,90 +1,77 @@
-//! Histories by the thousand. The witness checks the promises at every step; a history replays from its seed.
+//! Seeded histories of one to three hosts on a topic or a queue: whatever happens, the promises hold.
+//!
+//! `SEED=7 cargo test -p cofferdam-guarantees --test histories replay -- --nocapture` shows one history.
+//! `COFFERDAM_SIMULATE_SECONDS` says for how long fresh seeds are tried.
 
-use cofferdam_core::Order;
-use cofferdam_core::route::{Bounds, Route};
-use cofferdam_core::verdict::{Policy, Unrouted};
-use cofferdam_guarantees::simulation::{World, queue_route, route};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-const HISTORIES: u64 = 500;
-const STEPS: u32 = 300;
+use cofferdam_guarantees::simulation::{Options, Total, simulate, simulate_many};
 
-/// Says by which seed a history that failed can be seen again.
-struct Seed(u64);
-
-impl Drop for Seed {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("seed {}", self.0);
-        }
+fn expect_kept(total: &Total) {
+    if let Some(run) = &total.first_broken {
+        panic!("{run}\n{} of {} histories break a promise\n{}", total.broken, total.histories, total.report);
     }
 }
 
-/// Runs a history for each seed, in worlds that differ in bounds, workers and policies.
-fn histories(route: &Route, tell: fn(&mut World)) {
-    // A queue has no partitions.
-    let orders = [Order::Key, Order::None, Order::Partition];
-    let orders = &orders[..if route.lease.is_some() { 2 } else { 3 }];
-    for number in 0..HISTORIES {
-        let seed = Seed(number);
-        let mut dice = fastrand::Rng::with_seed(seed.0);
-        let unrouted = if dice.bool() { Unrouted::Ignore } else { Unrouted::DeadLetter };
-        let route = Route {
-            order: orders[dice.usize(0..orders.len())],
-            concurrency: dice.u32(1..6),
-            bounds: Bounds { messages: dice.u32(1..40), bytes: dice.u64(1..4_000) },
-            policy: Policy { unrouted, ..route.policy.clone() },
-            ..route.clone()
-        };
-        let mut world = World::new(route, seed.0);
-        for _ in 0..STEPS {
-            world.step();
-        }
-        tell(&mut world);
+#[test]
+fn every_promise_is_kept_in_the_histories_of_fixed_seeds() {
+    let total = simulate_many(0, &Options::default(), |so_far| so_far.histories == 2_000);
+    expect_kept(&total);
+}
+
+#[test]
+fn every_promise_is_kept_in_fresh_histories() {
+    let seconds = std::env::var("COFFERDAM_SIMULATE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(10);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    let first = u64::try_from(since.as_nanos()).expect("before 2554");
+    let (start, time) = (Instant::now(), Duration::from_secs(seconds));
+    let total = simulate_many(first, &Options::default(), |_| start.elapsed() > time);
+    println!("{} histories in {:?} from seed {first} on\n{}", total.histories, start.elapsed(), total.report);
+    expect_kept(&total);
+}
+
+#[test]
+fn the_same_seed_is_the_same_history() {
+    for seed in 0..20 {
+        let [one, other] = [(); 2].map(|()| simulate(seed, &Options::default()));
+        assert_eq!(one.facts, other.facts, "seed {seed}");
     }
 }
 
-/// The storm is over: all is settled, then the machine stops and sleeps.
-fn ends_well(world: &mut World) {
-    world.calm_down();
-    assert_eq!(world.witness.unstored(), None);
-    world.drain(10 * cofferdam_guarantees::simulation::SECOND);
-    world.calm_down();
-    assert_eq!(world.witness.drained, 1);
-    world.fall_asleep();
-}
-
-fn ends_in_a_drain(world: &mut World) {
-    let limit = std::time::Duration::from_millis(world.dice.u64(0..20_000));
-    world.drain(limit);
-    world.see_the_drain_out();
-    world.fall_asleep();
-    world.crash();
-    ends_well(world);
-}
-
-fn ends_in_a_crash(world: &mut World) {
-    world.crash();
-    ends_well(world);
+#[test]
+fn replay() {
+    if let Ok(seed) = std::env::var("SEED") {
+        let run = simulate(seed.parse().expect("a number"), &Options::default());
+        println!("{run}");
+        assert!(run.is_kept());
+    }
 }
 
 #[test]
-fn whatever_happens_on_kafka_every_record_is_settled_in_the_end() {
-    histories(&route(), ends_well);
-}
-
-#[test]
-fn whatever_happens_on_sqs_every_message_is_settled_in_the_end() {
-    histories(&queue_route(), ends_well);
-}
-
-#[test]
-fn a_drain_ends_whatever_happens_and_the_next_host_finds_all_that_was_left() {
-    histories(&route(), ends_in_a_drain);
-    histories(&queue_route(), ends_in_a_drain);
-}
-
-#[test]
-fn a_crash_at_any_step_loses_nothing() {
-    histories(&route(), ends_in_a_crash);
-    histories(&queue_route(), ends_in_a_crash);
+fn hunt() {
+    let n: u64 = std::env::var("HUNT").map(|text| text.parse().unwrap()).unwrap_or(0);
+    let mut seen = std::collections::BTreeMap::<String, Vec<String>>::new();
+    for seed in 0..n {
+        let run = simulate(seed, &Options::default());
+        let first = run
+            .report
+            .broken()
+            .flat_map(|kept| kept.shown.first())
+            .map(|v| (format!("{:?}", v.promise), format!("{v}")));
+        for (promise, text) in first.chain(run.broke_off.iter().map(|why| ("off".to_owned(), why.clone()))) {
+            seen.entry(promise).or_default().push(format!(
+                "{seed} {} facts: {} {text}",
+                run.facts.len(),
+                run.setting.split(',').nth(1).unwrap()
+            ));
+        }
+    }
+    for (promise, list) in seen {
+        println!("{promise} {}", list.len());
+        let mut list = list;
+        list.sort_by_key(|text| text.split(' ').nth(1).unwrap().parse::<usize>().unwrap());
+        for text in list.iter().take(4) {
+            println!("    {text}");
+        }
+    }
 }

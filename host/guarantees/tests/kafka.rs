@@ -6,7 +6,7 @@ use cofferdam_core::route::{Bounds, Route};
 use cofferdam_guarantees::simulation::{SECOND, World, failure, route, unavailable};
 
 fn fates(world: &World) -> Vec<(&str, Fate)> {
-    world.witness.fates.iter().map(|(id, fate)| (&**id, *fate)).collect()
+    world.seen().fates.iter().map(|(id, fate)| (&**id, *fate)).collect()
 }
 
 #[test]
@@ -16,10 +16,10 @@ fn an_offset_is_committed_only_when_every_earlier_one_is_settled() {
     world.done("t/0/2", 0);
     world.done("t/0/1", 0);
     world.pass(5 * SECOND);
-    assert!(world.witness.commits.iter().all(|commit| commit.offset == 0));
+    assert!(world.seen().commits.iter().all(|commit| commit.offset == 0));
     world.done("t/0/0", 0);
     world.wait(SECOND);
-    assert_eq!(world.witness.commits.last().map(|commit| commit.offset), Some(3));
+    assert_eq!(world.seen().commits.last().map(|commit| commit.offset), Some(3));
 }
 
 #[test]
@@ -30,15 +30,15 @@ fn commits_go_by_interval_and_one_at_a_time() {
     world.wait(SECOND);
     world.done("t/0/1", 0);
     world.wait(5 * SECOND);
-    assert_eq!(world.witness.commits.len(), 1, "the first is not answered");
+    assert_eq!(world.seen().commits.len(), 1, "the first is not answered");
     world.answer_commit(true);
     world.done("t/0/2", 0);
     world.wait(SECOND);
-    assert_eq!(world.witness.commits.len(), 2);
-    assert_eq!(world.witness.commits[1].offset, 3);
+    assert_eq!(world.seen().commits.len(), 2);
+    assert_eq!(world.seen().commits[1].offset, 3);
     world.answer_commit(true);
     world.wait(5 * SECOND);
-    assert_eq!(world.witness.commits.len(), 2, "no news");
+    assert_eq!(world.seen().commits.len(), 2, "no news");
 }
 
 #[test]
@@ -48,13 +48,13 @@ fn a_commit_that_failed_is_repeated() {
     world.done("t/0/0", 0);
     for times in 1..4 {
         world.wait(SECOND);
-        assert_eq!(world.witness.commits.len(), times);
+        assert_eq!(world.seen().commits.len(), times);
         world.answer_commit(false);
     }
     world.wait(SECOND);
     world.answer_commit(true);
     world.wait(5 * SECOND);
-    assert_eq!(world.witness.commits.len(), 4);
+    assert_eq!(world.seen().commits.len(), 4);
     assert!(world.broker.is_finished());
 }
 
@@ -65,9 +65,9 @@ fn settled_records_count_against_the_bound_until_a_commit_covers_them() {
     world.produce(&[""; 20]);
     assert_eq!(world.in_hand().len(), 8);
     world.done("t/0/0", 0);
-    assert_eq!(world.witness.commits.len(), 0);
+    assert_eq!(world.seen().commits.len(), 0);
     world.done("t/0/1", 0);
-    assert_eq!(world.witness.commits.len(), 1, "much is settled: the commit does not wait for its interval");
+    assert_eq!(world.seen().commits.len(), 1, "much is settled: the commit does not wait for its interval");
     world.fetch();
     assert_eq!(world.in_hand().len(), 6);
     world.answer_commit(true);
@@ -82,7 +82,7 @@ fn a_partition_that_stands_still_leaves_room_for_the_others() {
     world.produce(&["a", "b", "c", "d"]);
     world.produce(&["e"]);
     assert_eq!(world.in_hand().len(), 4, "the partition has its share and is paused");
-    world.broker.produce(1, "x", 1);
+    world.write(1, "x", 1);
     world.done("t/0/1", 0);
     world.fetch();
     assert!(world.in_hand().contains(&"t/1/0".to_owned()));
@@ -96,14 +96,14 @@ fn a_record_that_the_client_repeats_is_not_handled_twice() {
     let mut world = World::kafka(route(), 1);
     world.produce(&["a"]);
     let again = world.broker.logs[&0].records.clone();
-    world.allowance.messages -= 1;
-    world.allowance.bytes -= i64::try_from(again[0].size()).unwrap();
+    world.host_mut().allowance.messages -= 1;
+    world.host_mut().allowance.bytes -= i64::try_from(again[0].size()).unwrap();
     world.tell(cofferdam_core::event::Event::Records {
         partition: cofferdam_guarantees::simulation::partition(0),
         records: again,
     });
     assert_eq!(world.in_hand(), ["t/0/0"]);
-    assert_eq!(world.machine.account().received, 1);
+    assert_eq!(world.machine().account().received, 1);
 }
 
 #[test]
@@ -112,17 +112,17 @@ fn a_revoked_partition_drops_what_has_not_started_lets_the_rest_finish_and_is_gi
     world.produce(&["a", "a", "b"]);
     world.revoke(0);
     assert_eq!(fates(&world), [("t/0/1", Fate::Revoked)]);
-    assert!(world.witness.given_up.is_empty());
+    assert!(world.seen().given_up.is_empty());
     world.done("t/0/0", 1);
     world.produce(&["c"]);
     assert_eq!(world.in_hand(), ["t/0/2"], "nothing starts, what the client had fetched neither");
     world.fail("t/0/2", failure(Class::Retryable));
-    assert!(world.witness.given_up.is_empty(), "an output is on its way");
+    assert!(world.seen().given_up.is_empty(), "an output is on its way");
     world.store_all();
-    assert_eq!(world.witness.given_up, [(0, Some(1))]);
+    assert_eq!(world.seen().given_up, [(0, Some(1))]);
     assert_eq!(fates(&world)[1..], [("t/0/2", Fate::Revoked), ("t/0/0", Fate::Done)]);
     world.wait(60 * SECOND);
-    assert_eq!(world.witness.given_up.len(), 1);
+    assert_eq!(world.seen().given_up.len(), 1);
 }
 
 #[test]
@@ -132,11 +132,11 @@ fn a_revoked_partition_waits_for_what_runs_up_to_a_limit() {
     world.done("t/0/0", 0);
     world.revoke(0);
     world.wait(9 * SECOND);
-    assert!(world.witness.given_up.is_empty());
+    assert!(world.seen().given_up.is_empty());
     world.wait(SECOND);
-    assert_eq!(world.witness.given_up, [(0, Some(1))]);
+    assert_eq!(world.seen().given_up, [(0, Some(1))]);
     world.done("t/0/1", 3);
-    assert!(world.sending.is_empty(), "an attempt that was given up leads to nothing");
+    assert!(world.host().sending.is_empty(), "an attempt that was given up leads to nothing");
     assert_eq!(fates(&world), [("t/0/0", Fate::Done), ("t/0/1", Fate::Revoked)]);
 }
 
@@ -144,7 +144,7 @@ fn a_revoked_partition_waits_for_what_runs_up_to_a_limit() {
 fn a_partition_with_nothing_in_flight_is_given_up_at_once() {
     let mut world = World::kafka(route(), 1);
     world.revoke(0);
-    assert_eq!(world.witness.given_up, [(0, None)]);
+    assert_eq!(world.seen().given_up, [(0, None)]);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn of_a_lost_partition_nothing_is_committed() {
     world.lose(0);
     world.store_all();
     world.wait(60 * SECOND);
-    assert!(world.witness.commits.is_empty() && world.witness.given_up.is_empty());
+    assert!(world.seen().commits.is_empty() && world.seen().given_up.is_empty());
     assert_eq!(fates(&world), [("t/0/0", Fate::Done), ("t/0/1", Fate::Revoked), ("t/0/2", Fate::Revoked)]);
     world.assign(0);
     world.fetch();
@@ -192,7 +192,7 @@ fn a_partition_that_is_assigned_again_before_it_was_given_up_starts_anew() {
     world.fetch();
     assert_eq!(world.in_hand(), ["t/0/0", "t/0/1"]);
     world.wait(60 * SECOND);
-    assert!(world.witness.given_up.is_empty() && world.witness.commits.is_empty());
+    assert!(world.seen().given_up.is_empty() && world.seen().commits.is_empty());
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn what_was_held_for_a_lost_partition_holds_nobody_up() {
     world.produce(&["a"]);
     world.done("t/0/0", 1);
     world.answer(0, unavailable());
-    assert!(world.witness.holding);
+    assert!(world.seen().holding);
     world.lose(0);
-    assert!(!world.witness.holding);
+    assert!(!world.seen().holding);
 }

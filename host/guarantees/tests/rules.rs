@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use cofferdam_core::action::{Fate, Next};
+use cofferdam_core::message::text_header;
 use cofferdam_core::outcome::{Class, Code, Failure};
-use cofferdam_core::output::Publication;
 use cofferdam_core::route::{Bounds, Route};
 use cofferdam_core::verdict::{Policy, Unrouted};
-use cofferdam_guarantees::simulation::{SECOND, World, failure, rejected, route, unavailable};
+use cofferdam_guarantees::simulation::{SECOND, Stored, World, failure, rejected, route, unavailable};
 
 fn trap(frame: &str) -> Failure {
     Failure { backtrace: vec![frame.into()], ..failure(Class::Trapped) }
 }
 
-fn names(publications: &[Publication]) -> Vec<&str> {
-    publications.iter().map(|publication| &**publication.destination.name()).collect()
+fn names(stored: &[Stored]) -> Vec<&str> {
+    stored.iter().map(|stored| &**stored.publication.destination.name()).collect()
 }
 
 /// One record, with a worker.
@@ -30,12 +30,12 @@ fn nothing_is_acknowledged_before_its_outputs_are_durable() {
     world.done("t/0/0", 2);
     world.answer(1, None);
     world.wait(10 * SECOND);
-    assert_eq!((world.witness.fates.len(), world.witness.commits.len()), (0, 0));
+    assert_eq!((world.seen().fates.len(), world.seen().commits.len()), (0, 0));
     world.answer(0, None);
-    assert_eq!(world.witness.fates, [("t/0/0".to_owned(), Fate::Done)]);
+    assert_eq!(world.seen().fates, [("t/0/0".to_owned(), Fate::Done)]);
     world.wait(SECOND);
-    assert_eq!(world.witness.commits[0].offset, 1);
-    assert_eq!(world.machine.account().outputs, 2);
+    assert_eq!(world.seen().commits[0].offset, 1);
+    assert_eq!(world.machine().account().outputs, 2);
 }
 
 #[test]
@@ -70,19 +70,19 @@ fn attempts_used_up_is_a_dead_letter_and_an_error_event_and_then_a_commit() {
     let mut world = one_record();
     for attempt in 1..=4 {
         world.fail("t/0/0", failure(Class::Retryable));
-        assert_eq!(world.witness.troubles.len(), attempt);
+        assert_eq!(world.seen().troubles.len(), attempt);
         world.pass(10 * SECOND);
     }
     assert_eq!(world.attempt("t/0/0"), 5);
     world.fail("t/0/0", failure(Class::Retryable));
     world.wait(10 * SECOND);
-    assert!(world.witness.commits.iter().all(|commit| commit.offset == 0));
+    assert!(world.seen().commits.iter().all(|commit| commit.offset == 0));
     world.store_all();
-    assert_eq!(names(&world.witness.stored), ["dead", "errors"]);
-    assert_eq!(world.witness.fates, [("t/0/0".to_owned(), Fate::DeadLettered)]);
+    assert_eq!(names(&world.sinks.stored), ["dead", "errors"]);
+    assert_eq!(world.seen().fates, [("t/0/0".to_owned(), Fate::DeadLettered)]);
     world.wait(SECOND);
-    assert_eq!(world.witness.commits.last().map(|commit| commit.offset), Some(1));
-    assert_eq!((world.machine.account().retried, world.machine.account().outputs), (4, 0));
+    assert_eq!(world.seen().commits.last().map(|commit| commit.offset), Some(1));
+    assert_eq!((world.machine().account().retried, world.machine().account().outputs), (4, 0));
 }
 
 #[test]
@@ -90,9 +90,9 @@ fn a_permanent_failure_is_stored_at_once_and_the_key_waits_for_it() {
     let mut world = one_record();
     world.produce(&["a"]);
     world.fail("t/0/0", failure(Class::Permanent));
-    assert!(world.witness.troubles.is_empty() && world.in_hand().is_empty());
+    assert!(world.seen().troubles.is_empty() && world.in_hand().is_empty());
     world.store_all();
-    assert_eq!(world.witness.fates, [("t/0/0".to_owned(), Fate::DeadLettered)]);
+    assert_eq!(world.seen().fates, [("t/0/0".to_owned(), Fate::DeadLettered)]);
     assert_eq!(world.in_hand(), ["t/0/1"]);
 }
 
@@ -105,11 +105,11 @@ fn a_deferral_counts_no_attempt_and_ends_with_max_age() {
         world.fail("t/0/0", later.clone());
         world.wait(600 * SECOND);
     }
-    assert_eq!(world.witness.troubles[5].1, Next::Defer(600 * SECOND));
+    assert_eq!(world.seen().troubles[5].1, Next::Defer(600 * SECOND));
     world.fail("t/0/0", later);
     world.store_all();
-    assert_eq!(world.witness.fates[0].1, Fate::DeadLettered);
-    assert_eq!((world.machine.account().deferred, world.machine.account().retried), (6, 0));
+    assert_eq!(world.seen().fates[0].1, Fate::DeadLettered);
+    assert_eq!((world.machine().account().deferred, world.machine().account().retried), (6, 0));
 }
 
 #[test]
@@ -119,11 +119,11 @@ fn the_same_fault_twice_in_a_row_is_not_tried_a_third_time() {
         world.fail("t/0/0", fault);
         world.pass(60 * SECOND);
     }
-    assert_eq!(world.witness.troubles.len(), 4, "only the last two are the same in a row");
+    assert_eq!(world.seen().troubles.len(), 4, "only the last two are the same in a row");
     world.store_all();
-    assert_eq!(world.witness.fates[0].1, Fate::DeadLettered);
-    let dead = &world.witness.stored[0];
-    assert!(cofferdam_core::message::text_header(&dead.headers, "cofferdam-dlq-text").unwrap().contains("same fault"));
+    assert_eq!(world.seen().fates[0].1, Fate::DeadLettered);
+    let dead = &world.sinks.stored[0].publication;
+    assert!(text_header(&dead.headers, "cofferdam-dlq-text").unwrap().contains("same fault"));
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn a_host_fault_holds_intake_and_goes_on_by_itself() {
     world.produce(&["a", "b", "c", "d", "e"]);
     world.fail("t/0/0", Failure::host(Code::PLUGIN_UNAVAILABLE, "gone"));
     world.done("t/0/1", 0);
-    assert!(world.witness.holding && world.machine.is_holding());
+    assert!(world.seen().holding && world.machine().is_holding());
     assert_eq!(world.in_hand().len(), 2, "nothing else starts");
     world.wait(Duration::from_millis(600));
     world.fail("t/0/0", Failure::host(Code::PLUGIN_UNAVAILABLE, "gone"));
@@ -141,7 +141,7 @@ fn a_host_fault_holds_intake_and_goes_on_by_itself() {
     world.wait(SECOND);
     assert_eq!(world.attempt("t/0/0"), 1, "no attempt was counted");
     world.done("t/0/0", 0);
-    assert!(!world.witness.holding);
+    assert!(!world.seen().holding);
     assert!(world.in_hand().contains(&"t/0/4".to_owned()));
 }
 
@@ -151,16 +151,16 @@ fn an_output_that_finds_nobody_is_published_again_and_not_handled_again() {
     world.done("t/0/0", 2);
     world.answer(0, unavailable());
     world.answer(0, None);
-    assert!(world.witness.holding && world.sending.is_empty());
+    assert!(world.seen().holding && world.host().sending.is_empty());
     world.wait(SECOND);
     assert!(world.in_hand().is_empty());
-    assert_eq!(world.sending.len(), 1, "only what was refused");
+    assert_eq!(world.host().sending.len(), 1, "only what was refused");
     world.answer(0, unavailable());
     world.wait(2 * SECOND);
     world.store_all();
-    assert_eq!(world.witness.fates, [("t/0/0".to_owned(), Fate::Done)]);
-    assert!(!world.witness.holding);
-    assert_eq!(world.machine.account().outputs, 2);
+    assert_eq!(world.seen().fates, [("t/0/0".to_owned(), Fate::Done)]);
+    assert!(!world.seen().holding);
+    assert_eq!(world.machine().account().outputs, 2);
 }
 
 #[test]
@@ -169,14 +169,14 @@ fn an_output_that_is_refused_for_ever_makes_the_record_a_dead_letter() {
     world.done("t/0/0", 3);
     world.answer(0, unavailable());
     world.answer(0, rejected());
-    assert_eq!(world.sending.len(), 1, "the dead letter waits for what is still out");
+    assert_eq!(world.host().sending.len(), 1, "the dead letter waits for what is still out");
     world.answer(0, None);
     world.store_all();
-    assert_eq!(names(&world.witness.stored), ["out", "dead", "errors"]);
-    assert_eq!(world.witness.fates[0].1, Fate::DeadLettered);
-    let dead = &world.witness.stored[1];
-    assert_eq!(cofferdam_core::message::text_header(&dead.headers, "cofferdam-dlq-outcome"), Some("contract_broken"));
-    assert_eq!(cofferdam_core::message::text_header(&dead.headers, "cofferdam-dlq-code"), Some("OUTPUT_TOO_LARGE"));
+    assert_eq!(names(&world.sinks.stored), ["out", "dead", "errors"]);
+    assert_eq!(world.seen().fates[0].1, Fate::DeadLettered);
+    let dead = &world.sinks.stored[1].publication;
+    assert_eq!(text_header(&dead.headers, "cofferdam-dlq-outcome"), Some("contract_broken"));
+    assert_eq!(text_header(&dead.headers, "cofferdam-dlq-code"), Some("OUTPUT_TOO_LARGE"));
 }
 
 #[test]
@@ -184,11 +184,11 @@ fn a_dead_letter_refused_for_its_size_is_stored_without_its_reason_and_holds_nob
     let mut world = one_record();
     world.fail("t/0/0", failure(Class::Permanent));
     world.answer(0, rejected());
-    assert!(!world.witness.holding);
+    assert!(!world.seen().holding);
     world.store_all();
-    assert_eq!(names(&world.witness.stored), ["errors", "dead"]);
-    assert_eq!(world.witness.stored[1].headers.len(), 1, "the original's own");
-    assert_eq!(world.witness.fates[0].1, Fate::DeadLettered);
+    assert_eq!(names(&world.sinks.stored), ["errors", "dead"]);
+    assert_eq!(world.sinks.stored[1].publication.headers.len(), 1, "the original's own");
+    assert_eq!(world.seen().fates[0].1, Fate::DeadLettered);
 }
 
 #[test]
@@ -200,9 +200,9 @@ fn nothing_passes_a_record_that_is_stored_nowhere() {
         world.answer(0, refusal);
         world.wait(20 * SECOND);
     }
-    assert!(world.witness.holding && world.witness.commits.is_empty());
+    assert!(world.seen().holding && world.seen().commits.is_empty());
     world.store_all();
-    assert_eq!(world.witness.fates[0].1, Fate::DeadLettered);
+    assert_eq!(world.seen().fates[0].1, Fate::DeadLettered);
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn an_error_event_that_nobody_takes_does_not_keep_the_original_from_being_settle
     world.fail("t/0/0", failure(Class::Permanent));
     world.answer(1, rejected());
     world.answer(0, None);
-    assert_eq!(world.witness.fates[0].1, Fate::DeadLettered);
+    assert_eq!(world.seen().fates[0].1, Fate::DeadLettered);
 }
 
 #[test]
@@ -220,18 +220,18 @@ fn what_no_route_takes_is_ignored_or_stops_the_route_as_configured() {
     let mut world = World::kafka(with(Unrouted::Ignore), 1);
     world.produce(&["a"]);
     world.fail("t/0/0", failure(Class::Unrouted));
-    assert_eq!(world.witness.fates, [("t/0/0".to_owned(), Fate::Ignored)]);
+    assert_eq!(world.seen().fates, [("t/0/0".to_owned(), Fate::Ignored)]);
     let mut world = World::kafka(with(Unrouted::Stop), 1);
     world.produce(&["a"]);
     world.fail("t/0/0", failure(Class::Unrouted));
-    assert_eq!((world.witness.stopped, world.witness.fates.len()), (1, 0));
+    assert_eq!((world.seen().stopped, world.seen().fates.len()), (1, 0));
 }
 
 #[test]
 fn a_record_larger_than_the_bound_is_made_up_for_once_it_is_gone() {
     let bounds = Bounds { messages: 10, bytes: 100 };
     let mut world = World::kafka(Route { bounds, ..route() }, 1);
-    world.broker.produce(0, "a", 5_000);
+    world.write(0, "a", 5_000);
     world.produce(&["b"]);
     assert_eq!(world.in_hand(), ["t/0/0"], "one record may go over");
     world.done("t/0/0", 0);
@@ -245,5 +245,5 @@ fn an_attempt_that_was_called_off_is_made_again_where_the_partition_is_still_our
     world.fail("t/0/0", Failure::new(Class::Revoked, Code::SHUTTING_DOWN, "called off"));
     world.wait(SECOND);
     world.done("t/0/0", 0);
-    assert_eq!(world.witness.fates, [("t/0/0".to_owned(), Fate::Done)]);
+    assert_eq!(world.seen().fates, [("t/0/0".to_owned(), Fate::Done)]);
 }

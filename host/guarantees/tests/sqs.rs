@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use cofferdam_core::action::Fate;
-use cofferdam_core::event::Event;
+use cofferdam_core::action::{Action, Fate};
+use cofferdam_core::event::{Event, Leased};
+use cofferdam_core::machine::Machine;
+use cofferdam_core::message::text_header;
+use cofferdam_core::message::{Position, Record};
 use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::route::{Lease, Route};
+use cofferdam_core::time::Time;
 use cofferdam_guarantees::simulation::{SECOND, World, failure, queue_route, unavailable};
 
 fn fates(world: &World) -> Vec<(&str, Fate)> {
-    world.witness.fates.iter().map(|(id, fate)| (&**id, *fate)).collect()
+    world.seen().fates.iter().map(|(id, fate)| (&**id, *fate)).collect()
 }
 
 /// Which messages were released together, and after how long they can be received again.
@@ -23,7 +27,7 @@ fn a_message_is_deleted_once_its_outputs_are_durable() {
     let mut world = World::sqs();
     world.send(&["a"]);
     world.done("m-0", 1);
-    assert!(world.queue.deletes.is_empty());
+    assert!(world.host().deletes.is_empty());
     world.store_all();
     assert!(fates(&world).is_empty(), "it is not gone yet");
     world.answer_delete(true);
@@ -80,6 +84,22 @@ fn attempts_are_counted_through_releases_and_the_queue_is_believed_for_strangers
 }
 
 #[test]
+fn attempts_that_other_hosts_made_in_between_are_counted() {
+    let mut world = World::sqs();
+    world.add_host();
+    world.send(&["a"]);
+    for (host, attempt) in [(0, 1), (1, 2), (0, 3), (0, 4), (1, 5)] {
+        world.on(host).receive();
+        assert_eq!(world.attempt("m-0"), attempt);
+        world.fail("m-0", failure(Class::Retryable));
+        world.wait(20 * SECOND);
+    }
+    world.store_all();
+    world.answer_delete(true);
+    assert_eq!(fates(&world).last(), Some(&("m-0", Fate::DeadLettered)));
+}
+
+#[test]
 fn a_stranger_received_often_has_one_attempt_left() {
     let mut world = World::sqs();
     world.send(&["a"]);
@@ -101,8 +121,7 @@ fn the_history_of_failures_survives_a_release() {
         world.receive();
     }
     world.store_all();
-    let attempts =
-        cofferdam_core::message::text_header(&world.witness.stored[0].headers, "cofferdam-dlq-attempts").unwrap();
+    let attempts = text_header(&world.sinks.stored[0].publication.headers, "cofferdam-dlq-attempts").unwrap();
     assert_eq!(attempts.matches("retryable").count(), 5);
 }
 
@@ -123,13 +142,13 @@ fn a_lease_is_extended_while_its_message_runs_and_while_it_waits() {
     world.send(&["a", "a"]);
     for _ in 0..20 {
         world.wait(30 * SECOND);
-        assert_eq!(world.queue.extends.len(), 2);
+        assert_eq!(world.host().extends.len(), 2);
         world.answer_extend();
         world.answer_extend();
     }
     assert!(fates(&world).is_empty());
     world.receive();
-    assert_eq!(world.machine.account().received, 2);
+    assert_eq!(world.machine().account().received, 2);
 }
 
 #[test]
@@ -167,7 +186,26 @@ fn without_its_lease_a_message_is_not_acknowledged_and_what_waits_behind_it_goes
     assert_eq!(fates(&world)[0], ("m-0", Fate::Revoked), "nobody has extended it");
     assert!(fates(&world).contains(&("m-1", Fate::Released)) && released(&world)[0].0 == ["m-1"]);
     world.done("m-0", 2);
-    assert!(world.sending.is_empty() && world.queue.deletes.is_empty());
+    assert!(world.host().sending.is_empty() && world.host().deletes.is_empty());
+}
+
+#[test]
+fn a_message_whose_lease_is_over_when_it_arrives_is_not_started() {
+    let mut machine = Machine::new(queue_route().into(), 7);
+    let record = Record {
+        source: "q".into(),
+        position: Position::MessageId("m-0".into()),
+        key: Some("a".into()),
+        headers: Vec::new(),
+        payload: None,
+        timestamp_ms: None,
+    };
+    // The process stood still, and the answer to its last question waited for it.
+    let now = Time::from_millis(1_000_000);
+    machine.handle(Event::Messages(vec![Leased { record, receipt: "r".into(), receives: 1, until: now }]), now);
+    let actions: Vec<Action> = std::iter::from_fn(|| machine.next_action()).collect();
+    assert!(!actions.iter().any(|action| matches!(action, Action::Handle(_))), "{actions:?}");
+    assert!(actions.iter().any(|action| matches!(action, Action::Settled { fate: Fate::Revoked, .. })), "{actions:?}");
 }
 
 #[test]
@@ -177,12 +215,12 @@ fn a_group_is_not_in_two_hands_when_its_message_comes_back_before_the_attempt_ha
     world.wait(60 * SECOND);
     world.receive();
     assert_eq!(world.in_hand().len(), 1, "the attempt without a lease");
-    assert_eq!(world.machine.account().received, 2);
+    assert_eq!(world.machine().account().received, 2);
     world.done("m-0", 0);
     assert_eq!(world.attempt("m-0"), 2);
-    assert!(world.queue.deletes.is_empty());
+    assert!(world.host().deletes.is_empty());
     world.done("m-0", 0);
-    assert_eq!(world.queue.deletes.len(), 1);
+    assert_eq!(world.host().deletes.len(), 1);
 }
 
 #[test]
@@ -192,16 +230,16 @@ fn a_delete_that_failed_is_repeated_while_the_lease_lasts() {
     world.done("m-0", 0);
     for _ in 0..3 {
         world.answer_delete(false);
-        assert!(world.queue.deletes.is_empty());
+        assert!(world.host().deletes.is_empty());
         world.wait(SECOND);
-        assert_eq!(world.queue.deletes.len(), 1);
+        assert_eq!(world.host().deletes.len(), 1);
     }
     world.answer_delete(false);
     world.wait(60 * SECOND);
     assert_eq!(fates(&world), [("m-0", Fate::Revoked)]);
-    world.queue.deletes.clear();
+    world.host_mut().deletes.clear();
     world.wait(60 * SECOND);
-    assert!(world.queue.deletes.is_empty());
+    assert!(world.host().deletes.is_empty());
 }
 
 #[test]
@@ -209,7 +247,7 @@ fn a_delete_after_the_lease_was_lost_does_not_count() {
     let mut world = World::sqs();
     world.send(&["a"]);
     world.done("m-0", 0);
-    let (id, _) = world.queue.deletes[0].clone();
+    let (id, _) = world.host().deletes[0].clone();
     world.tell(Event::LeaseLost(vec![id]));
     world.answer_delete(true);
     assert_eq!(fates(&world), [("m-0", Fate::Revoked)]);
@@ -220,7 +258,7 @@ fn a_message_held_for_the_hosts_sake_stays_here_with_its_group_behind_it() {
     let mut world = World::sqs();
     world.send(&["a", "a"]);
     world.fail("m-0", Failure::host(Code::PLUGIN_UNAVAILABLE, "gone"));
-    assert!(world.witness.holding && released(&world).is_empty());
+    assert!(world.seen().holding && released(&world).is_empty());
     world.wait(SECOND);
     world.done("m-0", 0);
     assert_eq!(world.in_hand(), ["m-1"]);

@@ -27,8 +27,23 @@ pub struct KafkaHealth {
     pub expected: Vec<String>,
     /// Those of them that there are not.
     pub missing: Vec<String>,
+    /// Topics of dead letters, as they were at the last look.
+    pub dead_letters: Vec<LetterHealth>,
     /// Why it is not connected, for people.
     pub error: Option<String>,
+}
+
+/// How full a topic or queue of dead letters is. Many of them are work for people and no fault of the process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LetterHealth {
+    /// `kafka:orders.placed.dlq`
+    pub destination: String,
+    /// Letters that were not replayed; none where it could not be asked.
+    pub letters: Option<u64>,
+    /// More than this is an alert.
+    pub limit: u64,
+    /// Whether there is one.
+    pub alert: bool,
 }
 
 /// How SQS is.
@@ -38,6 +53,8 @@ pub struct SqsHealth {
     pub connected: bool,
     /// The queues that the routes read and write.
     pub queues: Vec<QueueHealth>,
+    /// Queues of dead letters, as they were at the last look.
+    pub dead_letters: Vec<LetterHealth>,
     /// Why it is not connected, for people.
     pub error: Option<String>,
 }

@@ -75,7 +75,7 @@ fn anywhere() -> Config {
 
 fn kafka(connected: bool) -> KafkaHealth {
     let (expected, error) = (vec!["orders".to_owned()], (!connected).then(|| "connection refused".to_owned()));
-    KafkaHealth { connected, expected, missing: Vec::new(), error }
+    KafkaHealth { connected, expected, error, ..KafkaHealth::default() }
 }
 
 fn sqs() -> SqsHealth {
@@ -87,7 +87,10 @@ fn sqs() -> SqsHealth {
         dead_letters: Some(DeadLetters { queue: "tasks-dlq.fifo".to_owned(), available: Some(1) }),
         error: None,
     };
-    SqsHealth { connected: true, queues: vec![queue], error: None }
+    // An alert is no fault of the process: it stays well.
+    let letters =
+        LetterHealth { destination: "sqs:tasks-dlq.fifo".into(), letters: Some(101), limit: 100, alert: true };
+    SqsHealth { connected: true, queues: vec![queue], dead_letters: vec![letters], error: None }
 }
 
 fn at(millis: u64) -> Time {
@@ -158,6 +161,7 @@ async fn health_shows_every_route_and_broker() {
           "orders"
         ],
         "missing": [],
+        "dead_letters": [],
         "error": null
       },
       "sqs": {
@@ -174,6 +178,14 @@ async fn health_shows_every_route_and_broker() {
               "available": 1
             },
             "error": null
+          }
+        ],
+        "dead_letters": [
+          {
+            "destination": "sqs:tasks-dlq.fifo",
+            "letters": 101,
+            "limit": 100,
+            "alert": true
           }
         ],
         "error": null
@@ -206,8 +218,7 @@ async fn a_broker_that_is_away_makes_the_process_unready_and_leaves_it_alive() {
     let ready = server.get("/readyz").await;
     assert_eq!((ready.code, &*ready.body), (503, r#"{"status":"failing","reasons":["kafka is not connected"]}"#));
     let kafka = server.get("/kafka/health").await;
-    let expected =
-        r#"{"status":"failing","connected":false,"expected":["orders"],"missing":[],"error":"connection refused"}"#;
+    let expected = r#"{"status":"failing","connected":false,"expected":["orders"],"missing":[],"dead_letters":[],"error":"connection refused"}"#;
     assert_eq!((kafka.code, &*kafka.body), (503, expected));
     assert_eq!(server.get("/livez").await.code, 200);
     assert_eq!(server.get("/health").await.code, 503);
@@ -219,7 +230,9 @@ async fn depths_of_queues_are_told() {
     let server = Server::start(true).await;
     let sqs = server.get("/sqs/health").await;
     let queue = r#"{"name":"tasks.fifo","available":3,"in_flight":2,"delayed":0,"dead_letters":{"queue":"tasks-dlq.fifo","available":1},"error":null}"#;
-    let expected = format!(r#"{{"status":"ok","connected":true,"queues":[{queue}],"error":null}}"#);
+    let letters = r#"{"destination":"sqs:tasks-dlq.fifo","letters":101,"limit":100,"alert":true}"#;
+    let expected =
+        format!(r#"{{"status":"ok","connected":true,"queues":[{queue}],"dead_letters":[{letters}],"error":null}}"#);
     assert_eq!((sqs.code, &*sqs.body), (200, &*expected));
     server.stop().await;
 }

@@ -52,12 +52,7 @@ pub enum Error {
 /// [`Error`]; the same header will never do.
 pub fn encode(header: &Header) -> Result<(String, MessageAttributeValue), Error> {
     let name = name(header)?;
-    let data_type = match &header.kind {
-        Kind::Bytes => "Binary",
-        Kind::Text => "String",
-        Kind::Number => "Number",
-        Kind::Labelled(label) => label,
-    };
+    let data_type = header.kind.as_str();
     let binary = match data_type.split('.').next() {
         Some("Binary") => true,
         Some("String" | "Number") => false,
@@ -93,12 +88,12 @@ pub fn decode(name: String, attribute: MessageAttributeValue) -> Header {
         return Header { name, value, kind: Kind::Text };
     }
     if let Some(kind) = data_type.strip_suffix(EMPTY) {
-        return Header { name, value: Some(Bytes::new()), kind: kind_of(kind) };
+        return Header { name, value: Some(Bytes::new()), kind: Kind::of(kind) };
     }
     if let Some(kind) = data_type.strip_suffix(NULL) {
-        return Header { name, value: None, kind: kind_of(kind) };
+        return Header { name, value: None, kind: Kind::of(kind) };
     }
-    Header { name, value, kind: kind_of(&data_type) }
+    Header { name, value, kind: Kind::of(&data_type) }
 }
 
 /// Bytes that an attribute counts for in the size of its message.
@@ -106,15 +101,6 @@ pub fn size(name: &str, attribute: &MessageAttributeValue) -> usize {
     let text = attribute.string_value.as_ref().map_or(0, String::len);
     let bytes = attribute.binary_value.as_ref().map_or(0, |blob| blob.as_ref().len());
     name.len() + attribute.data_type.len() + text + bytes
-}
-
-pub(super) fn kind_of(data_type: &str) -> Kind {
-    match data_type {
-        "Binary" => Kind::Bytes,
-        "String" => Kind::Text,
-        "Number" => Kind::Number,
-        other => Kind::Labelled(other.into()),
-    }
 }
 
 fn name(header: &Header) -> Result<&str, Error> {

@@ -3,7 +3,7 @@
 //! SQS takes ten attributes, each name once, and only names of its alphabet; Kafka takes anything. What does not go
 //! as an attribute of its own goes, with others of its kind, into one attribute [`FOLDED`], so that no message is too
 //! odd to be sent: a JSON list with `[name, value, type]` for each header, `null` where it has no value, and a fourth
-//! element `"base64"` where its value is no text.
+//! element `"base64"` where its value is no text. A name that is no text is `{"base64": ...}`.
 
 use std::collections::HashMap;
 
@@ -71,13 +71,11 @@ pub fn decode(attributes: HashMap<String, MessageAttributeValue>) -> Vec<Header>
 }
 
 fn fold(header: &Header) -> Value {
-    let name = String::from_utf8_lossy(&header.name);
-    let kind = match &header.kind {
-        Kind::Bytes => "Binary",
-        Kind::Text => "String",
-        Kind::Number => "Number",
-        Kind::Labelled(label) => label,
+    let name = match std::str::from_utf8(&header.name) {
+        Ok(name) => json!(name),
+        Err(_) => json!({ "base64": BASE64.encode(&header.name) }),
     };
+    let kind = header.kind.as_str();
     let Some(value) = &header.value else { return json!([name, null, kind]) };
     match std::str::from_utf8(value) {
         Ok(text) if is_allowed(text) => json!([name, text, kind]),
@@ -103,7 +101,11 @@ fn unfold_one(item: &Value) -> Option<Header> {
         Value::String(text) => Some(Bytes::from(text.clone())),
         _ => return None,
     };
-    Some(Header { name: Bytes::from(name.as_str()?.to_owned()), value, kind: attribute::kind_of(kind.as_str()?) })
+    let name = match name.as_str() {
+        Some(name) => Bytes::from(name.to_owned()),
+        None => Bytes::from(BASE64.decode(name.get("base64")?.as_str()?).ok()?),
+    };
+    Some(Header { name, value, kind: Kind::of(kind.as_str()?) })
 }
 
 #[cfg(test)]

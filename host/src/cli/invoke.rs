@@ -45,28 +45,48 @@ pub(super) struct Arguments {
     pub(super) output: OutputArguments,
 }
 
-/// What the plugin is to be run with.
-struct Setting {
+/// What a plugin is to be run with.
+pub(super) struct Setting {
     spec: Spec,
     route: Option<Route>,
 }
 
+/// A record for a plugin, and what is said of the message beside it.
+pub(super) struct Given {
+    pub(super) record: Arc<Record>,
+    pub(super) id: Option<String>,
+    pub(super) attributes: Vec<(Box<str>, Box<str>)>,
+    /// From 1.
+    pub(super) attempt: u32,
+}
+
 pub(super) fn main(arguments: &Arguments) -> Ended {
     log::init(log::Format::Quiet, None).map_err(super::unlogged)?;
-    let message = read_message(arguments.message.as_deref())?;
-    let mut setting = setting(arguments)?;
+    let given = given(read_message(arguments.message.as_deref())?);
+    let mut setting = match &arguments.route {
+        Some(route) => {
+            let config = load(&ConfigArgument { config: arguments.config.clone() })?;
+            Setting::of_route(&config, route).map_err(|problem| problem.at(arguments.config.display().to_string()))?
+        }
+        None => Setting::plain(&arguments.plugin),
+    };
     setting.spec.limits = config::set_limits(&setting.spec.limits, &arguments.limits).map_err(|errors| {
         let problems = super::run::problems(errors).into_iter();
         problems.map(|problem| Problem { exit: Exit::Usage, ..problem }).collect::<Vec<_>>()
     })?;
+    give(&arguments.plugin, setting, &given, arguments.outputs.as_deref(), arguments.output.json)
+}
+
+/// Gives one message to the plugin in this file, shows what comes of it, and says how that ends the process.
+pub(super) fn give(plugin: &Path, setting: Setting, given: &Given, outputs: Option<&[String]>, json: bool) -> Ended {
     let engine = Engine::new(EngineConfig { instances: 4, ..EngineConfig::default() })
         .map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
-    let plugin = Plugin::open(&engine, &arguments.plugin, setting.spec).map_err(|error| {
+    let plugin = Plugin::open(&engine, plugin, setting.spec).map_err(|error| {
         let file = error.path.as_ref().map_or_else(String::new, |path| path.display().to_string());
         Problem::new(Exit::Data, error.refusal.to_string(), error.remedy()).at(file)
     })?;
-    let attempt = runtime()?.block_on(invoke(&plugin, &message, setting.route.as_ref(), arguments.outputs.as_deref()));
-    show::show(&attempt, &plugin, arguments.output.json);
+    let attempt = runtime()?.block_on(invoke(&plugin, given, setting.route.as_ref(), outputs));
+    show::show(&attempt, &plugin, json);
     Ok(exit(attempt.outcome.class()))
 }
 
@@ -96,46 +116,49 @@ fn read_message(path: Option<&Path>) -> Result<MessageFile, Problem> {
     })
 }
 
-fn setting(arguments: &Arguments) -> Result<Setting, Vec<Problem>> {
-    let Some(name) = &arguments.route else {
-        let stem = arguments.plugin.file_stem().unwrap_or_default().to_string_lossy();
-        // Nothing outlives the process, so a store does no harm.
+impl Setting {
+    /// Without a route: the default limits, and a key-value store, which does no harm since nothing outlives the process.
+    pub(super) fn plain(plugin: &Path) -> Self {
+        let stem = plugin.file_stem().unwrap_or_default().to_string_lossy();
         let bucket = keyvalue::Store::in_memory().bucket("invoke");
-        return Ok(Setting { spec: Spec { keyvalue: Some(bucket), ..Spec::new(&*stem) }, route: None });
-    };
-    let config: Config = load(&ConfigArgument { config: arguments.config.clone() })?;
-    let Some(route) = config.routes.iter().find(|route| route.name() == name) else {
-        let known: Vec<&str> = config.routes.iter().map(|route| route.name()).collect();
-        let what = format!("there is no route `{name}`");
-        let problem = Problem::new(Exit::Usage, what, format!("the routes are: {}", known.join(", ")));
-        return Err(problem.at(arguments.config.display().to_string()).into());
-    };
-    let plugin: &config::Plugin = &config.plugins[&route.handler];
-    let spec = plugin_spec(&route.handler, plugin, Some(&keyvalue::Store::in_memory()));
-    Ok(Setting { spec, route: Some(route.route(None)) })
+        Self { spec: Spec { keyvalue: Some(bucket), ..Spec::new(&*stem) }, route: None }
+    }
+
+    /// As the route of this name runs its handler.
+    pub(super) fn of_route(config: &Config, name: &str) -> Result<Self, Problem> {
+        let route = super::route(config, name)?;
+        let plugin: &config::Plugin = &config.plugins[&route.handler];
+        let spec = plugin_spec(&route.handler, plugin, Some(&keyvalue::Store::in_memory()));
+        Ok(Self { spec, route: Some(route.route(None)) })
+    }
 }
 
-async fn invoke(plugin: &Plugin, file: &MessageFile, route: Option<&Route>, outputs: Option<&[String]>) -> Attempt {
-    let record = Arc::new(Record {
+fn given(file: MessageFile) -> Given {
+    let record = Record {
         source: file.source.as_deref().unwrap_or("invoke").into(),
         position: Position::Offset { partition: 0, offset: 0 },
-        key: file.key.clone(),
-        headers: file.headers.clone(),
-        payload: file.payload.clone(),
+        key: file.key,
+        headers: file.headers,
+        payload: file.payload,
         timestamp_ms: Some(file.timestamp_ms.unwrap_or_else(|| Clock::set().now().as_millis())),
-    });
-    let mut message = match route.map_or_else(|| Ok(plain(&record)), |route| route.admit(&record)) {
+    };
+    Given { record: Arc::new(record), id: file.id, attributes: file.attributes, attempt: file.attempt.unwrap_or(1) }
+}
+
+async fn invoke(plugin: &Plugin, given: &Given, route: Option<&Route>, outputs: Option<&[String]>) -> Attempt {
+    let record = &given.record;
+    let mut message = match route.map_or_else(|| Ok(plain(record)), |route| route.admit(record)) {
         Ok(message) => message,
         Err(failure) => return before_the_handler(failure),
     };
-    if let Some(id) = &file.id {
+    if let Some(id) = &given.id {
         message.id = id.as_str().into();
     }
-    for (name, value) in &file.attributes {
+    for (name, value) in &given.attributes {
         message.attributes.retain(|(known, _)| known != name);
         message.attributes.push((name.clone(), value.clone()));
     }
-    let mut attempt = plugin.handle(&message, file.attempt.unwrap_or(1)).await;
+    let mut attempt = plugin.handle(&message, given.attempt).await;
     if let Outcome::Done(asked) = &attempt.outcome {
         let refused = match (route, outputs) {
             (Some(route), _) => {

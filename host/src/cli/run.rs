@@ -32,15 +32,27 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
         Some(file) => Journal::create(file).map_err(|error| unwritable(file, &error))?,
         None => Journal::default(),
     };
-    runtime()?.block_on(async {
-        let host = Host::start(&config, Options { journal, ..Options::default() }).await?;
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
+        let options = Options { journal, ..Options::default() };
+        let host = tokio::select! {
+            host = Host::start(&config, options) => host?,
+            // Nothing was received, so nothing is to be finished.
+            signal = signal::next() => {
+                tracing::info!(%signal, "told to stop while starting");
+                return Ok(finish(&Run { report: Report::default(), signal: Some(signal) }, arguments.output.json));
+            }
+        };
         if let Some(address) = host.admin() {
             tracing::info!(%address, "admin server is listening");
         }
         tracing::info!(service = %config.service.name, routes = config.routes.len(), "running");
         let ended = until_signal(host).await;
         Ok(finish(&ended, arguments.output.json))
-    })
+    });
+    // A start that was cut short may have left a thread that waits for a broker.
+    runtime.shutdown_background();
+    ended
 }
 
 fn unwritable(file: &Path, error: &std::io::Error) -> Problem {

@@ -18,6 +18,7 @@ pub(super) use names::{consumer_group, identifier, queue, topic};
 pub(super) use place::At;
 use place::position;
 pub(super) use table::{Table, suggest};
+pub use units::duration;
 pub(super) use units::{show_duration, show_size};
 pub(super) use value::Value;
 

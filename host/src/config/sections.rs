@@ -39,6 +39,15 @@ pub struct Admin {
     pub listen: Option<SocketAddr>,
 }
 
+/// `[alerts]`: what people are told without asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alerts {
+    /// Dead letters of one destination beyond which there is an alert, 100 by default.
+    pub dead_letters: u64,
+    /// Time between two looks, 1 s to 1 h; 30 s.
+    pub interval: Duration,
+}
+
 /// `[storage]`: where the host keeps files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Storage {
@@ -120,6 +129,22 @@ pub(super) fn admin(file: &Table<'_>) -> Admin {
         });
     }
     admin
+}
+
+pub(super) fn alerts(file: &Table<'_>) -> Alerts {
+    let mut alerts = Alerts { dead_letters: 100, interval: Duration::from_secs(30) };
+    if let Some(section) = file.get("alerts") {
+        section.table("[alerts]", |table| {
+            let most = table.get("dead_letters").and_then(|value| value.integer(0..=1_000_000_000));
+            let range = Duration::from_secs(1)..=Duration::from_secs(3_600);
+            let interval = table.get("interval").and_then(|value| value.duration(range));
+            alerts = Alerts {
+                dead_letters: most.unwrap_or(alerts.dead_letters),
+                interval: interval.unwrap_or(alerts.interval),
+            };
+        });
+    }
+    alerts
 }
 
 pub(super) fn storage(file: &Table<'_>, folder: &Path) -> Storage {

@@ -2,7 +2,8 @@
 //!
 //! A chunk runs one message after the other. The first that does not end at once (the guest yields at an epoch tick,
 //! or waits in a host call) is left to itself, and the rest of its chunk moves on to another task: so a slow message
-//! delays its neighbours by one tick, and messages that wait do so side by side.
+//! delays its neighbours by one tick, and messages that wait do so side by side. One that has kept a thread for long goes
+//! on with others of its kind, on threads that count less: so handlers that burn time slow each other and nobody else.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -10,6 +11,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use cofferdam_core::event::{DeliveryId, Ended, Event, HandlerId, Trace};
 use cofferdam_core::machine::Delivery;
@@ -18,6 +20,7 @@ use cofferdam_core::outcome::{Code, Failure, Outcome, Usage};
 use cofferdam_core::output::Publication;
 use cofferdam_core::route::Route;
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
@@ -28,6 +31,18 @@ use crate::plugin::Plugin;
 
 /// Messages in a chunk at most: at a microsecond each, a hand-over costs less than the work.
 const CHUNK: usize = 64;
+
+/// An attempt that keeps a thread for this long at a time is not a quick one.
+const LONG: Duration = Duration::from_millis(1);
+
+/// The threads that handlers run on.
+#[derive(Debug, Clone)]
+pub struct Guests {
+    /// Every attempt begins here.
+    pub quick: Handle,
+    /// And goes on here, once it has kept a thread for long.
+    pub slow: Handle,
+}
 
 /// Attempts that have ended: `Ended` or `Known`.
 pub(super) type Batch = Vec<Event>;
@@ -58,7 +73,7 @@ struct Shared {
     route: Arc<Route>,
     plugin: Arc<Plugin>,
     duplicates: Option<Duplicates>,
-    guests: Handle,
+    guests: Guests,
     clock: Clock,
     tasks: TaskTracker,
     ended: mpsc::Sender<Batch>,
@@ -69,12 +84,12 @@ impl Workers {
         route: &Arc<Route>,
         plugin: Arc<Plugin>,
         duplicates: Option<Duplicates>,
-        guests: Handle,
+        guests: Guests,
         clock: Clock,
     ) -> (Self, mpsc::Receiver<Batch>) {
         // The machine hands out `concurrency` attempts at most, so a batch always finds room.
         let (ended, batches) = mpsc::channel(route.concurrency as usize + 1);
-        let width = guests.metrics().num_workers().max(1);
+        let width = guests.quick.metrics().num_workers().max(1);
         let tasks = TaskTracker::new();
         let shared = Shared { route: Arc::clone(route), plugin, duplicates, guests, clock, tasks, ended };
         (Self { shared: Arc::new(shared), width }, batches)
@@ -105,7 +120,9 @@ impl Workers {
 
 impl Shared {
     fn spawn(self: &Arc<Self>, chunk: VecDeque<Job>) {
-        self.tasks.spawn_on(Arc::clone(self).run(chunk), &self.guests);
+        let work = Arc::clone(self).run(chunk).boxed();
+        let (slow, tasks) = (self.guests.slow.clone(), self.tasks.clone());
+        self.tasks.spawn_on(quick_or_slow(work, slow, tasks), &self.guests.quick);
     }
 
     async fn run(self: Arc<Self>, mut chunk: VecDeque<Job>) {
@@ -191,6 +208,21 @@ fn ended(
     trace: Trace,
 ) -> Box<Ended> {
     Box::new(Ended { outcome, usage, handler, trace })
+}
+
+/// Does the work here as long as it keeps the thread for short, and hands it over once it does not.
+async fn quick_or_slow(mut work: BoxFuture<'static, ()>, slow: Handle, tasks: TaskTracker) {
+    let is_slow = std::future::poll_fn(|context| {
+        let started = Instant::now();
+        match work.poll_unpin(context) {
+            Poll::Ready(()) => Poll::Ready(false),
+            Poll::Pending if started.elapsed() >= LONG => Poll::Ready(true),
+            Poll::Pending => Poll::Pending,
+        }
+    });
+    if is_slow.await {
+        tasks.spawn_on(work, &slow);
+    }
 }
 
 /// Polls once and says what came of it.

@@ -1,7 +1,7 @@
 //! Events and actions of a route, as facts.
 
 use cofferdam_core::action::{Action, Ask, Position};
-use cofferdam_core::event::{DeliveryId, Ended, Event, Partition};
+use cofferdam_core::event::{DeliveryId, Ended, Event, Partition, Refusal};
 use cofferdam_core::machine::{Delivery, Machine};
 use cofferdam_core::outcome::Outcome;
 use cofferdam_core::progress::Progress;
@@ -27,6 +27,10 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
             let Some(delivery) = machine.delivery(*delivery) else { return };
             take_down(durable(delivery, *index));
         }
+        Event::NotDurable { delivery, index, refusal: Refusal::Rejected(..) } => {
+            let Some(delivery) = machine.delivery(*delivery) else { return };
+            take_down(What::Refused { record: delivery.record().id().into(), effect: effect(delivery, *index) });
+        }
         // Effects and offsets came about in one moment.
         Event::Transacted(positions) => {
             for delivery in machine.in_transaction().filter_map(|id| machine.delivery(id)) {
@@ -39,6 +43,10 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
         Event::Committed(positions) => {
             positions.iter().map(committed).for_each(take_down);
         }
+        Event::Known(id) => {
+            let Some(delivery) = machine.delivery(*id) else { return };
+            take_down(What::Suppressed { record: delivery.record().id().into(), attempt: delivery.attempt() });
+        }
         Event::Deleted(ids) => {
             ids.iter().filter_map(|id| record(*id, machine)).for_each(|record| take_down(What::Deleted { record }));
         }
@@ -49,9 +57,8 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
         | Event::CommitFailed(_)
         | Event::DeleteFailed(_)
         | Event::Extended { .. }
-        | Event::NotDurable { .. }
+        | Event::NotDurable { refusal: Refusal::Unavailable(_), .. }
         | Event::NotTransacted(..)
-        | Event::Known(_)
         | Event::Recorded(_)
         | Event::NotRecorded(_)
         | Event::Due
@@ -61,16 +68,15 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
 
 fn take_down_ended(id: DeliveryId, ended: &Ended, machine: &Machine, mut take_down: impl FnMut(What)) {
     let Some(delivery) = machine.delivery(id) else { return };
+    let (record, attempt) = (delivery.record().id().into(), delivery.attempt());
+    if !delivery.is_live() {
+        return take_down(What::Discarded { record, attempt });
+    }
     let outputs = match &ended.outcome {
         Outcome::Done(publications) => u32::try_from(publications.len()).unwrap_or(u32::MAX),
         Outcome::Failed(_) => 0,
     };
-    take_down(What::Handled {
-        record: delivery.record().id().into(),
-        attempt: delivery.attempt(),
-        outcome: ended.outcome.class(),
-        outputs,
-    });
+    take_down(What::Handled { record, attempt, outcome: ended.outcome.class(), outputs });
 }
 
 /// What an action says, before it is carried out.
@@ -119,12 +125,16 @@ fn committed(position: &Position) -> What {
 }
 
 fn durable(delivery: &Delivery, index: u32) -> What {
-    let effect = match (delivery.is_stored_as_error(), index) {
+    What::Durable { record: delivery.record().id().into(), effect: effect(delivery, index) }
+}
+
+/// What comes of the record with this publication.
+fn effect(delivery: &Delivery, index: u32) -> Effect {
+    match (delivery.is_stored_as_error(), index) {
         (false, index) => Effect::Output(index),
         (true, 0) => Effect::DeadLetter,
         (true, _) => Effect::ErrorEvent,
-    };
-    What::Durable { record: delivery.record().id().into(), effect }
+    }
 }
 
 fn record(id: DeliveryId, machine: &Machine) -> Option<RecordId> {

@@ -1,10 +1,10 @@
 //! The topics that a configuration needs: which are missing, and making them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -95,6 +95,14 @@ pub enum Error {
         /// What the broker says.
         reason: Box<str>,
     },
+    /// A broker has refused to remove a topic or a group.
+    #[error("{name} cannot be removed: {reason}")]
+    NotRemoved {
+        /// Which.
+        name: Box<str>,
+        /// What the broker says.
+        reason: Box<str>,
+    },
 }
 
 /// The topics of a cluster.
@@ -106,7 +114,8 @@ pub struct Topics {
 /// What there is in a cluster.
 struct Found {
     brokers: usize,
-    topics: BTreeSet<String>,
+    /// Partitions by name.
+    topics: BTreeMap<String, i32>,
 }
 
 impl Config {
@@ -130,7 +139,24 @@ impl Topics {
     /// [`Error::Unreachable`].
     pub async fn missing(&self, names: &[Arc<str>]) -> Result<Vec<Arc<str>>, Error> {
         let found = self.found().await?;
-        Ok(names.iter().filter(|name| !found.topics.contains(&***name)).cloned().collect())
+        Ok(names.iter().filter(|name| !found.topics.contains_key(&***name)).cloned().collect())
+    }
+
+    /// Partitions of a topic; `None` where it is not there.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`].
+    pub async fn partitions(&self, name: &str) -> Result<Option<i32>, Error> {
+        Ok(self.found().await?.topics.get(name).copied())
+    }
+
+    /// How long a topic keeps its records, by their timestamps; `None` where that is for ever, or nobody says.
+    pub async fn retention(&self, name: &str) -> Option<Duration> {
+        let options = AdminOptions::new().request_timeout(Some(LIMIT));
+        let described = self.admin.describe_configs(&[ResourceSpecifier::Topic(name)], &options).await.ok()?;
+        let resource = described.into_iter().next()?.ok()?;
+        let millis = resource.get("retention.ms")?.value.as_ref()?.parse().ok()?; // -1: for ever
+        Some(Duration::from_millis(millis))
     }
 
     /// Sees to it that these topics are there, and returns those that were made. Replication and in-sync replicas are
@@ -142,7 +168,7 @@ impl Topics {
         let found = self.found().await?;
         let missing: BTreeMap<&Arc<str>, &Tier> = needed
             .iter()
-            .filter(|needed| !found.topics.contains(&*needed.name))
+            .filter(|needed| !found.topics.contains_key(&*needed.name))
             .map(|needed| (&needed.name, &needed.tier))
             .collect();
         let names: Vec<Arc<str>> = missing.keys().copied().cloned().collect();
@@ -194,6 +220,25 @@ impl Topics {
         }
     }
 
+    /// Removes topics, and a consumer group without members; what is not there is no error.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::NotRemoved`].
+    pub async fn remove(&self, topics: &[Arc<str>], group: &str) -> Result<(), Error> {
+        let options = AdminOptions::new().request_timeout(Some(LIMIT)).operation_timeout(Some(LIMIT));
+        let groups = self.admin.delete_groups(&[group], &options).await.map_err(|error| self.unreachable(&error))?;
+        let names: Vec<&str> = topics.iter().map(|name| &**name).collect();
+        let topics = self.admin.delete_topics(&names, &options).await.map_err(|error| self.unreachable(&error))?;
+        for result in topics.into_iter().chain(groups) {
+            if let Err((name, code)) = result
+                && !matches!(code, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::GroupIdNotFound)
+            {
+                return Err(Error::NotRemoved { name: name.into(), reason: code.to_string().into() });
+            }
+        }
+        Ok(())
+    }
+
     async fn create(&self, topics: &[NewTopic<'_>]) -> Result<(), Error> {
         let options = AdminOptions::new().request_timeout(Some(LIMIT)).operation_timeout(Some(LIMIT));
         let results = self.admin.create_topics(topics, &options).await.map_err(|error| self.unreachable(&error))?;
@@ -219,7 +264,8 @@ impl Topics {
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         };
         let there = metadata.topics().iter().filter(|topic| topic.error().is_none());
-        Ok(Found { brokers: metadata.brokers().len(), topics: there.map(|topic| topic.name().to_owned()).collect() })
+        let topics = there.map(|topic| (topic.name().to_owned(), i32::try_from(topic.partitions().len()).unwrap_or(0)));
+        Ok(Found { brokers: metadata.brokers().len(), topics: topics.collect() })
     }
 
     fn unreachable(&self, error: &KafkaError) -> Error {

@@ -10,6 +10,9 @@ use crate::aws;
 use crate::aws::queue::{Depth, Queue};
 use crate::clock::Clock;
 use crate::config::{self, Config, Kind, RouteConfig};
+use crate::dead_letters::kafka::Lag;
+use crate::dead_letters::outlet::Outlet;
+use crate::dead_letters::{self, Store};
 use crate::exit::{Exit, Problem};
 use crate::kafka::topics::{self, Needed, Tier, Topics};
 use crate::sink::kafka::transaction::{self, Transactions};
@@ -31,11 +34,7 @@ impl Brokers {
     pub async fn connect(config: &Config) -> Result<Self, Problem> {
         let client_id = client_id(&config.service.name);
         let kafka = config.kafka.as_ref().map(|kafka| {
-            let topics = topics::Config {
-                bootstrap_servers: kafka.bootstrap_servers.clone(),
-                client_id: format!("{client_id}-admin"),
-                properties: kafka.properties.0.clone(),
-            };
+            let topics = topics_config(kafka, format!("{client_id}-admin"));
             topics.build().map_err(|error| configuration("kafka.properties", &error))
         });
         let sqs = match &config.sqs {
@@ -101,14 +100,7 @@ impl Brokers {
     /// # Errors
     /// When a sink cannot be made, or a queue is not there.
     pub async fn sinks(&self, config: &Config, routes: &[Arc<Route>]) -> Result<Sinks, Problem> {
-        let kafka = config.kafka.as_ref().map(|kafka| {
-            let sink = sink::kafka::Config {
-                bootstrap_servers: kafka.bootstrap_servers.clone(),
-                client_id: format!("{}-producer", self.client_id),
-                properties: kafka.properties.0.clone(),
-            };
-            sink.build().map_err(|error| configuration("kafka.properties", &error))
-        });
+        let kafka = config.kafka.as_ref().map(|kafka| self.producer(kafka));
         let sqs = match &self.sqs {
             Some(client) => {
                 let sink = sink::sqs::Config::new(client.clone());
@@ -145,6 +137,86 @@ impl Brokers {
                 Problem::new(Exit::Unavailable, error.to_string(), remedy).at(&*route.name)
             }
         })
+    }
+
+    /// The dead letters at this topic or queue.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be asked.
+    pub async fn dead_letters(&self, config: &Config, at: &Destination) -> Result<Store, Problem> {
+        let opened = match at {
+            Destination::Kafka(topic) => {
+                let kafka = config.kafka.as_ref().ok_or_else(|| without("kafka"))?;
+                let reached = self.letters_config(kafka);
+                dead_letters::kafka::Topic::open(reached, Arc::clone(topic)).await.map(Store::Kafka)
+            }
+            Destination::Sqs(queue) => {
+                let client = self.sqs.clone().ok_or_else(|| without("sqs"))?;
+                dead_letters::sqs::Queue::open(client, queue).await.map(Store::Sqs)
+            }
+        };
+        opened.map_err(|error| error.problem().at(at.to_string()))
+    }
+
+    /// A look at how many letters of this topic are not replayed, as far as the group says; to be kept for the next.
+    ///
+    /// # Errors
+    /// When the client cannot be made of the configuration.
+    pub fn lag(&self, config: &Config, topic: &Arc<str>) -> Result<Lag, Problem> {
+        let kafka = config.kafka.as_ref().ok_or_else(|| without("kafka"))?;
+        Lag::new(self.letters_config(kafka), Arc::clone(topic)).map_err(|error| error.problem())
+    }
+
+    fn letters_config(&self, kafka: &config::Kafka) -> dead_letters::kafka::Config {
+        dead_letters::kafka::Config {
+            bootstrap_servers: kafka.bootstrap_servers.clone(),
+            client_id: format!("{}-dlq", self.client_id),
+            properties: kafka.properties.0.clone(),
+        }
+    }
+
+    /// Where the dead letters of a route go. A topic for each of the route's, where each has its own.
+    ///
+    /// # Errors
+    /// When they are in topics that only an expression names, or the source's queue cannot be asked.
+    pub async fn dead_letters_of(&self, route: &RouteConfig) -> Result<Vec<Destination>, Problem> {
+        let redrive = match &route.source {
+            config::Source::Sqs { queue, .. } if route.dead_letter.is_none() => self.queue(queue).await?.redrive,
+            _ => None,
+        };
+        let topics = match route.route(redrive.as_deref()).dead_letter {
+            DeadLetterRule::To(destination) => return Ok(vec![destination]),
+            DeadLetterRule::OwnTopic => route.source.topics(),
+        };
+        let topics: Vec<&str> = topics.collect();
+        if let Some(expression) = topics.iter().find(|topic| topic.starts_with('^')) {
+            let what =
+                format!("the route reads the topics that match {expression:?}, and each has its own dead letters");
+            return Err(Problem::new(Exit::Usage, what, "name one of them, for example kafka:orders.placed.dlq"));
+        }
+        Ok(topics.into_iter().map(|topic| Destination::Kafka(format!("{topic}.dlq").into())).collect())
+    }
+
+    /// A way out to any topic and queue, for what goes back to where it came from.
+    ///
+    /// # Errors
+    /// When a client cannot be made of the configuration.
+    pub fn outlet(&self, config: &Config) -> Result<Outlet, Problem> {
+        let kafka = config.kafka.as_ref().map(|kafka| {
+            let topics = topics_config(kafka, format!("{}-dlq-admin", self.client_id)).build();
+            let topics = topics.map_err(|error| configuration("kafka.properties", &error))?;
+            Ok((self.producer(kafka)?, topics))
+        });
+        Ok(Outlet::new(kafka.transpose()?, self.sqs.clone()))
+    }
+
+    fn producer(&self, kafka: &config::Kafka) -> Result<sink::kafka::Kafka, Problem> {
+        let sink = sink::kafka::Config {
+            bootstrap_servers: kafka.bootstrap_servers.clone(),
+            client_id: format!("{}-producer", self.client_id),
+            properties: kafka.properties.0.clone(),
+        };
+        sink.build().map_err(|error| configuration("kafka.properties", &error))
     }
 
     /// The source of a route, and the route with what only its source knows. Nothing is received before the first
@@ -193,6 +265,11 @@ impl Brokers {
 fn host_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     if host.trim().is_empty() { "host".to_owned() } else { host.trim().to_owned() }
+}
+
+fn topics_config(kafka: &config::Kafka, client_id: String) -> topics::Config {
+    let (bootstrap_servers, properties) = (kafka.bootstrap_servers.clone(), kafka.properties.0.clone());
+    topics::Config { bootstrap_servers, client_id, properties }
 }
 
 /// Unique for each process: service, host name, random suffix.

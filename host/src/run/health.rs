@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use cofferdam_core::output::Destination;
 use futures::FutureExt;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Brokers;
+use super::alerts::Depths;
 use crate::admin::{self, Admin, DeadLetters, Health, KafkaHealth, Probe, Probes, QueueHealth, SqsHealth};
 use crate::config::Config;
 use crate::exit::{Exit, Problem};
@@ -38,13 +40,14 @@ pub(super) async fn serve(
     health: Arc<Health>,
     metrics: &Exporter,
     brokers: &Arc<Brokers>,
+    alerts: &Arc<Depths>,
 ) -> Result<Option<Served>, Problem> {
     let Some(listen) = config.admin.listen else { return Ok(None) };
     let probes = Probes {
         health,
         metrics: Arc::new(metrics.renderer()),
-        kafka: config.kafka.as_ref().map(|_| kafka(config, brokers)),
-        sqs: config.sqs.as_ref().map(|_| sqs(config, brokers)),
+        kafka: config.kafka.as_ref().map(|_| kafka(config, brokers, alerts)),
+        sqs: config.sqs.as_ref().map(|_| sqs(config, brokers, alerts)),
     };
     let bound = Admin::new(admin::Config { listen }, probes).bind().await.map_err(|error| {
         let remedy = "choose another address in [admin] listen, or \"\" for none";
@@ -55,19 +58,21 @@ pub(super) async fn serve(
     Ok(Some(Served { address, stop, task }))
 }
 
-fn kafka(config: &Config, brokers: &Arc<Brokers>) -> Probe<KafkaHealth> {
+fn kafka(config: &Config, brokers: &Arc<Brokers>, alerts: &Arc<Depths>) -> Probe<KafkaHealth> {
     let expected: Vec<String> = config.kafka_topics().into_keys().collect();
-    let (config, brokers) = (config.clone(), Arc::clone(brokers));
+    let (config, brokers, alerts) = (config.clone(), Arc::clone(brokers), Arc::clone(alerts));
     Arc::new(move || {
         let (config, brokers, expected) = (config.clone(), Arc::clone(&brokers), expected.clone());
+        let dead_letters = alerts.health(|destination| matches!(destination, Destination::Kafka(_)));
         async move {
             match brokers.missing_topics(&config).await {
                 Ok(missing) => {
                     let missing = missing.iter().map(ToString::to_string).collect();
-                    KafkaHealth { connected: true, expected, missing, error: None }
+                    KafkaHealth { connected: true, expected, missing, dead_letters, error: None }
                 }
                 Err(problem) => {
-                    KafkaHealth { connected: false, expected, missing: Vec::new(), error: Some(problem.what) }
+                    let error = Some(problem.what);
+                    KafkaHealth { connected: false, expected, missing: Vec::new(), dead_letters, error }
                 }
             }
         }
@@ -75,12 +80,13 @@ fn kafka(config: &Config, brokers: &Arc<Brokers>) -> Probe<KafkaHealth> {
     })
 }
 
-fn sqs(config: &Config, brokers: &Arc<Brokers>) -> Probe<SqsHealth> {
-    let (queues, brokers) = (config.sqs_queues(), Arc::clone(brokers));
+fn sqs(config: &Config, brokers: &Arc<Brokers>, alerts: &Arc<Depths>) -> Probe<SqsHealth> {
+    let (queues, brokers, alerts) = (config.sqs_queues(), Arc::clone(brokers), Arc::clone(alerts));
     Arc::new(move || {
         let (queues, brokers) = (queues.clone(), Arc::clone(&brokers));
+        let dead_letters = alerts.health(|destination| matches!(destination, Destination::Sqs(_)));
         async move {
-            let mut health = SqsHealth { connected: true, queues: Vec::new(), error: None };
+            let mut health = SqsHealth { connected: true, queues: Vec::new(), dead_letters, error: None };
             for queue in queues {
                 let one = queue_health(&brokers, queue).await;
                 if let Some(error) = &one.error {

@@ -108,6 +108,20 @@ impl Kafka {
     /// # Errors
     /// [`Busy`], with the ticket.
     pub fn publish(&self, publication: &Publication, ticket: Ticket) -> Result<(), (Ticket, Busy)> {
+        self.publish_to(publication, None, ticket)
+    }
+
+    /// The same into this partition; into that of the key where it is `None`. One that is not there is
+    /// [`Refusal::Unavailable`].
+    ///
+    /// # Errors
+    /// [`Busy`], with the ticket.
+    pub fn publish_to(
+        &self,
+        publication: &Publication,
+        partition: Option<i32>,
+        ticket: Ticket,
+    ) -> Result<(), (Ticket, Busy)> {
         let Destination::Kafka(name) = &publication.destination else {
             let text = format!("{} is no topic", publication.destination);
             ticket.settle(Err(Refusal::Rejected(Code::INTERNAL, text.into())));
@@ -120,12 +134,13 @@ impl Kafka {
         };
         let outgoing = Outgoing {
             topic: topic.native_name(),
+            partition,
             key: publication.key.as_deref(),
             payload: publication.payload.as_deref(),
             timestamp_ms: publication.timestamp_ms,
             headers: headers::Owned::of(&publication.headers),
         };
-        let sent = Box::new(Sent::new(ticket, Arc::clone(&topic)));
+        let sent = Box::new(Sent::new(ticket, Arc::clone(&topic), partition));
         match native::produce(&self.0.producer, outgoing, sent) {
             Ok(()) => Ok(()),
             Err((RDKafkaErrorCode::QueueFull, sent)) => Err((sent.into_ticket(), Busy)),

@@ -23,7 +23,7 @@ mod membership;
 mod queue;
 mod reader;
 mod rebalance;
-mod record;
+pub(crate) mod record;
 mod waker;
 
 use std::collections::BTreeMap;

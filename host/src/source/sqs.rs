@@ -36,7 +36,7 @@ mod delete;
 mod desk;
 mod extend;
 mod intake;
-mod message;
+pub(crate) mod message;
 mod release;
 #[cfg(test)]
 mod tests;

@@ -93,6 +93,11 @@ impl Message {
         self
     }
 
+    /// Takes back what only FIFO queues want.
+    pub fn standard(self) -> Message {
+        Message { group: None, deduplication: None, ..self }
+    }
+
     /// Adds a message attribute of type `String`.
     pub fn attribute(mut self, name: impl Into<String>, value: impl Into<String>) -> Message {
         self.attributes.push((name.into(), value.into()));

@@ -1,5 +1,7 @@
 //! What stands in the two records of a failure.
 
+mod back;
+
 use super::*;
 use crate::route::DeadLetterRule;
 
@@ -165,7 +167,9 @@ fn on_a_queue_the_reasons_are_one_attribute() {
 fn an_original_with_ten_attributes_keeps_them_all() {
     let mut known = known().with_queue("dead");
     known.record.headers = (0..10).map(|number| Header::text(format!("h-{number}"), "x")).collect();
-    assert_eq!(known.dead_letter().headers, known.record.headers);
+    let headers = known.dead_letter().headers;
+    assert_eq!(headers[..10], known.record.headers);
+    assert_eq!(text(&headers[10]).0, "cofferdam-dlq", "the sink makes room for it");
 }
 
 #[test]

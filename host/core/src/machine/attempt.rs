@@ -29,6 +29,7 @@ impl Machine {
         self.running -= 1;
         let delivery = &mut self.deliveries[id];
         if delivery.state == State::Forgotten {
+            self.watch.undecided();
             self.step_aside(id);
             self.retire(id);
             return;
@@ -57,6 +58,8 @@ impl Machine {
             self.let_go(id);
             self.note(id, failure.clone(), now);
             self.attempt_failed(class, now);
+        } else {
+            self.watch.undecided();
         }
         let delivery = &mut self.deliveries[id];
         let standing = Standing {
@@ -71,6 +74,10 @@ impl Machine {
             }
             Verdict::Retry(wait) => {
                 delivery.attempt += 1;
+                #[cfg(feature = "sabotage")]
+                if self.sabotage == Some(super::Sabotage::AttemptForgotten) {
+                    delivery.attempt -= 1;
+                }
                 self.count_attempt(id, now);
                 self.account.retried += 1;
                 self.put_off(id, Next::Retry(wait), now);
@@ -103,6 +110,10 @@ impl Machine {
     fn count_attempt(&mut self, id: DeliveryId, now: Time) {
         if let Some(commit) = self.note_progress(id) {
             self.deliveries[id].counted = commit;
+            #[cfg(feature = "sabotage")]
+            if self.is_sabotaged(super::Sabotage::AttemptNotAwaited) {
+                self.deliveries[id].counted = 0;
+            }
             self.commit_soon(now);
         }
     }
@@ -147,6 +158,10 @@ impl Machine {
     fn put_off(&mut self, id: DeliveryId, next: Next, now: Time) {
         self.actions.push_back(Action::Troubled { delivery: id, next });
         let (Next::Retry(wait) | Next::Defer(wait) | Next::Hold(wait)) = next;
+        #[cfg(feature = "sabotage")]
+        if self.is_sabotaged(super::Sabotage::RetryOvertakes) && self.deliveries[id].partition().is_some() {
+            self.step_aside(id);
+        }
         let delivery = &self.deliveries[id];
         let held = matches!(next, Next::Hold(_));
         match delivery.tenure {

@@ -78,6 +78,13 @@ impl Watch {
         }
     }
 
+    /// An attempt has said nothing about what it needs: another may be let through in its place.
+    pub(super) fn undecided(&mut self) {
+        if let State::Probing(left) = &mut self.state {
+            *left = left.saturating_add(1);
+        }
+    }
+
     fn ended(&mut self, dead_letter: bool, window: u32) {
         self.ends.push_back(dead_letter);
         self.dead_letters += u32::from(dead_letter);

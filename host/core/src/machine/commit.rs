@@ -103,6 +103,12 @@ impl Machine {
             return;
         }
         let positions = self.partitions.positions();
+        #[cfg(feature = "sabotage")]
+        let positions = if self.is_sabotaged(super::Sabotage::WatermarkOffByOne) {
+            positions.into_iter().map(|position| Position { offset: position.offset + 1, ..position }).collect()
+        } else {
+            positions
+        };
         if !positions.is_empty() {
             self.commits.ask(positions.len());
             self.actions.push_back(Action::Ask(Ask::Commit(positions)));

@@ -60,6 +60,8 @@ pub(super) enum Tenure {
     },
     Lease {
         receipt: Arc<str>,
+        /// How often the queue has handed it out.
+        receives: u32,
         until: Time,
         /// When the lease is looked at next.
         check: Time,
@@ -224,6 +226,11 @@ impl Delivery {
             Tenure::Offset { .. } => None,
             Tenure::Lease { receipt, .. } => Some(receipt),
         }
+    }
+
+    /// The queue may have given it to somebody else, if it is not rid of it.
+    pub(super) fn lease_is_over(&self, now: Time) -> bool {
+        !self.pledged && matches!(self.tenure, Tenure::Lease { until, .. } if until <= now)
     }
 
     /// Neither at its end nor forgotten.

@@ -16,6 +16,8 @@ pub(super) enum Draining {
     Finishing,
     /// The limit is over: one more try to commit.
     Late,
+    /// That try is made.
+    Last,
     Over,
 }
 
@@ -45,7 +47,6 @@ impl Machine {
             return;
         }
         self.draining = Draining::Late;
-        self.commits.forgive();
         for id in self.chosen(|_| true) {
             self.withdraw(id);
             self.finish(id, Fate::Abandoned);
@@ -59,11 +60,12 @@ impl Machine {
 
     /// Ends the drain once nothing is in flight and the broker has what is settled.
     pub(super) fn end_drain(&mut self) {
-        if !matches!(self.draining, Draining::Finishing | Draining::Late)
-            || self.live > 0
-            || self.commits.are_unanswered()
-        {
+        if matches!(self.draining, Draining::No | Draining::Over) || self.live > 0 || self.commits.are_unanswered() {
             return;
+        }
+        if self.draining == Draining::Late {
+            self.draining = Draining::Last;
+            self.commits.forgive();
         }
         if !self.commits.were_refused() {
             self.commit();

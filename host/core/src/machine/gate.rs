@@ -82,6 +82,7 @@ impl Machine {
     /// The store of ids knows this event: it was handled before.
     pub(super) fn known(&mut self, id: DeliveryId, now: Time) {
         self.running -= 1;
+        self.watch.undecided();
         let delivery = &mut self.deliveries[id];
         if delivery.state == State::Forgotten {
             self.step_aside(id);

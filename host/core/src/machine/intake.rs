@@ -106,7 +106,7 @@ impl Machine {
             // The client repeats records after a seek; they are in hand or settled already.
             match self.partitions.receive(key, offset) {
                 Arrival::New(place, tried) => {
-                    let id = self.receive(record, Tenure::Offset { partition: key, place }, 1, now);
+                    let id = self.receive(record, Tenure::Offset { partition: key, place }, now);
                     self.remind(id, tried);
                     self.pledge(id, key, offset, place);
                 }
@@ -126,8 +126,8 @@ impl Machine {
         for Leased { record, receipt, receives, until } in messages {
             self.intake.received(record.size() as u64);
             let check = self.lease_check(until);
-            let tenure = Tenure::Lease { receipt: Arc::clone(&receipt), until, check, attempt_until: None };
-            let id = self.receive(record, tenure, receives, now);
+            let tenure = Tenure::Lease { receipt: Arc::clone(&receipt), receives, until, check, attempt_until: None };
+            let id = self.receive(record, tenure, now);
             self.timers.set(check, Timer::Lease(id));
             if self.draining.is_draining() {
                 self.withdraw(id);
@@ -140,16 +140,16 @@ impl Machine {
         self.release(unwanted, Duration::ZERO);
     }
 
-    fn receive(&mut self, record: Record, tenure: Tenure, receives: u32, now: Time) -> DeliveryId {
+    fn receive(&mut self, record: Record, tenure: Tenure, now: Time) -> DeliveryId {
         let partition = match &tenure {
             Tenure::Offset { partition, .. } => self.partitions.number(*partition),
             Tenure::Lease { .. } => 0,
         };
         let lane = LaneKey::of(self.route.order, partition, record.key.as_ref());
+        #[cfg(feature = "sabotage")]
+        let lane = lane.filter(|_| !self.is_sabotaged(super::Sabotage::LanesIgnored));
         let mut delivery = Delivery::new(record, tenure, self.account.received, now);
-        if delivery.partition().is_none() {
-            self.recall(&mut delivery, receives);
-        }
+        self.recall(&mut delivery);
         self.account.received += 1;
         self.live += 1;
         self.intake.opened(delivery.size());

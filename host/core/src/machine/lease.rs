@@ -26,7 +26,7 @@ impl Machine {
         if delivery.pledged {
             return;
         }
-        let Tenure::Lease { receipt, until, check, attempt_until } = &mut delivery.tenure else { return };
+        let Tenure::Lease { receipt, until, check, attempt_until, .. } = &mut delivery.tenure else { return };
         if now < *check {
             return;
         }
@@ -60,6 +60,10 @@ impl Machine {
         if !self.deliveries.get(id).is_some_and(|delivery| delivery.is_live() && !delivery.pledged) {
             return;
         }
+        #[cfg(feature = "sabotage")]
+        if self.is_sabotaged(super::Sabotage::LostLeaseKept) {
+            return;
+        }
         let withdrawn = self.withdraw(id);
         self.finish(id, Fate::Revoked);
         self.hand_back_all(&withdrawn[1..], Duration::ZERO);
@@ -68,6 +72,12 @@ impl Machine {
     /// The message goes back to its queue, and so does all that waits behind it.
     pub(super) fn hand_back(&mut self, id: DeliveryId, delay: Duration) {
         let withdrawn = self.withdraw(id);
+        #[cfg(feature = "sabotage")]
+        if self.is_sabotaged(super::Sabotage::ReleaseKeepsLater) {
+            self.hand_back_all(&withdrawn[..1], delay);
+            self.ready.extend(&withdrawn[1..]);
+            return;
+        }
         self.hand_back_all(&withdrawn, delay);
     }
 

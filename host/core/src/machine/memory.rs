@@ -1,13 +1,13 @@
 //! What is remembered of messages that were handed back to their queue.
 //!
 //! A queue counts receipts, and not every receipt is an attempt: a message may come and go because one before it in
-//! its group failed. So attempts are counted here, and the queue's count is believed only for messages that were
-//! never seen.
+//! its group failed. So attempts are counted here, and the queue's count is believed only for what was not seen: other
+//! hosts may have received the message in between, or before.
 
 use std::collections::{HashMap, VecDeque};
 
 use super::Machine;
-use super::delivery::{Delivery, Trouble};
+use super::delivery::{Delivery, Tenure, Trouble};
 use crate::message::Position;
 use crate::time::Time;
 
@@ -26,6 +26,8 @@ pub(super) struct Memory {
 pub(super) struct Past {
     /// The number of the next attempt.
     attempt: u32,
+    /// How often the queue had handed it out.
+    receives: u32,
     first_received: Time,
     trouble: Option<Box<Trouble>>,
     /// Which of its places in the order counts.
@@ -53,26 +55,30 @@ impl Memory {
 }
 
 impl Machine {
-    /// Gives a message its past back, if it has one. Otherwise the queue's count stands for the attempts, but never
-    /// so that the first attempt here comes after the last.
-    pub(super) fn recall(&mut self, delivery: &mut Delivery, receives: u32) {
+    /// Gives a message its past back, if it has one. Where it has none, and for what others did in between, the queue's
+    /// count stands for the attempts, but never so that the first attempt here comes after the last.
+    pub(super) fn recall(&mut self, delivery: &mut Delivery) {
+        let Tenure::Lease { receives, .. } = delivery.tenure else { return };
         let Position::MessageId(id) = &delivery.record.position else { return };
-        match self.memory.take(id) {
+        let attempt = match self.memory.take(id) {
             Some(past) => {
-                delivery.attempt = past.attempt;
                 delivery.received = past.first_received;
                 delivery.trouble = past.trouble;
+                past.attempt.saturating_add(receives.saturating_sub(past.receives.saturating_add(1)))
             }
-            None => delivery.attempt = receives.clamp(1, self.route.policy.retry.max_attempts.max(1)),
-        }
+            None => receives,
+        };
+        delivery.attempt = attempt.clamp(1, self.route.policy.retry.max_attempts.max(1));
     }
 
     /// Remembers a message that goes back to its queue.
     pub(super) fn remember(&mut self, delivery: crate::event::DeliveryId) {
         let delivery = &mut self.deliveries[delivery];
-        if let Position::MessageId(id) = &delivery.record.position {
+        if let (Position::MessageId(id), Tenure::Lease { receives, .. }) = (&delivery.record.position, &delivery.tenure)
+        {
             let past = Past {
                 attempt: delivery.attempt,
+                receives: *receives,
                 first_received: delivery.received,
                 trouble: delivery.trouble.clone(),
                 time: 0,
@@ -87,7 +93,7 @@ mod tests {
     use super::*;
 
     fn past() -> Past {
-        Past { attempt: 1, first_received: Time::default(), trouble: None, time: 0 }
+        Past { attempt: 1, receives: 1, first_received: Time::default(), trouble: None, time: 0 }
     }
 
     #[test]

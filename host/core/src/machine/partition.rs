@@ -110,6 +110,7 @@ impl Slot {
     /// behind it.
     fn transaction(&mut self, commit: u64, deliveries: &mut Vec<DeliveryId>) -> Option<Position> {
         let mut next = self.watermark.end()?;
+        let mut covered = self.passed;
         for (offset, settled) in self.watermark.entries() {
             if let Some(id) = self.prepared.remove(&offset) {
                 deliveries.push(id);
@@ -118,10 +119,12 @@ impl Slot {
                 next = offset;
                 break;
             }
+            covered += 1;
         }
         if !self.changed {
             return None;
         }
+        self.asked = covered;
         (self.changed, self.asked_in) = (false, commit);
         let tried = self.progress().tried.split_off(&next);
         let metadata = Progress { finished: Vec::new(), tried }.encode(next);
@@ -241,13 +244,6 @@ impl Partitions {
         self.prepared -= deliveries.len();
         self.commits += u64::from(!positions.is_empty());
         (deliveries, positions)
-    }
-
-    /// A transaction covers all that the commit point of this partition has passed.
-    pub(super) fn cover(&mut self, position: &Position) {
-        if let Some(slot) = self.find(&position.partition).and_then(|key| self.slots.get_mut(key)) {
-            slot.asked = slot.passed;
-        }
     }
 
     /// The broker has this commit. Returns how many records it covers, and who waited for it.

@@ -40,6 +40,12 @@ impl Machine {
         if fate == Fate::Done && offset {
             self.step_aside(id);
         }
+        #[cfg(feature = "sabotage")]
+        if self.is_sabotaged(super::Sabotage::CommitBeforePublish) && offset {
+            self.acknowledge(id, fate, now);
+        } else if self.is_sabotaged(super::Sabotage::DeleteBeforeDurable) && !offset {
+            self.delete(id);
+        }
     }
 
     pub(super) fn durable(&mut self, id: DeliveryId, now: Time) {
@@ -72,6 +78,9 @@ impl Machine {
             (Refusal::Unavailable(text), State::Publishing(Fate::Done)) if self.route.is_at_most_once() => {
                 let failure = || Failure::new(Class::HostFault, Code::OUTPUT_UNAVAILABLE, text);
                 delivery.rejection.get_or_insert_with(failure);
+            }
+            #[cfg(feature = "sabotage")]
+            (_, State::Publishing(Fate::DeadLettered)) if self.sabotage == Some(super::Sabotage::DeadLetterDropped) => {
             }
             _ => delivery.refused.push(index),
         }

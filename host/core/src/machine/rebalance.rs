@@ -18,6 +18,8 @@ impl Machine {
                 self.actions.push_back(Action::Unreadable(partition.clone()));
                 Progress::default()
             });
+            #[cfg(feature = "sabotage")]
+            let past = if self.is_sabotaged(super::Sabotage::ProgressIgnored) { Progress::default() } else { past };
             self.partitions.add(partition, past);
         }
         self.share_anew();
@@ -39,6 +41,10 @@ impl Machine {
     }
 
     pub(super) fn lost(&mut self, partitions: &[Partition]) {
+        #[cfg(feature = "sabotage")]
+        if self.is_sabotaged(super::Sabotage::LostPartitionKept) {
+            return;
+        }
         partitions.iter().for_each(|partition| self.lose(partition));
         self.share_anew();
     }
@@ -65,6 +71,8 @@ impl Machine {
         };
         // With exactly one effect of each record, offsets go with the outputs: whatever is left to say is said to nobody.
         let commit = if self.route.is_exactly_once() { None } else { slot.position(u64::MAX) };
+        #[cfg(feature = "sabotage")]
+        let commit = commit.filter(|_| self.sabotage != Some(super::Sabotage::LastCommitForgotten));
         let give_up = Ask::GiveUp { partition: slot.partition.clone(), commit };
         self.actions.push_back(Action::Ask(give_up));
         self.forget(key);

@@ -6,7 +6,7 @@
 //! that dies leaves nothing that a `read_committed` reader would see.
 
 use super::Machine;
-use super::delivery::State;
+use super::delivery::{State, Tenure};
 use super::partition::{PartitionKey, Slot};
 use crate::action::{Action, Fate, Position};
 use crate::event::{Aborted, DeliveryId};
@@ -53,11 +53,16 @@ impl Machine {
 
     /// The transaction is committed.
     pub(super) fn transacted(&mut self, positions: &[Position], now: Time) {
-        self.commits.answered(1);
         for id in std::mem::take(&mut self.transaction) {
             let delivery = &mut self.deliveries[id];
             delivery.pending = 0;
             let State::Transacting(fate) = delivery.state else {
+                // It was abandoned meanwhile, and its effects and its offset are there all the same.
+                if let (Tenure::Offset { partition, place }, Some(offset)) =
+                    (&delivery.tenure, delivery.record.offset())
+                {
+                    self.partitions.settle(*partition, offset, *place);
+                }
                 self.retire(id);
                 continue;
             };
@@ -67,8 +72,9 @@ impl Machine {
             self.let_go(id);
             self.acknowledge(id, fate, now);
         }
+        // Not before: another one would begin with the first that is not settled yet, and take the offsets back.
+        self.commits.answered(1);
         for position in positions {
-            self.partitions.cover(position);
             self.note_committed(position);
         }
         self.commit_in_time(now);

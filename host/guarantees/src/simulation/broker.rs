@@ -1,47 +1,78 @@
-//! A broker with one topic, and the consumer that reads it for the machine.
+//! A broker with one topic, its group, and the client by which a host reads it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use bytes::Bytes;
+use cofferdam_core::action::Position;
+use cofferdam_core::event::DeliveryId;
+use cofferdam_core::message::{self, Header, Record};
+use cofferdam_core::progress::Progress;
 
 use super::Allowance;
-use cofferdam_core::action::Position;
-use cofferdam_core::event::{Event, Partition};
-use cofferdam_core::message::{self, Header, Record};
 
+/// The topic and what the group has committed of it.
 #[derive(Debug, Default)]
 pub struct Broker {
+    /// By number of the partition.
     pub logs: BTreeMap<i32, Log>,
-    /// The commit that was asked for and not answered, with the assignments that it is for.
-    asked: Option<Vec<(Position, u32)>>,
     assignments: u32,
 }
 
+/// One partition.
 #[derive(Debug, Default)]
 pub struct Log {
+    /// All records, in the order of their offsets.
     pub records: Vec<Record>,
     /// Offset of the next record written.
     pub end: i64,
     /// What the group has committed: the next offset to read.
     pub committed: i64,
-    pub consumer: Option<Consumer>,
+    /// What came with that commit.
+    pub metadata: Box<str>,
+    /// The assignment that may commit.
+    owner: Option<u32>,
 }
 
-/// Our hold on a partition.
+/// A host's own view of the partitions that it has. The group may have given one to somebody else already.
+#[derive(Debug, Default)]
+pub struct Client {
+    /// By number of the partition.
+    pub holds: BTreeMap<i32, Hold>,
+    /// The commit that was asked for and not answered, with the assignments that it is for.
+    pub(super) asked: Option<Vec<(Position, u32)>>,
+    /// What goes with it, if it is a transaction.
+    pub(super) transaction: Option<Vec<DeliveryId>>,
+}
+
+/// A host's hold on a partition.
 #[derive(Debug)]
-pub struct Consumer {
+pub struct Hold {
     /// Which assignment it is.
-    number: u32,
+    assignment: u32,
     /// Index of the next record to hand over.
     next: usize,
     /// Offset behind the last commit that was confirmed to the machine.
     confirmed: i64,
+    /// The machine wants no more for now.
     pub paused: bool,
     /// The group wants the partition back.
     pub revoked: bool,
+    /// What the client had fetched before it was revoked has come.
+    late: bool,
+    /// What was finished above the commit point when it was assigned.
+    finished: Vec<Range<i64>>,
 }
 
-pub fn offset(record: &Record) -> i64 {
+impl Hold {
+    /// Whether the record was finished before the assignment.
+    pub(super) fn is_finished(&self, record: &Record) -> bool {
+        self.finished.iter().any(|run| run.contains(&offset(record)))
+    }
+}
+
+/// The offset of a record of a topic.
+pub(super) fn offset(record: &Record) -> i64 {
     match record.position {
         message::Position::Offset { offset, .. } => offset,
         message::Position::MessageId(_) => unreachable!("a record of a topic"),
@@ -52,24 +83,28 @@ impl Log {
     fn index_of(&self, offset_wanted: i64) -> usize {
         self.records.partition_point(|record| offset(record) < offset_wanted)
     }
+
+    /// Records that the group has not committed.
+    pub fn outstanding(&self) -> &[Record] {
+        &self.records[self.index_of(self.committed)..]
+    }
 }
 
 impl Broker {
-    /// Writes a record of `size` bytes, and returns its id. An empty key stands for none.
-    pub fn produce(&mut self, number: i32, key: &str, size: usize) -> String {
+    /// Writes a record of `size` bytes, and returns it. An empty key stands for none.
+    pub(super) fn produce(&mut self, number: i32, key: &str, size: usize, headers: Vec<Header>) -> Record {
         let log = self.logs.entry(number).or_default();
         let record = Record {
             source: "t".into(),
             position: message::Position::Offset { partition: number, offset: log.end },
             key: (!key.is_empty()).then(|| Bytes::from(key.to_owned())),
-            headers: vec![Header { name: "n".into(), value: None, kind: message::Kind::Bytes }],
+            headers,
             payload: Some(vec![b'x'; size].into()),
             timestamp_ms: Some(5),
         };
         log.end += 1;
-        let id = record.id();
-        log.records.push(record);
-        id
+        log.records.push(record.clone());
+        record
     }
 
     /// Leaves out offsets, as compaction and transactions do.
@@ -77,110 +112,144 @@ impl Broker {
         self.logs.entry(number).or_default().end += offsets;
     }
 
-    pub fn assign(&mut self, number: i32) {
+    /// The group gives the partition to somebody, whoever had it before. Returns what the new owner starts with.
+    pub(super) fn assign(&mut self, number: i32) -> (Hold, Option<Box<str>>) {
         self.assignments += 1;
         let log = self.logs.entry(number).or_default();
-        let (number, next) = (self.assignments, log.index_of(log.committed));
-        log.consumer = Some(Consumer { number, next, confirmed: log.committed, paused: false, revoked: false });
+        log.owner = Some(self.assignments);
+        let next = log.index_of(log.committed);
+        let finished = Progress::decode(&log.metadata).map(|progress| progress.finished).unwrap_or_default();
+        let (assignment, confirmed) = (self.assignments, log.committed);
+        let hold = Hold { assignment, next, confirmed, paused: false, revoked: false, late: false, finished };
+        (hold, Some(log.metadata.clone()).filter(|metadata| !metadata.is_empty()))
     }
 
-    pub fn revoke(&mut self, number: i32) {
-        if let Some(consumer) = self.consumer(number) {
-            consumer.revoked = true;
-        }
+    /// The group takes the partition back; who had it may not know.
+    pub(super) fn evict(&mut self, number: i32) {
+        self.logs.entry(number).or_default().owner = None;
     }
 
-    pub fn lose(&mut self, number: i32) {
-        self.logs.entry(number).or_default().consumer = None;
+    /// Whether this hold is the one that counts.
+    pub(super) fn is_owner(&self, number: i32, hold: &Hold) -> bool {
+        self.logs.get(&number).is_some_and(|log| log.owner == Some(hold.assignment))
     }
 
-    pub fn forget_consumer(&mut self) {
-        self.asked = None;
-        self.logs.values_mut().for_each(|log| log.consumer = None);
+    /// Whether nobody has the partition.
+    pub(super) fn is_free(&self, number: i32) -> bool {
+        self.logs.get(&number).is_none_or(|log| log.owner.is_none())
     }
 
-    pub fn consumer(&mut self, number: i32) -> Option<&mut Consumer> {
-        self.logs.get_mut(&number)?.consumer.as_mut()
-    }
-
-    pub fn pause(&mut self, partition: &Partition, paused: bool) {
-        let consumer = self.consumer(partition.number).expect("only what is ours is paused or resumed");
-        assert_ne!(consumer.paused, paused, "told once");
-        consumer.paused = paused;
-    }
-
-    /// Whether the machine takes what is handed over of this partition.
-    pub fn wants(&self, number: i32) -> bool {
-        self.logs.get(&number).and_then(|log| log.consumer.as_ref()).is_some_and(|consumer| !consumer.revoked)
-    }
-
-    /// Hands over what may be handed over of a partition. What the client had fetched before the partition was
-    /// revoked still comes, and is not `wanted`.
-    pub fn fetch(&mut self, number: i32, allowance: &mut Allowance, wanted: bool) -> Vec<Record> {
-        let mut records = Vec::new();
-        let Some(log) = self.logs.get_mut(&number) else { return records };
-        let Some(consumer) = log.consumer.as_mut().filter(|consumer| !consumer.paused) else { return records };
-        while let Some(record) = log.records.get(consumer.next + records.len()).filter(|_| allowance.is_left()) {
-            allowance.take(record);
-            records.push(record.clone());
-        }
-        if wanted {
-            consumer.next += records.len();
-        }
-        records
-    }
-
-    pub fn ask(&mut self, positions: Vec<Position>) {
-        assert!(self.asked.is_none(), "one commit at a time");
-        let of = |broker: &mut Self, number| broker.consumer(number).expect("a commit for what is ours").number;
-        let positions = positions.into_iter().map(|position| (position.clone(), of(self, position.partition.number)));
-        self.asked = Some(positions.collect());
-    }
-
-    /// Answers the commit that was asked for, `well` if the broker can be reached. A partition that is not ours any
-    /// more is refused, and the answer is about all together: it may have taken what it does not confirm.
-    pub fn answer(&mut self, well: bool) -> Option<Event> {
-        let asked = self.asked.take()?;
-        let ours: Vec<bool> =
-            asked.iter().map(|(position, assignment)| well && self.take(position, *assignment)).collect();
-        let positions: Vec<Position> = asked.into_iter().map(|(position, _)| position).collect();
-        if ours.contains(&false) {
-            return Some(Event::CommitFailed(positions));
-        }
-        for position in &positions {
-            let consumer = self.consumer(position.partition.number).expect("taken for what is ours");
-            consumer.confirmed = position.offset;
-        }
-        Some(Event::Committed(positions))
-    }
-
-    fn take(&mut self, position: &Position, assignment: u32) -> bool {
-        let log = self.logs.get_mut(&position.partition.number).expect("a partition of the topic");
-        let ours = log.consumer.as_ref().is_some_and(|consumer| consumer.number == assignment);
+    /// Takes a commit, if it comes from the owner.
+    pub(super) fn take(&mut self, position: &Position, assignment: u32) -> bool {
+        let Some(log) = self.logs.get_mut(&position.partition.number) else { return false };
+        let ours = log.owner == Some(assignment);
         if ours {
             log.committed = position.offset;
+            log.metadata.clone_from(&position.metadata);
         }
         ours
     }
 
-    pub fn give_up(&mut self, partition: &Partition, commit: Option<Position>) {
-        let consumer = self.consumer(partition.number).expect("given up once");
-        assert!(consumer.revoked, "given up because the group wants it back");
-        let number = consumer.number;
-        if let Some(position) = commit {
-            assert!(self.take(&position, number));
-        }
-        self.lose(partition.number);
-    }
-
-    /// Records handed over that no confirmed commit covers, of the partitions that are ours.
-    pub fn uncovered(&self) -> usize {
-        let ours = self.logs.values().filter_map(|log| log.consumer.as_ref().map(|consumer| (log, consumer)));
-        ours.map(|(log, consumer)| consumer.next.saturating_sub(log.index_of(consumer.confirmed))).sum()
-    }
-
     /// Whether the group has committed all there is.
     pub fn is_finished(&self) -> bool {
-        self.logs.values().all(|log| log.index_of(log.committed) == log.records.len())
+        self.logs.values().all(|log| log.outstanding().is_empty())
+    }
+}
+
+impl Client {
+    pub(super) fn hold(&mut self, number: i32) -> Option<&mut Hold> {
+        self.holds.get_mut(&number)
+    }
+
+    pub(super) fn pause(&mut self, number: i32, paused: bool) {
+        let hold = self.hold(number).expect("only what is ours is paused or resumed");
+        assert_ne!(hold.paused, paused, "told once");
+        hold.paused = paused;
+    }
+
+    /// Hands over what may be handed over of a partition. What the client had fetched before the partition was
+    /// revoked still comes, and is not `wanted`. One that was evicted without knowing gets nothing new.
+    pub(super) fn fetch(
+        &mut self,
+        number: i32,
+        broker: &Broker,
+        allowance: &mut Allowance,
+        wanted: bool,
+    ) -> Vec<Record> {
+        let mut records = Vec::new();
+        let Some(hold) = self.holds.get_mut(&number).filter(|hold| !hold.paused) else { return records };
+        if !broker.is_owner(number, hold) || hold.late {
+            return records;
+        }
+        hold.late = !wanted;
+        let log = &broker.logs[&number];
+        while let Some(record) = log.records.get(hold.next + records.len()).filter(|_| allowance.is_left()) {
+            allowance.take(record);
+            records.push(record.clone());
+        }
+        if wanted {
+            hold.next += records.len();
+        }
+        records
+    }
+
+    pub(super) fn ask(&mut self, positions: Vec<Position>) {
+        assert!(self.asked.is_none(), "one commit at a time");
+        // One that was lost meanwhile has nobody who may commit it.
+        let of = |position: Position| {
+            let hold = self.holds.get(&position.partition.number).expect("a commit for what is ours");
+            (position, hold.assignment)
+        };
+        self.asked = Some(positions.into_iter().map(of).collect());
+    }
+
+    /// The commit that is with the broker comes to its end: `taken` if the broker could be reached, `told` if its answer
+    /// comes back. A partition that is not ours any more is refused, and the answer is about all together: the broker
+    /// may have taken what it does not confirm.
+    pub(super) fn answer(&mut self, broker: &mut Broker, taken: bool, told: bool) -> Option<(Vec<Position>, bool)> {
+        let asked = self.asked.take()?;
+        let mut well = told;
+        for (position, assignment) in &asked {
+            well &= taken && broker.take(position, *assignment);
+        }
+        let positions: Vec<Position> = asked.into_iter().map(|(position, _)| position).collect();
+        positions.iter().filter(|_| well).for_each(|position| self.confirm(position));
+        Some((positions, well))
+    }
+
+    /// The broker has confirmed this.
+    pub(super) fn confirm(&mut self, position: &Position) {
+        self.hold(position.partition.number).expect("taken for what is ours").confirmed = position.offset;
+    }
+
+    /// Whether all that is with the broker is about partitions that are still this client's.
+    pub(super) fn is_current(&self, broker: &Broker) -> bool {
+        let owns = |(position, assignment): &(Position, u32)| {
+            broker.logs.get(&position.partition.number).is_some_and(|log| log.owner == Some(*assignment))
+        };
+        self.asked.iter().flatten().all(owns)
+    }
+
+    /// Lets a partition go that the group wants back. Returns whether the broker has taken the commit.
+    pub(super) fn give_up(
+        &mut self,
+        number: i32,
+        commit: Option<&Position>,
+        broker: &mut Broker,
+        reachable: bool,
+    ) -> bool {
+        let hold = self.holds.remove(&number).expect("given up once");
+        assert!(hold.revoked, "given up because the group wants it back");
+        let taken = commit.is_some_and(|position| reachable && broker.take(position, hold.assignment));
+        if broker.is_owner(number, &hold) {
+            broker.evict(number);
+        }
+        taken
+    }
+
+    /// Records handed over that no confirmed commit covers.
+    pub(super) fn uncovered(&self, broker: &Broker) -> usize {
+        let of = |(number, hold): (&i32, &Hold)| hold.next.saturating_sub(broker.logs[number].index_of(hold.confirmed));
+        self.holds.iter().map(of).sum()
     }
 }

@@ -1,65 +1,70 @@
-//! A queue with leases and groups, and what its consumer has asked of it.
+//! A queue with leases and groups.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-
-use super::Allowance;
-use cofferdam_core::event::{DeliveryId, Leased};
-use cofferdam_core::message::{Position, Record};
+use cofferdam_core::event::Leased;
+use cofferdam_core::message::{Header, Position, Record};
 use cofferdam_core::time::Time;
 
+use super::Allowance;
+
+/// Longest receive, as with SQS.
+const BATCH: usize = 10;
+
+/// A queue: FIFO within a group.
 #[derive(Debug)]
 pub struct Queue {
+    /// What was sent and not deleted, in order.
     pub messages: Vec<Message>,
     lease: Duration,
     sent: u32,
     receipts: u64,
-    pub deletes: Vec<(DeliveryId, Arc<str>)>,
-    pub extends: Vec<(DeliveryId, Arc<str>, Duration)>,
     /// Record ids that were released together, and when they can be received again.
     pub released: Vec<(Vec<String>, Time)>,
 }
 
+/// A message of the queue.
 #[derive(Debug)]
 pub struct Message {
+    /// As it is handed out.
     pub record: Record,
     receives: u32,
-    pub visible_at: Time,
+    visible_at: Time,
     /// The handle of the last receipt.
     receipt: Option<Arc<str>>,
 }
 
 impl Queue {
-    pub fn new(lease: Duration) -> Self {
-        let (deletes, extends, released) = (Vec::new(), Vec::new(), Vec::new());
-        Self { messages: Vec::new(), lease, sent: 0, receipts: 0, deletes, extends, released }
+    pub(super) fn new(lease: Duration) -> Self {
+        Self { messages: Vec::new(), lease, sent: 0, receipts: 0, released: Vec::new() }
     }
 
-    /// Sends a message of `size` bytes. An empty group stands for none.
-    pub fn send(&mut self, group: &str, size: usize) {
+    /// Sends a message of `size` bytes, and returns it. An empty group stands for none.
+    pub(super) fn send(&mut self, group: &str, size: usize, headers: Vec<Header>) -> Record {
         let record = Record {
             source: "q".into(),
             position: Position::MessageId(format!("m-{}", self.sent).into()),
             key: (!group.is_empty()).then(|| Bytes::from(group.to_owned())),
-            headers: Vec::new(),
+            headers,
             payload: Some(vec![b'x'; size].into()),
             timestamp_ms: Some(5),
         };
         self.sent += 1;
-        self.messages.push(Message { record, receives: 0, visible_at: Time::default(), receipt: None });
+        self.messages.push(Message { record: record.clone(), receives: 0, visible_at: Time::default(), receipt: None });
+        record
     }
 
-    /// Gives out up to ten. As with AWS, an invisible message blocks what comes after it in its group, and nothing
-    /// that comes before it.
-    pub fn receive(&mut self, now: Time, allowance: &mut Allowance) -> Vec<Leased> {
-        let until = now.after(self.lease);
+    /// Gives out up to ten to a host whose clock is `ahead`. As with AWS, an invisible message blocks what comes after
+    /// it in its group, and nothing that comes before it.
+    pub(super) fn receive(&mut self, now: Time, ahead: Duration, allowance: &mut Allowance) -> Vec<Leased> {
+        let visible_at = now.after(self.lease);
         let mut blocked: Vec<Bytes> = Vec::new();
         let mut leased = Vec::new();
         for message in &mut self.messages {
             let group = message.record.key.clone();
-            if !allowance.is_left() || leased.len() == 10 {
+            if !allowance.is_left() || leased.len() == BATCH {
                 break;
             }
             if group.as_ref().is_some_and(|group| blocked.contains(group)) {
@@ -73,9 +78,10 @@ impl Queue {
             self.receipts += 1;
             let receipt: Arc<str> = format!("h-{}", self.receipts).into();
             message.receives += 1;
-            message.visible_at = until;
+            message.visible_at = visible_at;
             message.receipt = Some(Arc::clone(&receipt));
-            leased.push(Leased { record: message.record.clone(), receipt, receives: message.receives, until });
+            let (record, receives, until) = (message.record.clone(), message.receives, visible_at.after(ahead));
+            leased.push(Leased { record, receipt, receives, until });
         }
         leased
     }
@@ -84,17 +90,18 @@ impl Queue {
         self.messages.iter_mut().find(|message| message.receipt.as_ref() == Some(receipt))
     }
 
-    pub fn delete(&mut self, receipt: &Arc<str>) -> bool {
+    /// Deletes what this receipt stands for; `false` if it is no longer the last one.
+    pub(super) fn delete(&mut self, receipt: &Arc<str>) -> bool {
         let before = self.messages.len();
         self.messages.retain(|message| message.receipt.as_ref() != Some(receipt));
         self.messages.len() < before
     }
 
-    pub fn extend(&mut self, receipt: &Arc<str>, until: Time) -> bool {
+    pub(super) fn extend(&mut self, receipt: &Arc<str>, until: Time) -> bool {
         self.find(receipt).map(|message| message.visible_at = until).is_some()
     }
 
-    pub fn release(&mut self, receipts: &[Arc<str>], at: Time) {
+    pub(super) fn release(&mut self, receipts: &[Arc<str>], at: Time) {
         let mut released = Vec::new();
         for receipt in receipts {
             if let Some(message) = self.find(receipt) {
@@ -106,13 +113,8 @@ impl Queue {
         self.released.push((released, at));
     }
 
-    pub fn forget_consumer(&mut self) {
-        self.deletes.clear();
-        self.extends.clear();
-    }
-
     /// When the next message can be received that cannot be now.
-    pub fn next_visible(&self, now: Time) -> Option<Time> {
+    pub(super) fn next_visible(&self, now: Time) -> Option<Time> {
         self.messages.iter().map(|message| message.visible_at).filter(|at| *at > now).min()
     }
 }

@@ -1,42 +1,51 @@
-//! Workers, which end their attempts in any order, and sinks, which answer later.
+//! Workers, which end their attempts in any order.
 
 use bytes::Bytes;
-
-use super::{Sending, World};
-use cofferdam_core::event::{DeliveryId, Ended, Event, HandlerId, Refusal, Trace};
+use cofferdam_core::event::{DeliveryId, Ended, Event, HandlerId, Trace};
 use cofferdam_core::outcome::{Failure, Outcome, Usage};
 use cofferdam_core::output::{Destination, Publication};
 
+use super::World;
+use crate::What;
+
 impl World {
-    /// Ids of the records that are with a worker, in the order in which they were handed out.
+    /// Ids of the records that are with a worker of the host, in the order in which they were handed out.
     pub fn in_hand(&self) -> Vec<String> {
-        self.running.iter().map(|id| self.record_id(*id)).collect()
+        let record = |id| self.record_id(id).expect("known while something of it is out");
+        self.host().running.iter().map(|id| record(*id)).collect()
     }
 
-    /// Number of the attempt on this record that is with a worker.
+    /// Number of the attempt on this record that is with a worker of the host.
+    ///
+    /// # Panics
+    /// If there is none.
     pub fn attempt(&self, record: &str) -> u32 {
-        let id = self.running.iter().find(|id| self.record_id(**id) == record).expect("with a worker");
-        self.machine.delivery(*id).expect("known while something of it is out").attempt()
+        let id = self.host().running[self.place(record)];
+        self.machine().delivery(id).expect("known while something of it is out").attempt()
     }
 
-    fn record_id(&self, id: DeliveryId) -> String {
-        self.machine.delivery(id).expect("known while something of it is out").record().id()
+    fn place(&self, record: &str) -> usize {
+        self.in_hand().iter().position(|id| id == record).expect("with a worker")
     }
 
-    /// The attempt on this record ends well, with so many outputs.
-    pub fn done(&mut self, record: &str, outputs: usize) {
-        let index = self.in_hand().iter().position(|id| id == record).expect("with a worker");
-        self.end_well(index, outputs);
+    /// The host's attempt on this record ends well, with so many outputs.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn done(&mut self, record: &str, outputs: u32) {
+        self.end_well(self.place(record), outputs);
     }
 
-    /// The attempt on this record fails.
+    /// The host's attempt on this record fails.
+    ///
+    /// # Panics
+    /// If there is none.
     pub fn fail(&mut self, record: &str, failure: Failure) {
-        let index = self.in_hand().iter().position(|id| id == record).expect("with a worker");
-        self.end(index, failure.into());
+        self.end(self.place(record), failure.into());
     }
 
-    pub fn end_well(&mut self, index: usize, outputs: usize) {
-        let of = self.record_id(self.running[index]);
+    pub(super) fn end_well(&mut self, index: usize, outputs: u32) {
+        let of = &self.in_hand()[index];
         let output = |index| Publication {
             destination: Destination::Kafka("out".into()),
             key: None,
@@ -46,38 +55,41 @@ impl World {
             group: None,
             deduplication: None,
         };
-        self.end(index, Outcome::Done((0..outputs).map(output).collect()));
+        let outputs = (0..outputs).map(output).collect();
+        self.end(index, Outcome::Done(outputs));
     }
 
-    pub fn end(&mut self, index: usize, outcome: Outcome<Vec<Publication>>) {
-        let id = self.running.swap_remove(index);
-        let of = self.record_id(id);
-        self.witness.ended(id, &of, &outcome);
+    pub(super) fn end(&mut self, index: usize, outcome: Outcome<Vec<Publication>>) {
+        let id = self.host_mut().running.swap_remove(index);
+        if self.host_mut().known.remove(&id) {
+            return self.suppress(id);
+        }
+        let of = self.record_id(id).expect("known while something of it is out");
+        let delivery = self.machine().delivery(id).expect("as before");
+        let (attempt, live) = (delivery.attempt(), delivery.is_live());
+        let outputs = match &outcome {
+            Outcome::Done(outputs) => u32::try_from(outputs.len()).expect("few"),
+            Outcome::Failed(_) => 0,
+        };
+        let record = of.as_str().into();
+        self.note(match live {
+            true => What::Handled { record, attempt, outcome: outcome.class(), outputs },
+            false => What::Discarded { record, attempt },
+        });
         let handler = HandlerId { name: "price".into(), digest: "sha256:00".into() };
         let trace = Trace { message: of.into(), correlation: "c-1".into(), traceparent: None };
         let ended = Ended { outcome, usage: Usage::default(), handler: Some(handler.into()), trace };
         self.tell(Event::Ended(id, Box::new(ended)));
     }
 
-    /// A sink answers one publication.
-    pub fn answer(&mut self, index: usize, refusal: Option<Refusal>) {
-        let Sending { delivery, index, of, publication } = self.sending.remove(index);
-        match refusal {
-            None => {
-                self.witness.durable(delivery, &of, publication);
-                self.tell(Event::Durable { delivery, index });
-            }
-            Some(refusal) => {
-                self.witness.refused(&of, &publication, &refusal);
-                self.tell(Event::NotDurable { delivery, index, refusal });
-            }
-        }
-    }
-
-    /// The sinks take all that is with them.
-    pub fn store_all(&mut self) {
-        while !self.sending.is_empty() {
-            self.answer(0, None);
-        }
+    /// The store of ids knew the event: the handler is not called.
+    fn suppress(&mut self, id: DeliveryId) {
+        let delivery = self.machine().delivery(id).expect("known while something of it is out");
+        let (record, attempt) = (delivery.record().id().into(), delivery.attempt());
+        self.note(match delivery.is_live() {
+            true => What::Suppressed { record, attempt },
+            false => What::Discarded { record, attempt },
+        });
+        self.tell(Event::Known(id));
     }
 }

@@ -49,6 +49,7 @@ fn what_kafka_takes_and_sqs_does_not_comes_back_byte_for_byte() {
         header("b", Some(b"\x01"), Kind::Number),
         header("c", Some("\u{FFFF}".as_bytes()), Kind::Labelled("Date".into())),
         header("d e", Some("\u{1}ü\"".as_bytes()), Kind::Text),
+        Header { name: Bytes::from_static(b"\xff\x80"), value: None, kind: Kind::Bytes },
     ];
     let (names, back) = there_and_back(&headers);
     assert_eq!(names, ["a", FOLDED]);

@@ -1,13 +1,10 @@
 //! What came of it, for people and for machines.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use cofferdam_core::message::Header;
 use cofferdam_core::outcome::{Failure, Outcome};
 use cofferdam_core::output::Output;
 use serde_json::{Map, Value, json};
 
+use super::super::bytes::{header, insert_bytes, shown};
 use super::super::print_line;
 use crate::plugin::{Attempt, Escaped, Plugin};
 
@@ -49,24 +46,6 @@ fn output(output: &Output) -> Value {
     Value::Object(fields)
 }
 
-/// Text stands as it is, other bytes as `NAME_base64`.
-fn insert_bytes(fields: &mut Map<String, Value>, name: &str, bytes: Option<&Bytes>) {
-    match bytes.map(|bytes| (bytes, std::str::from_utf8(bytes))) {
-        None => fields.insert(name.into(), Value::Null),
-        Some((_, Ok(text))) => fields.insert(name.into(), text.into()),
-        Some((bytes, Err(_))) => fields.insert(format!("{name}_base64"), STANDARD.encode(bytes).into()),
-    };
-}
-
-fn header(header: &Header) -> Value {
-    let name = String::from_utf8_lossy(&header.name);
-    match header.value.as_ref().map(|value| (value, std::str::from_utf8(value))) {
-        None => json!([name, null]),
-        Some((_, Ok(text))) => json!([name, text]),
-        Some((value, Err(_))) => json!([name, STANDARD.encode(value), "base64"]),
-    }
-}
-
 fn as_text(attempt: &Attempt) -> Vec<String> {
     let mut lines = Vec::new();
     match &attempt.outcome {
@@ -105,12 +84,5 @@ fn failed(failure: &Failure, lines: &mut Vec<String>) {
     }
     for (number, frame) in failure.backtrace.iter().enumerate() {
         lines.push(format!("  {number}: {}", Escaped(frame)));
-    }
-}
-
-fn shown(bytes: &Bytes) -> String {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Escaped(text).to_string(),
-        Err(_) => format!("base64 {}", STANDARD.encode(bytes)),
     }
 }

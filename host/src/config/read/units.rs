@@ -18,7 +18,7 @@ const SIZES: [(&str, u64); 8] = [
 const GIB: (&str, u64) = ("GiB", 1 << 30);
 
 /// `"200ms"`, `"30s"`, `"5m"`, `"1h"`, `"7d"`.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     amount(text, &DURATIONS).map(Duration::from_millis)
 }
 

@@ -22,11 +22,12 @@ use crate::kafka::journal::Journal;
 pub(super) struct Sent {
     ticket: Ticket,
     topic: Arc<Topic>,
+    partition: Option<i32>,
 }
 
 impl Sent {
-    pub(super) fn new(ticket: Ticket, topic: Arc<Topic>) -> Self {
-        Self { ticket, topic }
+    pub(super) fn new(ticket: Ticket, topic: Arc<Topic>, partition: Option<i32>) -> Self {
+        Self { ticket, topic, partition }
     }
 
     pub(super) fn into_ticket(self) -> Ticket {
@@ -88,6 +89,7 @@ impl Context {
         let timestamp = unsafe { rdkafka::bindings::rd_kafka_message_timestamp(message, std::ptr::null_mut()) };
         let outgoing = Outgoing {
             topic: topic.native_name(),
+            partition: sent.partition,
             key,
             payload,
             timestamp_ms: u64::try_from(timestamp).ok(),

@@ -6,7 +6,7 @@ use std::ptr;
 
 use rdkafka::bindings::rd_kafka_vtype_t::{
     RD_KAFKA_VTYPE_END, RD_KAFKA_VTYPE_HEADERS, RD_KAFKA_VTYPE_KEY, RD_KAFKA_VTYPE_MSGFLAGS, RD_KAFKA_VTYPE_OPAQUE,
-    RD_KAFKA_VTYPE_TIMESTAMP, RD_KAFKA_VTYPE_TOPIC, RD_KAFKA_VTYPE_VALUE,
+    RD_KAFKA_VTYPE_PARTITION, RD_KAFKA_VTYPE_TIMESTAMP, RD_KAFKA_VTYPE_TOPIC, RD_KAFKA_VTYPE_VALUE,
 };
 use rdkafka::bindings::{RD_KAFKA_MSG_F_COPY, rd_kafka_producev};
 use rdkafka::error::RDKafkaErrorCode;
@@ -16,9 +16,14 @@ use rdkafka::util::IntoOpaque;
 
 use crate::kafka::headers;
 
+/// `RD_KAFKA_PARTITION_UA`, a macro of rdkafka.h.
+const OF_THE_KEY: i32 = -1;
+
 /// A message to send; its bytes are copied.
 pub(super) struct Outgoing<'a> {
     pub(super) topic: &'a CStr,
+    /// That of the key, where there is none.
+    pub(super) partition: Option<i32>,
     pub(super) key: Option<&'a [u8]>,
     pub(super) payload: Option<&'a [u8]>,
     /// Now, where there is none.
@@ -50,6 +55,8 @@ where
             producer.client().native_ptr(),
             RD_KAFKA_VTYPE_TOPIC,
             message.topic.as_ptr(),
+            RD_KAFKA_VTYPE_PARTITION,
+            message.partition.unwrap_or(OF_THE_KEY),
             RD_KAFKA_VTYPE_MSGFLAGS,
             RD_KAFKA_MSG_F_COPY,
             RD_KAFKA_VTYPE_VALUE,

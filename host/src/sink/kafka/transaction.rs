@@ -4,6 +4,7 @@
 //! generation, which the broker checks; and what that generation cannot tell, the source does ([`Member`]). The
 //! transactional id only ends what a host that died under it has left open.
 
+mod commit;
 mod identity;
 mod session;
 

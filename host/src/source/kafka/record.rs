@@ -13,7 +13,7 @@ use crate::kafka::headers::Borrowed;
 ///
 /// Not into a buffer for many records: one that is parked for a retry would keep all of it. Nor by reference: it would
 /// keep the whole answer of a fetch.
-pub(super) fn record(message: &rd_kafka_message_t, source: &Arc<str>) -> Record {
+pub(crate) fn record(message: &rd_kafka_message_t, source: &Arc<str>) -> Record {
     // SAFETY: librdkafka gives null, or a pointer to that many bytes, which live as long as the message.
     let (key, payload) = unsafe { (bytes(message.key, message.key_len), bytes(message.payload, message.len)) };
     let headers = Borrowed::of(message);

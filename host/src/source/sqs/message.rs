@@ -12,13 +12,13 @@ use crate::aws::attribute::TRACE;
 use crate::aws::{body, headers};
 
 /// The system attributes that a record is made of.
-pub(super) const SYSTEM: [System; 4] =
+pub(crate) const SYSTEM: [System; 4] =
     [System::ApproximateReceiveCount, System::MessageGroupId, System::SentTimestamp, System::AwsTraceHeader];
 
 /// The record of a message and its lease; `None` where the server gave no receipt, so that nothing could be done with it.
 ///
 /// The X-Ray trace header, which SQS keeps beside the attributes, becomes a header of its name.
-pub(super) fn leased(message: Message, source: &Arc<str>, until: Time) -> Option<Leased> {
+pub(crate) fn leased(message: Message, source: &Arc<str>, until: Time) -> Option<Leased> {
     let receipt = message.receipt_handle?.into();
     let mut system = message.attributes.unwrap_or_default();
     let mut headers = headers::decode(message.message_attributes.unwrap_or_default());

@@ -1,4 +1,4 @@
-//! A handler whose behaviour is chosen by the message: `{"do": "echo"}`, `"fail"`, `"panic"`, `"loop"`.
+//! A handler whose behaviour is chosen by the message: `{"do": "echo"}`, `"fail"`, `"until"`, `"panic"`, `"loop"`.
 
 use cofferdam_sdk::{Failure, Message, Output, handler};
 use serde::Deserialize;
@@ -10,6 +10,9 @@ struct Order {
     /// Attempts that fail before one succeeds.
     #[serde(default)]
     times: u32,
+    /// When what it needs is back, in milliseconds since 1970.
+    #[serde(default)]
+    until_ms: u64,
 }
 
 #[derive(Deserialize)]
@@ -19,6 +22,8 @@ enum What {
     Echo,
     /// Fails retryably `times` times, then copies.
     Fail,
+    /// Fails retryably before `until_ms`, then copies.
+    Until,
     /// Never again.
     Permanent,
     /// A bug.
@@ -37,7 +42,10 @@ pub fn handle(message: Message) -> Result<Vec<Output>, Failure> {
         What::Fail if message.attempt <= order.times => {
             return Err(Failure::retryable("SERVICE_UNAVAILABLE", format!("attempt {}", message.attempt)));
         }
-        What::Echo | What::Fail => {}
+        What::Until if now_ms() < order.until_ms => {
+            return Err(Failure::retryable("SERVICE_UNAVAILABLE", "what it needs is away"));
+        }
+        What::Echo | What::Fail | What::Until => {}
         What::Permanent => return Err(Failure::permanent("REFUSED", "as asked")),
         What::Panic => panic!("as asked"),
         What::Loop => loop {
@@ -45,6 +53,11 @@ pub fn handle(message: Message) -> Result<Vec<Output>, Failure> {
         },
     }
     Ok(vec![Output::copy_of(message, "out")])
+}
+
+fn now_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 handler!(handle);

@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 
+use sha2::Digest;
+
 /// Processes on one machine that share a folder, at most.
 const MOST: u32 = 10_000;
 
@@ -19,8 +21,11 @@ impl Identity {
     /// Takes the first number that no other process has.
     pub(super) fn take(folder: &Path, prefix: &str) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
+        // Hosts with folders of their own do not see each other's locks.
+        let place = sha2::Sha256::digest(folder.canonicalize()?.as_os_str().as_encoded_bytes());
+        let place: String = place.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         for number in 0..MOST {
-            let id = format!("{prefix}-{number}");
+            let id = format!("{prefix}-{place}-{number}");
             let name: String =
                 id.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
             let path = folder.join(format!("{name}.lock"));
@@ -48,8 +53,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = Identity::take(folder.path(), "shop-orders.v1-h").unwrap();
         let second = Identity::take(folder.path(), "shop-orders.v1-h").unwrap();
-        assert_eq!((first.id(), second.id()), ("shop-orders.v1-h-0", "shop-orders.v1-h-1"));
+        let freed = first.id().to_owned();
+        assert!(freed.starts_with("shop-orders.v1-h-") && freed.ends_with("-0") && second.id().ends_with("-1"));
         drop(first);
-        assert_eq!(Identity::take(folder.path(), "shop-orders.v1-h").unwrap().id(), "shop-orders.v1-h-0");
+        assert_eq!(Identity::take(folder.path(), "shop-orders.v1-h").unwrap().id(), freed);
+        let elsewhere = tempfile::tempdir().unwrap();
+        assert_ne!(Identity::take(elsewhere.path(), "shop-orders.v1-h").unwrap().id(), freed);
     }
 }

@@ -20,6 +20,7 @@ use super::super::delivery::refusal;
 use super::super::native::{self, Outgoing};
 use super::super::topic::Topic;
 use super::Work;
+use super::commit::{Refused, commit};
 use super::identity::Identity;
 use crate::kafka::headers;
 use crate::kafka::journal::Journal;
@@ -141,15 +142,14 @@ impl Session {
 
     fn commit(&self, producer: &ThreadedProducer<Context>) -> Result<(), Broken> {
         loop {
-            let Err(error) = producer.commit_transaction(STEP) else { return Ok(()) };
-            let KafkaError::Transaction(reason) = &error else { return Err(Broken::Unknown(error.to_string().into())) };
-            if reason.txn_requires_abort() {
-                // Some message has not arrived: the broker was not asked to commit.
-                let rejection = producer.context().rejection();
-                return Err(rejection.map_or_else(|| broken(&error), Broken::Abort));
-            }
-            if !reason.is_retriable() || self.is_closing() {
-                return Err(Broken::Unknown(error.to_string().into()));
+            match commit(producer, STEP) {
+                Ok(()) => return Ok(()),
+                Err(Refused::Again(_)) if !self.is_closing() => {}
+                Err(Refused::Abort(reason)) => {
+                    let rejection = producer.context().rejection();
+                    return Err(Broken::Abort(rejection.unwrap_or(Aborted::Unavailable(reason))));
+                }
+                Err(Refused::Again(reason) | Refused::Unknown(reason)) => return Err(Broken::Unknown(reason)),
             }
         }
     }
@@ -180,6 +180,7 @@ impl Session {
         loop {
             let outgoing = Outgoing {
                 topic: topic.native_name(),
+                partition: None,
                 key: publication.key.as_deref(),
                 payload: publication.payload.as_deref(),
                 timestamp_ms: publication.timestamp_ms,
@@ -238,6 +239,8 @@ impl Session {
         client.set("group.id", &self.group).set("isolation.level", "read_committed").set("enable.auto.commit", "false");
         let consumer: BaseConsumer = client.create()?;
         let committed = consumer.committed_offsets(list(&work.positions)?, STEP)?;
+        // An offset that cannot be told is not one that was not committed.
+        committed.elements().iter().try_for_each(|element| element.error())?;
         Ok(work.positions.iter().filter(|position| work.moves.contains(&position.partition)).any(|position| {
             let found = committed.find_partition(&position.partition.topic, position.partition.number);
             found.is_some_and(|found| found.offset() == Offset::Offset(position.offset))

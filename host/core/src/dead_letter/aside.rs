@@ -1,0 +1,97 @@
+//! What of an original has no place of its own at the other broker, and travels among the reasons.
+//!
+//! A queue has no keys, and its attributes no order; a topic has headers without types. Without these a dead letter on
+//! the other broker would not be the original byte for byte.
+//!
+//! | reason | where | what |
+//! |---|---|---|
+//! | `key` or `key-base64` | SQS | the key, where it is not the message's group; null where there is none |
+//! | `header-order` | SQS, of a record from Kafka | the places that the headers, sorted by name, had |
+//! | `header-types` | Kafka, of a message from SQS | the data type of each attribute |
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use crate::message::{Header, Kind, Position, Record};
+use crate::output::{Destination, Publication};
+
+const KEY: &str = "key";
+const KEY_BASE64: &str = "key-base64";
+const ORDER: &str = "header-order";
+const TYPES: &str = "header-types";
+
+/// Adds to the reasons what `letter`, which is the original alone, does not keep of `record`.
+pub(super) fn put(record: &Record, letter: &Publication, reasons: &mut Map<String, Value>) {
+    match (&letter.destination, &record.position) {
+        (Destination::Sqs(_), position) => {
+            put_key(record.key.as_ref(), letter.group.as_deref(), reasons);
+            let order = sorted(&record.headers);
+            if matches!(position, Position::Offset { .. }) && !order.is_sorted() {
+                reasons.insert(ORDER.to_owned(), json!(order));
+            }
+        }
+        (Destination::Kafka(_), Position::MessageId(_)) if !record.headers.is_empty() => {
+            let types = record.headers.iter().map(|header| header.kind.as_str());
+            reasons.insert(TYPES.to_owned(), types.collect());
+        }
+        (Destination::Kafka(_), _) => {}
+    }
+}
+
+fn put_key(key: Option<&Bytes>, group: Option<&str>, reasons: &mut Map<String, Value>) {
+    if key.map(|key| &key[..]) == group.map(str::as_bytes) {
+        return;
+    }
+    match key.map(|key| (key, std::str::from_utf8(key))) {
+        None => reasons.insert(KEY.to_owned(), Value::Null),
+        Some((_, Ok(text))) => reasons.insert(KEY.to_owned(), text.into()),
+        Some((key, Err(_))) => reasons.insert(KEY_BASE64.to_owned(), STANDARD.encode(key).into()),
+    };
+}
+
+/// The key of the original, of a letter whose group is `group`.
+pub(super) fn key(reasons: &Map<String, Value>, group: Option<&Bytes>) -> Option<Bytes> {
+    let coded = reasons.get(KEY_BASE64).and_then(|coded| STANDARD.decode(coded.as_str()?).ok());
+    match (coded, reasons.get(KEY)) {
+        (Some(bytes), _) => Some(bytes.into()),
+        (None, Some(key)) => key.as_str().map(|text| Bytes::from(text.to_owned())),
+        (None, None) => group.cloned(),
+    }
+}
+
+/// Puts the headers of the original, as they came from the broker, back to how they were.
+pub(super) fn restore(headers: &mut [Header], reasons: &Map<String, Value>) {
+    if let Some(types) = list(reasons, TYPES).filter(|types| types.len() == headers.len()) {
+        for (header, kind) in headers.iter_mut().zip(&types) {
+            header.kind = Kind::of(kind.as_str().unwrap_or_default());
+        }
+    }
+    let Some(order) = list(reasons, ORDER).filter(|order| order.len() == headers.len()) else { return };
+    let places: Vec<usize> = order.iter().filter_map(|place| usize::try_from(place.as_u64()?).ok()).collect();
+    let mut seen = places.clone();
+    seen.sort_unstable();
+    if seen.iter().copied().eq(0..headers.len()) {
+        let sorted = headers.to_vec();
+        for (place, header) in places.into_iter().zip(sorted) {
+            headers[place] = header;
+        }
+    }
+}
+
+/// On Kafka it is a text that holds JSON.
+fn list(reasons: &Map<String, Value>, name: &str) -> Option<Vec<Value>> {
+    match reasons.get(name)? {
+        Value::Array(list) => Some(list.clone()),
+        Value::String(text) => serde_json::from_str(text).ok(),
+        _ => None,
+    }
+}
+
+/// The places of the headers in the order of their names, as a queue gives them back.
+fn sorted(headers: &[Header]) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..headers.len()).collect();
+    places.sort_by_key(|place| &headers[*place].name);
+    places
+}

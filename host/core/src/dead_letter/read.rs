@@ -1,0 +1,140 @@
+//! A dead letter, taken apart again.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{FOLDED, PREFIX, aside};
+use crate::message::{Header, Position, Record};
+use crate::time::Time;
+
+/// A record of a dead-letter destination: the original, and why it is there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Letter {
+    /// The original as it once came, with the place it came from. Without reasons: the record itself.
+    pub original: Record,
+    /// Why it is there. `None`: not written by this host, or written without room for them. A queue's own redrive says
+    /// nothing either.
+    pub reasons: Option<Box<Reasons>>,
+}
+
+/// Why a message is a dead letter. Words stay as they were written: another version may know others.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Reasons {
+    /// How the last attempt ended.
+    pub outcome: Box<str>,
+    /// Its code.
+    pub code: Box<str>,
+    /// What was said.
+    pub text: Box<str>,
+    /// The route.
+    pub route: Box<str>,
+    /// The handler; `None` where none was called.
+    pub handler: Option<Box<str>>,
+    /// The digest of its file.
+    pub digest: Option<Box<str>>,
+    /// Attempts that failed, the first one first.
+    pub attempts: Vec<Attempt>,
+    /// When the first of them ended.
+    pub first_failure: Option<Time>,
+    /// When the message was given up.
+    pub last_failure: Option<Time>,
+    /// The consumer group.
+    pub group: Option<Box<str>>,
+    /// What the last attempt used.
+    pub usage: Option<Value>,
+    /// One frame a line.
+    pub backtrace: Option<Box<str>>,
+    /// The traceparent.
+    pub trace: Option<Box<str>>,
+    /// The correlation id.
+    pub correlation: Option<Box<str>>,
+}
+
+/// One attempt that failed.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Attempt {
+    /// When it ended, in ISO 8601.
+    pub time: Box<str>,
+    /// How.
+    pub outcome: Box<str>,
+    /// The code.
+    pub code: Box<str>,
+}
+
+impl Letter {
+    /// Takes a record of a dead-letter topic or queue apart. Whatever cannot be understood is left out, never refused.
+    pub fn read(record: &Record) -> Self {
+        let mut original = record.clone();
+        let found = match record.position {
+            Position::Offset { .. } => of_topic(&mut original.headers),
+            Position::MessageId(_) => of_queue(&mut original.headers),
+        };
+        let Some(reasons) = found else { return Self { original, reasons: None } };
+        aside::restore(&mut original.headers, &reasons);
+        if matches!(record.position, Position::MessageId(_)) {
+            original.key = aside::key(&reasons, record.key.as_ref());
+            original.timestamp_ms = None;
+        }
+        let text = |name: &str| reasons.get(name).and_then(Value::as_str);
+        if let (Some(source), Some(position)) = (text("source"), text("position")) {
+            original.source = Arc::from(source);
+            original.position = Position::of(position);
+        }
+        original.timestamp_ms = time(&reasons, "timestamp").map(Time::as_millis).or(original.timestamp_ms);
+        let owned = |name: &str| text(name).map(Box::from);
+        let reasons = Reasons {
+            outcome: owned("outcome").unwrap_or_default(),
+            code: owned("code").unwrap_or_default(),
+            text: owned("text").unwrap_or_default(),
+            route: owned("route").unwrap_or_default(),
+            handler: owned("plugin"),
+            digest: owned("plugin-digest"),
+            attempts: json(&reasons, "attempts").and_then(|list| serde_json::from_value(list).ok()).unwrap_or_default(),
+            first_failure: time(&reasons, "first-failure"),
+            last_failure: time(&reasons, "last-failure"),
+            group: owned("group"),
+            usage: json(&reasons, "usage"),
+            backtrace: owned("backtrace"),
+            trace: owned("trace"),
+            correlation: owned("correlation"),
+        };
+        Self { original, reasons: Some(Box::new(reasons)) }
+    }
+}
+
+/// The reasons are the end of the headers, from the last `outcome` on: an original may have been a dead letter itself.
+fn of_topic(headers: &mut Vec<Header>) -> Option<Map<String, Value>> {
+    let name = |header: &Header| Some(std::str::from_utf8(&header.name).ok()?.strip_prefix(PREFIX)?.to_owned());
+    let first = headers.iter().rposition(|header| name(header).as_deref() == Some("outcome"))?;
+    let mut reasons = Map::new();
+    for header in headers.split_off(first) {
+        match (name(&header), &header.value) {
+            (Some(name), Some(value)) => {
+                reasons.insert(name, String::from_utf8_lossy(value).into());
+            }
+            _ => headers.push(header),
+        }
+    }
+    Some(reasons)
+}
+
+fn of_queue(headers: &mut Vec<Header>) -> Option<Map<String, Value>> {
+    let place = headers.iter().rposition(|header| header.name == FOLDED.as_bytes())?;
+    let reasons: Map<String, Value> = serde_json::from_slice(headers[place].value.as_ref()?).ok()?;
+    reasons.get("outcome")?;
+    headers.remove(place);
+    Some(reasons)
+}
+
+fn json(reasons: &Map<String, Value>, name: &str) -> Option<Value> {
+    match reasons.get(name)? {
+        Value::String(text) => serde_json::from_str(text).ok(),
+        other => Some(other.clone()),
+    }
+}
+
+fn time(reasons: &Map<String, Value>, name: &str) -> Option<Time> {
+    reasons.get(name)?.as_str()?.parse().ok()
+}

@@ -1,0 +1,67 @@
+//! A dead letter on its way back.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Letter, bare, fifo_id, group};
+use crate::message::{Header, Position, Record, text_header};
+use crate::output::{Destination, Publication};
+
+/// The header of a replayed record: a [`Marker`] in JSON.
+pub const MARKER: &str = "cofferdam-replay";
+
+/// What a replayed record says of its replay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marker {
+    /// The id of the replay.
+    pub id: String,
+    /// When the replay began, in ISO 8601.
+    pub time: String,
+    /// How often this message was replayed, this time included.
+    pub count: u32,
+    /// The dead letter that it was: destination and position. Two copies of one replay have the same.
+    #[serde(default)]
+    pub letter: String,
+}
+
+impl Marker {
+    /// The marker of a record that was replayed.
+    pub fn of(record: &Record) -> Option<Self> {
+        serde_json::from_str(text_header(&record.headers, MARKER)?).ok()
+    }
+}
+
+impl Letter {
+    /// Where the original came from; `None` where the letter does not say.
+    pub fn origin(&self) -> Option<Destination> {
+        self.reasons.as_ref()?;
+        let source = self.original.source.clone();
+        Some(match self.original.position {
+            Position::Offset { .. } => Destination::Kafka(source),
+            Position::MessageId(_) => Destination::Sqs(source),
+        })
+    }
+
+    /// The original for `to`, byte for byte, with `marker` in place of that of an earlier replay.
+    ///
+    /// A FIFO queue drops the second of two copies of the same letter and count within its five minutes, whatever the
+    /// replay that sent them.
+    pub fn replay(&self, to: Destination, marker: &Marker) -> Publication {
+        let mut publication = bare(&self.original, to);
+        publication.headers.retain(|header| header.name != MARKER.as_bytes());
+        let text = serde_json::to_string(marker).expect("texts and a number are JSON");
+        publication.headers.push(Header::text(MARKER, text));
+        if let Destination::Sqs(queue) = &publication.destination {
+            let key = self.original.key.as_ref().and_then(|key| std::str::from_utf8(key).ok());
+            let of_queue = matches!(self.original.position, Position::MessageId(_));
+            publication.group = match key {
+                // The group that the queue itself once took, on a queue without order too.
+                Some(key) if of_queue => Some(key.into()),
+                _ => queue.ends_with(".fifo").then(|| group(&self.original)),
+            };
+        }
+        // Of one that is too long the end is kept, where it differs most.
+        let id = fifo_id(&format!("{}/{}", marker.letter, marker.count));
+        publication.deduplication = publication.deduplication.map(|_| id);
+        publication
+    }
+}

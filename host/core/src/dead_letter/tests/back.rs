@@ -1,0 +1,153 @@
+//! What was written comes back as it was.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::message::Kind;
+
+const DEAD: Time = Time::from_millis(100_000);
+
+/// The record that a broker gives for a publication: a topic knows no types, a queue sorts by name and knows no keys.
+fn stored(publication: Publication) -> Record {
+    let mut headers = publication.headers;
+    let (position, key, timestamp_ms) = match &publication.destination {
+        Destination::Kafka(_) => {
+            headers.iter_mut().for_each(|header| header.kind = Kind::Bytes);
+            (Position::Offset { partition: 0, offset: 7 }, publication.key, publication.timestamp_ms)
+        }
+        Destination::Sqs(_) => {
+            headers.sort_by(|a, b| a.name.cmp(&b.name));
+            let group = publication.group.map(|group| Bytes::from(String::from(group)));
+            (Position::MessageId("m-9".into()), group, Some(DEAD.as_millis()))
+        }
+    };
+    let source = publication.destination.name().clone();
+    Record { source, position, key, headers, payload: publication.payload, timestamp_ms }
+}
+
+fn letter(known: &Known) -> Letter {
+    Letter::read(&stored(known.dead_letter()))
+}
+
+fn marker(count: u32) -> Marker {
+    Marker { id: "r-1".into(), time: DEAD.to_string(), count, letter: "kafka:dead/0/7".into() }
+}
+
+/// The places a dead letter can have.
+fn places() -> [Destination; 3] {
+    [Destination::Kafka("dead".into()), Destination::Sqs("dead".into()), Destination::Sqs("dead.fifo".into())]
+}
+
+#[test]
+fn the_reasons_come_back() {
+    for place in places() {
+        let mut known = known();
+        known.route.dead_letter = DeadLetterRule::To(place);
+        let letter = letter(&known);
+        let reasons = letter.reasons.as_ref().expect("reasons");
+        assert_eq!((&*reasons.outcome, &*reasons.code), ("trapped", "TRAP_UNREACHABLE"));
+        assert_eq!((reasons.handler.as_deref(), reasons.digest.as_deref()), (Some("price"), Some("sha256:ab")));
+        let first =
+            Attempt { time: "1970-01-01T00:01:00.000Z".into(), outcome: "timed_out".into(), code: "TIMEOUT".into() };
+        assert_eq!((reasons.attempts.len(), &reasons.attempts[0]), (2, &first));
+        assert_eq!((reasons.first_failure, reasons.last_failure), (Some(Time::from_millis(60_000)), Some(NOW)));
+        assert_eq!(reasons.usage.as_ref().expect("usage")["wall_us"], 7);
+        assert_eq!(reasons.backtrace.as_deref(), Some("0: price::handle\n1: price::main\n"));
+        assert_eq!(letter.origin(), Some(Destination::Kafka("orders".into())));
+    }
+}
+
+#[test]
+fn an_original_that_was_a_dead_letter_keeps_its_own_reasons() {
+    for place in places() {
+        let mut first = known();
+        first.route.dead_letter = DeadLetterRule::To(place.clone());
+        let mut second = known();
+        second.route.dead_letter = DeadLetterRule::To(place);
+        second.record = stored(first.dead_letter());
+        assert_eq!(letter(&second).original.headers, second.record.headers);
+    }
+}
+
+#[test]
+fn a_record_that_is_no_dead_letter_is_taken_as_it_is() {
+    let record = known().record;
+    let letter = Letter::read(&record);
+    assert_eq!((letter.original.clone(), letter.reasons.is_none(), letter.origin()), (record.clone(), true, None));
+    let mut broken = Record { position: Position::MessageId("m".into()), ..record };
+    broken.headers = vec![Header::text(FOLDED, "no json")];
+    assert_eq!(Letter::read(&broken).original, broken);
+}
+
+#[test]
+fn a_replay_takes_the_place_of_an_earlier_one() {
+    let mut known = known();
+    known.record.headers.push(Header::text(MARKER, serde_json::to_string(&marker(1)).expect("JSON")));
+    let letter = letter(&known);
+    assert_eq!(Marker::of(&letter.original), Some(marker(1)));
+    let replayed = letter.replay(Destination::Kafka("orders".into()), &marker(2));
+    let (own, marked) = replayed.headers.split_at(2);
+    assert_eq!(own, &letter.original.headers[..2]);
+    let expected = r#"{"id":"r-1","time":"1970-01-01T00:01:40.000Z","count":2,"letter":"kafka:dead/0/7"}"#;
+    assert_eq!(marked.iter().map(text).collect::<Vec<_>>(), [("cofferdam-replay", expected)]);
+    assert_eq!((replayed.group, replayed.deduplication), (None, None));
+}
+
+#[test]
+fn on_a_fifo_queue_a_replay_keeps_the_group_and_a_second_copy_is_dropped() {
+    let mut known = known().with_queue("dead");
+    known.record.position = Position::MessageId("m-1".into());
+    known.record.key = Some(Bytes::from_static(b"order-7"));
+    let letter = letter(&known);
+    let replay =
+        |id: &str, count| letter.replay(Destination::Sqs("t.fifo".into()), &Marker { id: id.into(), ..marker(count) });
+    assert_eq!(replay("a", 1).group.as_deref(), Some("order-7"));
+    assert_eq!(replay("a", 1).deduplication, replay("b", 1).deduplication, "the first may have been killed");
+    assert_ne!(replay("a", 1).deduplication, replay("a", 2).deduplication, "it is meant to come again");
+}
+
+fn header() -> impl Strategy<Value = Header> {
+    let name = prop_oneof!["[a-c]", Just("cofferdam-dlq-x".to_owned())];
+    let value = proptest::option::of(vec(any::<u8>(), 0..4));
+    (name, value).prop_map(|(name, value)| Header {
+        name: name.into(),
+        value: value.map(Bytes::from),
+        kind: Kind::Bytes,
+    })
+}
+
+fn typed() -> impl Strategy<Value = Header> {
+    let kind =
+        prop_oneof![Just(Kind::Bytes), Just(Kind::Text), Just(Kind::Number), Just(Kind::Labelled("String.x".into()))];
+    (header(), kind).prop_map(|(header, kind)| Header { kind, ..header })
+}
+
+/// An original of a topic, or of a queue: those sort their attributes, and keys are groups.
+fn original() -> impl Strategy<Value = Record> {
+    let of_topic = (proptest::option::of(vec(any::<u8>(), 0..3)), vec(header(), 0..6));
+    let of_topic = of_topic.prop_map(|(key, headers)| (Position::Offset { partition: 2, offset: 5 }, key, headers));
+    let of_queue = (proptest::option::of("[a-z]{1,3}"), vec(typed(), 0..6)).prop_map(|(group, mut headers)| {
+        headers.sort_by(|a, b| a.name.cmp(&b.name));
+        (Position::MessageId("m-1".into()), group.map(String::into_bytes), headers)
+    });
+    let payload = proptest::option::of(vec(any::<u8>(), 0..4));
+    (prop_oneof![of_topic, of_queue], payload).prop_map(|((position, key, headers), payload)| Record {
+        source: "orders".into(),
+        position,
+        key: key.map(Bytes::from),
+        headers,
+        payload: payload.map(Bytes::from),
+        timestamp_ms: Some(5_000),
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_original_comes_back_byte_for_byte_from_every_place(record in original(), place in 0..3usize) {
+        let mut known = known();
+        known.record = record;
+        known.route.dead_letter = DeadLetterRule::To(places()[place].clone());
+        prop_assert_eq!(letter(&known).original, known.record);
+    }
+}

@@ -1,0 +1,49 @@
+//! Ways to break the machine, for tests of those who look for broken machines. Only with the feature `sabotage`.
+
+use super::Machine;
+
+/// What is done wrongly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sabotage {
+    /// A record is settled as soon as its publications are handed out.
+    CommitBeforePublish,
+    /// A commit says one offset more than is settled.
+    WatermarkOffByOne,
+    /// Those behind a record that is tried again go on meanwhile.
+    RetryOvertakes,
+    /// A failed attempt is not counted.
+    AttemptForgotten,
+    /// The next attempt does not wait until the broker knows of the one before.
+    AttemptNotAwaited,
+    /// Each delivery is settled twice.
+    DuplicateSettle,
+    /// A message is deleted while its publications are on their way.
+    DeleteBeforeDurable,
+    /// A message goes back to its queue, and those behind it in its group go on.
+    ReleaseKeepsLater,
+    /// What was finished above the commit point is handled again by the next owner.
+    ProgressIgnored,
+    /// A lease that is lost is not given up.
+    LostLeaseKept,
+    /// A partition that is lost is not given up.
+    LostPartitionKept,
+    /// A partition is given up without its last commit.
+    LastCommitForgotten,
+    /// The source is granted twice what there is room for.
+    GrantedTwice,
+    /// Nothing keeps order.
+    LanesIgnored,
+    /// A dead letter that finds nobody is forgotten.
+    DeadLetterDropped,
+}
+
+impl Machine {
+    /// Lets the machine do this wrongly from now on.
+    pub fn sabotage(&mut self, by: Sabotage) {
+        self.sabotage = Some(by);
+    }
+
+    pub(super) fn is_sabotaged(&self, by: Sabotage) -> bool {
+        self.sabotage == Some(by)
+    }
+}

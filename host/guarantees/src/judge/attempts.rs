@@ -1,0 +1,194 @@
+//! Attempts: in order, one at a time, counted, and no more of them than need be.
+
+use cofferdam_core::outcome::Class;
+
+use super::lane::Running;
+use super::record::{End, Number, Record};
+use super::{Case, Judge};
+use crate::Promise;
+
+/// Whether a failure of this class uses an attempt up, whatever the route says.
+pub(super) fn counts(class: Class) -> bool {
+    matches!(class, Class::Retryable | Class::TimedOut | Class::Trapped | Class::OutOfMemory | Class::ContractBroken)
+}
+
+impl Judge {
+    pub(super) fn handling(&mut self, case: Case<'_>, host: u32, id: &str, attempt: u32) {
+        let Some(number) = self.number(case, id) else { return };
+        self.report.figures.attempts += 1;
+        let record = &mut self.records[number as usize];
+        let Some(receipt) = record.open(host) else {
+            return self.check(case, Promise::SettledOnce, number, Some("handled by a host that does not have it"));
+        };
+        let (stale, first, was_running) = (receipt.stale, receipt.attempt == 0, receipt.running);
+        let (before, last) = (receipt.attempt, receipt.last);
+        receipt.attempt = attempt;
+        receipt.running = true;
+        receipt.last = None;
+        self.report.figures.zombies += u64::from(stale);
+        self.check(case, Promise::SettledOnce, number, None::<&str>);
+        self.check(case, Promise::KeyOrder, number, was_running.then_some("two attempts at once"));
+        self.check_order(case, host, number, (attempt, stale, first));
+        if first {
+            self.check_first_number(case, number, attempt, stale);
+            self.check_repeat(case, number, stale);
+        } else {
+            let low = before + u32::from(last.is_some_and(counts));
+            let wrong = attempt < low || attempt > before + 1;
+            let wrong = wrong.then(|| format!("attempt {attempt} after attempt {before}, which ended {last:?}"));
+            self.check(case, Promise::AttemptsCounted, number, wrong);
+        }
+        let most = self.terms.max_attempts;
+        let wrong = (attempt > most).then(|| format!("attempt {attempt} of {most}"));
+        self.check(case, Promise::AttemptsCounted, number, wrong);
+        if !stale {
+            let record = &mut self.records[number as usize];
+            record.highest = record.highest.max(attempt);
+        }
+    }
+
+    fn check_order(&mut self, case: Case<'_>, host: u32, number: Number, what: (u32, bool, bool)) {
+        let (attempt, stale, first) = what;
+        let record = &self.records[number as usize];
+        let Some(lane) = record.lane else { return };
+        // At most once, a queue is rid of a message before it is handled, and its group goes on elsewhere.
+        let alone = record.place.is_none() && self.terms.is_at_most_once();
+        // A message whose lease was lost once all was durable comes again when it likes: those behind it went on.
+        let astray = record.place.is_none() && record.complete.is_some();
+        let again = record.place.is_some() && record.claimed && !stale;
+        let retried = attempt > 1 && record.highest + 1 >= attempt && !first;
+        let lane = &mut self.lanes[lane as usize];
+        let conflict = lane.conflict(host, stale || astray || alone);
+        let earlier = lane.ahead.first().copied().filter(|earlier| *earlier < number && !stale && !astray && !alone);
+        let later = Some(lane.last).filter(|later| *later > number && retried && !stale && !astray);
+        if !stale && !astray {
+            lane.last = number;
+        }
+        lane.start(Running { record: number, host, attempt, stale: stale || astray });
+        if again {
+            lane.ahead.insert(number);
+        }
+        let wrong = conflict.map(|other| {
+            let id = &self.records[other.record as usize].id;
+            format!("its key is in the hands of host {} with {id}", other.host)
+        });
+        self.check(case, Promise::KeyOrder, number, wrong);
+        let wrong = later.map(|later| format!("is tried again after {}", self.records[later as usize].id));
+        self.check(case, Promise::KeyOrder, number, wrong);
+        let wrong = earlier.map(|earlier| format!("overtakes {}", self.records[earlier as usize].id));
+        self.check(case, Promise::KeyOrder, number, wrong);
+    }
+
+    /// The first attempt of a receipt goes on where the last one that is known for good ended. A queue counts
+    /// receipts, so there a number may be higher than the attempts that were made.
+    fn check_first_number(&mut self, case: Case<'_>, number: Number, attempt: u32, stale: bool) {
+        let Record { place, highest, floor, complete, .. } = &self.records[number as usize];
+        // Who has lost it knows nothing of what came after, and of what is finished the attempts are forgotten.
+        // On a topic an attempt begins only when the broker knows of all before it.
+        let known = if place.is_some() { (*floor).max(*highest) } else { *floor };
+        let low = if stale || complete.is_some() { 1 } else { known.min(self.terms.max_attempts) };
+        let high = if place.is_some() && !stale { highest + 1 } else { u32::MAX };
+        let wrong = (attempt < low || attempt > high)
+            .then(|| format!("begins with attempt {attempt}, {highest} were made and {} are known for good", low - 1));
+        self.check(case, Promise::AttemptsCounted, number, wrong);
+    }
+
+    /// A host that has lost the record without knowing was at risk to repeat it when it lost it.
+    fn check_repeat(&mut self, case: Case<'_>, number: Number, stale: bool) {
+        let record = &mut self.records[number as usize];
+        if stale {
+            self.report.figures.repeats += u64::from(record.complete.is_some());
+            return;
+        }
+        // What is ignored has no effects, and its handler was not called.
+        let complete = record.complete.is_some_and(|end| end != End::Ignored);
+        let licensed = std::mem::take(&mut record.licensed);
+        record.repeating |= licensed;
+        if self.terms.is_at_most_once() {
+            let wrong = (record.highest > 0).then_some("handled again");
+            return self.check(case, Promise::RepeatsBounded, number, wrong);
+        }
+        if !complete {
+            return;
+        }
+        let wrong = (!record.repeating).then_some("handled again, and was not in flight at any fault");
+        self.report.figures.repeats += u64::from(licensed || wrong.is_some());
+        self.check(case, Promise::RepeatsBounded, number, wrong);
+    }
+
+    pub(super) fn handled(&mut self, case: Case<'_>, host: u32, id: &str, how: (u32, Class, u32)) {
+        let (attempt, outcome, outputs) = how;
+        let Some(number) = self.number(case, id) else { return };
+        let record = &mut self.records[number as usize];
+        if let Some(lane) = record.lane {
+            self.lanes[lane as usize].end(host, number, attempt, false);
+        }
+        let done = outcome == Class::Done;
+        if done {
+            record.asked = record.asked.max(outputs);
+        }
+        let wrong = (!done && outputs > 0).then_some("a failed attempt has outputs");
+        let queued = record.place.is_none();
+        if let Some(receipt) = record.running(host, attempt) {
+            receipt.running = false;
+            receipt.last = Some(outcome);
+            receipt.done = done.then_some(outputs);
+            receipt.effects = super::effects::Effects::default();
+            receipt.completed = false;
+            let by_right = !receipt.stale;
+            if by_right {
+                record.last_asked = done.then_some(outputs);
+            }
+            // On a topic the outputs are on their way in order, and the commit waits for them. In a transaction a dead
+            // letter is on its way like them; whether there will be another attempt is seen when it begins.
+            if by_right && !queued && (done || self.terms.is_exactly_once()) {
+                self.let_pass(number);
+            }
+            self.complete_if_it_is(host, number);
+        }
+        self.check(case, Promise::FailedIsSilent, number, wrong);
+    }
+
+    pub(super) fn suppressed(&mut self, case: Case<'_>, host: u32, id: &str, attempt: u32) {
+        let Some(number) = self.number(case, id) else { return };
+        let record = &mut self.records[number as usize];
+        if let Some(lane) = record.lane {
+            self.lanes[lane as usize].end(host, number, attempt, false);
+        }
+        let handled = record.event.is_some_and(|event| self.events[event as usize]);
+        if let Some(receipt) = record.running(host, attempt) {
+            (receipt.running, receipt.suppressed) = (false, true);
+            self.complete_if_it_is(host, number);
+        }
+        let wrong = (!handled).then_some("suppressed as a duplicate, and its event was never handled");
+        self.check(case, Promise::NothingLost, number, wrong);
+    }
+
+    pub(super) fn discarded(&mut self, case: Case<'_>, host: u32, id: &str, attempt: u32) {
+        let Some(number) = self.number(case, id) else { return };
+        if let Some(lane) = self.records[number as usize].lane {
+            self.lanes[lane as usize].end(host, number, attempt, true);
+        }
+    }
+
+    /// Notes that all the record leads to is durable, if it is now.
+    pub(super) fn complete_if_it_is(&mut self, host: u32, number: Number) {
+        let terms = self.terms;
+        let record = &mut self.records[number as usize];
+        let mut passes = false;
+        let mine = record.receipts.iter_mut().filter(|receipt| receipt.host == host && !receipt.completed);
+        for receipt in mine {
+            let Some(end) = receipt.end(&terms) else { continue };
+            receipt.completed = true;
+            record.complete = Some(end);
+            if let (End::Handled, Some(event)) = (end, record.event) {
+                self.events[event as usize] = true;
+            }
+            passes |= !receipt.stale;
+        }
+        if passes {
+            record.repeating = false;
+            self.let_pass(number);
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Who has what: partitions and leases come and go, hosts die.
+
+use cofferdam_core::action::Fate;
+
+use super::record::{Number, Receipt};
+use super::{Case, Judge};
+use crate::{Promise, What};
+
+/// How a right ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// By a fault: what was in flight may be repeated.
+    Fault,
+    /// In good order: the broker knows all that is settled, since finished offsets travel with commits.
+    Orderly,
+}
+
+impl Judge {
+    pub(super) fn assigned(&mut self, host: u32, name: &str) {
+        let number = self.partition(name);
+        // Whoever had it does not have it any more, and may not know.
+        self.disown_partition(number, Ending::Fault);
+        let partition = &mut self.partitions[number as usize];
+        partition.owner = host;
+        partition.believers.insert(host);
+    }
+
+    pub(super) fn lost(&mut self, host: u32, name: &str) {
+        let number = self.partition(name);
+        let partition = &mut self.partitions[number as usize];
+        partition.believers.remove(&host);
+        if partition.owner == host {
+            self.disown_partition(number, Ending::Fault);
+        }
+    }
+
+    pub(super) fn gave_up(&mut self, case: Case<'_>, host: u32, name: &str) {
+        let number = self.partition(name);
+        let partition = &mut self.partitions[number as usize];
+        partition.believers.remove(&host);
+        if partition.owner != host {
+            return;
+        }
+        let known = !partition.is_unconfirmed(host);
+        self.check_all_settled(case, host, number);
+        self.disown_partition(number, if known { Ending::Orderly } else { Ending::Fault });
+    }
+
+    /// What a host gives up it has settled; what it never began it may leave as it is.
+    fn check_all_settled(&mut self, case: Case<'_>, host: u32, partition: u32) {
+        let partition = &self.partitions[partition as usize];
+        let held: Vec<Number> =
+            partition.held.iter().filter_map(|offset| partition.open.get(offset)).copied().collect();
+        for number in held {
+            let receipt = self.records[number as usize].open(host);
+            let begun = receipt.is_some_and(|receipt| receipt.attempt > 0);
+            self.check(case, Promise::SettledOnce, number, begun.then_some("given up without being settled"));
+        }
+    }
+
+    /// The owner of a partition, if there is one, has lost its right.
+    fn disown_partition(&mut self, number: u32, ending: Ending) {
+        let partition = &mut self.partitions[number as usize];
+        let owner = std::mem::take(&mut partition.owner);
+        let held = std::mem::take(&mut partition.held);
+        if owner == 0 {
+            return;
+        }
+        self.report.figures.faults += u64::from(ending == Ending::Fault);
+        for offset in held {
+            if let Some(record) = self.partitions[number as usize].open.get(&offset).copied() {
+                self.disown(owner, record, ending);
+            }
+        }
+    }
+
+    /// The host has lost its right to the record.
+    pub(super) fn disown(&mut self, host: u32, number: Number, ending: Ending) {
+        let record = &mut self.records[number as usize];
+        let Some(receipt) = record.receipts.iter_mut().find(|receipt| receipt.host == host && !receipt.stale) else {
+            return;
+        };
+        receipt.stale = true;
+        if let Some(host) = self.hosts.get_mut(&host) {
+            host.in_flight -= 1;
+        }
+        if ending == Ending::Fault && (!receipt.finished || receipt.attempt > 0) {
+            (record.licensed, record.at_risk) = (true, true);
+            self.report.figures.at_risk += 1;
+        }
+        if let Some(lane) = record.lane {
+            self.lanes[lane as usize].disown(host, number);
+        }
+        self.drop_receipts(number, |receipt| receipt.stale && receipt.settled.is_some());
+    }
+
+    pub(super) fn drop_receipts(&mut self, number: Number, which: impl Fn(&Receipt) -> bool) {
+        let receipts = &mut self.records[number as usize].receipts;
+        let gone = receipts.iter().filter(|receipt| which(receipt)).map(|receipt| (receipt.host, receipt.stale));
+        let gone: Vec<(u32, bool)> = gone.collect();
+        receipts.retain(|receipt| !which(receipt));
+        for (host, stale) in gone {
+            let left = receipts.iter().any(|receipt| receipt.host == host);
+            let Some(host) = self.hosts.get_mut(&host) else { continue };
+            host.in_flight -= u64::from(!stale);
+            if !left {
+                host.records.remove(&number);
+            }
+        }
+    }
+
+    /// A process is gone, with all that it had in memory.
+    fn bury(&mut self, host: u32, ending: Ending) {
+        for number in self.hosts.remove(&host).unwrap_or_default().records {
+            self.disown(host, number, ending);
+            let record = &mut self.records[number as usize];
+            let gone = self.terms.is_at_most_once() && record.claimed;
+            record.receipts.retain(|receipt| receipt.host != host);
+            if let Some(lane) = record.lane {
+                self.lanes[lane as usize].bury(host);
+            }
+            if gone {
+                self.let_pass(number);
+            }
+        }
+        for partition in &mut self.partitions {
+            partition.believers.remove(&host);
+            if partition.owner == host {
+                partition.owner = 0;
+                partition.held.clear();
+            }
+        }
+    }
+
+    pub(super) fn killed(&mut self, host: u32) {
+        self.report.figures.faults += 1;
+        self.bury(host, Ending::Fault);
+    }
+
+    pub(super) fn stopped(&mut self, case: Case<'_>, host: u32) {
+        let owned: Vec<u32> =
+            (0..).zip(&self.partitions).filter(|(_, one)| one.owner == host).map(|(at, _)| at).collect();
+        for number in owned {
+            let known = !self.partitions[number as usize].is_unconfirmed(host);
+            self.check_all_settled(case, host, number);
+            self.disown_partition(number, if known { Ending::Orderly } else { Ending::Fault });
+        }
+        self.bury(host, Ending::Orderly);
+    }
+
+    pub(super) fn lease_lost(&mut self, case: Case<'_>, host: u32, id: &str) {
+        let Some(number) = self.number(case, id) else { return };
+        self.report.figures.faults += 1;
+        self.disown(host, number, Ending::Fault);
+    }
+
+    pub(super) fn received(&mut self, case: Case<'_>, host: u32, id: &str) {
+        let Some(number) = self.number(case, id) else { return };
+        let record = &mut self.records[number as usize];
+        match record.place {
+            Some((partition, offset)) => {
+                let partition = &mut self.partitions[partition as usize];
+                if partition.owner != host {
+                    let believes = partition.believers.contains(&host);
+                    if believes {
+                        self.received_too_late(host, number);
+                    }
+                    return;
+                }
+                if !partition.held.insert(offset) {
+                    return; // a client repeats what it has handed over
+                }
+                if let Some(lane) = record.lane.filter(|_| !record.claimed || self.terms.is_exactly_once()) {
+                    self.lanes[lane as usize].ahead.insert(number);
+                }
+            }
+            // A queue hands a message out again when the lease has ended, and the host that had it may not know.
+            None => {
+                let had: Vec<u32> = record.receipts.iter().filter(|one| !one.stale).map(|one| one.host).collect();
+                for host in had {
+                    self.report.figures.faults += 1;
+                    self.disown(host, number, Ending::Fault);
+                }
+            }
+        }
+        let record = &mut self.records[number as usize];
+        record.receipts.push(Receipt { host, finished: record.finished, ..Receipt::default() });
+        let holder = self.hosts.entry(host).or_default();
+        holder.records.insert(number);
+        holder.in_flight += 1;
+        let (in_flight, bound) = (holder.in_flight, u64::from(self.terms.in_flight));
+        self.report.figures.most_in_flight = self.report.figures.most_in_flight.max(in_flight);
+        let wrong = (in_flight > bound).then(|| format!("{in_flight} records in flight, the bound is {bound}"));
+        self.check(case, Promise::Bounded, number, wrong);
+    }
+
+    /// What a client had fetched before its host stood still. The partition is somebody else's, and the host will handle
+    /// it all the same until it hears so.
+    fn received_too_late(&mut self, host: u32, number: Number) {
+        let record = &mut self.records[number as usize];
+        if record.open(host).is_none() {
+            record.receipts.push(Receipt { host, stale: true, finished: record.finished, ..Receipt::default() });
+            self.report.figures.at_risk += 1;
+            self.hosts.entry(host).or_default().records.insert(number);
+        }
+    }
+
+    pub(super) fn settled(&mut self, case: Case<'_>, host: u32, id: &str, fate: Fate) {
+        debug_assert!(matches!(case.fact.what, What::Settled { .. }));
+        let Some(number) = self.number(case, id) else { return };
+        let terms = self.terms;
+        let record = &mut self.records[number as usize];
+        let (queued, acknowledged) = (record.place.is_none(), record.acknowledged);
+        let Some(receipt) = record.ending(host, fate) else {
+            return self.check(case, Promise::SettledOnce, number, Some("settled by a host that does not have it"));
+        };
+        receipt.settled = Some(fate);
+        let (stale, running, end) = (receipt.stale, receipt.running, receipt.end(&terms));
+        let counted = receipt.last.is_some_and(super::attempts::counts) && !running;
+        self.check(case, Promise::SettledOnce, number, None::<&str>);
+        match fate {
+            Fate::Done | Fate::DeadLettered | Fate::Ignored | Fate::Duplicate => {
+                let wrong = end.is_none().then_some("settled before its effects are durable");
+                self.check(case, Promise::DurableFirst, number, wrong);
+                let wrong = (queued && !acknowledged).then_some("settled before the queue has deleted it");
+                self.check(case, Promise::SettledOnce, number, wrong);
+                if stale || acknowledged {
+                    self.drop_receipts(number, |receipt| receipt.host == host && receipt.settled.is_some());
+                }
+            }
+            Fate::Released => {
+                let wrong = running.then_some("handed back while it is being handled");
+                self.check(case, Promise::SettledOnce, number, wrong);
+                if queued {
+                    self.records[number as usize].floor += u32::from(counted);
+                }
+                self.end_receipt(host, number, Ending::Orderly, stale);
+            }
+            Fate::Revoked | Fate::Abandoned => self.end_receipt(host, number, Ending::Fault, stale),
+        }
+    }
+
+    /// A host is done with a record that it has not acknowledged.
+    fn end_receipt(&mut self, host: u32, number: Number, ending: Ending, was_stale: bool) {
+        if !was_stale {
+            self.disown(host, number, ending);
+        }
+        // Acknowledged first, and not handled: nobody will.
+        if self.terms.is_at_most_once() && self.records[number as usize].claimed {
+            self.records[number as usize].at_risk = true;
+            self.let_pass(number);
+        }
+        self.drop_receipts(number, |receipt| receipt.host == host && receipt.settled.is_some());
+    }
+}

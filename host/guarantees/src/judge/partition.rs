@@ -1,0 +1,62 @@
+//! What is known of one partition.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::record::Number;
+
+/// Commits that are remembered until the broker confirms them; a host asks for one at a time.
+const ASKED: usize = 8;
+
+#[derive(Debug, Default)]
+pub(super) struct Partition {
+    /// Who has it by right; 0 for nobody.
+    pub(super) owner: u32,
+    /// Who thinks to have it.
+    pub(super) believers: BTreeSet<u32>,
+    /// Produced, and no commit confirmed beyond it.
+    pub(super) open: BTreeMap<i64, Number>,
+    /// Of them received by the owner.
+    pub(super) held: BTreeSet<i64>,
+    /// The highest offset that the broker has confirmed.
+    pub(super) committed: i64,
+    /// Commits asked for and not confirmed, the newest last.
+    pub(super) asked: Vec<Asked>,
+}
+
+/// A commit that the broker has not confirmed.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) host: u32,
+    pub(super) offset: i64,
+    /// The host had the partition when it asked.
+    pub(super) by_owner: bool,
+    pub(super) finished: Vec<i64>,
+    pub(super) attempts: Vec<(i64, u32)>,
+}
+
+impl Partition {
+    pub(super) fn ask(&mut self, asked: Asked) {
+        if self.asked.len() == ASKED {
+            self.asked.remove(0);
+        }
+        self.asked.push(asked);
+    }
+
+    /// The commit that the broker confirms; older ones of the same host are forgotten.
+    pub(super) fn confirm(&mut self, host: u32, offset: i64) -> Option<Asked> {
+        let place = self.asked.iter().rposition(|asked| (asked.host, asked.offset) == (host, offset))?;
+        let confirmed = self.asked.remove(place);
+        let mut before = place;
+        self.asked.retain(|asked| {
+            let older = before > 0;
+            before = before.saturating_sub(1);
+            !(older && asked.host == host)
+        });
+        Some(confirmed)
+    }
+
+    /// Whether this host has asked for a commit that the broker has not confirmed.
+    pub(super) fn is_unconfirmed(&self, host: u32) -> bool {
+        self.asked.iter().any(|asked| asked.host == host)
+    }
+}

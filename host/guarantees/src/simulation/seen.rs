@@ -1,0 +1,117 @@
+//! What a host said of itself, and the rules of conversation between a machine and its driver.
+
+use cofferdam_core::action::{Action, Ask, Circuit, Fate, Next, Position};
+use cofferdam_core::event::DeliveryId;
+use cofferdam_core::machine::Machine;
+use cofferdam_core::message::Record;
+use cofferdam_core::output::Publication;
+
+/// What a host said of itself, since the world began where nothing else is said.
+#[derive(Debug)]
+pub struct Seen {
+    /// How receipts ended, by record.
+    pub fates: Vec<(String, Fate)>,
+    /// Attempts that failed and are made again, by record.
+    pub troubles: Vec<(String, Next)>,
+    /// All commits that were asked for, those at the end of a partition among them.
+    pub commits: Vec<Position>,
+    /// Partitions given up, and the offset committed with it.
+    pub given_up: Vec<(i32, Option<i64>)>,
+    /// What the machine said last: intake is shut.
+    pub holding: bool,
+    /// What the machine said last of its circuit.
+    pub circuit: Circuit,
+    /// How often the route wanted to stop.
+    pub stopped: u32,
+    /// Drains that have ended, in this process.
+    pub drained: u32,
+    /// This process was told to stop.
+    pub draining: bool,
+    /// Receipts that the machine takes, in this process.
+    pub(super) received: u64,
+    /// Size of the largest record.
+    pub(super) largest: u64,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self {
+            fates: Vec::new(),
+            troubles: Vec::new(),
+            commits: Vec::new(),
+            given_up: Vec::new(),
+            holding: false,
+            circuit: Circuit::Closed,
+            stopped: 0,
+            drained: 0,
+            draining: false,
+            received: 0,
+            largest: 0,
+        }
+    }
+}
+
+impl Seen {
+    pub(super) fn receive(&mut self, record: &Record) {
+        self.received += 1;
+        self.largest = self.largest.max(record.size() as u64);
+    }
+
+    /// A new process knows nothing of the one before.
+    pub(super) fn restart(&mut self) {
+        self.received = 0;
+        (self.draining, self.holding, self.drained) = (false, false, 0);
+        self.circuit = Circuit::Closed;
+    }
+
+    pub(super) fn saw(&mut self, action: &Action, machine: &Machine, pledged: bool) {
+        let of_source = matches!(action, Action::Ask(Ask::GiveUp { .. } | Ask::Release { .. }) | Action::Circuit(_));
+        assert!(self.drained == 0 || of_source, "{action:?} after the end of a drain");
+        let id_of = |delivery: &DeliveryId| machine.delivery(*delivery).expect("an action's delivery").record().id();
+        match action {
+            // What is acknowledged already has nowhere to go back to.
+            Action::Handle(delivery) => assert!(!self.draining || pledged, "{} starts in a drain", id_of(delivery)),
+            Action::Publish { delivery, index } => {
+                let delivery = machine.delivery(*delivery).expect("an action's delivery");
+                let publication = delivery.publication(*index).expect("a publication that is there");
+                check_publication(delivery.record(), *index, publication);
+            }
+            Action::Settled { delivery, fate } => self.fates.push((id_of(delivery), *fate)),
+            Action::Troubled { delivery, next } => self.troubles.push((id_of(delivery), *next)),
+            Action::Holding(holding) => {
+                assert_ne!(self.holding, *holding, "told once");
+                self.holding = *holding;
+            }
+            Action::Stop(_) => self.stopped += 1,
+            Action::Drained => {
+                assert_eq!(machine.in_flight(), 0, "nothing is in flight at the end of a drain");
+                self.drained += 1;
+            }
+            Action::Ask(Ask::Commit(positions)) => self.commits.extend(positions.iter().cloned()),
+            Action::Ask(Ask::GiveUp { partition, commit }) => {
+                self.commits.extend(commit.clone());
+                self.given_up.push((partition.number, commit.as_ref().map(|position| position.offset)));
+            }
+            Action::Ask(Ask::Grant { .. }) => {
+                assert!(!self.holding && !self.draining && !matches!(self.circuit, Circuit::Open(_)), "intake is shut");
+            }
+            Action::Circuit(circuit) => self.circuit = *circuit,
+            Action::Ask(_) | Action::Unreadable(_) | Action::Record(_) | Action::Transact { .. } => {}
+        }
+    }
+}
+
+/// A dead letter is the original, byte for byte, with its own headers first.
+fn check_publication(record: &Record, index: u32, publication: &Publication) {
+    let id = record.id();
+    match &**publication.destination.name() {
+        "out" => {}
+        "dead" => {
+            let Record { key, headers, payload, timestamp_ms, .. } = record;
+            assert_eq!((&publication.key, &publication.payload), (key, payload), "{id}: byte for byte");
+            assert_eq!((&publication.timestamp_ms, index), (timestamp_ms, 0), "{id}");
+            assert_eq!(publication.headers[..headers.len()], headers[..], "{id}: its headers come first");
+        }
+        other => assert_eq!((other, index), ("errors", 1), "{id}"),
+    }
+}

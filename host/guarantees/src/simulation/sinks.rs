@@ -1,0 +1,109 @@
+//! Where things go: destinations that take, refuse, or cannot be reached for a while.
+
+use std::collections::BTreeSet;
+
+use cofferdam_core::event::{Event, Refusal};
+use cofferdam_core::output::Publication;
+
+use super::{Sending, World};
+use crate::{Effect, What};
+
+/// The name by which the store of ids is down.
+pub(super) const STORE: &str = "store";
+
+/// The name by which the source's broker is down.
+pub(super) const SOURCE: &str = "source";
+
+/// All destinations.
+#[derive(Debug, Default)]
+pub struct Sinks {
+    /// What was made durable, in order.
+    pub stored: Vec<Stored>,
+    /// Events that the store of ids knows.
+    recorded: BTreeSet<Box<str>>,
+    /// Destinations that cannot be reached.
+    down: BTreeSet<&'static str>,
+}
+
+/// Something durable.
+#[derive(Debug)]
+pub struct Stored {
+    /// Id of the record it comes from.
+    pub of: String,
+    /// What it is.
+    pub effect: Effect,
+    /// As it was published.
+    pub publication: Publication,
+}
+
+impl Sinks {
+    /// The destination cannot be reached, or can be again.
+    pub fn set_down(&mut self, destination: &'static str, down: bool) {
+        if down {
+            self.down.insert(destination);
+        } else {
+            self.down.remove(destination);
+        }
+    }
+
+    /// Whether the destination cannot be reached.
+    pub fn is_down(&self, destination: &str) -> bool {
+        self.down.contains(destination)
+    }
+
+    /// All can be reached again.
+    pub fn heal(&mut self) {
+        self.down.clear();
+    }
+
+    /// Takes it, told or not.
+    pub(super) fn store(&mut self, sending: &Sending) {
+        let Sending { of, publication, .. } = sending.clone();
+        self.stored.push(Stored { of, effect: sending.effect(), publication });
+    }
+
+    /// Whether the store of ids knows this event.
+    pub(super) fn knows(&self, event: &str) -> bool {
+        self.recorded.contains(event)
+    }
+
+    pub(super) fn record(&mut self, event: &str) {
+        self.recorded.insert(event.into());
+    }
+}
+
+impl Sending {
+    /// What becomes of the record when this is durable.
+    pub fn effect(&self) -> Effect {
+        match &**self.publication.destination.name() {
+            "out" => Effect::Output(self.index),
+            "dead" => Effect::DeadLetter,
+            _ => Effect::ErrorEvent,
+        }
+    }
+}
+
+impl World {
+    /// A sink answers one publication of the host: it is durable, or refused.
+    pub fn answer(&mut self, index: usize, refusal: Option<Refusal>) {
+        let sending = self.host_mut().sending.remove(index);
+        let (record, effect) = (sending.of.as_str().into(), sending.effect());
+        let Sending { delivery, index, .. } = sending;
+        let Some(refusal) = refusal else {
+            self.sinks.store(&sending);
+            self.note(What::Durable { record, effect });
+            return self.tell(Event::Durable { delivery, index });
+        };
+        if matches!(refusal, Refusal::Rejected(..)) {
+            self.note(What::Refused { record, effect });
+        }
+        self.tell(Event::NotDurable { delivery, index, refusal });
+    }
+
+    /// The sinks take all that the host has with them.
+    pub fn store_all(&mut self) {
+        while !self.host().sending.is_empty() {
+            self.answer(0, None);
+        }
+    }
+}

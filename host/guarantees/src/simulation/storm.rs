@@ -1,0 +1,260 @@
+//! The dice: anything that can happen, in any order.
+
+use std::time::Duration;
+
+use cofferdam_core::message::Header;
+use cofferdam_core::outcome::{Class, Failure};
+
+use super::sinks::{SOURCE, STORE};
+use super::{Ending, Life, SECOND, World, failure, rejected, unavailable};
+
+/// What can be out of reach for a while.
+const DESTINATIONS: [&str; 5] = ["out", "dead", "errors", SOURCE, STORE];
+
+/// Partitions of the topic.
+pub(super) const PARTITIONS: i32 = 3;
+
+impl World {
+    /// Something happens to somebody.
+    pub(crate) fn step(&mut self) {
+        self.at = self.dice.usize(0..self.hosts.len());
+        self.leave_when_drained();
+        let life = self.host().life;
+        match life {
+            Life::Up => self.step_of_host(),
+            // Others go on meanwhile.
+            Life::Frozen | Life::Down if self.dice.u32(0..8) > 0 => {}
+            Life::Frozen => self.host_mut().life = Life::Up,
+            Life::Down => self.start(),
+        }
+    }
+
+    fn step_of_host(&mut self) {
+        match self.dice.u32(0..200) {
+            0..24 => self.write_something(),
+            24..60 => self.take_in(),
+            60..110 => self.end_one(),
+            110..150 => self.answer_one(),
+            150..160 => self.answer_commit_by_chance(),
+            160..172 => self.answer_queue(),
+            172..188 => self.pass_time(),
+            188..194 => self.rebalance(),
+            194 => self.lose_lease(),
+            195 => self.fault(),
+            196..198 => self.learn(),
+            198 => self.change_the_weather(),
+            _ => self.stop_by_chance(),
+        }
+        self.leave_when_drained();
+    }
+
+    fn write_something(&mut self) {
+        let key = ["", "a", "b", "c"][self.dice.usize(0..4)];
+        let size = self.dice.usize(0..300);
+        let headers = self.some_headers();
+        if self.is_queue() {
+            return self.post_with(key, size, headers);
+        }
+        let number = self.dice.i32(0..PARTITIONS);
+        if self.dice.u32(0..8) == 0 {
+            self.broker.skip(number, 2);
+        }
+        self.write_with(number, key, size, headers);
+    }
+
+    /// Of an event that may have been sent before, where that makes a difference.
+    fn some_headers(&mut self) -> Vec<Header> {
+        if !self.route.suppress_duplicates {
+            return Vec::new();
+        }
+        let id = format!("event-{}", self.dice.u32(0..40));
+        let text = |name: &str, value: &str| Header::text(name, value);
+        vec![text("ce_specversion", "1.0"), text("ce_type", "t"), text("ce_source", "s"), text("ce_id", &id)]
+    }
+
+    pub(super) fn take_in(&mut self) {
+        if self.sinks.is_down(SOURCE) {
+            return;
+        }
+        if self.is_queue() { self.receive() } else { self.fetch() }
+    }
+
+    fn end_one(&mut self) {
+        if self.host().running.is_empty() {
+            return;
+        }
+        let index = self.dice.usize(0..self.hosts[self.at].running.len());
+        let class = match self.dice.u32(0..100) {
+            0..60 => {
+                let outputs = self.dice.u32(0..3);
+                return self.end_well(index, outputs);
+            }
+            60..70 => Class::Retryable,
+            70..75 => Class::Trapped,
+            75..80 => Class::TimedOut,
+            80..85 => Class::Deferred,
+            85..90 => Class::HostFault,
+            90..94 => Class::Permanent,
+            94..96 => Class::Malformed,
+            96..98 => Class::Unrouted,
+            _ => Class::Revoked,
+        };
+        let wish = [None, None, Some(Duration::ZERO), Some(SECOND), Some(3_000 * SECOND)][self.dice.usize(0..5)];
+        self.end(index, Failure { retry_after: wish, ..failure(class) }.into());
+    }
+
+    fn answer_one(&mut self) {
+        if !self.host().recording.is_empty() && self.dice.bool() {
+            let index = self.dice.usize(0..self.hosts[self.at].recording.len());
+            let recorded = !self.sinks.is_down(STORE) && self.dice.u32(0..8) > 0;
+            let told = self.dice.u32(0..8) > 0;
+            return self.answer_record(index, recorded, told);
+        }
+        if self.host().sending.is_empty() {
+            return;
+        }
+        let index = self.dice.usize(0..self.hosts[self.at].sending.len());
+        let down = self.sinks.is_down(self.host().sending[index].publication.destination.name());
+        let refusal = match self.dice.u32(0..20) {
+            _ if down => unavailable(),
+            0..16 => None,
+            16..18 => unavailable(),
+            18 => rejected(),
+            // It is durable, and the answer says that nobody has answered.
+            _ => {
+                let sending = &self.hosts[self.at].sending[index];
+                self.sinks.store(sending);
+                unavailable()
+            }
+        };
+        self.answer(index, refusal);
+    }
+
+    fn answer_commit_by_chance(&mut self) {
+        if self.host().client.transaction.is_some() {
+            let ending = match self.dice.u32(0..20) {
+                _ if self.sinks.is_down(SOURCE) || self.sinks.is_down("out") => Ending::Unavailable,
+                0..14 => Ending::Committed,
+                14..17 => Ending::Unavailable,
+                17..19 => Ending::Rejected,
+                _ => Ending::Fenced,
+            };
+            return self.answer_transaction(ending);
+        }
+        let taken = !self.sinks.is_down(SOURCE) && self.dice.u32(0..4) > 0;
+        let told = taken && self.dice.u32(0..8) > 0;
+        self.end_commit(taken, told);
+    }
+
+    fn answer_queue(&mut self) {
+        let well = !self.sinks.is_down(SOURCE) && self.dice.u32(0..3) > 0;
+        if self.dice.bool() { self.answer_delete(well) } else { self.answer_extend() }
+    }
+
+    fn pass_time(&mut self) {
+        let longest = [20, 2_000, 40_000][self.dice.usize(0..3)];
+        let time = Duration::from_millis(self.dice.u64(0..longest));
+        self.wait(time);
+    }
+
+    fn rebalance(&mut self) {
+        if self.is_queue() {
+            return;
+        }
+        let number = self.dice.i32(0..PARTITIONS);
+        let owned = self.owner(number);
+        let revoked = self.host_mut().client.hold(number).map(|hold| hold.revoked);
+        match (owned, revoked) {
+            (None, _) if !self.host().seen.draining => self.assign(number),
+            // A host that stands still or is cut off: the partition goes to another, and it does not know.
+            (Some(other), _) if other != self.at => {
+                let able = !self.host().seen.draining;
+                if able && (self.hosts[other].life == Life::Frozen || self.dice.u32(0..4) == 0) {
+                    self.assign(number);
+                }
+            }
+            (Some(_), Some(false)) if self.dice.bool() => self.revoke(number),
+            // The source has waited long enough, and the group gives the partition to us again.
+            (Some(_), Some(true)) if self.dice.bool() && !self.host().seen.draining => self.assign(number),
+            (_, Some(_)) => self.lose(number),
+            _ => {}
+        }
+    }
+
+    /// The host whose commits of this partition count.
+    pub(super) fn owner(&self, number: i32) -> Option<usize> {
+        let holds =
+            |host: &super::Host| host.client.holds.get(&number).is_some_and(|hold| self.broker.is_owner(number, hold));
+        self.hosts.iter().position(holds)
+    }
+
+    /// The host learns which partitions it has lost.
+    pub(super) fn learn(&mut self) {
+        for number in 0..PARTITIONS {
+            let hold = self.host().client.holds.get(&number);
+            if hold.is_some_and(|hold| !self.broker.is_owner(number, hold)) {
+                self.lose(number);
+            }
+        }
+    }
+
+    /// The queue takes a lease back before its time.
+    fn lose_lease(&mut self) {
+        let live = self.machine().deliveries().filter(|(_, delivery)| delivery.is_live());
+        let leased: Vec<_> = live.filter_map(|(id, delivery)| Some((id, delivery.receipt()?.clone()))).collect();
+        if let Some((id, receipt)) = self.dice.choice(leased) {
+            self.queue.release(&[receipt], self.now);
+            self.lease_lost(id);
+        }
+    }
+
+    /// The host is killed, stands still, or its clock jumps.
+    fn fault(&mut self) {
+        match self.dice.u32(0..4) {
+            0..2 => {
+                self.store_some_of_what_is_out();
+                self.kill();
+            }
+            2 => self.host_mut().life = Life::Frozen,
+            _ => {
+                let jump = Duration::from_millis(self.dice.u64(0..100_000));
+                self.host_mut().ahead += jump;
+            }
+        }
+    }
+
+    /// What is on its way when a host dies may arrive.
+    fn store_some_of_what_is_out(&mut self) {
+        let host = &self.hosts[self.at];
+        for sending in host.sending.iter().filter(|_| self.dice.bool()) {
+            self.sinks.store(sending);
+        }
+        if !self.sinks.is_down(SOURCE) && self.dice.bool() {
+            if self.host().client.transaction.is_some() {
+                if self.host().client.is_current(&self.broker) {
+                    self.commit_transaction();
+                }
+                return;
+            }
+            let host = &mut self.hosts[self.at];
+            host.client.answer(&mut self.broker, true, false);
+        }
+    }
+
+    /// A destination goes out of reach, or all come back.
+    fn change_the_weather(&mut self) {
+        if self.dice.bool() {
+            let destination = DESTINATIONS[self.dice.usize(0..DESTINATIONS.len())];
+            self.sinks.set_down(destination, true);
+        } else {
+            self.sinks.heal();
+        }
+    }
+
+    fn stop_by_chance(&mut self) {
+        if !self.host().seen.draining && self.dice.u32(0..4) == 0 {
+            let limit = Duration::from_millis(self.dice.u64(0..20_000));
+            self.drain(limit);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What a history is judged by.
+
+use cofferdam_core::route::{Guarantee, Route};
+use cofferdam_core::verdict::Unrouted;
+
+/// What the route of a history says that the judge has to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// How often a record may have its effects.
+    pub delivery: Guarantee,
+    /// Attempts in all, the first included.
+    pub max_attempts: u32,
+    /// A failure leads to an error event beside the dead letter.
+    pub error_events: bool,
+    /// What the route does not take is acknowledged.
+    pub ignores_unrouted: bool,
+    /// Most records in flight in one host.
+    pub in_flight: u32,
+    /// A sink stores what goes to one lane in the order in which it was given to it; the simulated ones
+    /// do so in transactions only.
+    pub sinks_keep_order: bool,
+    /// The history was given the time to end: nothing may be outstanding.
+    pub comes_to_an_end: bool,
+}
+
+impl Terms {
+    pub(crate) fn is_at_most_once(&self) -> bool {
+        self.delivery == Guarantee::AtMostOnce
+    }
+
+    pub(crate) fn is_exactly_once(&self) -> bool {
+        self.delivery == Guarantee::ExactlyOnce
+    }
+
+    /// The terms of a route, for a history that comes to its end.
+    pub fn of(route: &Route) -> Self {
+        Self {
+            delivery: route.delivery,
+            max_attempts: route.policy.retry.max_attempts,
+            error_events: route.errors.is_some(),
+            ignores_unrouted: route.policy.unrouted == Unrouted::Ignore,
+            in_flight: route.bounds.messages,
+            sinks_keep_order: route.delivery == Guarantee::ExactlyOnce,
+            comes_to_an_end: true,
+        }
+    }
+}

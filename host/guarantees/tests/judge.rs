@@ -1,0 +1,480 @@
+//! The judge is judged: for each promise a history that breaks it, one fact away from one that keeps it.
+
+use cofferdam_core::action::Fate;
+use cofferdam_core::outcome::Class;
+use cofferdam_core::route::Guarantee;
+use cofferdam_core::time::Time;
+use cofferdam_guarantees::{Effect, Fact, Judge, Promise, Report, Terms, What};
+
+const TERMS: Terms = Terms {
+    delivery: Guarantee::AtLeastOnce,
+    max_attempts: 3,
+    error_events: true,
+    ignores_unrouted: false,
+    in_flight: 3,
+    sinks_keep_order: true,
+    comes_to_an_end: true,
+};
+
+const P: &str = "t/0";
+
+fn judge(facts: impl IntoIterator<Item = (u32, What)>) -> Report {
+    let mut judge = Judge::new(TERMS);
+    for (micros, (host, what)) in (1..).zip(facts) {
+        judge.take(&Fact { at: Time::from_micros(micros), host, what });
+    }
+    judge.finish()
+}
+
+/// This promise is broken, and no other.
+#[track_caller]
+fn breaks(promise: Promise, facts: impl IntoIterator<Item = (u32, What)>) {
+    let report = judge(facts);
+    let broken: Vec<Promise> = report.broken().map(|kept| kept.promise).collect();
+    assert_eq!(broken, [promise], "{report}");
+}
+
+#[track_caller]
+fn breaks_among_others(promise: Promise, facts: impl IntoIterator<Item = (u32, What)>) {
+    let report = judge(facts);
+    assert!(report.of(promise).broken > 0, "{report}");
+}
+
+#[track_caller]
+fn keeps(facts: impl IntoIterator<Item = (u32, What)>) -> Report {
+    let report = judge(facts);
+    assert!(report.is_kept(), "{report}");
+    report
+}
+
+fn produced(record: &str, lane: Option<&str>) -> (u32, What) {
+    (0, What::Produced { record: record.into(), lane: lane.map(Into::into), event_id: None })
+}
+
+fn found(record: &str, effect: Effect) -> (u32, What) {
+    (0, What::Found { record: record.into(), effect })
+}
+
+fn outstanding(record: &str) -> (u32, What) {
+    (0, What::Outstanding { record: record.into() })
+}
+
+/// What one process of a host does.
+#[derive(Clone, Copy)]
+struct Host(u32);
+
+const A: Host = Host(1);
+const B: Host = Host(2);
+
+impl Host {
+    fn assigned(self) -> (u32, What) {
+        (self.0, What::Assigned { partitions: vec![P.into()] })
+    }
+
+    fn lost(self) -> (u32, What) {
+        (self.0, What::Lost { partitions: vec![P.into()] })
+    }
+
+    fn gave_up(self) -> (u32, What) {
+        (self.0, What::GaveUp { partitions: vec![P.into()] })
+    }
+
+    fn killed(self) -> (u32, What) {
+        (self.0, What::Killed)
+    }
+
+    fn stopped(self) -> (u32, What) {
+        (self.0, What::Stopped)
+    }
+
+    fn received(self, records: &[&str]) -> (u32, What) {
+        (self.0, What::Received { records: records.iter().map(|record| (*record).into()).collect() })
+    }
+
+    fn handling(self, record: &str, attempt: u32) -> (u32, What) {
+        (self.0, What::Handling { record: record.into(), attempt })
+    }
+
+    fn handled(self, record: &str, attempt: u32, outcome: Class, outputs: u32) -> (u32, What) {
+        (self.0, What::Handled { record: record.into(), attempt, outcome, outputs })
+    }
+
+    fn durable(self, record: &str, effect: Effect) -> (u32, What) {
+        (self.0, What::Durable { record: record.into(), effect })
+    }
+
+    fn settled(self, record: &str, fate: Fate) -> (u32, What) {
+        (self.0, What::Settled { record: record.into(), fate })
+    }
+
+    fn commits(self, offset: i64, finished: &[i64], attempts: &[(i64, u32)]) -> (u32, What) {
+        let (finished, attempts) = (finished.into(), attempts.into());
+        (self.0, What::Commits { partition: P.into(), offset, finished, attempts })
+    }
+
+    fn committed(self, offset: i64) -> (u32, What) {
+        (self.0, What::Committed { partition: P.into(), offset })
+    }
+
+    fn deletes(self, record: &str) -> (u32, What) {
+        (self.0, What::Deletes { record: record.into() })
+    }
+
+    fn deleted(self, record: &str) -> (u32, What) {
+        (self.0, What::Deleted { record: record.into() })
+    }
+
+    fn lease_lost(self, record: &str) -> (u32, What) {
+        (self.0, What::LeaseLost { record: record.into() })
+    }
+
+    /// Handles a record well, with one output.
+    fn does(self, record: &str, attempt: u32) -> Vec<(u32, What)> {
+        vec![
+            self.handling(record, attempt),
+            self.handled(record, attempt, Class::Done, 1),
+            self.durable(record, Effect::Output(0)),
+            self.settled(record, Fate::Done),
+        ]
+    }
+
+    fn fails(self, record: &str, attempt: u32) -> Vec<(u32, What)> {
+        vec![self.handling(record, attempt), self.handled(record, attempt, Class::Retryable, 0)]
+    }
+
+    fn commit(self, offset: i64) -> Vec<(u32, What)> {
+        vec![self.commits(offset, &[], &[]), self.committed(offset)]
+    }
+}
+
+/// Parts of a history, one after the other.
+fn history(parts: impl IntoIterator<Item = Vec<(u32, What)>>) -> Vec<(u32, What)> {
+    parts.into_iter().flatten().collect()
+}
+
+/// Two records of one key in a partition of host A.
+fn two() -> Vec<(u32, What)> {
+    vec![produced("t/0/0", Some("k")), produced("t/0/1", Some("k")), A.assigned(), A.received(&["t/0/0", "t/0/1"])]
+}
+
+/// A message that host A has received.
+fn message() -> Vec<(u32, What)> {
+    vec![produced("m-0", Some("g")), produced("m-1", Some("g")), A.received(&["m-0", "m-1"])]
+}
+
+fn all(numbers: std::ops::Range<u32>) -> Vec<(u32, What)> {
+    numbers.map(|number| found(&format!("t/0/{number}"), Effect::Output(0))).collect()
+}
+
+#[test]
+fn a_history_as_it_should_be() {
+    let stored = vec![
+        A.handling("t/0/1", 1),
+        A.handled("t/0/1", 1, Class::Permanent, 0),
+        A.durable("t/0/1", Effect::DeadLetter),
+        A.durable("t/0/1", Effect::ErrorEvent),
+        A.settled("t/0/1", Fate::DeadLettered),
+    ];
+    let read =
+        vec![found("t/0/0", Effect::Output(0)), found("t/0/1", Effect::DeadLetter), found("t/0/1", Effect::ErrorEvent)];
+    let report = keeps(history([two(), A.does("t/0/0", 1), stored, A.commit(2), vec![A.stopped()], read]));
+    let figures = report.figures;
+    assert_eq!((figures.records, figures.handled, figures.dead_lettered, figures.attempts), (2, 1, 1, 2));
+    assert_eq!((figures.repeats, figures.faults, figures.most_in_flight), (0, 0, 2));
+    assert!(report.promises.iter().all(|kept| kept.checked > 0 || kept.promise == Promise::ExactlyOnce), "{report}");
+}
+
+#[test]
+fn a_queue_as_it_should_be() {
+    let ends = vec![A.handling("m-0", 1), A.handled("m-0", 1, Class::Done, 0), A.deletes("m-0"), A.deleted("m-0")];
+    let then = vec![A.settled("m-0", Fate::Done), A.handling("m-1", 1), A.handled("m-1", 1, Class::Done, 0)];
+    let last = vec![A.deletes("m-1"), A.deleted("m-1"), A.settled("m-1", Fate::Done), A.stopped()];
+    keeps(history([message(), ends, then, last]));
+}
+
+#[test]
+fn promise_1_a_commit_before_an_output_is_durable() {
+    let early = vec![A.handling("t/0/0", 1), A.handled("t/0/0", 1, Class::Done, 1), A.commits(1, &[], &[])];
+    breaks_among_others(Promise::DurableFirst, history([two(), early]));
+}
+
+#[test]
+fn promise_1_an_error_that_is_settled_without_its_dead_letter() {
+    let early = vec![
+        A.handling("t/0/0", 1),
+        A.handled("t/0/0", 1, Class::Permanent, 0),
+        A.durable("t/0/0", Effect::ErrorEvent),
+        A.settled("t/0/0", Fate::DeadLettered),
+    ];
+    breaks_among_others(Promise::DurableFirst, history([two(), early]));
+}
+
+#[test]
+fn promise_1_a_delete_before_an_output_is_durable() {
+    let early = vec![A.handling("m-0", 1), A.handled("m-0", 1, Class::Done, 1), A.deletes("m-0")];
+    breaks_among_others(Promise::DurableFirst, history([message(), early]));
+}
+
+#[test]
+fn promise_2_a_delivery_that_is_settled_twice() {
+    let twice = vec![A.settled("t/0/1", Fate::Done)];
+    let done = history([A.does("t/0/0", 1), A.does("t/0/1", 1)]);
+    breaks(Promise::SettledOnce, history([two(), done, twice, A.commit(2), all(0..2)]));
+}
+
+#[test]
+fn promise_2_a_commit_of_a_partition_that_was_lost() {
+    let other = history([vec![B.assigned(), B.received(&["t/0/0", "t/0/1"])], B.does("t/0/0", 1), B.does("t/0/1", 1)]);
+    let late = history([vec![A.lost()], other, vec![A.commits(1, &[], &[])], B.commit(2), all(0..2)]);
+    breaks(Promise::SettledOnce, history([two(), A.does("t/0/0", 1), late]));
+}
+
+#[test]
+fn promise_2_a_delete_after_the_lease_was_lost() {
+    let done = vec![A.handling("m-0", 1), A.handled("m-0", 1, Class::Done, 0)];
+    let late = vec![A.lease_lost("m-0"), A.settled("m-0", Fate::Revoked), A.deletes("m-0")];
+    breaks_among_others(Promise::SettledOnce, history([message(), done, late]));
+}
+
+#[test]
+fn promise_2_a_record_that_was_begun_and_never_ended() {
+    let begun = vec![A.handling("t/0/0", 1), A.gave_up()];
+    let other = history([vec![B.assigned(), B.received(&["t/0/0", "t/0/1"])], B.does("t/0/0", 1), B.does("t/0/1", 1)]);
+    breaks(Promise::SettledOnce, history([two(), begun, other, B.commit(2), all(0..2)]));
+}
+
+#[test]
+fn promise_3_a_commit_past_a_record_that_is_not_settled() {
+    let done = history([A.does("t/0/0", 1), A.does("t/0/1", 1)]);
+    let other = history([vec![A.killed(), B.assigned(), B.received(&["t/0/0", "t/0/1"])], B.commit(2)]);
+    breaks(Promise::CommitOrder, history([two(), done, other, all(0..2)]));
+}
+
+#[test]
+fn promise_3_a_commit_that_the_broker_takes_from_who_has_lost_the_partition() {
+    let done = history([A.does("t/0/0", 1), vec![B.assigned()], A.commit(1)]);
+    let rest = history([vec![B.received(&["t/0/1"])], B.does("t/0/1", 1), B.commit(2)]);
+    breaks(Promise::CommitOrder, history([two(), done, rest, all(0..2)]));
+}
+
+#[test]
+fn promise_3_a_finished_offset_that_is_not() {
+    breaks_among_others(Promise::CommitOrder, history([two(), vec![A.commits(0, &[1], &[])]]));
+}
+
+#[test]
+fn promise_4_two_hands_on_one_key() {
+    let both = vec![A.handling("t/0/0", 1), A.handling("t/0/1", 1)];
+    breaks_among_others(Promise::KeyOrder, history([two(), both]));
+}
+
+#[test]
+fn promise_4_one_that_overtakes_a_retry() {
+    let passes = history([A.fails("t/0/0", 1), A.does("t/0/1", 1), A.does("t/0/0", 2)]);
+    breaks(Promise::KeyOrder, history([two(), passes, A.commit(2), all(0..2)]));
+}
+
+#[test]
+fn promise_4_across_hosts() {
+    // One that does not know that the partition is gone counts for nothing; who has it now does.
+    let taken = vec![A.handling("t/0/0", 1), B.assigned(), B.received(&["t/0/0", "t/0/1"])];
+    let other = history([B.does("t/0/0", 1), B.does("t/0/1", 1), B.commit(2), all(0..2)]);
+    let zombie = keeps(history([two(), taken.clone(), other.clone()]));
+    assert_eq!((zombie.figures.faults, zombie.figures.at_risk), (1, 2));
+    let wrong = history([vec![B.handling("t/0/1", 1)]]);
+    breaks_among_others(Promise::KeyOrder, history([two(), taken, wrong, other]));
+}
+
+#[test]
+fn promise_4_what_a_host_had_fetched_before_it_stood_still() {
+    // It is handed over after the partition went to somebody else, and before the host hears so.
+    let slow = history([vec![A.received(&["t/0/0"]), A.handling("t/0/0", 1), A.lost()], B.does("t/0/0", 1)]);
+    let late = vec![A.settled("t/0/0", Fate::Revoked)];
+    let begins = vec![produced("t/0/0", Some("k")), A.assigned(), B.assigned(), B.received(&["t/0/0"])];
+    let facts = [begins, slow, late, B.commit(1), all(0..1)];
+    let report = keeps(history(facts));
+    assert_eq!((report.figures.zombies, report.figures.at_risk), (1, 1));
+    // Who has never had the partition has no such excuse.
+    let stranger = history([vec![B.received(&["t/0/0"]), B.handling("t/0/0", 1)], A.does("t/0/0", 1)]);
+    let begins = vec![produced("t/0/0", Some("k")), A.assigned(), A.received(&["t/0/0"])];
+    breaks(Promise::SettledOnce, history([begins, stranger, A.commit(1), all(0..1)]));
+}
+
+#[test]
+fn promise_4_outputs_stand_in_the_order_of_their_records() {
+    let handled = history([two(), A.does("t/0/0", 1), A.does("t/0/1", 1), A.commit(2)]);
+    let output = |record| found(record, Effect::Output(0));
+    let again = vec![output("t/0/0"), output("t/0/1"), output("t/0/0")];
+    keeps(history([handled.clone(), again]));
+    breaks(Promise::KeyOrder, history([handled, vec![output("t/0/1"), output("t/0/0")]]));
+}
+
+#[test]
+fn promise_4_what_a_host_repeats_it_repeats_in_order() {
+    let first = history([A.does("t/0/0", 1), A.does("t/0/1", 1), vec![A.killed(), B.assigned()]]);
+    let again = vec![B.received(&["t/0/0", "t/0/1"])];
+    let ends = history([B.commit(2), all(0..2)]);
+    keeps(history([two(), first.clone(), again.clone(), B.does("t/0/0", 1), B.does("t/0/1", 1), ends.clone()]));
+    breaks(Promise::KeyOrder, history([two(), first, again, B.does("t/0/1", 1), B.does("t/0/0", 1), ends]));
+}
+
+#[test]
+fn promise_6_more_in_flight_than_the_bound() {
+    let records = ["t/0/0", "t/0/1", "t/0/2", "t/0/3"];
+    let produced = records.map(|record| produced(record, None)).to_vec();
+    let handled = records.iter().flat_map(|record| A.does(record, 1)).collect();
+    let facts = [produced, vec![A.assigned(), A.received(&records)], handled, A.commit(4), all(0..4)];
+    breaks(Promise::Bounded, history(facts));
+}
+
+#[test]
+fn promise_7_an_output_of_an_attempt_that_failed() {
+    let emits = history([A.fails("t/0/0", 1), vec![A.durable("t/0/0", Effect::Output(0))]]);
+    let rest = history([A.does("t/0/0", 2), A.does("t/0/1", 1), A.commit(2), all(0..2)]);
+    breaks(Promise::FailedIsSilent, history([two(), emits, rest]));
+}
+
+#[test]
+fn promise_7_an_output_that_only_the_reader_sees() {
+    let done = history([A.does("t/0/0", 1), A.does("t/0/1", 1), A.commit(2), all(0..2)]);
+    breaks(Promise::FailedIsSilent, history([two(), done, vec![found("t/0/1", Effect::Output(7))]]));
+}
+
+#[test]
+fn promise_8_one_that_is_acknowledged_and_outstanding() {
+    let done = history([A.does("t/0/0", 1), A.does("t/0/1", 1), A.commit(2), all(0..2)]);
+    breaks_among_others(Promise::OneEnd, history([two(), done, vec![outstanding("t/0/1")]]));
+}
+
+#[test]
+fn promise_8_one_that_is_nowhere() {
+    breaks(Promise::OneEnd, history([two(), A.does("t/0/0", 1), A.commit(1), all(0..1)]));
+}
+
+#[test]
+fn promise_8_one_that_nobody_has_produced() {
+    breaks_among_others(Promise::OneEnd, vec![A.assigned(), A.received(&["t/0/0"])]);
+}
+
+#[test]
+fn nothing_is_lost_an_effect_that_is_not_there() {
+    let done = history([A.does("t/0/0", 1), A.does("t/0/1", 1), A.commit(2), all(0..1)]);
+    breaks(Promise::NothingLost, history([two(), done]));
+}
+
+#[test]
+fn nothing_is_lost_a_record_that_is_skipped() {
+    // The new owner starts behind it, and no commit ever said that it was settled.
+    let skips = history([vec![A.killed(), B.assigned(), B.received(&["t/0/1"])], B.does("t/0/1", 1), B.commit(2)]);
+    breaks_among_others(Promise::NothingLost, history([two(), skips, all(1..2)]));
+}
+
+#[test]
+fn nothing_is_lost_a_history_that_does_not_end() {
+    let left = vec![outstanding("t/0/1")];
+    breaks(Promise::NothingLost, history([two(), A.does("t/0/0", 1), A.commit(1), all(0..1), left]));
+}
+
+#[test]
+fn repeats_are_bounded_by_what_was_in_flight() {
+    let other = |host: Host| vec![host.assigned(), host.received(&["t/0/0", "t/0/1"])];
+    let first = history([two(), A.does("t/0/0", 1)]);
+    let again = history([other(B), B.does("t/0/0", 1), B.does("t/0/1", 1), B.commit(2), all(0..2)]);
+    // Killed with the record in flight: a repeat is what that costs.
+    let report = keeps(history([first.clone(), vec![A.killed()], again.clone()]));
+    assert_eq!((report.figures.at_risk, report.figures.repeats), (2, 1));
+    // Given up in good order: a repeat is one too many.
+    breaks(Promise::RepeatsBounded, history([first.clone(), vec![A.gave_up()], again.clone()]));
+    breaks(Promise::RepeatsBounded, history([first.clone(), vec![A.stopped()], again.clone()]));
+    // What a commit covers is not in flight.
+    breaks(Promise::RepeatsBounded, history([first.clone(), A.commit(1), vec![A.killed()], again.clone()]));
+    // One fault, one repeat.
+    let thrice = history([other(B), B.does("t/0/0", 1), vec![B.gave_up()], again]);
+    breaks(Promise::RepeatsBounded, history([first, vec![A.killed()], thrice]));
+}
+
+#[test]
+fn what_is_finished_above_the_commit_point_is_not_in_flight() {
+    let finished = history([A.does("t/0/1", 1), vec![A.commits(0, &[1], &[]), A.committed(0), A.killed()]]);
+    let facts = vec![produced("t/0/0", None), produced("t/0/1", None), A.assigned(), A.received(&["t/0/0", "t/0/1"])];
+    let other = vec![B.assigned(), B.received(&["t/0/0", "t/0/1"])];
+    let ends = history([B.commit(2), all(0..2)]);
+    keeps(history([facts.clone(), finished.clone(), other.clone(), B.does("t/0/0", 1), ends.clone()]));
+    let again = history([B.does("t/0/0", 1), B.does("t/0/1", 1)]);
+    breaks(Promise::RepeatsBounded, history([facts, finished, other, again, ends]));
+}
+
+#[test]
+fn a_message_whose_lease_was_lost_may_come_again() {
+    let stored = |host: Host, attempt| {
+        vec![host.handling("m-0", attempt), host.handled("m-0", attempt, Class::Done, 0), host.deletes("m-0")]
+    };
+    let rest = vec![
+        B.deleted("m-0"),
+        B.settled("m-0", Fate::Done),
+        A.handling("m-1", 1),
+        A.handled("m-1", 1, Class::Done, 0),
+        A.deletes("m-1"),
+        A.deleted("m-1"),
+        A.settled("m-1", Fate::Done),
+    ];
+    let lost = vec![A.lease_lost("m-0"), A.settled("m-0", Fate::Revoked), B.received(&["m-0"])];
+    keeps(history([message(), stored(A, 1), lost, stored(B, 2), rest.clone()]));
+    let deleted = vec![A.deleted("m-0"), A.settled("m-0", Fate::Done), B.received(&["m-0"])];
+    breaks(Promise::RepeatsBounded, history([message(), stored(A, 1), deleted, stored(B, 2), rest]));
+}
+
+#[test]
+fn attempts_never_exceed_the_limit() {
+    let tries: Vec<_> = (1..=3).flat_map(|attempt| A.fails("t/0/0", attempt)).collect();
+    let rest = history([A.does("t/0/1", 1), A.commit(2), all(0..2)]);
+    breaks(Promise::AttemptsCounted, history([two(), tries, A.does("t/0/0", 4), rest]));
+}
+
+#[test]
+fn attempts_are_counted_one_by_one() {
+    let rest = || history([A.does("t/0/1", 1), A.commit(2), all(0..2)]);
+    keeps(history([two(), A.fails("t/0/0", 1), A.does("t/0/0", 2), rest()]));
+    breaks(Promise::AttemptsCounted, history([two(), A.fails("t/0/0", 1), A.does("t/0/0", 1), rest()]));
+    breaks(Promise::AttemptsCounted, history([two(), A.fails("t/0/0", 1), A.does("t/0/0", 3), rest()]));
+}
+
+#[test]
+fn attempts_do_not_fall_back_behind_what_was_committed() {
+    let known = vec![A.commits(0, &[], &[(0, 1)]), A.committed(0), A.killed(), B.assigned()];
+    let tried = history([two(), A.fails("t/0/0", 1), known, vec![B.received(&["t/0/0", "t/0/1"])]]);
+    let rest = history([B.does("t/0/1", 1), B.commit(2), all(0..2)]);
+    keeps(history([tried.clone(), B.does("t/0/0", 2), rest.clone()]));
+    breaks(Promise::AttemptsCounted, history([tried, B.does("t/0/0", 1), rest]));
+}
+
+#[test]
+fn attempts_on_a_message_are_counted_across_hosts() {
+    let fails = history([message(), A.fails("m-0", 1), vec![A.settled("m-0", Fate::Released), B.received(&["m-0"])]]);
+    let ends = |attempt| {
+        vec![
+            B.handling("m-0", attempt),
+            B.handled("m-0", attempt, Class::Done, 0),
+            B.deletes("m-0"),
+            B.deleted("m-0"),
+            B.settled("m-0", Fate::Done),
+            A.handling("m-1", 1),
+            A.handled("m-1", 1, Class::Done, 0),
+            A.deletes("m-1"),
+            A.deleted("m-1"),
+            A.settled("m-1", Fate::Done),
+        ]
+    };
+    keeps(history([fails.clone(), ends(2)]));
+    breaks(Promise::AttemptsCounted, history([fails, ends(1)]));
+}
+
+#[test]
+fn facts_are_written_and_read_line_by_line() {
+    let facts = history([two(), A.does("t/0/0", 1), vec![A.commits(1, &[3], &[(1, 2)])], message(), all(0..1)]);
+    for (host, what) in facts {
+        let fact = Fact { at: Time::from_micros(5), host, what };
+        let line = serde_json::to_string(&fact).expect("facts can be written");
+        assert_eq!(serde_json::from_str::<Fact>(&line).expect("and read"), fact, "{line}");
+    }
+}

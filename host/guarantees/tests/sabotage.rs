@@ -1,0 +1,43 @@
+//! Broken cores: the simulation must catch each, by the promise that it breaks.
+
+use cofferdam_core::machine::{Machine, Sabotage};
+use cofferdam_guarantees::Promise;
+use cofferdam_guarantees::simulation::{Options, simulate};
+
+/// Histories in which it must be caught.
+const HISTORIES: u64 = 500;
+
+#[track_caller]
+fn is_caught(promise: Promise, prepare: fn(&mut Machine)) {
+    let options = Options { prepare, ..Options::default() };
+    let caught = (0..HISTORIES).find(|seed| simulate(*seed, &options).report.of(promise).broken > 0);
+    let seed = caught.unwrap_or_else(|| panic!("not caught in {HISTORIES} histories: {promise}"));
+    println!("caught by seed {seed}");
+}
+
+macro_rules! caught {
+    ($($name:ident: $sabotage:ident breaks $promise:ident,)*) => {
+        $(#[test]
+        fn $name() {
+            is_caught(Promise::$promise, |machine| machine.sabotage(Sabotage::$sabotage));
+        })*
+    };
+}
+
+caught! {
+    a_commit_before_the_outputs_are_durable: CommitBeforePublish breaks DurableFirst,
+    a_delete_before_the_outputs_are_durable: DeleteBeforeDurable breaks DurableFirst,
+    a_dead_letter_that_is_given_up: DeadLetterDropped breaks DurableFirst,
+    a_watermark_off_by_one: WatermarkOffByOne breaks CommitOrder,
+    a_retry_that_is_overtaken: RetryOvertakes breaks KeyOrder,
+    a_release_that_keeps_later_ones: ReleaseKeepsLater breaks KeyOrder,
+    lanes_that_keep_no_order: LanesIgnored breaks KeyOrder,
+    an_attempt_that_is_forgotten: AttemptForgotten breaks AttemptsCounted,
+    an_attempt_before_the_one_before_is_known: AttemptNotAwaited breaks AttemptsCounted,
+    a_delivery_that_is_settled_twice: DuplicateSettle breaks SettledOnce,
+    a_lost_lease_that_is_kept: LostLeaseKept breaks SettledOnce,
+    a_lost_partition_that_is_kept: LostPartitionKept breaks SettledOnce,
+    finished_offsets_that_are_handled_again: ProgressIgnored breaks RepeatsBounded,
+    a_partition_given_up_without_its_last_commit: LastCommitForgotten breaks RepeatsBounded,
+    a_source_that_is_granted_too_much: GrantedTwice breaks Bounded,
+}

@@ -1,0 +1,36 @@
+//! Bytes for people and for machines: text where they are text, base64 where not.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use cofferdam_core::message::Header;
+use serde_json::{Map, Value, json};
+
+use crate::plugin::Escaped;
+
+/// Text stands as it is, other bytes as `NAME_base64`.
+pub(super) fn insert_bytes(fields: &mut Map<String, Value>, name: &str, bytes: Option<&Bytes>) {
+    match bytes.map(|bytes| (bytes, std::str::from_utf8(bytes))) {
+        None => fields.insert(name.into(), Value::Null),
+        Some((_, Ok(text))) => fields.insert(name.into(), text.into()),
+        Some((bytes, Err(_))) => fields.insert(format!("{name}_base64"), STANDARD.encode(bytes).into()),
+    };
+}
+
+/// `[name, value]`, a third element `"base64"` where the value is no text.
+pub(super) fn header(header: &Header) -> Value {
+    let name = String::from_utf8_lossy(&header.name);
+    match header.value.as_ref().map(|value| (value, std::str::from_utf8(value))) {
+        None => json!([name, null]),
+        Some((_, Ok(text))) => json!([name, text]),
+        Some((value, Err(_))) => json!([name, STANDARD.encode(value), "base64"]),
+    }
+}
+
+/// On one line, control characters escaped.
+pub(super) fn shown(bytes: &Bytes) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Escaped(text).to_string(),
+        Err(_) => format!("base64 {}", STANDARD.encode(bytes)),
+    }
+}

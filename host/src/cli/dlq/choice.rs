@@ -1,0 +1,86 @@
+//! The filters, as people write them.
+
+use bytes::Bytes;
+use clap::Args;
+use cofferdam_core::outcome::Class;
+use cofferdam_core::time::Time;
+
+use crate::clock::Clock;
+use crate::config::duration;
+use crate::dead_letters::filter::{Filter, State};
+
+/// Which letters are meant. Several filters: all of them; one filter given several times: any of its values (of headers:
+/// all).
+#[derive(Args)]
+#[command(next_help_heading = "Which letters")]
+pub(super) struct Choice {
+    /// How the last attempt ended: permanent, retryable, timed_out, trapped, malformed, ...
+    #[arg(long, value_name = "OUTCOME", value_delimiter = ',', value_parser = outcome)]
+    outcome: Vec<Class>,
+    /// The code of the last attempt, such as VALIDATION_ERROR.
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    code: Vec<String>,
+    /// The handler, by the name of its plugin.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    handler: Vec<String>,
+    /// Given up at this time or later: ISO 8601 (UTC where it does not say), or how long ago: 30m, 2h, 7d.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(super) since: Option<Time>,
+    /// Given up before this time, likewise.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<Time>,
+    /// A header of the original and its value.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = header)]
+    header: Vec<(String, String)>,
+    /// The key of the original, or its message group; base64:... for one that is no text.
+    #[arg(long, value_name = "KEY", value_parser = key)]
+    key: Vec<Bytes>,
+    /// No more than so many.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) limit: Option<u64>,
+}
+
+impl Choice {
+    pub(super) fn filter(&self, state: State) -> Filter {
+        Filter {
+            outcomes: self.outcome.clone(),
+            codes: self.code.clone(),
+            handlers: self.handler.clone(),
+            since: self.since,
+            until: self.until,
+            headers: self.header.clone(),
+            keys: self.key.clone(),
+            positions: Vec::new(),
+            state,
+        }
+    }
+}
+
+fn outcome(text: &str) -> Result<Class, String> {
+    let known = serde_json::from_value::<Class>(text.into());
+    known.map_err(|_| "is no outcome; they are in the table of host/README.md, for example permanent".to_owned())
+}
+
+/// A time, or how long ago.
+pub(super) fn moment(text: &str) -> Result<Time, String> {
+    if let Some(ago) = duration(text) {
+        return Ok(Clock::set().now().before(ago));
+    }
+    text.parse().map_err(|_| "write for example 2h, 7d, 2026-11-21 or 2026-11-21T05:01:36Z".to_owned())
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write for example tenant=acme")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn key(text: &str) -> Result<Bytes, String> {
+    use base64::Engine;
+    match text.strip_prefix("base64:") {
+        Some(coded) => base64::engine::general_purpose::STANDARD
+            .decode(coded)
+            .map(Bytes::from)
+            .map_err(|error| format!("is no base64: {error}")),
+        None => Ok(Bytes::from(text.to_owned())),
+    }
+}

@@ -1,0 +1,118 @@
+//! `cofferdam dlq list`.
+
+use clap::Args;
+
+use super::super::run::runtime;
+use super::super::{Ended, OutputArguments, print_line};
+use super::choice::Choice;
+use super::place::Place;
+use super::table::{Table, shortened};
+use super::{Where, words};
+use crate::dead_letters::filter::State;
+use crate::dead_letters::{Found, Next};
+use crate::exit::{Exit, Problem};
+
+const HEADINGS: [&str; 8] = ["POSITION", "TIME", "OUTCOME", "CODE", "HANDLER", "ATTEMPTS", "KEY", "TEXT"];
+
+/// Rows for people, where they do not say how many.
+const ROWS: u64 = 100;
+
+#[derive(Args)]
+pub(in super::super) struct Arguments {
+    /// kafka:TOPIC, sqs:QUEUE, or the name alone where it is clear.
+    #[arg(value_name = "DESTINATION")]
+    destination: Option<String>,
+    #[command(flatten)]
+    which: Where,
+    /// Those of a topic that were replayed, in place of those that were not.
+    #[arg(long, help_heading = "Which letters")]
+    replayed: bool,
+    /// Those of a topic that were replayed too.
+    #[arg(long, help_heading = "Which letters", conflicts_with = "replayed")]
+    all: bool,
+    #[command(flatten)]
+    pub(in super::super) output: OutputArguments,
+    #[command(flatten)]
+    choice: Choice,
+}
+
+pub(super) fn main(arguments: &Arguments) -> Ended {
+    runtime()?.block_on(list(arguments))
+}
+
+async fn list(arguments: &Arguments) -> Ended {
+    let json = arguments.output.json;
+    let place = Place::find(&arguments.which, arguments.destination.as_deref()).await?;
+    let state = match (arguments.replayed, arguments.all) {
+        (true, _) => State::Replayed,
+        (_, true) => State::Any,
+        _ => State::Open,
+    };
+    let filter = arguments.choice.filter(state);
+    let limit = arguments.choice.limit.unwrap_or(if json { u64::MAX } else { ROWS });
+    let (mut listed, mut more) = (0, false);
+    for destination in &place.destinations {
+        let store = place.brokers.dead_letters(&place.config, destination).await?;
+        words::warn_of_receives(&store);
+        let mut table = Table::new(&HEADINGS);
+        let mut rows = 0_u64;
+        let looked = store.look(|found| {
+            if !filter.takes(&found) {
+                return Next::More;
+            }
+            if listed == limit {
+                more = true;
+                return Next::Enough;
+            }
+            listed += 1;
+            rows += 1;
+            if json {
+                print_line(&words::summary(&found).to_string());
+            } else {
+                table.row(row(&found));
+            }
+            Next::More
+        });
+        let looked = looked.await.map_err(|error| error.problem().at(destination.to_string()))?;
+        if !json {
+            print_line(&format!("{destination}: {}", words::letters(rows)));
+            if rows > 0 {
+                table.lines().iter().for_each(|line| print_line(line));
+            }
+        }
+        if !more {
+            words::say_unseen(destination, looked);
+        }
+    }
+    if more {
+        eprintln!("cofferdam: there are more; --limit N shows more of them, and filters fewer");
+    }
+    Ok::<_, Vec<Problem>>(Exit::Success)
+}
+
+#[cfg(test)]
+pub(super) fn table(letters: &[Found]) -> Table {
+    let mut table = Table::new(&HEADINGS);
+    letters.iter().for_each(|found| table.row(row(found)));
+    table
+}
+
+fn row(found: &Found) -> Vec<String> {
+    let time = found.time().map_or_else(|| "-".into(), words::seconds);
+    let key = found.letter.original.key.as_ref().map_or_else(|| "-".into(), super::super::bytes::shown);
+    let reasons = found.reasons();
+    let word = |word: Option<&str>| match word {
+        Some(word) if !word.is_empty() => shortened(&words::escaped(word), 32),
+        _ => "-".to_owned(),
+    };
+    vec![
+        found.position.to_string(),
+        time,
+        word(reasons.map(|reasons| &*reasons.outcome)),
+        word(reasons.map(|reasons| &*reasons.code)),
+        word(reasons.and_then(|reasons| reasons.handler.as_deref())),
+        reasons.map_or_else(|| "-".into(), |reasons| reasons.attempts.len().to_string()),
+        shortened(&key, 24),
+        shortened(&words::text(found), 60),
+    ]
+}

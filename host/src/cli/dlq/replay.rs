@@ -1,0 +1,236 @@
+//! `cofferdam dlq replay`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use cofferdam_core::message::{Position, Record};
+use cofferdam_core::time::Time;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::super::invoke::{self, Given, Setting};
+use super::super::run::runtime;
+use super::super::{Ended, OutputArguments, print_line};
+use super::choice::{Choice, moment};
+use super::place::{Place, destination};
+use super::{Where, show, words};
+use crate::clock::Clock;
+use crate::dead_letters::filter::State;
+use crate::dead_letters::pace::Rate;
+use crate::dead_letters::replay::{Order, Report};
+use crate::exit::{Exit, Problem};
+use crate::signal;
+
+#[derive(Args)]
+pub(in super::super) struct Arguments {
+    /// The topic or queue (not with --route), and positions as `list` shows them; without positions, all that the
+    /// filters take.
+    #[arg(value_name = "DESTINATION POSITION")]
+    what: Vec<String>,
+    #[command(flatten)]
+    which: Where,
+    /// Those of a topic too that were replayed before this time: ISO 8601, or how long ago. To go on after an
+    /// interruption give the time itself.
+    #[arg(long, value_name = "TIME", value_parser = moment, help_heading = "Which letters")]
+    again: Option<Time>,
+    /// Send them there, in place of where each came from: kafka:TOPIC or sqs:QUEUE.
+    #[arg(long, value_name = "DESTINATION")]
+    to: Option<String>,
+    /// No more than so many in a time: 50/s, 100/m, 1000/h.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    rate: Option<Rate>,
+    /// Say what would be sent where; send and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Give one letter to this plugin file as `invoke` does, in place of sending it: nothing is written anywhere. The
+    /// route it failed in, or --route, says how.
+    #[arg(long, value_name = "FILE.wasm", conflicts_with_all = ["to", "rate", "dry_run", "again"])]
+    plugin: Option<PathBuf>,
+    #[command(flatten)]
+    pub(in super::super) output: OutputArguments,
+    #[command(flatten)]
+    choice: Choice,
+}
+
+pub(super) fn main(arguments: &Arguments) -> Ended {
+    match &arguments.plugin {
+        Some(plugin) => locally(arguments, plugin),
+        None => runtime()?.block_on(replay(arguments)),
+    }
+}
+
+fn locally(arguments: &Arguments, plugin: &Path) -> Ended {
+    let which = &arguments.which;
+    let (place, found) = runtime()?.block_on(async {
+        let (destination, position) = show::named(&arguments.what, which)?;
+        let place = Place::find(which, destination).await?;
+        let found = show::find(&place, position).await?;
+        Ok::<_, Vec<Problem>>((place, found))
+    })?;
+    let failed_in = found.reasons().map(|reasons| &*reasons.route);
+    let known = |name: &&str| place.config.routes.iter().any(|route| route.name() == *name);
+    let setting = match which.route.as_deref().or(failed_in.filter(known)) {
+        Some(route) => Setting::of_route(&place.config, route)?,
+        None => Setting::plain(plugin),
+    };
+    let record: Record = found.letter.original;
+    let given = Given { record: Arc::new(record), id: None, attributes: Vec::new(), attempt: 1 };
+    invoke::give(plugin, setting, &given, None, arguments.output.json)
+}
+
+async fn replay(arguments: &Arguments) -> Ended {
+    let (name, positions) = match (&arguments.which.route, &*arguments.what) {
+        (None, [name, positions @ ..]) => (Some(&**name), positions),
+        (_, positions) => (None, positions),
+    };
+    let place = Place::find(&arguments.which, name).await?;
+    let state = arguments.again.map_or(State::Open, State::ReplayedBefore);
+    let mut filter = arguments.choice.filter(state);
+    filter.positions = positions.iter().map(|position| Position::of(position)).collect();
+    let to = arguments.to.as_deref().map(|to| destination(&place.config, to)).transpose()?;
+    let mut order = Order {
+        filter,
+        limit: arguments.choice.limit.unwrap_or(u64::MAX),
+        to,
+        rate: arguments.rate,
+        dry: arguments.dry_run,
+        id: uuid::Uuid::now_v7().to_string(),
+        time: Clock::set().now(),
+    };
+    let mut outlet = place.brokers.outlet(&place.config)?;
+    let stop = until_signal();
+    let mut worst = Exit::Success;
+    for destination in &place.destinations {
+        let store = place.brokers.dead_letters(&place.config, destination).await?;
+        words::warn_of_receives(&store);
+        let bar = bar(store.about());
+        let steps = bar.clone();
+        let mut report = Report::new(move |letters| steps.inc(letters));
+        let replayed = store.replay(&order, &mut outlet, &stop, &mut report).await;
+        bar.finish_and_clear();
+        say(&destination.to_string(), &order, &report, arguments.output.json);
+        replayed.map_err(|error| {
+            let problem = error.problem();
+            let remedy = match &*problem.remedy {
+                "" => "nothing is lost: the same command goes on".to_owned(),
+                remedy => format!("nothing is lost: {remedy}, and give the same command again"),
+            };
+            Problem { remedy, ..problem }.at(destination.to_string())
+        })?;
+        order.limit = order.limit.saturating_sub(report.total());
+        if report.homeless > 0 || report.refusals > 0 {
+            worst = Exit::Data;
+        }
+        if report.stopped {
+            return Ok(Exit::Interrupted);
+        }
+    }
+    Ok(worst)
+}
+
+/// Cancelled by the first signal; the second ends the process.
+fn until_signal() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    tokio::spawn(async move {
+        signal::next().await;
+        token.cancel();
+        eprintln!("cofferdam: stopping after the letters that are under way");
+        signal::next().await;
+        std::process::exit(Exit::Interrupted as i32);
+    });
+    stop
+}
+
+/// On a terminal only.
+fn bar(letters: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} looked at, {per_sec}, {eta} left");
+    let bar = ProgressBar::new(letters);
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+fn say(from: &str, order: &Order, report: &Report, json: bool) {
+    if json {
+        let sent = report.sent.iter().map(|(to, letters)| (to.to_string(), (*letters).into())).collect();
+        let refused: Vec<_> =
+            report.refused.iter().map(|(letter, why)| json!({ "letter": letter, "why": why })).collect();
+        let line = json!({
+            "from": from,
+            "replay": order.id,
+            "time": order.time.to_string(),
+            "dry_run": order.dry,
+            "letters": report.total(),
+            "sent": serde_json::Value::Object(sent),
+            "repeated": report.repeated,
+            "retimed": report.retimed,
+            "without_source": report.homeless,
+            "refused": report.refusals,
+            "refusals": refused,
+            "undeleted": report.undeleted,
+            "unseen": report.unseen,
+            "stopped": report.stopped,
+        });
+        print_line(&line.to_string());
+    } else {
+        in_words(from, order, report).iter().for_each(|line| print_line(line));
+    }
+}
+
+pub(super) fn in_words(from: &str, order: &Order, report: &Report) -> Vec<String> {
+    let verb = if order.dry { "would be sent" } else { "sent" };
+    let mut lines = vec![match order.dry {
+        true => format!("{from}: {} {verb}", words::letters(report.total())),
+        false => format!("{from}: {} {verb}, replay {}", words::letters(report.total()), order.id),
+    }];
+    let mut say = |line: String| lines.push(format!("  {line}"));
+    for (to, letters) in &report.sent {
+        say(format!("{letters} to {to}"));
+    }
+    if report.repeated > 0 {
+        let what = "may have been sent by a replay that was interrupted, and carry its id";
+        say(format!("{} of them {what}", report.repeated));
+    }
+    if report.retimed > 0 {
+        let why = "so old that their topic would have deleted them soon";
+        say(format!("{} of them got the present as their timestamp: they are {why}", report.retimed));
+    }
+    if report.homeless > 0 {
+        say(format!("{} do not say where they came from, and stay: say it by --to", report.homeless));
+    }
+    if report.refusals > 0 {
+        say(format!("{} were refused for good, and stay:", report.refusals));
+        for (letter, why) in &report.refused {
+            say(format!("  {letter}: {}", words::escaped(why)));
+        }
+    }
+    if report.undeleted > 0 {
+        say(format!(
+            "{} could not be deleted afterwards: they come again, with the same letter and count",
+            report.undeleted
+        ));
+    }
+    if report.unseen > 0 {
+        say(format!("about {} more could not be seen now", report.unseen));
+    }
+    if report.stopped {
+        say("stopped: the same command goes on".to_owned());
+    }
+    lines
+}
+
+fn rate(text: &str) -> Result<Rate, String> {
+    let wrong = || "write for example 50/s, 100/m or 1000/h".to_owned();
+    let (letters, unit) = text.split_once('/').ok_or_else(wrong)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        _ => return Err(wrong()),
+    };
+    let letters = letters.parse().ok().filter(|letters| *letters > 0).ok_or_else(wrong)?;
+    Ok(Rate { letters, per: Duration::from_secs(seconds) })
+}

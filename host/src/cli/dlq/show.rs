@@ -1,0 +1,193 @@
+//! `cofferdam dlq show`.
+
+use bytes::Bytes;
+use clap::Args;
+use cofferdam_core::dead_letter::Reasons;
+use cofferdam_core::message::Position;
+use cofferdam_core::time::Time;
+use serde_json::Value;
+
+use super::super::bytes::shown;
+use super::super::run::runtime;
+use super::super::{Ended, OutputArguments, print_line};
+use super::place::Place;
+use super::{Where, words};
+use crate::dead_letters::{Found, Next};
+use crate::exit::{Exit, Problem};
+
+#[derive(Args)]
+pub(in super::super) struct Arguments {
+    /// The topic or queue (not with --route), and the position as `list` shows it: PARTITION/OFFSET, or a message id.
+    #[arg(value_name = "DESTINATION POSITION", required = true, num_args = 1..=2)]
+    what: Vec<String>,
+    #[command(flatten)]
+    which: Where,
+    #[command(flatten)]
+    pub(in super::super) output: OutputArguments,
+}
+
+pub(super) fn main(arguments: &Arguments) -> Ended {
+    runtime()?.block_on(async {
+        let (destination, position) = named(&arguments.what, &arguments.which)?;
+        let place = Place::find(&arguments.which, destination).await?;
+        let found = find(&place, position).await?;
+        if arguments.output.json {
+            print_line(&words::whole(&found).to_string());
+        } else {
+            lines(&found).iter().for_each(|line| print_line(line));
+        }
+        Ok(Exit::Success)
+    })
+}
+
+/// Topic or queue, where no route stands for it, and position.
+pub(super) fn named<'a>(what: &'a [String], which: &Where) -> Result<(Option<&'a str>, &'a str), Problem> {
+    match (what, &which.route) {
+        ([position], Some(_)) => Ok((None, position)),
+        ([destination, position], None) => Ok((Some(destination), position)),
+        ([_], None) => {
+            let remedy = "write for example orders.placed.dlq 0/17, or --route NAME 0/17";
+            Err(Problem::new(Exit::Usage, "a topic or queue and a position are needed", remedy))
+        }
+        _ => Err(Problem::new(Exit::Usage, "both a topic or queue and a route are named", "leave one of them out")),
+    }
+}
+
+/// The letter at this position.
+pub(super) async fn find(place: &Place, position: &str) -> Result<Found, Problem> {
+    let destination = place.only()?;
+    let store = place.brokers.dead_letters(&place.config, destination).await?;
+    words::warn_of_receives(&store);
+    let wanted = Position::of(position);
+    let mut letter = None;
+    let look = |found: Found| {
+        if found.position != wanted {
+            return Next::More;
+        }
+        letter = Some(found);
+        Next::Enough
+    };
+    let looked = store.look(look).await.map_err(|error| error.problem().at(destination.to_string()))?;
+    letter.ok_or_else(|| {
+        words::say_unseen(destination, looked);
+        let remedy = format!("`cofferdam dlq list {destination}` shows the positions");
+        Problem::new(Exit::Data, format!("there is no dead letter at {position:?}"), remedy).at(destination.to_string())
+    })
+}
+
+/// All of a letter in words.
+pub(super) fn lines(found: &Found) -> Vec<String> {
+    let mut lines = vec![found.id()];
+    let mut say = |name: &str, value: String| lines.push(format!("{name:<12}{value}"));
+    match (found.reasons(), &found.redriven) {
+        (Some(reasons), _) => why(found, reasons, &mut say),
+        (None, Some(source)) => {
+            say("came from", format!("sqs:{source}, whose redrive policy moved it: received too often"))
+        }
+        (None, None) => say("came from", "(not known: nothing stands in it of a failure)".into()),
+    }
+    if let Some(stored) = found.stored.filter(|_| found.reasons().is_none()) {
+        say("stored", stored.to_string());
+    }
+    if found.replays.count > 0 {
+        let last = found.replays.last.map_or_else(String::new, |last| format!(", last {last}"));
+        let times = if found.replays.count == 1 { "once".to_owned() } else { format!("{} times", found.replays.count) };
+        say("replayed", format!("{times}{last}"));
+    }
+    if found.replays.in_doubt {
+        say(
+            "in doubt",
+            "a replay was interrupted that may have sent it; the next one sends it under the same id".into(),
+        );
+    }
+    if let Some(reasons) = found.reasons() {
+        block("attempts", attempts(reasons), &mut lines);
+        let frames = reasons.backtrace.iter().flat_map(|frames| frames.lines().map(words::escaped));
+        block("backtrace", frames.collect(), &mut lines);
+    }
+    original(found, &mut lines);
+    lines
+}
+
+fn why(found: &Found, reasons: &Reasons, say: &mut impl FnMut(&str, String)) {
+    let escaped = |text: &str| words::escaped(text);
+    say("outcome", format!("{} {}", escaped(&reasons.outcome), escaped(&reasons.code)));
+    say("text", escaped(&reasons.text));
+    let first = reasons.first_failure.map_or_else(String::new, |first| format!(", failed first {first}"));
+    say("given up", format!("{}{first}", found.time().map_or_else(|| "-".into(), |time| time.to_string())));
+    say("route", escaped(&reasons.route));
+    if let Some(handler) = &reasons.handler {
+        let digest = reasons.digest.as_deref().map_or_else(String::new, |digest| format!(" ({})", escaped(digest)));
+        say("handler", format!("{}{digest}", escaped(handler)));
+    }
+    let group = reasons.group.as_deref().map_or_else(String::new, |group| format!(", group {}", escaped(group)));
+    let origin = found.origin().map_or_else(|| "-".into(), |origin| origin.to_string());
+    say("came from", format!("{}/{}{group}", escaped(&origin), found.letter.original.position));
+    if let Some(usage) = &reasons.usage {
+        say("usage", used(usage));
+    }
+    if let Some(trace) = &reasons.trace {
+        say("trace", escaped(trace));
+    }
+    if let Some(correlation) = &reasons.correlation {
+        say("correlation", escaped(correlation));
+    }
+}
+
+/// What the last attempt used, as far as it says.
+fn used(usage: &Value) -> String {
+    let parts = [
+        ("wall_us", 1, "us wall"),
+        ("cpu_us", 1, "us CPU"),
+        ("memory_peak_bytes", 1024, "KiB memory at most"),
+        ("host_calls", 1, "host calls"),
+        ("output_bytes", 1, "output bytes"),
+    ];
+    let parts = parts.into_iter().filter_map(|(name, unit, words)| {
+        let amount = usage.get(name)?.as_u64()?;
+        Some(format!("{} {words}", amount / unit))
+    });
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+fn attempts(reasons: &Reasons) -> Vec<String> {
+    let attempts = reasons.attempts.iter().enumerate();
+    let line = |(number, attempt): (usize, &cofferdam_core::dead_letter::Attempt)| {
+        let [time, outcome, code] = [&attempt.time, &attempt.outcome, &attempt.code].map(|word| words::escaped(word));
+        format!("{}  {time}  {outcome}  {code}", number + 1)
+    };
+    attempts.map(line).collect()
+}
+
+fn original(found: &Found, lines: &mut Vec<String>) {
+    let original = &found.letter.original;
+    lines.push(String::new());
+    lines.push("the original".to_owned());
+    let timestamp = original.timestamp_ms.map_or_else(|| "-".into(), |time| Time::from_millis(time).to_string());
+    lines.push(format!("{:<12}{timestamp}", "timestamp"));
+    lines.push(format!("{:<12}{}", "key", original.key.as_ref().map_or_else(|| "-".into(), shown)));
+    let headers = original.headers.iter().map(|header| {
+        let name = words::escaped(&String::from_utf8_lossy(&header.name));
+        header.value.as_ref().map_or_else(|| format!("{name} (null)"), |value| format!("{name}: {}", shown(value)))
+    });
+    block("headers", headers.collect(), lines);
+    match &original.payload {
+        None => lines.push("payload     (none: a tombstone)".to_owned()),
+        Some(payload) => block(&format!("payload ({} bytes)", payload.len()), text(payload), lines),
+    }
+}
+
+/// Text line by line, else base64.
+fn text(payload: &Bytes) -> Vec<String> {
+    match std::str::from_utf8(payload) {
+        Ok(text) => text.split('\n').map(words::escaped).collect(),
+        Err(_) => vec![shown(payload)],
+    }
+}
+
+fn block(name: &str, block: Vec<String>, lines: &mut Vec<String>) {
+    if !block.is_empty() {
+        lines.push(name.to_owned());
+        lines.extend(block.into_iter().map(|line| format!("  {line}")));
+    }
+}

@@ -1,0 +1,117 @@
+//! Letters in words, for people and for machines.
+
+use cofferdam_core::dead_letter::Reasons;
+use cofferdam_core::output::Destination;
+use cofferdam_core::time::Time;
+use serde_json::{Map, Value, json};
+
+use super::super::bytes;
+use crate::dead_letters::{Found, Looked, Store};
+use crate::plugin::Escaped;
+
+/// Control characters escaped: what is said of a failure comes from a guest.
+pub(super) fn escaped(text: &str) -> String {
+    Escaped(text).to_string()
+}
+
+/// To the second: `2026-11-21T05:01:36Z`.
+pub(super) fn seconds(time: Time) -> String {
+    let text = time.to_string();
+    text.split_once('.').map_or(text.clone(), |(seconds, _)| format!("{seconds}Z"))
+}
+
+/// What was said of the failure, on one line.
+pub(super) fn text(found: &Found) -> String {
+    match (found.reasons(), &found.redriven) {
+        (Some(reasons), _) => escaped(&reasons.text),
+        (None, Some(source)) => format!("received too often from {source}"),
+        (None, None) => "(says nothing of a failure)".to_owned(),
+    }
+}
+
+/// `1 dead letter`, `7 dead letters`
+pub(super) fn letters(count: u64) -> String {
+    format!("{count} dead letter{}", if count == 1 { "" } else { "s" })
+}
+
+/// One line for machines: all but payload, headers and backtrace.
+pub(super) fn summary(found: &Found) -> Value {
+    Value::Object(fields(found))
+}
+
+/// All of it.
+pub(super) fn whole(found: &Found) -> Value {
+    let mut fields = fields(found);
+    let original = &found.letter.original;
+    let reasons = found.reasons();
+    let list = |reasons: &Reasons| {
+        let attempt = |attempt: &cofferdam_core::dead_letter::Attempt| json!({ "time": attempt.time, "outcome": attempt.outcome, "code": attempt.code });
+        reasons.attempts.iter().map(attempt).collect::<Value>()
+    };
+    fields.insert("attempts".into(), reasons.map_or_else(|| json!([]), list));
+    fields.insert("plugin_digest".into(), reasons.and_then(|reasons| reasons.digest.as_deref()).into());
+    fields.insert("usage".into(), reasons.and_then(|reasons| reasons.usage.clone()).unwrap_or(Value::Null));
+    fields.insert("backtrace".into(), reasons.and_then(|reasons| reasons.backtrace.as_deref()).into());
+    fields.insert("traceparent".into(), reasons.and_then(|reasons| reasons.trace.as_deref()).into());
+    fields.insert("correlation".into(), reasons.and_then(|reasons| reasons.correlation.as_deref()).into());
+    fields.insert("timestamp".into(), time(original.timestamp_ms.map(Time::from_millis)));
+    fields.insert("headers".into(), original.headers.iter().map(bytes::header).collect());
+    bytes::insert_bytes(&mut fields, "payload", original.payload.as_ref());
+    Value::Object(fields)
+}
+
+fn fields(found: &Found) -> Map<String, Value> {
+    let original = &found.letter.original;
+    let reasons = found.reasons();
+    let word = |word: fn(&Reasons) -> &str| Value::from(reasons.map(word));
+    let mut fields = Map::new();
+    let mut add = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
+    add("destination", found.at.to_string().into());
+    add("position", found.position.to_string().into());
+    add("time", time(found.time()));
+    add("outcome", word(|reasons| &reasons.outcome));
+    add("code", word(|reasons| &reasons.code));
+    add("text", word(|reasons| &reasons.text));
+    add("route", word(|reasons| &reasons.route));
+    add("handler", reasons.and_then(|reasons| reasons.handler.as_deref()).into());
+    add("attempts", reasons.map(|reasons| reasons.attempts.len()).into());
+    add("first_failure", time(reasons.and_then(|reasons| reasons.first_failure)));
+    add("last_failure", time(reasons.and_then(|reasons| reasons.last_failure)));
+    add("source", found.origin().map(|origin| origin.to_string()).into());
+    add("source_position", reasons.map(|_| original.position.to_string()).into());
+    add("group", reasons.and_then(|reasons| reasons.group.as_deref()).into());
+    add("replays", found.replays.count.into());
+    add("last_replay", time(found.replays.last));
+    add("in_doubt", found.replays.in_doubt.into());
+    add("payload_bytes", original.payload.as_ref().map(::bytes::Bytes::len).into());
+    bytes::insert_bytes(&mut fields, "key", original.key.as_ref());
+    fields
+}
+
+fn time(time: Option<Time>) -> Value {
+    time.map(|time| time.to_string()).into()
+}
+
+/// A queue that hands over what is received too often does so with what is only looked at, too.
+pub(super) fn warn_of_receives(store: &Store) {
+    if let Store::Sqs(queue) = store
+        && let Some((receives, to)) = queue.hands_over()
+    {
+        eprintln!(
+            "cofferdam: warning: each look counts as a receive, and after {receives} this queue hands a message over to {to}"
+        );
+    }
+}
+
+/// What a queue did not show.
+pub(super) fn say_unseen(destination: &Destination, looked: Looked) {
+    if looked.unseen > 0 {
+        let why = match destination {
+            Destination::Sqs(queue) if queue.ends_with(".fifo") => {
+                "others hold them, or they are behind the first ten of their message group"
+            }
+            _ => "others hold them, or they are delayed",
+        };
+        eprintln!("cofferdam: {destination}: about {} more could not be seen now: {why}", looked.unseen);
+    }
+}

@@ -1,0 +1,164 @@
+//! `cofferdam verify`.
+
+mod bar;
+mod show;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use toml::{Table, Value};
+
+use super::{ConfigArgument, Ended, OutputArguments, print_line};
+use crate::config::DEFAULT_FILE;
+use crate::exit::{Exit, Problem};
+use crate::signal;
+use crate::telemetry::log;
+use crate::verify::{self, Plan, Progress, Report, Run};
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// A configuration whose sections [kafka] and [sqs] say where the brokers are.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Kafka brokers, `host:port`, in place of the configuration's.
+    #[arg(long, value_name = "BOOTSTRAP")]
+    kafka: Option<String>,
+    /// An SQS server other than AWS, in place of the configuration's.
+    #[arg(long, value_name = "ENDPOINT")]
+    sqs: Option<String>,
+    /// Messages to send through the hosts.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
+    messages: u64,
+    /// Faults to strike the hosts with meanwhile.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    faults: u32,
+    /// Decides what is in the messages, and which fault strikes whom.
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    seed: u64,
+    /// Hosts that share the work.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
+    hosts: u8,
+    /// Histories of simulated worlds to live through first.
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    simulate: u64,
+    /// Keep topics, queues and the history.
+    #[arg(long)]
+    keep: bool,
+    /// Judge the history in this folder, which an earlier run has kept; no broker is touched.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["messages", "faults", "seed", "hosts", "simulate", "keep"])]
+    judge: Option<PathBuf>,
+    /// Only remove the topics and queues of the run with this id, which was killed or has kept them.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["messages", "faults", "seed", "hosts", "simulate", "keep", "judge"])]
+    remove: Option<String>,
+    #[command(flatten)]
+    pub(super) output: OutputArguments,
+}
+
+pub(super) fn main(arguments: &Arguments) -> Ended {
+    log::init(log::Format::Quiet, None).map_err(super::unlogged)?;
+    if let Some(folder) = &arguments.judge {
+        return Ok(finish(&verify::judge(folder)?, arguments));
+    }
+    let sections = sections(arguments)?;
+    super::run::runtime()?.block_on(async {
+        if let Some(id) = &arguments.remove {
+            verify::remove(&sections, id).await?;
+            return Ok(Exit::Success);
+        }
+        let plan = Plan {
+            sections,
+            messages: arguments.messages,
+            faults: arguments.faults,
+            seed: arguments.seed,
+            hosts: arguments.hosts.into(),
+            simulate: arguments.simulate,
+        };
+        run(plan, arguments).await
+    })
+}
+
+async fn run(plan: Plan, arguments: &Arguments) -> Ended {
+    let (progress, seen) = watch::channel(Progress::default());
+    let bar = bar::follow(seen, plan.messages, plan.faults);
+    let mut run = Run::prepare(plan).await?;
+    if !arguments.output.json {
+        eprintln!("topics and queues of this run begin with {}, hosts write to {}", run.name(), run.folder().display());
+    }
+    let stop = CancellationToken::new();
+    let interrupted = tokio::spawn(interrupt(stop.clone(), run.id().to_owned()));
+    let report = run.run(&progress, &stop).await;
+    drop(progress);
+    bar.await.expect("the bar does not panic");
+    interrupted.abort();
+    let removed = if arguments.keep { Ok(()) } else { run.remove().await };
+    let mut report = match report {
+        Ok(report) => report,
+        Err(problem) => {
+            // Somebody may want to know what the hosts said.
+            let folder = leave(run.folder(), arguments.keep || problem.exit != Exit::Interrupted);
+            let problem =
+                Problem { remedy: folder.map_or(problem.remedy, |at| format!("the history is in {at}")), ..problem };
+            return Err([Some(problem), removed.err()].into_iter().flatten().collect());
+        }
+    };
+    if leave(run.folder(), arguments.keep || !report.held).is_some() {
+        report.journals = Some(run.folder().to_owned());
+    }
+    let exit = finish(&report, arguments);
+    removed?;
+    Ok(exit)
+}
+
+/// Leaves the folder where it is, or removes it.
+fn leave(folder: &Path, keep: bool) -> Option<String> {
+    if !keep {
+        let _ = std::fs::remove_dir_all(folder); // a temporary one, at worst it stays
+    }
+    keep.then(|| folder.display().to_string())
+}
+
+/// The first signal ends the run in good order, the second at once.
+async fn interrupt(stop: CancellationToken, id: String) {
+    signal::next().await;
+    eprintln!("cofferdam: ending the hosts and removing topics and queues; once more to leave them");
+    stop.cancel();
+    signal::next().await;
+    eprintln!(
+        "cofferdam: topics and queues are left, remove them with `cofferdam verify --remove {id}` and the same brokers"
+    );
+    std::process::exit(Exit::Interrupted as i32);
+}
+
+fn finish(report: &Report, arguments: &Arguments) -> Exit {
+    if arguments.output.json {
+        print_line(&serde_json::to_string(report).expect("texts and numbers are JSON"));
+    } else {
+        print_line(&show::text(report));
+    }
+    if report.held { Exit::Success } else { Exit::Plugin }
+}
+
+/// Where the brokers are: the configuration's sections as they stand in the file, or what the arguments say.
+fn sections(arguments: &Arguments) -> Result<Table, Vec<Problem>> {
+    let mut sections = Table::new();
+    let alone = arguments.kafka.is_none() && arguments.sqs.is_none();
+    if arguments.config.is_some() || alone {
+        let config = arguments.config.clone().unwrap_or_else(|| DEFAULT_FILE.into());
+        super::run::load(&ConfigArgument { config: config.clone() })?;
+        let unreadable = |what: String| Problem::new(Exit::Configuration, what, "").at(config.display().to_string());
+        let text = std::fs::read_to_string(&config).map_err(|error| unreadable(error.to_string()))?;
+        let mut file: Table = text.parse().map_err(|error: toml::de::Error| unreadable(error.to_string()))?;
+        sections.extend(["kafka", "sqs"].into_iter().filter_map(|name| file.remove_entry(name)));
+    }
+    let given = [("kafka", "bootstrap_servers", &arguments.kafka), ("sqs", "endpoint", &arguments.sqs)];
+    for (name, key, value) in given {
+        let Some(value) = value else { continue };
+        let section = sections.entry(name).or_insert_with(|| Value::Table(Table::new()));
+        if let Some(section) = section.as_table_mut() {
+            section.insert(key.to_owned(), value.as_str().into());
+        }
+    }
+    Ok(sections)
+}

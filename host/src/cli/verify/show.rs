@@ -1,0 +1,161 @@
+//! A report as text, for people.
+
+use std::fmt::Write as _;
+
+use crate::verify::{Line, Report, Verdict};
+
+/// The report: each promise, what broke it, and the figures.
+pub(super) fn text(report: &Report) -> String {
+    let mut text = String::new();
+    for line in &report.promises {
+        promise(&mut text, line);
+    }
+    figures(&mut text, report);
+    text
+}
+
+fn promise(text: &mut String, line: &Line) {
+    let number = line.number.map_or_else(|| " ".to_owned(), |number| number.to_string());
+    let (word, checks) = match line.verdict {
+        Verdict::Held => ("held", format!(" ({} checks)", line.checked + line.simulated)),
+        Verdict::Broken => ("BROKEN", format!(" ({} times in {} checks)", line.broken, line.checked + line.simulated)),
+        Verdict::NotChecked => ("not checked", String::new()),
+    };
+    push(text, &format!("{number}  {word:<11}  {}{checks}", line.promise));
+    for shown in &line.shown {
+        push(text, &format!("                {}", shown.escape_debug()));
+    }
+}
+
+fn figures(text: &mut String, report: &Report) {
+    let (course, judged) = (&report.course, &report.judged);
+    let faults: Vec<String> = course.faults.iter().map(|(fault, count)| format!("{count} {}", fault.words())).collect();
+    push(text, "");
+    push(
+        text,
+        &format!(
+            "messages      {} on Kafka, {} on SQS; {} handled, {} stored as errors, {} outstanding",
+            course.messages.kafka, course.messages.sqs, judged.handled, judged.dead_lettered, judged.outstanding
+        ),
+    );
+    push(text, &format!("faults        {}: {}", course.faults.values().sum::<u32>(), faults.join(", ")));
+    push(
+        text,
+        &format!(
+            "repeats       {} handled again, {} were in flight at a fault; {} effects found more than once",
+            judged.repeats, judged.at_risk, judged.found_again
+        ),
+    );
+    push(
+        text,
+        &format!(
+            "time          {:.0} s, {:.0} messages a second with {} hosts",
+            course.seconds, report.messages_per_second, course.hosts
+        ),
+    );
+    if course.peak.resident_bytes > 0 {
+        push(
+            text,
+            &format!(
+                "each host     {:.0} MiB of memory and {} descriptors at most",
+                course.peak.resident_bytes as f64 / f64::from(1 << 20),
+                course.peak.descriptors
+            ),
+        );
+    }
+    push(text, &format!("seed          {}", course.seed));
+    if let Some(journals) = &report.journals {
+        push(text, &format!("history       {}", journals.display()));
+    }
+    push(text, "");
+    text.push_str(if report.held { "every promise that was checked was held" } else { "A PROMISE WAS BROKEN" });
+}
+
+fn push(text: &mut String, line: &str) {
+    let _ = writeln!(text, "{}", line.trim_end()); // a string takes all text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::verify::{Course, Fault, Figures, Foreign, Messages};
+
+    fn line(number: Option<u8>, promise: &str, verdict: Verdict, broken: u64, shown: &[&str]) -> Line {
+        let shown = shown.iter().map(|text| (*text).to_owned()).collect();
+        Line { number, promise: promise.to_owned(), verdict, checked: 5_000, simulated: 20_000, broken, shown }
+    }
+
+    fn report(held: bool) -> Report {
+        let broken = if held { (Verdict::Held, 0, &[][..]) } else { (Verdict::Broken, 2, &["t/0/7: gone\n"][..]) };
+        Report {
+            held,
+            promises: vec![
+                line(Some(1), "nothing is acknowledged before its effects are durable", Verdict::Held, 0, &[]),
+                line(Some(9), "a plugin swap loses nothing", Verdict::NotChecked, 0, &[]),
+                line(None, "nothing is lost", broken.0, broken.1, broken.2),
+            ],
+            course: Course {
+                name: "cofferdam-verify-1a2b".into(),
+                seed: 7,
+                hosts: 2,
+                messages: Messages { kafka: 950, sqs: 50 },
+                faults: BTreeMap::from([(Fault::Kill, 3), (Fault::PausePastSession, 1)]),
+                seconds: 20.0,
+                peak: Figures { resident_bytes: 54 << 20, descriptors: 56 },
+                failures: Vec::new(),
+                foreign: Foreign::default(),
+            },
+            messages_per_second: 50.0,
+            judged: cofferdam_guarantees::Figures {
+                handled: 980,
+                dead_lettered: 20,
+                repeats: 31,
+                at_risk: 120,
+                found_again: 33,
+                ..Default::default()
+            },
+            simulated: None,
+            journals: (!held).then(|| "/tmp/cofferdam-verify-1a2b".into()),
+        }
+    }
+
+    #[test]
+    fn a_run_in_which_everything_was_held() {
+        insta::assert_snapshot!(text(&report(true)), @r"
+        1  held         nothing is acknowledged before its effects are durable (25000 checks)
+        9  not checked  a plugin swap loses nothing
+           held         nothing is lost (25000 checks)
+
+        messages      950 on Kafka, 50 on SQS; 980 handled, 20 stored as errors, 0 outstanding
+        faults        4: 3 kill -9, 1 pause past the session
+        repeats       31 handled again, 120 were in flight at a fault; 33 effects found more than once
+        time          20 s, 50 messages a second with 2 hosts
+        each host     54 MiB of memory and 56 descriptors at most
+        seed          7
+
+        every promise that was checked was held
+        ");
+    }
+
+    #[test]
+    fn a_broken_promise_is_shown_with_what_broke_it_and_where_the_history_is() {
+        insta::assert_snapshot!(text(&report(false)), @r"
+        1  held         nothing is acknowledged before its effects are durable (25000 checks)
+        9  not checked  a plugin swap loses nothing
+           BROKEN       nothing is lost (2 times in 25000 checks)
+                        t/0/7: gone\n
+
+        messages      950 on Kafka, 50 on SQS; 980 handled, 20 stored as errors, 0 outstanding
+        faults        4: 3 kill -9, 1 pause past the session
+        repeats       31 handled again, 120 were in flight at a fault; 33 effects found more than once
+        time          20 s, 50 messages a second with 2 hosts
+        each host     54 MiB of memory and 56 descriptors at most
+        seed          7
+        history       /tmp/cofferdam-verify-1a2b
+
+        A PROMISE WAS BROKEN
+        ");
+    }
+}

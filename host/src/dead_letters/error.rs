@@ -1,0 +1,71 @@
+//! What can be in the way.
+
+use std::sync::Arc;
+
+use cofferdam_core::output::Destination;
+
+use crate::exit::{Exit, Problem};
+
+/// Why dead letters cannot be had, or not be dealt with.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The client cannot be made of the configuration.
+    #[error(transparent)]
+    Properties(#[from] crate::kafka::properties::Error),
+    /// There is no such topic.
+    #[error("there is no topic {0}")]
+    NoTopic(Arc<str>),
+    /// Kafka does not answer, or says no.
+    #[error("kafka cannot {doing}: {reason}")]
+    Kafka {
+        /// What it was to do.
+        doing: &'static str,
+        /// What it says.
+        reason: Box<str>,
+    },
+    /// A queue is not there, or cannot be asked.
+    #[error(transparent)]
+    Queue(#[from] crate::aws::queue::Error),
+    /// The topic that letters go back to cannot be asked for.
+    #[error(transparent)]
+    Topics(#[from] crate::kafka::topics::Error),
+    /// There is no section of the configuration for where a letter goes.
+    #[error("{0} has no broker in the configuration")]
+    NoBroker(Destination),
+    /// A copy was not taken for now. What was durable before it is entered.
+    #[error("{destination} takes nothing: {reason}")]
+    NotTaken {
+        /// Where it was to go.
+        destination: Destination,
+        /// What the broker says.
+        reason: Box<str>,
+    },
+    /// A call of SQS failed.
+    #[error("the queue {queue} cannot {doing}: {reason}")]
+    Sqs {
+        /// Which.
+        queue: Arc<str>,
+        /// What it was to do.
+        doing: &'static str,
+        /// What it says.
+        reason: Box<str>,
+    },
+}
+
+impl Error {
+    /// How a command ends because of it, and what would be right.
+    pub fn problem(&self) -> Problem {
+        let (exit, remedy) = match self {
+            Self::Properties(_) => (Exit::Configuration, "see [kafka] properties"),
+            Self::NoBroker(Destination::Kafka(_)) => (Exit::Configuration, "write the section [kafka]"),
+            Self::NoBroker(Destination::Sqs(_)) => (Exit::Configuration, "write the section [sqs]"),
+            Self::NoTopic(_) => {
+                (Exit::Unavailable, "is the name right? topics for dead letters are made by `cofferdam run`")
+            }
+            Self::Topics(_) | Self::Kafka { .. } | Self::Queue(_) | Self::NotTaken { .. } | Self::Sqs { .. } => {
+                (Exit::Unavailable, "")
+            }
+        };
+        Problem::new(exit, self.to_string(), remedy)
+    }
+}

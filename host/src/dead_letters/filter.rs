@@ -1,0 +1,89 @@
+//! Which letters are meant.
+
+use bytes::Bytes;
+use cofferdam_core::message::{Position, text_header};
+use cofferdam_core::outcome::Class;
+use cofferdam_core::time::Time;
+
+use super::Found;
+
+/// A letter is meant where every part that is given says so; a part that lists several takes any of them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Filter {
+    /// Outcomes of the last attempt.
+    pub outcomes: Vec<Class>,
+    /// Its codes.
+    pub codes: Vec<String>,
+    /// Handlers, by the name of the plugin.
+    pub handlers: Vec<String>,
+    /// Given up at this time or later.
+    pub since: Option<Time>,
+    /// Given up before this time.
+    pub until: Option<Time>,
+    /// Headers of the original, each with its value.
+    pub headers: Vec<(String, String)>,
+    /// Keys of the original.
+    pub keys: Vec<Bytes>,
+    /// Places in the topic or queue.
+    pub positions: Vec<Position>,
+    /// By what became of it.
+    pub state: State,
+}
+
+/// What became of a letter of a topic; on a queue what was replayed is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum State {
+    /// Not replayed yet.
+    #[default]
+    Open,
+    /// Replayed.
+    Replayed,
+    /// Not replayed yet, or before this time.
+    ReplayedBefore(Time),
+    /// Whatever became of it.
+    Any,
+}
+
+impl Filter {
+    /// Whether this letter is meant.
+    pub fn takes(&self, found: &Found) -> bool {
+        let reasons = found.reasons();
+        let outcome = reasons.map_or("", |reasons| &*reasons.outcome);
+        let code = reasons.map_or("", |reasons| &*reasons.code);
+        let handler = reasons.and_then(|reasons| reasons.handler.as_deref()).unwrap_or_default();
+        let original = &found.letter.original;
+        let header = |(name, value): &(String, String)| text_header(&original.headers, name) == Some(value);
+        let time = found.time();
+        any(&self.outcomes, |wanted| wanted.as_str() == outcome)
+            && any(&self.codes, |wanted| wanted == code)
+            && any(&self.handlers, |wanted| wanted == handler)
+            && self.since.is_none_or(|since| time.is_some_and(|time| time >= since))
+            && self.until.is_none_or(|until| time.is_some_and(|time| time < until))
+            && self.headers.iter().all(header)
+            && any(&self.keys, |wanted| original.key.as_ref() == Some(wanted))
+            && any(&self.positions, |wanted| *wanted == found.position)
+            && self.state.takes(found)
+    }
+
+    /// Whether it takes every letter.
+    pub fn is_everything(&self) -> bool {
+        *self == Self { state: State::Any, ..Self::default() }
+    }
+}
+
+impl State {
+    fn takes(self, found: &Found) -> bool {
+        let replays = found.replays;
+        let open = replays.count == 0 || replays.in_doubt;
+        match self {
+            Self::Any => true,
+            Self::Open => open,
+            Self::Replayed => !open,
+            Self::ReplayedBefore(time) => open || replays.last.is_none_or(|last| last < time),
+        }
+    }
+}
+
+fn any<T>(wanted: &[T], takes: impl Fn(&T) -> bool) -> bool {
+    wanted.is_empty() || wanted.iter().any(takes)
+}

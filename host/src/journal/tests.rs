@@ -1,0 +1,155 @@
+//! A record's way through the machine, as its journal has it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cofferdam_core::action::{Action, Ask};
+use cofferdam_core::event::{Assignment, Ended, Event, Partition, Refusal, Trace};
+use cofferdam_core::machine::Machine;
+use cofferdam_core::message::{Position, Record};
+use cofferdam_core::outcome::{Class, Code, Failure, Outcome, Usage};
+use cofferdam_core::output::{Destination, Publication};
+use cofferdam_core::time::Time;
+use cofferdam_guarantees::{Fact, simulation};
+
+use super::Journal;
+
+/// Drives a machine as the flow does, and answers everything well.
+struct World {
+    machine: Machine,
+    journal: Journal,
+    now: Time,
+    folder: tempfile::TempDir,
+    attempts: Vec<Outcome<Vec<Publication>>>,
+    refuses_error_events: bool,
+}
+
+impl World {
+    fn new(attempts: Vec<Outcome<Vec<Publication>>>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self {
+            machine: Machine::new(Arc::new(simulation::route()), 1),
+            journal: Journal::create(&folder.path().join("j")).unwrap(),
+            now: Time::from_millis(1_000_000),
+            folder,
+            attempts,
+            refuses_error_events: false,
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        let mut events = std::collections::VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            self.journal.heard(&event, &self.machine);
+            self.machine.handle(event, self.now);
+            while let Some(action) = self.machine.next_action() {
+                if self.journal.takes(&action, &self.machine) {
+                    self.journal.flush().unwrap();
+                }
+                events.extend(self.answer(action));
+            }
+        }
+    }
+
+    fn answer(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::Handle(id) => {
+                let outcome = self.attempts.remove(0);
+                let ended = Ended { outcome, usage: Usage::default(), handler: None, trace: Trace::default() };
+                Some(Event::Ended(id, Box::new(ended)))
+            }
+            Action::Publish { delivery, index } if index == 1 && self.refuses_error_events => {
+                let refusal = Refusal::Rejected(Code::OUTPUT_TOO_LARGE, "no".into());
+                Some(Event::NotDurable { delivery, index, refusal })
+            }
+            Action::Publish { delivery, index } => Some(Event::Durable { delivery, index }),
+            Action::Ask(Ask::Commit(positions)) => Some(Event::Committed(positions)),
+            Action::Ask(_) | Action::Settled { .. } | Action::Troubled { .. } => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The lines in the file, without time and process.
+    fn lines(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.folder.path().join("j")).unwrap();
+        let facts = text.lines().map(|line| serde_json::from_str::<Fact>(line).unwrap());
+        facts.map(|fact| serde_json::to_string(&fact.what).unwrap()).collect()
+    }
+}
+
+fn partition() -> Partition {
+    Partition { topic: "t".into(), number: 3 }
+}
+
+fn assigned() -> Event {
+    Event::Assigned(vec![Assignment { partition: partition(), metadata: None }])
+}
+
+fn record() -> Event {
+    let record = Record {
+        source: "t".into(),
+        position: Position::Offset { partition: 3, offset: 7 },
+        key: None,
+        headers: Vec::new(),
+        payload: None,
+        timestamp_ms: None,
+    };
+    Event::Records { partition: partition(), records: vec![record] }
+}
+
+#[test]
+fn the_way_of_a_record_stands_in_the_file_before_its_commit() {
+    let output = Publication {
+        destination: Destination::Kafka("out".into()),
+        key: None,
+        headers: Vec::new(),
+        payload: None,
+        timestamp_ms: None,
+        group: None,
+        deduplication: None,
+    };
+    let mut world = World::new(vec![Outcome::Done(vec![output])]);
+    world.tell(assigned());
+    world.tell(record());
+    assert!(world.lines().is_empty(), "nothing had to be written, and nothing was");
+    world.now = world.now.after(Duration::from_secs(1));
+    world.tell(Event::Due);
+    // The answer to the commit is heard, and stands in the file with the next that has to.
+    insta::assert_snapshot!(world.lines().join("\n"), @r#"
+        {"event":"assigned","partitions":["t/3"]}
+        {"event":"received","records":["t/3/7"]}
+        {"event":"handling","record":"t/3/7","attempt":1}
+        {"event":"handled","record":"t/3/7","attempt":1,"outcome":"done","outputs":1}
+        {"event":"durable","record":"t/3/7","effect":{"output":0}}
+        {"event":"settled","record":"t/3/7","fate":"done"}
+        {"event":"commits","partition":"t/3","offset":8}
+        "#);
+}
+
+#[test]
+fn an_error_event_that_nobody_takes_is_told() {
+    let mut world = World::new(vec![Failure::new(Class::Permanent, Code::INTERNAL, "no").into()]);
+    world.refuses_error_events = true;
+    world.tell(assigned());
+    world.tell(record());
+    world.tell(Event::Revoked(vec![partition()]));
+    insta::assert_snapshot!(world.lines().join("\n"), @r#"
+        {"event":"assigned","partitions":["t/3"]}
+        {"event":"received","records":["t/3/7"]}
+        {"event":"handling","record":"t/3/7","attempt":1}
+        {"event":"handled","record":"t/3/7","attempt":1,"outcome":"permanent","outputs":0}
+        {"event":"durable","record":"t/3/7","effect":"dead_letter"}
+        {"event":"refused","record":"t/3/7","effect":"error_event"}
+        {"event":"settled","record":"t/3/7","fate":"dead_lettered"}
+        {"event":"commits","partition":"t/3","offset":8}
+        {"event":"gave_up","partitions":["t/3"]}
+        "#);
+}
+
+#[test]
+fn a_journal_is_of_one_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("j");
+    Journal::create(&path).unwrap().started().unwrap();
+    assert_eq!(Journal::create(&path).unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
+}

@@ -1,0 +1,120 @@
+//! Looks at the destinations of dead letters now and then, and says where there are too many.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cofferdam_core::output::Destination;
+use cofferdam_core::route::{DeadLetterRule, Route};
+use metrics::gauge;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::Brokers;
+use crate::admin::LetterHealth;
+use crate::config::Config;
+use crate::dead_letters::kafka::Lag;
+use crate::exit::Problem;
+
+/// An alert that lasts is repeated so often.
+const REPEATED: Duration = Duration::from_secs(600);
+
+/// Letters in each destination, as they were at the last look; shared with those who are asked.
+pub(super) struct Depths {
+    limit: u64,
+    interval: Duration,
+    letters: Mutex<BTreeMap<Destination, Option<u64>>>,
+}
+
+impl Depths {
+    /// Of all the destinations of these routes that the configuration names.
+    pub(super) fn of(config: &Config, routes: &[Arc<Route>]) -> Self {
+        let mut destinations = BTreeSet::new();
+        for (route, configured) in routes.iter().zip(&config.routes) {
+            match &route.dead_letter {
+                DeadLetterRule::To(destination) => drop(destinations.insert(destination.clone())),
+                // Which topics an expression matches, only the broker knows.
+                DeadLetterRule::OwnTopic => {
+                    let topics = configured.source.topics().filter(|topic| !topic.starts_with('^'));
+                    destinations.extend(topics.map(|topic| Destination::Kafka(format!("{topic}.dlq").into())));
+                }
+            }
+        }
+        let letters = destinations.into_iter().map(|destination| (destination, None)).collect();
+        let alerts = config.alerts;
+        Self { limit: alerts.dead_letters, interval: alerts.interval, letters: Mutex::new(letters) }
+    }
+
+    /// As `/health` shows it.
+    pub(super) fn health(&self, of: impl Fn(&Destination) -> bool) -> Vec<LetterHealth> {
+        let letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = letters.iter().filter(|(destination, _)| of(destination)).map(|(destination, letters)| {
+            let alert = letters.is_some_and(|letters| letters > self.limit);
+            LetterHealth { destination: destination.to_string(), letters: *letters, limit: self.limit, alert }
+        });
+        shown.collect()
+    }
+
+    fn destinations(&self) -> Vec<Destination> {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    fn set(&self, destination: &Destination, letters: Option<u64>) {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner).insert(destination.clone(), letters);
+    }
+}
+
+/// Looks until it is aborted. No error ends it: what cannot be asked is asked again.
+pub(super) async fn run(depths: Arc<Depths>, config: Config, brokers: Arc<Brokers>) {
+    let mut lags: BTreeMap<Arc<str>, Lag> = BTreeMap::new();
+    let mut said: BTreeMap<Destination, Instant> = BTreeMap::new();
+    let mut ticks = interval(depths.interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        for destination in depths.destinations() {
+            let letters = match look(&destination, &config, &brokers, &mut lags).await {
+                Ok(letters) => letters,
+                Err(problem) => {
+                    // Routes that need the broker say so themselves, and a topic may be yet to come.
+                    tracing::debug!(%destination, %problem, "the dead letters cannot be counted");
+                    depths.set(&destination, None);
+                    continue;
+                }
+            };
+            depths.set(&destination, Some(letters));
+            gauge!("cofferdam_dead_letters", "destination" => destination.to_string()).set(letters as f64);
+            tell(&destination, letters, depths.limit, &mut said);
+        }
+    }
+}
+
+async fn look(
+    destination: &Destination,
+    config: &Config,
+    brokers: &Brokers,
+    lags: &mut BTreeMap<Arc<str>, Lag>,
+) -> Result<u64, Problem> {
+    match destination {
+        Destination::Sqs(queue) => Ok(brokers.depth(queue).await?.total()),
+        Destination::Kafka(topic) => {
+            if !lags.contains_key(topic) {
+                lags.insert(Arc::clone(topic), brokers.lag(config, topic)?);
+            }
+            lags[topic].records().await.map_err(|error| error.problem())
+        }
+    }
+}
+
+fn tell(destination: &Destination, letters: u64, limit: u64, said: &mut BTreeMap<Destination, Instant>) {
+    let event = "dlq_depth";
+    if letters <= limit {
+        if said.remove(destination).is_some() {
+            tracing::info!(event, %destination, letters, limit, "the destination holds no more dead letters than it should");
+        }
+        return;
+    }
+    if said.get(destination).is_none_or(|last| last.elapsed() >= REPEATED) {
+        said.insert(destination.clone(), Instant::now());
+        tracing::warn!(event, %destination, letters, limit, "the destination holds more dead letters than it should");
+    }
+}

@@ -1,0 +1,61 @@
+//! The threads that handlers run on: some for those that are quick, some for those that are not.
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::flow::Guests;
+
+/// How much less the threads of long attempts count where the processor is not enough for all: with 5 about a third of
+/// the others, so they neither hold quick ones up nor starve.
+const NICE: i32 = 5;
+
+/// Two runtimes. Dropped, or shut down, without waiting.
+pub(super) struct Threads {
+    quick: Runtime,
+    slow: Runtime,
+}
+
+impl Threads {
+    pub(super) fn start() -> std::io::Result<Self> {
+        let quick = Builder::new_multi_thread().thread_name("guest").enable_time().build()?;
+        let slow =
+            Builder::new_multi_thread().thread_name("guest-slow").enable_time().on_thread_start(step_back).build()?;
+        Ok(Self { quick, slow })
+    }
+
+    pub(super) fn handles(&self) -> Guests {
+        Guests { quick: self.quick.handle().clone(), slow: self.slow.handle().clone() }
+    }
+
+    /// Dropping a runtime inside another is refused; nothing runs on them any more.
+    pub(super) fn shut_down(self) {
+        self.quick.shutdown_background();
+        self.slow.shutdown_background();
+    }
+}
+
+/// Lets the threads of others go first. Where the system refuses, all count the same.
+fn step_back() {
+    let thread = rustix::thread::gettid();
+    if let Err(error) = rustix::process::setpriority_process(Some(thread), NICE) {
+        tracing::debug!(%error, "long attempts run with the priority of quick ones");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_of_long_attempts_count_less() {
+        let threads = Threads::start().unwrap();
+        let nice = || rustix::process::getpriority_process(Some(rustix::thread::gettid())).unwrap();
+        let handles = threads.handles();
+        let on = |handle: tokio::runtime::Handle| {
+            let (say, said) = std::sync::mpsc::channel();
+            handle.spawn(async move { say.send(nice()).unwrap() });
+            said.recv().unwrap()
+        };
+        assert_eq!(on(handles.slow) - on(handles.quick), NICE);
+        threads.shut_down();
+    }
+}

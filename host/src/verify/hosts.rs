@@ -1,0 +1,247 @@
+//! The hosts of a run: child processes of this same binary, each with a journal of its own.
+
+mod configuration;
+mod handler;
+mod process;
+mod tail;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use cofferdam_core::time::Time;
+use cofferdam_guarantees::What;
+use rustix::process::Signal;
+
+use super::Figures;
+use super::history::World;
+use super::stage::Names;
+use crate::exit::{Exit, Problem};
+pub(super) use configuration::{FIRST, configuration};
+use process::{Ended, Process};
+
+/// How long a process may take to drain: its own limit, and some time for its brokers.
+const DRAIN: Duration = Duration::from_secs(40);
+
+/// So many processes that ended by themselves, and there is nothing to be verified.
+const HOPELESS: usize = 20;
+
+/// Hosts at work in their slots. A slot outlives the processes that fill it one after the other: it is what an
+/// installation would call a machine.
+pub(super) struct Hosts {
+    folder: PathBuf,
+    slots: Vec<Slot>,
+    /// Processes started so far; they are numbered from 1.
+    started: u32,
+    /// Messages brought to their end by processes that have ended.
+    settled: u64,
+    figures: Figures,
+    /// Processes that ended and should not have.
+    failures: Vec<String>,
+}
+
+struct Slot {
+    configuration: PathBuf,
+    process: Option<Process>,
+    /// Stopped by a signal until then.
+    paused: Option<Instant>,
+    /// Told to drain: how long that may take, and what comes then.
+    ending: Option<(Instant, Then)>,
+}
+
+/// What becomes of a slot when its process has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// Another process.
+    Start,
+    /// Nothing.
+    Empty,
+}
+
+/// A host that a fault may strike.
+pub(super) struct Standing {
+    pub(super) slot: usize,
+    /// It has received messages since it was started.
+    pub(super) works: bool,
+    /// Stopped for a while, or about to end.
+    pub(super) busy: bool,
+}
+
+impl Hosts {
+    /// Writes what all hosts need; starts none.
+    pub(super) fn new(folder: PathBuf, sections: &toml::Table, names: &Names, slots: usize) -> Result<Self, Problem> {
+        configuration::write_handler(&folder)?;
+        let slots = (1..=slots).map(|number| {
+            let configuration = configuration::write(&folder, sections, names, number)?;
+            Ok(Slot { configuration, process: None, paused: None, ending: None })
+        });
+        let slots = slots.collect::<Result<_, Problem>>()?;
+        Ok(Self { folder, slots, started: 0, settled: 0, figures: Figures::default(), failures: Vec::new() })
+    }
+
+    /// Starts processes in empty slots until there are so many.
+    pub(super) fn fill(&mut self, hosts: usize) -> Result<(), Problem> {
+        while self.standing().len() < hosts
+            && let Some(slot) = self.free()
+        {
+            self.start(slot)?;
+        }
+        Ok(())
+    }
+
+    /// Kills what is there.
+    pub(super) async fn kill_all(&mut self) {
+        for slot in &mut self.slots {
+            if let Some(mut process) = slot.process.take() {
+                process.signal(Signal::KILL);
+                let _ = process.wait().await;
+            }
+        }
+    }
+
+    /// Tells all processes to drain.
+    pub(super) fn terminate_all(&mut self) {
+        self.standing().iter().for_each(|host| self.terminate(host.slot, Then::Empty));
+    }
+
+    /// The slots with a process in them.
+    pub(super) fn standing(&self) -> Vec<Standing> {
+        let filled = self
+            .slots
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, it)| it.process.as_ref().map(|process| (slot, it, process)));
+        let busy = |slot: &Slot| slot.paused.is_some() || slot.ending.is_some();
+        filled.map(|(slot, it, process)| Standing { slot, works: process.works(), busy: busy(it) }).collect()
+    }
+
+    /// The first slot without a process.
+    pub(super) fn free(&self) -> Option<usize> {
+        self.slots.iter().position(|slot| slot.process.is_none())
+    }
+
+    /// Receipts that were brought to their end, by all processes so far; a message that was repeated counts again.
+    pub(super) fn settled(&self) -> u64 {
+        self.settled + self.slots.iter().filter_map(|slot| slot.process.as_ref()).map(Process::settled).sum::<u64>()
+    }
+
+    /// What the processes have used so far.
+    pub(super) fn figures(&self) -> Figures {
+        self.figures
+    }
+
+    /// Processes that ended although nobody had told them to.
+    pub(super) fn failures(&self) -> &[String] {
+        &self.failures
+    }
+
+    /// Starts a process in an empty slot.
+    pub(super) fn start(&mut self, slot: usize) -> Result<(), Problem> {
+        self.started += 1;
+        let process = Process::start(&self.folder, &self.slots[slot].configuration, self.started)?;
+        self.slots[slot].process = Some(process);
+        Ok(())
+    }
+
+    /// Kills a process, as a crash would.
+    pub(super) async fn kill(&mut self, slot: usize, world: &mut World) -> Result<(), Problem> {
+        self.signal(slot, Signal::KILL);
+        self.end(slot, world).await
+    }
+
+    /// Tells a process to drain. Its slot is empty, or filled anew, some time after it has ended.
+    pub(super) fn terminate(&mut self, slot: usize, then: Then) {
+        self.resume(slot);
+        match &mut self.slots[slot].ending {
+            // Who is told twice ends at once.
+            Some((_, later)) => *later = then,
+            ending => {
+                *ending = Some((Instant::now() + DRAIN, then));
+                self.signal(slot, Signal::TERM);
+            }
+        }
+    }
+
+    /// Stops a process where it is, for this long.
+    pub(super) fn pause(&mut self, slot: usize, length: Duration) {
+        self.signal(slot, Signal::STOP);
+        self.slots[slot].paused = Some(Instant::now() + length);
+    }
+
+    fn resume(&mut self, slot: usize) {
+        if self.slots[slot].paused.take().is_some() {
+            self.signal(slot, Signal::CONT);
+        }
+    }
+
+    /// Reads the journals on, measures the processes, wakes those whose pause is over, and replaces those that ended by
+    /// themselves.
+    pub(super) async fn look(&mut self, world: &mut World) -> Result<(), Problem> {
+        for slot in 0..self.slots.len() {
+            if self.slots[slot].paused.is_some_and(|until| until <= Instant::now()) {
+                self.resume(slot);
+            }
+            let Slot { process: Some(process), ending, .. } = &mut self.slots[slot] else { continue };
+            process.look(&mut self.figures)?;
+            match (process.has_ended(), *ending) {
+                (false, None) => {}
+                (false, Some((until, _))) if Instant::now() < until => {}
+                (false, Some((_, then))) => {
+                    let late = format!("host {} did not end within {} s of SIGTERM", process.number, DRAIN.as_secs());
+                    self.failures.push(late);
+                    self.kill(slot, world).await?;
+                    self.refill(slot, then)?;
+                }
+                (true, Some((_, then))) => {
+                    self.end(slot, world).await?;
+                    self.refill(slot, then)?;
+                }
+                (true, None) => {
+                    let (number, log) = (process.number, process.log.display());
+                    self.failures.push(format!("host {number} ended by itself, what it said is in {log}"));
+                    self.end(slot, world).await?;
+                    self.start(slot)?;
+                }
+            }
+        }
+        match self.failures.first() {
+            Some(first) if self.failures.len() >= HOPELESS => {
+                Err(Problem::new(Exit::Unavailable, format!("the hosts do not stay up: {first}"), ""))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn refill(&mut self, slot: usize, then: Then) -> Result<(), Problem> {
+        if then == Then::Start { self.start(slot) } else { Ok(()) }
+    }
+
+    /// Takes a process that ends out of its slot.
+    async fn end(&mut self, slot: usize, world: &mut World) -> Result<(), Problem> {
+        (self.slots[slot].paused, self.slots[slot].ending) = (None, None);
+        let Some(mut process) = self.slots[slot].process.take() else { return Ok(()) };
+        let status = process.wait().await;
+        process.look(&mut self.figures)?;
+        self.settled += process.settled();
+        if let Ended::Failed(status) = status {
+            let log = process.log.display();
+            self.failures.push(format!("host {} ended with {status}, what it said is in {log}", process.number));
+        }
+        // What it had in memory is gone, unless it says that there was nothing any more.
+        if !process.stopped() {
+            world.tell(process.number, What::Killed)?;
+        }
+        Ok(())
+    }
+
+    fn signal(&mut self, slot: usize, signal: Signal) {
+        if let Some(process) = &mut self.slots[slot].process {
+            process.signal(signal);
+        }
+    }
+}
+
+/// The time now, as journals have it.
+pub(super) fn now() -> Time {
+    let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Time::default().after(wall)
+}

@@ -1,0 +1,143 @@
+//! What the hosts are told: one file for each slot, and the handler.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::handler;
+use crate::exit::{Exit, Problem};
+use crate::verify::stage::{Names, Part};
+
+/// The configuration of the first slot; those of the others differ by a folder.
+pub(in crate::verify) const FIRST: &str = "slot-1.toml";
+
+const HANDLER_FILE: &str = "handler.wasm";
+
+/// Short, so that hosts which die are missed soon. What the user has set stands.
+const PROPERTIES: [(&str, &str); 3] =
+    [("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "500"), ("reconnect.backoff.max.ms", "1000")];
+
+/// How long a lease lasts on SQS: also how soon the messages of a killed host come back.
+pub(super) const LEASE_SECONDS: u64 = 2;
+
+const PLUGIN: &str = r#"
+path = "handler.wasm"
+limits = { memory = "1MiB", wall_time = "2s", cpu_time = "50ms" }
+instances = { reuse = 64 }
+"#;
+
+/// What both routes have. Waits are short, so that a run has many retries and little idling.
+const ROUTE: &str = r#"
+handler = "verify"
+envelope = "raw"
+order = "key"
+concurrency = 32
+retry = { max_attempts = 4, initial_delay = "20ms", max_delay = "200ms", max_age = "1s" }
+"#;
+
+/// Translates the handler into the folder.
+pub(super) fn write_handler(folder: &Path) -> Result<(), Problem> {
+    let file = folder.join(HANDLER_FILE);
+    fs::write(&file, handler::component()).map_err(|error| unwritable(&file, &error))
+}
+
+/// Writes the configuration of a slot.
+pub(super) fn write(folder: &Path, sections: &Table, names: &Names, slot: usize) -> Result<PathBuf, Problem> {
+    let file = folder.join(format!("slot-{slot}.toml"));
+    let text = configuration(sections, names, slot).to_string();
+    fs::write(&file, text).map_err(|error| unwritable(&file, &error))?;
+    Ok(file)
+}
+
+/// The configuration of a slot, as TOML.
+pub(in crate::verify) fn configuration(sections: &Table, names: &Names, slot: usize) -> Table {
+    let mut routes = Vec::new();
+    let mut file = Table::new();
+    file.insert("service".into(), table(&format!("name = {:?}\ndrain_limit = \"5s\"", names.stem)));
+    file.insert("topics".into(), table("create = false"));
+    file.insert("admin".into(), table("listen = \"\""));
+    file.insert("storage".into(), table(&format!("path = \"storage-{slot}\"")));
+    file.insert("plugins".into(), Value::Table(Table::from_iter([("verify".to_owned(), table(PLUGIN))])));
+    if let Some(section) = sections.get("kafka") {
+        file.insert("kafka".into(), with_properties(section));
+        let [input, out, dead, errors] = Part::ALL.map(|part| names.topic(part));
+        routes.push(table(&format!(
+            "name = \"kafka\"
+            from = {{ kafka = [{input:?}], group = {group:?} }}
+            dead_letter = {{ kafka = {dead:?} }}
+            errors = {{ kafka = {errors:?} }}
+            outputs = {{ out = {{ kafka = {out:?} }} }}
+            commit_interval = \"500ms\"
+            {ROUTE}",
+            group = names.stem,
+        )));
+    }
+    if let Some(section) = sections.get("sqs") {
+        file.insert("sqs".into(), section.clone());
+        let [input, out, dead, errors] = Part::ALL.map(|part| names.queue(part));
+        routes.push(table(&format!(
+            "name = \"sqs\"
+            from = {{ sqs = {input:?}, lease = \"{LEASE_SECONDS}s\", wait = \"1s\" }}
+            dead_letter = {{ sqs = {dead:?} }}
+            errors = {{ sqs = {errors:?} }}
+            outputs = {{ out = {{ sqs = {out:?} }} }}
+            {ROUTE}"
+        )));
+    }
+    file.insert("routes".into(), Value::Array(routes));
+    file
+}
+
+fn with_properties(section: &Value) -> Value {
+    let mut section = section.clone();
+    if let Some(table) = section.as_table_mut() {
+        let properties = table.entry("properties").or_insert_with(|| Value::Table(Table::new()));
+        if let Some(properties) = properties.as_table_mut() {
+            for (name, value) in PROPERTIES {
+                properties.entry(name).or_insert_with(|| value.into());
+            }
+        }
+    }
+    section
+}
+
+fn table(text: &str) -> Value {
+    Value::Table(text.parse().expect("TOML, as a test sees"))
+}
+
+fn unwritable(file: &Path, error: &std::io::Error) -> Problem {
+    Problem::new(Exit::Unavailable, error.to_string(), "").at(file.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn parse(sections: &str) -> Config {
+        let text = configuration(&sections.parse().unwrap(), &Names::of("1a2b"), 2).to_string();
+        Config::parse(&text, Path::new("slot-2.toml"), &|_| None).unwrap_or_else(|errors| panic!("{errors}\n{text}"))
+    }
+
+    #[test]
+    fn there_is_a_route_for_each_broker() {
+        let names = |config: &Config| config.routes.iter().map(|route| route.name().to_owned()).collect::<Vec<_>>();
+        let (kafka, sqs) = ("[kafka]\nbootstrap_servers = \"b:1\"\n", "[sqs]\nendpoint = \"http://s:1\"\n");
+        assert_eq!(names(&parse(kafka)), ["kafka"]);
+        assert_eq!(names(&parse(sqs)), ["sqs"]);
+        assert_eq!(names(&parse(&[kafka, sqs].concat())), ["kafka", "sqs"]);
+    }
+
+    #[test]
+    fn properties_of_the_user_stand() {
+        let config = parse(
+            "[kafka]\nbootstrap_servers = \"b:1\"\n\
+            properties = { \"session.timeout.ms\" = \"9000\", \"security.protocol\" = \"ssl\" }",
+        );
+        let properties = config.kafka.unwrap().properties.0;
+        assert_eq!(properties["session.timeout.ms"], "9000");
+        assert_eq!(properties["security.protocol"], "ssl");
+        assert_eq!(properties["heartbeat.interval.ms"], "500");
+    }
+}

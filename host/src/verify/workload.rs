@@ -1,0 +1,128 @@
+//! The messages of a run: each follows from the seed and its number, so that whoever reads one later can tell what it
+//! has to be, and need not remember it.
+
+use std::ops::Range;
+
+/// Messages with their keys.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Workload {
+    pub(super) seed: u64,
+    pub(super) messages: u64,
+    pub(super) kafka: bool,
+    pub(super) sqs: bool,
+}
+
+/// Of twenty messages one goes to SQS, where there is Kafka too: a queue is slower by far.
+const SHARE: u64 = 20;
+
+/// Keys on Kafka, and message groups on SQS.
+const KEYS: Range<u16> = 0..600;
+
+/// What a message tells the handler to do (`handler.wat`), and how many of 10,000 do.
+///
+/// The first messages of a run have one each, so that a short run sees every outcome.
+const MIX: [(&str, u32); 16] = [
+    ("d1", 8000),
+    ("d0", 700),
+    ("d2", 600),
+    ("r1", 300),
+    ("r2", 100),
+    ("r9", 30),
+    ("p9", 100),
+    ("t1", 20),
+    ("t9", 20),
+    ("m1", 5),
+    ("m9", 5),
+    ("u1", 10),
+    ("u9", 10),
+    ("l1", 5),
+    ("l9", 3),
+    ("f9", 3),
+];
+
+/// Which broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Broker {
+    Kafka,
+    Sqs,
+}
+
+/// A message to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Message {
+    pub(super) key: String,
+    pub(super) payload: String,
+}
+
+impl Workload {
+    /// Where a message goes.
+    pub(super) fn broker(&self, number: u64) -> Broker {
+        if self.sqs && (!self.kafka || number % SHARE == SHARE - 1) { Broker::Sqs } else { Broker::Kafka }
+    }
+
+    /// How many before it go to the same broker.
+    fn ordinal(&self, number: u64) -> u64 {
+        match (self.kafka && self.sqs, self.broker(number)) {
+            (false, _) => number,
+            (true, Broker::Kafka) => number - number / SHARE,
+            (true, Broker::Sqs) => number / SHARE,
+        }
+    }
+
+    /// The message of this number.
+    pub(super) fn message(&self, number: u64) -> Message {
+        // Neighbours need unlike beginnings.
+        let mut chance = fastrand::Rng::with_seed(self.seed ^ (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let order = match usize::try_from(self.ordinal(number)).ok().and_then(|first| MIX.get(first)) {
+            Some((order, _)) => order,
+            None => pick(chance.u32(0..MIX.iter().map(|(_, share)| share).sum())),
+        };
+        let key = format!("k{}", chance.u16(KEYS));
+        let padding = "·".repeat(chance.usize(0..60));
+        Message { key, payload: format!("{order} {number} {padding}") }
+    }
+
+    /// The message that this payload says it is, if it is that to the last byte.
+    pub(super) fn recognise(&self, payload: &[u8]) -> Option<u64> {
+        let text = std::str::from_utf8(payload).ok()?;
+        let number: u64 = text.split(' ').nth(1)?.parse().ok()?;
+        (number < self.messages && self.message(number).payload == text).then_some(number)
+    }
+}
+
+fn pick(mut ticket: u32) -> &'static str {
+    for (order, share) in MIX {
+        match ticket.checked_sub(share) {
+            Some(rest) => ticket = rest,
+            None => return order,
+        }
+    }
+    MIX[0].0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_recognised_and_a_changed_one_is_not() {
+        let workload = Workload { seed: 7, messages: 1000, kafka: true, sqs: true };
+        let mut payload = workload.message(321).payload;
+        assert_eq!(workload.recognise(payload.as_bytes()), Some(321));
+        assert_eq!(Workload { seed: 8, ..workload }.recognise(payload.as_bytes()), None);
+        payload.push(' ');
+        assert_eq!(workload.recognise(payload.as_bytes()), None);
+    }
+
+    #[test]
+    fn a_short_run_has_every_kind_of_message_on_each_broker() {
+        let workload = Workload { seed: 7, messages: 400, kafka: true, sqs: true };
+        for broker in [Broker::Kafka, Broker::Sqs] {
+            let messages = (0..400).filter(|number| workload.broker(*number) == broker);
+            let mut orders: Vec<_> = messages.map(|number| workload.message(number).payload[..2].to_owned()).collect();
+            orders.sort();
+            orders.dedup();
+            assert!(MIX.iter().all(|(order, _)| orders.iter().any(|it| it == order)), "{broker:?}: {orders:?}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What survives a kill: the attempts already made, and what is finished above the commit point.
+
+use std::time::Duration;
+
+use cofferdam_core::progress::Progress;
+use kit::{Host, Kafka, Probe, Record, eventually};
+
+const LONG: Duration = Duration::from_secs(60);
+/// The group notices a dead member soon.
+const PROPERTIES: &str = r#""session.timeout.ms" = "3000", "heartbeat.interval.ms" = "500""#;
+
+/// Waits until the group's commit says that this will be the next attempt on the only record.
+async fn until_next_is(attempt: u32, kafka: &Kafka, probe: &Probe) {
+    eventually("the commit says how often it was tried", LONG, async || {
+        let committed = kafka.committed(&probe.group, &probe.input).await.remove(&0)?;
+        let progress = Progress::decode(&committed.metadata).ok()?;
+        (progress.tried.get(&0)?.attempt == attempt).then_some(())
+    })
+    .await;
+}
+
+fn failures(host: &Host) -> Vec<String> {
+    host.stderr().into_iter().filter(|line| line.contains("message_nacked")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_failed_three_times_continues_at_attempt_four_after_a_kill() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let probe = Probe::new(kafka, 1).await;
+    // Fails as often as it says, by the number of the attempt that the host tells it.
+    kafka.produce(&probe.input, [Record::new(r#"{"do":"fail","times":4,"number":7}"#).key("slow")]).await;
+    let route = r#"retry = { initial_delay = "2s", multiplier = 1.0, jitter = 0.0, max_attempts = 5 }"#;
+    let mut host = probe.host(kafka.bootstrap(), PROPERTIES, route).start();
+    until_next_is(4, kafka, &probe).await;
+    assert_eq!(failures(&host).len(), 3);
+    host.restart();
+    assert_eq!(probe.outputs(kafka, 1, LONG).await, [("slow".to_owned(), 7)]);
+    let failures = failures(&host);
+    assert!(failures.len() == 1 && failures[0].contains(r#""attempt":4"#), "{failures:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attempts_never_exceed_their_limit_whatever_is_killed_meanwhile() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let probe = Probe::new(kafka, 1).await;
+    kafka.produce(&probe.input, [Record::new(r#"{"do":"fail","times":1000,"number":7}"#).key("never")]).await;
+    let route = r#"retry = { initial_delay = "2s", multiplier = 1.0, jitter = 0.0, max_attempts = 4 }"#;
+    let mut hosts = [(); 2].map(|()| probe.host(kafka.bootstrap(), PROPERTIES, route).start());
+    let mut failed = 0;
+    for attempt in 2..=4 {
+        until_next_is(attempt, kafka, &probe).await;
+        for host in &mut hosts {
+            failed += failures(host).len();
+            host.restart();
+        }
+    }
+    let dead = eventually("it is a dead letter", LONG, async || {
+        let dead = kafka.read_all(&probe.dead_letters).await;
+        (!dead.is_empty()).then_some(dead)
+    })
+    .await;
+    failed += hosts.iter().map(|host| failures(host).len()).sum::<usize>();
+    assert_eq!((dead.len(), failed), (1, 3), "three that were followed by another, and the last");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_finished_above_the_commit_point_is_not_handled_again() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let probe = Probe::new(kafka, 1).await;
+    // The first waits for its next attempt, and keeps the commit point where it is.
+    let mut records = vec![Record::new(r#"{"do":"fail","times":1,"number":0}"#).key("slow")];
+    records.extend((1..=300).map(|number| Probe::ask("quick", "echo", number)));
+    kafka.produce(&probe.input, records).await;
+    let route = r#"retry = { initial_delay = "20s", jitter = 0.0 }"#;
+    let mut host = probe.host(kafka.bootstrap(), PROPERTIES, route).start();
+    probe.outputs(kafka, 300, LONG).await;
+    let before = eventually("the commit says what is finished", LONG, async || {
+        let committed = kafka.committed(&probe.group, &probe.input).await.remove(&0)?;
+        let progress = Progress::decode(&committed.metadata).ok()?;
+        (progress.finished == [1..301]).then_some(committed)
+    })
+    .await;
+    assert_eq!(before.offset, 0);
+    host.restart();
+    let outputs = probe.outputs(kafka, 301, LONG).await;
+    assert_eq!(outputs.len(), 301, "the first one, and none of the others again");
+    assert_eq!(outputs[300], ("slow".to_owned(), 0));
+}

@@ -1,0 +1,136 @@
+//! `cofferdam verify` on real brokers: faults strike hosts, every promise is held, nothing of it is left behind; and a
+//! history that says otherwise is not believed.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kit::host::Prepared;
+use kit::{Ended, Kafka, Sqs, host};
+use serde_json::Value;
+
+const LONG: Duration = Duration::from_secs(180);
+
+fn verify(kafka: &Kafka, sqs: &Sqs, arguments: &[&str]) -> Prepared {
+    let brokers = ["verify", "--json", "--kafka", kafka.bootstrap(), "--sqs", sqs.endpoint()];
+    host(brokers.iter().chain(arguments))
+}
+
+/// The one line on standard output.
+#[track_caller]
+fn report(ended: &Ended) -> Value {
+    assert_eq!(ended.stdout.len(), 1, "{:#?}\n{}", ended.stdout, ended.stderr.join("\n"));
+    serde_json::from_str(&ended.stdout[0]).expect("JSON")
+}
+
+/// What came of the promises, by their words.
+fn verdicts(report: &Value) -> Vec<(&str, &str)> {
+    fn word<'a>(one: &'a Value, name: &str) -> &'a str {
+        one[name].as_str().expect("a word")
+    }
+    let promises = report["promises"].as_array().expect("a list");
+    promises.iter().map(|one| (word(one, "promise"), word(one, "verdict"))).collect()
+}
+
+fn judge(folder: &Path) -> Prepared {
+    host(["verify".as_ref(), "--json".as_ref(), "--judge".as_ref(), folder.as_os_str()])
+}
+
+/// Removes one fact from a file of a history: the first line with all these words.
+fn mislay(file: &Path, words: &[&str]) -> String {
+    let text = std::fs::read_to_string(file).expect("a file of the history");
+    let is_it = |line: &&str| words.iter().all(|word| line.contains(word));
+    let line = text.lines().find(is_it).expect("there is such a line").to_owned();
+    std::fs::write(file, text.replacen(&format!("{line}\n"), "", 1)).expect("written");
+    let fact: Value = serde_json::from_str(&line).expect("JSON");
+    fact["record"].as_str().expect("the fact is about a record").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_strike_and_every_promise_is_held_and_a_history_with_a_gap_is_not_believed() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let Some(sqs) = kit::or_say_so(kit::sqs()) else { return };
+    let arguments = ["--messages", "3000", "--faults", "8", "--simulate", "200", "--keep"];
+    let ended = verify(kafka, &sqs, &arguments).start().wait(LONG).await;
+    let said = report(&ended);
+    assert_eq!((ended.code(), &said["held"]), (Some(0), &true.into()), "{said:#}");
+    let not_checked = verdicts(&said).iter().filter(|(_, verdict)| *verdict != "held").count();
+    assert_eq!(not_checked, 2, "deadlines and swaps are another test's business: {said:#}");
+    assert_eq!(said["messages"], serde_json::json!({ "kafka": 2850, "sqs": 150 }));
+    let faults: u64 = said["faults"].as_object().expect("by kind").values().filter_map(Value::as_u64).sum();
+    assert_eq!(faults, 8);
+    let judged = |name: &str| said["judged"][name].as_u64().expect("a number");
+    assert_eq!(judged("handled") + judged("dead_lettered"), 3000);
+    assert!(judged("repeats") <= judged("at_risk") && judged("dead_lettered") > 0, "{said:#}");
+    assert!(said["peak"]["resident_bytes"].as_u64() > Some(1 << 20), "{said:#}");
+    assert_eq!(said["simulated"]["histories"], 200);
+
+    let folder = PathBuf::from(said["journals"].as_str().expect("it was to be kept"));
+    let again = judge(&folder).start().wait(LONG).await;
+    assert_eq!((again.code(), &report(&again)["held"]), (Some(0), &true.into()));
+
+    // An output that is not at its destination, though a host says that it is durable.
+    let found = folder.join("found.jsonl");
+    let whole = std::fs::read(&found).expect("a file of the history");
+    let lost = mislay(&found, &["found", "output"]);
+    let ended = judge(&folder).start().wait(LONG).await;
+    let said = report(&ended);
+    assert_eq!((ended.code(), &said["held"]), (Some(70), &false.into()));
+    let broken: Vec<_> = verdicts(&said).into_iter().filter(|(_, verdict)| *verdict == "broken").collect();
+    assert_eq!(broken, [("nothing is lost", "broken")]);
+    assert!(said.to_string().contains(&lost), "the report names {lost}: {said:#}");
+
+    // A host that acknowledges what it has not made durable.
+    std::fs::write(&found, whole).expect("written");
+    mislay(&folder.join("host-00001.jsonl"), &["durable", "output"]);
+    let ended = judge(&folder).start().wait(LONG).await;
+    assert_eq!(ended.code(), Some(70));
+    let said = report(&ended);
+    assert!(
+        verdicts(&said).contains(&("nothing is acknowledged before its effects are durable", "broken")),
+        "{said:#}"
+    );
+
+    let name = said["name"].as_str().expect("a name");
+    let removed = verify(kafka, &sqs, &["--remove", name]).start().wait(LONG).await;
+    assert_eq!(removed.code(), Some(0), "{:?}", removed.stderr);
+    expect_nothing_left(kafka, &sqs, name).await;
+    std::fs::remove_dir_all(folder).expect("it is there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_run_leaves_nothing_behind() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let Some(sqs) = kit::or_say_so(kit::sqs()) else { return };
+    let brokers = ["verify", "--kafka", kafka.bootstrap(), "--sqs", sqs.endpoint()];
+    let mut run = host(brokers.iter().chain(&["--messages", "100000", "--faults", "1", "--simulate", "0"])).start();
+    let line = run.says("hosts write to", LONG).await;
+    let folder = PathBuf::from(line.rsplit(' ').next().expect("the last word"));
+    let journal = folder.join("host-00001.jsonl");
+    kit::eventually("a host handles messages", LONG, async || {
+        std::fs::read_to_string(&journal).ok().filter(|text| text.contains("\"handled\""))
+    })
+    .await;
+    run.signal(kit::Signal::INT);
+    let ended = run.wait(LONG).await;
+    assert_eq!(ended.code(), Some(130), "{:?}", ended.stderr);
+    assert!(!folder.exists());
+    expect_nothing_left(kafka, &sqs, folder.file_name().and_then(|name| name.to_str()).expect("a name")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn brokers_that_cannot_be_reached_are_told_by_the_exit_code() {
+    let ended = host(["verify", "--json", "--simulate", "0", "--sqs", "http://127.0.0.1:9"]).start().wait(LONG).await;
+    assert_eq!(ended.code(), Some(69), "{:?}", ended.stderr);
+    assert!(report(&ended)["error"]["what"].as_str().is_some_and(|what| what.contains("cannot be made")));
+}
+
+/// The topics of a run go some time after they were removed.
+async fn expect_nothing_left(kafka: &Kafka, sqs: &Sqs, name: &str) {
+    kit::eventually("topics are gone", Duration::from_secs(30), async || {
+        let topics = kafka.topics().await;
+        (!topics.iter().any(|topic| topic.starts_with(name))).then_some(())
+    })
+    .await;
+    let listed = sqs.client().list_queues().queue_name_prefix(name).send().await.expect("the server answers");
+    assert_eq!(listed.queue_urls().len(), 0, "{listed:?}");
+}
