@@ -140,10 +140,6 @@ impl Machine {
         for id in self.retired.drain(..) {
             self.deliveries.remove(id);
         }
-        // A host that stood still learns first what it has lost by that, unless it is just being told.
-        if !matches!(event, Event::Assigned(_) | Event::Lost(_) | Event::LeaseLost(_)) {
-            self.due(now);
-        }
         match event {
             Event::Assigned(assignments) => self.assigned(assignments),
             Event::Revoked(partitions) => self.revoked(&partitions, now),
@@ -164,7 +160,7 @@ impl Machine {
             Event::NotTransacted(positions, aborted) => self.not_transacted(&positions, aborted, now),
             Event::Durable { delivery, index: _ } => self.durable(delivery, now),
             Event::NotDurable { delivery, index, refusal } => self.not_durable(delivery, index, refusal, now),
-            Event::Due => {}
+            Event::Due => self.due(now),
             Event::Drain(limit) => self.drain(limit, now),
         }
         self.dispatch(now);
@@ -330,9 +326,10 @@ impl Machine {
 
     /// Takes a delivery out of its lane together with all that wait behind it, in order; none of them will run.
     /// One that is with a worker keeps its key until the attempt has ended: who gets the record next waits for that.
+    /// At most once, those behind have nowhere to go back to, and take their turn.
     fn withdraw(&mut self, id: DeliveryId) -> Vec<DeliveryId> {
         let mut withdrawn = vec![id];
-        if let Some(lane) = self.deliveries[id].lane.clone() {
+        if let Some(lane) = self.deliveries[id].lane.clone().filter(|_| !self.route.is_at_most_once()) {
             withdrawn.extend(self.lanes.cut(&lane, id));
             for behind in &withdrawn[1..] {
                 self.deliveries[*behind].lane = None;

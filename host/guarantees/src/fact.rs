@@ -105,8 +105,15 @@ pub enum What {
         /// Its number, from 1.
         attempt: u32,
     },
-    /// A sink has made this durable.
+    /// A sink has made this durable, for a record that is not settled.
     Durable {
+        /// The record it comes from.
+        record: RecordId,
+        /// What.
+        effect: Effect,
+    },
+    /// A sink has made this durable for a receipt that was settled meanwhile, as lost or given up.
+    Late {
         /// The record it comes from.
         record: RecordId,
         /// What.

@@ -103,6 +103,7 @@ impl Judge {
             What::Suppressed { record, attempt } => self.suppressed(case, host, record, *attempt),
             What::Discarded { record, attempt } => self.discarded(case, host, record, *attempt),
             What::Durable { record, effect } => self.durable(case, host, record, *effect),
+            What::Late { record, effect } => self.late(case, record, *effect),
             What::Refused { record, effect } => self.refused(case, host, record, *effect),
             What::Settled { record, fate } => self.settled(case, host, record, *fate),
             What::Commits { partition, offset, finished, attempts } => {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use cofferdam_core::action::Fate;
-use cofferdam_core::outcome::Class;
+use cofferdam_core::outcome::{Class, Code, Failure};
+use cofferdam_core::route::{Guarantee, Route};
 use cofferdam_guarantees::simulation::{SECOND, World, failure, route, unavailable};
 
 fn fates(world: &World) -> Vec<(&str, Fate)> {
@@ -103,6 +104,36 @@ fn a_drain_does_not_wait_to_commit_what_was_lost() {
     world.lose(0);
     world.answer_commit(false);
     world.wait(5 * SECOND);
+    assert_eq!(world.seen().drained, 1);
+}
+
+#[test]
+fn a_commit_that_is_refused_only_after_the_limit_leaves_one_more_try() {
+    let mut world = World::kafka(route(), 2);
+    world.produce(&["a"]);
+    world.done("t/0/0", 0);
+    world.wait(SECOND);
+    world.write(1, "b", 5);
+    world.fetch();
+    world.done("t/1/0", 0);
+    world.drain(SECOND);
+    world.lose(0);
+    world.wait(2 * SECOND);
+    world.answer_commit(true);
+    assert_eq!(world.seen().drained, 0, "of the other partition nothing was said yet");
+    world.answer_commit(true);
+    assert_eq!((world.seen().drained, world.broker.logs[&1].committed), (1, 1));
+}
+
+#[test]
+fn at_most_once_what_waits_behind_a_record_that_is_called_off_takes_its_turn() {
+    let mut world = World::kafka(Route { delivery: Guarantee::AtMostOnce, ..route() }, 1);
+    world.produce(&["a", "a"]);
+    world.pass(SECOND);
+    world.drain(10 * SECOND);
+    world.fail("t/0/0", Failure::host(Code::SHUTTING_DOWN, "called off"));
+    assert_eq!(fates(&world), [("t/0/0", Fate::Released)], "it was begun, and nobody may begin it again");
+    world.done("t/0/1", 0);
     assert_eq!(world.seen().drained, 1);
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use cofferdam_core::action::{Fate, Next};
+use cofferdam_core::action::{Circuit, Fate, Next};
+use cofferdam_core::machine::Breaker;
 use cofferdam_core::message::text_header;
 use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::route::{Bounds, Route};
@@ -225,6 +226,31 @@ fn what_no_route_takes_is_ignored_or_stops_the_route_as_configured() {
     world.produce(&["a"]);
     world.fail("t/0/0", failure(Class::Unrouted));
     assert_eq!((world.seen().stopped, world.seen().fates.len()), (1, 0));
+}
+
+#[test]
+fn a_probe_that_says_nothing_is_followed_by_another() {
+    let breaker = Breaker { failures: 1, probe_after: SECOND, probes: 1, ..Breaker::default() };
+    let mut world = World::kafka(Route { breaker, ..route() }, 2);
+    world.produce(&["a", "b", "c"]);
+    world.fail("t/0/0", failure(Class::Retryable));
+    world.done("t/0/1", 0);
+    assert_eq!(world.seen().circuit, Circuit::Closed);
+    world.fail("t/0/2", failure(Class::Retryable));
+    world.pass(20 * SECOND);
+    assert_eq!((world.seen().circuit, world.in_hand().len()), (Circuit::Probing, 1));
+    // The host is at fault, then the record belongs to somebody else: neither says that the handler is well.
+    let probe = world.in_hand().remove(0);
+    world.fail(&probe, Failure::host(Code::PLUGIN_UNAVAILABLE, "gone"));
+    world.pass(20 * SECOND);
+    assert_eq!(world.in_hand().len(), 1);
+    world.lose(0);
+    let probe = world.in_hand().remove(0);
+    world.done(&probe, 0);
+    world.write(1, "d", 5);
+    world.fetch();
+    world.done("t/1/0", 0);
+    assert_eq!(world.seen().circuit, Circuit::Closed);
 }
 
 #[test]

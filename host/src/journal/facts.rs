@@ -125,7 +125,8 @@ fn committed(position: &Position) -> What {
 }
 
 fn durable(delivery: &Delivery, index: u32) -> What {
-    What::Durable { record: delivery.record().id().into(), effect: effect(delivery, index) }
+    let (record, effect) = (delivery.record().id().into(), effect(delivery, index));
+    if delivery.is_live() { What::Durable { record, effect } } else { What::Late { record, effect } }
 }
 
 /// What comes of the record with this publication.

@@ -60,6 +60,7 @@ fn about(fact: &Fact) -> Option<Broker> {
         | What::Suppressed { record, .. }
         | What::Discarded { record, .. }
         | What::Durable { record, .. }
+        | What::Late { record, .. }
         | What::Refused { record, .. }
         | What::Settled { record, .. } => Some(of(record)),
     }

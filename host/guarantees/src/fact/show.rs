@@ -39,6 +39,7 @@ impl fmt::Display for What {
                 write!(f, "attempt {attempt} on {record} has ended and is discarded")
             }
             Self::Durable { record, effect } => write!(f, "{effect} of {record} is durable"),
+            Self::Late { record, effect } => write!(f, "{effect} of {record} is durable after all"),
             Self::Refused { record, effect } => write!(f, "{effect} of {record} is refused for ever"),
             Self::Settled { record, fate } => write!(f, "{record} is settled: {fate:?}"),
             Self::Commits { partition, offset, finished, attempts } => {

@@ -60,7 +60,7 @@ impl Judge {
         let lane = &mut self.lanes[lane as usize];
         let conflict = lane.conflict(host, stale || astray || alone);
         let earlier = lane.ahead.first().copied().filter(|earlier| *earlier < number && !stale && !astray && !alone);
-        let later = Some(lane.last).filter(|later| *later > number && retried && !stale && !astray);
+        let later = Some(lane.last).filter(|later| *later > number && retried && !stale && !astray && !alone);
         if !stale && !astray {
             lane.last = number;
         }

@@ -11,13 +11,19 @@ type Commit<'a> = (i64, &'a [i64], &'a [(i64, u32)]);
 impl Judge {
     pub(super) fn durable(&mut self, case: Case<'_>, host: u32, id: &str, effect: Effect) {
         let Some(number) = self.number(case, id) else { return };
-        let record = &mut self.records[number as usize];
-        record.durable.insert(effect);
-        let asked = record.asked;
-        if let Some(receipt) = record.emitting(host, effect) {
+        if let Some(receipt) = self.records[number as usize].emitting(host, effect) {
             receipt.effects.insert(effect);
             self.complete_if_it_is(host, number);
         }
+        self.late(case, id, effect);
+    }
+
+    /// It is there, and no acknowledgement can count on it.
+    pub(super) fn late(&mut self, case: Case<'_>, id: &str, effect: Effect) {
+        let Some(number) = self.number(case, id) else { return };
+        let record = &mut self.records[number as usize];
+        record.durable.insert(effect);
+        let asked = record.asked;
         if let Effect::Output(index) = effect {
             let wrong = (index >= asked).then_some("an output that no attempt which ended well has asked for");
             self.check(case, Promise::FailedIsSilent, number, wrong);

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use cofferdam_core::event::{Event, Refusal};
+use cofferdam_core::event::{DeliveryId, Event, Refusal};
 use cofferdam_core::output::Publication;
 
 use super::{Sending, World};
-use crate::{Effect, What};
+use crate::{Effect, RecordId, What};
 
 /// The name by which the store of ids is down.
 pub(super) const STORE: &str = "store";
@@ -91,13 +91,22 @@ impl World {
         let Sending { delivery, index, .. } = sending;
         let Some(refusal) = refusal else {
             self.sinks.store(&sending);
-            self.note(What::Durable { record, effect });
+            self.note_durable(delivery, record, effect);
             return self.tell(Event::Durable { delivery, index });
         };
         if matches!(refusal, Refusal::Rejected(..)) {
             self.note(What::Refused { record, effect });
         }
         self.tell(Event::NotDurable { delivery, index, refusal });
+    }
+
+    /// Says that something is durable, and whether that still counts.
+    pub(super) fn note_durable(&mut self, delivery: DeliveryId, record: RecordId, effect: Effect) {
+        let counts = self.machine().delivery(delivery).is_some_and(|delivery| delivery.is_live());
+        self.note(match counts {
+            true => What::Durable { record, effect },
+            false => What::Late { record, effect },
+        });
     }
 
     /// The sinks take all that the host has with them.

@@ -31,7 +31,7 @@ impl World {
         let Some((deliveries, positions)) = self.take_transaction() else { return };
         if commit {
             for sending in &publications {
-                self.note(What::Durable { record: sending.of.as_str().into(), effect: sending.effect() });
+                self.note_durable(sending.delivery, sending.of.as_str().into(), sending.effect());
             }
             for position in &positions {
                 self.commits(position);

@@ -1,0 +1,122 @@
+//! Exactly once: what a transaction takes along, and what its answer may not undo.
+
+use std::time::Duration;
+
+use cofferdam_core::action::Fate;
+use cofferdam_core::outcome::Class;
+use cofferdam_core::route::{Bounds, Guarantee, Route};
+use cofferdam_guarantees::Effect;
+use cofferdam_guarantees::simulation::{Ending, SECOND, World, failure, route};
+
+fn exactly_once() -> Route {
+    Route { delivery: Guarantee::ExactlyOnce, ..route() }
+}
+
+/// Four records may be in flight, so that one that is settled is worth a commit at once.
+fn prompt() -> World {
+    World::kafka(Route { bounds: Bounds { messages: 4, bytes: 100_000 }, ..exactly_once() }, 1)
+}
+
+fn offsets(world: &World) -> Vec<i64> {
+    world.broker.logs.values().map(|log| log.committed).collect()
+}
+
+fn found(world: &World) -> Vec<(&str, Effect)> {
+    world.sinks.stored.iter().map(|stored| (&*stored.of, stored.effect)).collect()
+}
+
+#[test]
+fn outputs_and_offsets_come_about_together_in_the_order_of_offsets() {
+    let mut world = World::kafka(exactly_once(), 1);
+    world.produce(&["a", "b"]);
+    world.done("t/0/1", 1);
+    world.wait(5 * SECOND);
+    assert!(world.host().client.holds.contains_key(&0) && found(&world).is_empty());
+    world.done("t/0/0", 1);
+    world.wait(SECOND);
+    assert_eq!(offsets(&world), [0]);
+    world.answer_transaction(Ending::Committed);
+    assert_eq!(found(&world), [("t/0/0", Effect::Output(0)), ("t/0/1", Effect::Output(0))]);
+    assert_eq!(offsets(&world), [2]);
+    assert_eq!(world.seen().fates.len(), 2);
+}
+
+#[test]
+fn one_that_is_aborted_leaves_nothing_and_is_made_again() {
+    let mut world = World::kafka(exactly_once(), 1);
+    world.produce(&["a"]);
+    world.done("t/0/0", 1);
+    for ending in [Ending::Unavailable, Ending::Fenced] {
+        world.wait(20 * SECOND);
+        world.answer_transaction(ending);
+        assert!(found(&world).is_empty() && world.seen().fates.is_empty());
+    }
+    world.wait(20 * SECOND);
+    world.answer_transaction(Ending::Committed);
+    assert_eq!((found(&world).len(), offsets(&world)), (1, vec![1]));
+    assert!(world.in_hand().is_empty(), "it is not handled again");
+}
+
+#[test]
+fn an_output_that_can_never_be_stored_makes_its_record_a_dead_letter() {
+    let mut world = World::kafka(exactly_once(), 1);
+    world.produce(&["a", "b"]);
+    world.done("t/0/0", 1);
+    world.done("t/0/1", 1);
+    world.wait(SECOND);
+    world.answer_transaction(Ending::Rejected);
+    world.wait(SECOND);
+    world.answer_transaction(Ending::Committed);
+    let expected = [("t/0/0", Effect::DeadLetter), ("t/0/0", Effect::ErrorEvent), ("t/0/1", Effect::Output(0))];
+    assert_eq!(found(&world), expected);
+}
+
+#[test]
+fn the_next_one_waits_until_all_of_the_last_is_settled() {
+    let mut world = prompt();
+    world.produce(&["a", "b", "c"]);
+    for record in ["t/0/0", "t/0/1", "t/0/2"] {
+        world.done(record, 1);
+    }
+    // The first took one record, the second takes two.
+    for offset in [1, 3] {
+        world.answer_transaction(Ending::Committed);
+        assert_eq!(offsets(&world), [offset]);
+    }
+    world.wait(5 * SECOND);
+    world.answer_transaction(Ending::Committed);
+    assert_eq!(offsets(&world), [3], "nothing takes the offset back");
+}
+
+#[test]
+fn one_that_is_answered_after_the_limit_of_a_drain_counts() {
+    let mut world = World::kafka(exactly_once(), 1);
+    world.produce(&["a", "b"]);
+    world.fail("t/0/1", failure(Class::Retryable));
+    world.done("t/0/0", 1);
+    world.wait(Duration::from_millis(200));
+    world.drain(SECOND);
+    world.wait(2 * SECOND);
+    assert!(world.seen().fates.contains(&("t/0/0".to_owned(), Fate::Abandoned)));
+    world.answer_transaction(Ending::Committed);
+    world.answer_transaction(Ending::Committed);
+    assert_eq!((world.seen().drained, offsets(&world)), (1, vec![1]));
+    assert_eq!(found(&world).len(), 1);
+}
+
+#[test]
+fn who_has_lost_the_partition_commits_nothing() {
+    let mut world = World::kafka(exactly_once(), 1);
+    world.add_host();
+    world.produce(&["a"]);
+    world.done("t/0/0", 1);
+    world.wait(SECOND);
+    world.on(1).assign(0);
+    world.fetch();
+    world.on(0).answer_transaction(Ending::Committed);
+    assert!(found(&world).is_empty());
+    world.on(1).done("t/0/0", 1);
+    world.wait(SECOND);
+    world.answer_transaction(Ending::Committed);
+    assert_eq!((found(&world).len(), offsets(&world)), (1, vec![1]));
+}
