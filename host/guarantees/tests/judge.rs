@@ -286,6 +286,15 @@ fn promise_4_across_hosts() {
 }
 
 #[test]
+fn promise_3_two_commits_of_one_offset_have_two_answers() {
+    let both = vec![A.commits(1, &[], &[]), A.commits(1, &[2], &[]), A.committed(1), A.committed(1)];
+    let begins = history([two(), A.does("t/0/0", 1), both]);
+    let ends = history([A.does("t/0/1", 1), A.commit(2), all(0..2)]);
+    keeps(history([begins.clone(), ends.clone()]));
+    breaks(Promise::CommitOrder, history([begins, vec![A.committed(1)], ends]));
+}
+
+#[test]
 fn promise_4_what_a_host_had_fetched_before_it_stood_still() {
     // It is handed over after the partition went to somebody else, and before the host hears so.
     let slow = history([vec![A.received(&["t/0/0"]), A.handling("t/0/0", 1), A.lost()], B.does("t/0/0", 1)]);
