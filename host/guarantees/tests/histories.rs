@@ -46,32 +46,3 @@ fn replay() {
         assert!(run.is_kept());
     }
 }
-
-#[test]
-fn hunt() {
-    let n: u64 = std::env::var("HUNT").map(|text| text.parse().unwrap()).unwrap_or(0);
-    let mut seen = std::collections::BTreeMap::<String, Vec<String>>::new();
-    for seed in 0..n {
-        let run = simulate(seed, &Options::default());
-        let first = run
-            .report
-            .broken()
-            .flat_map(|kept| kept.shown.first())
-            .map(|v| (format!("{:?}", v.promise), format!("{v}")));
-        for (promise, text) in first.chain(run.broke_off.iter().map(|why| ("off".to_owned(), why.clone()))) {
-            seen.entry(promise).or_default().push(format!(
-                "{seed} {} facts: {} {text}",
-                run.facts.len(),
-                run.setting.split(',').nth(1).unwrap()
-            ));
-        }
-    }
-    for (promise, list) in seen {
-        println!("{promise} {}", list.len());
-        let mut list = list;
-        list.sort_by_key(|text| text.split(' ').nth(1).unwrap().parse::<usize>().unwrap());
-        for text in list.iter().take(4) {
-            println!("    {text}");
-        }
-    }
-}

@@ -5,7 +5,7 @@ use cofferdam_guarantees::Promise;
 use cofferdam_guarantees::simulation::{Options, simulate};
 
 /// Histories in which it must be caught.
-const HISTORIES: u64 = 500;
+const HISTORIES: u64 = 1_000;
 
 #[track_caller]
 fn is_caught(promise: Promise, prepare: fn(&mut Machine)) {
@@ -39,5 +39,8 @@ caught! {
     a_lost_partition_that_is_kept: LostPartitionKept breaks SettledOnce,
     finished_offsets_that_are_handled_again: ProgressIgnored breaks RepeatsBounded,
     a_partition_given_up_without_its_last_commit: LastCommitForgotten breaks RepeatsBounded,
+    a_dead_letter_that_is_recorded_as_handled: DeadLetterRecorded breaks NothingLost,
+    a_record_handled_before_it_is_acknowledged_at_most_once: PledgeNotAwaited breaks RepeatsBounded,
+    a_transaction_that_leaves_its_offsets_behind: TransactionWithoutOffsets breaks ExactlyOnce,
     a_source_that_is_granted_too_much: GrantedTwice breaks Bounded,
 }

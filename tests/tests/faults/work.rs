@@ -125,7 +125,9 @@ impl<'a> Work<'a> {
         eventually("all is committed", LONG, async || (self.committed().await == ends).then_some(())).await;
         for mut host in self.hosts.drain(..) {
             let ended = host.stop(LONG).await;
-            assert_eq!(ended.code(), Some(0), "{:#?}", ended.stderr);
+            // Seen where the test fails.
+            println!("{}\n{}", ended.stderr.join("\n"), ended.account());
+            assert_eq!(ended.code(), Some(0));
         }
         let stored = self.kafka.read_all(&self.probe.output).await;
         let numbers: Vec<u64> =

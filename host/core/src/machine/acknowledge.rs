@@ -16,6 +16,10 @@ impl Machine {
     /// All that the delivery leads to is durable: it may be acknowledged.
     pub(super) fn settle(&mut self, id: DeliveryId, fate: Fate, now: Time) {
         let delivery = &self.deliveries[id];
+        #[cfg(feature = "sabotage")]
+        if self.is_sabotaged(super::Sabotage::DeadLetterRecorded) && delivery.event().is_some() {
+            return self.record(id);
+        }
         // The effects first, then the record of them, then the acknowledgement: a crash between two repeats and never
         // loses. A dead letter is not recorded, or its replay would be taken for a duplicate.
         if fate == Fate::Done && self.route.suppress_duplicates && delivery.event().is_some() {

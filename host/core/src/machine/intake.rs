@@ -176,6 +176,10 @@ impl Machine {
         if self.route.is_at_most_once() {
             self.partitions.settle(key, offset, place);
             self.deliveries[id].counted = self.partitions.commits + 1;
+            #[cfg(feature = "sabotage")]
+            if self.is_sabotaged(super::Sabotage::PledgeNotAwaited) {
+                self.deliveries[id].counted = 0;
+            }
             self.commits.hurry();
         }
     }

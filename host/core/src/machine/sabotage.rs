@@ -35,6 +35,12 @@ pub enum Sabotage {
     LanesIgnored,
     /// A dead letter that finds nobody is forgotten.
     DeadLetterDropped,
+    /// An event whose record became a dead letter is recorded as handled.
+    DeadLetterRecorded,
+    /// At most once, a record is handled before the broker knows that it is settled.
+    PledgeNotAwaited,
+    /// A transaction takes the outputs and leaves the offsets where they were.
+    TransactionWithoutOffsets,
 }
 
 impl Machine {

@@ -47,6 +47,9 @@ impl Machine {
             delivery.pending = 1;
         }
         self.commits.ask(1);
+        #[cfg(feature = "sabotage")]
+        let positions =
+            if self.is_sabotaged(super::Sabotage::TransactionWithoutOffsets) { Vec::new() } else { positions };
         self.transaction.clone_from(&deliveries);
         self.actions.push_back(Action::Transact { deliveries, positions });
     }

@@ -17,8 +17,11 @@ impl fmt::Display for Fact {
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Produced { record, lane: Some(lane), .. } => write!(f, "{record} is produced, in lane {lane}"),
-            Self::Produced { record, .. } => write!(f, "{record} is produced"),
+            Self::Produced { record, lane, event_id } => {
+                write!(f, "{record} is produced")?;
+                lane.iter().try_for_each(|lane| write!(f, ", in lane {lane}"))?;
+                event_id.iter().try_for_each(|event| write!(f, ", of {event}"))
+            }
             Self::Killed => f.write_str("is killed"),
             Self::Found { record, effect } => write!(f, "{effect} of {record} is found"),
             Self::Outstanding { record } => write!(f, "{record} is outstanding"),

@@ -136,7 +136,7 @@ impl Judge {
             receipt.last = Some(outcome);
             receipt.done = done.then_some(outputs);
             receipt.effects = super::effects::Effects::default();
-            receipt.completed = false;
+            receipt.completed = None;
             let by_right = !receipt.stale;
             if by_right {
                 record.last_asked = done.then_some(outputs);
@@ -178,10 +178,17 @@ impl Judge {
         let terms = self.terms;
         let record = &mut self.records[number as usize];
         let mut passes = false;
-        let mine = record.receipts.iter_mut().filter(|receipt| receipt.host == host && !receipt.completed);
+        // What has no effects is done when a transaction takes its offset along.
+        let waits = terms.is_exactly_once() && !record.claimed;
+        let mine = record.receipts.iter_mut().filter(|receipt| receipt.host == host);
         for receipt in mine {
-            let Some(end) = receipt.end(&terms) else { continue };
-            receipt.completed = true;
+            let Some(end) = receipt.end(&terms).filter(|end| *end != End::Handled || !waits || receipt.done > Some(0))
+            else {
+                continue;
+            };
+            if receipt.completed.replace(end) == Some(end) {
+                continue;
+            }
             record.complete = Some(end);
             if let (End::Handled, Some(event)) = (end, record.event) {
                 self.events[event as usize] = true;

@@ -67,10 +67,18 @@ impl Judge {
             return;
         }
         self.report.figures.faults += u64::from(ending == Ending::Fault);
-        for offset in held {
-            if let Some(record) = self.partitions[number as usize].open.get(&offset).copied() {
-                self.disown(owner, record, ending);
-            }
+        let open = &self.partitions[number as usize].open;
+        let mut records: Vec<Number> = held.iter().filter_map(|offset| open.get(offset)).copied().collect();
+        if self.terms.is_at_most_once() {
+            // They are acknowledged, and not handled yet.
+            let held = self.hosts.get(&owner).into_iter().flat_map(|host| &host.records).copied();
+            let here = |record: &Number| {
+                self.records[*record as usize].place.is_some_and(|(partition, _)| partition == number)
+            };
+            records.extend(held.filter(here));
+        }
+        for record in records {
+            self.disown(owner, record, ending);
         }
     }
 
@@ -88,8 +96,13 @@ impl Judge {
             (record.licensed, record.at_risk) = (true, true);
             self.report.figures.at_risk += 1;
         }
+        let gone = self.terms.is_at_most_once() && record.claimed;
         if let Some(lane) = record.lane {
             self.lanes[lane as usize].disown(host, number);
+        }
+        // Acknowledged first, and not handled: nobody else will.
+        if gone {
+            self.let_pass(number);
         }
         self.drop_receipts(number, |receipt| receipt.stale && receipt.settled.is_some());
     }
@@ -114,13 +127,9 @@ impl Judge {
         for number in self.hosts.remove(&host).unwrap_or_default().records {
             self.disown(host, number, ending);
             let record = &mut self.records[number as usize];
-            let gone = self.terms.is_at_most_once() && record.claimed;
             record.receipts.retain(|receipt| receipt.host != host);
             if let Some(lane) = record.lane {
                 self.lanes[lane as usize].bury(host);
-            }
-            if gone {
-                self.let_pass(number);
             }
         }
         for partition in &mut self.partitions {
@@ -245,7 +254,6 @@ impl Judge {
         if !was_stale {
             self.disown(host, number, ending);
         }
-        // Acknowledged first, and not handled: nobody will.
         if self.terms.is_at_most_once() && self.records[number as usize].claimed {
             self.records[number as usize].at_risk = true;
             self.let_pass(number);

@@ -79,8 +79,8 @@ pub(super) struct Receipt {
     /// Nobody will ever take the error event.
     pub(super) no_error_event: bool,
     pub(super) settled: Option<Fate>,
-    /// All that it leads to is durable.
-    pub(super) completed: bool,
+    /// How it ended, once all that it leads to was durable.
+    pub(super) completed: Option<End>,
 }
 
 impl Record {
@@ -154,13 +154,14 @@ impl Receipt {
         if self.suppressed {
             return Some(End::Suppressed);
         }
+        // First: a dead letter may be a late one, of an attempt that was called off.
+        if self.done.is_some_and(|outputs| self.effects.has_outputs(outputs)) {
+            return Some(End::Handled);
+        }
         let stored = self.effects.contains(Effect::DeadLetter)
             && (!terms.error_events || self.no_error_event || self.effects.contains(Effect::ErrorEvent));
         if stored {
             return Some(End::Stored);
-        }
-        if self.done.is_some_and(|outputs| self.effects.has_outputs(outputs)) {
-            return Some(End::Handled);
         }
         let ignored = terms.ignores_unrouted && self.last == Some(Class::Unrouted) && !self.running;
         ignored.then_some(End::Ignored)

@@ -72,8 +72,11 @@ impl Judge {
         }
         let mine = record.receipts.iter().filter(|receipt| receipt.host == host);
         let settled = mine.clone().any(|receipt| receipt.end(&terms).is_some());
-        let complete = record.complete.is_some();
         record.claimed = true;
+        if terms.is_exactly_once() {
+            self.complete_if_it_is(host, number);
+        }
+        let complete = self.records[number as usize].complete.is_some();
         let wrong = (!complete).then_some("acknowledged, and not all of it is durable");
         self.check(case, Promise::DurableFirst, number, wrong);
         let wrong = (by_right && !settled).then_some("acknowledged by a host that has not settled it");
