@@ -132,7 +132,8 @@ pub struct Flow {
 impl Flow {
     /// A flow, at rest.
     pub fn new(parts: Parts) -> Self {
-        let scope: Arc<str> = parts.route.name.clone().into();
+        // Other services may share the store.
+        let scope: Arc<str> = format!("{}/{}", parts.route.service, parts.route.name).into();
         let duplicates = parts.dedupe.map(|store| Duplicates::new(store, scope));
         let (workers, ended) = Workers::new(&parts.route, parts.plugin, duplicates.clone(), parts.guests, parts.clock);
         let (tickets, completions) = mpsc::channel(OUTSTANDING + OTHER_ANSWERS);

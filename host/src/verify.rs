@@ -31,14 +31,39 @@ pub use report::{Course, Foreign, Line, Messages, Report, Verdict};
 pub use run::Run;
 pub use simulated::Simulated;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::Config;
 use crate::exit::{Exit, Problem};
 use run::COURSE;
 use stage::{Names, Stage};
 
+/// How often a message may have its effects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// At least once.
+    #[default]
+    AtLeastOnce,
+    /// Exactly once; from Kafka to Kafka only.
+    ExactlyOnce,
+}
+
+impl Delivery {
+    /// The word for it in configurations.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::AtLeastOnce => "at_least_once",
+            Self::ExactlyOnce => "exactly_once",
+        }
+    }
+}
+
 /// What is to be done.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// What the routes of the hosts promise.
+    pub delivery: Delivery,
     /// The sections `kafka` and `sqs` of a configuration, one of them at least.
     pub sections: toml::Table,
     /// Messages to write.
@@ -105,7 +130,7 @@ pub fn judge(folder: &Path) -> Result<Report, Vec<Problem>> {
 pub async fn remove(sections: &toml::Table, id: &str) -> Result<(), Vec<Problem>> {
     let names = Names::of(id);
     let environment = |name: &str| std::env::var(name).ok();
-    let text = hosts::configuration(sections, &names, 1).to_string();
+    let text = hosts::configuration(sections, Delivery::default(), &names, 1).to_string();
     let config = Config::parse(&text, Path::new(""), &environment).map_err(|errors| configured(&errors))?;
     let stage = Stage::new(config.kafka.as_ref(), config.sqs.as_ref(), names).await?;
     Ok(stage.remove().await?)

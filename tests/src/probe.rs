@@ -39,6 +39,15 @@ impl Probe {
 
     /// A host with this route on these brokers; `properties` are librdkafka's, as in a table of TOML.
     pub fn host(&self, brokers: &str, properties: &str, more: &str) -> Prepared {
+        self.prepared(brokers, properties, "raw", more)
+    }
+
+    /// The same for CloudEvents.
+    pub fn events(&self, brokers: &str, properties: &str, more: &str) -> Prepared {
+        self.prepared(brokers, properties, "cloudevents", more)
+    }
+
+    fn prepared(&self, brokers: &str, properties: &str, envelope: &str, more: &str) -> Prepared {
         let Self { input, output, errors, group, .. } = self;
         let path = guest("probe");
         let path = path.display();
@@ -54,7 +63,7 @@ impl Probe {
             name = "probe"
             from = {{ kafka = ["{input}"], group = "{group}" }}
             handler = "probe"
-            envelope = "raw"
+            envelope = "{envelope}"
             errors = {{ kafka = "{errors}" }}
             outputs = {{ out = {{ kafka = "{output}" }} }}
             {more}

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use kit::{Host, Kafka, Record, eventually, guest, run, unique};
 
 const LONG: Duration = Duration::from_secs(120);
-const RECORDS: usize = 20_000;
-const PROBES: usize = 3;
+const RECORDS: usize = 10_000;
+const PROBES: usize = 2;
 
 /// Two routes of one host: what happens on `other` is the neighbour's business.
 fn host(kafka: &Kafka, quick: &str, other: &str, output: &str, other_output: &str) -> Host {

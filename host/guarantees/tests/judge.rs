@@ -19,7 +19,11 @@ const TERMS: Terms = Terms {
 const P: &str = "t/0";
 
 fn judge(facts: impl IntoIterator<Item = (u32, What)>) -> Report {
-    let mut judge = Judge::new(TERMS);
+    judge_under(TERMS, facts)
+}
+
+fn judge_under(terms: Terms, facts: impl IntoIterator<Item = (u32, What)>) -> Report {
+    let mut judge = Judge::new(terms);
     for (micros, (host, what)) in (1..).zip(facts) {
         judge.take(&Fact { at: Time::from_micros(micros), host, what });
     }
@@ -283,6 +287,27 @@ fn promise_4_across_hosts() {
     assert_eq!((zombie.figures.faults, zombie.figures.at_risk), (1, 2));
     let wrong = history([vec![B.handling("t/0/1", 1)]]);
     breaks_among_others(Promise::KeyOrder, history([two(), taken, wrong, other]));
+}
+
+#[test]
+fn in_transactions_an_attempt_counts_once_its_offset_is_committed() {
+    let stops = vec![A.handling("t/0/1", 1), A.handled("t/0/1", 1, Class::Done, 0), A.settled("t/0/1", Fate::Released)];
+    let then = vec![A.stopped(), B.assigned(), B.received(&["t/0/1"])];
+    let again = vec![B.handling("t/0/1", 1), B.handled("t/0/1", 1, Class::Done, 0)];
+    let last = vec![B.commits(2, &[], &[]), B.committed(2), B.settled("t/0/1", Fate::Done)];
+    let facts = history([two(), A.does("t/0/0", 1), A.commit(1), stops, then, again, last, all(0..1)]);
+    let report = judge_under(Terms { delivery: Guarantee::ExactlyOnce, ..TERMS }, facts.clone());
+    assert!(report.is_kept(), "{report}");
+    breaks(Promise::RepeatsBounded, facts);
+}
+
+#[test]
+fn promise_3_two_commits_of_one_offset_have_two_answers() {
+    let both = vec![A.commits(1, &[], &[]), A.commits(1, &[2], &[]), A.committed(1), A.committed(1)];
+    let begins = history([two(), A.does("t/0/0", 1), both]);
+    let ends = history([A.does("t/0/1", 1), A.commit(2), all(0..2)]);
+    keeps(history([begins.clone(), ends.clone()]));
+    breaks(Promise::CommitOrder, history([begins, vec![A.committed(1)], ends]));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::config::DEFAULT_FILE;
 use crate::exit::{Exit, Problem};
 use crate::signal;
 use crate::telemetry::log;
-use crate::verify::{self, Plan, Progress, Report, Run};
+use crate::verify::{self, Delivery, Plan, Progress, Report, Run};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -28,6 +28,10 @@ pub(super) struct Arguments {
     /// An SQS server other than AWS, in place of the configuration's.
     #[arg(long, value_name = "ENDPOINT")]
     sqs: Option<String>,
+    /// What the routes of the hosts promise; exactly_once is for Kafka alone.
+    #[arg(long, value_name = "GUARANTEE", default_value = "at_least_once",
+        value_parser = ["at_least_once", "exactly_once"])]
+    delivery: String,
     /// Messages to send through the hosts.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
     messages: u64,
@@ -68,6 +72,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
             return Ok(Exit::Success);
         }
         let plan = Plan {
+            delivery: delivery(arguments),
             sections,
             messages: arguments.messages,
             faults: arguments.faults,
@@ -146,6 +151,10 @@ fn finish(report: &Report, arguments: &Arguments) -> Exit {
     if report.held { Exit::Success } else { Exit::Plugin }
 }
 
+fn delivery(arguments: &Arguments) -> Delivery {
+    [Delivery::ExactlyOnce].into_iter().find(|it| it.word() == arguments.delivery).unwrap_or_default()
+}
+
 /// Where the brokers are: the configuration's sections as they stand in the file, or what the arguments say.
 fn sections(arguments: &Arguments) -> Result<Table, Vec<Problem>> {
     let mut sections = Table::new();
@@ -164,6 +173,13 @@ fn sections(arguments: &Arguments) -> Result<Table, Vec<Problem>> {
         let section = sections.entry(name).or_insert_with(|| Value::Table(Table::new()));
         if let Some(section) = section.as_table_mut() {
             section.insert(key.to_owned(), value.as_str().into());
+        }
+    }
+    if delivery(arguments) == Delivery::ExactlyOnce {
+        sections.remove("sqs");
+        if sections.is_empty() {
+            let remedy = "name brokers of Kafka, or leave --delivery out";
+            return Err(Problem::new(Exit::Usage, "exactly once is from Kafka to Kafka only", remedy).into());
         }
     }
     Ok(sections)

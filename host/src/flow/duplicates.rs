@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cofferdam_core::event::{DeliveryId, Event};
 use cofferdam_core::outcome::{Code, Failure};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
 use tokio_util::task::TaskTracker;
 
@@ -19,20 +20,25 @@ pub(super) struct Duplicates {
     store: Store,
     scope: Arc<str>,
     tasks: TaskTracker,
+    /// The store's connections live here, not with the guests.
+    runtime: Handle,
 }
 
 impl Duplicates {
     pub(super) fn new(store: Store, scope: Arc<str>) -> Self {
-        Self { store, scope, tasks: TaskTracker::new() }
+        Self { store, scope, tasks: TaskTracker::new(), runtime: Handle::current() }
     }
 
-    /// Which of these events were handled before.
-    pub(super) async fn seen(&self, ids: &[Box<str>]) -> Result<Vec<bool>, Failure> {
-        let seen = self.store.seen(&self.scope, ids).await;
-        seen.map_err(|error| Failure::host(Code::STORE_UNAVAILABLE, error.to_string()))
+    /// Which of these events were handled before. May be called from any runtime.
+    pub(super) async fn seen(&self, ids: Vec<Box<str>>) -> Result<Vec<bool>, Failure> {
+        let (store, scope) = (self.store.clone(), Arc::clone(&self.scope));
+        let asked = self.tasks.spawn_on(async move { store.seen(&scope, &ids).await }, &self.runtime);
+        let unavailable = |text: String| Failure::host(Code::STORE_UNAVAILABLE, text);
+        let seen = asked.await.map_err(|error| unavailable(error.to_string()))?;
+        seen.map_err(|error| unavailable(error.to_string()))
     }
 
-    /// Records these events, away from here. `answers` must have room for an event for each batch; returns how many
+    /// Records these events, away from here; to be called from the store's runtime. `answers` must have room for an event for each batch; returns how many
     /// there are.
     pub(super) fn record(&self, events: Vec<(DeliveryId, Box<str>)>, answers: &Sender<Event>) -> usize {
         let batches = events.len().div_ceil(BATCH);

@@ -184,7 +184,7 @@ impl Shared {
 /// Leaves out what was handled before. Without an answer nothing is handled: all is held.
 async fn look_up(duplicates: &Duplicates, jobs: VecDeque<Job>, batch: &mut Batch) -> VecDeque<Job> {
     let ids: Vec<Box<str>> = jobs.iter().filter_map(|job| job.event.clone()).collect();
-    let seen = duplicates.seen(&ids).await;
+    let seen = duplicates.seen(ids).await;
     let mut answers = seen.as_deref().unwrap_or_default().iter();
     let mut left = VecDeque::with_capacity(jobs.len());
     for job in jobs {

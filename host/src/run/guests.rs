@@ -4,9 +4,9 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::flow::Guests;
 
-/// How much less the threads of long attempts count where the processor is not enough for all: with 5 about a third of
-/// the others, so they neither hold quick ones up nor starve.
-const NICE: i32 = 5;
+/// How much less the threads of long attempts count where the processor is not enough for all: with 10 about a tenth of
+/// the others, so they hardly hold quick ones up, and do not starve.
+const NICE: i32 = 10;
 
 /// Two runtimes. Dropped, or shut down, without waiting.
 pub(super) struct Threads {

@@ -12,9 +12,9 @@ use cofferdam_core::time::Time;
 use cofferdam_guarantees::What;
 use rustix::process::Signal;
 
-use super::Figures;
 use super::history::World;
 use super::stage::Names;
+use super::{Figures, Plan};
 use crate::exit::{Exit, Problem};
 pub(super) use configuration::{FIRST, configuration};
 use process::{Ended, Process};
@@ -68,10 +68,10 @@ pub(super) struct Standing {
 
 impl Hosts {
     /// Writes what all hosts need; starts none.
-    pub(super) fn new(folder: PathBuf, sections: &toml::Table, names: &Names, slots: usize) -> Result<Self, Problem> {
+    pub(super) fn new(folder: PathBuf, plan: &Plan, names: &Names, slots: usize) -> Result<Self, Problem> {
         configuration::write_handler(&folder)?;
         let slots = (1..=slots).map(|number| {
-            let configuration = configuration::write(&folder, sections, names, number)?;
+            let configuration = configuration::write(&folder, plan, names, number)?;
             Ok(Slot { configuration, process: None, paused: None, ending: None })
         });
         let slots = slots.collect::<Result<_, Problem>>()?;

@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use cofferdam_guarantees::{Kept, Promise};
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Figures, Simulated};
+use super::{Delivery, Fault, Figures, Simulated};
 
 /// How a run went: what the judge cannot see in its history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Course {
     /// What the names of its topics and queues begin with.
     pub name: String,
+    /// What the routes of the hosts promised.
+    pub delivery: Delivery,
     /// The seed that decided over messages and faults.
     pub seed: u64,
     /// Hosts, while nobody had joined or left.

@@ -66,7 +66,7 @@ impl Run {
 
     async fn prepare_in(plan: Plan, names: Names, folder: PathBuf) -> Result<Self, Vec<Problem>> {
         // Joining hosts have slots of their own.
-        let hosts = Hosts::new(folder.clone(), &plan.sections, &names, plan.hosts + 2)?;
+        let hosts = Hosts::new(folder.clone(), &plan, &names, plan.hosts + 2)?;
         let environment = |name: &str| std::env::var(name).ok();
         let config = Config::load(&folder.join(hosts::FIRST), &environment).map_err(|errors| configured(&errors))?;
         let kafka = config.kafka.as_ref().map(|kafka| kafka::Reader::new(kafka, &names).map(Arc::new)).transpose()?;
@@ -179,6 +179,7 @@ impl Run {
         let sqs = (0..self.plan.messages).filter(|number| self.workload.broker(*number) == Broker::Sqs).count() as u64;
         Ok(Course {
             name: self.name().to_owned(),
+            delivery: self.plan.delivery,
             seed: self.plan.seed,
             hosts: self.plan.hosts,
             messages: Messages { kafka: self.plan.messages - sqs, sqs },

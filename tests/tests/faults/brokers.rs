@@ -40,10 +40,13 @@ async fn a_broker_that_stops_or_dies_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_that_are_cut_or_slow_repeat_nothing() {
+async fn connections_that_are_cut_or_slow_cost_at_most_what_is_in_flight_once() {
     let Some(broker) = broker().await else { return };
     let broker = broker.lock().await;
-    let work = Work::begin(&broker, &broker.through(), 2).await;
+    let mut work = Work::begin(&broker, &broker.through(), 2).await;
+    // Nothing, as a rule: who comes back within its session keeps its partitions. Who is cut off in the middle of a
+    // rebalance, as the first time may be, does not.
+    work.fault(2);
     for _ in 0..3 {
         work.go_on(300).await;
         broker.gate().cut();

@@ -95,13 +95,15 @@ impl Judge {
 
     /// A host that has lost the record without knowing was at risk to repeat it when it lost it.
     fn check_repeat(&mut self, case: Case<'_>, number: Number, stale: bool) {
+        let in_transactions = self.terms.is_exactly_once();
         let record = &mut self.records[number as usize];
+        // What is ignored has no effects, and its handler was not called. In transactions an attempt counts for nothing
+        // until its offset is committed, and what waits for that is given up when the partition is.
+        let complete = record.complete.is_some_and(|end| end != End::Ignored) && (!in_transactions || record.claimed);
         if stale {
-            self.report.figures.repeats += u64::from(record.complete.is_some());
+            self.report.figures.repeats += u64::from(complete);
             return;
         }
-        // What is ignored has no effects, and its handler was not called.
-        let complete = record.complete.is_some_and(|end| end != End::Ignored);
         let licensed = std::mem::take(&mut record.licensed);
         record.repeating |= licensed;
         if self.terms.is_at_most_once() {

@@ -50,7 +50,8 @@ impl Partition {
         self.asked.retain(|asked| {
             let older = before > 0;
             before = before.saturating_sub(1);
-            !(older && asked.host == host)
+            // One that only carries more progress than the one before is answered for itself.
+            !(older && asked.host == host && asked.offset != offset)
         });
         Some(confirmed)
     }

@@ -80,7 +80,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::verify::{Course, Fault, Figures, Foreign, Messages};
+    use crate::verify::{Course, Delivery, Fault, Figures, Foreign, Messages};
 
     fn line(number: Option<u8>, promise: &str, verdict: Verdict, broken: u64, shown: &[&str]) -> Line {
         let shown = shown.iter().map(|text| (*text).to_owned()).collect();
@@ -98,6 +98,7 @@ mod tests {
             ],
             course: Course {
                 name: "cofferdam-verify-1a2b".into(),
+                delivery: Delivery::AtLeastOnce,
                 seed: 7,
                 hosts: 2,
                 messages: Messages { kafka: 950, sqs: 50 },

@@ -8,6 +8,7 @@ use toml::{Table, Value};
 use super::handler;
 use crate::exit::{Exit, Problem};
 use crate::verify::stage::{Names, Part};
+use crate::verify::{Delivery, Plan};
 
 /// The configuration of the first slot; those of the others differ by a folder.
 pub(in crate::verify) const FIRST: &str = "slot-1.toml";
@@ -43,15 +44,15 @@ pub(super) fn write_handler(folder: &Path) -> Result<(), Problem> {
 }
 
 /// Writes the configuration of a slot.
-pub(super) fn write(folder: &Path, sections: &Table, names: &Names, slot: usize) -> Result<PathBuf, Problem> {
+pub(super) fn write(folder: &Path, plan: &Plan, names: &Names, slot: usize) -> Result<PathBuf, Problem> {
     let file = folder.join(format!("slot-{slot}.toml"));
-    let text = configuration(sections, names, slot).to_string();
+    let text = configuration(&plan.sections, plan.delivery, names, slot).to_string();
     fs::write(&file, text).map_err(|error| unwritable(&file, &error))?;
     Ok(file)
 }
 
 /// The configuration of a slot, as TOML.
-pub(in crate::verify) fn configuration(sections: &Table, names: &Names, slot: usize) -> Table {
+pub(in crate::verify) fn configuration(sections: &Table, delivery: Delivery, names: &Names, slot: usize) -> Table {
     let mut routes = Vec::new();
     let mut file = Table::new();
     file.insert("service".into(), table(&format!("name = {:?}\ndrain_limit = \"5s\"", names.stem)));
@@ -69,8 +70,10 @@ pub(in crate::verify) fn configuration(sections: &Table, names: &Names, slot: us
             errors = {{ kafka = {errors:?} }}
             outputs = {{ out = {{ kafka = {out:?} }} }}
             commit_interval = \"500ms\"
+            delivery = \"{delivery}\"
             {ROUTE}",
             group = names.stem,
+            delivery = delivery.word(),
         )));
     }
     if let Some(section) = sections.get("sqs") {
@@ -116,7 +119,7 @@ mod tests {
     use crate::config::Config;
 
     fn parse(sections: &str) -> Config {
-        let text = configuration(&sections.parse().unwrap(), &Names::of("1a2b"), 2).to_string();
+        let text = configuration(&sections.parse().unwrap(), Delivery::ExactlyOnce, &Names::of("1a2b"), 2).to_string();
         Config::parse(&text, Path::new("slot-2.toml"), &|_| None).unwrap_or_else(|errors| panic!("{errors}\n{text}"))
     }
 
