@@ -123,7 +123,7 @@ impl Record {
 
     /// The host's receipt that comes to this end: of two, the older one is lost.
     pub(super) fn ending(&mut self, host: u32, fate: Fate) -> Option<&mut Receipt> {
-        if fate != Fate::Revoked {
+        if !matches!(fate, Fate::Revoked | Fate::Released | Fate::Abandoned) {
             return self.open(host);
         }
         self.receipts.iter_mut().find(|receipt| receipt.host == host && receipt.settled.is_none())
