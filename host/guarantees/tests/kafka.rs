@@ -2,7 +2,7 @@
 
 use cofferdam_core::action::Fate;
 use cofferdam_core::outcome::Class;
-use cofferdam_core::route::{Bounds, Route};
+use cofferdam_core::route::{Bounds, Guarantee, Route};
 use cofferdam_guarantees::simulation::{SECOND, World, failure, route, unavailable};
 
 fn fates(world: &World) -> Vec<(&str, Fate)> {
@@ -138,6 +138,19 @@ fn a_revoked_partition_waits_for_what_runs_up_to_a_limit() {
     world.done("t/0/1", 3);
     assert!(world.host().sending.is_empty(), "an attempt that was given up leads to nothing");
     assert_eq!(fates(&world), [("t/0/0", Fate::Done), ("t/0/1", Fate::Revoked)]);
+}
+
+#[test]
+fn at_most_once_a_revoked_partition_is_given_up_when_what_it_has_acknowledged_is_handled() {
+    let mut world = World::kafka(Route { delivery: Guarantee::AtMostOnce, ..route() }, 1);
+    world.produce(&["a", "a"]);
+    world.revoke(0);
+    world.pass(SECOND);
+    world.done("t/0/0", 0);
+    assert!(world.seen().given_up.is_empty());
+    world.done("t/0/1", 0);
+    assert_eq!(fates(&world), [("t/0/0", Fate::Done), ("t/0/1", Fate::Done)]);
+    assert_eq!(world.seen().given_up.len(), 1);
 }
 
 #[test]

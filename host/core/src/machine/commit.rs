@@ -102,7 +102,7 @@ impl Machine {
             self.transact();
             return;
         }
-        let positions = self.partitions.positions();
+        let positions = self.partitions.positions(self.route.is_at_most_once());
         #[cfg(feature = "sabotage")]
         let positions = if self.is_sabotaged(super::Sabotage::WatermarkOffByOne) {
             positions.into_iter().map(|position| Position { offset: position.offset + 1, ..position }).collect()

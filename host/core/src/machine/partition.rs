@@ -209,11 +209,12 @@ impl Partitions {
         self.slots.get(key).is_none_or(|slot| slot.leaving)
     }
 
-    /// What to commit now.
-    pub(super) fn positions(&mut self) -> Vec<Position> {
+    /// What to commit now. Partitions that the group wants back have a last commit of their own; those whose records are
+    /// acknowledged before they are handled, `pledged`, wait for this one.
+    pub(super) fn positions(&mut self, pledged: bool) -> Vec<Position> {
         self.news = false;
         let commit = self.commits + 1;
-        let slots = self.slots.values_mut().filter(|slot| !slot.leaving);
+        let slots = self.slots.values_mut().filter(|slot| pledged || !slot.leaving);
         let positions: Vec<_> = slots.filter_map(|slot| slot.position(commit)).collect();
         self.commits += u64::from(!positions.is_empty());
         positions

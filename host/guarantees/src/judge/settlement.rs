@@ -67,7 +67,7 @@ impl Judge {
         let record = &mut self.records[number as usize];
         if record.claimed || terms.is_at_most_once() {
             record.claimed = true;
-            if record.receipts.is_empty() {
+            if record.receipts.iter().all(|receipt| receipt.stale) {
                 self.let_pass(number);
             }
             return;
