@@ -140,6 +140,11 @@ impl Machine {
         for id in self.retired.drain(..) {
             self.deliveries.remove(id);
         }
+        // A host that stood still learns first what it has lost by that, unless it is just being told: or it would have
+        // two receipts of a message, and think both its own.
+        if !matches!(event, Event::Assigned(_) | Event::Lost(_) | Event::LeaseLost(_)) {
+            self.due(now);
+        }
         match event {
             Event::Assigned(assignments) => self.assigned(assignments),
             Event::Revoked(partitions) => self.revoked(&partitions, now),
@@ -160,7 +165,7 @@ impl Machine {
             Event::NotTransacted(positions, aborted) => self.not_transacted(&positions, aborted, now),
             Event::Durable { delivery, index: _ } => self.durable(delivery, now),
             Event::NotDurable { delivery, index, refusal } => self.not_durable(delivery, index, refusal, now),
-            Event::Due => self.due(now),
+            Event::Due => {}
             Event::Drain(limit) => self.drain(limit, now),
         }
         self.dispatch(now);

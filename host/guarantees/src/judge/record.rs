@@ -123,7 +123,7 @@ impl Record {
 
     /// The host's receipt that comes to this end: of two, the older one is lost.
     pub(super) fn ending(&mut self, host: u32, fate: Fate) -> Option<&mut Receipt> {
-        if fate != Fate::Revoked {
+        if !matches!(fate, Fate::Revoked | Fate::Released | Fate::Abandoned) {
             return self.open(host);
         }
         self.receipts.iter_mut().find(|receipt| receipt.host == host && receipt.settled.is_none())
@@ -135,7 +135,8 @@ impl Record {
         self.receipts.iter_mut().find(mine)
     }
 
-    /// The host's receipt to which a new effect belongs.
+    /// The host's receipt to which a new effect belongs. Of two, the one that the host has by right: what is durable
+    /// for the other helps nobody, and facts do not tell them apart.
     pub(super) fn emitting(&mut self, host: u32, effect: Effect) -> Option<&mut Receipt> {
         let may = |receipt: &Receipt| match effect {
             Effect::Output(index) => receipt.done.is_some_and(|outputs| index < outputs),
@@ -144,7 +145,7 @@ impl Record {
         let mine = |receipt: &&mut Receipt| {
             receipt.host == host && receipt.settled.is_none() && may(receipt) && !receipt.effects.contains(effect)
         };
-        self.receipts.iter_mut().find(mine)
+        self.receipts.iter_mut().filter(mine).min_by_key(|receipt| receipt.stale)
     }
 }
 
