@@ -21,6 +21,8 @@ pub use record::{Record, Stored};
 use crate::servers::Lease;
 use crate::{Need, unique, wait};
 
+/// How long one look at the broker may take where it may be away.
+const LOOK: Duration = Duration::from_secs(2);
 /// How long one request to the broker may take on a busy machine.
 const REQUEST: Duration = Duration::from_secs(30);
 /// Records that wait for their acknowledgement at a time.
@@ -203,6 +205,25 @@ impl Kafka {
         })
         .await;
         if there { self.ends(topic).await } else { BTreeMap::new() }
+    }
+
+    /// How many records the group has settled, where the broker can say so now.
+    pub async fn try_committed(&self, group: &str, topic: &str) -> Option<i64> {
+        let mut config = self.client();
+        config.set("group.id", group);
+        let topic = topic.to_owned();
+        blocking(move || {
+            let consumer: BaseConsumer = config.create().expect("a consumer can be made");
+            let metadata = consumer.fetch_metadata(Some(&topic), LOOK).ok()?;
+            let mut asked = TopicPartitionList::new();
+            for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
+                asked.add_partition(&topic, partition.id());
+            }
+            let answer = consumer.committed_offsets(asked, LOOK).ok()?;
+            let offset = |offset| if let Offset::Offset(offset) = offset { offset } else { 0 };
+            Some(answer.elements().iter().map(|element| offset(element.offset())).sum())
+        })
+        .await
     }
 
     /// What the group has committed, for each partition of the topic where it has.

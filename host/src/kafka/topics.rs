@@ -27,17 +27,20 @@ pub struct Tier {
     pub retention: Duration,
     /// `min.insync.replicas`, 1 to `replication`.
     pub min_insync_replicas: u16,
+    /// Records are kept by the time when they were appended, not by the timestamp they carry. A dead letter carries that of
+    /// its original: by that, an old one would be deleted as soon as it is stored.
+    pub keeps_by_append_time: bool,
 }
 
 impl Tier {
     /// Sources and outputs: 3 partitions, replication 3, 7 days, 2 in-sync replicas.
     pub fn standard() -> Self {
-        Self { partitions: 3, replication: 3, retention: 7 * DAY, min_insync_replicas: 2 }
+        Self { partitions: 3, replication: 3, retention: 7 * DAY, min_insync_replicas: 2, keeps_by_append_time: false }
     }
 
     /// Error events and dead letters: 1 partition, replication 3, 30 days, 1 in-sync replica.
     pub fn error() -> Self {
-        Self { partitions: 1, replication: 3, retention: 30 * DAY, min_insync_replicas: 1 }
+        Self { partitions: 1, replication: 3, retention: 30 * DAY, min_insync_replicas: 1, keeps_by_append_time: true }
     }
 }
 
@@ -286,10 +289,12 @@ impl Tier {
         Self { replication, min_insync_replicas: in_sync, ..self.clone() }
     }
 
-    fn settings(&self) -> [(&'static str, String); 2] {
+    fn settings(&self) -> [(&'static str, String); 3] {
+        let timestamps = if self.keeps_by_append_time { "LogAppendTime" } else { "CreateTime" };
         [
             ("retention.ms", self.retention.as_millis().to_string()),
             ("min.insync.replicas", self.min_insync_replicas.to_string()),
+            ("message.timestamp.type", timestamps.to_owned()),
         ]
     }
 }

@@ -1,0 +1,126 @@
+//! Hours at full load with a fault every ten seconds: a host that lives through them takes no more memory and no more
+//! descriptors at the end than at the beginning.
+//!
+//! `ENDURANCE=7200 cargo test --release --workspace --test endurance -- --nocapture` runs two hours.
+
+use std::time::{Duration, Instant};
+
+use kit::{Host, Probe, eventually};
+use tokio_util::sync::CancellationToken;
+
+const LONG: Duration = Duration::from_secs(180);
+const FAULT: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(500);
+/// Records that wait in the topic at least, so that the hosts never stand idle.
+const BACKLOG: i64 = 20_000;
+const BATCH: usize = 5_000;
+
+const PROPERTIES: &str =
+    r#""session.timeout.ms" = 3000, "heartbeat.interval.ms" = 300, "reconnect.backoff.max.ms" = 500"#;
+
+/// What the host had at one moment.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    memory: u64,
+    descriptors: usize,
+}
+
+fn sample(host: &Host) -> Sample {
+    Sample { memory: host.memory(), descriptors: host.descriptors() }
+}
+
+/// The highest of some samples.
+fn peak(samples: &[Sample]) -> Sample {
+    let memory = samples.iter().map(|sample| sample.memory).max().expect("there are some");
+    let descriptors = samples.iter().map(|sample| sample.descriptors).max().expect("there are some");
+    Sample { memory, descriptors }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_and_descriptors_stay_flat_under_load_and_faults() {
+    let seconds = std::env::var("ENDURANCE").map_or(120, |text| text.parse().expect("a number of seconds"));
+    let Some(mut kafka) = kit::or_say_so(kit::kafka::private().await) else { return };
+    let probe = Probe::new(&kafka, 4).await;
+    for topic in [&probe.input, &probe.output] {
+        // Hours of load would fill the disk.
+        kafka.alter_topic(topic, "segment.bytes", "33554432").await;
+        kafka.alter_topic(topic, "retention.bytes", "134217728").await;
+    }
+    let route = "in_flight = { messages = 5000 }";
+    let mut survivor = probe.host(&kafka.through(), PROPERTIES, route).start();
+    let mut other = probe.host(&kafka.through(), PROPERTIES, route).start();
+    let (direct, enough) = (kafka.another(), CancellationToken::new());
+    let load = tokio::spawn(load(direct, probe.input.clone(), probe.group.clone(), enough.clone()));
+
+    let (started, mut samples, mut faults) = (Instant::now(), Vec::new(), 0_u32);
+    let mut look = tokio::time::interval(LOOK);
+    while started.elapsed() < Duration::from_secs(seconds) {
+        look.tick().await;
+        samples.push(sample(&survivor));
+        if started.elapsed() < FAULT * (faults + 1) {
+            continue;
+        }
+        faults += 1;
+        match faults % 6 {
+            1 => kafka.gate().cut(),
+            2 => other.restart(),
+            3 => other.pause(),
+            4 => other.resume(),
+            5 => survivor.pause(),
+            _ => {
+                kafka.stop().await;
+                kafka.start().await;
+            }
+        }
+        if faults % 6 == 5 {
+            // Past its session, so that it loses what it has; then it goes on.
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            survivor.resume();
+        }
+    }
+    other.resume();
+    enough.cancel();
+    let produced = load.await.expect("the load is written");
+    eventually("all is settled", LONG, async || {
+        let ends = kafka.ends(&probe.input).await;
+        let committed = kafka.committed(&probe.group, &probe.input).await;
+        let settled = ends.iter().all(|(partition, end)| committed.get(partition).is_some_and(|it| it.offset == *end));
+        settled.then_some(())
+    })
+    .await;
+    let handled: i64 = kafka.ends(&probe.output).await.values().sum();
+    let quarter = samples.len() / 4;
+    let (early, late) = (peak(&samples[quarter..2 * quarter]), peak(&samples[3 * quarter..]));
+    println!(
+        "{seconds} s, {faults} faults, {produced} records, {handled} outputs: peak memory {} and {} MiB, descriptors {} and {}, \
+         in the second and in the last quarter",
+        early.memory >> 20,
+        late.memory >> 20,
+        early.descriptors,
+        late.descriptors
+    );
+    assert!(handled >= produced, "{handled} of {produced}");
+    assert!(late.memory <= early.memory + early.memory / 10 + (16 << 20), "{early:?}, then {late:?}");
+    assert!(late.descriptors <= early.descriptors + 16, "{early:?}, then {late:?}");
+    for host in [&mut survivor, &mut other] {
+        assert_eq!(host.stop(LONG).await.code(), Some(0));
+    }
+}
+
+/// Keeps the topic full. Returns how many records it wrote.
+async fn load(kafka: kit::Kafka, topic: String, group: String, enough: CancellationToken) -> i64 {
+    let writer = kafka.writer(&topic);
+    let mut written = 0_i64;
+    while !enough.is_cancelled() {
+        let committed: i64 = kafka.try_committed(&group, &topic).await.unwrap_or(0);
+        if written - committed > BACKLOG {
+            tokio::time::sleep(LOOK).await;
+            continue;
+        }
+        let first = usize::try_from(written).expect("a count");
+        let batch = (first..first + BATCH).map(|number| Probe::ask(&format!("key-{}", number % 1_000), "echo", number));
+        writer.write(batch).await;
+        written += i64::try_from(BATCH).expect("few");
+    }
+    written
+}
