@@ -5,6 +5,7 @@
 //! transactional id only ends what a host that died under it has left open.
 
 mod commit;
+mod context;
 mod identity;
 mod session;
 

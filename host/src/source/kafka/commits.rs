@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 
 use cofferdam_core::action::Position;
 use cofferdam_core::event::Partition;
+use rdkafka::TopicPartitionList;
 use rdkafka::bindings::{
     rd_kafka_commit_queue, rd_kafka_queue_destroy, rd_kafka_queue_get_consumer, rd_kafka_resp_err_t,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::{Offset, TopicPartitionList};
 
 use super::context::{Answer, Context};
+use crate::kafka::offsets;
 
 /// Commits that the broker has not answered. librdkafka answers every one, with an error where it gives up.
 #[derive(Debug, Default)]
@@ -51,7 +52,7 @@ impl Commits {
                     false => drop(request.insert(position.partition.clone(), position)),
                 }
             }
-            let sent = list(request.values()).and_then(|list| commit(consumer, &list));
+            let sent = offsets::list(request.values()).and_then(|list| commit(consumer, &list));
             match sent {
                 Ok(()) => {
                     for (partition, position) in request {
@@ -130,16 +131,4 @@ pub(super) fn transient(code: RDKafkaErrorCode) -> bool {
             | Code::AllBrokersDown
             | Code::UnknownTopicOrPartition
     )
-}
-
-fn list<'a>(positions: impl Iterator<Item = &'a Position>) -> KafkaResult<TopicPartitionList> {
-    let mut list = TopicPartitionList::new();
-    for Position { partition, offset, metadata } in positions {
-        let mut element = list.add_partition(&partition.topic, partition.number);
-        element.set_offset(Offset::Offset(*offset))?;
-        if !metadata.is_empty() {
-            element.set_metadata(metadata);
-        }
-    }
-    Ok(list)
 }

@@ -1,29 +1,26 @@
 //! One transaction after the other, and what to do when one ends in the middle.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use cofferdam_core::action::Position;
 use cofferdam_core::event::{Aborted, DeliveryId, Refusal};
 use cofferdam_core::output::{Destination, Publication};
-use rdkafka::client::ClientContext;
-use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{NoCustomPartitioner, Producer, ProducerContext, ThreadedProducer};
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use rdkafka::producer::{Producer, ThreadedProducer};
+use rdkafka::{ClientConfig, Offset};
 
 use super::super::delivery::refusal;
 use super::super::native::{self, Outgoing};
 use super::super::topic::Topic;
 use super::Work;
 use super::commit::{Refused, commit};
+use super::context::{Context, Sent};
 use super::identity::Identity;
-use crate::kafka::headers;
-use crate::kafka::journal::Journal;
+use crate::kafka::{headers, offsets};
 
 /// How long the broker may take until it knows the transactional id.
 const BEGIN: Duration = Duration::from_secs(60);
@@ -129,9 +126,9 @@ impl Session {
                 self.send(producer, *delivery, index, publication)?;
             }
         }
-        let list = list(&work.positions).map_err(|error| broken(&error))?;
+        let offsets = offsets::list(&work.positions).map_err(|error| broken(&error))?;
         let until = Instant::now() + OFFSETS;
-        while let Err(error) = producer.send_offsets_to_transaction(&list, &work.member.0, STEP) {
+        while let Err(error) = producer.send_offsets_to_transaction(&offsets, &work.member.0, STEP) {
             if !is_retriable(&error) || Instant::now() >= until || self.is_closing() {
                 return Err(producer.context().rejection().map_or_else(|| broken(&error), Broken::Abort));
             }
@@ -238,7 +235,7 @@ impl Session {
         }
         client.set("group.id", &self.group).set("isolation.level", "read_committed").set("enable.auto.commit", "false");
         let consumer: BaseConsumer = client.create()?;
-        let committed = consumer.committed_offsets(list(&work.positions)?, STEP)?;
+        let committed = consumer.committed_offsets(offsets::list(&work.positions)?, STEP)?;
         // An offset that cannot be told is not one that was not committed.
         committed.elements().iter().try_for_each(|element| element.error())?;
         Ok(work.positions.iter().filter(|position| work.moves.contains(&position.partition)).any(|position| {
@@ -261,75 +258,6 @@ fn broken(error: &KafkaError) -> Broken {
     match error {
         KafkaError::Transaction(reason) if reason.is_fatal() => Broken::Dead(text),
         _ => Broken::Abort(Aborted::Unavailable(text)),
-    }
-}
-
-fn list(positions: &[Position]) -> KafkaResult<TopicPartitionList> {
-    let mut list = TopicPartitionList::new();
-    for Position { partition, offset, metadata } in positions {
-        let mut element = list.add_partition(&partition.topic, partition.number);
-        element.set_offset(Offset::Offset(*offset))?;
-        if !metadata.is_empty() {
-            element.set_metadata(metadata);
-        }
-    }
-    Ok(list)
-}
-
-/// What travels with a message.
-pub(super) struct Sent {
-    delivery: DeliveryId,
-    index: u32,
-    topic: Arc<Topic>,
-}
-
-/// The producer's context: remembers the first message of a transaction that was refused.
-pub(super) struct Context {
-    journal: Journal,
-    refused: Mutex<Option<Aborted>>,
-}
-
-impl Default for Context {
-    fn default() -> Self {
-        Self { journal: Journal::new("transactions"), refused: Mutex::default() }
-    }
-}
-
-impl Context {
-    fn clear(&self) {
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    fn rejection(&self) -> Option<Aborted> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        self.journal.log(level, facility, text);
-    }
-
-    fn error(&self, error: KafkaError, text: &str) {
-        self.journal.error(&error, text);
-    }
-}
-
-impl ProducerContext<NoCustomPartitioner> for Context {
-    type DeliveryOpaque = Box<Sent>;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<Sent>) {
-        let error = match result {
-            Ok(message) => return sent.topic.count(rdkafka::Message::partition(message)),
-            Err((error, _)) => error,
-        };
-        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-        let Sent { delivery, index, topic } = *sent;
-        let aborted = match refusal(code, topic.name()) {
-            Refusal::Unavailable(reason) => Aborted::Unavailable(reason),
-            Refusal::Rejected(code, text) => Aborted::Rejected { delivery, index, code, text },
-        };
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(aborted);
     }
 }
 
