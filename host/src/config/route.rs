@@ -63,6 +63,11 @@ impl RouteConfig {
         self.route.delivery
     }
 
+    /// Attempts at once.
+    pub fn concurrency(&self) -> u32 {
+        self.route.concurrency
+    }
+
     /// Whether an event that was handled before is acknowledged without being handled again.
     pub fn suppresses_duplicates(&self) -> bool {
         self.route.suppress_duplicates

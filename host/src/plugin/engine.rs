@@ -32,6 +32,11 @@ pub struct EngineConfig {
     pub cache: Option<PathBuf>,
 }
 
+impl EngineConfig {
+    /// Instances that have room in one piece of the 128 TiB of addresses of a process, over all sizes of stack.
+    pub const MOST_INSTANCES: u32 = 5_000;
+}
+
 impl Default for EngineConfig {
     fn default() -> Self {
         Self { instances: 1000, memory: 1 << 30, table_elements: 100_000, cache: None }

@@ -1,9 +1,9 @@
 //! Loads the plugins that a configuration names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::config::{self, Config, Store};
+use crate::config::{self, Config, RouteConfig, Store};
 use crate::exit::{Exit, Problem};
 use crate::plugin::{Engine, EngineConfig, LoadError, Plugin, Refusal, Spec, keyvalue};
 
@@ -26,7 +26,10 @@ fn load_now(config: &Config) -> Result<Plugins, Vec<Problem>> {
     let largest = config.plugins.values().map(|plugin| plugin.limits.memory).max();
     let defaults = EngineConfig::default();
     let memory = largest.unwrap_or_default().max(defaults.memory);
-    let engine = Engine::new(EngineConfig { cache, memory, ..defaults })
+    let stacks: BTreeSet<usize> = config.plugins.values().map(|plugin| plugin.limits.stack).collect();
+    let concurrency = config.routes.iter().map(RouteConfig::concurrency);
+    let instances = instances(concurrency, defaults.instances, stacks.len());
+    let engine = Engine::new(EngineConfig { cache, memory, instances, ..defaults })
         .map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
     let store = store(config)?;
     let mut plugins = Plugins::new();
@@ -38,6 +41,21 @@ fn load_now(config: &Config) -> Result<Plugins, Vec<Problem>> {
         }
     }
     if problems.is_empty() { Ok(plugins) } else { Err(problems) }
+}
+
+/// Instances enough for every attempt that all routes may have at once: a route that keeps its own for long takes none
+/// from another. There are as many for each size of stack, and all of them have to fit into the addresses of a process.
+fn instances(concurrency: impl Iterator<Item = u32>, least: u32, stacks: usize) -> u32 {
+    let most = EngineConfig::MOST_INSTANCES / u32::try_from(stacks.max(1)).unwrap_or(u32::MAX);
+    let wanted = concurrency.fold(0_u32, u32::saturating_add).max(least);
+    if wanted > most {
+        tracing::warn!(
+            wanted,
+            most,
+            "more attempts at once than there can be instances: slow routes may keep others waiting, lower their concurrency"
+        );
+    }
+    wanted.min(most)
 }
 
 /// The key-value store, if a plugin was granted it.
@@ -81,4 +99,17 @@ fn refused(error: &LoadError, build: Option<&str>) -> Problem {
         _ => error.remedy(),
     };
     Problem::new(Exit::Configuration, error.refusal.to_string(), remedy).at(error.place())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_has_instances_for_all_that_it_may_run_at_once() {
+        assert_eq!(instances([64, 64].into_iter(), 1_000, 1), 1_000);
+        assert_eq!(instances(std::iter::repeat_n(64, 50), 1_000, 1), 3_200);
+        assert_eq!(instances(std::iter::repeat_n(64, 50), 1_000, 2), EngineConfig::MOST_INSTANCES / 2);
+        assert_eq!(instances([u32::MAX, 1].into_iter(), 1_000, 0), EngineConfig::MOST_INSTANCES);
+    }
 }

@@ -159,3 +159,9 @@ fn a_directory_that_others_can_write_to_is_no_cache() {
     Plugin::load(&cached(directory.path()), &echo().build(), spec()).unwrap();
     assert_eq!(files(directory.path()), Vec::<std::path::PathBuf>::new());
 }
+
+#[test]
+fn the_most_instances_have_room() {
+    let config = EngineConfig { instances: EngineConfig::MOST_INSTANCES, cache: None, ..EngineConfig::default() };
+    assert!(Engine::new(config).unwrap().runtime(256 << 10).is_ok());
+}
