@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 use kit::{Host, Kafka, Record, eventually, guest, run, unique};
 
 const LONG: Duration = Duration::from_secs(120);
-const RECORDS: usize = 10_000;
-const PROBES: usize = 2;
+/// What comes in on the quick route: well below what it could take, in every build.
+const BATCH: usize = 200;
+const EVERY: Duration = Duration::from_millis(100);
+const BATCHES: usize = 80;
+const RECORDS: usize = BATCH * BATCHES;
 
 /// Two routes of one host: what happens on `other` is the neighbour's business.
 fn host(kafka: &Kafka, quick: &str, other: &str, output: &str, other_output: &str) -> Host {
@@ -51,8 +54,12 @@ async fn rate(kafka: &Kafka, behaviour: &str) -> f64 {
     kafka.produce(&other, (0..64).map(|number| ask(number, behaviour))).await;
     kafka.produce(&quick, [ask(0, "echo")]).await;
     eventually("it works", LONG, async || (kafka.ends(&output).await[&0] == 1).then_some(())).await;
-    let started = Instant::now();
-    kafka.produce(&quick, (0..RECORDS).map(|number| ask(number, "echo"))).await;
+    let (writer, started) = (kafka.writer(&quick), Instant::now());
+    let mut pace = tokio::time::interval(EVERY);
+    for batch in 0..BATCHES {
+        pace.tick().await;
+        writer.write((batch * BATCH..(batch + 1) * BATCH).map(|number| ask(number, "echo"))).await;
+    }
     let all = RECORDS as i64 + 1;
     eventually("all is out", LONG, async || (kafka.ends(&output).await[&0] == all).then_some(())).await;
     RECORDS as f64 / started.elapsed().as_secs_f64()
@@ -61,17 +68,8 @@ async fn rate(kafka: &Kafka, behaviour: &str) -> f64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn endless_loops_on_one_route_leave_another_its_rate() {
     let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
-    let (mut alone, mut beside) = (Vec::new(), Vec::new());
-    for _ in 0..PROBES {
-        alone.push(rate(kafka, "echo").await);
-        beside.push(rate(kafka, "loop").await);
-    }
-    let median = |rates: &mut Vec<f64>| {
-        rates.sort_by(f64::total_cmp);
-        rates[rates.len() / 2]
-    };
-    let (alone, beside) = (median(&mut alone), median(&mut beside));
+    let alone = rate(kafka, "echo").await;
+    let beside = rate(kafka, "loop").await;
     println!("alone {alone:.0} a second, beside 64 endless loops {beside:.0}: {:.2}", beside / alone);
-    // Two cores are shared by brokers, producer and host here; the figure of the README is measured with the loops alone.
-    assert!(beside / alone > 0.5, "{beside:.0} of {alone:.0} a second");
+    assert!(beside / alone >= 0.95, "{beside:.0} of {alone:.0} a second");
 }
