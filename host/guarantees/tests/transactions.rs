@@ -72,6 +72,24 @@ fn an_output_that_can_never_be_stored_makes_its_record_a_dead_letter() {
 }
 
 #[test]
+fn a_dead_letter_that_is_never_taken_holds_the_route_and_is_not_tried_all_the_time() {
+    let mut world = World::kafka(exactly_once(), 1);
+    world.produce(&["a"]);
+    world.done("t/0/0", 1);
+    // The output, the dead letter with its reason, the dead letter without.
+    for rejected in 1..=3 {
+        assert!(!world.host().machine.is_holding(), "rejected {rejected} times");
+        world.wait(SECOND);
+        world.answer_transaction(Ending::Rejected);
+    }
+    assert!(world.host().machine.is_holding());
+    world.wait(SECOND);
+    world.answer_transaction(Ending::Committed);
+    assert!(!world.host().machine.is_holding());
+    assert_eq!(found(&world), [("t/0/0", Effect::DeadLetter), ("t/0/0", Effect::ErrorEvent)]);
+}
+
+#[test]
 fn the_next_one_waits_until_all_of_the_last_is_settled() {
     let mut world = prompt();
     world.produce(&["a", "b", "c"]);

@@ -87,21 +87,27 @@ impl Machine {
         self.answered(id, now);
     }
 
-    /// A transaction was aborted because of one publication: it goes otherwise, the rest stays.
-    pub(super) fn reject_prepared(&mut self, id: DeliveryId, index: u32, code: Code, text: Box<str>, now: Time) {
-        let delivery = &mut self.deliveries[id];
+    /// A transaction was aborted because of one publication: it goes otherwise, the rest stays. False where there is no
+    /// other way: a dead letter that is rejected even bare holds the route, for the original is stored nowhere else.
+    pub(super) fn reject_prepared(
+        &mut self,
+        id: DeliveryId,
+        index: u32,
+        code: Code,
+        text: Box<str>,
+        now: Time,
+    ) -> bool {
+        let Some(delivery) = self.deliveries.get_mut(id) else { return true };
         match delivery.state {
             State::Prepared(Fate::Done) => {
                 self.note(id, Failure::contract(code, text), now);
                 self.store(id, Reason::Permanent, now);
             }
-            State::Prepared(_) if index == DEAD_LETTER => {
-                // A dead letter that is rejected even bare holds the route: the original is stored nowhere else.
-                make_bare(delivery);
-            }
+            State::Prepared(_) if index == DEAD_LETTER => return make_bare(delivery),
             State::Prepared(_) => delivery.publications.truncate(index as usize),
             _ => {}
         }
+        true
     }
 
     /// One publication less is out.

@@ -108,13 +108,16 @@ impl Session {
                     return self.find_out(work, reason);
                 }
             };
-            // Refused together with others: one of them is too large, and alone it will be seen which.
-            let ambiguous = matches!(aborted, Aborted::Rejected { .. }) && !self.alone;
-            self.alone = ambiguous;
-            self.producer = self.producer.take().filter(|_| !ambiguous && !matches!(aborted, Aborted::Rejected { .. }));
-            if !ambiguous {
+            if self.alone {
+                // What it was made for is known, or has to wait.
+                (self.alone, self.producer) = (false, None);
                 return Err(aborted);
             }
+            if !matches!(aborted, Aborted::Rejected { .. }) {
+                return Err(aborted);
+            }
+            // Refused together with others: one of them is too large, and alone it will be seen which.
+            (self.alone, self.producer) = (true, None);
         }
     }
 
