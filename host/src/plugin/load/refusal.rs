@@ -4,7 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::{CONTRACT, FILE};
+use super::CONTRACT;
+use super::compile::FILE;
 
 /// A plugin that is not loaded.
 #[derive(Debug)]

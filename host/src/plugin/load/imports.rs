@@ -1,0 +1,41 @@
+//! What a component asks of the host, and whether it was granted.
+
+use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
+
+use super::super::Spec;
+use super::Refusal;
+
+/// Packages of WASI 0.2 that are always there.
+const WASI: [&str; 6] = ["wasi:io/", "wasi:cli/", "wasi:clocks/", "wasi:random/", "wasi:filesystem/", "wasi:sockets/"];
+/// Interfaces beyond WASI 0.2 that are always there.
+const ALWAYS: [&str; 2] = ["wasi:config/store@0.2.0-rc.1", "wasi:logging/logging@0.1.0-draft"];
+/// Interfaces that are granted by `keyvalue`.
+const KEYVALUE: [&str; 2] = ["wasi:keyvalue/store@0.2.0-draft2", "wasi:keyvalue/atomics@0.2.0-draft2"];
+
+pub(super) fn check(component: &Component, spec: &Spec) -> Result<(), Refusal> {
+    let ty = component.component_type();
+    let mut imports = ty.imports(component.engine());
+    imports.try_for_each(|(name, import)| {
+        let wasi = WASI.iter().any(|package| name.starts_with(package)) && name.contains("@0.2.");
+        if wasi || ALWAYS.contains(&name) || is_types_only(component, &import.ty) {
+            Ok(())
+        } else if !KEYVALUE.contains(&name) {
+            Err(Refusal::UnknownImport { import: name.into() })
+        } else if spec.keyvalue.is_none() {
+            Err(Refusal::NotGranted { import: name.into(), capability: "keyvalue" })
+        } else {
+            Ok(())
+        }
+    })
+}
+
+/// An interface without functions or resources, such as the types of the contract: there is nothing to grant.
+fn is_types_only(component: &Component, import: &ComponentItem) -> bool {
+    match import {
+        ComponentItem::ComponentInstance(instance) => {
+            instance.exports(component.engine()).all(|(_, export)| matches!(export.ty, ComponentItem::Type(_)))
+        }
+        _ => false,
+    }
+}
