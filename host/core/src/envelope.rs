@@ -2,6 +2,7 @@
 
 mod cloudevents;
 mod json;
+mod object;
 
 use std::sync::Arc;
 

@@ -124,7 +124,8 @@ impl Progress {
             offset = offset.checked_add(step)?;
             let attempt = u32::try_from(take(bytes)?).ok().filter(|attempt| *attempt > 0)?;
             seconds = seconds.checked_add(unzigzag(take(bytes)?))?;
-            let since = Time::from_millis(u64::try_from(seconds).ok()?.checked_mul(1_000)?);
+            let millis = u64::try_from(seconds).ok()?.checked_mul(1_000)?;
+            let since = Some(Time::from_millis(millis)).filter(|since| since.as_millis() == millis)?;
             progress.tried.insert(offset, Tried { attempt, since });
         }
         let mut end = base;

@@ -3,7 +3,6 @@
 //!
 //! <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md>
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -12,6 +11,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::object::{self, Object};
 use super::{Malformed, Wrapped};
 use crate::message::{Header, Message, Record};
 
@@ -38,14 +38,11 @@ pub(super) fn decode(record: &Arc<Record>) -> Result<Message, Malformed> {
 fn decode_structured(record: &Arc<Record>) -> Result<Message, Malformed> {
     let bytes =
         record.payload.as_ref().ok_or_else(|| Malformed("a structured CloudEvent cannot be a tombstone".into()))?;
-    let fields: BTreeMap<&str, &RawValue> = match serde_json::from_slice(bytes) {
-        Ok(fields) => fields,
-        // Keys with escapes cannot be borrowed; they are rare, and no attribute name needs one.
-        Err(error) => return Err(Malformed(format!("the value is no CloudEvent in JSON: {error}"))),
-    };
-    let mut attributes = Vec::with_capacity(fields.len());
+    let fields =
+        Object::read(bytes).map_err(|error| Malformed(format!("the value is no CloudEvent in JSON: {error}")))?;
+    let mut attributes = Vec::new();
     let mut payload = None;
-    for (&name, raw) in &fields {
+    for (name, raw) in fields.members() {
         match name {
             "data" => payload = data(bytes, raw, content_is_json(&fields))?,
             "data_base64" => {
@@ -57,13 +54,13 @@ fn decode_structured(record: &Arc<Record>) -> Result<Message, Malformed> {
             _ => attributes.push((name.into(), attribute_text(name, raw)?)),
         }
     }
-    if fields.contains_key("data") && fields.contains_key("data_base64") {
+    if fields.get("data").is_some() && fields.get("data_base64").is_some() {
         return Err(Malformed("`data` and `data_base64` exclude each other".into()));
     }
     finish(record, attributes, payload)
 }
 
-fn content_is_json(fields: &BTreeMap<&str, &RawValue>) -> bool {
+fn content_is_json(fields: &Object<'_>) -> bool {
     let declared = fields.get("datacontenttype").and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
     declared.is_none_or(|declared| {
         let kind = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -84,15 +81,9 @@ fn data(bytes: &Bytes, raw: &RawValue, is_json: bool) -> Result<Option<Bytes>, M
     Ok(Some(Bytes::from(content)))
 }
 
+/// Arrays and objects are not allowed by the specification, and yet common; nothing is lost by handing them on as JSON.
 fn attribute_text(name: &str, raw: &RawValue) -> Result<Box<str>, Malformed> {
-    let value: Value = serde_json::from_str(raw.get()).map_err(|error| Malformed(format!("`{name}`: {error}")))?;
-    match value {
-        Value::String(text) => Ok(text.into()),
-        Value::Number(number) => Ok(number.to_string().into()),
-        Value::Bool(boolean) => Ok(boolean.to_string().into()),
-        // Not allowed by the specification, and yet common; nothing is lost by handing it on as JSON.
-        Value::Null | Value::Array(_) | Value::Object(_) => Ok(raw.get().into()),
-    }
+    object::text(raw).map_err(|error| Malformed(format!("`{name}`: {error}")))
 }
 
 fn decode_binary(record: &Arc<Record>, content_type: &str) -> Result<Message, Malformed> {

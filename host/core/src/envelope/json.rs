@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::Malformed;
+use super::object::{self, Object};
 use crate::message::{Message, Record};
 
 /// Where the parts of the envelope stand in the JSON object.
@@ -47,9 +47,9 @@ impl Default for Paths {
 pub struct Pointer(Box<str>);
 
 impl Pointer {
-    /// Checks `text`: empty, or beginning with a slash.
+    /// Checks `text`: it begins with a slash. (The empty one, the whole value, is of no use here.)
     pub fn parse(text: &str) -> Option<Self> {
-        (text.is_empty() || text.starts_with('/')).then(|| Self(text.into()))
+        text.starts_with('/').then(|| Self(text.into()))
     }
 
     fn field(name: &str) -> Self {
@@ -65,15 +65,11 @@ impl fmt::Display for Pointer {
 
 pub(super) fn decode(record: &Arc<Record>, paths: &Paths) -> Result<Message, Malformed> {
     let bytes = record.payload.as_ref().ok_or_else(|| Malformed("a tombstone carries no JSON envelope".into()))?;
-    let value: Value =
-        serde_json::from_slice(bytes).map_err(|error| Malformed(format!("the value is no JSON: {error}")))?;
-    if !value.is_object() {
-        return Err(Malformed("the value is JSON, and no object".into()));
-    }
+    let object = Object::read(bytes).map_err(|error| Malformed(format!("the value is no JSON object: {error}")))?;
     let mut attributes: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(paths.attributes.len());
     for (name, pointer) in &paths.attributes {
-        if let Some(found) = value.pointer(&pointer.0) {
-            attributes.push((name.clone(), text(found).into()));
+        if let Some(found) = pointer.find(&object) {
+            attributes.push((name.clone(), text_at(pointer, found)?));
         }
     }
     for name in &paths.required {
@@ -81,17 +77,39 @@ pub(super) fn decode(record: &Arc<Record>, paths: &Paths) -> Result<Message, Mal
             return Err(Malformed(format!("the message lacks the required field `{name}`")));
         }
     }
-    let id = value.pointer(&paths.id.0).map_or_else(|| record.id(), text).into();
+    let id = match paths.id.find(&object) {
+        Some(found) => text_at(&paths.id, found)?,
+        None => record.id().into(),
+    };
     let payload = match &paths.payload {
         None => Some(bytes.clone()),
-        Some(pointer) => match value.pointer(&pointer.0) {
-            None | Some(Value::Null) => None,
-            Some(found) => Some(Bytes::from(found.to_string())),
+        Some(pointer) => match pointer.find(&object).map(RawValue::get) {
+            None | Some("null") => None,
+            Some(found) => Some(bytes.slice_ref(found.as_bytes())),
         },
     };
     Ok(Message { id, record: Arc::clone(record), attributes, payload })
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+fn text_at(pointer: &Pointer, value: &RawValue) -> Result<Box<str>, Malformed> {
+    object::text(value).map_err(|error| Malformed(format!("`{pointer}`: {error}")))
+}
+
+impl Pointer {
+    /// What stands there.
+    fn find<'a>(&self, object: &Object<'a>) -> Option<&'a RawValue> {
+        let mut names = self.0.split('/').skip(1).map(|name| name.replace("~1", "/").replace("~0", "~"));
+        let first = object.get(&names.next()?)?;
+        names.try_fold(first, |value, name| match value.get().as_bytes() {
+            [b'{', ..] => Object::read(value.get().as_bytes()).ok()?.get(&name),
+            [b'[', ..] => serde_json::from_str::<Vec<&RawValue>>(value.get()).ok()?.get(index(&name)?).copied(),
+            _ => None,
+        })
+    }
+}
+
+/// RFC 6901: digits, without zeros before them.
+fn index(name: &str) -> Option<usize> {
+    let plain = name == "0" || name.starts_with(|first| matches!(first, '1'..='9'));
+    name.parse().ok().filter(|_| plain)
 }

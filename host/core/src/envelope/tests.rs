@@ -87,10 +87,37 @@ fn json_takes_attributes_from_their_paths() {
 }
 
 #[test]
+fn json_keeps_digits_and_spelling() {
+    let text =
+        r#"{"entity_id": 123456789012345678901234567890, "d\u0061ta": {"items": [{"price": 1.10e2 }]}, "x": "\ud800"}"#;
+    let payload = Pointer::parse("/data/items/0");
+    let message =
+        Envelope::Json(Paths { payload, ..Paths::default() }).decode(&record(Some(text), &[])).expect("an object");
+    assert_eq!(message.attribute("entity_id"), Some("123456789012345678901234567890"));
+    assert_eq!(message.payload.as_deref(), Some(&br#"{"price": 1.10e2 }"#[..]));
+}
+
+#[test]
+fn a_pointer_finds_what_the_standard_says() {
+    let text = r#"{"a/b": {"m~n": [1, 2]}, "": {"": 3}, "0": "zero"}"#;
+    let at = |pointer| {
+        let paths = Paths { payload: Pointer::parse(pointer), ..Paths::default() };
+        let message = Envelope::Json(paths).decode(&record(Some(text), &[])).expect("an object");
+        message.payload.map(|payload| String::from_utf8(payload.to_vec()).expect("text"))
+    };
+    assert_eq!(at("/a~1b/m~0n/1").as_deref(), Some("2"));
+    assert_eq!(at("//").as_deref(), Some("3"));
+    assert_eq!(at("/0").as_deref(), Some("\"zero\""));
+    for nowhere in ["/a~1b/m~0n/01", "/a~1b/m~0n/2", "/a~1b/m~0n/-", "/0/0", "/b"] {
+        assert_eq!(at(nowhere), None, "{nowhere}");
+    }
+}
+
+#[test]
 fn json_without_a_required_field_is_malformed() {
     let envelope = Envelope::Json(Paths { required: vec!["entity_id".into()], ..Paths::default() });
     assert_eq!(error(&envelope, &record(Some("{}"), &[])), "the message lacks the required field `entity_id`");
-    assert!(error(&envelope, &record(Some("[]"), &[])).contains("no object"));
+    assert!(error(&envelope, &record(Some("[]"), &[])).contains("no JSON object"));
 }
 
 #[test]

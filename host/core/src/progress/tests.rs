@@ -98,3 +98,16 @@ fn what_lies_below_an_offset_is_forgotten() {
     let finished: Vec<i64> = (0..20).filter(|offset| progress.is_finished(*offset)).collect();
     assert_eq!(finished, [9, 10, 11]);
 }
+
+#[test]
+fn a_time_that_no_clock_can_show_is_refused() {
+    let with = |seconds: i64| {
+        let mut bytes = Vec::new();
+        for value in [0, 1, 0, 1, zigzag(seconds)] {
+            put(&mut bytes, value);
+        }
+        Progress::decode(&format!("{PREFIX}{}", BASE64.encode(bytes)))
+    };
+    assert!(with(1_795_237_296).is_ok());
+    assert_eq!([with(i64::MAX / 1_000), with(-1)], [Err(Unreadable), Err(Unreadable)]);
+}

@@ -1,0 +1,42 @@
+//! A JSON object whose values stay the text that they are: a number keeps all its digits, a payload its spelling.
+
+use std::borrow::{Borrow, Cow};
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// The members by name; where a name stands twice, the last one counts.
+#[derive(Deserialize)]
+pub(super) struct Object<'a>(#[serde(borrow)] BTreeMap<Name<'a>, &'a RawValue>);
+
+/// Borrowed unless it is spelled with escapes.
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Borrow<str> for Name<'_> {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'a> Object<'a> {
+    /// Reads an object, with nothing after it.
+    pub(super) fn read(bytes: &'a [u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(bytes)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.get(name).copied()
+    }
+
+    pub(super) fn members(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.0.iter().map(|(name, value)| (&*name.0, *value))
+    }
+}
+
+/// What a value says: the content of a string, and anything else as it is written.
+pub(super) fn text(value: &RawValue) -> serde_json::Result<Box<str>> {
+    let written = value.get();
+    if written.starts_with('"') { serde_json::from_str(written) } else { Ok(written.into()) }
+}
