@@ -324,7 +324,7 @@ impl Machine {
     /// Leaves the lane, so that whoever waits behind it may run.
     fn step_aside(&mut self, id: DeliveryId) {
         let Some(lane) = self.deliveries[id].lane.take() else { return };
-        if let Some(next) = self.lanes.leave(&lane, id) {
+        if let Some(next) = self.lanes.leave(lane, id) {
             self.ready.push_back(next);
         }
     }
@@ -334,8 +334,8 @@ impl Machine {
     /// At most once, those behind have nowhere to go back to, and take their turn.
     fn withdraw(&mut self, id: DeliveryId) -> Vec<DeliveryId> {
         let mut withdrawn = vec![id];
-        if let Some(lane) = self.deliveries[id].lane.clone().filter(|_| !self.route.is_at_most_once()) {
-            withdrawn.extend(self.lanes.cut(&lane, id));
+        if let Some(lane) = self.deliveries[id].lane.filter(|_| !self.route.is_at_most_once()) {
+            withdrawn.extend(self.lanes.cut(lane, id));
             for behind in &withdrawn[1..] {
                 self.deliveries[*behind].lane = None;
             }

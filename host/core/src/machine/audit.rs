@@ -45,7 +45,7 @@ impl Machine {
     }
 
     fn audit_place(&self, id: DeliveryId, delivery: &Delivery, queued: &HashSet<DeliveryId>) -> Result<(), String> {
-        let ahead = delivery.lane.as_ref().and_then(|lane| self.lanes.head(lane)).filter(|head| *head != id);
+        let ahead = delivery.lane.and_then(|lane| self.lanes.head(lane)).filter(|head| *head != id);
         let wrong = match (delivery.state, ahead) {
             (State::Retired, _) => delivery.lane.is_some().then_some("has ended and is in the way of its lane"),
             (State::Waiting, None) => {

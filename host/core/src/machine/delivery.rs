@@ -6,7 +6,7 @@ use super::partition::PartitionKey;
 use crate::action::Fate;
 use crate::dead_letter::Attempted;
 use crate::event::Ended;
-use crate::lanes::LaneKey;
+use crate::lanes::LaneId;
 use crate::message::Record;
 use crate::outcome::Failure;
 use crate::output::Publication;
@@ -25,7 +25,7 @@ pub struct Delivery {
     pub(super) tenure: Tenure,
     pub(super) state: State,
     /// The lane it is in; `None` once it has stepped aside, and where nothing keeps order.
-    pub(super) lane: Option<LaneKey>,
+    pub(super) lane: Option<LaneId>,
     pub(super) publications: Vec<Publication>,
     /// The publications are the dead letter and the error event.
     pub(super) storing: bool,

@@ -153,10 +153,11 @@ impl Machine {
         self.account.received += 1;
         self.live += 1;
         self.intake.opened(delivery.size());
-        delivery.lane.clone_from(&lane);
         debug_assert_eq!(delivery.state, State::Waiting);
         let id = self.deliveries.insert(delivery);
-        if lane.is_none_or(|lane| self.lanes.enter(&lane, id)) {
+        let entered = lane.map(|lane| self.lanes.enter(lane, id));
+        self.deliveries[id].lane = entered.map(|(lane, _)| lane);
+        if entered.is_none_or(|(_, is_head)| is_head) {
             self.ready.push_back(id);
         }
         id
