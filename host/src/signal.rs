@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{self, SignalKind};
 
 /// A signal that asks the process to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,15 +22,44 @@ impl fmt::Display for Signal {
     }
 }
 
-/// The next one; from the first call on, the process no longer ends by itself on them.
-pub async fn next() -> Signal {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
+/// Hears the signals of the process: each of them from the moment it was made, also while nobody waits for one.
+///
+/// There is one for all that a command does. Were there one for its start and another for its run, a signal between the
+/// two would be heard by neither, and the process would live on as if nobody had said anything.
+pub struct Signals(Option<[unix::Signal; 2]>);
+
+impl Signals {
+    /// From now on the process no longer ends by itself on them. Must be called within a tokio runtime.
+    pub fn listen() -> Self {
+        let both = unix::signal(SignalKind::interrupt()).and_then(|interrupt| {
+            let terminate = unix::signal(SignalKind::terminate())?;
+            Ok([interrupt, terminate])
+        });
         // No handler can be had: the signals keep ending the process at once.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => Signal::Interrupt,
-        _ = terminate.recv() => Signal::Terminate,
+        Self(both.ok())
+    }
+
+    /// The next one. Nothing is missed where the future is dropped.
+    pub async fn next(&mut self) -> Signal {
+        let Some([interrupt, terminate]) = &mut self.0 else { return std::future::pending().await };
+        tokio::select! {
+            _ = interrupt.recv() => Signal::Interrupt,
+            _ = terminate.recv() => Signal::Terminate,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal as Number, getpid, kill_process};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_signal_that_comes_while_nobody_waits_is_heard() {
+        let mut signals = Signals::listen();
+        drop(Box::pin(signals.next()));
+        kill_process(getpid(), Number::TERM).unwrap();
+        assert_eq!(signals.next().await, Signal::Terminate);
     }
 }

@@ -262,6 +262,16 @@ fn promise_3_a_commit_that_the_broker_takes_from_who_has_lost_the_partition() {
 }
 
 #[test]
+fn promise_3_a_commit_that_goes_back() {
+    let done = history([A.does("t/0/0", 1), A.does("t/0/1", 1)]);
+    breaks(Promise::CommitOrder, history([two(), done, A.commit(2), A.commit(1), all(0..2)]));
+    // A host that stood still hears of its commit after the next owner has heard of a later one.
+    let asks = history([A.does("t/0/0", 1), vec![A.commits(1, &[], &[]), B.assigned(), B.received(&["t/0/1"])]]);
+    let hears = vec![A.lost(), A.committed(1)];
+    keeps(history([two(), asks, B.does("t/0/1", 1), B.commit(2), hears, all(0..2)]));
+}
+
+#[test]
 fn promise_3_a_finished_offset_that_is_not() {
     breaks_among_others(Promise::CommitOrder, history([two(), vec![A.commits(0, &[1], &[])]]));
 }

@@ -20,6 +20,7 @@ use crate::embedded::{self, QueueSpec};
 use crate::exit::{Exit, Problem};
 use crate::flow::Observer;
 use crate::run::{Brokers, Host, Options};
+use crate::signal::Signals;
 use crate::telemetry::log;
 
 /// How often it is looked whether all is settled.
@@ -60,7 +61,7 @@ pub(super) fn main(arguments: Arguments) -> Ended {
                 stop.cancel();
             });
         }
-        Ok(finish(&until_signal(host).await, json))
+        Ok(finish(&until_signal(host, Signals::listen()).await, json))
     })
 }
 

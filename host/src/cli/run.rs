@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::exit::{Exit, Problem};
 use crate::journal::Journal;
 use crate::run::{Host, Options, Report};
-use crate::signal::{self, Signal};
+use crate::signal::{Signal, Signals};
 use crate::telemetry::log;
 
 #[derive(Args)]
@@ -34,11 +34,12 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
     };
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
+        let mut signals = Signals::listen();
         let options = Options { journal, ..Options::default() };
         let host = tokio::select! {
             host = Host::start(&config, options) => host?,
             // Nothing was received, so nothing is to be finished.
-            signal = signal::next() => {
+            signal = signals.next() => {
                 tracing::info!(%signal, "told to stop while starting");
                 return Ok(finish(&Run { report: Report::default(), signal: Some(signal) }, arguments.output.json));
             }
@@ -47,7 +48,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
             tracing::info!(%address, "admin server is listening");
         }
         tracing::info!(service = %config.service.name, routes = config.routes.len(), "running");
-        let ended = until_signal(host).await;
+        let ended = until_signal(host, signals).await;
         Ok(finish(&ended, arguments.output.json))
     });
     // A start that was cut short may have left a thread that waits for a broker.
@@ -90,12 +91,12 @@ pub(super) struct Run {
 }
 
 /// Lets the host run until a signal drains it, or until it ends by itself.
-pub(super) async fn until_signal(host: Host) -> Run {
+pub(super) async fn until_signal(host: Host, mut signals: Signals) -> Run {
     let stop = host.stopper();
     let ended = host.ended();
     tokio::pin!(ended);
     let signal = tokio::select! {
-        signal = signal::next() => {
+        signal = signals.next() => {
             tracing::info!(%signal, "draining: intake has stopped, what runs may finish");
             stop.cancel();
             signal
@@ -105,7 +106,7 @@ pub(super) async fn until_signal(host: Host) -> Run {
     tokio::select! {
         report = &mut ended => Run { report, signal: Some(signal) },
         // Whoever asks twice does not want to wait; what is unfinished comes again after the next start.
-        _ = signal::next() => std::process::exit(Exit::Interrupted as i32),
+        _ = signals.next() => std::process::exit(Exit::Interrupted as i32),
     }
 }
 

@@ -13,7 +13,7 @@ use toml::{Table, Value};
 use super::{ConfigArgument, Ended, OutputArguments, print_line};
 use crate::config::DEFAULT_FILE;
 use crate::exit::{Exit, Problem};
-use crate::signal;
+use crate::signal::Signals;
 use crate::telemetry::log;
 use crate::verify::{self, Delivery, Plan, Progress, Report, Run};
 
@@ -132,10 +132,11 @@ fn leave(folder: &Path, keep: bool) -> Option<String> {
 
 /// The first signal ends the run in good order, the second at once.
 async fn interrupt(stop: CancellationToken, id: String) {
-    signal::next().await;
+    let mut signals = Signals::listen();
+    signals.next().await;
     eprintln!("cofferdam: ending the hosts and removing topics and queues; once more to leave them");
     stop.cancel();
-    signal::next().await;
+    signals.next().await;
     eprintln!(
         "cofferdam: topics and queues are left, remove them with `cofferdam verify --remove {id}` and the same brokers"
     );

@@ -30,6 +30,8 @@ pub(super) struct Asked {
     pub(super) offset: i64,
     /// The host had the partition when it asked.
     pub(super) by_owner: bool,
+    /// What the broker had confirmed by then. A host that stands still hears late of what the broker did long before.
+    pub(super) after: i64,
     pub(super) finished: Vec<i64>,
     pub(super) attempts: Vec<(i64, u32)>,
 }

@@ -50,7 +50,8 @@ impl Judge {
         let by_owner = partition.owner == host;
         let mut settled: Vec<Number> = partition.open.range(..offset).map(|(_, number)| *number).collect();
         settled.extend(finished.iter().filter_map(|offset| partition.open.get(offset)));
-        partition.ask(Asked { host, offset, by_owner, finished: finished.into(), attempts: attempts.into() });
+        let after = partition.committed;
+        partition.ask(Asked { host, offset, by_owner, after, finished: finished.into(), attempts: attempts.into() });
         self.checked(Promise::SettledOnce);
         if !believes {
             let text = format!("commits {name}, which it has given up or lost");
@@ -100,12 +101,12 @@ impl Judge {
             let text = format!("{name} is committed by host {host}, which did not have it any more");
             self.broken(case, Promise::CommitOrder, "", text);
         }
-        let before = self.partitions[at].committed;
-        if offset < before {
-            let text = format!("{name} is committed up to {offset}, which was committed up to {before} already");
+        if offset < commit.after {
+            let text =
+                format!("{name} is committed up to {offset}, which was committed up to {} already", commit.after);
             self.broken(case, Promise::CommitOrder, "", text);
         }
-        self.partitions[at].committed = before.max(offset);
+        self.partitions[at].committed = self.partitions[at].committed.max(offset);
         let above = self.partitions[at].open.split_off(&offset);
         let below = std::mem::replace(&mut self.partitions[at].open, above);
         for (offset, number) in below {

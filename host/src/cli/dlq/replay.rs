@@ -22,7 +22,7 @@ use crate::dead_letters::filter::State;
 use crate::dead_letters::pace::Rate;
 use crate::dead_letters::replay::{Order, Report};
 use crate::exit::{Exit, Problem};
-use crate::signal;
+use crate::signal::Signals;
 
 #[derive(Args)]
 pub(in super::super) struct Arguments {
@@ -136,10 +136,11 @@ fn until_signal() -> CancellationToken {
     let stop = CancellationToken::new();
     let token = stop.clone();
     tokio::spawn(async move {
-        signal::next().await;
+        let mut signals = Signals::listen();
+        signals.next().await;
         token.cancel();
         eprintln!("cofferdam: stopping after the letters that are under way");
-        signal::next().await;
+        signals.next().await;
         std::process::exit(Exit::Interrupted as i32);
     });
     stop
