@@ -15,6 +15,7 @@ mod capabilities;
 mod classify;
 pub mod compiler;
 mod engine;
+mod held;
 mod idle;
 mod instance;
 pub mod keyvalue;

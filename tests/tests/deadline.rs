@@ -2,7 +2,7 @@
 //!
 //! What is measured: of each poll of the attempt, the part after its deadline, less the time for which the thread was
 //! ready to run and the machine had no processor for it. So blocking counts as well as running. A busy machine may also
-//! hold up the thread that ticks; what it waited during the attempt is taken off likewise. Both are nothing on a machine
+//! hold up the thread that ticks; what it waited since the last poll before the deadline is taken off likewise. Both are nothing on a machine
 //! with room.
 
 use std::pin::pin;
@@ -42,11 +42,13 @@ struct Late {
 async fn attempt(plugin: &Plugin, message: &Message, tickers: &[Thread]) -> Late {
     let own = Thread::own();
     let ticks_waited = || tickers.iter().map(Thread::waited).sum::<Duration>();
-    let (started, late_ticks) = (Instant::now(), ticks_waited());
-    let deadline = started + WALL_TIME;
-    let mut held = Duration::ZERO;
+    let deadline = Instant::now() + WALL_TIME;
+    let (mut held, mut late_ticks) = (Duration::ZERO, ticks_waited());
     let mut handled = pin!(plugin.handle(message, 1));
     let attempt = std::future::poll_fn(|context| {
+        if Instant::now() < deadline {
+            late_ticks = ticks_waited();
+        }
         let (began, waited) = (Instant::now(), own.waited());
         let polled = handled.as_mut().poll(context);
         let after = Instant::now().saturating_duration_since(began.max(deadline));
