@@ -40,3 +40,23 @@ pub(super) async fn watch<T>(
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn waiting_for_a_processor_is_no_cpu_time_where_it_is_to_be_exact() {
+        const WAIT: Duration = Duration::from_millis(50);
+        for exact in [true, false] {
+            let (meter, started) = (Meter::default(), Instant::now());
+            // As when the machine gives the thread no processor for a while, in its first poll.
+            let call = std::pin::pin!(async {
+                std::thread::sleep(WAIT);
+                Ok(())
+            });
+            watch(call, &meter, started, Duration::MAX, exact).await.unwrap();
+            assert_eq!(meter.cpu_time(started.elapsed()) < WAIT / 2, exact);
+        }
+    }
+}

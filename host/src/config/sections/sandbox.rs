@@ -16,8 +16,8 @@ pub struct Sandbox {
 }
 
 impl Default for Sandbox {
-    /// As much memory as an instruction that nothing interrupts (`memory.fill`) fills in a fifth of a second; as much
-    /// time as SQS leaves to an attempt.
+    /// As much memory as an instruction that nothing interrupts (`memory.fill`) fills in some 120 ms; as much time as SQS
+    /// leaves to an attempt.
     fn default() -> Self {
         let limits = Limits {
             memory: 256 << 20,
