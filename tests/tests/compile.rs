@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use cofferdam::plugin::{Attempt, CompileBounds, Engine, EngineConfig, Plugin, Refusal, Spec};
-use cofferdam_core::message::{Message, Position, Record};
+use cofferdam::plugin::{CompileBounds, Engine, EngineConfig, Plugin, Refusal, Spec};
 use cofferdam_core::outcome::Class;
+use kit::probe::message;
 
 /// A component whose only function has some `size` bytes, in which every value hangs on the one before.
 fn one_function(size: usize) -> Vec<u8> {
@@ -41,7 +41,7 @@ fn number(mut number: usize) -> Vec<u8> {
 
 fn engine(compiler: impl Into<PathBuf>, compile: CompileBounds, cache: Option<&Path>) -> Engine {
     let (compiler, cache) = (Some(compiler.into()), cache.map(Path::to_path_buf));
-    Engine::new(EngineConfig { instances: 10, compiler, compile, cache, ..EngineConfig::default() }).unwrap()
+    Engine::new(EngineConfig { instances: 10, compiler, compile, cache, ..EngineConfig::default() }).expect("an engine")
 }
 
 /// Why the component is refused, and how long that took.
@@ -55,19 +55,6 @@ fn refused(bytes: &[u8], compiler: impl Into<PathBuf>, bounds: CompileBounds) ->
 
 fn bounds() -> CompileBounds {
     CompileBounds::default()
-}
-
-async fn handle(plugin: &Plugin, payload: &str) -> Attempt {
-    let record = Record {
-        source: "orders".into(),
-        position: Position::Offset { partition: 0, offset: 0 },
-        key: None,
-        headers: Vec::new(),
-        payload: Some(payload.to_owned().into()),
-        timestamp_ms: None,
-    };
-    let payload = record.payload.clone();
-    plugin.handle(&Message { id: "m".into(), record: record.into(), attributes: Vec::new(), payload }, 1).await
 }
 
 #[test]
@@ -138,10 +125,10 @@ async fn what_was_compiled_apart_runs_here_and_is_kept() {
     ];
     for engine in engines {
         let plugin = Plugin::open(&engine, &probe, Spec::new("probe")).unwrap();
-        let attempt = handle(&plugin, r#"{"do": "echo"}"#).await;
+        let attempt = plugin.handle(&message(r#"{"do": "echo"}"#), 1).await;
         assert_eq!(attempt.outcome.class(), Class::Done, "{attempt:?}");
         // It has a name for what went wrong, so its names and traps came along too.
-        let attempt = handle(&plugin, r#"{"do": "panic"}"#).await;
+        let attempt = plugin.handle(&message(r#"{"do": "panic"}"#), 1).await;
         assert_eq!(attempt.outcome.class(), Class::Trapped, "{attempt:?}");
     }
 }

@@ -9,27 +9,15 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use cofferdam::plugin::{Engine, EngineConfig, Limits, Plugin, Spec};
-use cofferdam_core::message::{Message, Position, Record};
+use cofferdam_core::message::Message;
 use cofferdam_core::outcome::{Code, Outcome};
 use kit::sched::Thread;
+use tokio::sync::Mutex;
 
 const ATTEMPTS: usize = 1_000;
 const WALL_TIME: Duration = Duration::from_millis(5);
 /// Two ticks of the epoch.
 const BOUND: Duration = Duration::from_millis(2);
-
-fn message(payload: &str) -> Message {
-    let record = Record {
-        source: "orders".into(),
-        position: Position::Offset { partition: 0, offset: 0 },
-        key: None,
-        headers: Vec::new(),
-        payload: Some(payload.to_owned().into()),
-        timestamp_ms: None,
-    };
-    let payload = record.payload.clone();
-    Message { id: "m".into(), record: record.into(), attributes: Vec::new(), payload }
-}
 
 /// One attempt that is not over in time.
 struct Late {
@@ -61,14 +49,17 @@ async fn attempt(plugin: &Plugin, message: &Message, tickers: &[Thread]) -> Late
         Outcome::Failed(failure) => assert_eq!(failure.code, Code::TIMEOUT, "{failure:?}"),
         Outcome::Done(_) => panic!("it ended well"),
     }
-    Late { held: held.saturating_sub(ticks_waited() - late_ticks), over }
+    Late { held: held.saturating_sub(ticks_waited().saturating_sub(late_ticks)), over }
 }
 
 async fn thread_is_given_back(what: &str, payload: &str) {
-    let engine = Engine::new(EngineConfig { instances: 10, ..EngineConfig::default() }).unwrap();
+    // The other test has a thread that ticks, too.
+    static ALONE: Mutex<()> = Mutex::const_new(());
+    let _alone = ALONE.lock().await;
+    let engine = Engine::new(EngineConfig { instances: 10, ..EngineConfig::default() }).expect("an engine");
     let limits = Limits { wall_time: WALL_TIME, ..Limits::default() };
-    let plugin = Plugin::open(&engine, &kit::guest("probe"), Spec { limits, ..Spec::new("probe") }).unwrap();
-    let (message, tickers) = (message(payload), Thread::named("epoch"));
+    let plugin = Plugin::open(&engine, &kit::guest("probe"), Spec { limits, ..Spec::new("probe") }).expect("a plugin");
+    let (message, tickers) = (kit::probe::message(payload), Thread::named("epoch"));
     assert!(!tickers.is_empty(), "the thread that ticks has this name");
     let (mut held, mut over) = (Vec::new(), Vec::new());
     for _ in 0..ATTEMPTS {

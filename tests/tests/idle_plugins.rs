@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use cofferdam::plugin::{Engine, EngineConfig, Plugin, Spec};
-use cofferdam_core::message::{Message, Position, Record};
 use cofferdam_core::outcome::Class;
 use kit::sched::Thread;
 use sha2::{Digest as _, Sha256};
@@ -21,19 +20,6 @@ fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/smaps_rollup").expect("this is Linux");
     let line = status.lines().find_map(|line| line.strip_prefix("Rss:")).expect("it is counted");
     line.trim().trim_end_matches(" kB").trim().parse::<u64>().expect("a number") << 10
-}
-
-fn message() -> Message {
-    let record = Record {
-        source: "orders".into(),
-        position: Position::Offset { partition: 0, offset: 0 },
-        key: None,
-        headers: Vec::new(),
-        payload: Some(r#"{"do": "echo"}"#.into()),
-        timestamp_ms: None,
-    };
-    let payload = record.payload.clone();
-    Message { id: "m".into(), record: record.into(), attributes: Vec::new(), payload }
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -66,7 +52,7 @@ async fn a_thousand_idle_plugins_take_a_mebibyte_each_at_most_and_start_within_5
     Plugin::load(&engine(), &variant(&component, PLUGINS), Spec::new("last")).unwrap();
     assert_eq!(std::fs::read_dir(&cache).unwrap().count(), PLUGINS + 1, "all of them are kept");
 
-    let (engine, own, message) = (engine(), Thread::own(), message());
+    let (engine, own, message) = (engine(), Thread::own(), kit::probe::message(r#"{"do": "echo"}"#));
     let before = resident();
     let (mut plugins, mut starts) = (Vec::new(), Vec::new());
     for (number, file) in files.iter().enumerate() {

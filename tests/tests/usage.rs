@@ -7,7 +7,7 @@ use serde_json::Value;
 
 fn invoke(folder: &Path, payload: &Value) -> Value {
     let file = folder.join("message.json");
-    std::fs::write(&file, serde_json::json!({ "payload": payload }).to_string()).unwrap();
+    std::fs::write(&file, serde_json::json!({ "payload": payload }).to_string()).expect("a file");
     let output = Command::new(kit::host::binary())
         .arg("invoke")
         .arg(kit::guest("probe"))

@@ -69,7 +69,8 @@ type Amount = (&'static str, u64, fn(u64) -> String);
 fn amounts(limits: &Limits) -> [Amount; 10] {
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let time: fn(u64) -> String = |millis| show_duration(Duration::from_millis(millis));
-    let (count, size): (fn(u64) -> String, fn(u64) -> String) = (|count| count.to_string(), show_size);
+    let count: fn(u64) -> String = |count| count.to_string();
+    let size: fn(u64) -> String = show_size;
     [
         ("memory", limits.memory as u64, size),
         ("wall_time", millis(limits.wall_time), time),

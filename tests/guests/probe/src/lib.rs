@@ -53,7 +53,11 @@ pub fn handle(message: Message) -> Result<Vec<Output>, Failure> {
         }
         What::Echo | What::Fail | What::Until => {}
         What::Sleep => std::thread::sleep(std::time::Duration::from_secs(order.times.into())),
-        What::Burn => (0..u64::from(order.times) * 1_000_000).for_each(|turn| drop(std::hint::black_box(turn))),
+        What::Burn => {
+            for turn in 0..u64::from(order.times) * 1_000_000 {
+                std::hint::black_box(turn);
+            }
+        }
         What::Grow => {
             std::hint::black_box(vec![1_u8; (order.times as usize) << 20]);
             return Ok(vec![Output::new("out", memory_bytes().to_string())]);
