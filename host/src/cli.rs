@@ -2,6 +2,7 @@
 
 mod bytes;
 mod check;
+mod compile;
 #[cfg(feature = "embedded")]
 mod dev;
 mod dlq;
@@ -53,6 +54,9 @@ enum Command {
         Exit codes: 0 every promise that was checked was held, 70 one was broken and the history is kept, \
         69 the brokers cannot be reached.")]
     Verify(verify::Arguments),
+    /// Compiles a component: what the other commands have a process of its own do.
+    #[command(hide = true, name = crate::plugin::compiler::COMMAND)]
+    Compile(compile::Arguments),
     /// Dead letters on Kafka and SQS: list them, look at one, send them back, delete them.
     Dlq {
         #[command(subcommand)]
@@ -92,6 +96,7 @@ pub fn main() -> Exit {
         Command::Check(arguments) => (arguments.output.json, check::main(&arguments)),
         Command::Verify(arguments) => (arguments.output.json, verify::main(&arguments)),
         Command::Invoke(arguments) => (arguments.output.json, invoke::main(&arguments)),
+        Command::Compile(arguments) => compile::main(&arguments),
         Command::Dlq { command } => (command.json(), dlq::main(&command)),
     };
     match ended {

@@ -23,7 +23,7 @@ pub use plugin::{Limits, Plugin, set_limits};
 pub use private::Private;
 pub use problem::{Errors, Problem};
 pub use route::{RouteConfig, Source};
-pub use sections::{Admin, Alerts, Kafka, KeyValue, Service, Sqs, Storage, Store};
+pub use sections::{Admin, Alerts, Kafka, KeyValue, Sandbox, Service, Sqs, Storage, Store};
 pub use topics::{Kind, Tier, Topics};
 
 use crate::dedupe;
@@ -57,6 +57,8 @@ pub struct Config {
     pub keyvalue: KeyValue,
     /// Where routes that suppress duplicates keep the ids of handled events.
     pub dedupe: dedupe::Config,
+    /// What the owner of the host lets plugins have.
+    pub sandbox: Sandbox,
     /// By name; at least one.
     pub plugins: BTreeMap<String, Plugin>,
     /// In the order of the file; at least one, names are unique.
@@ -94,7 +96,8 @@ impl Config {
         reader.root(root, |file| {
             let service = sections::service(file);
             let kafka = sections::kafka(file);
-            let (plugins, places) = plugin::plugins(file, folder);
+            let sandbox = sections::sandbox(file);
+            let (plugins, places) = plugin::plugins(file, folder, &sandbox);
             let routes = route::routes(file, &service.name, kafka.as_ref());
             let storage = sections::storage(file, folder);
             let config = Self {
@@ -109,6 +112,7 @@ impl Config {
                 service,
                 kafka,
                 storage,
+                sandbox,
                 plugins,
             };
             across::check(file, &config, &places, &routes);

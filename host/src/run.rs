@@ -7,6 +7,7 @@ mod guests;
 mod health;
 mod plugins;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub struct Options {
     pub observe: Option<Observe>,
     /// Takes down what becomes of every message.
     pub journal: Journal,
+    /// The program that compiles plugins, see [`EngineConfig::compiler`](crate::plugin::EngineConfig::compiler).
+    pub compiler: Option<PathBuf>,
 }
 
 /// Makes an observer for the route of this name.
@@ -77,7 +80,7 @@ impl Host {
     /// Everything that keeps it from starting, as far as it can be found at once.
     pub async fn start(config: &Config, options: Options) -> Result<Self, Vec<Problem>> {
         let clock = Clock::set();
-        let plugins = plugins::load(config).await?;
+        let plugins = plugins::load(config, options.compiler).await?;
         let dedupe = dedupe::open(config).await?;
         let brokers = Arc::new(Brokers::connect(config).await?);
         brokers.ensure_topics(config).await?;

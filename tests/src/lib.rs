@@ -9,6 +9,7 @@
 //! | [`host`](mod@host) | the `cofferdam` binary as a child process |
 //! | [`probe`] | a route through a handler whose behaviour is chosen by the message |
 //! | [`guest`](mod@guest) | a crate of this workspace as a WebAssembly component |
+//! | [`sched`] | what the machine took of the time of a thread |
 //! | `local` | servers that are stopped and started by their test |
 //! | `servers` | how the brokers are fetched, started, shared by test processes, and ended |
 //!
@@ -34,6 +35,7 @@ pub mod need;
 pub mod postgres;
 pub mod probe;
 pub mod redis;
+pub mod sched;
 mod servers;
 pub mod sqs;
 pub mod wait;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cofferdam_core::message::{Message, Position, Record as Received};
 use serde_json::Value;
 
 use crate::host::Prepared;
@@ -86,4 +87,18 @@ impl Probe {
         let number = |json: Value| json["number"].as_u64().expect("a number");
         stored.iter().map(|record| (record.key_text().to_owned(), number(record.json()))).collect()
     }
+}
+
+/// What a host gives the probe for this payload, for tests that call it without a broker.
+pub fn message(payload: &str) -> Message {
+    let record = Received {
+        source: "orders".into(),
+        position: Position::Offset { partition: 0, offset: 0 },
+        key: None,
+        headers: Vec::new(),
+        payload: Some(payload.to_owned().into()),
+        timestamp_ms: None,
+    };
+    let payload = record.payload.clone();
+    Message { id: record.id().into(), record: record.into(), attributes: Vec::new(), payload }
 }

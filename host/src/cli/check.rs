@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::run::{load, runtime};
-use super::{ConfigArgument, Ended, OutputArguments, print_line};
+use super::{ConfigArgument, Ended, OutputArguments, compile, print_line};
 use crate::config::{Config, Source};
 use crate::exit::{Exit, Problem};
 use crate::run::{Brokers, load_plugins};
@@ -27,7 +27,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
     // Nothing is stored by a check, and a running host may hold the store.
     config.keyvalue.store = crate::config::Store::Memory;
     runtime()?.block_on(async {
-        let plugins = load_plugins(&config).await?;
+        let plugins = load_plugins(&config, Some(compile::program())).await?;
         if arguments.brokers {
             ask_brokers(&config).await?;
         }

@@ -12,7 +12,7 @@ use cofferdam_core::route::Guarantee;
 
 use super::lines::Lines;
 use super::run::{finish, load, runtime, until_signal};
-use super::{ConfigArgument, Ended, OutputArguments};
+use super::{ConfigArgument, Ended, OutputArguments, compile};
 use crate::admin::RouteHealth;
 use crate::config::{Config, DEFAULT_FILE, Kind, Source, Store};
 use crate::dedupe;
@@ -48,7 +48,9 @@ pub(super) fn main(arguments: Arguments) -> Ended {
         // They live until the host has ended.
         let _brokers = start_brokers(&mut config, &input).await?;
         let observe = move |route: &str| Box::new(Lines { route: route.into(), json }) as Box<dyn Observer>;
-        let host = Host::start(&config, Options { observe: Some(Box::new(observe)), ..Options::default() }).await?;
+        let compiler = Some(compile::program());
+        let options = Options { observe: Some(Box::new(observe)), compiler, ..Options::default() };
+        let host = Host::start(&config, options).await?;
         if let Some(address) = host.admin() {
             eprintln!("status: http://{address}/");
         }

@@ -13,12 +13,12 @@ use cofferdam_core::route::Route;
 use cofferdam_core::time::Time;
 
 use super::run::{load, runtime};
-use super::{ConfigArgument, Ended, OutputArguments};
+use super::{ConfigArgument, Ended, OutputArguments, compile};
 use crate::clock::Clock;
 use crate::config::{self, Config, DEFAULT_FILE};
 use crate::exit::{Exit, Problem};
 use crate::message_file::MessageFile;
-use crate::plugin::{Attempt, Engine, EngineConfig, LogLines, Plugin, Spec, keyvalue};
+use crate::plugin::{Attempt, CompileBounds, Engine, EngineConfig, LogLines, Plugin, Spec, keyvalue};
 use crate::run::plugin_spec;
 use crate::telemetry::log;
 
@@ -49,6 +49,7 @@ pub(super) struct Arguments {
 pub(super) struct Setting {
     spec: Spec,
     route: Option<Route>,
+    compile: CompileBounds,
 }
 
 /// A record for a plugin, and what is said of the message beside it.
@@ -79,7 +80,8 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
 
 /// Gives one message to the plugin in this file, shows what comes of it, and says how that ends the process.
 pub(super) fn give(plugin: &Path, setting: Setting, given: &Given, outputs: Option<&[String]>, json: bool) -> Ended {
-    let engine = Engine::new(EngineConfig { instances: 4, ..EngineConfig::default() })
+    let (compiler, compile) = (Some(compile::program()), setting.compile.clone());
+    let engine = Engine::new(EngineConfig { instances: 4, compiler, compile, ..EngineConfig::default() })
         .map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
     let plugin = Plugin::open(&engine, plugin, setting.spec).map_err(|error| {
         let file = error.path.as_ref().map_or_else(String::new, |path| path.display().to_string());
@@ -121,7 +123,11 @@ impl Setting {
     pub(super) fn plain(plugin: &Path) -> Self {
         let stem = plugin.file_stem().unwrap_or_default().to_string_lossy();
         let bucket = keyvalue::Store::in_memory().bucket("invoke");
-        Self { spec: Spec { keyvalue: Some(bucket), ..Spec::new(&*stem) }, route: None }
+        Self {
+            spec: Spec { keyvalue: Some(bucket), exact_cpu_time: true, ..Spec::new(&*stem) },
+            route: None,
+            compile: CompileBounds::default(),
+        }
     }
 
     /// As the route of this name runs its handler.
@@ -129,7 +135,8 @@ impl Setting {
         let route = super::route(config, name)?;
         let plugin: &config::Plugin = &config.plugins[&route.handler];
         let spec = plugin_spec(&route.handler, plugin, Some(&keyvalue::Store::in_memory()));
-        Ok(Self { spec, route: Some(route.route(None)) })
+        let spec = Spec { exact_cpu_time: true, ..spec };
+        Ok(Self { spec, route: Some(route.route(None)), compile: config.sandbox.compile.clone() })
     }
 }
 

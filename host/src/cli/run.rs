@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{ConfigArgument, Ended, OutputArguments, print_line};
+use super::{ConfigArgument, Ended, OutputArguments, compile, print_line};
 use crate::config::Config;
 use crate::exit::{Exit, Problem};
 use crate::journal::Journal;
@@ -35,7 +35,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let mut signals = Signals::listen();
-        let options = Options { journal, ..Options::default() };
+        let options = Options { journal, compiler: Some(compile::program()), ..Options::default() };
         let host = tokio::select! {
             host = Host::start(&config, options) => host?,
             // Nothing was received, so nothing is to be finished.

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Private;
 use super::problem::Errors;
 use super::read::{self, At, Reader, Table, Value, identifier};
+use super::{Private, Sandbox};
 pub use limits::Limits;
+pub(super) use limits::limits;
 
 /// `[plugins.NAME]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +34,7 @@ pub struct Plugin {
 /// Where plugins stand, by name.
 pub(super) type Places = BTreeMap<String, At>;
 
-pub(super) fn plugins(file: &Table<'_>, folder: &Path) -> (BTreeMap<String, Plugin>, Places) {
+pub(super) fn plugins(file: &Table<'_>, folder: &Path, sandbox: &Sandbox) -> (BTreeMap<String, Plugin>, Places) {
     let (mut plugins, mut places) = (BTreeMap::new(), Places::new());
     let example = "write [plugins.price] and path = \"price.wasm\" below it";
     let Some(section) = file.require("plugins", example) else { return (plugins, places) };
@@ -43,7 +44,7 @@ pub(super) fn plugins(file: &Table<'_>, folder: &Path) -> (BTreeMap<String, Plug
                 value.refuse(format!("{name:?} cannot be the name of a plugin"), rule);
             }
             places.insert(name.to_owned(), value.at().clone());
-            if let Some(plugin) = value.table("[plugins.price]", |table| plugin(table, folder)) {
+            if let Some(plugin) = value.table("[plugins.price]", |table| plugin(table, folder, sandbox)) {
                 plugins.insert(name.to_owned(), plugin);
             }
         }
@@ -54,13 +55,14 @@ pub(super) fn plugins(file: &Table<'_>, folder: &Path) -> (BTreeMap<String, Plug
     (plugins, places)
 }
 
-fn plugin(table: &Table<'_>, folder: &Path) -> Plugin {
+fn plugin(table: &Table<'_>, folder: &Path, sandbox: &Sandbox) -> Plugin {
     let path = table.require("path", "name the component, for example path = \"price.wasm\"");
     let path = path.and_then(|path| path.full_text("price.wasm"));
     let config = table.get("config").and_then(|config| config.table("{ currency = \"EUR\" }", own_values));
+    let most = &sandbox.limits;
     let limits = table
         .get("limits")
-        .and_then(|limits| limits.table("{ memory = \"64MiB\" }", |table| limits::limits(table, Limits::default())));
+        .and_then(|value| value.table("{ memory = \"64MiB\" }", |table| limits::limits_within(table, most)));
     let instances = table.get("instances").and_then(|instances| {
         instances.table("{ reuse = 256, max_age = \"10m\" }", |table| {
             let longest = Duration::from_secs(30 * 86_400);
@@ -74,7 +76,7 @@ fn plugin(table: &Table<'_>, folder: &Path) -> Plugin {
         path: folder.join(path.unwrap_or_default()),
         build: table.get("build").and_then(|build| build.full_text("cargo build --target wasm32-wasip2")),
         config: Private(config.unwrap_or_default()),
-        limits: limits.unwrap_or_default(),
+        limits: limits.unwrap_or_else(|| limits::default_within(most)),
         reuse: reuse.unwrap_or(256),
         max_age,
         keyvalue: capabilities.and_then(|granted| keyvalue(&granted)),

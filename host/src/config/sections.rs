@@ -2,6 +2,7 @@
 
 mod dedupe;
 mod kafka;
+mod sandbox;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,8 @@ use super::read::{Table, identifier};
 pub(super) use dedupe::dedupe;
 pub use kafka::Kafka;
 pub(super) use kafka::kafka;
+pub use sandbox::Sandbox;
+pub(super) use sandbox::sandbox;
 
 /// `[service]`: who this is, and how it stops.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! Time and host calls of one attempt.
 //!
 //! Wall time runs from the call to its end. CPU time is what the guest burns: it is taken from the clock of the
-//! thread, around each poll of the guest's future. The first poll is taken from the wall clock instead, which
-//! costs nothing more (both ends of it are read anyway) and is never long: at the second tick the guest yields.
+//! thread, around each poll of the guest's future. The first poll is taken from the wall clock instead, unless it is to
+//! be exact: that costs nothing more (both ends of it are read anyway), and it is never long: at the second tick the
+//! guest yields.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -105,7 +106,8 @@ impl Budget {
 pub(super) struct Meter {
     /// Of all polls that have ended, nanoseconds.
     spent: AtomicU64,
-    /// Clock of this thread at the beginning of this poll, nanoseconds; 0 during the first poll, and the highest
+    /// Clock of this thread at the beginning of this poll, nanoseconds; 0 during a first poll that is taken from the
+    /// wall clock, and the highest
     /// value between polls, after which no time has passed.
     poll_began: AtomicU64,
 }
@@ -116,7 +118,7 @@ impl Meter {
         self.poll_began.store(0, Ordering::Relaxed);
     }
 
-    /// A poll after the first begins.
+    /// A poll begins whose time is to be taken from the clock of the thread.
     pub(super) fn poll_begins(&self) {
         self.poll_began.store(thread_clock(), Ordering::Relaxed);
     }

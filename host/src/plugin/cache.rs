@@ -12,8 +12,9 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-/// The most files that are kept; beyond, the oldest goes.
-const FILES: usize = 128;
+/// What is kept, bytes; beyond, what was not used for longest goes. Room for a hundred language runtimes, or for ten
+/// thousand small plugins.
+const BYTES: u64 = 4 << 30;
 
 /// A directory of compiled plugins that nobody else may write to.
 #[derive(Debug)]
@@ -40,9 +41,8 @@ impl Cache {
     /// The component of `key`, if it was compiled before.
     pub(super) fn load(&self, engine: &Engine, key: &Key) -> Option<Component> {
         let path = self.path(key);
-        if !path.exists() {
-            return None;
-        }
+        // The time of its last use; that it cannot be noted only lets it go sooner.
+        let _ = File::open(&path).ok()?.set_modified(SystemTime::now());
         // SAFETY: `deserialize_file` runs what the file says as machine code, so the file must be one that
         // wasmtime has written, and must not change while it is mapped. It was written by `store`, the only place
         // that puts files of this name here: the directory belongs to us and is closed to everybody else, which
@@ -62,7 +62,7 @@ impl Cache {
 
     /// Keeps what `engine` has compiled. A crash in between leaves the old file or none.
     pub(super) fn store(&self, key: &Key, compiled: &[u8]) -> io::Result<()> {
-        self.make_room()?;
+        self.make_room(BYTES.saturating_sub(compiled.len() as u64))?;
         let path = self.path(key);
         let unfinished = self.directory.join(format!("{}.{}.tmp", key.0, uuid::Uuid::new_v4().simple()));
         let written = write_durably(&unfinished, compiled).and_then(|()| fs::rename(&unfinished, &path));
@@ -76,17 +76,25 @@ impl Cache {
         self.directory.join(format!("{}.cwasm", key.0))
     }
 
-    /// Removes the oldest files, those of crashes among them, until there is room for one more.
-    fn make_room(&self) -> io::Result<()> {
+    /// Removes what was not used for longest, what crashes left behind included, until the rest has `most` bytes.
+    fn make_room(&self, most: u64) -> io::Result<()> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
-            let modified = entry.metadata()?.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            files.push((modified, entry.path()));
+            // It may have gone by now.
+            let Ok(found) = entry.metadata() else { continue };
+            files.push((found.modified().unwrap_or(SystemTime::UNIX_EPOCH), found.len(), entry.path()));
         }
         files.sort();
-        let excess = (files.len() + 1).saturating_sub(FILES);
-        files.iter().take(excess).try_for_each(|(_, path)| fs::remove_file(path))
+        let mut bytes: u64 = files.iter().map(|(_, size, _)| size).sum();
+        for (_, size, path) in files {
+            if bytes <= most {
+                break;
+            }
+            fs::remove_file(path)?;
+            bytes -= size;
+        }
+        Ok(())
     }
 }
 
@@ -142,4 +150,34 @@ fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create_new(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_used_for_longest_makes_room() {
+        let parent = tempfile::tempdir().unwrap();
+        let cache = Cache::open(&parent.path().join("cache")).unwrap();
+        let key = |name: &str| Key(name.into());
+        let hour = |hour: u64| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(hour * 3_600);
+        for (name, used) in [("a", 3), ("b", 1), ("c", 2), ("d", 4)] {
+            cache.store(&key(name), &[0; 100]).unwrap();
+            File::open(cache.path(&key(name))).unwrap().set_modified(hour(used)).unwrap();
+        }
+        cache.make_room(250).unwrap();
+        assert_eq!(["a", "b", "c", "d"].map(|name| cache.path(&key(name)).exists()), [true, false, false, true]);
+    }
+
+    #[test]
+    fn what_is_loaded_was_used() {
+        let parent = tempfile::tempdir().unwrap();
+        let cache = Cache::open(&parent.path().join("cache")).unwrap();
+        let (engine, key) = (Engine::default(), Key("a".into()));
+        cache.store(&key, &engine.precompile_component(b"\0asm\x0d\0\x01\0").unwrap()).unwrap();
+        File::open(cache.path(&key)).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        assert!(cache.load(&engine, &key).is_some());
+        assert!(fs::metadata(cache.path(&key)).unwrap().modified().unwrap() > SystemTime::UNIX_EPOCH);
+    }
 }

@@ -14,6 +14,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 use super::cache::Cache;
 use super::capabilities;
+use super::compiler::CompileBounds;
 use super::idle::Idle;
 use super::state::State;
 use super::ticker::Ticker;
@@ -30,6 +31,12 @@ pub struct EngineConfig {
     pub table_elements: usize,
     /// Where compiled plugins are kept; `None` compiles at each load.
     pub cache: Option<PathBuf>,
+    /// The program that compiles plugins in a process of its own: `cofferdam`, or any whose first argument
+    /// [`compiler::COMMAND`](super::compiler::COMMAND) leads to [`compiler::main`](super::compiler::main). `None`
+    /// compiles in this process, on all cores and without other bounds than that on the size.
+    pub compiler: Option<PathBuf>,
+    /// What compiling one plugin may take.
+    pub compile: CompileBounds,
 }
 
 impl EngineConfig {
@@ -39,7 +46,14 @@ impl EngineConfig {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { instances: 1000, memory: 1 << 30, table_elements: 100_000, cache: None }
+        Self {
+            instances: 1000,
+            memory: 1 << 30,
+            table_elements: 100_000,
+            cache: None,
+            compiler: None,
+            compile: CompileBounds::default(),
+        }
     }
 }
 
@@ -159,7 +173,23 @@ impl Runtime {
     }
 }
 
+/// An engine that compiles code for those of all runtimes, and runs none.
+pub(super) fn compiler() -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&code_settings())
+}
+
 fn settings(config: &EngineConfig, stack: usize) -> Config {
+    let mut settings = code_settings();
+    settings
+        .max_wasm_stack(stack)
+        .async_stack_size(stack + HOST_STACK)
+        .wasm_backtrace_max_frames(NonZeroUsize::new(super::backtrace::FRAMES))
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config)));
+    settings
+}
+
+/// What the compiler and those who run its code must agree on.
+fn code_settings() -> Config {
     let mut settings = Config::new();
     settings
         .strategy(Strategy::Cranelift)
@@ -169,25 +199,31 @@ fn settings(config: &EngineConfig, stack: usize) -> Config {
         .consume_fuel(false)
         .memory_init_cow(true)
         .wasm_memory64(false)
-        .wasm_custom_page_sizes(false)
-        .max_wasm_stack(stack)
-        .async_stack_size(stack + HOST_STACK)
-        .wasm_backtrace_max_frames(NonZeroUsize::new(super::backtrace::FRAMES))
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config)));
+        .wasm_custom_page_sizes(false);
     settings
 }
 
 /// What host functions may use of the stack that a guest runs on, bytes.
 const HOST_STACK: usize = (2 << 20) - (256 << 10);
 
+/// Core instances of one component; language runtimes have up to 5, composed components more.
+const CORE_INSTANCES: u32 = 50;
+/// Memories of one component; language runtimes have up to 3. Each takes 4 GiB of addresses.
+const MEMORIES: u32 = 3;
+/// Tables of one component; language runtimes have up to 3.
+const TABLES: u32 = 8;
+
 fn pool(config: &EngineConfig) -> PoolingAllocationConfig {
     let instances = config.instances;
     let mut pool = PoolingAllocationConfig::new();
-    // A component is 1 to 5 core instances with up to 3 memories and as many tables.
+    // Each instance has room for all that one component may consist of, so that none takes the room of another.
     pool.total_component_instances(instances)
-        .total_core_instances(instances.saturating_mul(5))
-        .total_memories(instances.saturating_mul(3))
-        .total_tables(instances.saturating_mul(4))
+        .total_core_instances(instances.saturating_mul(CORE_INSTANCES))
+        .max_core_instances_per_component(CORE_INSTANCES)
+        .total_memories(instances.saturating_mul(MEMORIES))
+        .max_memories_per_component(MEMORIES)
+        .total_tables(instances.saturating_mul(TABLES))
+        .max_tables_per_component(TABLES)
         .total_stacks(instances)
         .max_memories_per_module(2)
         .max_tables_per_module(4)

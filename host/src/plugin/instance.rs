@@ -62,7 +62,7 @@ impl Instance {
         let meter = Arc::clone(&self.meter);
         // Pinned here and lent, for a future that is handed over by value is copied.
         let call = pin!(self.call(plugin, parameter));
-        watch(call, &meter, started, plugin.spec.limits.wall_time).await
+        watch(call, &meter, started, plugin.spec.limits.wall_time, plugin.spec.exact_cpu_time).await
     }
 
     async fn call<'a>(&mut self, plugin: &Loaded, parameter: MessageParameter<'a>) -> wasmtime::Result<Answer> {

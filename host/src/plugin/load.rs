@@ -5,6 +5,7 @@ mod contract;
 mod imports;
 mod refusal;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use cofferdam_core::event::HandlerId;
@@ -28,10 +29,15 @@ pub(super) struct Loaded {
     pub(super) handle: ComponentExportIndex,
 }
 
+/// Checks and compiles the file `path`.
+pub(super) fn open(engine: &Engine, path: &Path, spec: Spec) -> Result<Loaded, Refusal> {
+    load(engine, &compile::read(engine, path)?, spec)
+}
+
 /// Checks and compiles `bytes`.
 pub(super) fn load(engine: &Engine, bytes: &[u8], spec: Spec) -> Result<Loaded, Refusal> {
     check_limits(engine, &spec)?;
-    compile::check_kind(bytes)?;
+    compile::check_kind(engine, bytes)?;
     let runtime = engine.runtime(spec.limits.stack).map_err(|error| Refusal::Engine(error.to_string()))?;
     let digest = Sha256::digest(bytes);
     let component = compile::compile(engine, &runtime, bytes, &digest)?;

@@ -9,6 +9,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::Spec;
 use super::budget::{Budget, FIRST_TICK};
+use super::held::Held;
 use super::limiter::Limiter;
 use super::logs::{Logs, Sink};
 use super::wasi;
@@ -24,6 +25,7 @@ pub(super) struct State {
     pub(super) logs: Sink,
     wasi: WasiCtx,
     table: ResourceTable,
+    held: Held,
     engine: EngineWeak,
 }
 
@@ -36,7 +38,7 @@ impl State {
         let wasi = wasi::context(&logs);
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES);
-        Self { spec, limiter, budget, logs, wasi, table, engine }
+        Self { spec, limiter, budget, logs, wasi, table, held: Held::default(), engine }
     }
 
     /// A new attempt begins.
@@ -55,7 +57,7 @@ impl State {
         {
             (0..FIRST_TICK).for_each(|_| engine.increment_epoch());
         }
-        HostCall { spec: &self.spec, logs: &self.logs, table: &mut self.table }
+        HostCall { spec: &self.spec, logs: &self.logs, table: &mut self.table, held: &self.held }
     }
 }
 
@@ -64,6 +66,7 @@ pub(super) struct HostCall<'a> {
     pub(super) spec: &'a Spec,
     pub(super) logs: &'a Sink,
     pub(super) table: &'a mut ResourceTable,
+    pub(super) held: &'a Held,
 }
 
 impl WasiView for State {

@@ -14,16 +14,17 @@ use super::classify::Ending;
 ///
 /// A guest that runs is ended by the ticks, from within. The timer is for one that waits in a host call, where no
 /// tick reaches it; so there is none until the first poll has ended without a result, and a short call never
-/// pays for it.
+/// pays for it. Nor does it pay for the clock of the thread, unless that is to be `exact`.
 pub(super) async fn watch<T>(
     mut call: Pin<&mut impl Future<Output = wasmtime::Result<T>>>,
     meter: &Meter,
     started: Instant,
     wall_time: Duration,
+    exact: bool,
 ) -> Result<T, Ending> {
     let mut timer: Option<Pin<Box<Sleep>>> = None;
     std::future::poll_fn(|context| {
-        if timer.is_some() {
+        if exact || timer.is_some() {
             meter.poll_begins();
         }
         // Unwinding leaves the store in no known state: whoever owns it drops it.
@@ -38,4 +39,24 @@ pub(super) async fn watch<T>(
         }
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn waiting_for_a_processor_is_no_cpu_time_where_it_is_to_be_exact() {
+        const WAIT: Duration = Duration::from_millis(50);
+        for exact in [true, false] {
+            let (meter, started) = (Meter::default(), Instant::now());
+            // As when the machine gives the thread no processor for a while, in its first poll.
+            let call = std::pin::pin!(async {
+                std::thread::sleep(WAIT);
+                Ok(())
+            });
+            watch(call, &meter, started, Duration::MAX, exact).await.unwrap();
+            assert_eq!(meter.cpu_time(started.elapsed()) < WAIT / 2, exact);
+        }
+    }
 }

@@ -1,35 +1,36 @@
 //! Loads the plugins that a configuration names.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::config::{self, Config, RouteConfig, Store};
+use crate::config::{self, Config, Limits, RouteConfig, Sandbox, Store};
 use crate::exit::{Exit, Problem};
 use crate::plugin::{Engine, EngineConfig, LoadError, Plugin, Refusal, Spec, keyvalue};
 
 /// Plugins by name.
 pub(crate) type Plugins = BTreeMap<String, Arc<Plugin>>;
 
-/// Loads all plugins, compiled ones from the cache in the storage folder.
+/// Loads all plugins, compiled ones from the cache in the storage folder. Others are compiled by the program `compiler`,
+/// see [`EngineConfig::compiler`].
 ///
 /// # Errors
 /// All plugins that cannot be loaded, each with the reason and a remedy.
-pub async fn load(config: &Config) -> Result<Plugins, Vec<Problem>> {
+pub async fn load(config: &Config, compiler: Option<PathBuf>) -> Result<Plugins, Vec<Problem>> {
     let config = config.clone();
-    // Compiling takes seconds and all cores; it must not keep the runtime's threads.
-    let loaded = tokio::task::spawn_blocking(move || load_now(&config)).await;
+    // Compiling takes seconds; it must not keep the runtime's threads.
+    let loaded = tokio::task::spawn_blocking(move || load_now(&config, compiler)).await;
     loaded.map_err(|error| Problem::new(Exit::Configuration, format!("loading the plugins failed: {error}"), ""))?
 }
 
-fn load_now(config: &Config) -> Result<Plugins, Vec<Problem>> {
+fn load_now(config: &Config, compiler: Option<PathBuf>) -> Result<Plugins, Vec<Problem>> {
     let cache = Some(config.storage.path.join("compiled"));
-    let largest = config.plugins.values().map(|plugin| plugin.limits.memory).max();
     let defaults = EngineConfig::default();
-    let memory = largest.unwrap_or_default().max(defaults.memory);
     let stacks: BTreeSet<usize> = config.plugins.values().map(|plugin| plugin.limits.stack).collect();
     let concurrency = config.routes.iter().map(RouteConfig::concurrency);
     let instances = instances(concurrency, defaults.instances, stacks.len());
-    let engine = Engine::new(EngineConfig { cache, memory, instances, ..defaults })
+    let Sandbox { limits: Limits { memory, table_elements, .. }, compile } = config.sandbox.clone();
+    let engine = Engine::new(EngineConfig { instances, memory, table_elements, cache, compiler, compile })
         .map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
     let store = store(config)?;
     let mut plugins = Plugins::new();

@@ -6,7 +6,7 @@ use cofferdam_core::envelope::{Envelope, Wrapping};
 use cofferdam_core::output::Destination;
 use cofferdam_core::route::{DeadLetterRule, Lease};
 
-use super::super::{Kind, RouteConfig, Source};
+use super::super::{Kind, Limits, RouteConfig, Source};
 use super::{LEAST, changed, parse};
 
 /// The example of the interface, without what this version refuses.
@@ -119,6 +119,21 @@ fn a_dead_letter_that_is_named_wins_over_the_redrive_queue() {
     let config = parse(&format!("{text}dead_letter = {{ kafka = \"tasks.dlq\" }}")).unwrap();
     let named = DeadLetterRule::To(Destination::Kafka("tasks.dlq".into()));
     assert_eq!(config.routes[0].route(Some("tasks-dead")).dead_letter, named);
+}
+
+#[test]
+fn the_owner_of_the_host_says_what_a_plugin_may_have_at_most() {
+    let memory = |sandbox: &str, limits: &str| {
+        let text = changed("[[routes]]", &format!("limits = {{ {limits} }}\n[sandbox]\n{sandbox}\n[[routes]]"));
+        parse(&text).map(|config| config.plugins["price"].limits.memory)
+    };
+    assert_eq!(memory("", "memory = \"256MiB\""), Ok(256 << 20));
+    assert!(memory("", "memory = \"257MiB\"").is_err());
+    assert_eq!(memory("limits = { memory = \"1GiB\" }", "memory = \"1GiB\""), Ok(1 << 30));
+    // What a plugin does not ask for comes down to what there is.
+    assert_eq!(memory("limits = { memory = \"32MiB\" }", ""), Ok(32 << 20));
+    let nothing = parse(&changed("[sqs]", "[sandbox]\nlimits = { outputs = 0 }\n[sqs]")).unwrap();
+    assert_eq!(nothing.plugins["price"].limits, Limits { outputs: 0, ..Limits::default() });
 }
 
 #[test]

@@ -102,6 +102,15 @@ fn sections() {
                 "[[routes]]",
                 "limits = { memory = \"2GiB\", wall_time = \"0s\", stack = \"8MiB\", outputs = -1 }\n[[routes]]",
             ),
+            (
+                "[[routes]]",
+                "limits = { memory = \"512MiB\", wall_time = \"16m\", host_calls = 10_000_001 }\n[[routes]]",
+            ),
+            (
+                "[[routes]]",
+                "limits = { cpu_time = \"2s\" }\n[sandbox]\nlimits = { cpu_time = \"1s\", memory = \"2GiB\" }\n[[routes]]",
+            ),
+            ("[sqs]", "[sandbox]\ncompile = { size = 1, time = \"0s\", memory = \"1MiB\", threads = 8 }\n[sqs]"),
             ("[[routes]]", "instances = { reuse = 0 }\n[[routes]]"),
             ("[[routes]]", "capabilities = { http = [\"api.example.com\"], keyvalue = \"or ders\" }\n[[routes]]"),
             ("[[routes]]", "[routes]"),

@@ -4,6 +4,7 @@ use wasmtime::component::Resource;
 
 use super::bindings::wasi::keyvalue::atomics::{self, CasError, HostCas};
 use super::bindings::wasi::keyvalue::store::{self, Error, HostBucket, KeyResponse};
+use crate::plugin::held::{Held, Share};
 use crate::plugin::keyvalue::{self, Bucket};
 use crate::plugin::state::HostCall;
 
@@ -13,12 +14,15 @@ pub struct Cas {
     bucket: Bucket,
     key: String,
     value: Option<Vec<u8>>,
+    _share: Share,
 }
 
 impl Cas {
-    async fn new(bucket: Bucket, key: String) -> Result<Self, keyvalue::Error> {
-        let value = bucket.get(&key).await?;
-        Ok(Self { bucket, key, value })
+    async fn new(bucket: Bucket, key: String, held: &Held) -> Result<Self, Error> {
+        let value = bucket.get(&key).await.map_err(refused)?;
+        let bytes = key.len() + value.as_ref().map_or(0, Vec::len);
+        let share = held.take(bytes).ok_or_else(|| Error::Other("too many values are held".into()))?;
+        Ok(Self { bucket, key, value, _share: share })
     }
 }
 
@@ -90,12 +94,12 @@ impl atomics::Host for HostCall<'_> {
     }
 
     async fn swap(&mut self, cas: Resource<Cas>, value: Vec<u8>) -> wasmtime::Result<Result<(), CasError>> {
-        let Cas { bucket, key, value: expected } = self.table.delete(cas)?;
+        let Cas { bucket, key, value: expected, _share } = self.table.delete(cas)?;
         match bucket.compare_and_swap(&key, expected, value).await {
             Ok(true) => Ok(Ok(())),
-            Ok(false) => match Cas::new(bucket, key).await {
+            Ok(false) => match Cas::new(bucket, key, self.held).await {
                 Ok(cas) => Ok(Err(CasError::CasFailed(self.table.push(cas)?))),
-                Err(error) => Ok(Err(CasError::StoreError(refused(error)))),
+                Err(error) => Ok(Err(CasError::StoreError(error))),
             },
             Err(error) => Ok(Err(CasError::StoreError(refused(error)))),
         }
@@ -104,9 +108,9 @@ impl atomics::Host for HostCall<'_> {
 
 impl HostCas for HostCall<'_> {
     async fn new(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<Resource<Cas>, Error>> {
-        match Cas::new(self.bucket(&bucket)?, key).await {
+        match Cas::new(self.bucket(&bucket)?, key, self.held).await {
             Ok(cas) => Ok(Ok(self.table.push(cas)?)),
-            Err(error) => Ok(Err(refused(error))),
+            Err(error) => Ok(Err(error)),
         }
     }
 
@@ -117,5 +121,39 @@ impl HostCas for HostCall<'_> {
     async fn drop(&mut self, cas: Resource<Cas>) -> wasmtime::Result<()> {
         self.table.delete(cas)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::plugin::Spec;
+    use crate::plugin::state::State;
+
+    #[tokio::test]
+    async fn a_guest_cannot_fill_the_host_with_values_that_it_holds() {
+        let bucket = keyvalue::Store::in_memory().bucket("orders");
+        bucket.set("large", vec![0; keyvalue::VALUE]).await.unwrap();
+        let spec = Spec { keyvalue: Some(bucket), ..Spec::new("probe") };
+        let mut state = State::new(Arc::new(spec), wasmtime::Engine::default().weak());
+        let mut call = state.host_call();
+        let bucket = store::Host::open(&mut call, "orders".into()).await.unwrap().unwrap();
+        let mut held = Vec::new();
+        let refusal = loop {
+            assert!(held.len() < 100, "it holds {} MiB", held.len());
+            let bucket = Resource::new_borrow(bucket.rep());
+            match HostCas::new(&mut call, bucket, "large".into()).await.unwrap() {
+                Ok(cas) => held.push(cas),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(refusal.to_string(), Error::Other("too many values are held".into()).to_string());
+        assert!(held.len() > 8, "{} are enough for nobody", held.len());
+        // What is let go makes room.
+        HostCas::drop(&mut call, held.pop().unwrap()).await.unwrap();
+        let bucket = Resource::new_borrow(bucket.rep());
+        assert!(HostCas::new(&mut call, bucket, "large".into()).await.unwrap().is_ok());
     }
 }

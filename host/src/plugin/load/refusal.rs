@@ -3,9 +3,9 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::CONTRACT;
-use super::compile::FILE;
 
 /// A plugin that is not loaded.
 #[derive(Debug)]
@@ -25,10 +25,28 @@ pub enum Refusal {
     #[error("the file cannot be read: {0}")]
     Unreadable(#[source] io::Error),
     /// The file is larger than what is compiled.
-    #[error("the file has {size} bytes, at most {FILE} are taken")]
+    #[error("the file has more than the {most} bytes that are compiled")]
     TooLarge {
-        /// Its size, bytes.
-        size: usize,
+        /// The most it may have, bytes.
+        most: u64,
+    },
+    /// Compiling it went on for too long.
+    #[error("compiling it takes more than {limit:?}")]
+    CompileTime {
+        /// Of processor.
+        limit: Duration,
+    },
+    /// Compiling it took too much memory.
+    #[error("compiling it takes more than {limit} bytes of memory")]
+    CompileMemory {
+        /// The most it may take, bytes.
+        limit: u64,
+    },
+    /// The program that compiles could not be started, or died of something else than its bounds.
+    #[error("the compiler failed: {reason}")]
+    Compiler {
+        /// How it ended, and its last words.
+        reason: String,
     },
     /// Something else than WebAssembly.
     #[error("the file is not WebAssembly")]
@@ -127,7 +145,17 @@ impl Refusal {
     fn remedy(&self, plugin: &str) -> String {
         match self {
             Self::Unreadable(_) => "build the plugin, or correct its path".into(),
-            Self::TooLarge { .. } => "leave debug information and data files out of the component".into(),
+            Self::TooLarge { .. } => {
+                "leave debug information and data files out of the component, or raise compile.size under [sandbox]"
+                    .into()
+            }
+            Self::CompileTime { .. } => {
+                "a very long function is the usual reason: split it up, or raise compile.time under [sandbox]".into()
+            }
+            Self::CompileMemory { .. } => {
+                "a very long function is the usual reason: split it up, or raise compile.memory under [sandbox]".into()
+            }
+            Self::Compiler { .. } => "see whether this program may start another one, and has memory for it".into(),
             Self::NotWasm => "name the .wasm file that the build made".into(),
             Self::CoreModule => {
                 "build a component: for Rust the target wasm32-wasip2, for others wrap the module with its adapter"

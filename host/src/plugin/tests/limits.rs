@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::guest::{Guest, handle as guest, outputs};
 use super::*;
+use crate::plugin::{Limits, Refusal};
 
 /// Text in memory at 4096, 64 KiB long: the payload of each of `count` outputs from 131072.
 fn many(count: u32, payload: u32) -> Guest {
@@ -74,6 +75,20 @@ async fn an_endless_loop_at_the_start_ends_too() {
     failed(&handle(&guest, spec).await, Class::TimedOut, Code::CPU_LIMIT);
 }
 
+#[tokio::test]
+async fn an_endless_loop_around_the_handler_ends_too() {
+    const LOOP: &str = "(loop $forever (br $forever))";
+    let in_allocator = Guest { realloc: LOOP.into(), ..guest("") };
+    let in_post_return = Guest { post_return: LOOP.into(), ..guest("") };
+    for guest in [in_allocator, in_post_return] {
+        let mut spec = spec();
+        spec.limits.cpu_time = Duration::from_millis(30);
+        failed(&handle(&guest, spec.clone()).await, Class::TimedOut, Code::CPU_LIMIT);
+        spec.limits = Limits { wall_time: Duration::from_millis(30), ..Limits::default() };
+        failed(&handle(&guest, spec).await, Class::TimedOut, Code::TIMEOUT);
+    }
+}
+
 #[tokio::test(flavor = "current_thread")]
 async fn a_guest_that_runs_lets_others_run() {
     let mut spec = spec();
@@ -119,6 +134,24 @@ async fn instances_over_the_pool_are_the_hosts_fault() {
     failed(&plugin.handle(&message, 1).await, Class::HostFault, Code::PLUGIN_UNAVAILABLE);
     failed(&first.await, Class::TimedOut, Code::TIMEOUT);
     failed(&plugin.handle(&message, 1).await, Class::TimedOut, Code::TIMEOUT);
+}
+
+#[tokio::test]
+async fn a_plugin_of_many_parts_takes_no_slots_of_others() {
+    let engine = small_engine(2);
+    let of_parts = |count: usize| {
+        let mut guest = guest("(loop $forever (br $forever))");
+        guest.imports = "(core module $Part)".into();
+        guest.imports += &"(core instance (instantiate $Part))".repeat(count);
+        Plugin::load(&engine, &guest.build(), spec())
+    };
+    let refusal = of_parts(60).expect_err("these are too many").refusal;
+    assert!(matches!(refusal, Refusal::DoesNotFit { .. }), "{refusal:?}");
+    let (crowd, other) = (of_parts(40).unwrap(), Plugin::load(&engine, &guest("").build(), spec()).unwrap());
+    let message = message();
+    let mut running = std::pin::pin!(crowd.handle(&message, 1));
+    assert!(futures::poll!(&mut running).is_pending(), "it runs");
+    assert_eq!(other.handle(&message, 1).await.outcome.class(), Class::Done);
 }
 
 #[tokio::test]

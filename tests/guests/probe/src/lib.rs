@@ -1,4 +1,4 @@
-//! A handler whose behaviour is chosen by the message: `{"do": "echo"}`, `"fail"`, `"until"`, `"panic"`, `"loop"`.
+//! A handler whose behaviour is chosen by the message: `{"do": "echo"}`, `"fail"`, `"loop"` and so on.
 
 use cofferdam_sdk::{Failure, Message, Output, handler};
 use serde::Deserialize;
@@ -30,6 +30,12 @@ enum What {
     Panic,
     /// Never returns.
     Loop,
+    /// Waits in the host for `times` seconds.
+    Sleep,
+    /// Burns `times` million turns of a loop.
+    Burn,
+    /// Takes `times` MiB, uses them, and says how many bytes of memory it has.
+    Grow,
 }
 
 /// Does what the message says.
@@ -46,6 +52,16 @@ pub fn handle(message: Message) -> Result<Vec<Output>, Failure> {
             return Err(Failure::retryable("SERVICE_UNAVAILABLE", "what it needs is away"));
         }
         What::Echo | What::Fail | What::Until => {}
+        What::Sleep => std::thread::sleep(std::time::Duration::from_secs(order.times.into())),
+        What::Burn => {
+            for turn in 0..u64::from(order.times) * 1_000_000 {
+                std::hint::black_box(turn);
+            }
+        }
+        What::Grow => {
+            std::hint::black_box(vec![1_u8; (order.times as usize) << 20]);
+            return Ok(vec![Output::new("out", memory_bytes().to_string())]);
+        }
         What::Permanent => return Err(Failure::permanent("REFUSED", "as asked")),
         What::Panic => panic!("as asked"),
         What::Loop => loop {
@@ -53,6 +69,14 @@ pub fn handle(message: Message) -> Result<Vec<Output>, Failure> {
         },
     }
     Ok(vec![Output::copy_of(message, "out")])
+}
+
+/// Bytes of memory that this instance has.
+fn memory_bytes() -> usize {
+    #[cfg(target_arch = "wasm32")]
+    return std::arch::wasm32::memory_size(0) << 16;
+    #[cfg(not(target_arch = "wasm32"))]
+    0
 }
 
 fn now_ms() -> u64 {

@@ -1,0 +1,27 @@
+//! `cofferdam compile`: what the other commands have a process of its own do. Not for people, and not in the help.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::plugin::compiler;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Of processor.
+    #[arg(long)]
+    seconds: u64,
+    /// Bytes.
+    #[arg(long)]
+    memory: u64,
+}
+
+/// Ends the process.
+pub(super) fn main(arguments: &Arguments) -> ! {
+    std::process::exit(compiler::main(arguments.seconds, arguments.memory).into())
+}
+
+/// This program: the same that runs, also where its file was replaced meanwhile.
+pub(super) fn program() -> PathBuf {
+    "/proc/self/exe".into()
+}

@@ -1,0 +1,119 @@
+//! The program that compiles plugins apart from the host.
+//!
+//! Compilers are not made for input that means harm: a function of 4 MB keeps one busy for half a minute and takes
+//! 1.4 GB, and nothing inside the process could stop it. So a plugin is compiled by a child, which gives way to the
+//! rest of the machine, and which the kernel and the host end when it goes over its bounds. It reads the component
+//! from standard input, writes the code to standard output, and says on standard error why there is none.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+
+use super::engine;
+
+/// What compiling one plugin may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompileBounds {
+    /// Of its file, bytes; 64 MiB.
+    pub size: u64,
+    /// Of processor, over all threads of the compiler; 60 s, kept in whole seconds. By the clock it is twice as long.
+    pub time: Duration,
+    /// Of the compiler, bytes; 1 GiB. Four times what the largest language runtimes need.
+    pub memory: u64,
+}
+
+impl Default for CompileBounds {
+    fn default() -> Self {
+        Self { size: 64 << 20, time: Duration::from_secs(60), memory: 1 << 30 }
+    }
+}
+
+/// How the compiler ends when it is not killed, as an exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Ended {
+    /// The component is not valid.
+    Invalid = 65,
+    /// It could not begin.
+    Unable = 69,
+    /// Memory was refused, and it lived to say so.
+    OutOfMemory = 70,
+}
+
+/// The first argument of the program.
+pub const COMMAND: &str = "compile";
+
+/// The threads that compile, at most.
+const THREADS: usize = 4;
+
+/// How much less the compiler counts than what serves messages.
+const NICE: i32 = 10;
+
+/// The program with its arguments, within `bounds`. It gets nothing of our environment.
+pub(super) fn command(program: &Path, bounds: &CompileBounds) -> Command {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+    let seconds = bounds.time.as_secs() + u64::from(bounds.time.subsec_nanos() > 0);
+    let mut command = Command::new(program);
+    command.args([COMMAND, "--seconds", &seconds.to_string(), "--memory", &bounds.memory.to_string()]);
+    command.env_clear().env("RAYON_NUM_THREADS", threads.to_string());
+    // Where the loader was told where libraries are, the same program needs it once more.
+    if let Some(path) = std::env::var_os("LD_LIBRARY_PATH") {
+        command.env("LD_LIBRARY_PATH", path);
+    }
+    command
+}
+
+/// What the program does: confines itself to `seconds` of processor and `memory` bytes, and compiles.
+///
+/// Returns the exit code of the process. Must be called first in it, before there are other threads.
+pub fn main(seconds: u64, memory: u64) -> u8 {
+    let mut component = Vec::new();
+    let prepared = confine(seconds, memory)
+        .map_err(|error| format!("its bounds cannot be set: {error}"))
+        .and_then(|()| io::stdin().read_to_end(&mut component).map_err(|error| format!("nothing to compile: {error}")))
+        .and_then(|_| engine::compiler().map_err(|error| format!("{error:#}")));
+    let (ended, words) = match prepared {
+        Err(words) => (Ended::Unable, words),
+        Ok(engine) => match engine.precompile_component(&component) {
+            Ok(code) => match io::stdout().write_all(&code).and_then(|()| io::stdout().flush()) {
+                Ok(()) => return 0,
+                Err(error) => (Ended::Unable, format!("the code cannot be written: {error}")),
+            },
+            Err(error) if is_out_of_memory(&error) => (Ended::OutOfMemory, String::new()),
+            Err(error) => (Ended::Invalid, format!("{error:#}")),
+        },
+    };
+    // Whoever started it sees the exit code in any case.
+    let _ = io::stderr().write_all(words.as_bytes());
+    ended as u8
+}
+
+fn is_out_of_memory(error: &wasmtime::Error) -> bool {
+    error.is::<wasmtime::OutOfMemory>()
+        || error.chain().any(|cause| {
+            cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::OutOfMemory)
+        })
+}
+
+/// The kernel ends this process when it goes over, or when the host that started it is gone.
+fn confine(seconds: u64, memory: u64) -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    rustix::thread::set_no_new_privs(true)?;
+    // Its priority does not decide whether it may go on.
+    let _ = rustix::process::getpriority_process(None)
+        .and_then(|nice| rustix::process::setpriority_process(None, (nice + NICE).min(19)));
+    bound(Resource::Core, 0, 0)?;
+    // A signal that says what it is for, and a second later one that cannot be overheard.
+    bound(Resource::Cpu, seconds, seconds.saturating_add(1))?;
+    bound(Resource::Data, memory, memory)?;
+    bound(Resource::Fsize, memory, memory)
+}
+
+fn bound(resource: Resource, current: u64, most: u64) -> io::Result<()> {
+    let before = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+    let bound = Rlimit { current: Some(current.min(before)), maximum: Some(most.min(before)) };
+    Ok(setrlimit(resource, bound)?)
+}

@@ -1,0 +1,91 @@
+//! Compiling in a process of its own, which is ended when it goes over its bounds.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
+
+use super::super::super::compiler::{CompileBounds, Ended, command};
+use super::super::Refusal;
+
+/// What is taken of the compiler's last words, bytes.
+const WORDS: u64 = 4 << 10;
+
+/// Has `program` compile `bytes`. Blocks for twice the time of `bounds` at most.
+pub(super) fn compile(program: &Path, bounds: &CompileBounds, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let unable = |error: io::Error| Refusal::Compiler { reason: error.to_string() };
+    let (code, words, status) = run(program, bounds, bytes).map_err(unable)?;
+    let words = String::from_utf8_lossy(&words);
+    let Some(status) = status else { return Err(Refusal::CompileTime { limit: bounds.time }) };
+    match (status.code(), status.signal().and_then(Signal::from_named_raw)) {
+        (Some(0), _) => Ok(code),
+        (Some(code), _) if code == Ended::Invalid as i32 => Err(Refusal::Invalid { reason: words.into_owned() }),
+        (Some(code), _) if code == Ended::OutOfMemory as i32 => Err(Refusal::CompileMemory { limit: bounds.memory }),
+        (_, Some(Signal::XCPU)) => Err(Refusal::CompileTime { limit: bounds.time }),
+        // Rust's words when it gets no memory; code that is larger than all memory is too much as well.
+        (_, Some(Signal::ABORT)) if words.contains("memory allocation of") => {
+            Err(Refusal::CompileMemory { limit: bounds.memory })
+        }
+        (_, Some(Signal::XFSZ)) => Err(Refusal::CompileMemory { limit: bounds.memory }),
+        _ => Err(Refusal::Compiler { reason: format!("{status}: {words}") }),
+    }
+}
+
+/// The code, the last words, and how it ended; `None` where it had to be killed.
+///
+/// Its streams are files in memory, so nobody has to read and write while it works.
+fn run(program: &Path, bounds: &CompileBounds, bytes: &[u8]) -> io::Result<(Vec<u8>, Vec<u8>, Option<ExitStatus>)> {
+    let (mut component, mut code, mut words) = (memory_file()?, memory_file()?, memory_file()?);
+    component.write_all(bytes)?;
+    component.rewind()?;
+    let mut command = command(program, bounds);
+    command.stdin(component).stdout(code.try_clone()?).stderr(words.try_clone()?);
+    let mut running = Running(command.spawn()?);
+    let status = running.wait(bounds.time.saturating_mul(2))?;
+    let read = |file: &mut File, most: u64| {
+        let mut bytes = Vec::new();
+        file.rewind()?;
+        file.take(most).read_to_end(&mut bytes)?;
+        Ok::<_, io::Error>(bytes)
+    };
+    Ok((read(&mut code, u64::MAX)?, read(&mut words, WORDS)?, status))
+}
+
+fn memory_file() -> io::Result<File> {
+    Ok(memfd_create("cofferdam-compile", MemfdFlags::CLOEXEC)?.into())
+}
+
+/// A child that does not outlive us.
+struct Running(Child);
+
+impl Running {
+    /// How it ended; `None` where it did not within `limit`, and was killed.
+    fn wait(&mut self, limit: Duration) -> io::Result<Option<ExitStatus>> {
+        let ended = pidfd_open(Pid::from_child(&self.0), PidfdFlags::empty())?;
+        let deadline = Instant::now() + limit;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let left = Timespec::try_from(left).map_err(io::Error::other)?;
+            match poll(&mut [PollFd::new(&ended, PollFlags::IN)], Some(&left)) {
+                Ok(0) => return Ok(None),
+                Ok(_) => return self.0.wait().map(Some),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only where it has ended and was waited for.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
