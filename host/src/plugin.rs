@@ -13,6 +13,7 @@ mod budget;
 mod cache;
 mod capabilities;
 mod classify;
+mod contract;
 mod engine;
 mod idle;
 mod instance;
@@ -23,6 +24,7 @@ mod limits;
 mod load;
 mod logs;
 mod lower;
+mod outbox;
 mod state;
 mod ticker;
 mod wasi;
@@ -39,20 +41,21 @@ use std::time::{Duration, Instant};
 
 use cofferdam_core::event::HandlerId;
 use cofferdam_core::message::Message;
-use cofferdam_core::outcome::{Class, Outcome, Usage};
+use cofferdam_core::outcome::{Class, Failure, Outcome, Usage};
 use cofferdam_core::output::Output;
 
+pub use contract::Contract;
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use limits::Limits;
 pub use load::{LoadError, Refusal};
 pub use logs::{Escaped, Level, LogLine, LogLines};
 
 use classify::{Ending, classify, is_pool_exhausted};
+use contract::Given;
 use idle::Idle;
 use instance::Instance;
-use lift::Answer;
 use load::Loaded;
-use lower::{Borrowed, MessageParameter};
+use lower::Borrowed;
 
 /// How a plugin is to be run.
 #[derive(Clone)]
@@ -136,9 +139,9 @@ impl Plugin {
         &self.loaded.id
     }
 
-    /// The version of the contract that it was built for.
-    pub fn contract(&self) -> &'static str {
-        load::CONTRACT
+    /// The contract that it was built for.
+    pub fn contract(&self) -> Contract {
+        self.loaded.contract
     }
 
     /// How it is run.
@@ -157,14 +160,14 @@ impl Plugin {
         let started = Instant::now();
         let borrowed = Borrowed::new(message);
         let headers = borrowed.headers();
-        let parameter = borrowed.parameter(&headers, attempt);
+        let given = Given { message, parameter: borrowed.parameter(&headers, attempt), attempt };
         let kept = self.idle.take().filter(|instance| instance.is_young(&self.loaded, started));
         let instance = kept.unwrap_or_else(|| Instance::new(&self.loaded));
-        match self.attempt(instance, parameter, started, Again::Perhaps).await {
+        match self.attempt(instance, given, started, Again::Perhaps).await {
             Some(attempt) => attempt,
             None => {
                 let fresh = Instance::new(&self.loaded);
-                self.attempt(fresh, parameter, started, Again::Never).await.expect("it ends when it is told to")
+                self.attempt(fresh, given, started, Again::Never).await.expect("it ends when it is told to")
             }
         }
     }
@@ -173,11 +176,11 @@ impl Plugin {
     async fn attempt(
         &self,
         mut instance: Instance,
-        parameter: MessageParameter<'_>,
+        given: Given<'_>,
         started: Instant,
         again: Again,
     ) -> Option<Attempt> {
-        let ended = instance.attempt(&self.loaded, parameter, started).await;
+        let ended = instance.attempt(&self.loaded, given, started).await;
         if let (Err(ending), Again::Perhaps) = (&ended, again)
             && (instance.may_be_replaced(ending) || is_pool_exhausted(ending) && self.engine.make_room())
         {
@@ -187,7 +190,12 @@ impl Plugin {
     }
 
     /// Names the outcome, and keeps the instance or drops it.
-    fn conclude(&self, instance: Instance, ended: Result<Answer, Ending>, wall: Duration) -> Attempt {
+    fn conclude(
+        &self,
+        instance: Instance,
+        ended: Result<Result<Vec<Output>, Failure>, Ending>,
+        wall: Duration,
+    ) -> Attempt {
         let state = instance.state();
         let mut usage = Usage {
             wall_us: microseconds(wall),

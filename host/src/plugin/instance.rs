@@ -7,25 +7,24 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use wasmtime::component::TypedFunc;
+use cofferdam_core::outcome::Failure;
+use cofferdam_core::output::Output;
 use wasmtime::{Store, Trap};
 
 use super::budget::{FIRST_TICK, Meter, Spent};
 use super::classify::{Circumstances, Ending};
-use super::lift::{Answer, copied_bytes};
+use super::contract::{Entry, Given};
+use super::lift::copied_bytes;
 use super::load::Loaded;
 use super::logs::LogLines;
-use super::lower::MessageParameter;
 use super::state::{RESOURCES, State};
 use super::watch::watch;
-
-type Handle<'a> = TypedFunc<(MessageParameter<'a>,), (Answer,)>;
 
 /// One instance of a plugin.
 pub(super) struct Instance {
     store: Store<State>,
     /// `None` until it was started.
-    handle: Option<Handle<'static>>,
+    handle: Option<Entry<'static>>,
     meter: Arc<Meter>,
     uses: u32,
     /// When its first attempt began.
@@ -52,25 +51,25 @@ impl Instance {
     pub(super) async fn attempt(
         &mut self,
         plugin: &Loaded,
-        parameter: MessageParameter<'_>,
+        given: Given<'_>,
         started: Instant,
-    ) -> Result<Answer, Ending> {
+    ) -> Result<Result<Vec<Output>, Failure>, Ending> {
         self.uses += 1;
         self.since.get_or_insert(started);
         self.store.data_mut().renew(started);
         self.store.set_epoch_deadline(FIRST_TICK);
         let meter = Arc::clone(&self.meter);
         // Pinned here and lent, for a future that is handed over by value is copied.
-        let call = pin!(self.call(plugin, parameter));
+        let call = pin!(self.call(plugin, given));
         watch(call, &meter, started, plugin.spec.limits.wall_time).await
     }
 
-    async fn call<'a>(&mut self, plugin: &Loaded, parameter: MessageParameter<'a>) -> wasmtime::Result<Answer> {
-        let handle: Handle<'a> = match self.handle {
+    async fn call<'a>(&mut self, plugin: &Loaded, given: Given<'a>) -> wasmtime::Result<Result<Vec<Output>, Failure>> {
+        let handle: Entry<'a> = match self.handle {
             Some(handle) => handle,
             None => self.start(plugin).await?,
         };
-        let (answer,) = handle.call_async(&mut self.store, (parameter,)).await?;
+        let answer = handle.call(&mut self.store, given).await?;
         // The last of them may have come after the last tick.
         if self.store.data().budget.host_calls_spent() {
             return Err(Spent::HostCalls.into());
@@ -78,9 +77,9 @@ impl Instance {
         Ok(answer)
     }
 
-    async fn start(&mut self, plugin: &Loaded) -> wasmtime::Result<Handle<'static>> {
+    async fn start(&mut self, plugin: &Loaded) -> wasmtime::Result<Entry<'static>> {
         let instance = plugin.component.instantiate_async(&mut self.store).await?;
-        let handle = instance.get_typed_func(&mut self.store, plugin.handle)?;
+        let handle = plugin.contract.entry(&mut self.store, &instance, plugin.handle)?;
         let memory = self.store.data().limiter.memory();
         self.keep_below = memory + plugin.spec.limits.memory.saturating_sub(memory) / 2;
         self.handle = Some(handle);
@@ -88,9 +87,10 @@ impl Instance {
     }
 
     /// Whether it may handle another message: not too often, and not when it has used up half of the memory that
-    /// was free when it had started, for some languages never give any back.
+    /// was free when it had started, for some languages never give any back. Nor when it keeps a message of the host.
     pub(super) fn may_go_on(&self, plugin: &Loaded) -> bool {
-        self.uses < plugin.spec.reuse && self.store.data().limiter.memory() <= self.keep_below
+        let state = self.store.data();
+        self.uses < plugin.spec.reuse && state.limiter.memory() <= self.keep_below && !state.outbox.holds()
     }
 
     /// Whether it is young enough for an attempt that begins at `now`.

@@ -9,7 +9,7 @@ use super::imports::{CLOCK, CONFIG, EXIT, Import, LOGGING, RANDOM, STREAMS, impo
 use super::*;
 use crate::plugin::idle::Idle;
 use crate::plugin::load::Loaded;
-use crate::plugin::{Level, LogLine};
+use crate::plugin::{Contract, Level, LogLine};
 
 /// Sleeps for `milliseconds`.
 fn sleep(milliseconds: u64) -> Guest {
@@ -249,7 +249,8 @@ async fn a_host_function_that_panics_is_the_hosts_fault() {
     let id = plugin(&super::guest::echo(), super::spec()).id().clone();
     let component = linker.instantiate_pre(&component).unwrap();
     let idle = Arc::new(Idle::new(spec.idle));
-    let plugin = Plugin { loaded: Loaded { id, spec, runtime, component, handle }, idle, engine: engine().clone() };
+    let loaded = Loaded { id, spec, runtime, component, contract: Contract::Cofferdam01, handle };
+    let plugin = Plugin { loaded, idle, engine: engine().clone() };
     for _ in 0..2 {
         let attempt = plugin.handle(&message(), 1).await;
         let failure = failed(&attempt, Class::HostFault, Code::INTERNAL);
