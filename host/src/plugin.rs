@@ -9,6 +9,7 @@
 //! runs, and by a timer while it waits in a host call.
 
 mod backtrace;
+mod batch;
 mod budget;
 mod cache;
 mod capabilities;
@@ -41,9 +42,10 @@ use std::time::{Duration, Instant};
 
 use cofferdam_core::event::HandlerId;
 use cofferdam_core::message::Message;
-use cofferdam_core::outcome::{Class, Failure, Outcome, Usage};
+use cofferdam_core::outcome::{Class, Outcome, Usage};
 use cofferdam_core::output::Output;
 
+pub use batch::Batch;
 pub use contract::Contract;
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use limits::Limits;
@@ -51,7 +53,7 @@ pub use load::{LoadError, Refusal};
 pub use logs::{Escaped, Level, LogLine, LogLines};
 
 use classify::{Ending, classify, is_pool_exhausted};
-use contract::Given;
+use contract::{Given, Said};
 use idle::Idle;
 use instance::Instance;
 use load::Loaded;
@@ -74,13 +76,15 @@ pub struct Spec {
     pub idle: usize,
     /// The bucket of a key-value store that it was granted.
     pub keyvalue: Option<keyvalue::Bucket>,
+    /// Bounds of a call with several messages, where it takes them.
+    pub batch: Batch,
 }
 
 impl Spec {
     /// The defaults for a plugin called `name`, without configuration or grants.
     pub fn new(name: impl Into<Box<str>>) -> Self {
-        let (limits, config) = Default::default();
-        Self { name: name.into(), limits, config, reuse: 256, max_age: Duration::MAX, idle: 32, keyvalue: None }
+        let (limits, config, batch) = Default::default();
+        Self { name: name.into(), limits, config, reuse: 256, max_age: Duration::MAX, idle: 32, keyvalue: None, batch }
     }
 }
 
@@ -88,6 +92,7 @@ impl Spec {
 pub struct Plugin {
     loaded: Loaded,
     idle: Arc<Idle>,
+    batch_size: batch::Size,
     /// Ticks for as long as there are plugins.
     engine: Engine,
 }
@@ -131,7 +136,8 @@ impl Plugin {
         let loaded = loaded?;
         let idle = Arc::new(Idle::new(loaded.spec.idle));
         engine.watch_idle(&idle);
-        Ok(Self { loaded, idle, engine: engine.clone() })
+        let batch_size = batch::Size::new(loaded.spec.batch.messages.min(loaded.spec.reuse));
+        Ok(Self { loaded, idle, batch_size, engine: engine.clone() })
     }
 
     /// Its name and the digest of its file.
@@ -161,8 +167,7 @@ impl Plugin {
         let borrowed = Borrowed::new(message);
         let headers = borrowed.headers();
         let given = Given { message, parameter: borrowed.parameter(&headers, attempt), attempt };
-        let kept = self.idle.take().filter(|instance| instance.is_young(&self.loaded, started));
-        let instance = kept.unwrap_or_else(|| Instance::new(&self.loaded));
+        let instance = self.instance(started);
         match self.attempt(instance, given, started, Again::Perhaps).await {
             Some(attempt) => attempt,
             None => {
@@ -170,6 +175,12 @@ impl Plugin {
                 self.attempt(fresh, given, started, Again::Never).await.expect("it ends when it is told to")
             }
         }
+    }
+
+    /// One that is kept, else a new one.
+    fn instance(&self, now: Instant) -> Instance {
+        let kept = self.idle.take().filter(|instance| instance.is_young(&self.loaded, now));
+        kept.unwrap_or_else(|| Instance::new(&self.loaded))
     }
 
     /// `None` where the attempt is to be made again by a fresh instance, and may be.
@@ -190,12 +201,7 @@ impl Plugin {
     }
 
     /// Names the outcome, and keeps the instance or drops it.
-    fn conclude(
-        &self,
-        instance: Instance,
-        ended: Result<Result<Vec<Output>, Failure>, Ending>,
-        wall: Duration,
-    ) -> Attempt {
+    fn conclude(&self, instance: Instance, ended: Result<Said, Ending>, wall: Duration) -> Attempt {
         let state = instance.state();
         let mut usage = Usage {
             wall_us: microseconds(wall),
@@ -206,17 +212,9 @@ impl Plugin {
         };
         let refused_growths = state.limiter.refusals().total();
         let logs = state.logs.lock().take();
-        let judged = match ended {
-            Ok(answer) => lift::judge(answer, &self.loaded.spec.limits),
-            Err(ending) => Err(classify(ending, &instance.circumstances(&logs))),
-        };
-        let outcome = match judged {
-            Ok((outputs, size)) => {
-                usage.output_bytes = size as u64;
-                Outcome::Done(outputs)
-            }
-            Err(failure) => failure.into(),
-        };
+        let said = ended.unwrap_or_else(|ending| Err(classify(ending, &instance.circumstances(&logs))));
+        let (outcome, output_bytes) = judged(said, &self.loaded.spec.limits);
+        usage.output_bytes = output_bytes;
         if is_sound(outcome.class()) && instance.may_go_on(&self.loaded) {
             self.idle.put(instance);
         }
@@ -229,6 +227,14 @@ impl Plugin {
 enum Again {
     Perhaps,
     Never,
+}
+
+/// The outcome, and the bytes of its outputs.
+fn judged(said: Said, limits: &Limits) -> (Outcome<Vec<Output>>, u64) {
+    match said.and_then(|outputs| lift::judge(outputs, limits)) {
+        Ok((outputs, size)) => (Outcome::Done(outputs), size as u64),
+        Err(failure) => (failure.into(), 0),
+    }
 }
 
 /// Whether the guest has answered as the contract says.

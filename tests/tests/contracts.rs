@@ -1,15 +1,20 @@
 //! Components that were written for other hosts run unchanged: what they send are outputs, what they report is an outcome,
 //! and the limits hold.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use cofferdam::plugin::{Attempt, Contract, Engine, EngineConfig, Plugin, Spec};
 use cofferdam_core::message::{Header, Message, Position, Record};
 use cofferdam_core::outcome::{Class, Outcome};
 use cofferdam_core::output::Output;
+use kit::{Probe, Signal};
+
+const WAIT: Duration = Duration::from_secs(120);
 
 fn plugin(guest: &str) -> Plugin {
     static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
@@ -120,10 +125,10 @@ async fn an_incoming_handler_that_fails_has_sent_nothing_and_says_why() {
         ] {
             let (class, failed, _) = failure(&plugin, payload).await;
             assert_eq!((class, &*failed), (Class::Retryable, code), "{payload}");
+            let after = outputs(&plugin, "x").await;
+            assert_eq!((after.len(), text(after[0].payload.as_ref())), (1, "x"), "nothing of the one before");
         }
         assert_eq!(failure(&plugin, "panic").await.0, Class::Trapped);
-        let after = outputs(&plugin, "x").await;
-        assert_eq!((after.len(), text(after[0].payload.as_ref())), (1, "x"), "nothing of those before");
     }
 }
 
@@ -181,8 +186,35 @@ async fn what_a_broker_message_handler_publishes_are_its_outputs() {
 
     let (class, code, said) = failure(&plugin, "fail").await;
     assert_eq!((class, &*code, &*said), (Class::Retryable, "HANDLER_ERROR", "as asked"));
+    assert_eq!(outputs(&plugin, "x").await.len(), 1, "nothing of the one before");
     assert_eq!(failure(&plugin, "panic").await.0, Class::Trapped);
-    assert_eq!(outputs(&plugin, "x").await.len(), 1, "nothing of those before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_written_for_another_host_works_on_kafka_unchanged() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let probe = Probe { guest: "wasi-messaging", ..Probe::new(kafka, 1).await };
+    let record = |key, payload| kit::Record::new(payload).key(key).header("tenant", "acme");
+    kafka.produce(&probe.input, [record("a", "forwarded"), record("b", "fail"), record("c", "own")]).await;
+    let mut host = probe.start(kafka, r#"retry = { initial_delay = "100ms", max_attempts = 2 }"#);
+    // `own` names an output that the route does not have, besides one that it has.
+    let letters = kit::eventually("the dead letters", WAIT, async || {
+        let letters = kafka.read_all(&probe.dead_letters).await;
+        (letters.len() == 2).then_some(letters)
+    })
+    .await;
+    host.signal(Signal::TERM);
+    assert_eq!(host.wait(WAIT).await.code(), Some(0));
+    let codes: BTreeSet<_> = letters
+        .iter()
+        .map(|letter| (letter.key_text(), letter.header("cofferdam-dlq-code").expect("a code")))
+        .collect();
+    assert_eq!(codes, BTreeSet::from([("b", "HANDLER_ERROR"), ("c", "UNKNOWN_OUTPUT")]));
+    let stored = kafka.read_all(&probe.output).await;
+    assert_eq!(stored.len(), 1, "what failed has sent nothing: {stored:?}");
+    assert_eq!((stored[0].key_text(), stored[0].value.as_deref()), ("a", Some(&b"forwarded"[..])));
+    assert_eq!(stored[0].header("tenant"), Some("acme"));
+    assert!(stored[0].headers.iter().all(|(name, _)| !name.starts_with("cofferdam-")), "{:?}", stored[0].headers);
 }
 
 #[test]

@@ -95,6 +95,17 @@ impl Contract {
     }
 }
 
+/// The export for several messages at once, which a plugin of our own contract may have beside its handler.
+pub(super) const BATCH_EXPORT: (&str, &str) = ("cofferdam:plugin/batch-handler@0.1.0", "handle-batch");
+
+/// Whether `function` has the type of that.
+///
+/// # Errors
+/// What is different.
+pub(super) fn typecheck_batch(function: &ComponentFunc, component: &InstancePre<State>) -> wasmtime::Result<()> {
+    function.typecheck::<(&[MessageParameter<'_>],), (Vec<Answer>,)>(&component.instance_type())
+}
+
 /// What the contracts bring with them, for all plugins; a plugin of another contract that imports it was refused by name
 /// when it was loaded.
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -118,30 +129,79 @@ pub(super) struct Given<'a> {
     pub(super) attempt: u32,
 }
 
-impl<'a> Entry<'a> {
-    /// Has the guest handle a message, and says what it asks for or how it failed. What it sent on the way is asked for
-    /// where it ends well, and forgotten where it does not.
-    pub(super) async fn call(
+/// What an instance can be asked for: one message, or several in one call.
+pub(super) trait Ask: Copy + Send {
+    /// What a guest says to that.
+    type Answer: Send;
+
+    /// Messages that it is about.
+    fn messages(&self) -> u32;
+
+    /// Calls the guest.
+    fn ask(
         self,
         store: &mut Store<State>,
-        given: Given<'a>,
-    ) -> wasmtime::Result<Result<Vec<Output>, Failure>> {
-        match self {
-            Self::Cofferdam(handle) => {
-                let (answer,) = handle.call_async(store, (given.parameter,)).await?;
+        functions: Functions,
+    ) -> impl Future<Output = wasmtime::Result<Self::Answer>> + Send;
+}
+
+/// The functions of an instance.
+#[derive(Clone, Copy)]
+pub(super) struct Functions {
+    pub(super) handle: Entry<'static>,
+    /// Of a plugin that takes several messages at once.
+    pub(super) handle_batch: Option<BatchEntry<'static>>,
+}
+
+/// `handle-batch`.
+pub(super) type BatchEntry<'a> = TypedFunc<(&'a [MessageParameter<'a>],), (Vec<Answer>,)>;
+
+/// Outputs, or how it failed.
+pub(super) type Said = Result<Vec<Output>, Failure>;
+
+impl Ask for Given<'_> {
+    type Answer = Said;
+
+    fn messages(&self) -> u32 {
+        1
+    }
+
+    /// What the guest sent on the way is asked for where it ends well, and forgotten where it does not.
+    async fn ask(self, store: &mut Store<State>, functions: Functions) -> wasmtime::Result<Said> {
+        match functions.handle {
+            Entry::Cofferdam(handle) => {
+                let (answer,) = handle.call_async(store, (self.parameter,)).await?;
                 Ok(lift::read(answer))
             }
-            Self::IncomingHandler(handle) => {
-                let message = incoming_handler::Message::incoming(given.message, given.attempt);
+            Entry::IncomingHandler(handle) => {
+                let message = incoming_handler::Message::incoming(self.message, self.attempt);
                 let message = store.data_mut().give(message)?;
                 let (answer,) = handle.call_async(&mut *store, (message,)).await?;
                 Ok(answer.map(|()| store.data_mut().outbox.take()).map_err(Failure::from))
             }
-            Self::BrokerMessage(handle) => {
-                let message = BrokerMessage::of(given.message);
+            Entry::BrokerMessage(handle) => {
+                let message = BrokerMessage::of(self.message);
                 let (answer,) = handle.call_async(&mut *store, (message,)).await?;
                 Ok(answer.map(|()| store.data_mut().outbox.take()).map_err(broker_message::failure))
             }
         }
+    }
+}
+
+/// Several messages in one call.
+#[derive(Clone, Copy)]
+pub(super) struct Several<'a>(pub(super) &'a [MessageParameter<'a>]);
+
+impl Ask for Several<'_> {
+    type Answer = Vec<Said>;
+
+    fn messages(&self) -> u32 {
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+    }
+
+    async fn ask(self, store: &mut Store<State>, functions: Functions) -> wasmtime::Result<Vec<Said>> {
+        let handle = functions.handle_batch.expect("only plugins that export it are asked");
+        let (answers,) = handle.call_async(store, (self.0,)).await?;
+        Ok(answers.into_iter().map(lift::read).collect())
     }
 }

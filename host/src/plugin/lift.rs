@@ -74,9 +74,8 @@ pub(super) fn read(answer: Answer) -> Result<Vec<Output>, Failure> {
     answer.map(|outputs| outputs.into_iter().map(Output::from).collect()).map_err(Failure::from)
 }
 
-/// The outputs with their size, or the failure that the handler reports or that its answer is.
-pub(super) fn judge(answer: Result<Vec<Output>, Failure>, limits: &Limits) -> Result<(Vec<Output>, usize), Failure> {
-    let outputs = answer?;
+/// The outputs with their size, or the failure that they are.
+pub(super) fn judge(outputs: Vec<Output>, limits: &Limits) -> Result<(Vec<Output>, usize), Failure> {
     if outputs.len() > limits.outputs {
         let text = format!("{} outputs, the limit is {}", outputs.len(), limits.outputs);
         return Err(Failure::contract(Code::TOO_MANY_OUTPUTS, text));

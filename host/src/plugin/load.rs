@@ -27,6 +27,8 @@ pub(super) struct Loaded {
     pub(super) component: InstancePre<State>,
     pub(super) contract: Contract,
     pub(super) handle: ComponentExportIndex,
+    /// Of a plugin that takes several messages at once.
+    pub(super) handle_batch: Option<ComponentExportIndex>,
 }
 
 /// Checks and compiles `bytes`.
@@ -44,8 +46,8 @@ pub(super) fn load(engine: &Engine, bytes: &[u8], spec: Spec) -> Result<Loaded, 
     handler.check_type(&instantiable)?;
     let digest = format!("sha256:{}", cache::hex(&digest)).into();
     let id = Arc::new(HandlerId { name: spec.name.clone(), digest });
-    let (contract, handle) = (handler.contract, handler.index);
-    Ok(Loaded { id, spec: Arc::new(spec), runtime, component: instantiable, contract, handle })
+    let (contract, handle, handle_batch) = (handler.contract, handler.index, handler.batch());
+    Ok(Loaded { id, spec: Arc::new(spec), runtime, component: instantiable, contract, handle, handle_batch })
 }
 
 fn check_limits(engine: &Engine, spec: &Spec) -> Result<(), Refusal> {

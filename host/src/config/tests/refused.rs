@@ -102,7 +102,7 @@ fn sections() {
                 "[[routes]]",
                 "limits = { memory = \"2GiB\", wall_time = \"0s\", stack = \"8MiB\", outputs = -1 }\n[[routes]]",
             ),
-            ("[[routes]]", "instances = { reuse = 0 }\n[[routes]]"),
+            ("[[routes]]", "instances = { reuse = 0 }\nbatch = { messages = 65, bytes = \"1\" }\n[[routes]]"),
             ("[[routes]]", "capabilities = { http = [\"api.example.com\"], keyvalue = \"or ders\" }\n[[routes]]"),
             ("[[routes]]", "[routes]"),
             ("[[routes]]", "routes = []\n[other]"),

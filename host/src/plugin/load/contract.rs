@@ -3,7 +3,7 @@
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
-use super::super::contract::Contract;
+use super::super::contract::{self, Contract};
 use super::super::state::State;
 use super::Refusal;
 
@@ -15,6 +15,7 @@ pub(super) struct Handler {
     pub(super) contract: Contract,
     pub(super) index: ComponentExportIndex,
     function: ComponentFunc,
+    batch: Option<(ComponentExportIndex, ComponentFunc)>,
 }
 
 pub(super) fn find_handler(component: &Component) -> Result<Handler, Refusal> {
@@ -31,16 +32,37 @@ pub(super) fn find_handler(component: &Component) -> Result<Handler, Refusal> {
             None => Refusal::NoHandler,
         });
     };
-    match component.get_export(Some(&interface), function) {
-        Some((ComponentItem::ComponentFunc(function), index)) => Ok(Handler { contract, index, function }),
+    let (index, function) = find(component, contract, &interface, function)?;
+    let (batch, name) = contract::BATCH_EXPORT;
+    let batch = (contract == Contract::Cofferdam01).then(|| component.get_export_index(None, batch)).flatten();
+    let batch = batch.map(|interface| find(component, contract, &interface, name)).transpose()?;
+    Ok(Handler { contract, index, function, batch })
+}
+
+fn find(
+    component: &Component,
+    contract: Contract,
+    interface: &ComponentExportIndex,
+    function: &str,
+) -> Result<(ComponentExportIndex, ComponentFunc), Refusal> {
+    match component.get_export(Some(interface), function) {
+        Some((ComponentItem::ComponentFunc(function), index)) => Ok((index, function)),
         _ => Err(Refusal::WrongType { contract, reason: format!("it has no function `{function}`") }),
     }
 }
 
 impl Handler {
-    /// What is asked of an instance when its function is looked up, asked before there is any.
+    /// What is asked of an instance when its functions are looked up, asked before there is any.
     pub(super) fn check_type(&self, component: &InstancePre<State>) -> Result<(), Refusal> {
-        let checked = self.contract.typecheck(&self.function, component);
+        let checked = self.contract.typecheck(&self.function, component).and_then(|()| match &self.batch {
+            Some((_, function)) => contract::typecheck_batch(function, component),
+            None => Ok(()),
+        });
         checked.map_err(|error| Refusal::WrongType { contract: self.contract, reason: format!("{error:#}") })
+    }
+
+    /// The function that takes several messages, where there is one.
+    pub(super) fn batch(&self) -> Option<ComponentExportIndex> {
+        self.batch.as_ref().map(|(index, _)| *index)
     }
 }
