@@ -9,11 +9,13 @@
 //! runs, and by a timer while it waits in a host call.
 
 mod backtrace;
+mod batch;
 mod budget;
 mod cache;
 mod capabilities;
 mod classify;
 pub mod compiler;
+mod contract;
 mod engine;
 mod held;
 mod idle;
@@ -25,6 +27,7 @@ mod limits;
 mod load;
 mod logs;
 mod lower;
+mod outbox;
 mod state;
 mod ticker;
 mod wasi;
@@ -44,18 +47,20 @@ use cofferdam_core::message::Message;
 use cofferdam_core::outcome::{Class, Outcome, Usage};
 use cofferdam_core::output::Output;
 
+pub use batch::Batch;
 pub use compiler::CompileBounds;
+pub use contract::Contract;
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use limits::Limits;
 pub use load::{LoadError, Refusal};
 pub use logs::{Escaped, Level, LogLine, LogLines};
 
 use classify::{Ending, classify, is_pool_exhausted};
+use contract::{Given, Said};
 use idle::Idle;
 use instance::Instance;
-use lift::Answer;
 use load::Loaded;
-use lower::{Borrowed, MessageParameter};
+use lower::Borrowed;
 
 /// How a plugin is to be run.
 #[derive(Clone)]
@@ -78,12 +83,14 @@ pub struct Spec {
     pub exact_cpu_time: bool,
     /// The bucket of a key-value store that it was granted.
     pub keyvalue: Option<keyvalue::Bucket>,
+    /// Bounds of a call with several messages, where it takes them.
+    pub batch: Batch,
 }
 
 impl Spec {
     /// The defaults for a plugin called `name`, without configuration or grants.
     pub fn new(name: impl Into<Box<str>>) -> Self {
-        let (limits, config) = Default::default();
+        let (limits, config, batch) = Default::default();
         Self {
             name: name.into(),
             limits,
@@ -93,6 +100,7 @@ impl Spec {
             idle: 32,
             exact_cpu_time: false,
             keyvalue: None,
+            batch,
         }
     }
 }
@@ -101,6 +109,7 @@ impl Spec {
 pub struct Plugin {
     loaded: Loaded,
     idle: Arc<Idle>,
+    batch_size: batch::Size,
     /// Ticks for as long as there are plugins.
     engine: Engine,
 }
@@ -146,7 +155,8 @@ impl Plugin {
         let loaded = loaded?;
         let idle = Arc::new(Idle::new(loaded.spec.idle));
         engine.watch_idle(&idle);
-        Ok(Self { loaded, idle, engine: engine.clone() })
+        let batch_size = batch::Size::new(loaded.spec.batch.messages.min(loaded.spec.reuse));
+        Ok(Self { loaded, idle, batch_size, engine: engine.clone() })
     }
 
     /// Its name and the digest of its file.
@@ -154,9 +164,9 @@ impl Plugin {
         &self.loaded.id
     }
 
-    /// The version of the contract that it was built for.
-    pub fn contract(&self) -> &'static str {
-        load::CONTRACT
+    /// The contract that it was built for.
+    pub fn contract(&self) -> Contract {
+        self.loaded.contract
     }
 
     /// How it is run.
@@ -175,27 +185,32 @@ impl Plugin {
         let started = Instant::now();
         let borrowed = Borrowed::new(message);
         let headers = borrowed.headers();
-        let parameter = borrowed.parameter(&headers, attempt);
-        let kept = self.idle.take().filter(|instance| instance.is_young(&self.loaded, started));
-        let instance = kept.unwrap_or_else(|| Instance::new(&self.loaded));
-        match self.attempt(instance, parameter, started, Again::Perhaps).await {
+        let given = Given { message, parameter: borrowed.parameter(&headers, attempt), attempt };
+        let instance = self.instance(started);
+        match self.attempt(instance, given, started, Again::Perhaps).await {
             Some(attempt) => attempt,
             None => {
                 let fresh = Instance::new(&self.loaded);
-                self.attempt(fresh, parameter, started, Again::Never).await.expect("it ends when it is told to")
+                self.attempt(fresh, given, started, Again::Never).await.expect("it ends when it is told to")
             }
         }
+    }
+
+    /// One that is kept, else a new one.
+    fn instance(&self, now: Instant) -> Instance {
+        let kept = self.idle.take().filter(|instance| instance.is_young(&self.loaded, now));
+        kept.unwrap_or_else(|| Instance::new(&self.loaded))
     }
 
     /// `None` where the attempt is to be made again by a fresh instance, and may be.
     async fn attempt(
         &self,
         mut instance: Instance,
-        parameter: MessageParameter<'_>,
+        given: Given<'_>,
         started: Instant,
         again: Again,
     ) -> Option<Attempt> {
-        let ended = instance.attempt(&self.loaded, parameter, started).await;
+        let ended = instance.attempt(&self.loaded, given, started).await;
         if let (Err(ending), Again::Perhaps) = (&ended, again)
             && (instance.may_be_replaced(ending) || is_pool_exhausted(ending) && self.engine.make_room())
         {
@@ -205,7 +220,7 @@ impl Plugin {
     }
 
     /// Names the outcome, and keeps the instance or drops it.
-    fn conclude(&self, instance: Instance, ended: Result<Answer, Ending>, wall: Duration) -> Attempt {
+    fn conclude(&self, instance: Instance, ended: Result<Said, Ending>, wall: Duration) -> Attempt {
         let state = instance.state();
         let mut usage = Usage {
             wall_us: microseconds(wall),
@@ -216,17 +231,9 @@ impl Plugin {
         };
         let refused_growths = state.limiter.refusals().total();
         let logs = state.logs.lock().take();
-        let judged = match ended {
-            Ok(answer) => lift::judge(answer, &self.loaded.spec.limits),
-            Err(ending) => Err(classify(ending, &instance.circumstances(&logs))),
-        };
-        let outcome = match judged {
-            Ok((outputs, size)) => {
-                usage.output_bytes = size as u64;
-                Outcome::Done(outputs)
-            }
-            Err(failure) => failure.into(),
-        };
+        let said = ended.unwrap_or_else(|ending| Err(classify(ending, &instance.circumstances(&logs))));
+        let (outcome, output_bytes) = judged(said, &self.loaded.spec.limits);
+        usage.output_bytes = output_bytes;
         if is_sound(outcome.class()) && instance.may_go_on(&self.loaded) {
             self.idle.put(instance);
         }
@@ -239,6 +246,14 @@ impl Plugin {
 enum Again {
     Perhaps,
     Never,
+}
+
+/// The outcome, and the bytes of its outputs.
+fn judged(said: Said, limits: &Limits) -> (Outcome<Vec<Output>>, u64) {
+    match said.and_then(|outputs| lift::judge(outputs, limits)) {
+        Ok((outputs, size)) => (Outcome::Done(outputs), size as u64),
+        Err(failure) => (failure.into(), 0),
+    }
 }
 
 /// Whether the guest has answered as the contract says.

@@ -21,6 +21,8 @@ pub struct Probe {
     pub errors: String,
     /// The consumer group of its route.
     pub group: String,
+    /// The guest that it goes through; `probe`.
+    pub guest: &'static str,
 }
 
 impl Probe {
@@ -30,7 +32,7 @@ impl Probe {
         let dead_letters = format!("{input}.dlq");
         kafka.create_topic(&dead_letters, 1).await;
         let (output, errors) = (kafka.topic("probe-out", 1).await, kafka.topic("probe-errors", 1).await);
-        Self { input, output, dead_letters, errors, group: unique("probe") }
+        Self { input, output, dead_letters, errors, group: unique("probe"), guest: "probe" }
     }
 
     /// Starts a host with this route; `more` is further lines of the route's table.
@@ -50,7 +52,7 @@ impl Probe {
 
     fn prepared(&self, brokers: &str, properties: &str, envelope: &str, more: &str) -> Prepared {
         let Self { input, output, errors, group, .. } = self;
-        let path = guest("probe");
+        let path = guest(self.guest);
         let path = path.display();
         run(&format!(
             r#"

@@ -34,14 +34,14 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
         if arguments.output.json {
             let plugins: Vec<_> = plugins
                 .values()
-                .map(|plugin| json!({ "name": plugin.id().name, "digest": plugin.id().digest, "contract": plugin.contract() }))
+                .map(|plugin| json!({ "name": plugin.id().name, "digest": plugin.id().digest, "contract": plugin.contract().name() }))
                 .collect();
             let routes: Vec<_> = config.routes.iter().map(|route| route.name()).collect();
             print_line(&json!({ "service": config.service.name, "plugins": plugins, "routes": routes }).to_string());
             return Ok(Exit::Success);
         }
         for plugin in plugins.values() {
-            print_line(&format!("plugin {}: {}, {}", plugin.id().name, plugin.contract(), plugin.id().digest));
+            print_line(&format!("plugin {}: {}, {}", plugin.id().name, plugin.contract().name(), plugin.id().digest));
         }
         for route in &config.routes {
             print_line(&format!("route {}: {} -> {}", route.name(), from(&route.source), route.handler));

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::problem::Errors;
 use super::read::{self, At, Reader, Table, Value, identifier};
 use super::{Private, Sandbox};
+use crate::plugin::Batch;
 pub use limits::Limits;
 pub(super) use limits::limits;
 
@@ -27,6 +28,8 @@ pub struct Plugin {
     pub reuse: u32,
     /// How old an instance may be when a message comes to it, 1 s to 30 days; without bound where there is none.
     pub max_age: Option<Duration>,
+    /// Bounds of a call with several messages, 1 to 64 and 1 KiB to 64 MiB; 64 and 1 MiB.
+    pub batch: Batch,
     /// The namespace of the key-value store that it may use; none is granted without.
     pub keyvalue: Option<String>,
 }
@@ -71,6 +74,7 @@ fn plugin(table: &Table<'_>, folder: &Path, sandbox: &Sandbox) -> Plugin {
         })
     });
     let (reuse, max_age) = instances.unwrap_or_default();
+    let batch = table.get("batch").and_then(|batch| batch.table("{ messages = 64, bytes = \"1MiB\" }", batch_bounds));
     let capabilities = table.get("capabilities");
     Plugin {
         path: folder.join(path.unwrap_or_default()),
@@ -79,6 +83,7 @@ fn plugin(table: &Table<'_>, folder: &Path, sandbox: &Sandbox) -> Plugin {
         limits: limits.unwrap_or_else(|| limits::default_within(most)),
         reuse: reuse.unwrap_or(256),
         max_age,
+        batch: batch.unwrap_or_default(),
         keyvalue: capabilities.and_then(|granted| keyvalue(&granted)),
     }
 }
@@ -99,6 +104,15 @@ pub fn set_limits(limits: &Limits, settings: &[String]) -> Result<Limits, Errors
     let limits = reader.root(&root, |table| limits::limits(table, limits.clone()));
     reader.finish()?;
     Ok(limits)
+}
+
+fn batch_bounds(table: &Table<'_>) -> Batch {
+    let default = Batch::default();
+    let bytes = table.get("bytes").and_then(|value| value.size(1 << 10..=64 << 20));
+    Batch {
+        messages: table.get("messages").and_then(|value| value.integer(1..=64)).unwrap_or(default.messages),
+        bytes: bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(default.bytes),
+    }
 }
 
 fn own_values(table: &Table<'_>) -> BTreeMap<String, String> {

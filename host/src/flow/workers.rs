@@ -4,6 +4,10 @@
 //! or waits in a host call) is left to itself, and the rest of its chunk moves on to another task: so a slow message
 //! delays its neighbours by one tick, and messages that wait do so side by side. One that has kept a thread for long goes
 //! on with others of its kind, on threads that count less: so handlers that burn time slow each other and nobody else.
+//!
+//! A plugin that takes several messages in one call is given as many of a chunk as it may have. They are some that the
+//! machine has handed out at the same time, so no two of them have an order to keep. When the call fails as a whole, they
+//! are handled one by one.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -15,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use cofferdam_core::event::{DeliveryId, Ended, Event, HandlerId, Trace};
 use cofferdam_core::machine::Delivery;
-use cofferdam_core::message::Record;
+use cofferdam_core::message::{Message, Record};
 use cofferdam_core::outcome::{Code, Failure, Outcome, Usage};
 use cofferdam_core::output::Publication;
 use cofferdam_core::route::Route;
@@ -27,7 +31,7 @@ use tokio_util::task::TaskTracker;
 
 use super::duplicates::Duplicates;
 use crate::clock::Clock;
-use crate::plugin::Plugin;
+use crate::plugin::{Attempt, Plugin};
 
 /// Messages in a chunk at most: at a microsecond each, a hand-over costs less than the work.
 const CHUNK: usize = 64;
@@ -69,6 +73,15 @@ pub(super) struct Workers {
     width: usize,
 }
 
+/// How the messages of a chunk are handled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Several in one call, where the plugin takes that.
+    Any,
+    /// One by one: a call with them has failed.
+    Alone,
+}
+
 struct Shared {
     route: Arc<Route>,
     plugin: Arc<Plugin>,
@@ -107,7 +120,7 @@ impl Workers {
             if chunk.is_empty() {
                 return;
             }
-            self.shared.spawn(chunk);
+            self.shared.spawn(chunk, Way::Any);
         }
     }
 
@@ -119,32 +132,72 @@ impl Workers {
 }
 
 impl Shared {
-    fn spawn(self: &Arc<Self>, chunk: VecDeque<Job>) {
-        let work = Arc::clone(self).run(chunk).boxed();
+    fn spawn(self: &Arc<Self>, chunk: VecDeque<Job>, way: Way) {
+        let work = Arc::clone(self).run(chunk, way).boxed();
         let (slow, tasks) = (self.guests.slow.clone(), self.tasks.clone());
         self.tasks.spawn_on(quick_or_slow(work, slow, tasks), &self.guests.quick);
     }
 
-    async fn run(self: Arc<Self>, mut chunk: VecDeque<Job>) {
+    async fn run(self: Arc<Self>, mut chunk: VecDeque<Job>, way: Way) {
         let mut batch = Vec::with_capacity(chunk.len());
-        if let Some(duplicates) = &self.duplicates {
+        if let (Some(duplicates), Way::Any) = (&self.duplicates, way) {
             chunk = look_up(duplicates, chunk, &mut batch).await;
         }
-        while let Some(job) = chunk.pop_front() {
+        while !chunk.is_empty() {
+            if let Some(jobs) = self.several(&mut chunk, way) {
+                self.run_together(jobs, &mut batch, &mut chunk, way).await;
+                continue;
+            }
+            let Some(job) = chunk.pop_front() else { break };
             let mut attempt = pin!(self.attempt(&job));
             let ended = match first_poll(attempt.as_mut()).await {
                 Poll::Ready(ended) => ended,
                 Poll::Pending => {
-                    self.tell(std::mem::take(&mut batch)).await;
-                    if !chunk.is_empty() {
-                        self.spawn(std::mem::take(&mut chunk));
-                    }
+                    self.move_on(&mut batch, &mut chunk, way).await;
                     attempt.await
                 }
             };
             batch.push(Event::Ended(job.id, ended));
         }
         self.tell(batch).await;
+    }
+
+    /// Several in one call; one by one where it fails.
+    async fn run_together(self: &Arc<Self>, jobs: Vec<Job>, batch: &mut Batch, chunk: &mut VecDeque<Job>, way: Way) {
+        let ended = {
+            let mut attempt = pin!(self.attempt_together(&jobs));
+            match first_poll(attempt.as_mut()).await {
+                Poll::Ready(ended) => ended,
+                Poll::Pending => {
+                    self.move_on(batch, chunk, way).await;
+                    attempt.await
+                }
+            }
+        };
+        match ended {
+            Some(ended) => batch.extend(jobs.iter().zip(ended).map(|(job, ended)| Event::Ended(job.id, ended))),
+            None => self.spawn(jobs.into(), Way::Alone),
+        }
+    }
+
+    /// What has ended is told, and what has not begun begins elsewhere.
+    async fn move_on(self: &Arc<Self>, batch: &mut Batch, chunk: &mut VecDeque<Job>, way: Way) {
+        self.tell(std::mem::take(batch)).await;
+        if !chunk.is_empty() {
+            self.spawn(std::mem::take(chunk), way);
+        }
+    }
+
+    /// The first messages of the chunk, as many as the plugin takes in one call; `None` where it is to have one.
+    fn several(&self, chunk: &mut VecDeque<Job>, way: Way) -> Option<Vec<Job>> {
+        let bounds = if way == Way::Any { self.plugin.batch()? } else { return None };
+        let mut bytes = 0_usize;
+        let fits = |job: &&Job| {
+            bytes = bytes.saturating_add(job.record.size());
+            bytes <= bounds.bytes
+        };
+        let count = chunk.iter().take(bounds.messages as usize).take_while(fits).count();
+        (count > 1).then(|| chunk.drain(..count).collect())
     }
 
     async fn tell(&self, batch: Batch) {
@@ -170,14 +223,51 @@ impl Shared {
         };
         let trace = self.route.trace(&message);
         let attempt = self.plugin.handle(&message, job.attempt).await;
+        self.conclude(&message, trace, attempt)
+    }
+
+    /// Names the destinations of what the handler asks for.
+    fn conclude(&self, message: &Message, trace: Trace, attempt: Attempt) -> Box<Ended> {
         let outcome = match attempt.outcome {
-            Outcome::Done(outputs) => match self.route.resolve(&message, &trace, outputs, self.clock.now()) {
+            Outcome::Done(outputs) => match self.route.resolve(message, &trace, outputs, self.clock.now()) {
                 Ok(publications) => Outcome::Done(publications),
                 Err(failure) => failure.into(),
             },
             Outcome::Failed(failure) => Outcome::Failed(failure),
         };
         ended(outcome, attempt.usage, Some(Arc::clone(self.plugin.id())), trace)
+    }
+
+    /// The same for several messages in one call; `None` where they are to be handled one by one.
+    async fn attempt_together(&self, jobs: &[Job]) -> Option<Vec<Box<Ended>>> {
+        // A panic is that of one message, and is named when that is handled alone.
+        AssertUnwindSafe(self.attempt_together_unguarded(jobs)).catch_unwind().await.ok()?
+    }
+
+    async fn attempt_together_unguarded(&self, jobs: &[Job]) -> Option<Vec<Box<Ended>>> {
+        let admitted: Vec<Result<Message, Failure>> = jobs.iter().map(|job| self.route.admit(&job.record)).collect();
+        let each = admitted.iter().zip(jobs);
+        let messages: Vec<(&Message, u32)> =
+            each.filter_map(|(message, job)| Some((message.as_ref().ok()?, job.attempt))).collect();
+        let attempts = match self.plugin.handle_batch(&messages).await {
+            Ok(attempts) => attempts,
+            Err(failure) => {
+                tracing::debug!(
+                    route = &*self.route.name,
+                    messages = messages.len(),
+                    outcome = failure.class.as_str(),
+                    code = failure.code.as_str(),
+                    "a call with several messages failed, they are handled one by one"
+                );
+                return None;
+            }
+        };
+        let mut attempts = attempts.into_iter();
+        let conclude = |message: &Result<Message, Failure>| match message {
+            Ok(message) => Some(self.conclude(message, self.route.trace(message), attempts.next()?)),
+            Err(failure) => Some(ended(failure.clone().into(), Usage::default(), None, Trace::default())),
+        };
+        admitted.iter().map(conclude).collect()
     }
 }
 

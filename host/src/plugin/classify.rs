@@ -10,6 +10,7 @@ use wasmtime_wasi::I32Exit;
 use super::backtrace;
 use super::budget::Spent;
 use super::limiter::Refusals;
+use super::outbox::Excess;
 
 /// How an attempt ended, if not with an answer.
 #[derive(Debug)]
@@ -57,6 +58,9 @@ fn of_error(error: &wasmtime::Error, circumstances: &Circumstances) -> Failure {
     }
     if let Some(reason) = error.downcast_ref::<Spent>() {
         return spent(*reason);
+    }
+    if let Some(Excess(failure)) = error.downcast_ref() {
+        return failure.clone();
     }
     if error.is::<PoolConcurrencyLimitError>() || error.is::<wasmtime::OutOfMemory>() {
         return Failure::host(Code::PLUGIN_UNAVAILABLE, root(error));

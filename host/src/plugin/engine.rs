@@ -15,6 +15,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 use super::cache::Cache;
 use super::capabilities;
 use super::compiler::CompileBounds;
+use super::contract;
 use super::idle::Idle;
 use super::state::State;
 use super::ticker::Ticker;
@@ -169,6 +170,7 @@ impl Runtime {
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         capabilities::add_to_linker(&mut linker)?;
+        contract::add_to_linker(&mut linker)?;
         Ok(Self { engine, linker })
     }
 }

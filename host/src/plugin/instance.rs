@@ -7,25 +7,22 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use wasmtime::component::TypedFunc;
 use wasmtime::{Store, Trap};
 
 use super::budget::{FIRST_TICK, Meter, Spent};
 use super::classify::{Circumstances, Ending};
-use super::lift::{Answer, copied_bytes};
+use super::contract::{Ask, Functions};
+use super::lift::copied_bytes;
 use super::load::Loaded;
 use super::logs::LogLines;
-use super::lower::MessageParameter;
 use super::state::{RESOURCES, State};
 use super::watch::watch;
-
-type Handle<'a> = TypedFunc<(MessageParameter<'a>,), (Answer,)>;
 
 /// One instance of a plugin.
 pub(super) struct Instance {
     store: Store<State>,
     /// `None` until it was started.
-    handle: Option<Handle<'static>>,
+    functions: Option<Functions>,
     meter: Arc<Meter>,
     uses: u32,
     /// When its first attempt began.
@@ -45,32 +42,32 @@ impl Instance {
         store.set_max_component_handles(RESOURCES);
         store.set_hostcall_fuel(copied_bytes(&plugin.spec.limits));
         store.epoch_deadline_callback(|store| Ok(store.data().budget.tick()?));
-        Self { store, handle: None, meter, uses: 0, since: None, keep_below: 0 }
+        Self { store, functions: None, meter, uses: 0, since: None, keep_below: 0 }
     }
 
-    /// Has it handle one message. After an error it is good for [`Instance::circumstances`] only.
-    pub(super) async fn attempt(
+    /// Asks something of it. After an error it is good for [`Instance::circumstances`] only.
+    pub(super) async fn attempt<A: Ask>(
         &mut self,
         plugin: &Loaded,
-        parameter: MessageParameter<'_>,
+        asked: A,
         started: Instant,
-    ) -> Result<Answer, Ending> {
-        self.uses += 1;
+    ) -> Result<A::Answer, Ending> {
+        self.uses = self.uses.saturating_add(asked.messages());
         self.since.get_or_insert(started);
         self.store.data_mut().renew(started);
         self.store.set_epoch_deadline(FIRST_TICK);
         let meter = Arc::clone(&self.meter);
         // Pinned here and lent, for a future that is handed over by value is copied.
-        let call = pin!(self.call(plugin, parameter));
+        let call = pin!(self.call(plugin, asked));
         watch(call, &meter, started, plugin.spec.limits.wall_time, plugin.spec.exact_cpu_time).await
     }
 
-    async fn call<'a>(&mut self, plugin: &Loaded, parameter: MessageParameter<'a>) -> wasmtime::Result<Answer> {
-        let handle: Handle<'a> = match self.handle {
-            Some(handle) => handle,
+    async fn call<A: Ask>(&mut self, plugin: &Loaded, asked: A) -> wasmtime::Result<A::Answer> {
+        let functions = match self.functions {
+            Some(functions) => functions,
             None => self.start(plugin).await?,
         };
-        let (answer,) = handle.call_async(&mut self.store, (parameter,)).await?;
+        let answer = asked.ask(&mut self.store, functions).await?;
         // The last of them may have come after the last tick.
         if self.store.data().budget.host_calls_spent() {
             return Err(Spent::HostCalls.into());
@@ -78,19 +75,25 @@ impl Instance {
         Ok(answer)
     }
 
-    async fn start(&mut self, plugin: &Loaded) -> wasmtime::Result<Handle<'static>> {
+    async fn start(&mut self, plugin: &Loaded) -> wasmtime::Result<Functions> {
         let instance = plugin.component.instantiate_async(&mut self.store).await?;
-        let handle = instance.get_typed_func(&mut self.store, plugin.handle)?;
+        let handle = plugin.contract.entry(&mut self.store, &instance, plugin.handle)?;
+        let handle_batch = match plugin.handle_batch {
+            Some(index) => Some(instance.get_typed_func(&mut self.store, index)?),
+            None => None,
+        };
+        let functions = Functions { handle, handle_batch };
         let memory = self.store.data().limiter.memory();
         self.keep_below = memory + plugin.spec.limits.memory.saturating_sub(memory) / 2;
-        self.handle = Some(handle);
-        Ok(handle)
+        self.functions = Some(functions);
+        Ok(functions)
     }
 
     /// Whether it may handle another message: not too often, and not when it has used up half of the memory that
-    /// was free when it had started, for some languages never give any back.
+    /// was free when it had started, for some languages never give any back. Nor when it keeps a message of the host.
     pub(super) fn may_go_on(&self, plugin: &Loaded) -> bool {
-        self.uses < plugin.spec.reuse && self.store.data().limiter.memory() <= self.keep_below
+        let state = self.store.data();
+        self.uses < plugin.spec.reuse && state.limiter.memory() <= self.keep_below && !state.outbox.holds()
     }
 
     /// Whether it is young enough for an attempt that begins at `now`.
@@ -114,7 +117,7 @@ impl Instance {
     pub(super) fn circumstances(&self, logs: &LogLines) -> Circumstances {
         let state = self.store.data();
         Circumstances {
-            starting: self.handle.is_none(),
+            starting: self.functions.is_none(),
             refusals: state.limiter.refusals(),
             host_calls_spent: state.budget.host_calls_spent(),
             last_words: logs.last_words(),

@@ -69,14 +69,17 @@ pub(super) fn copied_bytes(limits: &Limits) -> usize {
 /// Room for the logical names of outputs, which `output_bytes` does not count, and for the text of a failure.
 const SLACK: usize = 256 << 10;
 
-/// The outputs with their size, or the failure that the handler reports or that its answer is.
-pub(super) fn judge(answer: Answer, limits: &Limits) -> Result<(Vec<Output>, usize), Failure> {
-    let outputs = answer.map_err(Failure::from)?;
+/// What the guest asks for, or the failure that it reports.
+pub(super) fn read(answer: Answer) -> Result<Vec<Output>, Failure> {
+    answer.map(|outputs| outputs.into_iter().map(Output::from).collect()).map_err(Failure::from)
+}
+
+/// The outputs with their size, or the failure that they are.
+pub(super) fn judge(outputs: Vec<Output>, limits: &Limits) -> Result<(Vec<Output>, usize), Failure> {
     if outputs.len() > limits.outputs {
         let text = format!("{} outputs, the limit is {}", outputs.len(), limits.outputs);
         return Err(Failure::contract(Code::TOO_MANY_OUTPUTS, text));
     }
-    let outputs: Vec<Output> = outputs.into_iter().map(Output::from).collect();
     let size = outputs.iter().map(Output::size).fold(0, usize::saturating_add);
     if size > limits.output_bytes {
         let text = format!("outputs of {size} bytes, the limit is {}", limits.output_bytes);

@@ -12,11 +12,11 @@ use cofferdam_core::event::HandlerId;
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
-pub(super) use contract::CONTRACT;
 pub use refusal::{LoadError, Refusal};
 
 use super::Spec;
 use super::cache;
+use super::contract::Contract;
 use super::engine::{Engine, Runtime};
 use super::state::State;
 
@@ -26,7 +26,10 @@ pub(super) struct Loaded {
     pub(super) spec: Arc<Spec>,
     pub(super) runtime: Arc<Runtime>,
     pub(super) component: InstancePre<State>,
+    pub(super) contract: Contract,
     pub(super) handle: ComponentExportIndex,
+    /// Of a plugin that takes several messages at once.
+    pub(super) handle_batch: Option<ComponentExportIndex>,
 }
 
 /// Checks and compiles the file `path`.
@@ -41,14 +44,16 @@ pub(super) fn load(engine: &Engine, bytes: &[u8], spec: Spec) -> Result<Loaded, 
     let runtime = engine.runtime(spec.limits.stack).map_err(|error| Refusal::Engine(error.to_string()))?;
     let digest = Sha256::digest(bytes);
     let component = compile::compile(engine, &runtime, bytes, &digest)?;
-    let handle = contract::find_handler(&component)?;
-    imports::check(&component, &spec)?;
+    let handler = contract::find_handler(&component)?;
+    imports::check(&component, handler.contract, &spec)?;
     check_memory(&component, &spec)?;
     let instantiable =
         runtime.linker.instantiate_pre(&component).map_err(|error| Refusal::Import { reason: format!("{error:#}") })?;
+    handler.check_type(&instantiable)?;
     let digest = format!("sha256:{}", cache::hex(&digest)).into();
     let id = Arc::new(HandlerId { name: spec.name.clone(), digest });
-    Ok(Loaded { id, spec: Arc::new(spec), runtime, component: instantiable, handle })
+    let (contract, handle, handle_batch) = (handler.contract, handler.index, handler.batch());
+    Ok(Loaded { id, spec: Arc::new(spec), runtime, component: instantiable, contract, handle, handle_batch })
 }
 
 fn check_limits(engine: &Engine, spec: &Spec) -> Result<(), Refusal> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use wasmtime::EngineWeak;
-use wasmtime::component::ResourceTable;
+use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::Spec;
@@ -12,6 +12,7 @@ use super::budget::{Budget, FIRST_TICK};
 use super::held::Held;
 use super::limiter::Limiter;
 use super::logs::{Logs, Sink};
+use super::outbox::Outbox;
 use super::wasi;
 
 /// Resources (streams, pollables, buckets) that a guest may hold at the same time.
@@ -23,6 +24,7 @@ pub(super) struct State {
     pub(super) limiter: Limiter,
     pub(super) budget: Budget,
     pub(super) logs: Sink,
+    pub(super) outbox: Outbox,
     wasi: WasiCtx,
     table: ResourceTable,
     held: Held,
@@ -34,17 +36,25 @@ impl State {
         let limits = &spec.limits;
         let limiter = Limiter::new(limits.memory, limits.table_elements);
         let budget = Budget::new(limits);
+        let outbox = Outbox::new(limits);
         let logs = Logs::new(Arc::clone(&spec)).shared();
         let wasi = wasi::context(&logs);
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES);
-        Self { spec, limiter, budget, logs, wasi, table, held: Held::default(), engine }
+        Self { spec, limiter, budget, logs, outbox, wasi, table, held: Held::default(), engine }
     }
 
     /// A new attempt begins.
     pub(super) fn renew(&mut self, started: Instant) {
         self.budget.renew(started);
         self.limiter.forget_refusals();
+        self.outbox.renew();
+    }
+
+    /// Gives a message to the guest as a resource.
+    pub(super) fn give<T: Send + 'static>(&mut self, message: T) -> wasmtime::Result<Resource<T>> {
+        self.outbox.charge(0)?;
+        Ok(self.table.push(message)?)
     }
 
     /// What a host function works on; every host function comes through here, so here they are counted.
@@ -57,7 +67,8 @@ impl State {
         {
             (0..FIRST_TICK).for_each(|_| engine.increment_epoch());
         }
-        HostCall { spec: &self.spec, logs: &self.logs, table: &mut self.table, held: &self.held }
+        let Self { spec, logs, outbox, table, held, .. } = self;
+        HostCall { spec, logs, outbox, table, held }
     }
 }
 
@@ -65,6 +76,7 @@ impl State {
 pub(super) struct HostCall<'a> {
     pub(super) spec: &'a Spec,
     pub(super) logs: &'a Sink,
+    pub(super) outbox: &'a mut Outbox,
     pub(super) table: &'a mut ResourceTable,
     pub(super) held: &'a Held,
 }

@@ -88,6 +88,7 @@ pub fn spec(name: &str, plugin: &config::Plugin, store: Option<&keyvalue::Store>
         config: plugin.config.0.clone(),
         reuse: plugin.reuse,
         max_age: plugin.max_age.unwrap_or(std::time::Duration::MAX),
+        batch: plugin.batch,
         keyvalue: bucket,
         ..Spec::new(name)
     }

@@ -16,15 +16,51 @@ pub use exports::cofferdam::plugin::handler::Guest;
 
 use cofferdam::plugin::types::{Fault, Header};
 
+/// The export for several messages.
+pub mod batch {
+    wit_bindgen::generate!({
+        path: "../../wit/v1",
+        world: "cofferdam:plugin/guest-batch",
+        pub_export_macro: true,
+        default_bindings_module: "cofferdam_sdk::bindings::batch",
+        with: { "cofferdam:plugin/types@0.1.0": crate::bindings::cofferdam::plugin::types },
+    });
+
+    pub use exports::cofferdam::plugin::batch_handler::Guest;
+}
+
+/// Calls a handler of several messages with the friendly types.
+pub fn run_batch(
+    handle: fn(Vec<crate::Message>) -> Vec<Result<Vec<crate::Output>, crate::Failure>>,
+    messages: Vec<Message>,
+) -> Vec<Result<Vec<Output>, Failure>> {
+    handle(messages.into_iter().map(crate::Message::from).collect()).into_iter().map(answer).collect()
+}
+
+/// Calls a handler of several messages with one.
+///
+/// # Panics
+///
+/// It gives another number of results.
+pub fn run_batch_of_one(
+    handle: fn(Vec<crate::Message>) -> Vec<Result<Vec<crate::Output>, crate::Failure>>,
+    message: Message,
+) -> Result<Vec<Output>, Failure> {
+    let mut results = run_batch(handle, vec![message]);
+    assert_eq!(results.len(), 1, "a result for each message");
+    results.pop().expect("there is one")
+}
+
 /// Calls a handler with the friendly types.
 pub fn run(
     handle: fn(crate::Message) -> Result<Vec<crate::Output>, crate::Failure>,
     message: Message,
 ) -> Result<Vec<Output>, Failure> {
-    match handle(message.into()) {
-        Ok(outputs) => Ok(outputs.into_iter().map(Output::from).collect()),
-        Err(failure) => Err(failure.into()),
-    }
+    answer(handle(message.into()))
+}
+
+fn answer(said: Result<Vec<crate::Output>, crate::Failure>) -> Result<Vec<Output>, Failure> {
+    said.map(|outputs| outputs.into_iter().map(Output::from).collect()).map_err(Failure::from)
 }
 
 impl From<Message> for crate::Message {

@@ -66,3 +66,40 @@ macro_rules! handler {
         };
     };
 }
+
+/// Makes a plugin of a function `fn(Vec<Message>) -> Vec<Result<Vec<Output>, Failure>>`, which has a result for each message,
+/// in their order. The host gives it one message or several, as they come.
+///
+/// Call it once in the crate, at its top level, and not beside [`handler!`]. Natively it only checks the type.
+#[macro_export]
+macro_rules! batch_handler {
+    ($handle:path) => {
+        const _: fn(
+            ::std::vec::Vec<$crate::Message>,
+        ) -> ::std::vec::Vec<::core::result::Result<::std::vec::Vec<$crate::Output>, $crate::Failure>> = $handle;
+
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            struct Plugin;
+            impl $crate::bindings::Guest for Plugin {
+                fn handle(
+                    message: $crate::bindings::Message,
+                ) -> ::core::result::Result<::std::vec::Vec<$crate::bindings::Output>, $crate::bindings::Failure>
+                {
+                    $crate::bindings::run_batch_of_one($handle, message)
+                }
+            }
+            impl $crate::bindings::batch::Guest for Plugin {
+                fn handle_batch(
+                    messages: ::std::vec::Vec<$crate::bindings::Message>,
+                ) -> ::std::vec::Vec<
+                    ::core::result::Result<::std::vec::Vec<$crate::bindings::Output>, $crate::bindings::Failure>,
+                > {
+                    $crate::bindings::run_batch($handle, messages)
+                }
+            }
+    $crate::bindings::export!(Plugin with_types_in $crate::bindings);
+    $crate::bindings::batch::export!(Plugin with_types_in $crate::bindings::batch);
+        };
+    };
+}

@@ -29,7 +29,7 @@ fn as_json(attempt: &Attempt, plugin: &Plugin) -> Value {
         "retry_after_ms": failure.and_then(|failure| failure.retry_after).map(|wait| wait.as_millis()),
         "outputs": outputs.iter().map(output).collect::<Vec<_>>(),
         "usage": attempt.usage,
-        "plugin": { "digest": plugin.id().digest, "contract": plugin.contract() },
+        "plugin": { "digest": plugin.id().digest, "contract": plugin.contract().name() },
         "logs": attempt.logs.lines,
         "backtrace": failure.map_or(&[][..], |failure| &failure.backtrace),
     })

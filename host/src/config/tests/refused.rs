@@ -111,7 +111,7 @@ fn sections() {
                 "limits = { cpu_time = \"2s\" }\n[sandbox]\nlimits = { cpu_time = \"1s\", memory = \"2GiB\" }\n[[routes]]",
             ),
             ("[sqs]", "[sandbox]\ncompile = { size = 1, time = \"0s\", memory = \"1MiB\", threads = 8 }\n[sqs]"),
-            ("[[routes]]", "instances = { reuse = 0 }\n[[routes]]"),
+            ("[[routes]]", "instances = { reuse = 0 }\nbatch = { messages = 65, bytes = \"1\" }\n[[routes]]"),
             ("[[routes]]", "capabilities = { http = [\"api.example.com\"], keyvalue = \"or ders\" }\n[[routes]]"),
             ("[[routes]]", "[routes]"),
             ("[[routes]]", "routes = []\n[other]"),

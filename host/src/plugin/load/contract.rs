@@ -1,32 +1,68 @@
 //! Which contract a component was built for: told by its exports, and by their types.
 
-use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, ComponentExportIndex};
+use wasmtime::component::types::{ComponentFunc, ComponentItem};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
-use super::super::lift::Answer;
-use super::super::lower::MessageParameter;
+use super::super::contract::{self, Contract};
+use super::super::state::State;
 use super::Refusal;
 
-/// The version of the contract that this host speaks.
-pub(in crate::plugin) const CONTRACT: &str = "cofferdam:plugin@0.1";
-const HANDLER: &str = "cofferdam:plugin/handler@0.1.0";
 /// What an export that is a handler of any version begins with.
-const ANY_HANDLER: &str = "cofferdam:plugin/";
+const ANY_HANDLER: [&str; 3] = ["cofferdam:plugin/", "wasi:messaging/", "wasmcloud:messaging/"];
 
-pub(super) fn find_handler(component: &Component) -> Result<ComponentExportIndex, Refusal> {
-    let Some(interface) = component.get_export_index(None, HANDLER) else {
+/// The function that handles messages.
+pub(super) struct Handler {
+    pub(super) contract: Contract,
+    pub(super) index: ComponentExportIndex,
+    function: ComponentFunc,
+    batch: Option<(ComponentExportIndex, ComponentFunc)>,
+}
+
+pub(super) fn find_handler(component: &Component) -> Result<Handler, Refusal> {
+    let found = Contract::ALL.into_iter().find_map(|contract| {
+        let (interface, function) = contract.export();
+        Some((contract, component.get_export_index(None, interface)?, function))
+    });
+    let Some((contract, interface, function)) = found else {
         let ty = component.component_type();
-        let other = ty.exports(component.engine()).find(|(name, _)| name.starts_with(ANY_HANDLER));
+        let mut exports = ty.exports(component.engine());
+        let other = exports.find(|(name, _)| ANY_HANDLER.iter().any(|package| name.starts_with(package)));
         return Err(match other {
             Some((name, _)) => Refusal::OtherContract { export: name.into() },
             None => Refusal::NoHandler,
         });
     };
-    let Some((ComponentItem::ComponentFunc(ty), index)) = component.get_export(Some(&interface), "handle") else {
-        return Err(Refusal::WrongType { reason: "it has no function `handle`".into() });
-    };
-    // What `get_typed_func` asks of an instance, asked of the component.
-    ty.typecheck::<(MessageParameter<'_>,), (Answer,)>(&component.component_type().instance_type())
-        .map_err(|error| Refusal::WrongType { reason: format!("{error:#}") })?;
-    Ok(index)
+    let (index, function) = find(component, contract, &interface, function)?;
+    let (batch, name) = contract::BATCH_EXPORT;
+    let batch = (contract == Contract::Cofferdam01).then(|| component.get_export_index(None, batch)).flatten();
+    let batch = batch.map(|interface| find(component, contract, &interface, name)).transpose()?;
+    Ok(Handler { contract, index, function, batch })
+}
+
+fn find(
+    component: &Component,
+    contract: Contract,
+    interface: &ComponentExportIndex,
+    function: &str,
+) -> Result<(ComponentExportIndex, ComponentFunc), Refusal> {
+    match component.get_export(Some(interface), function) {
+        Some((ComponentItem::ComponentFunc(function), index)) => Ok((index, function)),
+        _ => Err(Refusal::WrongType { contract, reason: format!("it has no function `{function}`") }),
+    }
+}
+
+impl Handler {
+    /// What is asked of an instance when its functions are looked up, asked before there is any.
+    pub(super) fn check_type(&self, component: &InstancePre<State>) -> Result<(), Refusal> {
+        let checked = self.contract.typecheck(&self.function, component).and_then(|()| match &self.batch {
+            Some((_, function)) => contract::typecheck_batch(function, component),
+            None => Ok(()),
+        });
+        checked.map_err(|error| Refusal::WrongType { contract: self.contract, reason: format!("{error:#}") })
+    }
+
+    /// The function that takes several messages, where there is one.
+    pub(super) fn batch(&self) -> Option<ComponentExportIndex> {
+        self.batch.as_ref().map(|(index, _)| *index)
+    }
 }

@@ -4,6 +4,7 @@ use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
 use super::super::Spec;
+use super::super::contract::Contract;
 use super::Refusal;
 
 /// Packages of WASI 0.2 that are always there.
@@ -13,12 +14,12 @@ const ALWAYS: [&str; 2] = ["wasi:config/store@0.2.0-rc.1", "wasi:logging/logging
 /// Interfaces that are granted by `keyvalue`.
 const KEYVALUE: [&str; 2] = ["wasi:keyvalue/store@0.2.0-draft2", "wasi:keyvalue/atomics@0.2.0-draft2"];
 
-pub(super) fn check(component: &Component, spec: &Spec) -> Result<(), Refusal> {
+pub(super) fn check(component: &Component, contract: Contract, spec: &Spec) -> Result<(), Refusal> {
     let ty = component.component_type();
     let mut imports = ty.imports(component.engine());
     imports.try_for_each(|(name, import)| {
         let wasi = WASI.iter().any(|package| name.starts_with(package)) && name.contains("@0.2.");
-        if wasi || ALWAYS.contains(&name) || is_types_only(component, &import.ty) {
+        if wasi || ALWAYS.contains(&name) || contract.brings(name) || is_types_only(component, &import.ty) {
             Ok(())
         } else if !KEYVALUE.contains(&name) {
             Err(Refusal::UnknownImport { import: name.into() })

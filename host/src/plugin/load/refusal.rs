@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::CONTRACT;
+use super::super::contract::Contract;
 
 /// A plugin that is not loaded.
 #[derive(Debug)]
@@ -70,14 +70,16 @@ pub enum Refusal {
     #[error("the component exports no handler")]
     NoHandler,
     /// A handler of another version of the contract.
-    #[error("the component exports {export}; this host speaks {CONTRACT}")]
+    #[error("the component exports {export}; this host speaks {}", known())]
     OtherContract {
         /// The export.
         export: Box<str>,
     },
     /// A handler of this version in name only.
-    #[error("the handler has another type than {CONTRACT} says: {reason}")]
+    #[error("the handler has another type than {} says: {reason}", .contract.name())]
     WrongType {
+        /// Which contract its name is of.
+        contract: Contract,
         /// wasmtime's words.
         reason: String,
     },
@@ -163,10 +165,11 @@ impl Refusal {
             }
             Self::Invalid { .. } => "build it again; the file may have been cut".into(),
             Self::DoesNotFit { .. } => "link it with fewer or smaller memories and tables".into(),
-            Self::NoHandler => format!("export the interface handler of {CONTRACT}; the folder wit has it"),
-            Self::OtherContract { .. } | Self::WrongType { .. } => {
-                format!("build it with an SDK for {CONTRACT}")
+            Self::NoHandler => {
+                format!("export the interface handler of {}; the folder wit has it", Contract::ALL[0].name())
             }
+            Self::OtherContract { .. } => format!("build it with an SDK for {}", Contract::ALL[0].name()),
+            Self::WrongType { contract, .. } => format!("build it with an SDK for {}", contract.name()),
             Self::NotGranted { capability, .. } => {
                 format!(
                     "grant it: capabilities = {{ {capability} = \"<name>\" }} under [plugins.{plugin}]; or do without"
@@ -185,6 +188,11 @@ impl Refusal {
             Self::Engine(_) => "see the limits on address space and threads of this process".into(),
         }
     }
+}
+
+/// The contracts that there are.
+fn known() -> String {
+    Contract::ALL.map(Contract::name).join(", ")
 }
 
 impl fmt::Display for LoadError {

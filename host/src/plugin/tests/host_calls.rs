@@ -7,9 +7,10 @@ use wasmtime::component::Component;
 use super::guest::{Guest, handle as guest, outputs};
 use super::imports::{CLOCK, CONFIG, EXIT, Import, LOGGING, RANDOM, STREAMS, importing};
 use super::*;
+use crate::plugin::batch::Size;
 use crate::plugin::idle::Idle;
 use crate::plugin::load::Loaded;
-use crate::plugin::{Level, LogLine};
+use crate::plugin::{Contract, Level, LogLine};
 
 /// Sleeps for `milliseconds`.
 fn sleep(milliseconds: u64) -> Guest {
@@ -249,7 +250,9 @@ async fn a_host_function_that_panics_is_the_hosts_fault() {
     let id = plugin(&super::guest::echo(), super::spec()).id().clone();
     let component = linker.instantiate_pre(&component).unwrap();
     let idle = Arc::new(Idle::new(spec.idle));
-    let plugin = Plugin { loaded: Loaded { id, spec, runtime, component, handle }, idle, engine: engine().clone() };
+    let contract = Contract::Cofferdam01;
+    let loaded = Loaded { id, spec, runtime, component, contract, handle, handle_batch: None };
+    let plugin = Plugin { loaded, idle, batch_size: Size::new(1), engine: engine().clone() };
     for _ in 0..2 {
         let attempt = plugin.handle(&message(), 1).await;
         let failure = failed(&attempt, Class::HostFault, Code::INTERNAL);

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::guest::echo;
 use super::imports::{Import, KEYVALUE, importing};
 use super::*;
-use crate::plugin::{LoadError, Refusal, keyvalue};
+use crate::plugin::{Contract, LoadError, Refusal, keyvalue};
 
 #[track_caller]
 fn refused(bytes: &[u8], spec: Spec) -> LoadError {
@@ -38,9 +38,29 @@ fn a_component_without_a_handler_of_this_contract_is_refused() {
     let newer = refused(&altered("handler@0.1.0", "handler@0.2.0"), spec()).refusal;
     assert!(matches!(&newer, Refusal::OtherContract { export } if &**export == "cofferdam:plugin/handler@0.2.0"));
     let wider = refused(&altered(r#"(field "attempt" u32)"#, r#"(field "attempt" u64)"#), spec()).refusal;
-    assert!(matches!(&wider, Refusal::WrongType { reason } if reason.contains("attempt")), "{wider:?}");
+    assert!(matches!(&wider, Refusal::WrongType { reason, .. } if reason.contains("attempt")), "{wider:?}");
     let renamed = refused(&altered(r#"(case "deferred""#, r#"(case "postponed""#), spec()).refusal;
-    assert!(matches!(&renamed, Refusal::WrongType { reason } if reason.contains("deferred")), "{renamed:?}");
+    assert!(matches!(&renamed, Refusal::WrongType { reason, .. } if reason.contains("deferred")), "{renamed:?}");
+}
+
+#[test]
+fn a_handler_of_other_people_in_name_only_is_refused() {
+    const NAME: &str = "wasi:messaging/incoming-handler@0.2.0-draft";
+    let text = format!(
+        r#"(component
+        (core module $M (memory (export "memory") 1) (func (export "handle") (param i32 i32))
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 0)))
+        (core instance $m (instantiate $M))
+        (func $handle (param "message" string)
+            (canon lift (core func $m "handle") (memory $m "memory") (realloc (core func $m "realloc"))))
+        (instance $handler (export "handle" (func $handle)))
+        (export "{NAME}" (instance $handler)))"#
+    );
+    let wrong = refused(&wat::parse_str(&text).unwrap(), spec());
+    assert!(matches!(wrong.refusal, Refusal::WrongType { contract: Contract::WasiMessaging, .. }), "{wrong:?}");
+    let newer = refused(&wat::parse_str(text.replace("-draft", "")).unwrap(), spec());
+    assert!(matches!(newer.refusal, Refusal::OtherContract { .. }), "{newer:?}");
+    assert!(newer.to_string().contains("wasmcloud:messaging@0.2"), "{newer}");
 }
 
 #[test]
@@ -109,7 +129,7 @@ async fn a_plugin_knows_its_file_by_digest() {
     let plugin = Plugin::open(engine(), &path, spec()).unwrap();
     let digest: String = sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(*plugin.id().digest, *format!("sha256:{digest}"));
-    assert_eq!((&*plugin.id().name, plugin.contract()), ("probe", "cofferdam:plugin@0.1"));
+    assert_eq!((&*plugin.id().name, plugin.contract().name()), ("probe", "cofferdam:plugin@0.1"));
     assert_eq!(plugin.handle(&message(), 1).await.outcome.class(), Class::Done);
 }
 

@@ -1,0 +1,144 @@
+//! Several messages in one call, for plugins that export it.
+//!
+//! The limits of a call are those of one message, outputs aside, which each message has for itself. So how many messages a
+//! call may have depends on the plugin: after a call that failed as a whole there are half as many in the next, after each
+//! that did not, one more.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use cofferdam_core::message::Message;
+use cofferdam_core::outcome::{Code, Failure, Outcome, Usage};
+use smallvec::SmallVec;
+
+use super::classify::{Ending, classify};
+use super::contract::{Said, Several};
+use super::instance::Instance;
+use super::logs::LogLines;
+use super::lower::{Borrowed, HeaderParameter, MessageParameter};
+use super::{Attempt, Plugin, is_sound, judged, microseconds};
+
+/// Bounds of a call with several messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// Messages; 64. With 1 there are no such calls.
+    pub messages: u32,
+    /// Bytes of their records, as [`Record::size`](cofferdam_core::message::Record::size) counts them; 1 MiB. One message is
+    /// always taken.
+    pub bytes: usize,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self { messages: 64, bytes: 1 << 20 }
+    }
+}
+
+/// How many messages a call may have just now.
+#[derive(Debug)]
+pub(super) struct Size {
+    now: AtomicU32,
+    most: u32,
+}
+
+impl Size {
+    /// Begins with the most.
+    pub(super) fn new(most: u32) -> Self {
+        Self { now: AtomicU32::new(most), most }
+    }
+
+    fn now(&self) -> u32 {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    fn shrink(&self, from: u32) {
+        self.now.fetch_min((from / 2).max(2), Ordering::Relaxed);
+    }
+
+    fn grow(&self) {
+        // Two at the same time may count as one.
+        self.now.store(self.now().saturating_add(1).min(self.most), Ordering::Relaxed);
+    }
+}
+
+impl Plugin {
+    /// How many messages and bytes [`Plugin::handle_batch`] may be given now; `None` where one at a time is all that the
+    /// plugin takes, or is to be given. Isolation goes first: no more than an instance may handle at all.
+    pub fn batch(&self) -> Option<Batch> {
+        self.loaded.handle_batch?;
+        let messages = self.batch_size.now();
+        (messages > 1).then_some(Batch { messages, bytes: self.loaded.spec.batch.bytes })
+    }
+
+    /// Gives it several messages in one call, each with the number of its attempt, and says of each how it ended, in their
+    /// order; what one message used is its share, what was logged is with the first. Memory, time, and host calls of the
+    /// call are those that one message may have. As for [`Plugin::handle`] otherwise.
+    ///
+    /// # Errors
+    /// What was wrong with the call as a whole: it trapped, ran out of time, said something that the contract forbids. Each
+    /// message is to be handled alone then, so that only the one at fault gets its class. Where the plugin takes no batches
+    /// it is [`Code::PLUGIN_UNAVAILABLE`].
+    pub async fn handle_batch(&self, messages: &[(&Message, u32)]) -> Result<Vec<Attempt>, Failure> {
+        if self.loaded.handle_batch.is_none() {
+            return Err(Failure::host(Code::PLUGIN_UNAVAILABLE, "the plugin takes one message at a time"));
+        }
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let started = Instant::now();
+        let borrowed: Vec<Borrowed<'_>> = messages.iter().map(|(message, _)| Borrowed::new(message)).collect();
+        let headers: Vec<SmallVec<[HeaderParameter<'_>; 8]>> = borrowed.iter().map(Borrowed::headers).collect();
+        let each = borrowed.iter().zip(&headers).zip(messages);
+        let parameters: Vec<MessageParameter<'_>> =
+            each.map(|((borrowed, headers), (_, attempt))| borrowed.parameter(headers, *attempt)).collect();
+        let mut instance = self.instance(started);
+        let ended = instance.attempt(&self.loaded, Several(&parameters), started).await;
+        let concluded = self.conclude_batch(instance, ended, started.elapsed(), messages.len());
+        match concluded {
+            Ok(_) => self.batch_size.grow(),
+            Err(_) => self.batch_size.shrink(u32::try_from(messages.len()).unwrap_or(u32::MAX)),
+        }
+        concluded
+    }
+
+    fn conclude_batch(
+        &self,
+        instance: Instance,
+        ended: Result<Vec<Said>, Ending>,
+        wall: Duration,
+        messages: usize,
+    ) -> Result<Vec<Attempt>, Failure> {
+        let state = instance.state();
+        let mut logs = state.logs.lock().take();
+        let said = match ended {
+            Ok(said) if said.len() == messages => said,
+            Ok(said) => {
+                let text = format!("{} results for {messages} messages", said.len());
+                return Err(Failure::contract(Code::INVALID_RESULT, text));
+            }
+            Err(ending) => return Err(classify(ending, &instance.circumstances(&logs))),
+        };
+        let share = u64::try_from(messages).unwrap_or(u64::MAX).max(1);
+        let usage = Usage {
+            wall_us: microseconds(wall) / share,
+            cpu_us: microseconds(instance.meter().cpu_time(wall)) / share,
+            memory_peak_bytes: state.limiter.memory() as u64,
+            host_calls: state.budget.host_calls() / share,
+            output_bytes: 0,
+        };
+        let refused_growths = state.limiter.refusals().total();
+        let attempts: Vec<Attempt> = said
+            .into_iter()
+            .map(|said| {
+                let (outcome, output_bytes) = judged(said, &self.loaded.spec.limits);
+                let logs: LogLines = std::mem::take(&mut logs);
+                Attempt { outcome, usage: Usage { output_bytes, ..usage }, refused_growths, logs }
+            })
+            .collect();
+        let sound = |attempt: &Attempt| is_sound(Outcome::class(&attempt.outcome));
+        if attempts.iter().all(sound) && instance.may_go_on(&self.loaded) {
+            self.idle.put(instance);
+        }
+        Ok(attempts)
+    }
+}
