@@ -7,15 +7,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::servers::tail;
 use crate::{children, wait};
 
 /// How long a server may take to start or stop on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A server that is started by a command in the foreground.
 pub(crate) struct Local {
@@ -54,16 +55,18 @@ impl Local {
         let errors = log.try_clone().expect("a file can be opened twice");
         command.stdin(Stdio::null()).stdout(log).stderr(errors);
         let mut child = children::spawn(command).unwrap_or_else(|error| panic!("{}: {error}", self.title));
-        let started = wait::eventually(&format!("{} answers", self.title), PATIENCE, async || {
-            if let Ok(Some(status)) = child.try_wait() {
-                return Some(Err(status));
-            }
-            (self.answers)().then_some(Ok(()))
-        })
-        .await;
-        if let Err(status) = started {
+        let began = Instant::now();
+        let started =
+            wait::eventually(&format!("{} answers", self.title), 2 * PATIENCE, async || match child.try_wait() {
+                Ok(Some(status)) => Some(Err(format!("ended at once ({status})"))),
+                _ if (self.answers)() => Some(Ok(())),
+                _ if began.elapsed() > PATIENCE => Some(Err(format!("does not answer after {PATIENCE:?}"))),
+                _ => None,
+            })
+            .await;
+        if let Err(what) = started {
             let said = std::fs::read_to_string(&self.log).unwrap_or_default();
-            panic!("{} ended at once ({status}):\n{said}", self.title);
+            panic!("{} {what}:\n{}", self.title, tail(&said, 8_000));
         }
         self.child = Some(child);
     }

@@ -181,7 +181,7 @@ fn lock(file: &File) -> Result<(), String> {
 }
 
 /// The last `bytes` of a text, from the next whole character on.
-fn tail(text: &str, bytes: usize) -> &str {
+pub(crate) fn tail(text: &str, bytes: usize) -> &str {
     let from = text.len().saturating_sub(bytes);
     let from = (from..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
     &text[from..]

@@ -14,6 +14,8 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Records that wait in the topic at least, so that the hosts never stand idle.
 const BACKLOG: i64 = 20_000;
 const BATCH: usize = 5_000;
+/// How often the figures are printed, so that those of a run that is cut short are not lost.
+const SAY: usize = 120;
 
 const PROPERTIES: &str =
     r#""session.timeout.ms" = 3000, "heartbeat.interval.ms" = 300, "reconnect.backoff.max.ms" = 500"#;
@@ -57,6 +59,11 @@ async fn memory_and_descriptors_stay_flat_under_load_and_faults() {
     while started.elapsed() < Duration::from_secs(seconds) {
         look.tick().await;
         samples.push(sample(&survivor));
+        if samples.len() % SAY == 0 {
+            let latest = peak(&samples[samples.len() - SAY..]);
+            let (seconds, mebibytes) = (started.elapsed().as_secs(), latest.memory >> 20);
+            println!("{seconds} s, {faults} faults: peak {mebibytes} MiB, {} descriptors", latest.descriptors);
+        }
         if started.elapsed() < FAULT * (faults + 1) {
             continue;
         }
