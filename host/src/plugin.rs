@@ -22,6 +22,7 @@ pub mod keyvalue;
 mod lift;
 mod limiter;
 mod limits;
+mod lines;
 mod load;
 mod logs;
 mod lower;
@@ -205,7 +206,7 @@ impl Plugin {
     }
 
     /// Names the outcome, and keeps the instance or drops it.
-    fn conclude(&self, instance: Instance, ended: Result<Answer, Ending>, wall: Duration) -> Attempt {
+    fn conclude(&self, mut instance: Instance, ended: Result<Answer, Ending>, wall: Duration) -> Attempt {
         let state = instance.state();
         let mut usage = Usage {
             wall_us: microseconds(wall),
@@ -218,7 +219,7 @@ impl Plugin {
         let logs = state.logs.lock().take();
         let judged = match ended {
             Ok(answer) => lift::judge(answer, &self.loaded.spec.limits),
-            Err(ending) => Err(classify(ending, &instance.circumstances(&logs))),
+            Err(ending) => Err(classify(ending, &instance.circumstances(&logs), &self.loaded.lines)),
         };
         let outcome = match judged {
             Ok((outputs, size)) => {

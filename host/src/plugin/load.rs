@@ -3,6 +3,7 @@
 mod compile;
 mod contract;
 mod imports;
+mod nesting;
 mod refusal;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ pub use refusal::{LoadError, Refusal};
 use super::Spec;
 use super::cache;
 use super::engine::{Engine, Runtime};
+use super::lines::Lines;
 use super::state::State;
 
 /// A plugin that can be instantiated.
@@ -27,6 +29,8 @@ pub(super) struct Loaded {
     pub(super) runtime: Arc<Runtime>,
     pub(super) component: InstancePre<State>,
     pub(super) handle: ComponentExportIndex,
+    /// For the backtraces of its faults.
+    pub(super) lines: Lines,
 }
 
 /// Checks and compiles the file `path`.
@@ -38,6 +42,7 @@ pub(super) fn open(engine: &Engine, path: &Path, spec: Spec) -> Result<Loaded, R
 pub(super) fn load(engine: &Engine, bytes: &[u8], spec: Spec) -> Result<Loaded, Refusal> {
     check_limits(engine, &spec)?;
     compile::check_kind(engine, bytes)?;
+    nesting::check(bytes)?;
     let runtime = engine.runtime(spec.limits.stack).map_err(|error| Refusal::Engine(error.to_string()))?;
     let digest = Sha256::digest(bytes);
     let component = compile::compile(engine, &runtime, bytes, &digest)?;
@@ -48,7 +53,8 @@ pub(super) fn load(engine: &Engine, bytes: &[u8], spec: Spec) -> Result<Loaded, 
         runtime.linker.instantiate_pre(&component).map_err(|error| Refusal::Import { reason: format!("{error:#}") })?;
     let digest = format!("sha256:{}", cache::hex(&digest)).into();
     let id = Arc::new(HandlerId { name: spec.name.clone(), digest });
-    Ok(Loaded { id, spec: Arc::new(spec), runtime, component: instantiable, handle })
+    let lines = Lines::of(bytes);
+    Ok(Loaded { id, spec: Arc::new(spec), runtime, component: instantiable, handle, lines })
 }
 
 fn check_limits(engine: &Engine, spec: &Spec) -> Result<(), Refusal> {

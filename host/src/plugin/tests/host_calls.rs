@@ -249,7 +249,11 @@ async fn a_host_function_that_panics_is_the_hosts_fault() {
     let id = plugin(&super::guest::echo(), super::spec()).id().clone();
     let component = linker.instantiate_pre(&component).unwrap();
     let idle = Arc::new(Idle::new(spec.idle));
-    let plugin = Plugin { loaded: Loaded { id, spec, runtime, component, handle }, idle, engine: engine().clone() };
+    let plugin = Plugin {
+        loaded: Loaded { id, spec, runtime, component, handle, lines: Default::default() },
+        idle,
+        engine: engine().clone(),
+    };
     for _ in 0..2 {
         let attempt = plugin.handle(&message(), 1).await;
         let failure = failed(&attempt, Class::HostFault, Code::INTERNAL);
