@@ -71,7 +71,7 @@ fn steps(mut now: impl FnMut() -> u128) -> Value {
     while readings < READINGS && different < 20 {
         readings += 1;
         let reading = now();
-        uneven += usize::from(reading % 1_000_000 != 0);
+        uneven += usize::from(!reading.is_multiple_of(1_000_000));
         if reading != last {
             different += 1;
             shortest = shortest.min(reading.abs_diff(last));
