@@ -168,13 +168,28 @@ async fn phases(
             receipt.await.expect("the producer lives").map_err(|(error, _)| error).expect("the broker takes it");
         }
         let all = (deadly * each * (round + 1)) as i64;
-        eventually("all dead letters", LONG, async || (end(&topics.dead).await >= all).then_some(())).await;
+        let stored = eventually("all dead letters", 2 * LONG, async || (end(&topics.dead).await >= all).then_some(()));
+        if tokio::time::timeout(LONG, stored).await.is_err() {
+            let found = endings(kafka, topics).await;
+            let short = found.iter().filter(|(_, count)| **count != each * (round + 1));
+            panic!("of {all} dead letters these are not as many as they should be: {:?}", short.collect::<Vec<_>>());
+        }
         phases.push(Phase { hostile: true, from, to: now() });
         // The first time is that of building up.
         warm.get_or_insert((host.memory(), host.descriptors()));
     }
     let (memory, descriptors) = warm.expect("there was one time at least");
     (phases, [memory, host.memory()], [descriptors, host.descriptors()])
+}
+
+/// How often each handler ended how, by the dead letters.
+async fn endings(kafka: &Kafka, topics: &Topics) -> BTreeMap<Ending, usize> {
+    let mut found = BTreeMap::<Ending, usize>::new();
+    for letter in kafka.read_all(&topics.dead).await {
+        let header = |name: &str| letter.header(&format!("cofferdam-dlq-{name}")).unwrap_or_default().to_owned();
+        *found.entry((header("plugin"), header("outcome"), header("code"))).or_default() += 1;
+    }
+    found
 }
 
 /// Milliseconds from the record to what came of it, by the time of the record.
@@ -244,11 +259,7 @@ async fn an_innocent_handler_keeps_its_pace_beside_hostile_ones_in_a_host_that_d
         descriptors[1]
     );
 
-    let mut found = BTreeMap::<Ending, usize>::new();
-    for letter in kafka.read_all(&topics.dead).await {
-        let header = |name: &str| letter.header(&format!("cofferdam-dlq-{name}")).unwrap_or_default().to_owned();
-        *found.entry((header("plugin"), header("outcome"), header("code"))).or_default() += 1;
-    }
+    let found = endings(kafka, &topics).await;
     let expected = handlers.iter().filter(|handler| handler.outcome != "done");
     let expected: BTreeMap<_, _> = expected
         .map(|handler| ((handler.name.clone(), handler.outcome.clone(), handler.code.clone()), each * rounds))
