@@ -24,6 +24,7 @@ pub mod keyvalue;
 mod lift;
 mod limiter;
 mod limits;
+mod lines;
 mod load;
 mod logs;
 mod lower;
@@ -220,7 +221,7 @@ impl Plugin {
     }
 
     /// Names the outcome, and keeps the instance or drops it.
-    fn conclude(&self, instance: Instance, ended: Result<Said, Ending>, wall: Duration) -> Attempt {
+    fn conclude(&self, mut instance: Instance, ended: Result<Said, Ending>, wall: Duration) -> Attempt {
         let state = instance.state();
         let mut usage = Usage {
             wall_us: microseconds(wall),
@@ -231,8 +232,8 @@ impl Plugin {
         };
         let refused_growths = state.limiter.refusals().total();
         let logs = state.logs.lock().take();
-        let said = ended.unwrap_or_else(|ending| Err(classify(ending, &instance.circumstances(&logs))));
-        let (outcome, output_bytes) = judged(said, &self.loaded.spec.limits);
+        let failed = |ending| Err(classify(ending, &instance.circumstances(&logs), &self.loaded.lines));
+        let (outcome, output_bytes) = judged(ended.unwrap_or_else(failed), &self.loaded.spec.limits);
         usage.output_bytes = output_bytes;
         if is_sound(outcome.class()) && instance.may_go_on(&self.loaded) {
             self.idle.put(instance);

@@ -14,18 +14,30 @@ const TARGET: &str = "wasm32-wasip2";
 /// # Panics
 /// Where it does not build, with what cargo says; and where the target is not installed, with the command for it.
 pub fn guest(package: &str) -> PathBuf {
-    static BUILT: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::new(None);
+    built(package, "guest")
+}
+
+/// The same with debug information: the lines of the source.
+///
+/// # Panics
+/// As [`guest`].
+pub fn guest_with_lines(package: &str) -> PathBuf {
+    built(package, "guest-lines")
+}
+
+fn built(package: &str, profile: &'static str) -> PathBuf {
+    static BUILT: Mutex<Option<HashMap<(String, &str), PathBuf>>> = Mutex::new(None);
     // A panic in here leaves the map as it was.
     let mut built = BUILT.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let built = built.get_or_insert_default();
-    if let Some(component) = built.get(package) {
+    if let Some(component) = built.get(&(package.to_owned(), profile)) {
         return component.clone();
     }
     require_target();
     // A folder of their own: guests are built while cargo may hold the lock of the other one.
     let folder = cargo::target().join("guests");
     let folder = folder.to_str().expect("the target folder has a name in unicode");
-    let arguments = ["--package", package, "--profile", "guest", "--target", TARGET, "--target-dir", folder];
+    let arguments = ["--package", package, "--profile", profile, "--target", TARGET, "--target-dir", folder];
     let files = cargo::build(&arguments.map(str::to_owned)).unwrap_or_else(|failure| panic!("{failure}"));
     let stems = [package.to_owned(), package.replace('-', "_")];
     let is_component = |file: &Path| {
@@ -35,7 +47,7 @@ pub fn guest(package: &str) -> PathBuf {
     let component = files.into_iter().find(|file| is_component(file));
     let component =
         component.unwrap_or_else(|| panic!("`{package}` builds no component: is it a `cdylib` or a program?"));
-    built.insert(package.to_owned(), component.clone());
+    built.insert((package.to_owned(), profile), component.clone());
     component
 }
 

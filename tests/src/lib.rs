@@ -8,6 +8,7 @@
 //! | [`gate`] | a way to a server that can be shut, cut, delayed, throttled and swallowed up |
 //! | [`host`](mod@host) | the `cofferdam` binary as a child process |
 //! | [`probe`] | a route through a handler whose behaviour is chosen by the message |
+//! | [`hostile`](mod@hostile) | handlers that mean harm, and what each has to become |
 //! | [`guest`](mod@guest) | a crate of this workspace as a WebAssembly component |
 //! | [`sched`] | what the machine took of the time of a thread |
 //! | `local` | servers that are stopped and started by their test |
@@ -29,6 +30,7 @@ mod children;
 pub mod gate;
 pub mod guest;
 pub mod host;
+pub mod hostile;
 pub mod kafka;
 mod local;
 pub mod need;
@@ -41,8 +43,9 @@ pub mod sqs;
 pub mod wait;
 
 pub use gate::Gate;
-pub use guest::guest;
+pub use guest::{guest, guest_with_lines};
 pub use host::{Ended, Host, host, run};
+pub use hostile::Hostile;
 pub use kafka::{Kafka, Record, Stored, kafka};
 pub use need::{Need, or_say_so, program};
 pub use postgres::{Postgres, postgres};

@@ -18,11 +18,16 @@ async fn a_dead_letter_keeps_the_original_byte_for_byte_and_says_why() {
         .header("tenant", &b"\xfd"[..])
         .null_header("nothing")
         .timestamp(1_700_000_000_123);
-    kafka.produce(&probe.input, [original, Record::tombstone("gone"), Probe::ask("p", "panic", 1)]).await;
+    kafka
+        .produce(
+            &probe.input,
+            [original, Record::tombstone("gone"), Probe::ask("p", "panic", 1), Probe::ask("q", "panics", 2)],
+        )
+        .await;
     let mut host = probe.start(kafka, r#"retry = { initial_delay = "100ms" }"#);
     let letters = kit::eventually("the dead letters", WAIT, async || {
         let letters = kafka.read_all(&probe.dead_letters).await;
-        (letters.len() == 3).then_some(letters)
+        (letters.len() == 4).then_some(letters)
     })
     .await;
 
@@ -48,11 +53,21 @@ async fn a_dead_letter_keeps_the_original_byte_for_byte_and_says_why() {
     let attempts: serde_json::Value =
         serde_json::from_str(panicked.header("cofferdam-dlq-attempts").expect("attempts")).expect("JSON");
     assert_eq!(attempts.as_array().map(Vec::len), Some(2), "the same fault twice is permanent");
-    assert!(panicked.header("cofferdam-dlq-backtrace").is_some_and(|frames| frames.contains("panic")));
+    let text = panicked.header("cofferdam-dlq-text").expect("a text");
+    assert!(text.ends_with("(not tried again: the same fault came again; 3 of 5 attempts left)"), "{text}");
+    let frames = panicked.header("cofferdam-dlq-backtrace").expect("a backtrace");
+    assert!(frames.contains(": probe::handle\n"), "{frames}");
+
+    let other = letters.iter().find(|letter| letter.key.as_deref() == Some(b"q")).expect("two panics in turn");
+    let attempts: serde_json::Value =
+        serde_json::from_str(other.header("cofferdam-dlq-attempts").expect("attempts")).expect("JSON");
+    assert_eq!(attempts.as_array().map(Vec::len), Some(5), "a fault at another place is another fault");
+    let text = other.header("cofferdam-dlq-text").expect("a text");
+    assert!(text.ends_with("(not tried again: all attempts are used up)"), "{text}");
 
     let events = kit::eventually("the error events", WAIT, async || {
         let events = kafka.read_all(&probe.errors).await;
-        (events.len() == 3).then_some(events)
+        (events.len() == 4).then_some(events)
     })
     .await;
     let event = events.iter().map(kit::Stored::json).find(|event| event["position"] == "0/0").expect("of the first");
@@ -70,5 +85,5 @@ async fn a_dead_letter_keeps_the_original_byte_for_byte_and_says_why() {
     }
     host.signal(Signal::TERM);
     let ended = host.wait(WAIT).await;
-    assert_eq!((ended.code(), &ended.account()["dead_lettered"]), (Some(0), &3.into()), "{:#?}", ended.stderr);
+    assert_eq!((ended.code(), &ended.account()["dead_lettered"]), (Some(0), &4.into()), "{:#?}", ended.stderr);
 }

@@ -61,6 +61,8 @@ pub(crate) struct Report<'a> {
     pub(crate) record: &'a Record,
     pub(crate) failure: &'a Failure,
     pub(crate) reason: Reason,
+    /// The number of the attempt that ended so, from 1.
+    pub(crate) attempt: u32,
     pub(crate) attempts: &'a [Attempted],
     pub(crate) handler: Option<&'a Arc<HandlerId>>,
     pub(crate) usage: Usage,
@@ -173,7 +175,11 @@ impl Report<'_> {
     }
 
     fn text(&self) -> String {
-        format!("{} (not tried again: {})", self.failure.text, self.reason)
+        let (text, reason, most) = (&self.failure.text, self.reason, self.route.policy.retry.max_attempts);
+        match reason.attempts_left(self.attempt, most) {
+            Some(left) => format!("{text} (not tried again: {reason}; {left} of {most} attempts left)"),
+            None => format!("{text} (not tried again: {reason})"),
+        }
     }
 
     fn first_failure(&self) -> Time {

@@ -102,6 +102,9 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// Frames of the guest's stack, innermost first; names come from the guest.
     pub backtrace: Vec<Box<str>>,
+    /// A digest of where in its code the guest was; the same whenever the same happens there. `None` where it was not
+    /// running, or where the place says nothing.
+    pub place: Option<u64>,
 }
 
 /// Longest text of a failure, in bytes; what is over is cut.
@@ -112,7 +115,7 @@ impl Failure {
     pub fn new(class: Class, code: Code, text: impl Into<String>) -> Self {
         let mut text = text.into();
         text.truncate(text.floor_char_boundary(TEXT_LIMIT));
-        Self { class, code, text: text.into(), retry_after: None, backtrace: Vec::new() }
+        Self { class, code, text: text.into(), retry_after: None, backtrace: Vec::new(), place: None }
     }
 
     /// The host itself is at fault: `code` is one of the host's.
@@ -125,16 +128,26 @@ impl Failure {
         Self::new(Class::ContractBroken, code, text)
     }
 
-    /// What makes two faults the same: class, code and the innermost frame. A handler's own failures have none.
+    /// What makes two faults the same: class, code and place; where there is no place, the words of the text without
+    /// its numbers, which differ from one attempt to the next. A handler's own failures have none, nor has time.
     pub fn fingerprint(&self) -> Option<u64> {
         use std::hash::{DefaultHasher, Hash, Hasher};
         if !matches!(self.class, Class::Trapped | Class::OutOfMemory | Class::ContractBroken) {
             return None;
         }
         let mut hasher = DefaultHasher::new();
-        (self.class, &self.code, self.backtrace.first()).hash(&mut hasher);
+        (self.class, &self.code, self.place).hash(&mut hasher);
+        if self.place.is_none() {
+            words(&self.text).for_each(|word| word.hash(&mut hasher));
+        }
         Some(hasher.finish())
     }
+}
+
+/// The words of a text; what has digits in it is a number, an address or an id.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|character: char| !character.is_alphanumeric());
+    words.filter(|word| !word.is_empty() && !word.contains(|character: char| character.is_ascii_digit()))
 }
 
 /// A code: 1 to 64 of `A-Z 0-9 _`.
@@ -268,5 +281,34 @@ mod tests {
         assert_eq!(failure.text.len(), TEXT_LIMIT);
         let failure = Failure::new(Class::Permanent, Code::INTERNAL, format!("a{}", "é".repeat(TEXT_LIMIT)));
         assert_eq!(failure.text.len(), TEXT_LIMIT - 1);
+    }
+
+    #[test]
+    fn a_fault_is_the_same_by_class_code_and_place() {
+        let fault = |class, code, place, text: &str| Failure { place, ..Failure::new(class, code, text) };
+        let fingerprint = |place, text| {
+            fault(Class::Trapped, Code::TRAP_UNREACHABLE, place, text).fingerprint().expect("a trap has one")
+        };
+        assert_eq!(fingerprint(Some(7), "index 5 of 4"), fingerprint(Some(7), "quite another text"));
+        assert_ne!(fingerprint(Some(7), "the same text"), fingerprint(Some(8), "the same text"));
+        assert_ne!(fingerprint(Some(7), ""), fingerprint(None, ""));
+        let other_code = fault(Class::Trapped, Code::TRAP_OTHER, Some(7), "").fingerprint();
+        let other_class = fault(Class::OutOfMemory, Code::TRAP_OTHER, Some(7), "").fingerprint();
+        assert_ne!(other_code, Some(fingerprint(Some(7), "")));
+        assert_ne!(other_class, other_code);
+        for class in [Class::Retryable, Class::Permanent, Class::Deferred, Class::TimedOut, Class::HostFault] {
+            assert_eq!(fault(class, Code::TIMEOUT, Some(7), "").fingerprint(), None, "{class}");
+        }
+    }
+
+    #[test]
+    fn without_a_place_the_text_says_which_fault_it_is_and_its_numbers_do_not() {
+        let fingerprint = |text| Failure::contract(Code::INVALID_RESULT, text).fingerprint();
+        assert_eq!(
+            fingerprint("list of 12 at 0x7fff0000 out of bounds"),
+            fingerprint("list of 5 at 0xdead out of bounds")
+        );
+        assert_ne!(fingerprint("list of 12 out of bounds"), fingerprint("string of 12 out of bounds"));
+        assert_ne!(fingerprint("ab c"), fingerprint("a bc"));
     }
 }

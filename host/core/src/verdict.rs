@@ -94,6 +94,16 @@ pub enum Reason {
     OnlyOnce,
 }
 
+impl Reason {
+    /// Of `most` attempts, how many were not made, where that is of interest after number `attempt`.
+    pub fn attempts_left(self, attempt: u32, most: u32) -> Option<u32> {
+        match self {
+            Self::Permanent | Self::SameFault | Self::TooOld => Some(most.saturating_sub(attempt)),
+            Self::AttemptsExhausted | Self::OnlyOnce => None,
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -103,7 +103,7 @@ impl Plugin {
 
     fn conclude_batch(
         &self,
-        instance: Instance,
+        mut instance: Instance,
         ended: Result<Vec<Said>, Ending>,
         wall: Duration,
         messages: usize,
@@ -116,7 +116,7 @@ impl Plugin {
                 let text = format!("{} results for {messages} messages", said.len());
                 return Err(Failure::contract(Code::INVALID_RESULT, text));
             }
-            Err(ending) => return Err(classify(ending, &instance.circumstances(&logs))),
+            Err(ending) => return Err(classify(ending, &instance.circumstances(&logs), &self.loaded.lines)),
         };
         let share = u64::try_from(messages).unwrap_or(u64::MAX).max(1);
         let usage = Usage {

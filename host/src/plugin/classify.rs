@@ -10,6 +10,7 @@ use wasmtime_wasi::I32Exit;
 use super::backtrace;
 use super::budget::Spent;
 use super::limiter::Refusals;
+use super::lines::Lines;
 use super::outbox::Excess;
 
 /// How an attempt ended, if not with an answer.
@@ -41,15 +42,25 @@ pub(super) struct Circumstances {
 /// The order matters: errors are wrapped in each other, and a guest that cannot get memory dies of the same trap
 /// as one that panics. First what the host itself did to the guest, then what the host lacked, then what the
 /// guest did; what is left came from the way into or out of the guest.
-pub(super) fn classify(ending: Ending, circumstances: &Circumstances) -> Failure {
+pub(super) fn classify(ending: Ending, circumstances: &Circumstances, lines: &Lines) -> Failure {
     let error = match ending {
         Ending::Panic(payload) => return Failure::host(Code::INTERNAL, panic_text(&*payload)),
         Ending::Overdue => return spent(Spent::WallTime),
         Ending::Error(error) => error,
     };
     let mut failure = of_error(&error, circumstances);
-    failure.backtrace = backtrace::of(&error);
+    failure.backtrace = backtrace::of(&error, lines);
+    failure.place = place(&failure.code, &error);
     failure
+}
+
+/// Where it happened, in what stays the same when it happens again.
+fn place(code: &Code, error: &wasmtime::Error) -> Option<u64> {
+    if *code == Code::TRAP_STACK_OVERFLOW {
+        return backtrace::functions(error);
+    }
+    // Which of the calls was one too many says nothing.
+    if *code == Code::HOST_CALL_LIMIT { None } else { backtrace::place(error) }
 }
 
 fn of_error(error: &wasmtime::Error, circumstances: &Circumstances) -> Failure {

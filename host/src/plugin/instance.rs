@@ -90,10 +90,14 @@ impl Instance {
     }
 
     /// Whether it may handle another message: not too often, and not when it has used up half of the memory that
-    /// was free when it had started, for some languages never give any back. Nor when it keeps a message of the host.
-    pub(super) fn may_go_on(&self, plugin: &Loaded) -> bool {
-        let state = self.store.data();
-        self.uses < plugin.spec.reuse && state.limiter.memory() <= self.keep_below && !state.outbox.holds()
+    /// was free when it had started, for some languages never give any back. Nor when it keeps a message of the host, or
+    /// holds half of the resources that it may: what one message has left behind must not fail a later one.
+    pub(super) fn may_go_on(&mut self, plugin: &Loaded) -> bool {
+        let state = self.store.data_mut();
+        self.uses < plugin.spec.reuse
+            && state.limiter.memory() <= self.keep_below
+            && !state.outbox.holds()
+            && state.resources() <= RESOURCES / 2
     }
 
     /// Whether it is young enough for an attempt that begins at `now`.

@@ -3,6 +3,7 @@
 mod compile;
 mod contract;
 mod imports;
+mod nesting;
 mod refusal;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ use super::Spec;
 use super::cache;
 use super::contract::Contract;
 use super::engine::{Engine, Runtime};
+use super::lines::Lines;
 use super::state::State;
 
 /// A plugin that can be instantiated.
@@ -30,6 +32,8 @@ pub(super) struct Loaded {
     pub(super) handle: ComponentExportIndex,
     /// Of a plugin that takes several messages at once.
     pub(super) handle_batch: Option<ComponentExportIndex>,
+    /// For the backtraces of its faults.
+    pub(super) lines: Lines,
 }
 
 /// Checks and compiles the file `path`.
@@ -41,6 +45,7 @@ pub(super) fn open(engine: &Engine, path: &Path, spec: Spec) -> Result<Loaded, R
 pub(super) fn load(engine: &Engine, bytes: &[u8], spec: Spec) -> Result<Loaded, Refusal> {
     check_limits(engine, &spec)?;
     compile::check_kind(engine, bytes)?;
+    nesting::check(bytes)?;
     let runtime = engine.runtime(spec.limits.stack).map_err(|error| Refusal::Engine(error.to_string()))?;
     let digest = Sha256::digest(bytes);
     let component = compile::compile(engine, &runtime, bytes, &digest)?;
@@ -53,7 +58,8 @@ pub(super) fn load(engine: &Engine, bytes: &[u8], spec: Spec) -> Result<Loaded, 
     let digest = format!("sha256:{}", cache::hex(&digest)).into();
     let id = Arc::new(HandlerId { name: spec.name.clone(), digest });
     let (contract, handle, handle_batch) = (handler.contract, handler.index, handler.batch());
-    Ok(Loaded { id, spec: Arc::new(spec), runtime, component: instantiable, contract, handle, handle_batch })
+    let (spec, component, lines) = (Arc::new(spec), instantiable, Lines::of(bytes));
+    Ok(Loaded { id, spec, runtime, component, contract, handle, handle_batch, lines })
 }
 
 fn check_limits(engine: &Engine, spec: &Spec) -> Result<(), Refusal> {

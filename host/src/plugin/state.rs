@@ -57,6 +57,11 @@ impl State {
         Ok(self.table.push(message)?)
     }
 
+    /// Resources that the guest holds. Looks at each place where there ever was one: few, or a guest that hoards.
+    pub(super) fn resources(&mut self) -> usize {
+        self.table.iter_mut().count()
+    }
+
     /// What a host function works on; every host function comes through here, so here they are counted.
     ///
     /// Nothing can be refused here: where the limit is passed, ticks are made, at which the guest ends. To the

@@ -12,6 +12,7 @@ struct Known {
     route: Route,
     record: Record,
     failure: Failure,
+    reason: Reason,
     attempts: Vec<Attempted>,
     handler: Option<Arc<HandlerId>>,
     trace: Trace,
@@ -38,6 +39,7 @@ fn known() -> Known {
             timestamp_ms: Some(5_000),
         },
         failure,
+        reason: Reason::AttemptsExhausted,
         attempts: vec![earlier, newest],
         handler: Some(Arc::new(HandlerId { name: "price".into(), digest: "sha256:ab".into() })),
         trace: Trace { message: "e-1".into(), correlation: "c-1".into(), traceparent: Some("00-1-2-01".into()) },
@@ -50,7 +52,8 @@ impl Known {
             route: &self.route,
             record: &self.record,
             failure: &self.failure,
-            reason: Reason::AttemptsExhausted,
+            reason: self.reason,
+            attempt: 2,
             attempts: &self.attempts,
             handler: self.handler.as_ref(),
             usage: Usage { wall_us: 7, ..Usage::default() },
@@ -263,4 +266,28 @@ fn without_a_place_for_error_events_there_is_none() {
 fn the_stage_says_how_far_it_came() {
     let stages = [Class::Malformed, Class::Unrouted, Class::Retryable].map(stage);
     assert_eq!(stages, ["decode", "route", "handle"]);
+}
+
+#[test]
+fn why_it_was_not_tried_again_and_how_often_it_could_have_been_stand_in_the_text() {
+    let mut known = known();
+    known.route.policy.retry.max_attempts = 5;
+    for (reason, expected) in [
+        (Reason::SameFault, "unreachable (not tried again: the same fault came again; 3 of 5 attempts left)"),
+        (
+            Reason::Permanent,
+            "unreachable (not tried again: a permanent failure is not tried again; 3 of 5 attempts left)",
+        ),
+        (
+            Reason::TooOld,
+            "unreachable (not tried again: it was deferred for longer than max_age; 3 of 5 attempts left)",
+        ),
+        (Reason::AttemptsExhausted, "unreachable (not tried again: all attempts are used up)"),
+        (Reason::OnlyOnce, "unreachable (not tried again: the route delivers at most once)"),
+    ] {
+        known.reason = reason;
+        assert_eq!(known.error_event()["errorMessage"], expected);
+        let dead = known.dead_letter();
+        assert_eq!(crate::message::text_header(&dead.headers, "cofferdam-dlq-text"), Some(expected));
+    }
 }

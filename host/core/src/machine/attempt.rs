@@ -143,6 +143,7 @@ impl Machine {
             record: &delivery.record,
             failure: &trouble.failure,
             reason,
+            attempt: delivery.attempt,
             attempts: &trouble.attempts,
             handler: ended.handler.as_ref(),
             usage: ended.usage,

@@ -255,3 +255,38 @@ impl Delivery {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::outcome::{Class, Code};
+
+    /// A fault at one of a few places, or the handler's own failure; the texts all differ.
+    fn failures() -> impl Strategy<Value = Vec<Option<u64>>> {
+        prop::collection::vec(prop::option::weighted(0.9, 0..3_u64), 1..40)
+    }
+
+    fn failure(number: usize, place: Option<u64>) -> Failure {
+        let class = if place.is_some() { Class::Trapped } else { Class::Retryable };
+        Failure { place, ..Failure::new(class, Code::TRAP_OTHER, format!("at {number:#x}")) }
+    }
+
+    proptest! {
+        #[test]
+        fn the_same_fault_is_counted_in_a_row_and_never_across_another(places in failures()) {
+            let mut trouble = None;
+            for (number, place) in places.iter().enumerate() {
+                trouble = Some(Trouble::add(trouble, failure(number, *place), Time::from_millis(number as u64)));
+            }
+            let trouble = trouble.expect("there was one at least");
+            let last = places[places.len() - 1];
+            let in_a_row = places.iter().rev().take_while(|place| **place == last).count();
+            let expected = if last.is_some() { in_a_row } else { 0 };
+            prop_assert_eq!(trouble.same_fault() as usize, expected);
+            prop_assert_eq!(trouble.attempts.len(), places.len().min(Trouble::REMEMBERED));
+            prop_assert_eq!(trouble.attempts[0].time, Time::from_millis(0));
+        }
+    }
+}

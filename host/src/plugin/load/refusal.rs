@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::contract::Contract;
+use super::nesting::DEPTH;
 
 /// A plugin that is not loaded.
 #[derive(Debug)]
@@ -60,6 +61,9 @@ pub enum Refusal {
         /// wasmtime's words.
         reason: String,
     },
+    /// Components stand inside each other more often than any linker makes them.
+    #[error("components stand inside each other more than {DEPTH} deep")]
+    TooDeep,
     /// It has more memories, tables or parts than a slot of the pool.
     #[error("the component does not fit into the sandbox: {reason}")]
     DoesNotFit {
@@ -164,6 +168,7 @@ impl Refusal {
                     .into()
             }
             Self::Invalid { .. } => "build it again; the file may have been cut".into(),
+            Self::TooDeep => "put the components beside each other".into(),
             Self::DoesNotFit { .. } => "link it with fewer or smaller memories and tables".into(),
             Self::NoHandler => {
                 format!("export the interface handler of {}; the folder wit has it", Contract::ALL[0].name())

@@ -99,6 +99,26 @@ async fn unreachable_is_a_trap() {
 }
 
 #[tokio::test]
+async fn a_line_of_a_backtrace_is_a_line_whatever_functions_are_called() {
+    let mut evil = guest("(call $evil)");
+    for (name, shown) in [
+        (r"a\0a1: forged\1b[2J\e2\80\ae".to_owned(), r"a\n1: forged\u{1b}[2J\u{202e}".to_owned()),
+        ("n".repeat(1 << 16), "n".repeat(200)),
+        ("\\1b".repeat(1 << 12), r"\u{1b}".repeat(33) + r"\u"),
+    ] {
+        evil.items = format!(r#"(func $evil (@name "{name}") (unreachable))"#);
+        let attempt = handle(&evil, spec()).await;
+        let failure = failed(&attempt, Class::Trapped, Code::TRAP_UNREACHABLE);
+        assert_eq!(&*failure.backtrace[0], shown);
+        assert_eq!(&*failure.backtrace[1], "handle");
+    }
+    // Names of more than 100,000 bytes are none to the engine.
+    evil.items = format!(r#"(func $evil (@name "{}") (unreachable))"#, "n".repeat(1 << 20));
+    let attempt = handle(&evil, spec()).await;
+    assert!(failed(&attempt, Class::Trapped, Code::TRAP_UNREACHABLE).backtrace.iter().all(|name| name.len() <= 200));
+}
+
+#[tokio::test]
 async fn endless_recursion_is_a_stack_overflow() {
     let mut recursion = guest("(call $deeper)");
     recursion.items = "(func $deeper (call $deeper))".into();

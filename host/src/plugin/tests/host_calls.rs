@@ -250,8 +250,8 @@ async fn a_host_function_that_panics_is_the_hosts_fault() {
     let id = plugin(&super::guest::echo(), super::spec()).id().clone();
     let component = linker.instantiate_pre(&component).unwrap();
     let idle = Arc::new(Idle::new(spec.idle));
-    let contract = Contract::Cofferdam01;
-    let loaded = Loaded { id, spec, runtime, component, contract, handle, handle_batch: None };
+    let (contract, lines) = (Contract::Cofferdam01, Default::default());
+    let loaded = Loaded { id, spec, runtime, component, contract, handle, handle_batch: None, lines };
     let plugin = Plugin { loaded, idle, batch_size: Size::new(1), engine: engine().clone() };
     for _ in 0..2 {
         let attempt = plugin.handle(&message(), 1).await;

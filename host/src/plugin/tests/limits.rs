@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::guest::{Guest, handle as guest, outputs};
+use super::imports::{CLOCK, importing};
 use super::*;
 use crate::plugin::{Limits, Refusal};
 
@@ -204,6 +205,21 @@ async fn an_instance_is_used_as_often_and_as_long_as_it_may_be() {
     assert_eq!(classes(2, Duration::MAX).await, [Done; 6]);
     assert_eq!(classes(3, Duration::MAX).await, [Done, Done, Trapped, Done, Done, Trapped]);
     assert_eq!(classes(3, Duration::ZERO).await, [Done; 6], "each is too old for a second message");
+}
+
+#[tokio::test]
+async fn an_instance_that_holds_on_to_resources_is_dropped_before_they_fail_a_later_message() {
+    let hoarder = importing(
+        &[CLOCK],
+        "(loop $more
+            (drop (call $timer (i64.const 1000000000000)))
+            (br_if $more (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 1))) (i32.const 1000))))",
+    );
+    let plugin = plugin(&hoarder, spec());
+    for number in 0..20 {
+        let attempt = plugin.handle(&message(), 1).await;
+        assert_eq!(attempt.outcome.class(), Class::Done, "message {number}: {attempt:?}");
+    }
 }
 
 #[tokio::test]

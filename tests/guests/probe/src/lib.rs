@@ -28,6 +28,8 @@ enum What {
     Permanent,
     /// A bug.
     Panic,
+    /// Two bugs, in turn.
+    Panics,
     /// Never returns.
     Loop,
     /// Waits in the host for `times` seconds.
@@ -64,6 +66,8 @@ pub fn handle(message: Message) -> Result<Vec<Output>, Failure> {
         }
         What::Permanent => return Err(Failure::permanent("REFUSED", "as asked")),
         What::Panic => panic!("as asked"),
+        What::Panics if message.attempt.is_multiple_of(2) => panic!("at attempt {}", message.attempt),
+        What::Panics => panic!("the first time, or the third"),
         What::Loop => loop {
             std::hint::black_box(());
         },

@@ -1,0 +1,2 @@
+;; Asks for a key-value store that nobody has granted.
+;;= imports: keyvalue

@@ -1,0 +1,3 @@
+;; Failed in a way that there is not.
+;;= handle
+(call $fail (i32.const 200) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))

@@ -1,0 +1,5 @@
+;; Throws an exception that nobody catches.
+;;= items
+(tag $tag)
+;;= handle
+(throw $tag)

@@ -1,0 +1,3 @@
+;; Never comes back from `handle`.
+;;= handle
+(loop $forever (br $forever))

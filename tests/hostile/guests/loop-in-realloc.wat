@@ -1,0 +1,3 @@
+;; Never comes back when the host asks for room for the message.
+;;= realloc
+(loop $forever (br $forever))

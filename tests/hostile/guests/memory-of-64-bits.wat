@@ -1,0 +1,3 @@
+;; Has a memory of 64 bits.
+;;= items
+(memory $wide i64 1)

@@ -1,0 +1,3 @@
+;; Answers well, and dies while it tidies up.
+;;= post-return
+(unreachable)

@@ -1,0 +1,3 @@
+;; Gives the message room outside memory.
+;;= realloc
+(return (i32.const -16))

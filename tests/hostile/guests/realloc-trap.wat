@@ -1,0 +1,3 @@
+;; Dies when the host asks for room for the message.
+;;= realloc
+(unreachable)

@@ -1,0 +1,5 @@
+;; Calls itself without end.
+;;= items
+(func $deeper (call $deeper))
+;;= handle
+(call $deeper)

@@ -1,0 +1,13 @@
+;; A hundred outputs share one list of a hundred thousand attributes.
+;;= memory: 40
+;;= items
+(data (i32.const 4096) "out")
+;;= handle
+(local.set $at (i32.const 131072))
+(loop $more
+  (i32.store (local.get $at) (i32.const 4096)) (i32.store offset=4 (local.get $at) (i32.const 3))
+  (i32.store offset=28 (local.get $at) (i32.const 262144)) (i32.store offset=32 (local.get $at) (i32.const 100000))
+  (local.set $at (i32.add (local.get $at) (i32.const 48)))
+  (local.set $i (i32.add (local.get $i) (i32.const 1)))
+  (br_if $more (i32.lt_u (local.get $i) (i32.const 100))))
+(call $answer (i32.const 131072) (i32.const 100))

@@ -1,0 +1,2 @@
+;; Asks for an interface that no host has.
+;;= imports: shell

@@ -1,0 +1,4 @@
+;; Dies before the first message.
+;;= items
+(func $start (unreachable))
+(start $start)

@@ -1,0 +1,3 @@
+;; What a panic, an abort and a failed assertion come down to.
+;;= handle
+(unreachable)

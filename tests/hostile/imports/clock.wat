@@ -1,0 +1,21 @@
+;; wasi:clocks and wasi:io/poll: now(), timer(nanoseconds), block(pollable), poll(pollables, count, result), drop(pollable)
+(import "wasi:io/poll@0.2.0" (instance $poll
+  (export "pollable" (type $pollable (sub resource)))
+  (export "[method]pollable.block" (func (param "self" (borrow $pollable))))
+  (export "poll" (func (param "in" (list (borrow $pollable))) (result (list u32))))))
+(alias export $poll "pollable" (type $pollable))
+(alias export $poll "[method]pollable.block" (func $pollable-block))
+(alias export $poll "poll" (func $poll-poll))
+(import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock
+  (alias outer 1 $pollable (type $pollable'))
+  (export "pollable" (type $p (eq $pollable')))
+  (export "now" (func (result u64)))
+  (export "subscribe-duration" (func (param "when" u64) (result (own $p))))))
+(alias export $clock "now" (func $clock-now))
+(alias export $clock "subscribe-duration" (func $clock-subscribe))
+;;= functions
+;; now: lower $clock-now: (result i64)
+;; timer: lower $clock-subscribe: (param i64) (result i32)
+;; block: lower $pollable-block: (param i32)
+;; poll: lower $poll-poll: (param i32 i32 i32)
+;; drop: resource.drop $pollable: (param i32)

@@ -1,0 +1,25 @@
+;; wasi:keyvalue: open(name, length, result), increment(bucket, key, length, delta, result),
+;; set(bucket, key, length, value, length, result)
+(import "wasi:keyvalue/store@0.2.0-draft2" (instance $store
+  (type $error' (variant (case "no-such-store") (case "access-denied") (case "other" string)))
+  (export "error" (type $error (eq $error')))
+  (export "bucket" (type $bucket (sub resource)))
+  (export "open" (func (param "identifier" string) (result (result (own $bucket) (error $error)))))
+  (export "[method]bucket.set" (func (param "self" (borrow $bucket)) (param "key" string) (param "value" (list u8))
+    (result (result (error $error)))))))
+(alias export $store "error" (type $store-error))
+(alias export $store "bucket" (type $bucket))
+(alias export $store "open" (func $store-open))
+(alias export $store "[method]bucket.set" (func $bucket-set))
+(import "wasi:keyvalue/atomics@0.2.0-draft2" (instance $atomics
+  (alias outer 1 $bucket (type $bucket''))
+  (export "bucket" (type $bucket' (eq $bucket'')))
+  (alias outer 1 $store-error (type $error''))
+  (export "error" (type $error' (eq $error'')))
+  (export "increment" (func (param "bucket" (borrow $bucket')) (param "key" string) (param "delta" s64)
+    (result (result s64 (error $error')))))))
+(alias export $atomics "increment" (func $atomics-increment))
+;;= functions
+;; open: lower $store-open: (param i32 i32 i32)
+;; set: lower $bucket-set: (param i32 i32 i32 i32 i32 i32)
+;; increment: lower $atomics-increment: (param i32 i32 i32 i64 i32)

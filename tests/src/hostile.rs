@@ -1,0 +1,130 @@
+//! Handlers that mean harm: components from the folder `hostile`, and what each has to become.
+//!
+//! The table is `hostile/expected.txt`. A row names a file in `hostile/guests`, a file that is made here because nobody
+//! would write it down, or something that the guest `hostile` does.
+
+mod made;
+mod text;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cofferdam::plugin::Limits;
+use cofferdam_core::envelope::Wrapping;
+use cofferdam_core::message::{Message, Position, Record};
+use cofferdam_core::outcome::Outcome;
+use cofferdam_core::output::{Destination, Output};
+use cofferdam_core::route::{OutputRule, Route};
+use cofferdam_core::time::Time;
+use cofferdam_guarantees::simulation;
+
+/// One hostile handler.
+pub struct Hostile {
+    /// Its name in the table.
+    pub name: String,
+    /// Its outcome, or `refused` where it is not loaded.
+    pub outcome: String,
+    /// Its code, or the name of the refusal; `-` for none.
+    pub code: String,
+    /// The component, or what claims to be one.
+    pub bytes: Vec<u8>,
+    /// What the message says.
+    pub payload: String,
+    /// Whether it is granted a key-value store.
+    pub keyvalue: bool,
+    /// What one attempt may use.
+    pub limits: Limits,
+}
+
+/// The limits of all hostile handlers: small, so that what runs into them does so soon. A wait ends after
+/// `wall_time`, which is far more than `cpu_time`, so that a loop is never taken for a wait on a busy machine.
+pub fn limits() -> Limits {
+    Limits {
+        memory: 16 << 20,
+        wall_time: Duration::from_secs(1),
+        cpu_time: Duration::from_millis(20),
+        outputs: 100,
+        output_bytes: 1 << 20,
+        table_elements: 10_000,
+        host_calls: 250,
+        log_lines: 100,
+        log_bytes: 64 << 10,
+        ..Limits::default()
+    }
+}
+
+/// All of them, in the order of the table.
+///
+/// # Panics
+/// Where a row has no component, or a file has no row.
+pub fn corpus() -> Vec<Hostile> {
+    let table = std::fs::read_to_string(folder().join("expected.txt")).expect("the table of hostile handlers");
+    let rows = table.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let corpus: Vec<_> = rows.map(row).collect();
+    for entry in std::fs::read_dir(folder().join("guests")).expect("the folder of hostile handlers").flatten() {
+        let stem = entry.path().file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        assert!(corpus.iter().any(|row| Some(&row.name) == stem.as_ref()), "no row for {}", entry.path().display());
+    }
+    corpus
+}
+
+fn row(line: &str) -> Hostile {
+    let [name, outcome, code] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+        panic!("a row is a name, an outcome and a code, not {line:?}")
+    };
+    let path = folder().join("guests").join(format!("{name}.wat"));
+    let mut hostile = Hostile {
+        name: name.into(),
+        outcome: outcome.into(),
+        code: code.into(),
+        bytes: Vec::new(),
+        payload: String::new(),
+        keyvalue: false,
+        limits: limits(),
+    };
+    if let Some(what) = name.strip_prefix("rust-") {
+        hostile.bytes = std::fs::read(crate::guest("hostile")).expect("it was just built");
+        hostile.payload = what.into();
+    } else if path.exists() {
+        text::Source::read(&path).fill(&mut hostile);
+    } else {
+        hostile.bytes = made::made(name).unwrap_or_else(|| panic!("nothing makes {name}, and there is no {path:?}"));
+    }
+    hostile
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("hostile")
+}
+
+/// What the route of a hostile handler makes of its outputs: it has one, called `out`.
+pub fn resolve(message: &Message, outputs: Vec<Output>) -> Outcome<()> {
+    let rule = OutputRule {
+        destination: Destination::Kafka("out".into()),
+        wrapping: Wrapping::Raw,
+        key: None,
+        group: None,
+        deduplication: None,
+        max_bytes: 960 << 10,
+    };
+    let route = Route { outputs: [("out".into(), rule)].into(), ..simulation::route() };
+    match route.resolve(message, &route.trace(message), outputs, Time::default()) {
+        Ok(_) => Outcome::Done(()),
+        Err(failure) => failure.into(),
+    }
+}
+
+/// A message with this payload.
+pub fn message(payload: &str) -> Message {
+    let record = Record {
+        source: "orders".into(),
+        position: Position::Offset { partition: 3, offset: 42 },
+        key: Some("key".into()),
+        headers: Vec::new(),
+        payload: Some(payload.to_owned().into()),
+        timestamp_ms: Some(1_700_000_000_000),
+    };
+    let payload = record.payload.clone();
+    Message { id: "message-1".into(), record: Arc::new(record), attributes: Vec::new(), payload }
+}
