@@ -12,7 +12,8 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
-use super::{Address, Error, Key, chain};
+use super::{Address, Error, Key};
+use crate::server::chain;
 
 /// Connections of one host: a transaction waits for the server's disk, and several of them share one wait.
 const CONNECTIONS: usize = 4;

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
+
 use crate::config::{self, Config, RouteConfig, Store};
 use crate::exit::{Exit, Problem};
 use crate::plugin::{Engine, EngineConfig, LoadError, Plugin, Refusal, Spec, keyvalue};
+use crate::server;
 
 /// Plugins by name.
 pub(crate) type Plugins = BTreeMap<String, Arc<Plugin>>;
@@ -59,11 +62,13 @@ fn instances(concurrency: impl Iterator<Item = u32>, least: u32, stacks: usize) 
 }
 
 /// The key-value store, if a plugin was granted it.
+///
+/// Must be called within a runtime, on a thread that may block.
 fn store(config: &Config) -> Result<Option<keyvalue::Store>, Problem> {
     if config.plugins.values().all(|plugin| plugin.keyvalue.is_none()) {
         return Ok(None);
     }
-    let store = match config.keyvalue.store {
+    let store = match &config.keyvalue.store {
         Store::Memory => keyvalue::Store::in_memory(),
         Store::Disk => {
             let path = config.storage.path.join("keyvalue.redb");
@@ -73,6 +78,22 @@ fn store(config: &Config) -> Result<Option<keyvalue::Store>, Problem> {
             opened.map_err(|what| {
                 let remedy = "is another host using it, or is the folder not writable? see [storage] path";
                 Problem::new(Exit::Unavailable, what, remedy).at(path.display().to_string())
+            })?
+        }
+        Store::Redis(address) => {
+            // Services that share a server do not share buckets; the hosts of one service do.
+            let prefix = format!("cofferdam:keyvalue:{}", config.service.name);
+            let opening = keyvalue::Store::redis(address, config.keyvalue.timeout, &prefix);
+            Handle::current().block_on(opening).map_err(|error| {
+                let (exit, remedy) = match &error {
+                    server::Error::Unavailable { .. } => {
+                        (Exit::Unavailable, "is it running, and reachable from here? see [keyvalue]")
+                    }
+                    server::Error::Refused { .. } => {
+                        (Exit::Configuration, "see user, password and permissions of [keyvalue] url")
+                    }
+                };
+                Problem::new(exit, error.to_string(), remedy).at("keyvalue")
             })?
         }
     };
