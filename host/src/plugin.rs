@@ -13,7 +13,9 @@ mod budget;
 mod cache;
 mod capabilities;
 mod classify;
+mod denials;
 mod engine;
+pub mod http;
 mod idle;
 mod instance;
 pub mod keyvalue;
@@ -23,6 +25,7 @@ mod limits;
 mod load;
 mod logs;
 mod lower;
+mod secrets;
 mod state;
 mod ticker;
 mod wasi;
@@ -31,6 +34,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -42,10 +46,12 @@ use cofferdam_core::message::Message;
 use cofferdam_core::outcome::{Class, Outcome, Usage};
 use cofferdam_core::output::Output;
 
+pub use denials::Denied;
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use limits::Limits;
 pub use load::{LoadError, Refusal};
 pub use logs::{Escaped, Level, LogLine, LogLines};
+pub use secrets::Secrets;
 
 use classify::{Ending, classify, is_pool_exhausted};
 use idle::Idle;
@@ -63,6 +69,8 @@ pub struct Spec {
     pub limits: Limits,
     /// Its own configuration, for `wasi:config`.
     pub config: BTreeMap<String, String>,
+    /// What it is given in the same way, and what is not shown in anything that it says.
+    pub secrets: Secrets,
     /// Messages that one instance handles before it is dropped; 256. 0 and 1 mean a fresh one for each message.
     pub reuse: u32,
     /// How old an instance may be when a message comes to it; without bound by default.
@@ -71,13 +79,27 @@ pub struct Spec {
     pub idle: usize,
     /// The bucket of a key-value store that it was granted.
     pub keyvalue: Option<keyvalue::Bucket>,
+    /// What it was granted of the network; what makes its requests.
+    pub http: Option<http::Client>,
+    /// What becomes of an attempt that asks for more.
+    pub denied: Denied,
 }
 
 impl Spec {
     /// The defaults for a plugin called `name`, without configuration or grants.
     pub fn new(name: impl Into<Box<str>>) -> Self {
-        let (limits, config) = Default::default();
-        Self { name: name.into(), limits, config, reuse: 256, max_age: Duration::MAX, idle: 32, keyvalue: None }
+        Self {
+            name: name.into(),
+            limits: Limits::default(),
+            config: BTreeMap::new(),
+            secrets: Secrets::default(),
+            reuse: 256,
+            max_age: Duration::MAX,
+            idle: 32,
+            keyvalue: None,
+            http: None,
+            denied: Denied::default(),
+        }
     }
 }
 
@@ -112,7 +134,7 @@ impl Plugin {
         let plugin = spec.name.clone();
         let loaded =
             std::fs::read(path).map_err(Refusal::Unreadable).and_then(|bytes| load::load(engine, &bytes, spec));
-        Self::of(engine, loaded).map_err(|refusal| LoadError { plugin, path: Some(path.into()), refusal })
+        Self::of(engine, loaded).map_err(|refusal| refused(plugin, Some(path), refusal))
     }
 
     /// Loads the component `bytes`. Blocks as [`Plugin::open`] does.
@@ -121,7 +143,7 @@ impl Plugin {
     /// See [`Refusal`].
     pub fn load(engine: &Engine, bytes: &[u8], spec: Spec) -> Result<Self, LoadError> {
         let plugin = spec.name.clone();
-        Self::of(engine, load::load(engine, bytes, spec)).map_err(|refusal| LoadError { plugin, path: None, refusal })
+        Self::of(engine, load::load(engine, bytes, spec)).map_err(|refusal| refused(plugin, None, refusal))
     }
 
     fn of(engine: &Engine, loaded: Result<Loaded, Refusal>) -> Result<Self, Refusal> {
@@ -199,7 +221,7 @@ impl Plugin {
         let refused_growths = state.limiter.refusals().total();
         let logs = state.logs.lock().take();
         let judged = match ended {
-            Ok(answer) => lift::judge(answer, &self.loaded.spec.limits),
+            Ok(answer) => lift::judge(answer, &self.loaded.spec.limits, &self.loaded.spec.secrets),
             Err(ending) => Err(classify(ending, &instance.circumstances(&logs))),
         };
         let outcome = match judged {
@@ -207,13 +229,28 @@ impl Plugin {
                 usage.output_bytes = size as u64;
                 Outcome::Done(outputs)
             }
-            Err(failure) => failure.into(),
+            Err(mut failure) => {
+                if let Cow::Owned(told) = self.loaded.spec.secrets.redact(&failure.text) {
+                    failure.text = told.into();
+                }
+                failure.into()
+            }
         };
         if is_sound(outcome.class()) && instance.may_go_on(&self.loaded) {
             self.idle.put(instance);
         }
         Attempt { outcome, usage, refused_growths, logs }
     }
+}
+
+/// What is not granted is not only said to whoever loads it: it is counted and logged like a call that is denied.
+fn refused(plugin: Box<str>, path: Option<&Path>, refusal: Refusal) -> LoadError {
+    if let Refusal::NotGranted { import, capability } = &refusal {
+        denials::count(&plugin, capability, "import");
+        let import = Escaped(import);
+        tracing::warn!(event = "capability_denied", plugin = &*plugin, capability, %import, "a plugin imports what it was not granted");
+    }
+    LoadError { plugin, path: path.map(Into::into), refusal }
 }
 
 /// Whether an attempt that had no effect may be made again.

@@ -2,9 +2,11 @@
 
 mod address;
 mod redis;
+mod tls;
 
 pub use address::Address;
 pub(crate) use redis::Redis;
+pub(crate) use tls::tls;
 
 /// Why a store did not do what it was asked. The same call later may succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -44,7 +44,7 @@ impl Instance {
         store.limiter(|state| &mut state.limiter);
         store.set_max_component_handles(RESOURCES);
         store.set_hostcall_fuel(copied_bytes(&plugin.spec.limits));
-        store.epoch_deadline_callback(|store| Ok(store.data().budget.tick()?));
+        store.epoch_deadline_callback(|store| Ok(store.data().tick()?));
         Self { store, handle: None, meter, uses: 0, since: None, keep_below: 0 }
     }
 
@@ -75,6 +75,9 @@ impl Instance {
         if self.store.data().budget.host_calls_spent() {
             return Err(Spent::HostCalls.into());
         }
+        if self.store.data().denials.is_fatal() {
+            return Err(Spent::Grant.into());
+        }
         Ok(answer)
     }
 
@@ -88,9 +91,11 @@ impl Instance {
     }
 
     /// Whether it may handle another message: not too often, and not when it has used up half of the memory that
-    /// was free when it had started, for some languages never give any back.
+    /// was free when it had started, for some languages never give any back; nor while a request of it is under way,
+    /// which is not to outlive the attempt that made it.
     pub(super) fn may_go_on(&self, plugin: &Loaded) -> bool {
-        self.uses < plugin.spec.reuse && self.store.data().limiter.memory() <= self.keep_below
+        let state = self.store.data();
+        self.uses < plugin.spec.reuse && state.limiter.memory() <= self.keep_below && !state.http.is_busy()
     }
 
     /// Whether it is young enough for an attempt that begins at `now`.
@@ -117,6 +122,7 @@ impl Instance {
             starting: self.handle.is_none(),
             refusals: state.limiter.refusals(),
             host_calls_spent: state.budget.host_calls_spent(),
+            denied: state.denials.reason(),
             last_words: logs.last_words(),
         }
     }

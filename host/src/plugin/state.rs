@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use wasmtime::EngineWeak;
 use wasmtime::component::ResourceTable;
+use wasmtime::{EngineWeak, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::Spec;
-use super::budget::{Budget, FIRST_TICK};
+use super::budget::{Budget, FIRST_TICK, Spent};
+use super::capabilities::Http;
+use super::denials::Denials;
 use super::limiter::Limiter;
 use super::logs::{Logs, Sink};
 use super::wasi;
@@ -16,13 +19,22 @@ use super::wasi;
 /// Resources (streams, pollables, buckets) that a guest may hold at the same time.
 pub(super) const RESOURCES: usize = 4096;
 
+/// The same for a guest that was granted HTTP: what its requests keep in the host is bounded by the number of their parts.
+const RESOURCES_WITH_HTTP: usize = 512;
+
+/// The header fields of one message, as they lie in memory, bytes.
+const FIELDS: usize = 32 << 10;
+
 /// What a store carries for its instance.
 pub(super) struct State {
     pub(super) spec: Arc<Spec>,
     pub(super) limiter: Limiter,
     pub(super) budget: Budget,
     pub(super) logs: Sink,
+    pub(super) denials: Arc<Denials>,
+    pub(super) http: Http,
     wasi: WasiCtx,
+    wasi_http: WasiHttpCtx,
     table: ResourceTable,
     engine: EngineWeak,
 }
@@ -35,27 +47,37 @@ impl State {
         let logs = Logs::new(Arc::clone(&spec)).shared();
         let wasi = wasi::context(&logs);
         let mut table = ResourceTable::new();
-        table.set_max_capacity(RESOURCES);
-        Self { spec, limiter, budget, logs, wasi, table, engine }
+        table.set_max_capacity(if spec.http.is_some() { RESOURCES_WITH_HTTP } else { RESOURCES });
+        let denials = Arc::new(Denials::new(Arc::clone(&spec), logs.clone()));
+        let http = Http::new(spec.http.clone(), Arc::clone(&denials));
+        let mut wasi_http = WasiHttpCtx::new();
+        wasi_http.set_field_size_limit(FIELDS);
+        Self { spec, limiter, budget, logs, denials, http, wasi, wasi_http, table, engine }
     }
 
     /// A new attempt begins.
     pub(super) fn renew(&mut self, started: Instant) {
         self.budget.renew(started);
         self.limiter.forget_refusals();
+        self.denials.forget();
+    }
+
+    /// A tick: lets the guest run on, or ends it.
+    pub(super) fn tick(&self) -> Result<UpdateDeadline, Spent> {
+        if self.denials.is_fatal() { Err(Spent::Grant) } else { self.budget.tick() }
     }
 
     /// What a host function works on; every host function comes through here, so here they are counted.
     ///
-    /// Nothing can be refused here: where the limit is passed, ticks are made, at which the guest ends. To the
+    /// Nothing can be refused here: where the limit is passed, or a denial ends the attempt, ticks are made, at which the guest ends. To the
     /// guests beside it they are ticks like any other.
     pub(super) fn host_call(&mut self) -> HostCall<'_> {
-        if self.budget.count_host_call()
+        if (self.budget.count_host_call() || self.denials.is_fatal())
             && let Some(engine) = self.engine.upgrade()
         {
             (0..FIRST_TICK).for_each(|_| engine.increment_epoch());
         }
-        HostCall { spec: &self.spec, logs: &self.logs, table: &mut self.table }
+        HostCall { spec: &self.spec, logs: &self.logs, denials: &self.denials, table: &mut self.table }
     }
 }
 
@@ -63,6 +85,7 @@ impl State {
 pub(super) struct HostCall<'a> {
     pub(super) spec: &'a Spec,
     pub(super) logs: &'a Sink,
+    pub(super) denials: &'a Denials,
     pub(super) table: &'a mut ResourceTable,
 }
 
@@ -70,5 +93,12 @@ impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         self.host_call();
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.host_call();
+        WasiHttpCtxView { hooks: &mut self.http, table: &mut self.table, ctx: &mut self.wasi_http }
     }
 }

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 
 use crate::config::{self, Config, RouteConfig, Store};
 use crate::exit::{Exit, Problem};
-use crate::plugin::{Engine, EngineConfig, LoadError, Plugin, Refusal, Spec, keyvalue};
+use crate::plugin::{Engine, EngineConfig, LoadError, Plugin, Refusal, Spec, http, keyvalue};
 use crate::server;
 
 /// Plugins by name.
@@ -37,8 +37,10 @@ fn load_now(config: &Config) -> Result<Plugins, Vec<Problem>> {
     let store = store(config)?;
     let mut plugins = Plugins::new();
     let mut problems = Vec::new();
+    let io = Handle::current();
     for (name, plugin) in &config.plugins {
-        match Plugin::open(&engine, &plugin.path, spec(name, plugin, store.as_ref())) {
+        let spec = spec(name, plugin, store.as_ref(), &io)?;
+        match Plugin::open(&engine, &plugin.path, spec) {
             Ok(loaded) => drop(plugins.insert(name.clone(), Arc::new(loaded))),
             Err(error) => problems.push(refused(&error, plugin.build.as_deref())),
         }
@@ -65,7 +67,7 @@ fn instances(concurrency: impl Iterator<Item = u32>, least: u32, stacks: usize) 
 ///
 /// Must be called within a runtime, on a thread that may block.
 fn store(config: &Config) -> Result<Option<keyvalue::Store>, Problem> {
-    if config.plugins.values().all(|plugin| plugin.keyvalue.is_none()) {
+    if config.plugins.values().all(|plugin| plugin.capabilities.keyvalue.is_none()) {
         return Ok(None);
     }
     let store = match &config.keyvalue.store {
@@ -100,17 +102,31 @@ fn store(config: &Config) -> Result<Option<keyvalue::Store>, Problem> {
     Ok(Some(store))
 }
 
-/// How a plugin of the configuration is to be run.
-pub fn spec(name: &str, plugin: &config::Plugin, store: Option<&keyvalue::Store>) -> Spec {
-    let bucket = plugin.keyvalue.as_ref().zip(store).map(|(namespace, store)| store.bucket(namespace));
-    Spec {
+/// How a plugin of the configuration is to be run. What it asks of the network is done on the runtime `io`.
+///
+/// # Errors
+/// Where there is no TLS.
+pub fn spec(
+    name: &str,
+    plugin: &config::Plugin,
+    store: Option<&keyvalue::Store>,
+    io: &Handle,
+) -> Result<Spec, Problem> {
+    let granted = &plugin.capabilities;
+    let bucket = granted.keyvalue.as_ref().zip(store).map(|(namespace, store)| store.bucket(namespace));
+    let http = granted.http.clone().map(|http| http::Client::new(name, http, io)).transpose();
+    let http = http.map_err(|error| Problem::new(Exit::Unavailable, error, "").at(format!("plugins.{name}")))?;
+    Ok(Spec {
         limits: plugin.limits.clone(),
         config: plugin.config.0.clone(),
+        secrets: plugin.secrets.clone(),
         reuse: plugin.reuse,
         max_age: plugin.max_age.unwrap_or(std::time::Duration::MAX),
         keyvalue: bucket,
+        http,
+        denied: granted.denied,
         ..Spec::new(name)
-    }
+    })
 }
 
 /// A plugin that cannot be loaded, as a problem of the configuration.

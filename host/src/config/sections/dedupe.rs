@@ -50,7 +50,11 @@ pub(in super::super) fn dedupe(file: &Table<'_>, storage: &Storage) -> Config {
 }
 
 /// The url of a server. What is wrong with it is said without showing it: there may be a password in it.
-pub(super) fn address(table: &Table<'_>, example: &str, read: fn(&str) -> Result<Address, &'static str>) -> Option<Address> {
+pub(super) fn address(
+    table: &Table<'_>,
+    example: &str,
+    read: fn(&str) -> Result<Address, &'static str>,
+) -> Option<Address> {
     let url: Value<'_> = table.require("url", format!("write for example url = {example:?}"))?;
     match read(&url.full_text(example)?) {
         Ok(address) => Some(address),
