@@ -19,7 +19,7 @@ mod topics;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-pub use plugin::{Limits, Plugin, set_limits};
+pub use plugin::{Capabilities, Limits, Plugin, set_limits};
 pub use private::Private;
 pub use problem::{Errors, Problem};
 pub use route::{RouteConfig, Source};

@@ -7,7 +7,6 @@
 //! What is stored is a digest of scope and id, so ids may have any length and any character. It is kept for the window,
 //! from when it was recorded last; what is older is removed bit by bit while others are recorded.
 
-mod address;
 mod disk;
 mod key;
 mod memory;
@@ -19,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use address::Address;
+pub use crate::server::{Address, Error};
 use key::Key;
 
 /// How long an id is known, where nothing else is said.
@@ -63,27 +62,6 @@ pub enum Place {
     Postgres {
         /// From [`Address::postgres`].
         address: Address,
-    },
-}
-
-/// Why a store did not do what it was asked. The same call later may succeed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// It is away, too slow, or cannot work at the moment; it heals without anybody's help or outside of the host.
-    #[error("{store} is not available: {reason}")]
-    Unavailable {
-        /// Which one, without its password.
-        store: Box<str>,
-        /// What it or the system said.
-        reason: Box<str>,
-    },
-    /// It answers, and does not allow this: a password, a permission, a table of another shape.
-    #[error("{store} refuses: {reason}")]
-    Refused {
-        /// Which one, without its password.
-        store: Box<str>,
-        /// What it said.
-        reason: Box<str>,
     },
 }
 
@@ -170,19 +148,4 @@ impl fmt::Debug for Store {
         };
         f.debug_tuple("Store").field(&kind).finish()
     }
-}
-
-/// An error and what is behind it, in one line: the libraries say the interesting part last.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        source = error.source();
-    }
-    text
 }

@@ -8,7 +8,7 @@
 //! config · flow · dead_letters               the file, checked whole; drives the rules of `cofferdam_core`; what failed
 //! source · sink                              Kafka and SQS in and out
 //! kafka · aws · dedupe · plugin · telemetry · admin · journal · embedded
-//! clock · signal · exit · message_file
+//! clock · signal · exit · server · message_file
 //! ```
 
 pub mod admin;
@@ -27,6 +27,7 @@ pub mod kafka;
 pub mod message_file;
 pub mod plugin;
 pub mod run;
+pub mod server;
 pub mod signal;
 pub mod sink;
 pub mod source;

@@ -16,8 +16,10 @@ mod capabilities;
 mod classify;
 pub mod compiler;
 mod contract;
+mod denials;
 mod engine;
 mod held;
+pub mod http;
 mod idle;
 mod instance;
 pub mod keyvalue;
@@ -29,6 +31,7 @@ mod load;
 mod logs;
 mod lower;
 mod outbox;
+mod secrets;
 mod state;
 mod ticker;
 mod wasi;
@@ -37,6 +40,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -51,10 +55,12 @@ use cofferdam_core::output::Output;
 pub use batch::Batch;
 pub use compiler::CompileBounds;
 pub use contract::Contract;
+pub use denials::Denied;
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use limits::Limits;
 pub use load::{LoadError, Refusal};
 pub use logs::{Escaped, Level, LogLine, LogLines};
+pub use secrets::Secrets;
 
 use classify::{Ending, classify, is_pool_exhausted};
 use contract::{Given, Said};
@@ -72,6 +78,8 @@ pub struct Spec {
     pub limits: Limits,
     /// Its own configuration, for `wasi:config`.
     pub config: BTreeMap<String, String>,
+    /// What it is given in the same way, and what is not shown in anything that it says.
+    pub secrets: Secrets,
     /// Messages that one instance handles before it is dropped; 256. 0 and 1 mean a fresh one for each message.
     pub reuse: u32,
     /// How old an instance may be when a message comes to it; without bound by default.
@@ -86,22 +94,28 @@ pub struct Spec {
     pub keyvalue: Option<keyvalue::Bucket>,
     /// Bounds of a call with several messages, where it takes them.
     pub batch: Batch,
+    /// What it was granted of the network; what makes its requests.
+    pub http: Option<http::Client>,
+    /// What becomes of an attempt that asks for more.
+    pub denied: Denied,
 }
 
 impl Spec {
     /// The defaults for a plugin called `name`, without configuration or grants.
     pub fn new(name: impl Into<Box<str>>) -> Self {
-        let (limits, config, batch) = Default::default();
         Self {
             name: name.into(),
-            limits,
-            config,
+            limits: Limits::default(),
+            config: BTreeMap::new(),
+            secrets: Secrets::default(),
             reuse: 256,
             max_age: Duration::MAX,
             idle: 32,
             exact_cpu_time: false,
             keyvalue: None,
-            batch,
+            batch: Batch::default(),
+            http: None,
+            denied: Denied::default(),
         }
     }
 }
@@ -136,11 +150,7 @@ impl Plugin {
     /// See [`Refusal`].
     pub fn open(engine: &Engine, path: &Path, spec: Spec) -> Result<Self, LoadError> {
         let plugin = spec.name.clone();
-        Self::of(engine, load::open(engine, path, spec)).map_err(|refusal| LoadError {
-            plugin,
-            path: Some(path.into()),
-            refusal,
-        })
+        Self::of(engine, load::open(engine, path, spec)).map_err(|refusal| refused(plugin, Some(path), refusal))
     }
 
     /// Loads the component `bytes`. Blocks as [`Plugin::open`] does.
@@ -149,7 +159,7 @@ impl Plugin {
     /// See [`Refusal`].
     pub fn load(engine: &Engine, bytes: &[u8], spec: Spec) -> Result<Self, LoadError> {
         let plugin = spec.name.clone();
-        Self::of(engine, load::load(engine, bytes, spec)).map_err(|refusal| LoadError { plugin, path: None, refusal })
+        Self::of(engine, load::load(engine, bytes, spec)).map_err(|refusal| refused(plugin, None, refusal))
     }
 
     fn of(engine: &Engine, loaded: Result<Loaded, Refusal>) -> Result<Self, Refusal> {
@@ -233,13 +243,23 @@ impl Plugin {
         let refused_growths = state.limiter.refusals().total();
         let logs = state.logs.lock().take();
         let failed = |ending| Err(classify(ending, &instance.circumstances(&logs), &self.loaded.lines));
-        let (outcome, output_bytes) = judged(ended.unwrap_or_else(failed), &self.loaded.spec.limits);
+        let (outcome, output_bytes) = judged(ended.unwrap_or_else(failed), &self.loaded.spec);
         usage.output_bytes = output_bytes;
         if is_sound(outcome.class()) && instance.may_go_on(&self.loaded) {
             self.idle.put(instance);
         }
         Attempt { outcome, usage, refused_growths, logs }
     }
+}
+
+/// What is not granted is not only said to whoever loads it: it is counted and logged like a call that is denied.
+fn refused(plugin: Box<str>, path: Option<&Path>, refusal: Refusal) -> LoadError {
+    if let Refusal::NotGranted { import, capability } = &refusal {
+        denials::count(&plugin, capability, "import");
+        let import = Escaped(import);
+        tracing::warn!(event = "capability_denied", plugin = &*plugin, capability, %import, "a plugin imports what it was not granted");
+    }
+    LoadError { plugin, path: path.map(Into::into), refusal }
 }
 
 /// Whether an attempt that had no effect may be made again.
@@ -249,11 +269,16 @@ enum Again {
     Never,
 }
 
-/// The outcome, and the bytes of its outputs.
-fn judged(said: Said, limits: &Limits) -> (Outcome<Vec<Output>>, u64) {
-    match said.and_then(|outputs| lift::judge(outputs, limits)) {
+/// The outcome, and the bytes of its outputs. No text of a failure tells a secret.
+fn judged(said: Said, spec: &Spec) -> (Outcome<Vec<Output>>, u64) {
+    match said.and_then(|outputs| lift::judge(outputs, &spec.limits)) {
         Ok((outputs, size)) => (Outcome::Done(outputs), size as u64),
-        Err(failure) => (failure.into(), 0),
+        Err(mut failure) => {
+            if let Cow::Owned(told) = spec.secrets.redact(&failure.text) {
+                failure.text = told.into();
+            }
+            (failure.into(), 0)
+        }
     }
 }
 

@@ -80,6 +80,8 @@ impl Host {
     /// Everything that keeps it from starting, as far as it can be found at once.
     pub async fn start(config: &Config, options: Options) -> Result<Self, Vec<Problem>> {
         let clock = Clock::set();
+        // First: what is refused is counted too.
+        let metrics = metrics::install().map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
         let plugins = plugins::load(config, options.compiler).await?;
         let dedupe = dedupe::open(config).await?;
         let brokers = Arc::new(Brokers::connect(config).await?);
@@ -94,7 +96,6 @@ impl Host {
         let sinks = brokers.sinks(config, &routes).await?;
         let guests = Threads::start()
             .map_err(|error| Problem::new(Exit::Unavailable, format!("no threads for handlers: {error}"), ""))?;
-        let metrics = metrics::install().map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
         options.journal.started().map_err(|error| unwritten(&error))?;
         let health = Health::new();
         let depths = Arc::new(alerts::Depths::of(config, &routes));

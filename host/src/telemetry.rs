@@ -26,6 +26,9 @@
 //! | `cofferdam_route_holding` | route | 1 while intake is stopped because something cannot be reached, else 0 |
 //! | `cofferdam_assigned_partitions` | route | partitions that the group has given to this process |
 //! | `cofferdam_dead_letters` | destination | dead letters that were not replayed, at the last look (`[alerts]`); set by the host |
+//! | `cofferdam_capability_denied_total` | plugin, capability, reason | what a plugin asked for and was not granted; `import`: it was not loaded; for `http` `host`, `scheme`, `port`, `method`, `address`; for `keyvalue` `bucket`. Counted by the plugin |
+//! | `cofferdam_http_requests_total` | plugin, host, status | requests of plugins, by the entry that granted them: `1xx` to `5xx`, `failed`, `denied` (the address), `refused` (left alone), `abandoned` |
+//! | `cofferdam_http_circuit_open` | plugin, host | 1 while a host that failed again and again is left alone, else 0 |
 //! | `cofferdam_rebalances_total` | route, change | partitions that came and went: `assigned`, `revoked`, `lost` |
 //!
 //! # Log events
@@ -44,6 +47,8 @@
 //! | | info | the same, `next` is `defer` |
 //! | | debug | the same, `next` is `released` or `revoked` |
 //! | `message_dlq` | warn | stored as an error; `outcome`, `code`, `text`, `destination` |
+//! | `capability_denied` | warn | a plugin was denied what it asked for, or not loaded for what it imports; `plugin`, `capability`; at most 10 for an attempt |
+//! | `http_circuit_open`, `http_circuit_closed` | warn, info | a host fails again and again and is left alone, and answers again; `plugin`, `host` |
 //! | `dlq_depth` | warn, info | a `destination` holds more dead letters than `[alerts]` says, at once and every 10 min; info: no more than that again; `letters`, `limit` |
 //! | `rebalance` | info, warn | partitions were `assigned` or `revoked`; warn: `lost` |
 //! | `intake_stopped`, `intake_resumed` | warn, info | the route holds because something cannot be reached, and goes on |

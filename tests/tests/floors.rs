@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Each top module of `host/src` and its floor. Those of one floor do not know each other.
-const FLOORS: [(&str, u32); 20] = [
+const FLOORS: [(&str, u32); 21] = [
     ("main", 6),
     ("cli", 6),
     ("run", 5),
@@ -25,6 +25,7 @@ const FLOORS: [(&str, u32); 20] = [
     ("clock", 1),
     ("signal", 1),
     ("exit", 1),
+    ("server", 1),
 ];
 
 /// Knows only the core and libraries, and is known by the command line alone.

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, DEFAULT_FILE};
 use crate::exit::{Exit, Problem};
 use crate::message_file::MessageFile;
-use crate::plugin::{Attempt, CompileBounds, Engine, EngineConfig, LogLines, Plugin, Spec, keyvalue};
+use crate::plugin::{Attempt, CompileBounds, Engine, EngineConfig, LogLines, Plugin, Spec, http, keyvalue};
 use crate::run::plugin_spec;
 use crate::telemetry::log;
 
@@ -32,6 +32,9 @@ pub(super) struct Arguments {
     /// A limit, as in the configuration: memory=64MiB, wall_time=5s, outputs=10. May be given several times.
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     limits: Vec<String>,
+    /// A host that it may make requests to: api.example.com, http://127.0.0.1:8080. May be given several times.
+    #[arg(long = "http", value_name = "HOST", conflicts_with = "route")]
+    http: Vec<String>,
     /// The outputs there are; any other is refused. Without it and without a route every output is accepted.
     #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with = "route")]
     outputs: Option<Vec<String>>,
@@ -50,6 +53,8 @@ pub(super) struct Setting {
     spec: Spec,
     route: Option<Route>,
     compile: CompileBounds,
+    /// What the plugin asks of the network is done here too.
+    runtime: tokio::runtime::Runtime,
 }
 
 /// A record for a plugin, and what is said of the message beside it.
@@ -69,7 +74,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
             let config = load(&ConfigArgument { config: arguments.config.clone() })?;
             Setting::of_route(&config, route).map_err(|problem| problem.at(arguments.config.display().to_string()))?
         }
-        None => Setting::plain(&arguments.plugin),
+        None => Setting::plain(&arguments.plugin, &arguments.http)?,
     };
     setting.spec.limits = config::set_limits(&setting.spec.limits, &arguments.limits).map_err(|errors| {
         let problems = super::run::problems(errors).into_iter();
@@ -87,7 +92,7 @@ pub(super) fn give(plugin: &Path, setting: Setting, given: &Given, outputs: Opti
         let file = error.path.as_ref().map_or_else(String::new, |path| path.display().to_string());
         Problem::new(Exit::Data, error.refusal.to_string(), error.remedy()).at(file)
     })?;
-    let attempt = runtime()?.block_on(invoke(&plugin, given, setting.route.as_ref(), outputs));
+    let attempt = setting.runtime.block_on(invoke(&plugin, given, setting.route.as_ref(), outputs));
     show::show(&attempt, &plugin, json);
     Ok(exit(attempt.outcome.class()))
 }
@@ -119,24 +124,32 @@ fn read_message(path: Option<&Path>) -> Result<MessageFile, Problem> {
 }
 
 impl Setting {
-    /// Without a route: the default limits, and a key-value store, which does no harm since nothing outlives the process.
-    pub(super) fn plain(plugin: &Path) -> Self {
+    /// Without a route: the default limits, requests to these hosts, and a key-value store, which does no harm since
+    /// nothing outlives the process.
+    pub(super) fn plain(plugin: &Path, hosts: &[String]) -> Result<Self, Problem> {
         let stem = plugin.file_stem().unwrap_or_default().to_string_lossy();
         let bucket = keyvalue::Store::in_memory().bucket("invoke");
-        Self {
-            spec: Spec { keyvalue: Some(bucket), exact_cpu_time: true, ..Spec::new(&*stem) },
-            route: None,
-            compile: CompileBounds::default(),
-        }
+        let runtime = runtime()?;
+        let rule = |host: &String| {
+            http::Rule::new(host)
+                .map_err(|remedy| Problem::new(Exit::Usage, format!("--http {host:?} is no host"), remedy))
+        };
+        let allow = hosts.iter().map(rule).collect::<Result<_, _>>()?;
+        let client = http::Client::new(&stem, http::Config { allow, ..http::Config::default() }, runtime.handle());
+        let client = client.map_err(|error| Problem::new(Exit::Unavailable, error, ""))?;
+        let spec = Spec { keyvalue: Some(bucket), http: Some(client), exact_cpu_time: true, ..Spec::new(&*stem) };
+        Ok(Self { spec, route: None, compile: CompileBounds::default(), runtime })
     }
 
     /// As the route of this name runs its handler.
     pub(super) fn of_route(config: &Config, name: &str) -> Result<Self, Problem> {
         let route = super::route(config, name)?;
         let plugin: &config::Plugin = &config.plugins[&route.handler];
-        let spec = plugin_spec(&route.handler, plugin, Some(&keyvalue::Store::in_memory()));
-        let spec = Spec { exact_cpu_time: true, ..spec };
-        Ok(Self { spec, route: Some(route.route(None)), compile: config.sandbox.compile.clone() })
+        let runtime = runtime()?;
+        let store = keyvalue::Store::in_memory();
+        let spec = plugin_spec(&route.handler, plugin, Some(&store), runtime.handle())?;
+        let (spec, compile) = (Spec { exact_cpu_time: true, ..spec }, config.sandbox.compile.clone());
+        Ok(Self { spec, route: Some(route.route(None)), compile, runtime })
     }
 }
 

@@ -1,15 +1,18 @@
 //! `[plugins.NAME]`: a component, what it may use and what it is given.
 
+mod capabilities;
 mod limits;
+mod secrets;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::problem::Errors;
-use super::read::{self, At, Reader, Table, Value, identifier};
+use super::read::{self, At, Reader, Table, identifier};
 use super::{Private, Sandbox};
-use crate::plugin::Batch;
+use crate::plugin::{Batch, Secrets};
+pub use capabilities::Capabilities;
 pub use limits::Limits;
 pub(super) use limits::limits;
 
@@ -22,6 +25,8 @@ pub struct Plugin {
     pub build: Option<String>,
     /// What the plugin can ask for by name. Secrets may be among it.
     pub config: Private,
+    /// What it can ask for in the same way, and what is hidden wherever it says it.
+    pub secrets: Secrets,
     /// Bounds of one attempt.
     pub limits: Limits,
     /// Messages that an instance handles before it is replaced, 1 to 1,000,000; 256. With 1 each message has its own.
@@ -30,8 +35,8 @@ pub struct Plugin {
     pub max_age: Option<Duration>,
     /// Bounds of a call with several messages, 1 to 64 and 1 KiB to 64 MiB; 64 and 1 MiB.
     pub batch: Batch,
-    /// The namespace of the key-value store that it may use; none is granted without.
-    pub keyvalue: Option<String>,
+    /// What it is granted.
+    pub capabilities: Capabilities,
 }
 
 /// Where plugins stand, by name.
@@ -75,16 +80,18 @@ fn plugin(table: &Table<'_>, folder: &Path, sandbox: &Sandbox) -> Plugin {
     });
     let (reuse, max_age) = instances.unwrap_or_default();
     let batch = table.get("batch").and_then(|batch| batch.table("{ messages = 64, bytes = \"1MiB\" }", batch_bounds));
-    let capabilities = table.get("capabilities");
+    let config = config.unwrap_or_default();
+    let secrets = table.get("secrets").map(|secrets| secrets::secrets(&secrets, &config, folder));
     Plugin {
         path: folder.join(path.unwrap_or_default()),
         build: table.get("build").and_then(|build| build.full_text("cargo build --target wasm32-wasip2")),
-        config: Private(config.unwrap_or_default()),
+        config: Private(config),
+        secrets: secrets.unwrap_or_default(),
         limits: limits.unwrap_or_else(|| limits::default_within(most)),
         reuse: reuse.unwrap_or(256),
         max_age,
         batch: batch.unwrap_or_default(),
-        keyvalue: capabilities.and_then(|granted| keyvalue(&granted)),
+        capabilities: table.get("capabilities").map(|granted| capabilities::capabilities(&granted)).unwrap_or_default(),
     }
 }
 
@@ -117,13 +124,4 @@ fn batch_bounds(table: &Table<'_>) -> Batch {
 
 fn own_values(table: &Table<'_>) -> BTreeMap<String, String> {
     table.entries().filter_map(|(name, value)| Some((name.to_owned(), value.scalar()?))).collect()
-}
-
-fn keyvalue(granted: &Value<'_>) -> Option<String> {
-    granted.table("{ keyvalue = \"orders\" }", |table| {
-        if let Some(http) = table.get_refused("http") {
-            http.refuse("http is not available in this version", "leave it out; a plugin that asks for it is refused");
-        }
-        table.get("keyvalue")?.name("orders", identifier)
-    })?
 }

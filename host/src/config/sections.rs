@@ -2,6 +2,7 @@
 
 mod dedupe;
 mod kafka;
+mod keyvalue;
 mod sandbox;
 
 use std::net::SocketAddr;
@@ -12,6 +13,8 @@ use super::read::{Table, identifier};
 pub(super) use dedupe::dedupe;
 pub use kafka::Kafka;
 pub(super) use kafka::kafka;
+pub(super) use keyvalue::keyvalue;
+pub use keyvalue::{KeyValue, Store};
 pub use sandbox::Sandbox;
 pub(super) use sandbox::sandbox;
 
@@ -57,23 +60,6 @@ pub struct Storage {
     /// A folder for compiled plugins, and for the key-value store and the event ids on disk, made when it is needed;
     /// `.cofferdam` beside the configuration by default. One process at a time.
     pub path: PathBuf,
-}
-
-/// `[keyvalue]`: the key-value store of the plugins that are granted one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct KeyValue {
-    /// Where it is kept.
-    pub store: Store,
-}
-
-/// Where the key-value store is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Store {
-    /// In the storage folder. The default: a count that a handler keeps has to outlive the process.
-    #[default]
-    Disk,
-    /// Gone with the process.
-    Memory,
 }
 
 /// What people look for in the file and find elsewhere.
@@ -159,14 +145,4 @@ pub(super) fn storage(file: &Table<'_>, folder: &Path) -> Storage {
         });
     }
     storage
-}
-
-pub(super) fn keyvalue(file: &Table<'_>) -> KeyValue {
-    let section = file.get("keyvalue");
-    let store = section.and_then(|section| {
-        section.table("[keyvalue]", |table| {
-            table.get("store")?.choice(&[("disk", Store::Disk), ("memory", Store::Memory)])
-        })?
-    });
-    KeyValue { store: store.unwrap_or_default() }
 }

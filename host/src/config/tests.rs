@@ -25,6 +25,8 @@ fn parse(text: &str) -> Result<Config, Errors> {
     let environment = |name: &str| match name {
         "KAFKA_BOOTSTRAP" => Some("kafka-1:9092,kafka-2:9092".to_owned()),
         "CONCURRENCY" => Some("8".to_owned()),
+        "API_KEY" => Some("hunter2".to_owned()),
+        "SHORT" => Some("abc".to_owned()),
         "WORDS" => Some("many".to_owned()),
         _ => None,
     };

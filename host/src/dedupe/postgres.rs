@@ -1,7 +1,5 @@
 //! A store in PostgreSQL: a row for each id, removed some at a time when the window is over.
 
-mod tls;
-
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,8 +9,10 @@ use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{Address, Error, Key, chain};
+use super::{Address, Error, Key};
+use crate::server::{chain, tls};
 
 /// Connections of one host: a transaction waits for the server's disk, and several of them share one wait.
 const CONNECTIONS: usize = 4;
@@ -72,7 +72,7 @@ impl Postgres {
             config.application_name("cofferdam");
         }
         let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config, tls::connector().map_err(refused)?, manager);
+        let manager = Manager::from_config(config, MakeRustlsConnect::new(tls().map_err(refused)?), manager);
         let pool = Pool::builder(manager)
             .max_size(CONNECTIONS)
             .runtime(Runtime::Tokio1)

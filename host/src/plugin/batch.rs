@@ -130,7 +130,7 @@ impl Plugin {
         let attempts: Vec<Attempt> = said
             .into_iter()
             .map(|said| {
-                let (outcome, output_bytes) = judged(said, &self.loaded.spec.limits);
+                let (outcome, output_bytes) = judged(said, &self.loaded.spec);
                 let logs: LogLines = std::mem::take(&mut logs);
                 Attempt { outcome, usage: Usage { output_bytes, ..usage }, refused_growths, logs }
             })

@@ -41,6 +41,9 @@ pub(super) enum Spent {
     /// Calls of the guest to the host.
     #[error("the host calls are used up")]
     HostCalls,
+    /// What it was granted, which was less than it asked for.
+    #[error("the handler asked for what it was not granted")]
+    Grant,
 }
 
 impl Budget {

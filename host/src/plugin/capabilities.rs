@@ -4,10 +4,13 @@
 //! was loaded (see [`load`](super::load)).
 
 mod config;
+mod http;
 mod keyvalue;
 mod logging;
 
 use wasmtime::component::{HasData, Linker};
+
+pub(super) use http::Http;
 
 use super::state::{HostCall, State};
 
@@ -43,5 +46,6 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     wasi::config::store::add_to_linker::<State, Called>(linker, State::host_call)?;
     wasi::logging::logging::add_to_linker::<State, Called>(linker, State::host_call)?;
     wasi::keyvalue::store::add_to_linker::<State, Called>(linker, State::host_call)?;
-    wasi::keyvalue::atomics::add_to_linker::<State, Called>(linker, State::host_call)
+    wasi::keyvalue::atomics::add_to_linker::<State, Called>(linker, State::host_call)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
 }

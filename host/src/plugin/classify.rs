@@ -33,6 +33,8 @@ pub(super) struct Circumstances {
     pub(super) refusals: Refusals,
     /// There were more host calls than the limit.
     pub(super) host_calls_spent: bool,
+    /// What the guest asked for and was not granted, where that ends the attempt.
+    pub(super) denied: Option<Box<str>>,
     /// What the guest wrote last to its standard error, where languages say why they panic.
     pub(super) last_words: String,
 }
@@ -43,6 +45,9 @@ pub(super) struct Circumstances {
 /// as one that panics. First what the host itself did to the guest, then what the host lacked, then what the
 /// guest did; what is left came from the way into or out of the guest.
 pub(super) fn classify(ending: Ending, circumstances: &Circumstances, lines: &Lines) -> Failure {
+    if let (Some(denied), Ending::Error(_) | Ending::Overdue) = (&circumstances.denied, &ending) {
+        return Failure::contract(Code::CAPABILITY_DENIED, &**denied);
+    }
     let error = match ending {
         Ending::Panic(payload) => return Failure::host(Code::INTERNAL, panic_text(&*payload)),
         Ending::Overdue => return spent(Spent::WallTime),
@@ -132,6 +137,7 @@ fn spent(reason: Spent) -> Failure {
         Spent::WallTime => (Class::TimedOut, Code::TIMEOUT),
         Spent::CpuTime => (Class::TimedOut, Code::CPU_LIMIT),
         Spent::HostCalls => (Class::ContractBroken, Code::HOST_CALL_LIMIT),
+        Spent::Grant => (Class::ContractBroken, Code::CAPABILITY_DENIED),
     };
     Failure::new(class, code, reason.to_string())
 }

@@ -170,19 +170,22 @@ impl Ask for Given<'_> {
     async fn ask(self, store: &mut Store<State>, functions: Functions) -> wasmtime::Result<Said> {
         match functions.handle {
             Entry::Cofferdam(handle) => {
-                let (answer,) = handle.call_async(store, (self.parameter,)).await?;
-                Ok(lift::read(answer))
+                let (answer,) = handle.call_async(&mut *store, (self.parameter,)).await?;
+                Ok(lift::read(answer, &store.data().spec.secrets))
             }
             Entry::IncomingHandler(handle) => {
                 let message = incoming_handler::Message::incoming(self.message, self.attempt);
                 let message = store.data_mut().give(message)?;
                 let (answer,) = handle.call_async(&mut *store, (message,)).await?;
-                Ok(answer.map(|()| store.data_mut().outbox.take()).map_err(Failure::from))
+                let state = store.data_mut();
+                Ok(answer.map(|()| state.outbox.take()).map_err(|error| error.told_without(&state.spec.secrets)))
             }
             Entry::BrokerMessage(handle) => {
                 let message = BrokerMessage::of(self.message);
                 let (answer,) = handle.call_async(&mut *store, (message,)).await?;
-                Ok(answer.map(|()| store.data_mut().outbox.take()).map_err(broker_message::failure))
+                let state = store.data_mut();
+                let failure = |text: String| broker_message::failure(state.spec.secrets.redact(&text));
+                Ok(answer.map_err(failure).map(|()| state.outbox.take()))
             }
         }
     }
@@ -201,7 +204,8 @@ impl Ask for Several<'_> {
 
     async fn ask(self, store: &mut Store<State>, functions: Functions) -> wasmtime::Result<Vec<Said>> {
         let handle = functions.handle_batch.expect("only plugins that export it are asked");
-        let (answers,) = handle.call_async(store, (self.0,)).await?;
-        Ok(answers.into_iter().map(lift::read).collect())
+        let (answers,) = handle.call_async(&mut *store, (self.0,)).await?;
+        let secrets = &store.data().spec.secrets;
+        Ok(answers.into_iter().map(|answer| lift::read(answer, secrets)).collect())
     }
 }

@@ -41,7 +41,7 @@ impl Instance {
         store.limiter(|state| &mut state.limiter);
         store.set_max_component_handles(RESOURCES);
         store.set_hostcall_fuel(copied_bytes(&plugin.spec.limits));
-        store.epoch_deadline_callback(|store| Ok(store.data().budget.tick()?));
+        store.epoch_deadline_callback(|store| Ok(store.data().tick()?));
         Self { store, functions: None, meter, uses: 0, since: None, keep_below: 0 }
     }
 
@@ -72,6 +72,9 @@ impl Instance {
         if self.store.data().budget.host_calls_spent() {
             return Err(Spent::HostCalls.into());
         }
+        if self.store.data().denials.is_fatal() {
+            return Err(Spent::Grant.into());
+        }
         Ok(answer)
     }
 
@@ -90,14 +93,11 @@ impl Instance {
     }
 
     /// Whether it may handle another message: not too often, and not when it has used up half of the memory that
-    /// was free when it had started, for some languages never give any back. Nor when it keeps a message of the host, or
-    /// holds half of the resources that it may: what one message has left behind must not fail a later one.
+    /// was free when it had started, for some languages never give any back. Nor when it has left something behind in the
+    /// host that is not to outlive the attempt, or to fail a later one.
     pub(super) fn may_go_on(&mut self, plugin: &Loaded) -> bool {
         let state = self.store.data_mut();
-        self.uses < plugin.spec.reuse
-            && state.limiter.memory() <= self.keep_below
-            && !state.outbox.holds()
-            && state.resources() <= RESOURCES / 2
+        self.uses < plugin.spec.reuse && state.limiter.memory() <= self.keep_below && state.is_tidy()
     }
 
     /// Whether it is young enough for an attempt that begins at `now`.
@@ -124,6 +124,7 @@ impl Instance {
             starting: self.functions.is_none(),
             refusals: state.limiter.refusals(),
             host_calls_spent: state.budget.host_calls_spent(),
+            denied: state.denials.reason(),
             last_words: logs.last_words(),
         }
     }

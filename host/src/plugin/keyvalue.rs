@@ -1,14 +1,17 @@
-//! Values that outlive an instance: in memory, or in one file of the host.
+//! Values that outlive an instance: in memory, in one file of the host, or on a Redis server for several hosts.
 //!
 //! A store has buckets, which do not see each other; a plugin is granted one of them by name. A write has happened,
 //! and lasts, when its call returns. Writes are no part of an attempt's outcome: they stay when the attempt fails.
 
 mod disk;
 mod memory;
+mod redis;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::server::{self, Address};
 pub use disk::OpenError;
 
 /// The longest key, bytes.
@@ -26,6 +29,7 @@ pub struct Store(Backend);
 enum Backend {
     Memory(Arc<memory::Memory>),
     Disk(Arc<disk::Disk>),
+    Redis(Arc<redis::Redis>),
 }
 
 /// A collection of keys and values that a plugin was granted; a clone is the same collection.
@@ -53,7 +57,7 @@ pub enum Error {
     /// The store in memory has reached its bound.
     #[error("the store is full")]
     Full,
-    /// The file cannot be read or written.
+    /// The file cannot be read or written, the server is away or refuses. What was to be written may be written or not.
     #[error("the store failed: {0}")]
     Failed(Arc<str>),
 }
@@ -81,6 +85,16 @@ impl Store {
         Ok(Self(Backend::Disk(Arc::new(disk::Disk::open(path)?))))
     }
 
+    /// A store on the Redis server at `address`, which may take as long as `timeout` for a call; stores of one `prefix`
+    /// share their buckets. The runtime that this is called on does the input and output.
+    ///
+    /// # Errors
+    /// Where the server cannot be reached now, or refuses.
+    pub async fn redis(address: &Address, timeout: Duration, prefix: &str) -> Result<Self, server::Error> {
+        let server = server::Redis::open(address, timeout).await?;
+        Ok(Self(Backend::Redis(Arc::new(redis::Redis::new(server, prefix)))))
+    }
+
     /// The bucket called `name`.
     pub fn bucket(&self, name: &str) -> Bucket {
         Bucket { store: self.clone(), name: name.into() }
@@ -101,6 +115,7 @@ impl Bucket {
         match &self.store.0 {
             Backend::Memory(memory) => Ok(memory.get(&self.name, key)),
             Backend::Disk(disk) => disk.get(&self.name, key),
+            Backend::Redis(redis) => redis.get(&self.name, key).await,
         }
     }
 
@@ -149,6 +164,7 @@ impl Bucket {
         let mut keys = match &self.store.0 {
             Backend::Memory(memory) => memory.keys_after(&self.name, cursor, PAGE + 1),
             Backend::Disk(disk) => disk.keys_after(&self.name, cursor, PAGE + 1)?,
+            Backend::Redis(redis) => redis.keys_after(&self.name, cursor, PAGE + 1).await?,
         };
         let more = keys.len() > PAGE;
         keys.truncate(PAGE);
@@ -161,6 +177,7 @@ impl Bucket {
         match &self.store.0 {
             Backend::Memory(memory) => memory.write(&self.name, key, change),
             Backend::Disk(disk) => disk.write(&self.name, key, change).await,
+            Backend::Redis(redis) => redis.write(&self.name, key, change).await,
         }
     }
 }

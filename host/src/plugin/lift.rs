@@ -10,6 +10,7 @@ use cofferdam_core::output::Output;
 use wasmtime::component::{ComponentType, Lift};
 
 use super::limits::Limits;
+use super::secrets::Secrets;
 
 /// `result<list<output>, failure>` of the contract.
 pub(super) type Answer = Result<Vec<OutputResult>, FailureResult>;
@@ -70,8 +71,9 @@ pub(super) fn copied_bytes(limits: &Limits) -> usize {
 const SLACK: usize = 256 << 10;
 
 /// What the guest asks for, or the failure that it reports.
-pub(super) fn read(answer: Answer) -> Result<Vec<Output>, Failure> {
-    answer.map(|outputs| outputs.into_iter().map(Output::from).collect()).map_err(Failure::from)
+pub(super) fn read(answer: Answer, secrets: &Secrets) -> Result<Vec<Output>, Failure> {
+    let outputs = answer.map_err(|failure| failure.told_without(secrets))?;
+    Ok(outputs.into_iter().map(Output::from).collect())
 }
 
 /// The outputs with their size, or the failure that they are.
@@ -126,14 +128,15 @@ impl From<HeaderResult> for Header {
     }
 }
 
-impl From<FailureResult> for Failure {
-    fn from(failure: FailureResult) -> Self {
-        let (class, fault) = match failure {
+impl FailureResult {
+    fn told_without(self, secrets: &Secrets) -> Failure {
+        let (class, fault) = match self {
             FailureResult::Retryable(fault) => (Class::Retryable, fault),
             FailureResult::Permanent(fault) => (Class::Permanent, fault),
             FailureResult::Deferred(fault) => (Class::Deferred, fault),
         };
-        let mut failure = Self::new(class, Code::of_handler(&fault.code), fault.text);
+        // Before it is cut: half a secret is not found.
+        let mut failure = Failure::new(class, Code::of_handler(&fault.code), secrets.redact(&fault.text));
         failure.retry_after = fault.retry_after_ms.map(Duration::from_millis);
         failure
     }

@@ -73,6 +73,8 @@ pub(super) struct Logs {
     spec: Arc<Spec>,
     kept: LogLines,
     bytes: usize,
+    /// Lines of the host about what was not granted.
+    denied: usize,
     /// What was written and has no end of line yet, per stream.
     open: [Vec<u8>; 2],
 }
@@ -87,6 +89,9 @@ pub(super) enum Stream {
 /// The longest line of a standard stream, bytes; a longer one is broken.
 const LINE: usize = 8 << 10;
 
+/// Lines about what was not granted, of one attempt; the metric has them all.
+const DENIALS: usize = 10;
+
 impl Sink {
     pub(super) fn lock(&self) -> MutexGuard<'_, Logs> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -95,7 +100,7 @@ impl Sink {
 
 impl Logs {
     pub(super) fn new(spec: Arc<Spec>) -> Self {
-        Self { spec, kept: LogLines::default(), bytes: 0, open: Default::default() }
+        Self { spec, kept: LogLines::default(), bytes: 0, denied: 0, open: Default::default() }
     }
 
     pub(super) fn shared(self) -> Sink {
@@ -104,14 +109,29 @@ impl Logs {
 
     /// One line, whatever is in it.
     pub(super) fn line(&mut self, level: Level, context: &str, text: &str) {
+        let (context, text) = (self.spec.secrets.redact(context), self.spec.secrets.redact(text));
         let (limits, bytes) = (&self.spec.limits, context.len() + text.len());
         if self.kept.lines.len() >= limits.log_lines || bytes > limits.log_bytes.saturating_sub(self.bytes) {
             self.kept.dropped += 1;
             return;
         }
         self.bytes += bytes;
-        emit(level, &self.spec.name, context, text);
+        emit(level, &self.spec.name, &context, &text);
         self.kept.lines.push(LogLine { level, context: context.into(), text: text.into() });
+    }
+
+    /// A line of the host: `capability` was asked for `what`, and refused. Not within the plugin's limits, which it could
+    /// have used up before; within [`DENIALS`].
+    pub(super) fn denied(&mut self, capability: &'static str, what: &str) {
+        if self.denied >= DENIALS {
+            self.kept.dropped += 1;
+            return;
+        }
+        self.denied += 1;
+        let (plugin, what) = (&*self.spec.name, self.spec.secrets.redact(what));
+        tracing::warn!(target: "plugin", event = "capability_denied", plugin, capability, "{}", Escaped(&what));
+        let line = LogLine { level: Level::Warn, context: "capability_denied".into(), text: what.into() };
+        self.kept.lines.push(line);
     }
 
     /// Bytes of a standard stream; a line is passed on when it ends.
@@ -152,7 +172,7 @@ impl Logs {
                 self.stream_line(stream, &open);
             }
         }
-        self.bytes = 0;
+        (self.bytes, self.denied) = (0, 0);
         std::mem::take(&mut self.kept)
     }
 }

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use wasmtime::EngineWeak;
 use wasmtime::component::{Resource, ResourceTable};
+use wasmtime::{EngineWeak, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::Spec;
-use super::budget::{Budget, FIRST_TICK};
+use super::budget::{Budget, FIRST_TICK, Spent};
+use super::capabilities::Http;
+use super::denials::Denials;
 use super::held::Held;
 use super::limiter::Limiter;
 use super::logs::{Logs, Sink};
@@ -18,6 +21,12 @@ use super::wasi;
 /// Resources (streams, pollables, buckets) that a guest may hold at the same time.
 pub(super) const RESOURCES: usize = 4096;
 
+/// The same for a guest that was granted HTTP: what its requests keep in the host is bounded by the number of their parts.
+const RESOURCES_WITH_HTTP: usize = 512;
+
+/// The header fields of one message, as they lie in memory, bytes.
+const FIELDS: usize = 32 << 10;
+
 /// What a store carries for its instance.
 pub(super) struct State {
     pub(super) spec: Arc<Spec>,
@@ -25,7 +34,12 @@ pub(super) struct State {
     pub(super) budget: Budget,
     pub(super) logs: Sink,
     pub(super) outbox: Outbox,
+    pub(super) denials: Arc<Denials>,
+    pub(super) http: Http,
     wasi: WasiCtx,
+    wasi_http: WasiHttpCtx,
+    /// Places in the table.
+    resources: usize,
     table: ResourceTable,
     held: Held,
     engine: EngineWeak,
@@ -40,8 +54,14 @@ impl State {
         let logs = Logs::new(Arc::clone(&spec)).shared();
         let wasi = wasi::context(&logs);
         let mut table = ResourceTable::new();
-        table.set_max_capacity(RESOURCES);
-        Self { spec, limiter, budget, logs, outbox, wasi, table, held: Held::default(), engine }
+        let resources = if spec.http.is_some() { RESOURCES_WITH_HTTP } else { RESOURCES };
+        table.set_max_capacity(resources);
+        let denials = Arc::new(Denials::new(Arc::clone(&spec), logs.clone()));
+        let http = Http::new(spec.http.clone(), Arc::clone(&denials));
+        let mut wasi_http = WasiHttpCtx::new();
+        wasi_http.set_field_size_limit(FIELDS);
+        let held = Held::default();
+        Self { spec, limiter, budget, logs, outbox, denials, http, wasi, wasi_http, resources, table, held, engine }
     }
 
     /// A new attempt begins.
@@ -49,6 +69,7 @@ impl State {
         self.budget.renew(started);
         self.limiter.forget_refusals();
         self.outbox.renew();
+        self.denials.forget();
     }
 
     /// Gives a message to the guest as a resource.
@@ -57,23 +78,30 @@ impl State {
         Ok(self.table.push(message)?)
     }
 
-    /// Resources that the guest holds. Looks at each place where there ever was one: few, or a guest that hoards.
-    pub(super) fn resources(&mut self) -> usize {
-        self.table.iter_mut().count()
+    /// Whether nothing that an attempt has left here could outlive it or fail a later one: a message of the host, a request
+    /// under way, half of the resources that the guest may hold.
+    pub(super) fn is_tidy(&mut self) -> bool {
+        // Looks at each place where there ever was a resource: few, or a guest that hoards.
+        !self.outbox.holds() && !self.http.is_busy() && self.table.iter_mut().count() <= self.resources / 2
+    }
+
+    /// A tick: lets the guest run on, or ends it.
+    pub(super) fn tick(&self) -> Result<UpdateDeadline, Spent> {
+        if self.denials.is_fatal() { Err(Spent::Grant) } else { self.budget.tick() }
     }
 
     /// What a host function works on; every host function comes through here, so here they are counted.
     ///
-    /// Nothing can be refused here: where the limit is passed, ticks are made, at which the guest ends. To the
-    /// guests beside it they are ticks like any other.
+    /// Nothing can be refused here: where the limit is passed, or a denial ends the attempt, ticks are made, at which the
+    /// guest ends. To the guests beside it they are ticks like any other.
     pub(super) fn host_call(&mut self) -> HostCall<'_> {
-        if self.budget.count_host_call()
+        if (self.budget.count_host_call() || self.denials.is_fatal())
             && let Some(engine) = self.engine.upgrade()
         {
             (0..FIRST_TICK).for_each(|_| engine.increment_epoch());
         }
-        let Self { spec, logs, outbox, table, held, .. } = self;
-        HostCall { spec, logs, outbox, table, held }
+        let Self { spec, logs, outbox, denials, table, held, .. } = self;
+        HostCall { spec, logs, outbox, denials, table, held }
     }
 }
 
@@ -82,6 +110,7 @@ pub(super) struct HostCall<'a> {
     pub(super) spec: &'a Spec,
     pub(super) logs: &'a Sink,
     pub(super) outbox: &'a mut Outbox,
+    pub(super) denials: &'a Denials,
     pub(super) table: &'a mut ResourceTable,
     pub(super) held: &'a Held,
 }
@@ -90,5 +119,12 @@ impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         self.host_call();
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.host_call();
+        WasiHttpCtxView { hooks: &mut self.http, table: &mut self.table, ctx: &mut self.wasi_http }
     }
 }

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
+
 use crate::config::{self, Config, Limits, RouteConfig, Sandbox, Store};
 use crate::exit::{Exit, Problem};
-use crate::plugin::{Engine, EngineConfig, LoadError, Plugin, Refusal, Spec, keyvalue};
+use crate::plugin::{Engine, EngineConfig, LoadError, Plugin, Refusal, Spec, http, keyvalue};
+use crate::server;
 
 /// Plugins by name.
 pub(crate) type Plugins = BTreeMap<String, Arc<Plugin>>;
@@ -35,8 +38,10 @@ fn load_now(config: &Config, compiler: Option<PathBuf>) -> Result<Plugins, Vec<P
     let store = store(config)?;
     let mut plugins = Plugins::new();
     let mut problems = Vec::new();
+    let io = Handle::current();
     for (name, plugin) in &config.plugins {
-        match Plugin::open(&engine, &plugin.path, spec(name, plugin, store.as_ref())) {
+        let spec = spec(name, plugin, store.as_ref(), &io)?;
+        match Plugin::open(&engine, &plugin.path, spec) {
             Ok(loaded) => drop(plugins.insert(name.clone(), Arc::new(loaded))),
             Err(error) => problems.push(refused(&error, plugin.build.as_deref())),
         }
@@ -60,11 +65,13 @@ fn instances(concurrency: impl Iterator<Item = u32>, least: u32, stacks: usize) 
 }
 
 /// The key-value store, if a plugin was granted it.
+///
+/// Must be called within a runtime, on a thread that may block.
 fn store(config: &Config) -> Result<Option<keyvalue::Store>, Problem> {
-    if config.plugins.values().all(|plugin| plugin.keyvalue.is_none()) {
+    if config.plugins.values().all(|plugin| plugin.capabilities.keyvalue.is_none()) {
         return Ok(None);
     }
-    let store = match config.keyvalue.store {
+    let store = match &config.keyvalue.store {
         Store::Memory => keyvalue::Store::in_memory(),
         Store::Disk => {
             let path = config.storage.path.join("keyvalue.redb");
@@ -76,22 +83,52 @@ fn store(config: &Config) -> Result<Option<keyvalue::Store>, Problem> {
                 Problem::new(Exit::Unavailable, what, remedy).at(path.display().to_string())
             })?
         }
+        Store::Redis(address) => {
+            // Services that share a server do not share buckets; the hosts of one service do.
+            let prefix = format!("cofferdam:keyvalue:{}", config.service.name);
+            let opening = keyvalue::Store::redis(address, config.keyvalue.timeout, &prefix);
+            Handle::current().block_on(opening).map_err(|error| {
+                let (exit, remedy) = match &error {
+                    server::Error::Unavailable { .. } => {
+                        (Exit::Unavailable, "is it running, and reachable from here? see [keyvalue]")
+                    }
+                    server::Error::Refused { .. } => {
+                        (Exit::Configuration, "see user, password and permissions of [keyvalue] url")
+                    }
+                };
+                Problem::new(exit, error.to_string(), remedy).at("keyvalue")
+            })?
+        }
     };
     Ok(Some(store))
 }
 
-/// How a plugin of the configuration is to be run.
-pub fn spec(name: &str, plugin: &config::Plugin, store: Option<&keyvalue::Store>) -> Spec {
-    let bucket = plugin.keyvalue.as_ref().zip(store).map(|(namespace, store)| store.bucket(namespace));
-    Spec {
+/// How a plugin of the configuration is to be run. What it asks of the network is done on the runtime `io`.
+///
+/// # Errors
+/// Where there is no TLS.
+pub fn spec(
+    name: &str,
+    plugin: &config::Plugin,
+    store: Option<&keyvalue::Store>,
+    io: &Handle,
+) -> Result<Spec, Problem> {
+    let granted = &plugin.capabilities;
+    let bucket = granted.keyvalue.as_ref().zip(store).map(|(namespace, store)| store.bucket(namespace));
+    let http = granted.http.clone().map(|http| http::Client::new(name, http, io)).transpose();
+    let http = http.map_err(|error| Problem::new(Exit::Unavailable, error, "").at(format!("plugins.{name}")))?;
+    Ok(Spec {
         limits: plugin.limits.clone(),
         config: plugin.config.0.clone(),
+        secrets: plugin.secrets.clone(),
         reuse: plugin.reuse,
         max_age: plugin.max_age.unwrap_or(std::time::Duration::MAX),
         batch: plugin.batch,
         keyvalue: bucket,
+        http,
+        denied: granted.denied,
         ..Spec::new(name)
-    }
+    })
 }
 
 /// A plugin that cannot be loaded, as a problem of the configuration.

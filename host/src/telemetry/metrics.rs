@@ -92,6 +92,19 @@ pub(super) const ALL: &[Described] = {
             "partitions that the group has given to this process",
         ),
         described("cofferdam_rebalances_total", Counter, Unit::Count, "changes of what is assigned"),
+        described(
+            "cofferdam_capability_denied_total",
+            Counter,
+            Unit::Count,
+            "what plugins asked for and were not granted",
+        ),
+        described("cofferdam_http_requests_total", Counter, Unit::Count, "requests of plugins to other hosts"),
+        described(
+            "cofferdam_http_circuit_open",
+            Gauge,
+            Unit::Count,
+            "1 while a host that failed again and again is left alone",
+        ),
     ]
 };
 

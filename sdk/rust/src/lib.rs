@@ -21,9 +21,10 @@
 //! ```
 //!
 //! Built for `wasm32-wasip2` as a `cdylib`, that is a plugin. Built natively it is a plain function:
-//! [`mod@test`] makes messages for it and stands in for configuration, key-value store and log.
+//! [`mod@test`] makes messages for it and stands in for configuration, key-value store, other hosts and log.
 
 pub mod config;
+pub mod http;
 pub mod keyvalue;
 pub mod log;
 

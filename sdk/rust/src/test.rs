@@ -1,4 +1,4 @@
-//! For native tests of handlers: messages, and stand-ins for configuration, key-value store and log.
+//! For native tests of handlers: messages, and stand-ins for configuration, key-value store, other hosts and log.
 //!
 //! Everything here belongs to the thread, and `cargo test` runs every test on a thread of its own, so tests do not see
 //! each other.
@@ -14,17 +14,22 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde::Serialize;
 
 use crate::keyvalue::Error;
 use crate::log::Level;
-use crate::{Header, Message};
+use crate::{Header, Message, http};
+
+/// Answers requests.
+pub(crate) type Answer = Rc<dyn Fn(http::Request) -> Result<http::Response, http::Error>>;
 
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) config: BTreeMap<String, String>,
     pub(crate) logs: Vec<(Level, String)>,
+    pub(crate) http: Option<Answer>,
     values: BTreeMap<(String, String), Vec<u8>>,
     operations_left: Option<u32>,
 }
@@ -65,12 +70,17 @@ pub fn mend_keyvalue() {
     world(|world| world.operations_left = None);
 }
 
+/// Answers the requests of the handler from now on; before, each is [`http::Error::Denied`].
+pub fn answer_http(answer: impl Fn(http::Request) -> Result<http::Response, http::Error> + 'static) {
+    world(|world| world.http = Some(Rc::new(answer)));
+}
+
 /// The lines logged so far, oldest first.
 pub fn logs() -> Vec<(Level, String)> {
     world(|world| world.logs.clone())
 }
 
-/// Forgets configuration, values and log lines, as if the test began anew.
+/// Forgets configuration, values, answers and log lines, as if the test began anew.
 pub fn reset() {
     world(|world| *world = World::default());
 }

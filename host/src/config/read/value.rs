@@ -75,6 +75,21 @@ impl<'r> Value<'r> {
         self.inner.is_str()
     }
 
+    /// Whether it is a table.
+    pub(in crate::config) fn is_table(&self) -> bool {
+        self.inner.is_table()
+    }
+
+    /// What the environment has under the name that stands here.
+    pub(in crate::config) fn variable_named(&self, example: &str) -> Option<String> {
+        let name = self.full_text(example)?;
+        let value = (self.reader.environment)(&name);
+        if value.is_none() {
+            self.problem(format!("the environment has no variable `{name}`"), "set it, or correct its name");
+        }
+        value
+    }
+
     /// The text of a string with its variables filled in, and whether it had any; `None` for another type.
     pub(super) fn expanded(&self) -> Option<Option<(String, bool)>> {
         let raw = self.inner.as_str()?;

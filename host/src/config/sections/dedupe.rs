@@ -17,7 +17,7 @@ enum Kind {
 const KINDS: [(&str, Kind); 4] =
     [("disk", Kind::Disk), ("memory", Kind::Memory), ("redis", Kind::Redis), ("postgres", Kind::Postgres)];
 
-const REDIS: &str = "redis://127.0.0.1:6379";
+pub(super) const REDIS: &str = "redis://127.0.0.1:6379";
 const POSTGRES: &str = "postgresql://cofferdam@127.0.0.1:5432/cofferdam";
 
 pub(in super::super) fn dedupe(file: &Table<'_>, storage: &Storage) -> Config {
@@ -50,7 +50,11 @@ pub(in super::super) fn dedupe(file: &Table<'_>, storage: &Storage) -> Config {
 }
 
 /// The url of a server. What is wrong with it is said without showing it: there may be a password in it.
-fn address(table: &Table<'_>, example: &str, read: fn(&str) -> Result<Address, &'static str>) -> Option<Address> {
+pub(super) fn address(
+    table: &Table<'_>,
+    example: &str,
+    read: fn(&str) -> Result<Address, &'static str>,
+) -> Option<Address> {
     let url: Value<'_> = table.require("url", format!("write for example url = {example:?}"))?;
     match read(&url.full_text(example)?) {
         Ok(address) => Some(address),

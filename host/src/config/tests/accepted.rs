@@ -69,7 +69,7 @@ fn the_example_of_the_interface_is_read_as_it_says() {
     assert_eq!((sqs.region.as_deref(), sqs.endpoint.as_deref()), (Some("eu-west-1"), None));
     let plugin = &config.plugins["price"];
     assert_eq!(plugin.path.to_str(), Some("etc/price.wasm"), "beside the configuration");
-    assert_eq!((plugin.config["currency"].as_str(), plugin.keyvalue.as_deref()), ("EUR", Some("orders")));
+    assert_eq!((plugin.config["currency"].as_str(), plugin.capabilities.keyvalue.as_deref()), ("EUR", Some("orders")));
     let route = config.routes[0].route(None);
     assert_eq!((&*route.name, &*route.service, route.group.as_deref()), ("price-orders", "orders", Some("pricing")));
     assert_eq!(route.envelope, Envelope::CloudEvents);
@@ -171,6 +171,56 @@ fn a_password_never_shows_in_debug_output() {
     let text = changed("[sqs]", "properties = { \"sasl.password\" = \"hunter2\" }\n[sqs]")
         .replace("path =", "config = { key = \"hunter2\" }\npath =");
     assert!(!format!("{:?}", parse(&text).unwrap()).contains("hunter2"));
+}
+
+#[test]
+fn values_are_kept_where_the_file_says() {
+    use crate::config::Store;
+    use crate::server::Address;
+    let read = |section: &str| parse(&changed("[sqs]", &format!("[keyvalue]\n{section}\n[sqs]"))).unwrap().keyvalue;
+    assert_eq!(parse(LEAST).unwrap().keyvalue.store, Store::Disk);
+    assert_eq!((read("").store, read("store = \"memory\"").store), (Store::Disk, Store::Memory));
+    let url = "redis://me:hunter2@cache:6379/2";
+    let redis = read(&format!("store = \"redis\"\nurl = \"{url}\"\ntimeout = \"1s\""));
+    assert_eq!((redis.store.clone(), redis.timeout.as_secs()), (Store::Redis(Address::redis(url).unwrap()), 1));
+    assert!(!format!("{redis:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_plugin_is_granted_what_its_entry_says() {
+    use crate::plugin::Denied;
+    use crate::plugin::http::{Config as Http, Reach, Rule};
+    let granted = |entry: &str| {
+        let text = changed("[[routes]]", &format!("capabilities = {{ {entry} }}\n[[routes]]"));
+        parse(&text).unwrap().plugins.remove("price").unwrap().capabilities
+    };
+    let nothing = granted("");
+    assert_eq!((nothing.http, nothing.keyvalue, nothing.denied), (None, None, Denied::Error));
+    assert_eq!(granted("http = []").http, Some(Http::default()), "loaded, and denied all of it");
+    let rule = |host: &str| Rule::new(host).unwrap();
+    let list = granted("http = [\"a.test\", { host = \"http://b.test:81\", methods = [\"GET\"] }], denied = \"fail\"");
+    let allow = vec![rule("https://A.test:443"), rule("http://b.test:81").with_methods(&["GET".to_owned()]).unwrap()];
+    assert_eq!((list.http.unwrap(), list.denied), (Http { allow, ..Http::default() }, Denied::Fail));
+    let entry = "{ host = \"c.test\", private = true, addresses = [\"127.0.0.1\", \"fd00::/8\"] }";
+    let table =
+        granted(&format!("http = {{ allow = [{entry}], at_once = 3, breaker = {{ failures = 5 }} }}")).http.unwrap();
+    let ranges = vec!["127.0.0.1/32".parse().unwrap(), "fd00::/8".parse().unwrap()];
+    assert_eq!(table.allow, [rule("c.test").with_reach(Reach { private: true, ranges })]);
+    assert_eq!((table.at_once, table.breaker.failures, table.breaker.probe_after.as_secs()), (3, 5, 60));
+}
+
+#[test]
+fn a_secret_comes_from_the_environment_or_a_file_and_is_not_shown() {
+    use crate::plugin::Secrets;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    std::fs::write(&file, "hunter2 of two\nlines\r\n").unwrap();
+    let secrets = format!("secrets = {{ a = {{ env = \"API_KEY\" }}, b = {{ file = {file:?} }} }}\n[[routes]]");
+    let plugin = parse(&changed("[[routes]]", &secrets)).unwrap().plugins.remove("price").unwrap();
+    let expected = [("a", "hunter2"), ("b", "hunter2 of two\nlines")].map(|(name, value)| (name.into(), value.into()));
+    assert_eq!(plugin.secrets, Secrets::new(expected.into()));
+    let shown = format!("{plugin:?}");
+    assert!(shown.contains("\"a\"") && !shown.contains("hunter2"), "{shown}");
 }
 
 #[test]

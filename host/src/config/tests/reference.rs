@@ -11,9 +11,10 @@ use super::super::{Config, read};
 const PAGE: &str = include_str!("../../../CONFIGURATION.md");
 
 /// Keys whose contents have names of the user's own.
-const OPEN: [&str; 5] = [
+const OPEN: [&str; 6] = [
     "kafka.properties",
     "plugins.price.config",
+    "plugins.price.secrets",
     "routes[].codes",
     "routes[].outputs",
     "routes[].envelope.json.attributes",
@@ -24,8 +25,8 @@ fn example() -> &'static str {
     rest.split_once("```").unwrap().0
 }
 
-fn nobody(_: &str) -> Option<String> {
-    None
+fn nobody(name: &str) -> Option<String> {
+    (name == "PRICE_API_KEY").then(|| "a secret".to_owned())
 }
 
 /// The keys that stand in `table`, with `[]` for any index.
@@ -45,8 +46,11 @@ fn keys(table: &DeTable<'_>, path: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-/// `routes[].outputs.NAME.key` for any output.
+/// `routes[].outputs.NAME.key` for any output, and the secrets for any place of one.
 fn without_names(key: &str) -> String {
+    if key.starts_with("plugins.price.secrets.") {
+        return "plugins.price.secrets".to_owned();
+    }
     match key.strip_prefix("routes[].outputs.") {
         Some(rest) => format!("routes[].outputs.{}", rest.split_once('.').map_or("", |(_, key)| key)),
         None => key.to_owned(),

@@ -84,6 +84,8 @@ fn sections() {
             ("", "[admin]\nlisten = \"localhost\""),
             ("", "[storage]\npath = \"\""),
             ("", "[keyvalue]\nstore = \"redis\""),
+            ("", "[keyvalue]\nstore = \"redis\"\nurl = \"redis://me:hunter2@cache/nine\"\ntimeout = \"0s\""),
+            ("", "[keyvalue]\nurl = \"redis://me:hunter2@cache.example\""),
             ("", "[dedupe]\nstore = \"postgresql\""),
             ("", "[dedupe]\nstore = \"redis\""),
             ("", "[dedupe]\nstore = \"redis\"\nurl = \"cache.example:6379\""),
@@ -112,7 +114,23 @@ fn sections() {
             ),
             ("[sqs]", "[sandbox]\ncompile = { size = 1, time = \"0s\", memory = \"1MiB\", threads = 8 }\n[sqs]"),
             ("[[routes]]", "instances = { reuse = 0 }\nbatch = { messages = 65, bytes = \"1\" }\n[[routes]]"),
-            ("[[routes]]", "capabilities = { http = [\"api.example.com\"], keyvalue = \"or ders\" }\n[[routes]]"),
+            ("[[routes]]", "capabilities = { keyvalue = \"or ders\", denied = \"ignore\", htpt = [] }\n[[routes]]"),
+            ("[[routes]]", "capabilities = { http = \"api.example.com\" }\n[[routes]]"),
+            (
+                "[[routes]]",
+                "capabilities = { http = [\"*.example.com\", \"https://me:hunter2@a.test\", \"a.test/x\", 1] }\n[[routes]]",
+            ),
+            (
+                "[[routes]]",
+                "capabilities = { http = [{ methods = [\"GET\"] }, { host = \"a.test\", methods = [\"CONNECT\"] }, \
+                 { host = \"a.test\", addresses = [\"10.0.0\"], port = 1 }] }\n[[routes]]",
+            ),
+            ("[[routes]]", "capabilities = { http = { timeout = \"2h\", at_once = 0, breaker = 10 } }\n[[routes]]"),
+            (
+                "[[routes]]",
+                "config = { a = 1 }\nsecrets = { a = { env = \"NO_SUCH\" }, b = {}, c = \"x\" }\n[[routes]]",
+            ),
+            ("[[routes]]", "secrets = { d = { file = \"no/such\" }, e = { env = \"SHORT\" } }\n[[routes]]"),
             ("[[routes]]", "[routes]"),
             ("[[routes]]", "routes = []\n[other]"),
         ],

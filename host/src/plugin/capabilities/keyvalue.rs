@@ -41,7 +41,12 @@ impl store::Host for HostCall<'_> {
     async fn open(&mut self, identifier: String) -> wasmtime::Result<Result<Resource<Bucket>, Error>> {
         match &self.spec.keyvalue {
             Some(bucket) if bucket.name() == identifier => Ok(Ok(self.table.push(bucket.clone())?)),
-            _ => Ok(Err(Error::AccessDenied)),
+            _ => {
+                let mut what = format!("keyvalue: the bucket {identifier} was not granted");
+                what.truncate(what.floor_char_boundary(256));
+                self.denials.note("keyvalue", "bucket", &what);
+                Ok(Err(Error::AccessDenied))
+            }
         }
     }
 }

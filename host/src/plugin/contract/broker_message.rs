@@ -1,5 +1,7 @@
 //! `wasmcloud:messaging@0.2.0`: a message is a record with a subject, and what the handler publishes is an output.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use cofferdam_core::message::{Header, Message};
 use cofferdam_core::outcome::{Class, Code, Failure};
@@ -61,7 +63,7 @@ pub(in crate::plugin) type Answer = Result<(), String>;
 
 /// The handler's error. It cannot say whether another attempt would help, so it is made; the route can say otherwise, by
 /// the code.
-pub(super) fn failure(text: String) -> Failure {
+pub(super) fn failure(text: Cow<'_, str>) -> Failure {
     Failure::new(Class::Retryable, Code::of_handler("HANDLER_ERROR"), text)
 }
 

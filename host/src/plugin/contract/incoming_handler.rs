@@ -11,6 +11,8 @@ use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::output::Output;
 use wasmtime::component::{ComponentType, Lift, Lower};
 
+use crate::plugin::secrets::Secrets;
+
 pub(super) use host::{WASI, WASMCLOUD, add_to_linker};
 
 /// What a guest is told that asks for the reply to a message: here nobody waits for one.
@@ -137,14 +139,14 @@ pub(in crate::plugin) enum Error {
 }
 
 /// None of them says that the message is at fault, so another attempt is made; the route can say otherwise, by the code.
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        let (code, text) = match error {
-            Error::Timeout => ("HANDLER_TIMEOUT", "the handler reports a timeout".to_owned()),
-            Error::Connection(text) => ("HANDLER_CONNECTION", text),
-            Error::PermissionDenied(text) => ("HANDLER_PERMISSION_DENIED", text),
-            Error::Other(text) => ("HANDLER_ERROR", text),
+impl Error {
+    pub(super) fn told_without(self, secrets: &Secrets) -> Failure {
+        let (code, text) = match self {
+            Self::Timeout => ("HANDLER_TIMEOUT", "the handler reports a timeout".to_owned()),
+            Self::Connection(text) => ("HANDLER_CONNECTION", text),
+            Self::PermissionDenied(text) => ("HANDLER_PERMISSION_DENIED", text),
+            Self::Other(text) => ("HANDLER_ERROR", text),
         };
-        Self::new(Class::Retryable, Code::of_handler(code), text)
+        Failure::new(Class::Retryable, Code::of_handler(code), secrets.redact(&text))
     }
 }

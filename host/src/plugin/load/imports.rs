@@ -14,6 +14,9 @@ const ALWAYS: [&str; 2] = ["wasi:config/store@0.2.0-rc.1", "wasi:logging/logging
 /// Interfaces that are granted by `keyvalue`.
 const KEYVALUE: [&str; 2] = ["wasi:keyvalue/store@0.2.0-draft2", "wasi:keyvalue/atomics@0.2.0-draft2"];
 
+/// Interfaces that are granted by `http`, in any version of WASI 0.2.
+const HTTP: [&str; 2] = ["wasi:http/types@0.2.", "wasi:http/outgoing-handler@0.2."];
+
 pub(super) fn check(component: &Component, contract: Contract, spec: &Spec) -> Result<(), Refusal> {
     let ty = component.component_type();
     let mut imports = ty.imports(component.engine());
@@ -21,12 +24,15 @@ pub(super) fn check(component: &Component, contract: Contract, spec: &Spec) -> R
         let wasi = WASI.iter().any(|package| name.starts_with(package)) && name.contains("@0.2.");
         if wasi || ALWAYS.contains(&name) || contract.brings(name) || is_types_only(component, &import.ty) {
             Ok(())
-        } else if !KEYVALUE.contains(&name) {
-            Err(Refusal::UnknownImport { import: name.into() })
-        } else if spec.keyvalue.is_none() {
-            Err(Refusal::NotGranted { import: name.into(), capability: "keyvalue" })
         } else {
-            Ok(())
+            let (capability, granted) = if KEYVALUE.contains(&name) {
+                ("keyvalue", spec.keyvalue.is_some())
+            } else if HTTP.iter().any(|interface| name.starts_with(interface)) {
+                ("http", spec.http.is_some())
+            } else {
+                return Err(Refusal::UnknownImport { import: name.into() });
+            };
+            if granted { Ok(()) } else { Err(Refusal::NotGranted { import: name.into(), capability }) }
         }
     })
 }

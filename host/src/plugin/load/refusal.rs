@@ -176,12 +176,12 @@ impl Refusal {
             Self::OtherContract { .. } => format!("build it with an SDK for {}", Contract::ALL[0].name()),
             Self::WrongType { contract, .. } => format!("build it with an SDK for {}", contract.name()),
             Self::NotGranted { capability, .. } => {
-                format!(
-                    "grant it: capabilities = {{ {capability} = \"<name>\" }} under [plugins.{plugin}]; or do without"
-                )
+                let grant = if *capability == "http" { "[\"<host>\"]" } else { "\"<name>\"" };
+                format!("grant it: capabilities = {{ {capability} = {grant} }} under [plugins.{plugin}]; or do without")
             }
             Self::UnknownImport { .. } => {
-                "do without it: there are WASI 0.2, wasi:config, wasi:logging and, where granted, wasi:keyvalue".into()
+                "do without it: there are WASI 0.2, wasi:config, wasi:logging and, where granted, wasi:keyvalue and wasi:http"
+                    .into()
             }
             Self::Import { .. } => "build it with the interfaces of the folder wit".into(),
             Self::MemoryLimit { bytes, .. } => {

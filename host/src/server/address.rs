@@ -58,7 +58,7 @@ impl Address {
     }
 
     /// All of it, for the library that connects.
-    pub(super) fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 }

@@ -1,0 +1,74 @@
+//! `secrets`: values for a plugin that are named here and stand elsewhere.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::Path;
+
+use super::super::read::{Table, Value};
+use crate::plugin::Secrets;
+
+/// Where a secret stands.
+const EXAMPLE: &str = "{ api_key = { env = \"API_KEY\" }, token = { file = \"/run/secrets/token\" } }";
+
+/// The least that is taken for a secret, bytes: every line of a log has shorter texts.
+const SHORTEST: usize = 4;
+
+pub(super) fn secrets(value: &Value<'_>, config: &BTreeMap<String, String>, folder: &Path) -> Secrets {
+    let read = |table: &Table<'_>| {
+        let mut secrets = BTreeMap::new();
+        for (name, value) in table.entries() {
+            if config.contains_key(name) {
+                value.refuse(format!("{name:?} stands in config too"), "leave one of them out");
+            }
+            secrets.extend(secret(&value, folder).map(|secret| (name.to_owned(), secret)));
+        }
+        if secrets.len() > Secrets::MOST {
+            value.problem("there are too many secrets", format!("at most {} are taken", Secrets::MOST));
+            secrets.clear();
+        }
+        secrets
+    };
+    Secrets::new(value.table(EXAMPLE, read).unwrap_or_default())
+}
+
+/// What is wrong with it is said without showing it.
+fn secret(value: &Value<'_>, folder: &Path) -> Option<String> {
+    let secret = value.table("{ env = \"API_KEY\" }", |table| {
+        let (env, file) = (table.get("env"), table.get("file"));
+        match (env, file) {
+            (Some(env), None) => env.variable_named("API_KEY"),
+            (None, Some(file)) => read(&file, folder),
+            _ => {
+                value.problem(
+                    "a secret stands in one place",
+                    "write { env = \"API_KEY\" } or { file = \"/run/secrets/key\" }",
+                );
+                None
+            }
+        }
+    })??;
+    if !(SHORTEST..=Secrets::LONGEST).contains(&secret.len()) {
+        let remedy = format!("a secret has {SHORTEST} to {} bytes", Secrets::LONGEST);
+        value.problem(format!("the secret has {} bytes", secret.len()), remedy);
+        return None;
+    }
+    Some(secret)
+}
+
+/// The file without the end of its last line.
+fn read(file: &Value<'_>, folder: &Path) -> Option<String> {
+    let path = folder.join(file.full_text("/run/secrets/key")?);
+    let mut text = String::new();
+    let most = Secrets::LONGEST as u64 + 2;
+    let read = std::fs::File::open(&path).and_then(|file| file.take(most).read_to_string(&mut text));
+    match read {
+        Ok(_) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
+        Err(error) => {
+            file.problem(
+                format!("{} cannot be read: {error}", path.display()),
+                "name a file of text that this user may read",
+            );
+            None
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Addresses that a name may lead to: those of the public internet, and what was granted beyond them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+/// Where a grant may lead.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reach {
+    /// Private networks too (10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7). Not this machine, not the link, and no
+    /// service that hands out credentials.
+    pub private: bool,
+    /// These too, whatever they are.
+    pub ranges: Vec<IpNet>,
+}
+
+impl Reach {
+    /// Whether a connection to `address` may be opened.
+    pub(super) fn allows(&self, address: IpAddr) -> bool {
+        let address = meant(address);
+        self.ranges.iter().any(|range| range.contains(&address))
+            || is_public(address)
+            || self.private && is_private(address)
+    }
+}
+
+/// The address that packets end up at: an IPv4 address can be written as one of IPv6, and translated from one.
+pub(super) fn meant(address: IpAddr) -> IpAddr {
+    let IpAddr::V6(v6) = address.to_canonical() else { return address.to_canonical() };
+    match v6.segments() {
+        // NAT64, which is how machines without IPv4 reach all of it.
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+            let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+            IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+        }
+        _ => IpAddr::V6(v6),
+    }
+}
+
+const fn v4(a: u8, b: u8, c: u8, d: u8, length: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), length)
+}
+
+const fn v6(a: u16, b: u16, length: u8) -> Ipv6Net {
+    Ipv6Net::new_assert(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0), length)
+}
+
+/// Of organisations and carriers.
+const PRIVATE_V4: [Ipv4Net; 4] =
+    [v4(10, 0, 0, 0, 8), v4(100, 64, 0, 0, 10), v4(172, 16, 0, 0, 12), v4(192, 168, 0, 0, 16)];
+const PRIVATE_V6: Ipv6Net = v6(0xfc00, 0, 7);
+
+/// Everything else in IPv4 that is not a machine on the internet, by the registry of IANA: this network, this machine,
+/// the link, protocol assignments, documentation, relays, benchmarks, multicast, reserved and broadcast.
+const SPECIAL_V4: [Ipv4Net; 11] = [
+    v4(0, 0, 0, 0, 8),
+    v4(127, 0, 0, 0, 8),
+    v4(169, 254, 0, 0, 16),
+    v4(192, 0, 0, 0, 24),
+    v4(192, 0, 2, 0, 24),
+    v4(192, 88, 99, 0, 24),
+    v4(198, 18, 0, 0, 15),
+    v4(198, 51, 100, 0, 24),
+    v4(203, 0, 113, 0, 24),
+    v4(224, 0, 0, 0, 4),
+    v4(240, 0, 0, 0, 4),
+];
+
+/// The part of IPv6 that is given out; in it are assignments of protocols (Teredo among them), documentation, and 6to4,
+/// behind which any IPv4 address may be.
+const GLOBAL_V6: Ipv6Net = v6(0x2000, 0, 3);
+const SPECIAL_V6: [Ipv6Net; 4] = [v6(0x2001, 0, 23), v6(0x2001, 0xdb8, 32), v6(0x2002, 0, 16), v6(0x3fff, 0, 20)];
+
+/// Services of clouds that tell a machine its credentials, where they are outside of the link: Alibaba's, Azure's, and
+/// Amazon's in IPv6.
+const CREDENTIALS: [IpAddr; 3] = [
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+];
+
+fn is_public(address: IpAddr) -> bool {
+    if CREDENTIALS.contains(&address) {
+        return false;
+    }
+    match address {
+        IpAddr::V4(v4) => !PRIVATE_V4.iter().chain(&SPECIAL_V4).any(|range| range.contains(&v4)),
+        IpAddr::V6(v6) => GLOBAL_V6.contains(&v6) && !SPECIAL_V6.iter().any(|range| range.contains(&v6)),
+    }
+}
+
+fn is_private(address: IpAddr) -> bool {
+    if CREDENTIALS.contains(&address) {
+        return false;
+    }
+    match address {
+        IpAddr::V4(v4) => PRIVATE_V4.iter().any(|range| range.contains(&v4)),
+        IpAddr::V6(v6) => PRIVATE_V6.contains(&v6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed<'a>(reach: &Reach, addresses: &[&'a str]) -> Vec<&'a str> {
+        addresses.iter().copied().filter(|address| reach.allows(address.parse().unwrap())).collect()
+    }
+
+    const PUBLIC: [&str; 6] =
+        ["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::1.1.1.1"];
+    const PRIVATE: [&str; 7] =
+        ["10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "fc00::1", "::ffff:10.0.0.1", "64:ff9b::10.0.0.1"];
+    const NEVER: [&str; 29] = [
+        "0.0.0.0",
+        "127.0.0.1",
+        "127.255.255.255",
+        "169.254.169.254",
+        "169.254.170.2",
+        "100.100.100.200",
+        "168.63.129.16",
+        "192.0.0.192",
+        "192.0.2.1",
+        "192.88.99.1",
+        "198.18.0.1",
+        "198.19.255.255",
+        "203.0.113.1",
+        "224.0.0.1",
+        "239.255.255.255",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::127.0.0.1",
+        "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254",
+        "64:ff9b::169.254.169.254",
+        "fe80::1",
+        "fec0::1",
+        "fd00:ec2::254",
+        "ff02::1",
+        "2001::1",
+        "2001:db8::1",
+        "2002:7f00:1::",
+    ];
+
+    #[test]
+    fn a_name_leads_to_the_public_internet_alone() {
+        let reach = Reach::default();
+        assert_eq!(allowed(&reach, &PUBLIC), PUBLIC);
+        assert_eq!(allowed(&reach, &PRIVATE), [""; 0]);
+        assert_eq!(allowed(&reach, &NEVER), [""; 0]);
+    }
+
+    #[test]
+    fn private_networks_are_neither_this_machine_nor_its_credentials() {
+        let reach = Reach { private: true, ..Reach::default() };
+        assert_eq!(allowed(&reach, &PRIVATE), PRIVATE);
+        assert_eq!(allowed(&reach, &NEVER), [""; 0]);
+    }
+
+    #[test]
+    fn a_range_that_is_listed_is_listed_in_every_spelling() {
+        let ranges = vec!["127.0.0.2/32".parse().unwrap(), "fd00:ec2::/64".parse().unwrap()];
+        let reach = Reach { ranges, ..Reach::default() };
+        let spelled = ["127.0.0.2", "::ffff:127.0.0.2", "fd00:ec2::254"];
+        assert_eq!(allowed(&reach, &spelled), spelled);
+        assert_eq!(allowed(&reach, &["127.0.0.1", "10.0.0.1", "::1"]), [""; 0]);
+    }
+}

@@ -1,0 +1,157 @@
+//! A host that fails again and again is left alone for a while.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// When a host is left alone, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BreakerConfig {
+    /// So many failed requests in a row; 0: never; 10.
+    pub failures: u32,
+    /// How long until one request is let through; 60 s.
+    pub probe_after: Duration,
+}
+
+impl Default for BreakerConfig {
+    fn default() -> Self {
+        Self { failures: 10, probe_after: Duration::from_secs(60) }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Breaker {
+    config: BreakerConfig,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Requests that failed since one went well.
+    Closed(u32),
+    /// Until then nothing goes through.
+    Open(Instant),
+    /// One is on its way.
+    Probing,
+}
+
+/// What a request that is let through has to give back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    Plain,
+    /// All others wait for how this one ends.
+    Probe,
+}
+
+/// How a request ended, as far as it says something about the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    Well,
+    Failed,
+    /// It says nothing.
+    Untold,
+}
+
+/// What changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    Opened,
+    Closed,
+}
+
+impl Breaker {
+    pub(super) fn new(config: BreakerConfig) -> Self {
+        Self { config, state: Mutex::new(State::Closed(0)) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a request may go out at `now`.
+    pub(super) fn admit(&self, now: Instant) -> Option<Pass> {
+        let mut state = self.state();
+        match *state {
+            State::Closed(_) => Some(Pass::Plain),
+            State::Open(until) if now >= until => {
+                *state = State::Probing;
+                Some(Pass::Probe)
+            }
+            State::Open(_) | State::Probing => None,
+        }
+    }
+
+    /// A request that was let through has ended at `now`.
+    pub(super) fn ended(&self, pass: Pass, ended: Ended, now: Instant) -> Option<Change> {
+        let mut state = self.state();
+        let (next, change) = match (*state, pass, ended) {
+            (State::Closed(_), _, Ended::Well) => (State::Closed(0), None),
+            (State::Closed(failures), _, Ended::Failed) => {
+                let failures = failures.saturating_add(1);
+                if self.config.failures > 0 && failures >= self.config.failures {
+                    (State::Open(now + self.config.probe_after), Some(Change::Opened))
+                } else {
+                    (State::Closed(failures), None)
+                }
+            }
+            (State::Probing, Pass::Probe, Ended::Well) => (State::Closed(0), Some(Change::Closed)),
+            (State::Probing, Pass::Probe, Ended::Failed) => (State::Open(now + self.config.probe_after), None),
+            // The next one is the probe.
+            (State::Probing, Pass::Probe, Ended::Untold) => (State::Open(now), None),
+            (state, ..) => (state, None),
+        };
+        *state = next;
+        change
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn fail(breaker: &Breaker, now: Instant) -> Option<Change> {
+        let pass = breaker.admit(now).expect("it is closed");
+        breaker.ended(pass, Ended::Failed, now)
+    }
+
+    #[test]
+    fn ten_failures_in_a_row_leave_a_host_alone_for_a_minute() {
+        let (breaker, start) = (Breaker::new(BreakerConfig::default()), Instant::now());
+        for _ in 0..9 {
+            assert_eq!(fail(&breaker, start), None);
+        }
+        assert_eq!(breaker.ended(Pass::Plain, Ended::Well, start), None);
+        for _ in 0..9 {
+            assert_eq!(fail(&breaker, start), None);
+        }
+        assert_eq!(breaker.ended(Pass::Plain, Ended::Untold, start), None, "neither here nor there");
+        assert_eq!(fail(&breaker, start), Some(Change::Opened));
+        assert_eq!(breaker.admit(start), None);
+        assert_eq!(breaker.admit(start + MINUTE - Duration::from_millis(1)), None);
+        assert_eq!(breaker.ended(Pass::Plain, Ended::Well, start), None, "one from before says nothing of now");
+        assert_eq!(breaker.admit(start), None);
+    }
+
+    #[test]
+    fn one_request_probes_and_the_others_wait_for_it() {
+        let config = BreakerConfig { failures: 1, probe_after: MINUTE };
+        let (breaker, start) = (Breaker::new(config), Instant::now());
+        assert_eq!(fail(&breaker, start), Some(Change::Opened));
+        let later = start + MINUTE;
+        assert_eq!((breaker.admit(later), breaker.admit(later)), (Some(Pass::Probe), None));
+        assert_eq!(breaker.ended(Pass::Probe, Ended::Untold, later), None);
+        assert_eq!((breaker.admit(later), breaker.admit(later)), (Some(Pass::Probe), None), "it is given back");
+        assert_eq!(breaker.ended(Pass::Probe, Ended::Failed, later), None);
+        assert_eq!(breaker.admit(later + MINUTE / 2), None);
+        assert_eq!(breaker.admit(later + MINUTE), Some(Pass::Probe));
+        assert_eq!(breaker.ended(Pass::Probe, Ended::Well, later + MINUTE), Some(Change::Closed));
+        assert_eq!(breaker.admit(later + MINUTE), Some(Pass::Plain));
+    }
+
+    #[test]
+    fn a_breaker_of_no_failures_never_opens() {
+        let breaker = Breaker::new(BreakerConfig { failures: 0, probe_after: MINUTE });
+        assert!((0..1_000).all(|_| fail(&breaker, Instant::now()).is_none()));
+    }
+}

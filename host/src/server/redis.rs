@@ -1,0 +1,90 @@
+//! One connection to a Redis server, for any number of callers, made anew when it is lost.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind};
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Address, Error, chain};
+
+/// A server and the connection to it.
+pub(crate) struct Redis {
+    client: Client,
+    shown: Box<str>,
+    timeout: Duration,
+    /// Where the connection lives: callers may be on runtimes that do no input and output.
+    runtime: Handle,
+    /// One connection for all callers, who do not wait for each other on it; none while the server is away. The
+    /// library's own manager of connections keeps the error of a server that is still loading its data for ever.
+    connection: Mutex<Option<MultiplexedConnection>>,
+}
+
+impl Redis {
+    /// The server at `address`, which may take as long as `timeout` for a call, connecting included. Asks it whether it
+    /// is there. The runtime that this is called on does the input and output.
+    pub(crate) async fn open(address: &Address, timeout: Duration) -> Result<Self, Error> {
+        let shown: Box<str> = address.to_string().into();
+        // The url was parsed before; its error could show a part of it.
+        let client = Client::open(address.url())
+            .map_err(|_| Error::Refused { store: shown.clone(), reason: "its url is not understood".into() })?;
+        let redis = Self { client, shown, timeout, runtime: Handle::current(), connection: Mutex::new(None) };
+        redis.ask::<()>(redis::pipe().cmd("PING").ignore()).await?;
+        Ok(redis)
+    }
+
+    /// Sends the commands and reads the answers, connecting first where there is no connection. After an error any of
+    /// them may have been carried out or not.
+    pub(crate) async fn ask<T: FromRedisValue>(&self, pipe: &Pipeline) -> Result<T, Error> {
+        let asked = async {
+            let mut connection = self.connect().await?;
+            pipe.query_async(&mut connection).await
+        };
+        let answer = match timeout(self.timeout, asked).await {
+            Ok(answer) => answer.map_err(|error| self.error(&error)),
+            Err(_) => Err(self.unavailable(format!("no answer in {:?}", self.timeout))),
+        };
+        if answer.is_err() {
+            // It may be broken, or lead to a server that was replaced by another; a new one costs little.
+            *self.connection.lock().await = None;
+        }
+        answer
+    }
+
+    async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
+        let mut connection = self.connection.lock().await;
+        if let Some(connection) = &*connection {
+            return Ok(connection.clone());
+        }
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.timeout))
+            .set_response_timeout(Some(self.timeout));
+        let client = self.client.clone();
+        let connecting =
+            self.runtime.spawn(async move { client.get_multiplexed_async_connection_with_config(&config).await });
+        let stopped = |_| RedisError::from(std::io::Error::other("the host is stopping"));
+        let new = AbortOnDropHandle::new(connecting).await.map_err(stopped)??;
+        Ok(connection.insert(new).clone())
+    }
+
+    /// The server did not do it, for this reason.
+    pub(crate) fn unavailable(&self, reason: String) -> Error {
+        Error::Unavailable { store: self.shown.clone(), reason: reason.into() }
+    }
+
+    fn error(&self, error: &RedisError) -> Error {
+        use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, ReadOnly, TryAgain};
+        let reason = chain(error);
+        match error.kind() {
+            ErrorKind::Io
+            | ErrorKind::Parse
+            | ErrorKind::Server(BusyLoading | ClusterDown | MasterDown | ReadOnly | TryAgain) => {
+                self.unavailable(reason)
+            }
+            _ => Error::Refused { store: self.shown.clone(), reason: reason.into() },
+        }
+    }
+}

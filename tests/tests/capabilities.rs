@@ -1,0 +1,270 @@
+//! What a plugin reaches of the outside: what it was granted, by a component that really asks.
+//!
+//! Guests run on a runtime that does no input and output, as in the host; what they ask for is done on another.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use cofferdam::plugin::http::{Client, Config, Rule};
+use cofferdam::plugin::{Attempt, Denied, Engine, EngineConfig, Plugin, Refusal, Secrets, Spec, keyvalue};
+use cofferdam::telemetry::metrics;
+use cofferdam_core::message::{Message, Position, Record};
+use cofferdam_core::outcome::{Class, Code, Failure, Outcome};
+use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
+
+/// Where requests are made.
+static OUTSIDE: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime"));
+
+/// Where guests run.
+static GUESTS: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).enable_time().build().expect("a runtime"));
+
+static ENGINE: LazyLock<Engine> =
+    LazyLock::new(|| Engine::new(EngineConfig { instances: 50, ..EngineConfig::default() }).expect("a sandbox"));
+
+/// The plugin `name`, granted these hosts and the bucket `caller`.
+fn spec(name: &str, hosts: &[&str]) -> Spec {
+    let allow = hosts.iter().map(|host| Rule::new(host).expect("a host")).collect();
+    let client = Client::new(name, Config { allow, ..Config::default() }, OUTSIDE.handle()).expect("tls");
+    let bucket = keyvalue::Store::in_memory().bucket("caller");
+    Spec { http: Some(client), keyvalue: Some(bucket), ..Spec::new(name) }
+}
+
+fn load(spec: Spec) -> Arc<Plugin> {
+    Arc::new(Plugin::open(&ENGINE, &kit::guest("caller"), spec).expect("it loads"))
+}
+
+fn handle(plugin: &Arc<Plugin>, what: &Value) -> Attempt {
+    let record = Record {
+        source: "test".into(),
+        position: Position::Offset { partition: 0, offset: 0 },
+        key: None,
+        headers: Vec::new(),
+        payload: Some(Bytes::from(what.to_string())),
+        timestamp_ms: None,
+    };
+    let payload = record.payload.clone();
+    let message = Message { id: "1".into(), record: Arc::new(record), attributes: Vec::new(), payload };
+    let plugin = Arc::clone(plugin);
+    GUESTS.block_on(async { tokio::spawn(async move { plugin.handle(&message, 1).await }).await }).expect("no panic")
+}
+
+/// What it answers.
+#[track_caller]
+fn answer(attempt: &Attempt) -> Value {
+    let Outcome::Done(outputs) = &attempt.outcome else { panic!("{attempt:?}") };
+    serde_json::from_slice(outputs[0].payload.as_ref().expect("a payload")).expect("json")
+}
+
+#[track_caller]
+fn failed(attempt: &Attempt) -> &Failure {
+    let Outcome::Failed(failure) = &attempt.outcome else { panic!("{attempt:?}") };
+    failure
+}
+
+/// A server for some requests, each on a connection of its own; `/hang` never answers.
+struct Server {
+    address: SocketAddr,
+    /// Connections that are open now.
+    open: Arc<AtomicUsize>,
+}
+
+impl Server {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let (address, open) = (listener.local_addr().expect("an address"), Arc::new(AtomicUsize::new(0)));
+        let counted = Arc::clone(&open);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let open = Arc::clone(&counted);
+                open.fetch_add(1, Ordering::SeqCst);
+                std::thread::spawn(move || {
+                    // Whatever breaks off breaks off for the guest too.
+                    let _ = talk(stream);
+                    open.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+        });
+        Self { address, open }
+    }
+
+    fn host(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    fn fetch(&self, path: &str) -> Value {
+        json!({ "do": "fetch", "url": format!("{}{path}", self.host()) })
+    }
+}
+
+fn talk(mut stream: TcpStream) -> std::io::Result<()> {
+    let mut request = Vec::new();
+    let (head, length) = loop {
+        let mut piece = [0; 4096];
+        let read = stream.read(&mut piece)?;
+        request.extend_from_slice(&piece[..read]);
+        let text = String::from_utf8_lossy(&request).into_owned();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            if read == 0 {
+                return Ok(());
+            }
+            continue;
+        };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+        if body.len() >= length {
+            break (head.to_owned(), length);
+        }
+    };
+    let path = head.split(' ').nth(1).unwrap_or_default();
+    if path == "/hang" || path == "/" {
+        return stream.read_to_end(&mut Vec::new()).map(drop);
+    }
+    let (status, more, body) = match path {
+        "/away" => ("302 Found", "location: http://169.254.169.254/latest/meta-data\r\n", String::new()),
+        "/large" => ("200 OK", "", "x".repeat(300_000)),
+        _ => ("200 OK", "", format!("{} of {length}", head.split(' ').next().unwrap_or_default())),
+    };
+    let length = body.len();
+    write!(stream, "HTTP/1.1 {status}\r\n{more}connection: close\r\ncontent-length: {length}\r\n\r\n{body}")
+}
+
+#[test]
+fn what_is_imported_and_not_granted_is_refused_by_name_and_counted() {
+    let metrics = metrics::install().expect("metrics");
+    let refused = Plugin::open(&ENGINE, &kit::guest("caller"), Spec { http: None, ..spec("unasked", &[]) });
+    let error = refused.expect_err("it imports http");
+    let Refusal::NotGranted { import, capability } = &error.refusal else { panic!("{error}") };
+    assert!(import.starts_with("wasi:http/") && *capability == "http", "{error}");
+    assert!(error.remedy().contains("http = [\"<host>\"]"), "{}", error.remedy());
+    let line = r#"cofferdam_capability_denied_total{plugin="unasked",capability="http",reason="import"} 1"#;
+    assert!(metrics.render().contains(line), "{}", metrics.render());
+}
+
+#[test]
+fn a_host_that_was_granted_is_asked() {
+    let server = Server::start();
+    let plugin = load(spec("granted", &[&server.host()]));
+    let attempt = handle(&plugin, &server.fetch("/hello"));
+    assert_eq!(answer(&attempt), json!({ "status": 200, "body": "GET of 0" }));
+    assert!(attempt.usage.host_calls > 5, "its calls count: {:?}", attempt.usage);
+    let post =
+        json!({ "do": "fetch", "method": "POST", "url": format!("{}/x", server.host()), "body": "y".repeat(100_000) });
+    assert_eq!(answer(&handle(&plugin, &post)), json!({ "status": 200, "body": "POST of 100000" }));
+    let large = answer(&handle(&plugin, &server.fetch("/large")));
+    assert_eq!(large["body"].as_str().map(str::len), Some(300_000));
+}
+
+#[test]
+fn what_was_not_granted_is_answered_with_an_error_logged_and_counted() {
+    let (metrics, server) = (metrics::install().expect("metrics"), Server::start());
+    let plugin = load(spec("denied", &[&server.host()]));
+    for (method, url, reason) in [
+        ("GET", "https://elsewhere.test/secret-path", "host"),
+        ("GET", &format!("https://{}/", server.address), "scheme"),
+        ("GET", "http://127.0.0.1:1/", "port"),
+        ("CONNECT", &format!("{}/", server.host()), "method"),
+    ] {
+        let attempt = handle(&plugin, &json!({ "do": "fetch", "method": method, "url": url }));
+        assert_eq!(answer(&attempt), json!({ "error": "Denied" }), "{url}");
+        let line = &attempt.logs.lines[0];
+        assert!(&*line.context == "capability_denied" && line.text.contains(reason), "{line:?}");
+        assert!(!line.text.contains("secret-path"), "{line:?}");
+        let line =
+            format!(r#"cofferdam_capability_denied_total{{plugin="denied",capability="http",reason="{reason}"}} 1"#);
+        assert!(metrics.render().contains(&line), "{}", metrics.render());
+    }
+    assert_eq!(server.open.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_grant_that_says_so_ends_an_attempt_that_asks_for_more() {
+    let plugin = load(Spec { denied: Denied::Fail, ..spec("strict", &["localhost"]) });
+    for (what, named) in [
+        (json!({ "do": "fetch", "url": "https://elsewhere.test/" }), "elsewhere.test"),
+        (json!({ "do": "fetch", "url": "https://localhost/" }), "leads to"),
+        (json!({ "do": "open", "bucket": "others" }), "others"),
+    ] {
+        let attempt = handle(&plugin, &what);
+        let failure = failed(&attempt);
+        assert_eq!((failure.class, &failure.code), (Class::ContractBroken, &Code::CAPABILITY_DENIED), "{failure:?}");
+        assert!(failure.text.contains(named), "{failure:?}");
+    }
+    let counted = handle(&plugin, &json!({ "do": "count", "name": "n" }));
+    assert_eq!(answer(&counted)["sum"], 1, "what was granted goes on");
+}
+
+#[test]
+fn neither_a_name_nor_a_redirect_leads_inside() {
+    let server = Server::start();
+    let port = server.address.port();
+    let localhost = format!("http://localhost:{port}");
+    let plugin = load(spec("inside", &[&server.host(), &localhost, "http://127.1"]));
+    for url in [format!("{localhost}/"), "http://127.1/".to_owned()] {
+        let attempt = handle(&plugin, &json!({ "do": "fetch", "url": url }));
+        assert_eq!(answer(&attempt), json!({ "error": "Denied" }), "{url}");
+    }
+    let mut away = server.fetch("/away");
+    assert_eq!(answer(&handle(&plugin, &away))["status"], 302, "an answer like any other");
+    away["follow"] = true.into();
+    let attempt = handle(&plugin, &away);
+    assert_eq!(answer(&attempt), json!({ "error": "Denied" }));
+    assert!(attempt.logs.lines[0].text.contains("169.254.169.254"), "{:?}", attempt.logs);
+}
+
+#[test]
+fn a_server_that_never_answers_keeps_an_attempt_to_its_wall_time() {
+    let server = Server::start();
+    let mut spec = spec("hanging", &[&server.host()]);
+    spec.limits.wall_time = Duration::from_millis(200);
+    let plugin = load(spec);
+    // The first one starts the instance.
+    answer(&handle(&plugin, &server.fetch("/hello")));
+    let began = Instant::now();
+    let attempt = handle(&plugin, &server.fetch("/hang"));
+    let failure = failed(&attempt);
+    assert_eq!((failure.class, &failure.code), (Class::TimedOut, &Code::TIMEOUT), "{failure:?}");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    until("the connection is closed", || server.open.load(Ordering::SeqCst) == 0);
+}
+
+#[test]
+fn a_request_does_not_outlive_the_attempt_that_made_it() {
+    let server = Server::start();
+    let plugin = load(spec("leaving", &[&server.host()]));
+    let attempt = handle(&plugin, &json!({ "do": "leave", "host": server.address.to_string() }));
+    assert_eq!(answer(&attempt), json!({ "left": true }));
+    // Whether it had come that far or not.
+    until("the connection is closed", || server.open.load(Ordering::SeqCst) == 0);
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(300) {
+        assert_eq!(server.open.load(Ordering::SeqCst), 0);
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_secret_is_given_and_never_read_in_what_a_plugin_says() {
+    let secrets = Secrets::new(BTreeMap::from([("api_key".to_owned(), "hunter2-hunter2".to_owned())]));
+    let plugin = load(Spec { secrets, ..spec("telling", &[]) });
+    let attempt = handle(&plugin, &json!({ "do": "tell", "secret": "api_key" }));
+    let failure = failed(&attempt);
+    assert_eq!(&*failure.text, "in the failure: [secret api_key]");
+    let lines: Vec<&str> = attempt.logs.lines.iter().map(|line| &*line.text).collect();
+    let expected = ["in the log", "on standard output", "on standard error"];
+    assert_eq!(lines, expected.map(|place| format!("{place}: [secret api_key]")));
+}
+
+fn until(what: &str, done: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < Duration::from_secs(30), "{what}");
+        std::thread::yield_now();
+    }
+}
