@@ -11,6 +11,7 @@
 //! One task drives a route; nothing in it is shared, so nothing is locked. Guests run on a runtime of their own.
 
 mod duplicates;
+mod pace;
 mod transactions;
 mod workers;
 

@@ -23,6 +23,10 @@ const HARM: Duration = Duration::from_millis(4);
 /// How many messages each of them gets in one hostile time, at least.
 const EACH: usize = 8;
 
+/// Milliseconds of the 99th percentile alone below which nothing is to be told from noise: two cores run the broker too, and
+/// a host that is not optimised makes much of each hostile attempt.
+const FLOOR: i64 = if cfg!(debug_assertions) { 25 } else { 10 };
+
 /// A time in which hostile handlers were at work, or none was.
 struct Phase {
     hostile: bool,
@@ -269,7 +273,7 @@ async fn an_innocent_handler_keeps_its_pace_beside_hostile_ones_in_a_host_that_d
     assert!(strange.is_empty() && missing.is_empty(), "found {strange:?}, not found {missing:?}");
 
     assert!(hostile.1 >= 0.95 * quiet.1, "{:.0} of {:.0} a second", hostile.1, quiet.1);
-    assert!(hostile.0 <= 2 * quiet.0.max(10), "{} ms, {} ms alone", hostile.0, quiet.0);
+    assert!(hostile.0 <= 2 * quiet.0.max(FLOOR), "{} ms, {} ms alone", hostile.0, quiet.0);
     assert!(memory[1] <= memory[0] + memory[0] / 4, "{memory:?} bytes");
     assert!(descriptors[1] <= descriptors[0] + 8, "{descriptors:?} descriptors");
     let ended = host.stop(LONG).await;

@@ -63,7 +63,7 @@ impl Progress {
     /// The metadata for a commit of `base`. What does not fit is left out, the highest finished offsets first: then a
     /// restart repeats them.
     pub fn encode(&self, base: i64) -> Box<str> {
-        if self.finished.is_empty() && self.tried.is_empty() {
+        if self.is_empty() {
             return "".into();
         }
         let mut bytes = Vec::with_capacity(64);
@@ -148,6 +148,11 @@ impl Progress {
         if self.tried.first_key_value().is_some_and(|(first, _)| *first < offset) {
             self.tried = self.tried.split_off(&offset);
         }
+    }
+
+    /// Whether there is nothing to say.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.finished.is_empty() && self.tried.is_empty()
     }
 
     /// Whether this offset is finished.

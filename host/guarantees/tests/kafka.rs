@@ -1,7 +1,8 @@
 //! Partitions: how they come and go, and how far they are committed.
 
+use cofferdam_core::Order;
 use cofferdam_core::action::Fate;
-use cofferdam_core::outcome::Class;
+use cofferdam_core::outcome::{Class, Failure};
 use cofferdam_core::route::{Bounds, Guarantee, Route};
 use cofferdam_guarantees::simulation::{SECOND, World, failure, route, unavailable};
 
@@ -89,6 +90,48 @@ fn a_partition_that_stands_still_leaves_room_for_the_others() {
     world.done("t/0/0", 0);
     world.fetch();
     assert!(world.in_hand().contains(&"t/0/4".to_owned()), "with room again it goes on");
+}
+
+/// Nobody's order, and room for all.
+fn wide() -> Route {
+    let bounds = Bounds { messages: 100_000, bytes: 100_000_000 };
+    Route { bounds, order: Order::None, concurrency: 10_000, ..route() }
+}
+
+#[test]
+fn a_new_owner_goes_on_where_the_metadata_had_hardly_room() {
+    let mut world = World::kafka(wide(), 1);
+    (0..1_000).for_each(|_| drop(world.write(0, "", 1)));
+    world.fetch();
+    (1..1_000).step_by(2).for_each(|offset| world.done(&format!("t/0/{offset}"), 0));
+    world.wait(SECOND);
+    world.answer_commit(true);
+    world.crash();
+    world.assign(0);
+    world.fetch();
+    assert_eq!(world.in_hand().len(), 500, "what was finished is not begun again, all else is");
+    (0..1_000).step_by(2).for_each(|offset| world.done(&format!("t/0/{offset}"), 0));
+    (0..1_000).for_each(|_| drop(world.write(0, "", 1)));
+    world.wait(SECOND);
+    world.answer_commit(true);
+    world.fetch();
+    assert_eq!(world.in_hand().len(), 1_000, "with room again it goes on");
+}
+
+#[test]
+fn records_that_were_put_off_begin_again_at_a_new_owner_however_many_they_are() {
+    let deferred = || Failure { retry_after: Some(SECOND), ..failure(Class::Deferred) };
+    let mut world = World::kafka(wide(), 1);
+    (0..301).for_each(|_| drop(world.write(0, "", 1)));
+    world.fetch();
+    (0..300).for_each(|offset| world.fail(&format!("t/0/{offset}"), deferred()));
+    world.done("t/0/300", 0);
+    world.wait(SECOND);
+    world.answer_commit(true);
+    world.crash();
+    world.assign(0);
+    world.fetch();
+    assert_eq!(world.in_hand().len(), 300);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! A chunk runs one message after the other. The first that does not end at once (the guest yields at an epoch tick,
 //! or waits in a host call) is left to itself, and the rest of its chunk moves on to another task: so a slow message
 //! delays its neighbours by one tick, and messages that wait do so side by side. One that has kept a thread for long goes
-//! on with others of its kind, on threads that count less: so handlers that burn time slow each other and nobody else.
+//! on with others of its kind, on threads that count less, and where most attempts of a route are such they begin there: so
+//! handlers that burn time slow each other and nobody else.
 //!
 //! A plugin that takes several messages in one call is given as many of a chunk as it may have. They are some that the
 //! machine has handed out at the same time, so no two of them have an order to keep. When the call fails as a whole, they
@@ -15,7 +16,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cofferdam_core::event::{DeliveryId, Ended, Event, HandlerId, Trace};
 use cofferdam_core::machine::Delivery;
@@ -30,19 +31,17 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use super::duplicates::Duplicates;
+use super::pace::{LONG, Pace};
 use crate::clock::Clock;
 use crate::plugin::{Attempt, Plugin};
 
 /// Messages in a chunk at most: at a microsecond each, a hand-over costs less than the work.
 const CHUNK: usize = 64;
 
-/// An attempt that keeps a thread for this long at a time is not a quick one.
-const LONG: Duration = Duration::from_millis(1);
-
 /// The threads that handlers run on.
 #[derive(Debug, Clone)]
 pub struct Guests {
-    /// Every attempt begins here.
+    /// Attempts begin here, unless those of the route are mostly long.
     pub quick: Handle,
     /// And goes on here, once it has kept a thread for long.
     pub slow: Handle,
@@ -87,6 +86,7 @@ struct Shared {
     plugin: Arc<Plugin>,
     duplicates: Option<Duplicates>,
     guests: Guests,
+    pace: Pace,
     clock: Clock,
     tasks: TaskTracker,
     ended: mpsc::Sender<Batch>,
@@ -104,7 +104,8 @@ impl Workers {
         let (ended, batches) = mpsc::channel(route.concurrency as usize + 1);
         let width = guests.quick.metrics().num_workers().max(1);
         let tasks = TaskTracker::new();
-        let shared = Shared { route: Arc::clone(route), plugin, duplicates, guests, clock, tasks, ended };
+        let (route, pace) = (Arc::clone(route), Pace::default());
+        let shared = Shared { route, plugin, duplicates, guests, pace, clock, tasks, ended };
         (Self { shared: Arc::new(shared), width }, batches)
     }
 
@@ -134,8 +135,12 @@ impl Workers {
 impl Shared {
     fn spawn(self: &Arc<Self>, chunk: VecDeque<Job>, way: Way) {
         let work = Arc::clone(self).run(chunk, way).boxed();
-        let (slow, tasks) = (self.guests.slow.clone(), self.tasks.clone());
-        self.tasks.spawn_on(quick_or_slow(work, slow, tasks), &self.guests.quick);
+        let Guests { quick, slow } = &self.guests;
+        if self.pace.is_mostly_long() {
+            self.tasks.spawn_on(work, slow);
+        } else {
+            self.tasks.spawn_on(quick_or_slow(work, slow.clone(), self.tasks.clone()), quick);
+        }
     }
 
     async fn run(self: Arc<Self>, mut chunk: VecDeque<Job>, way: Way) {
@@ -228,6 +233,7 @@ impl Shared {
 
     /// Names the destinations of what the handler asks for.
     fn conclude(&self, message: &Message, trace: Trace, attempt: Attempt) -> Box<Ended> {
+        self.pace.note(attempt.usage.cpu_us);
         let outcome = match attempt.outcome {
             Outcome::Done(outputs) => match self.route.resolve(message, &trace, outputs, self.clock.now()) {
                 Ok(publications) => Outcome::Done(publications),

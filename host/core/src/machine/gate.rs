@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::Machine;
 use super::delivery::{State, Tenure};
+use super::partition::Start;
 use crate::action::Action;
 use crate::event::DeliveryId;
 use crate::time::Time;
@@ -55,7 +56,9 @@ impl Machine {
         let delivery = &mut self.deliveries[id];
         match &delivery.tenure {
             Tenure::Offset { partition, .. } => {
-                if !self.partitions.lets_start(*partition, id, delivery.attempt, delivery.counted) {
+                let offset = delivery.record.offset().expect("a record of a partition has one");
+                let start = Start { id, attempt: delivery.attempt, counted: delivery.counted };
+                if !self.partitions.lets_start(*partition, offset, start) {
                     return false;
                 }
             }

@@ -74,6 +74,14 @@ pub(super) enum Arrival {
     Repeated,
 }
 
+/// An attempt that is to begin.
+pub(super) struct Start {
+    pub(super) id: DeliveryId,
+    pub(super) attempt: u32,
+    /// The number of the commit that counts the attempts before.
+    pub(super) counted: u64,
+}
+
 impl Slot {
     pub(super) fn new(partition: Partition, number: u64, past: Progress) -> Self {
         Self {
@@ -132,9 +140,6 @@ impl Slot {
     }
 
     fn progress(&mut self) -> Progress {
-        if let Some(end) = self.watermark.end() {
-            self.past.forget_below(end);
-        }
         let mut finished: Vec<Range<i64>> = self.watermark.finished();
         finished.extend(self.past.finished.iter().cloned());
         let tried = self.tried.iter().chain(&self.past.tried).map(|(offset, tried)| (*offset, *tried));
@@ -144,6 +149,16 @@ impl Slot {
     /// Whether there is room in the metadata for another record that was tried and is not settled.
     fn has_room_for_tried(&self) -> bool {
         (self.tried.len() + self.past.tried.len()) * progress::TRIED < progress::ROOM / 2
+    }
+
+    /// Whether commits have hardly room for what they have to say. What earlier owners have said and has not come yet weighs
+    /// as well, but until it has come nothing is held back: only who has the records can make it less.
+    fn is_heavy(&self) -> bool {
+        self.past.is_empty() && self.weight() >= progress::ROOM / 4 * 3
+    }
+
+    fn is_light(&self) -> bool {
+        !self.past.is_empty() || self.weight() < progress::ROOM / 2
     }
 
     /// Bytes of metadata, at most.
@@ -174,12 +189,14 @@ impl Partitions {
         let Some(slot) = self.slots.get_mut(key) else { return Arrival::Repeated };
         let Some(place) = slot.watermark.receive(offset) else { return Arrival::Repeated };
         if slot.past.is_finished(offset) {
+            slot.past.forget_below(offset.saturating_add(1));
             self.settle(key, offset, place);
             return Arrival::Finished;
         }
         slot.live += 1;
         let tried = slot.past.tried.remove(&offset);
         slot.tried.extend(tried.map(|tried| (offset, tried)));
+        slot.past.forget_below(offset.saturating_add(1));
         Arrival::New(place, tried)
     }
 
@@ -268,13 +285,14 @@ impl Partitions {
         }
     }
 
-    /// Whether a delivery may start: the broker knows how often it was tried (`counted` is the number of the commit that
-    /// says so), and there is room to note that it was. If not, it is kept here until then.
-    pub(super) fn lets_start(&mut self, key: PartitionKey, id: DeliveryId, attempt: u32, counted: u64) -> bool {
+    /// Whether a delivery may start: the broker knows how often it was tried, and there is room to note that it was. If not,
+    /// it is kept here until then.
+    pub(super) fn lets_start(&mut self, key: PartitionKey, offset: i64, start: Start) -> bool {
+        let Start { id, attempt, counted } = start;
         let Some(slot) = self.slots.get_mut(key) else { return true };
         if slot.confirmed < counted {
             slot.uncommitted.push(id);
-        } else if attempt == 1 && !slot.has_room_for_tried() {
+        } else if attempt == 1 && !slot.has_room_for_tried() && !slot.tried.contains_key(&offset) {
             slot.stalled.push(id);
         } else {
             return true;
@@ -300,7 +318,7 @@ impl Machine {
     pub(super) fn pause_if_full(&mut self, key: PartitionKey) {
         let share = self.intake.share_of_each(self.partitions.slots.len());
         let Some(slot) = self.partitions.slots.get_mut(key) else { return };
-        let full = slot.watermark.open() >= share || slot.weight() >= progress::ROOM / 4 * 3;
+        let full = slot.watermark.open() >= share || slot.is_heavy();
         if !slot.paused && !slot.leaving && full {
             slot.paused = true;
             self.actions.push_back(Action::Ask(Ask::Pause(slot.partition.clone())));
@@ -310,7 +328,7 @@ impl Machine {
     pub(super) fn resume_if_room(&mut self, key: PartitionKey) {
         let share = self.intake.share_of_each(self.partitions.slots.len());
         let Some(slot) = self.partitions.slots.get_mut(key) else { return };
-        let room = slot.watermark.open() <= share * 3 / 4 && slot.weight() < progress::ROOM / 2;
+        let room = slot.watermark.open() <= share * 3 / 4 && slot.is_light();
         if slot.paused && !slot.leaving && room {
             slot.paused = false;
             self.actions.push_back(Action::Ask(Ask::Resume(slot.partition.clone())));
