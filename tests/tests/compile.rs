@@ -7,11 +7,18 @@ use cofferdam::plugin::{CompileBounds, Engine, EngineConfig, Plugin, Refusal, Sp
 use cofferdam_core::outcome::Class;
 use kit::probe::message;
 
-/// A component whose only function has some `size` bytes, in which every value hangs on the one before.
+/// A component whose only function has some `size` bytes: values that live from its beginning to its end, over as many
+/// branches as have room. That is what costs a compiler most.
 fn one_function(size: usize) -> Vec<u8> {
-    // (local.set 0 (i32.add (i32.mul (local.get 0) (local.get 1)) (i32.const 5)))
-    const TURN: &[u8] = b"\x20\x00\x20\x01\x6c\x41\x05\x6a\x21\x00";
-    let body = [b"\x00".as_slice(), &TURN.repeat(size / TURN.len()), b"\x0b"].concat();
+    const VALUES: usize = 256;
+    let (mut body, mut turn) = (b"\x01\x80\x02\x7f".to_vec(), 0);
+    while body.len() <= size {
+        // (if (local.get 1) (then (local.set $one (i32.add (local.get $one) (local.get $other)))))
+        let [one, other] = [turn, 7 * turn + 3].map(|value| number(2 + value % VALUES));
+        body.extend([b"\x20\x01\x04\x40\x20", &*one, b"\x20", &*other, b"\x6a\x21", &*one, b"\x0b"].concat());
+        turn += 1;
+    }
+    body.push(0x0b);
     let code = [number(1), number(body.len()), body].concat();
     let module = [
         b"\0asm\x01\0\0\0".to_vec(),

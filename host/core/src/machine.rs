@@ -108,6 +108,7 @@ impl Machine {
     pub fn new(route: Arc<Route>, seed: u64) -> Self {
         let mut machine = Self {
             intake: Intake::new(route.bounds),
+            partitions: Partitions::new(route.commit_metadata),
             route,
             deliveries: SlotMap::with_key(),
             lanes: Lanes::default(),
@@ -116,7 +117,6 @@ impl Machine {
             running: 0,
             live: 0,
             held: 0,
-            partitions: Partitions::default(),
             memory: Memory::default(),
             commits: Commits::default(),
             transaction: Vec::new(),

@@ -21,13 +21,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
 use crate::time::Time;
 
-/// Longest metadata, in bytes: what a broker takes unless it is told otherwise (`offset.metadata.max.bytes`).
+/// Longest metadata that is read, in bytes: what a broker takes unless it is told otherwise (`offset.metadata.max.bytes`).
 pub const LIMIT: usize = 4096;
 
 const PREFIX: &str = "cf1:";
 
-/// Bytes before base64.
-pub(crate) const ROOM: usize = (LIMIT - PREFIX.len()) / 4 * 3;
+/// Bytes before base64 in metadata of at most `most`.
+pub(crate) const fn room(most: usize) -> usize {
+    most.saturating_sub(PREFIX.len()) / 4 * 3
+}
 
 /// Bytes that one tried record takes at most, where its neighbours are less than two million offsets away and came
 /// within a month.
@@ -60,21 +62,22 @@ pub struct Tried {
 pub struct Unreadable;
 
 impl Progress {
-    /// The metadata for a commit of `base`. What does not fit is left out, the highest finished offsets first: then a
-    /// restart repeats them.
-    pub fn encode(&self, base: i64) -> Box<str> {
+    /// The metadata for a commit of `base`, of at most `most` bytes. What does not fit is left out, the highest finished
+    /// offsets first: then a restart repeats them.
+    pub fn encode(&self, base: i64, most: usize) -> Box<str> {
         if self.is_empty() {
             return "".into();
         }
+        let room = room(most);
         let mut bytes = Vec::with_capacity(64);
         put(&mut bytes, base.max(0).unsigned_abs());
-        self.put_tried(base, &mut bytes);
+        self.put_tried(base, room, &mut bytes);
         let mut end = base;
         for run in &self.finished {
             let before = bytes.len();
             put(&mut bytes, run.start.abs_diff(end));
             put(&mut bytes, run.end.abs_diff(run.start));
-            if bytes.len() > ROOM {
+            if bytes.len() > room {
                 bytes.truncate(before);
                 break;
             }
@@ -83,7 +86,7 @@ impl Progress {
         format!("{PREFIX}{}", BASE64.encode(bytes)).into()
     }
 
-    fn put_tried(&self, base: i64, bytes: &mut Vec<u8>) {
+    fn put_tried(&self, base: i64, room: usize, bytes: &mut Vec<u8>) {
         let mut list = Vec::new();
         let (mut count, mut last) = (0_u64, (base, 0_u64));
         for (offset, tried) in &self.tried {
@@ -92,7 +95,7 @@ impl Progress {
             put(&mut list, tried.attempt.into());
             put(&mut list, zigzag(seconds.cast_signed().wrapping_sub(last.1.cast_signed())));
             // With room for the count and for the base before it.
-            if bytes.len() + list.len() + 3 > ROOM {
+            if bytes.len() + list.len() + 3 > room {
                 list.truncate(before);
                 break;
             }

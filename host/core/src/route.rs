@@ -44,6 +44,8 @@ pub struct Route {
     pub breaker: Breaker,
     /// Longest time between a settled record and its commit.
     pub commit_interval: Duration,
+    /// Longest metadata of a commit, bytes; [`progress::LIMIT`](crate::progress::LIMIT), or less where the broker takes less.
+    pub commit_metadata: usize,
     /// How long a revoked partition may wait for what runs.
     pub release_limit: Duration,
     /// What a source with leases gives; `None` on Kafka.

@@ -30,6 +30,7 @@ use cofferdam_core::machine::{Breaker, Machine};
 use cofferdam_core::message::{Header, Kind, Record};
 use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::output::Destination;
+use cofferdam_core::progress::LIMIT;
 use cofferdam_core::retry::Retry;
 use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, Lease, Route};
 use cofferdam_core::time::Time;
@@ -94,6 +95,7 @@ pub fn route() -> Route {
         suppress_duplicates: false,
         breaker: Breaker { failures: 0, dead_letters: 0, ..Breaker::default() },
         commit_interval: SECOND,
+        commit_metadata: LIMIT,
         release_limit: 10 * SECOND,
         lease: None,
         policy: Policy { retry: Retry { jitter: 0.0, ..Retry::default() }, ..Policy::default() },

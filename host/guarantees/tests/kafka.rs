@@ -135,6 +135,17 @@ fn records_that_were_put_off_begin_again_at_a_new_owner_however_many_they_are() 
 }
 
 #[test]
+fn what_is_held_is_probed_however_many_others_were_tried() {
+    let mut world = World::kafka(wide(), 1);
+    (0..301).for_each(|_| drop(world.write(0, "", 1)));
+    world.fetch();
+    (0..300).for_each(|offset| world.fail(&format!("t/0/{offset}"), failure(Class::Retryable)));
+    world.fail("t/0/300", failure(Class::HostFault));
+    world.pass(20 * SECOND);
+    assert_eq!(world.in_hand(), ["t/0/300"]);
+}
+
+#[test]
 fn a_record_that_the_client_repeats_is_not_handled_twice() {
     let mut world = World::kafka(route(), 1);
     world.produce(&["a"]);

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use cofferdam_core::Order;
 use cofferdam_core::output::Destination;
+use cofferdam_core::progress;
 use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, Lease, Route};
 
 use super::read::{At, Table, Value, identifier};
@@ -151,6 +152,7 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
         suppress_duplicates,
         breaker: breaker::breaker(table),
         commit_interval: on_kafka(table, "commit_interval", is_kafka, commit_interval),
+        commit_metadata: progress::LIMIT,
         release_limit: on_kafka(table, "release_limit", is_kafka, Duration::from_secs(10)),
         lease,
         policy: policy::policy(table),

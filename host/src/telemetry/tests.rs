@@ -56,6 +56,7 @@ impl World {
             suppress_duplicates: false,
             breaker: Breaker { failures: 0, dead_letters: 0, ..Breaker::default() },
             commit_interval: Duration::from_secs(1),
+            commit_metadata: cofferdam_core::progress::LIMIT,
             release_limit: Duration::from_secs(10),
             lease: group.is_none().then(Default::default),
             policy: Policy::default(),

@@ -12,7 +12,7 @@ fuzz_target!(|text: &str| {
     let first = read.finished.first().map(|run| run.start);
     let tried = read.tried.keys().next().copied();
     let Some(base) = first.into_iter().chain(tried).min() else { return };
-    let written = read.encode(base);
+    let written = read.encode(base, LIMIT);
     assert!(written.len() <= LIMIT, "{} bytes", written.len());
     let again = Progress::decode(&written).expect("what was written is read");
     assert!(again.finished.iter().eq(read.finished.iter().take(again.finished.len())), "{read:?}, then {again:?}");

@@ -57,7 +57,8 @@ impl Machine {
         match &delivery.tenure {
             Tenure::Offset { partition, .. } => {
                 let offset = delivery.record.offset().expect("a record of a partition has one");
-                let start = Start { id, attempt: delivery.attempt, counted: delivery.counted };
+                let (attempt, counted, held) = (delivery.attempt, delivery.counted, delivery.held);
+                let start = Start { id, attempt, counted, held };
                 if !self.partitions.lets_start(*partition, offset, start) {
                     return false;
                 }

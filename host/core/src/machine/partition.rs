@@ -22,6 +22,8 @@ pub(super) struct Partitions {
     pub(super) index: HashMap<Partition, PartitionKey>,
     /// Names for lanes, the same whenever a partition comes back: an attempt may outlive its assignment.
     numbers: HashMap<Partition, u64>,
+    /// Longest metadata of a commit, bytes.
+    metadata: usize,
     /// Records that the commit points have passed and no commit covers.
     pub(super) passed: usize,
     /// A commit would say something that the broker does not know.
@@ -36,6 +38,8 @@ pub(super) struct Partitions {
 pub(super) struct Slot {
     pub(super) partition: Partition,
     number: u64,
+    /// Longest metadata of a commit, bytes.
+    metadata: usize,
     pub(super) watermark: Watermark,
     /// What the group knew of offsets that were not received yet.
     past: Progress,
@@ -80,13 +84,16 @@ pub(super) struct Start {
     pub(super) attempt: u32,
     /// The number of the commit that counts the attempts before.
     pub(super) counted: u64,
+    /// It was begun before, and everybody waits for it.
+    pub(super) held: bool,
 }
 
 impl Slot {
-    pub(super) fn new(partition: Partition, number: u64, past: Progress) -> Self {
+    pub(super) fn new(partition: Partition, number: u64, past: Progress, metadata: usize) -> Self {
         Self {
             partition,
             number,
+            metadata,
             watermark: Watermark::default(),
             past,
             tried: BTreeMap::new(),
@@ -110,7 +117,7 @@ impl Slot {
         self.asked = self.passed;
         self.asked_in = commit;
         self.changed = false;
-        let metadata = self.progress().encode(offset);
+        let metadata = self.progress().encode(offset, self.metadata);
         Some(Position { partition: self.partition.clone(), offset, metadata })
     }
 
@@ -135,7 +142,7 @@ impl Slot {
         self.asked = covered;
         (self.changed, self.asked_in) = (false, commit);
         let tried = self.progress().tried.split_off(&next);
-        let metadata = Progress { finished: Vec::new(), tried }.encode(next);
+        let metadata = Progress { finished: Vec::new(), tried }.encode(next, self.metadata);
         Some(Position { partition: self.partition.clone(), offset: next, metadata })
     }
 
@@ -148,17 +155,22 @@ impl Slot {
 
     /// Whether there is room in the metadata for another record that was tried and is not settled.
     fn has_room_for_tried(&self) -> bool {
-        (self.tried.len() + self.past.tried.len()) * progress::TRIED < progress::ROOM / 2
+        (self.tried.len() + self.past.tried.len()) * progress::TRIED < self.room() / 2
     }
 
     /// Whether commits have hardly room for what they have to say. What earlier owners have said and has not come yet weighs
     /// as well, but until it has come nothing is held back: only who has the records can make it less.
     fn is_heavy(&self) -> bool {
-        self.past.is_empty() && self.weight() >= progress::ROOM / 4 * 3
+        self.past.is_empty() && self.weight() >= self.room() / 4 * 3
     }
 
     fn is_light(&self) -> bool {
-        !self.past.is_empty() || self.weight() < progress::ROOM / 2
+        !self.past.is_empty() || self.weight() < self.room() / 2
+    }
+
+    /// Bytes of metadata that there may be.
+    fn room(&self) -> usize {
+        progress::room(self.metadata)
     }
 
     /// Bytes of metadata, at most.
@@ -169,6 +181,11 @@ impl Slot {
 }
 
 impl Partitions {
+    /// None yet. Metadata of their commits has at most so many bytes.
+    pub(super) fn new(metadata: usize) -> Self {
+        Self { metadata, ..Self::default() }
+    }
+
     pub(super) fn find(&self, partition: &Partition) -> Option<PartitionKey> {
         self.index.get(partition).copied()
     }
@@ -176,7 +193,7 @@ impl Partitions {
     pub(super) fn add(&mut self, partition: Partition, past: Progress) {
         let next = self.numbers.len() as u64;
         let number = *self.numbers.entry(partition.clone()).or_insert(next);
-        let key = self.slots.insert(Slot::new(partition.clone(), number, past));
+        let key = self.slots.insert(Slot::new(partition.clone(), number, past, self.metadata));
         self.index.insert(partition, key);
     }
 
@@ -288,11 +305,11 @@ impl Partitions {
     /// Whether a delivery may start: the broker knows how often it was tried, and there is room to note that it was. If not,
     /// it is kept here until then.
     pub(super) fn lets_start(&mut self, key: PartitionKey, offset: i64, start: Start) -> bool {
-        let Start { id, attempt, counted } = start;
+        let Start { id, attempt, counted, held } = start;
         let Some(slot) = self.slots.get_mut(key) else { return true };
         if slot.confirmed < counted {
             slot.uncommitted.push(id);
-        } else if attempt == 1 && !slot.has_room_for_tried() && !slot.tried.contains_key(&offset) {
+        } else if attempt == 1 && !held && !slot.tried.contains_key(&offset) && !slot.has_room_for_tried() {
             slot.stalled.push(id);
         } else {
             return true;

@@ -25,7 +25,7 @@ fn progress() -> impl Strategy<Value = (i64, Progress)> {
 proptest! {
     #[test]
     fn what_was_written_is_read((base, progress) in progress()) {
-        let metadata = progress.encode(base);
+        let metadata = progress.encode(base, LIMIT);
         prop_assert!(metadata.len() <= LIMIT);
         prop_assert_eq!(Progress::decode(&metadata), Ok(progress));
     }
@@ -51,7 +51,7 @@ proptest! {
 
 #[test]
 fn nothing_beyond_the_offset_needs_no_text() {
-    assert_eq!(&*Progress::default().encode(7), "");
+    assert_eq!(&*Progress::default().encode(7, LIMIT), "");
     assert_eq!(Progress::decode(""), Ok(Progress::default()));
 }
 
@@ -66,7 +66,7 @@ fn what_others_wrote_is_refused() {
 #[test]
 fn a_long_run_between_two_that_wait_takes_few_bytes() {
     let finished = vec![101..9_000, 9_001..10_000];
-    assert!(Progress { finished, ..Progress::default() }.encode(100).len() < 20);
+    assert!(Progress { finished, ..Progress::default() }.encode(100, LIMIT).len() < 20);
 }
 
 #[test]
@@ -74,14 +74,14 @@ fn what_does_not_fit_is_left_out_from_the_top_and_attempts_go_first() {
     let finished: Vec<_> = (0..5_000).map(|index| index * 3 + 1..index * 3 + 2).collect();
     let since = Time::from_millis(NOW * 1_000);
     let tried: BTreeMap<_, _> = (0..100).map(|index| (index * 3, Tried { attempt: 4, since })).collect();
-    let read =
-        Progress::decode(&Progress { finished: finished.clone(), tried: tried.clone() }.encode(0)).expect("ours");
+    let read = Progress::decode(&Progress { finished: finished.clone(), tried: tried.clone() }.encode(0, LIMIT))
+        .expect("ours");
     assert_eq!(read.tried, tried);
     assert!(read.finished.len() > 1_000, "{}", read.finished.len());
     assert_eq!(read.finished, finished[..read.finished.len()]);
 
     let tried: BTreeMap<_, _> = (0..5_000).map(|index| (index * 3, Tried { attempt: 4, since })).collect();
-    let metadata = Progress { finished, tried: tried.clone() }.encode(0);
+    let metadata = Progress { finished, tried: tried.clone() }.encode(0, LIMIT);
     assert!(metadata.len() <= LIMIT);
     let read = Progress::decode(&metadata).expect("ours");
     assert!(read.tried.len() > 900 && read.tried.iter().eq(tried.iter().take(read.tried.len())));

@@ -25,6 +25,7 @@ impl Route {
             suppress_duplicates: false,
             breaker: Breaker::default(),
             commit_interval: Duration::from_secs(1),
+            commit_metadata: crate::progress::LIMIT,
             release_limit: Duration::from_secs(10),
             lease: None,
             policy: Policy::default(),

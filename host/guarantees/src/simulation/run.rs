@@ -124,7 +124,20 @@ fn some_route(dice: &mut fastrand::Rng) -> (Route, usize) {
     let suppress_duplicates = delivery == Guarantee::AtLeastOnce && dice.u32(0..4) == 0;
     let envelope = if suppress_duplicates { Envelope::CloudEvents } else { Envelope::Raw };
     let breaker = some_breaker(dice, route.breaker.clone());
-    let route = Route { order, concurrency, bounds, policy, delivery, suppress_duplicates, envelope, breaker, ..route };
+    // With little room for it, what travels with a commit fills up in a short history too.
+    let commit_metadata = if dice.bool() { route.commit_metadata } else { dice.usize(100..300) };
+    let route = Route {
+        order,
+        concurrency,
+        bounds,
+        policy,
+        delivery,
+        suppress_duplicates,
+        commit_metadata,
+        envelope,
+        breaker,
+        ..route
+    };
     (route, dice.usize(1..4))
 }
 
