@@ -45,7 +45,9 @@ impl Denials {
 
     /// A new attempt begins.
     pub(super) fn forget(&self) {
-        *self.fatal() = None;
+        if self.spec.denied == Denied::Fail {
+            *self.fatal() = None;
+        }
     }
 
     /// Whether the attempt is to end.

@@ -57,8 +57,7 @@ impl Machine {
         match &delivery.tenure {
             Tenure::Offset { partition, .. } => {
                 let offset = delivery.record.offset().expect("a record of a partition has one");
-                let (attempt, counted, held) = (delivery.attempt, delivery.counted, delivery.held);
-                let start = Start { id, attempt, counted, held };
+                let start = Start { id, counted: delivery.counted, held: delivery.held };
                 if !self.partitions.lets_start(*partition, offset, start) {
                     return false;
                 }

@@ -81,7 +81,6 @@ pub(super) enum Arrival {
 /// An attempt that is to begin.
 pub(super) struct Start {
     pub(super) id: DeliveryId,
-    pub(super) attempt: u32,
     /// The number of the commit that counts the attempts before.
     pub(super) counted: u64,
     /// It was begun before, and everybody waits for it.
@@ -146,7 +145,7 @@ impl Slot {
         Some(Position { partition: self.partition.clone(), offset: next, metadata })
     }
 
-    fn progress(&mut self) -> Progress {
+    fn progress(&self) -> Progress {
         let mut finished: Vec<Range<i64>> = self.watermark.finished();
         finished.extend(self.past.finished.iter().cloned());
         let tried = self.tried.iter().chain(&self.past.tried).map(|(offset, tried)| (*offset, *tried));
@@ -305,11 +304,11 @@ impl Partitions {
     /// Whether a delivery may start: the broker knows how often it was tried, and there is room to note that it was. If not,
     /// it is kept here until then.
     pub(super) fn lets_start(&mut self, key: PartitionKey, offset: i64, start: Start) -> bool {
-        let Start { id, attempt, counted, held } = start;
+        let Start { id, counted, held } = start;
         let Some(slot) = self.slots.get_mut(key) else { return true };
         if slot.confirmed < counted {
             slot.uncommitted.push(id);
-        } else if attempt == 1 && !held && !slot.tried.contains_key(&offset) && !slot.has_room_for_tried() {
+        } else if !held && !slot.has_room_for_tried() && !slot.tried.contains_key(&offset) {
             slot.stalled.push(id);
         } else {
             return true;
