@@ -53,6 +53,7 @@ use cofferdam_core::outcome::{Class, Outcome, Usage};
 use cofferdam_core::output::Output;
 
 pub use batch::Batch;
+pub use budget::be_exact_on_this_thread;
 pub use compiler::CompileBounds;
 pub use contract::Contract;
 pub use denials::Denied;

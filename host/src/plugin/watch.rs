@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{Sleep, sleep_until};
 
-use super::budget::Meter;
+use super::budget::{Meter, is_exact_on_this_thread};
 use super::classify::Ending;
 
 /// Polls `call` until it ends or `wall_time` after `started` is over, and keeps `meter`.
@@ -24,7 +24,7 @@ pub(super) async fn watch<T>(
 ) -> Result<T, Ending> {
     let mut timer: Option<Pin<Box<Sleep>>> = None;
     std::future::poll_fn(|context| {
-        if exact || timer.is_some() {
+        if exact || timer.is_some() || is_exact_on_this_thread() {
             meter.poll_begins();
         }
         // Unwinding leaves the store in no known state: whoever owns it drops it.
@@ -44,6 +44,7 @@ pub(super) async fn watch<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plugin::budget::be_exact_on_this_thread;
 
     #[tokio::test]
     async fn waiting_for_a_processor_is_no_cpu_time_where_it_is_to_be_exact() {
@@ -58,5 +59,18 @@ mod tests {
             watch(call, &meter, started, Duration::MAX, exact).await.unwrap();
             assert_eq!(meter.cpu_time(started.elapsed()) < WAIT / 2, exact);
         }
+    }
+
+    #[tokio::test]
+    async fn nor_is_it_on_a_thread_that_is_to_be_exact() {
+        const WAIT: Duration = Duration::from_millis(50);
+        be_exact_on_this_thread();
+        let (meter, started) = (Meter::default(), Instant::now());
+        let call = std::pin::pin!(async {
+            std::thread::sleep(WAIT);
+            Ok(())
+        });
+        watch(call, &meter, started, Duration::MAX, false).await.unwrap();
+        assert!(meter.cpu_time(started.elapsed()) < WAIT / 2);
     }
 }

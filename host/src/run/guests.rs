@@ -3,6 +3,7 @@
 use tokio::runtime::{Builder, Runtime};
 
 use crate::flow::Guests;
+use crate::plugin::be_exact_on_this_thread;
 
 /// How much less the threads of long attempts count where the processor is not enough for all: with 10 about a tenth of
 /// the others, so they hardly hold quick ones up, and do not starve.
@@ -33,8 +34,10 @@ impl Threads {
     }
 }
 
-/// Lets the threads of others go first. Where the system refuses, all count the same.
+/// Lets the threads of others go first, and does not take the time that those have for that of handlers here: a route whose
+/// handlers are quick after all goes back. Where the system refuses, all count the same.
 fn step_back() {
+    be_exact_on_this_thread();
     let thread = rustix::thread::gettid();
     // From where the process stands: it may have been started with a lower priority itself.
     let step = |nice: i32| rustix::process::setpriority_process(Some(thread), (nice + NICE).min(19));

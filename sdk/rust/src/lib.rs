@@ -63,7 +63,7 @@ macro_rules! handler {
                     $crate::bindings::run($handle, message)
                 }
             }
-            $crate::bindings::export!(Plugin with_types_in $crate::bindings);
+    $crate::bindings::export!(Plugin with_types_in $crate::bindings);
         };
     };
 }
@@ -99,7 +99,7 @@ macro_rules! batch_handler {
                     $crate::bindings::run_batch($handle, messages)
                 }
             }
-            $crate::bindings::export!(Plugin with_types_in $crate::bindings);
+    $crate::bindings::export!(Plugin with_types_in $crate::bindings);
     $crate::bindings::batch::export!(Plugin with_types_in $crate::bindings::batch);
         };
     };
