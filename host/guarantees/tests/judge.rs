@@ -329,6 +329,21 @@ fn promise_4_what_a_host_had_fetched_before_it_stood_still() {
     let facts = [begins, slow, late, B.commit(1), all(0..1)];
     let report = keeps(history(facts));
     assert_eq!((report.figures.zombies, report.figures.at_risk), (1, 1));
+    // It is even done with it before the other one begins: then that one repeats it, once.
+    let first = history([vec![A.received(&["t/0/0"])], A.does("t/0/0", 1), vec![A.lost(), B.received(&["t/0/0"])]]);
+    let begins = vec![produced("t/0/0", Some("k")), A.assigned(), B.assigned()];
+    let facts = history([begins, first, B.does("t/0/0", 1)]);
+    let report = keeps(history([facts.clone(), B.commit(1), all(0..1)]));
+    assert_eq!((report.figures.zombies, report.figures.at_risk, report.figures.repeats), (1, 1, 1));
+    // Where it comes last, it is the one who repeats, and nobody may after it.
+    let last = history([B.does("t/0/0", 1), vec![A.received(&["t/0/0"])], A.does("t/0/0", 1), vec![A.lost()]]);
+    let begins = vec![produced("t/0/0", Some("k")), A.assigned(), B.assigned(), B.received(&["t/0/0"])];
+    let facts = history([begins, last, B.commit(1)]);
+    let report = keeps(history([facts.clone(), all(0..1)]));
+    assert_eq!((report.figures.zombies, report.figures.at_risk, report.figures.repeats), (1, 1, 1));
+    let again = history([vec![B.gave_up(), A.assigned(), A.received(&["t/0/0"])], A.does("t/0/0", 1)]);
+    // That one, and the sum of all repeats.
+    assert_eq!(judge(history([facts, again])).of(Promise::RepeatsBounded).broken, 2);
     // Who has never had the partition has no such excuse.
     let stranger = history([vec![B.received(&["t/0/0"]), B.handling("t/0/0", 1)], A.does("t/0/0", 1)]);
     let begins = vec![produced("t/0/0", Some("k")), A.assigned(), A.received(&["t/0/0"])];

@@ -208,6 +208,10 @@ impl Judge {
     fn received_too_late(&mut self, host: u32, number: Number) {
         let record = &mut self.records[number as usize];
         if record.open(host).is_none() {
+            // Where it comes first, the one who has the right to it repeats it.
+            let begun = record.receipts.iter().any(|receipt| !receipt.stale && receipt.attempt > 0);
+            record.licensed |= !begun && record.complete.is_none();
+            record.at_risk = true;
             record.receipts.push(Receipt { host, stale: true, finished: record.finished, ..Receipt::default() });
             self.report.figures.at_risk += 1;
             self.hosts.entry(host).or_default().records.insert(number);
