@@ -1,4 +1,5 @@
-//! Runs attempts on the guests' runtime, in chunks, so that a hand-over between threads is paid once for many.
+//! Runs attempts: on the guests' runtime, in chunks, so that a hand-over between threads is paid once for many; and right
+//! here, on the flow's own thread, where they are over sooner than they are handed over.
 //!
 //! A chunk runs one message after the other. The first that does not end at once (the guest yields at an epoch tick,
 //! or waits in a host call) is left to itself, and the rest of its chunk moves on to another task: so a slow message
@@ -15,8 +16,8 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::Instant;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use cofferdam_core::event::{DeliveryId, Ended, Event, HandlerId, Trace};
 use cofferdam_core::machine::Delivery;
@@ -37,6 +38,9 @@ use crate::plugin::{Attempt, Plugin};
 
 /// Messages in a chunk at most: at a microsecond each, a hand-over costs less than the work.
 const CHUNK: usize = 64;
+
+/// What the flow may do of them itself in one round: other tasks of its thread wait meanwhile.
+const HERE: Duration = Duration::from_micros(250);
 
 /// The threads that handlers run on.
 #[derive(Debug, Clone)]
@@ -109,19 +113,21 @@ impl Workers {
         (Self { shared: Arc::new(shared), width }, batches)
     }
 
-    /// Spreads the messages over the workers.
+    /// Spreads the messages over the workers, and does itself what is done sooner than handed over.
     pub(super) fn hand_over(&self, jobs: Vec<Job>) {
-        if jobs.is_empty() {
-            return;
-        }
-        let size = jobs.len().div_ceil(self.width).min(CHUNK);
+        let here = self.shared.pace.fit_into(HERE).min(jobs.len());
+        let size = (jobs.len() - here).div_ceil(self.width).min(CHUNK);
         let mut jobs = jobs.into_iter();
+        let here: VecDeque<Job> = jobs.by_ref().take(here).collect();
         loop {
             let chunk: VecDeque<Job> = jobs.by_ref().take(size).collect();
             if chunk.is_empty() {
-                return;
+                break;
             }
             self.shared.spawn(chunk, Way::Any);
+        }
+        if !here.is_empty() {
+            self.shared.run_here(here);
         }
     }
 
@@ -133,8 +139,20 @@ impl Workers {
 }
 
 impl Shared {
+    /// Begins on this thread; what does not end at once goes on elsewhere.
+    fn run_here(self: &Arc<Self>, chunk: VecDeque<Job>) {
+        let mut work = Arc::clone(self).run(chunk, Way::Any).boxed();
+        // Whoever polls it next is told when it can go on.
+        if work.poll_unpin(&mut Context::from_waker(Waker::noop())).is_pending() {
+            self.spawn_boxed(work);
+        }
+    }
+
     fn spawn(self: &Arc<Self>, chunk: VecDeque<Job>, way: Way) {
-        let work = Arc::clone(self).run(chunk, way).boxed();
+        self.spawn_boxed(Arc::clone(self).run(chunk, way).boxed());
+    }
+
+    fn spawn_boxed(&self, work: BoxFuture<'static, ()>) {
         let Guests { quick, slow } = &self.guests;
         if self.pace.is_mostly_long() {
             self.tasks.spawn_on(work, slow);
