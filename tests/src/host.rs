@@ -28,7 +28,12 @@ pub fn host<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Prepared
         ("AWS_EC2_METADATA_DISABLED", "true"),
     ];
     let environment = aws.map(|(name, value)| (name.into(), value.into())).to_vec();
-    Prepared { arguments, environment, current_dir: None, _folder: None }
+    Prepared { program: None, arguments, environment, current_dir: None, _folder: None }
+}
+
+/// Prepares another program with these arguments.
+pub fn program<A: AsRef<OsStr>>(path: &Path, arguments: impl IntoIterator<Item = A>) -> Prepared {
+    Prepared { program: Some(path.to_owned()), ..host(arguments) }
 }
 
 /// Prepares `cofferdam run --json` on a configuration, which is written to a folder of its own.
@@ -63,6 +68,8 @@ pub fn binary() -> &'static Path {
 
 /// A child that is not started yet.
 pub struct Prepared {
+    /// `cofferdam`, where it is `None`.
+    program: Option<PathBuf>,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     current_dir: Option<PathBuf>,
@@ -98,7 +105,7 @@ impl Prepared {
     }
 
     fn spawn(&self) -> (Child, Lines, Lines) {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(self.program.as_deref().unwrap_or_else(|| binary()));
         command.args(&self.arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(folder) = &self.current_dir {
