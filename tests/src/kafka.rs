@@ -157,8 +157,16 @@ impl Kafka {
 
     /// A producer for many appends: making one takes longer than an append.
     pub fn writer(&self, topic: &str) -> Writer {
+        self.writer_with(topic, &[])
+    }
+
+    /// The same with further properties of librdkafka.
+    pub fn writer_with(&self, topic: &str, properties: &[(&str, &str)]) -> Writer {
         let mut config = self.client();
         config.set("enable.idempotence", "true").set("linger.ms", "1");
+        for (name, value) in properties {
+            config.set(*name, *value);
+        }
         Writer { producer: config.create().expect("a producer can be made"), topic: topic.to_owned() }
     }
 

@@ -16,6 +16,8 @@ const BACKLOG: i64 = 20_000;
 const BATCH: usize = 5_000;
 /// How often the figures are printed, so that those of a run that is cut short are not lost.
 const SAY: usize = 120;
+/// Nothing of what happens every minute lasts so long: without an output in that time there is no load to endure.
+const STILL: Duration = Duration::from_secs(300);
 
 const PROPERTIES: &str =
     r#""session.timeout.ms" = 3000, "heartbeat.interval.ms" = 300, "reconnect.backoff.max.ms" = 500"#;
@@ -56,13 +58,23 @@ async fn memory_and_descriptors_stay_flat_under_load_and_faults() {
 
     let (started, mut samples, mut faults) = (Instant::now(), Vec::new(), 0_u32);
     let mut look = tokio::time::interval(LOOK);
+    let (mut outputs, mut moved) = (0, Instant::now());
     while started.elapsed() < Duration::from_secs(seconds) {
         look.tick().await;
         samples.push(sample(&survivor));
+        assert!(!load.is_finished(), "the load has ended");
         if samples.len() % SAY == 0 {
+            let there: i64 = kafka.ends(&probe.output).await.values().sum();
+            if there > outputs {
+                (outputs, moved) = (there, Instant::now());
+            }
+            assert!(moved.elapsed() < STILL, "nothing has come out since {outputs} outputs");
             let latest = peak(&samples[samples.len() - SAY..]);
             let (seconds, mebibytes) = (started.elapsed().as_secs(), latest.memory >> 20);
-            println!("{seconds} s, {faults} faults: peak {mebibytes} MiB, {} descriptors", latest.descriptors);
+            let descriptors = latest.descriptors;
+            println!(
+                "{seconds} s, {faults} faults, {outputs} outputs: peak {mebibytes} MiB, {descriptors} descriptors"
+            );
         }
         if started.elapsed() < FAULT * (faults + 1) {
             continue;
@@ -116,7 +128,8 @@ async fn memory_and_descriptors_stay_flat_under_load_and_faults() {
 
 /// Keeps the topic full. Returns how many records it wrote.
 async fn load(kafka: kit::Kafka, topic: String, group: String, enough: CancellationToken) -> i64 {
-    let writer = kafka.writer(&topic);
+    // The broker is away again and again, and no record is to be given up meanwhile.
+    let writer = kafka.writer_with(&topic, &[("message.timeout.ms", "0"), ("reconnect.backoff.max.ms", "500")]);
     let mut written = 0_i64;
     while !enough.is_cancelled() {
         let committed: i64 = kafka.try_committed(&group, &topic).await.unwrap_or(0);

@@ -25,14 +25,18 @@ use super::reader::Reader;
 const METADATA_LIMIT: Duration = Duration::from_secs(60);
 /// How long a commit that met a rebalance waits before it is repeated.
 const REPEAT: Duration = Duration::from_millis(100);
-/// How long the last commits and the farewell to the group may take.
-const LEAVE_LIMIT: Duration = Duration::from_secs(10);
+/// How long the last commits may take.
+const LEAVE_LIMIT: Duration = Duration::from_secs(8);
+/// And after them the farewell to the group. A consumer that has not said it blocks whoever drops it.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(4);
 
 /// Rebalances in order; one is answered at a time.
 #[derive(Default)]
 pub(super) struct Rebalance {
     pub(super) waiting: VecDeque<Occurrence>,
     stage: Option<Stage>,
+    /// Nothing is taken on any more; to ask for what was committed would keep the thread for seconds.
+    leaving: bool,
 }
 
 /// A rebalance that librdkafka waits to have answered.
@@ -63,6 +67,7 @@ impl Reader {
                     Some(occurrence) => self.begin(occurrence),
                     None => return busy,
                 },
+                Some(Stage::Assigning { .. }) if self.rebalance.leaving => return busy,
                 Some(Stage::Assigning { .. }) => self.step_assigning(),
                 Some(Stage::Releasing { .. }) => self.step_releasing(),
             };
@@ -221,8 +226,9 @@ impl Reader {
         self.let_go(all);
     }
 
-    /// Carries out what was asked and leaves the group, within [`LEAVE_LIMIT`].
+    /// Carries out what was asked, within [`LEAVE_LIMIT`], and leaves the group, within [`FAREWELL_LIMIT`].
     pub(super) fn leave(mut self) {
+        self.rebalance.leaving = true;
         let until = Instant::now() + LEAVE_LIMIT;
         while self.fatal.is_none() && Instant::now() < until {
             let busy = self.settle();
@@ -249,6 +255,7 @@ impl Reader {
         if let Err(error) = self.consumer.close_queue() {
             tracing::warn!(group = %self.group, %error, "the group was not left properly");
         }
+        let until = Instant::now() + FAREWELL_LIMIT;
         while !self.consumer.closed() && Instant::now() < until {
             if !self.poll() {
                 thread::park_timeout(Duration::from_millis(10));
