@@ -2,7 +2,7 @@
 
 use kit::Record;
 
-use crate::course::{Contestant, Course, fill};
+use crate::course::{CPU, Contestant, Course, RATE, fill};
 use crate::report::{Bound, Report};
 use crate::{Effort, bare, load};
 
@@ -14,10 +14,6 @@ const THREADS: &str = "threads that sleep";
 
 /// A hundred at once is what the bound is computed from.
 const CONTESTANT: Contestant = Contestant::Cofferdam { plugin: "", route: "concurrency = 100" };
-
-const RATE: &str = "messages/s";
-const CPU: &str = "CPU us/message";
-const MEMORY: &str = "peak MiB";
 
 /// Measures all of them.
 pub(crate) async fn measure(effort: Effort) -> anyhow::Result<Report> {
@@ -44,10 +40,7 @@ pub(crate) async fn measure(effort: Effort) -> anyhow::Result<Report> {
         let output = kafka.topic("bench-out", 1).await;
         let figures = Course { kafka, input: &input, output: &output }.measure(CONTESTANT, records).await?;
         kafka.delete_topic(&output).await;
-        report.add(COFFERDAM, RATE, figures.rate);
-        report.add(COFFERDAM, CPU, figures.cpu_us);
-        report.add(COFFERDAM, MEMORY, figures.memory_mib);
-        eprintln!("{COFFERDAM}: {figures:?}");
+        figures.report(&mut report, COFFERDAM);
     }
     kafka.delete_topic(&input).await;
     report.goal(RATE, COFFERDAM, None, Bound::AtLeast(40_000.0));

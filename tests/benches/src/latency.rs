@@ -3,7 +3,7 @@
 use anyhow::Context;
 
 use crate::Effort;
-use crate::course::{Contestant, Course};
+use crate::course::{CPU, Contestant, Course, RATE as KEPT};
 use crate::pace::{Kind, Pace};
 use crate::report::{Bound, Report};
 
@@ -26,9 +26,7 @@ const CONTESTANTS: [(&str, Contestant); 3] = [
 const PERCENTILES: [(&str, f64); 3] = [("p50 ms", 50.0), (P99, 99.0), ("p99.9 ms", 99.9)];
 const P99: &str = "p99 ms";
 const ADDED: &str = "added p99 ms";
-const KEPT: &str = "messages/s";
 const LATE: &str = "generator late p99 ms";
-const CPU: &str = "CPU us/message";
 
 /// Measures all contestants at the same pace.
 pub(crate) async fn measure(effort: Effort) -> anyhow::Result<Report> {
