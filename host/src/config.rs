@@ -37,7 +37,7 @@ pub const DEFAULT_FILE: &str = "cofferdam.toml";
 pub const SIZE_LIMIT: u64 = 1 << 20;
 
 /// A configuration in which every value is checked and every name resolves.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Who this is, and how it stops.
     pub service: Service,

@@ -10,6 +10,7 @@
 //!
 //! One task drives a route; nothing in it is shared, so nothing is locked. Guests run on a runtime of their own.
 
+mod alarm;
 mod duplicates;
 mod pace;
 mod transactions;
@@ -20,9 +21,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_core::action::{Action, Fate, Next};
-use cofferdam_core::event::{DeliveryId, Event, Partition};
+use cofferdam_core::event::{DeliveryId, Event};
 use cofferdam_core::machine::{Account, Delivery, Machine};
 use cofferdam_core::route::Route;
+use cofferdam_core::time::Time;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -30,11 +32,12 @@ use crate::admin::{RouteHealth, SILENCE, State};
 use crate::clock::Clock;
 use crate::dedupe;
 use crate::journal::Journal;
-use crate::plugin::Plugin;
+use crate::plugin::Handler;
 use crate::sink::kafka::transaction::{self, Transactions};
-use crate::sink::{Busy, Sinks, Ticket};
+use crate::sink::{Answers, Busy, Sinks, Ticket};
 use crate::source::Source;
 use crate::telemetry::{Change, Telemetry};
+use alarm::Alarm;
 use duplicates::Duplicates;
 pub use workers::Guests;
 use workers::{Job, Workers};
@@ -49,9 +52,6 @@ const OTHER_ANSWERS: usize = 65_536;
 /// When a sink's queue was full, it is tried again after this, or when it has answered something.
 const SINK_BUSY: Duration = Duration::from_millis(5);
 
-/// Completions taken from the sinks at once.
-const COMPLETIONS: usize = 512;
-
 /// What a flow is made of.
 pub struct Parts {
     /// What the route says.
@@ -61,7 +61,7 @@ pub struct Parts {
     /// Where its outputs, dead letters and error events go.
     pub sinks: Sinks,
     /// Who handles them.
-    pub plugin: Arc<Plugin>,
+    pub handler: Arc<Handler>,
     /// The threads that handlers run on.
     pub guests: Guests,
     /// The clock of the process.
@@ -106,8 +106,8 @@ pub struct Flow {
     sinks: Sinks,
     workers: Workers,
     ended: mpsc::Receiver<workers::Batch>,
-    tickets: mpsc::Sender<Event>,
-    completions: mpsc::Receiver<Event>,
+    tickets: mpsc::Sender<Answers>,
+    completions: mpsc::Receiver<Answers>,
     /// Attempts to hand over, all of one round together.
     jobs: Vec<Job>,
     /// Publications that have not been handed to a sink, in order.
@@ -136,7 +136,7 @@ impl Flow {
         // Other services may share the store.
         let scope: Arc<str> = format!("{}/{}", parts.route.service, parts.route.name).into();
         let duplicates = parts.dedupe.map(|store| Duplicates::new(store, scope));
-        let (workers, ended) = Workers::new(&parts.route, parts.plugin, duplicates.clone(), parts.guests, parts.clock);
+        let (workers, ended) = Workers::new(&parts.route, parts.handler, duplicates.clone(), parts.guests, parts.clock);
         let (tickets, completions) = mpsc::channel(OUTSTANDING + OTHER_ANSWERS);
         let seed = parts.clock.now().as_micros();
         Self {
@@ -167,8 +167,8 @@ impl Flow {
 
     /// Works until `shutdown`, or until the route stops by itself; then drains.
     pub async fn run(mut self, shutdown: CancellationToken) -> Ending {
-        let mut completions = Vec::with_capacity(COMPLETIONS);
         let mut stopping = false;
+        let mut alarm = Alarm::default();
         // The first grant.
         self.take_actions();
         // Says that the loop turns, also when nothing happens.
@@ -182,7 +182,7 @@ impl Flow {
             if self.drained {
                 break;
             }
-            let wake = self.machine.next_wake().map(|at| self.clock.instant(at));
+            alarm.set(self.machine.next_wake().map(|at| self.clock.instant(at)));
             let busy = !self.outbox.is_empty() && self.outstanding < OUTSTANDING;
             tokio::select! {
                 biased;
@@ -191,40 +191,19 @@ impl Flow {
                     self.source.stop();
                     self.tell(Event::Drain(self.drain_limit));
                 }
-                count = self.completions.recv_many(&mut completions, COMPLETIONS) => {
-                    self.outstanding -= count;
-                    for event in completions.drain(..) {
-                        if let Event::Transacted(_) = event {
-                            self.watch_transaction();
-                        }
-                        if let Event::Durable { delivery, index } = event
-                            && let Some(delivery) = self.machine.delivery(delivery)
-                        {
-                            self.telemetry.produced(delivery, index, self.clock.now());
-                        }
-                        self.tell(event);
-                    }
+                Some(answers) = self.completions.recv() => {
+                    self.outstanding -= answers.len();
+                    self.tell_all(answers);
                 }
-                Some(batch) = self.ended.recv() => {
-                    for event in batch {
-                        if let Event::Ended(delivery, ended) = &event
-                            && let Some(delivery) = self.machine.delivery(*delivery)
-                        {
-                            self.telemetry.ended(delivery, ended);
-                        }
-                        self.tell(event);
-                    }
-                }
+                Some(batch) = self.ended.recv() => self.tell_all(batch),
                 event = self.source.next() => match event {
-                    Some(event) => {
-                        watch(&self.telemetry, &event);
-                        self.tell(event);
-                    }
+                    Some(event) => self.tell(event),
                     // It ends by itself only with a fault, and tells which when it is closed.
                     None => break,
                 },
-                () = sleep_until(wake), if wake.is_some() => self.tell(Event::Due),
-                () = tokio::time::sleep(SINK_BUSY), if busy => {}
+                () = alarm.rings() => self.tell(Event::Due),
+                // In a future of its own, which makes no timer where it is not needed.
+                () = async { tokio::time::sleep(SINK_BUSY).await }, if busy => {}
                 _ = pulse.tick() => {
                     let now = self.clock.now();
                     self.telemetry.tick(now);
@@ -247,10 +226,20 @@ impl Flow {
         Ending { account: *self.machine.account(), stopped: self.stopped }
     }
 
-    /// Tells the machine what happened, and takes in what it wants. Each event for itself: a delivery that has ended can
-    /// be looked at until the next.
+    /// Tells the machine what happened, and takes in what it wants.
     fn tell(&mut self, event: Event) {
+        self.tell_at(event, self.clock.now());
+    }
+
+    /// Tells of events that came together, and so at one time.
+    fn tell_all(&mut self, events: Vec<Event>) {
         let now = self.clock.now();
+        events.into_iter().for_each(|event| self.tell_at(event, now));
+    }
+
+    /// Each event for itself: a delivery that has ended can be looked at until the next.
+    fn tell_at(&mut self, event: Event, now: Time) {
+        self.watch(&event, now);
         self.journal.heard(&event, &self.machine);
         self.machine.handle(event, now);
         self.take_actions();
@@ -335,6 +324,32 @@ impl Flow {
         }
     }
 
+    /// What people want to know of an event, before the machine has heard of it.
+    fn watch(&mut self, event: &Event, now: Time) {
+        let telemetry = &mut self.telemetry;
+        match event {
+            Event::Ended(delivery, ended) => {
+                if let Some(delivery) = self.machine.delivery(*delivery) {
+                    telemetry.ended(delivery, ended);
+                }
+            }
+            Event::Durable { delivery, index } => {
+                if let Some(delivery) = self.machine.delivery(*delivery) {
+                    telemetry.produced(delivery, *index, now);
+                }
+            }
+            Event::Transacted(_) => self.watch_transaction(now),
+            Event::Assigned(assigned) => {
+                telemetry.rebalance(Change::Assigned, assigned.iter().map(|assignment| &assignment.partition));
+            }
+            Event::Revoked(partitions) => telemetry.rebalance(Change::Revoked, partitions.iter()),
+            Event::Lost(partitions) => telemetry.rebalance(Change::Lost, partitions.iter()),
+            Event::Records { records, .. } => telemetry.received(records.len()),
+            Event::Messages(messages) => telemetry.received(messages.len()),
+            _ => {}
+        }
+    }
+
     fn report(&self, stopping: bool) {
         let state = match (self.drained, stopping, self.machine.is_holding()) {
             (true, ..) => State::Stopped,
@@ -344,27 +359,5 @@ impl Flow {
         };
         self.health.report(state, self.machine.account(), self.machine.in_flight(), self.clock.now());
         self.telemetry.in_flight(self.machine.in_flight());
-    }
-}
-
-/// What people want to know of an event of the source.
-fn watch(telemetry: &Telemetry, event: &Event) {
-    let rebalance = |change, partitions: &[Partition]| telemetry.rebalance(change, partitions.iter());
-    match event {
-        Event::Assigned(assigned) => {
-            telemetry.rebalance(Change::Assigned, assigned.iter().map(|assignment| &assignment.partition));
-        }
-        Event::Revoked(partitions) => rebalance(Change::Revoked, partitions),
-        Event::Lost(partitions) => rebalance(Change::Lost, partitions),
-        Event::Records { records, .. } => telemetry.received(records.len()),
-        Event::Messages(messages) => telemetry.received(messages.len()),
-        _ => {}
-    }
-}
-
-async fn sleep_until(wake: Option<tokio::time::Instant>) {
-    match wake {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }

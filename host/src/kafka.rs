@@ -1,10 +1,12 @@
 //! What the Kafka source, the Kafka sink and the topics they need have in common.
 //!
 //! [`properties`] is how one configuration becomes clients, [`topics`] sees to it that topics exist, `headers` reads
-//! and writes headers that are not text, `offsets` are what is committed, and `journal` is where the client library's own words go.
+//! and writes headers that are not text, `offsets` are what is committed, `waker` wakes
+//! the thread that serves a client, and `journal` is where the client library's own words go.
 
 pub(crate) mod headers;
 pub(crate) mod journal;
 pub(crate) mod offsets;
 pub mod properties;
 pub mod topics;
+pub(crate) mod waker;

@@ -18,6 +18,7 @@ pub mod compiler;
 mod contract;
 mod denials;
 mod engine;
+mod handler;
 mod held;
 pub mod http;
 mod idle;
@@ -49,7 +50,7 @@ use std::time::{Duration, Instant};
 
 use cofferdam_core::event::HandlerId;
 use cofferdam_core::message::Message;
-use cofferdam_core::outcome::{Class, Outcome, Usage};
+use cofferdam_core::outcome::{Class, Failure, Outcome, Usage};
 use cofferdam_core::output::Output;
 
 pub use batch::Batch;
@@ -58,13 +59,14 @@ pub use compiler::CompileBounds;
 pub use contract::Contract;
 pub use denials::Denied;
 pub use engine::{Engine, EngineConfig, EngineError};
+pub use handler::Handler;
 pub use limits::Limits;
-pub use load::{LoadError, Refusal};
+pub use load::{LoadError, Refusal, digest_of};
 pub use logs::{Escaped, Level, LogLine, LogLines};
 pub use secrets::Secrets;
 
 use classify::{Ending, classify, is_pool_exhausted};
-use contract::{Given, Said};
+use contract::{Given, Nothing, Said};
 use idle::Idle;
 use instance::Instance;
 use load::Loaded;
@@ -205,6 +207,22 @@ impl Plugin {
                 let fresh = Instance::new(&self.loaded);
                 self.attempt(fresh, given, started, Again::Never).await.expect("it ends when it is told to")
             }
+        }
+    }
+
+    /// Starts an instance as the first message would, and keeps it for that.
+    ///
+    /// Must be polled within a tokio runtime that has timers.
+    ///
+    /// # Errors
+    /// How it failed, as an attempt would have.
+    pub async fn try_start(&self) -> Result<(), Failure> {
+        let started = Instant::now();
+        let mut instance = Instance::new(&self.loaded);
+        let ended = instance.attempt(&self.loaded, Nothing, started).await;
+        match self.conclude(instance, ended.map(|()| Ok(Vec::new())), started.elapsed()).outcome {
+            Outcome::Done(_) => Ok(()),
+            Outcome::Failed(failure) => Err(*failure),
         }
     }
 

@@ -6,6 +6,7 @@ mod dedupe;
 mod guests;
 mod health;
 mod plugins;
+pub mod reload;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use cofferdam_core::machine::Account;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use plugins::{load as load_plugins, spec as plugin_spec};
+pub use plugins::{Handlers, Loader, load as load_plugins, spec as plugin_spec};
 
 use crate::admin::{Health, RouteHealth};
 use crate::clock::Clock;
@@ -30,6 +31,7 @@ use crate::telemetry::metrics::{self, Exporter};
 
 pub use brokers::Brokers;
 use guests::Threads;
+use reload::Reloader;
 
 /// What a host is given beside its configuration.
 #[derive(Default)]
@@ -57,6 +59,8 @@ pub struct Host {
     admin: Option<health::Served>,
     alerts: tokio::task::JoinHandle<()>,
     metrics: Exporter,
+    loader: Arc<Loader>,
+    handlers: Handlers,
     flush_limit: Duration,
     /// Handlers run here. Last, so that it goes when nothing can need it any more.
     guests: Threads,
@@ -82,7 +86,7 @@ impl Host {
         let clock = Clock::set();
         // First: what is refused is counted too.
         let metrics = metrics::install().map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
-        let plugins = plugins::load(config, options.compiler).await?;
+        let (loader, handlers) = plugins::load(config, options.compiler).await?;
         let dedupe = dedupe::open(config).await?;
         let brokers = Arc::new(Brokers::connect(config).await?);
         brokers.ensure_topics(config).await?;
@@ -112,6 +116,8 @@ impl Host {
             sinks,
             dedupe,
             metrics,
+            loader: Arc::new(loader),
+            handlers: handlers.clone(),
             guests,
         };
         for ((source, route, transactions), configured) in sources.into_iter().zip(&config.routes) {
@@ -123,7 +129,7 @@ impl Host {
                 route,
                 source,
                 sinks: host.sinks.clone(),
-                plugin: Arc::clone(&plugins[&configured.handler]),
+                handler: Arc::clone(&handlers[&configured.handler]),
                 guests: host.guests.handles(),
                 clock,
                 transactions,
@@ -141,6 +147,12 @@ impl Host {
         let flow = Flow::new(parts);
         let (name, stop) = (Box::from(route), self.stop.clone());
         self.flows.spawn(async move { (name, flow.run(stop).await) });
+    }
+
+    /// What renews its plugins. `config` is what it was started with, as it stands in `file`, and `read` reads it anew.
+    pub fn reloader(&self, config: Config, file: PathBuf, read: reload::Read, tell: reload::Tell) -> Reloader {
+        let (loader, handlers) = (Arc::clone(&self.loader), self.handlers.clone());
+        Reloader::new(reload::Parts { loader, handlers, config, file, read, guests: self.guests.handles().slow, tell })
     }
 
     /// How the routes are, in the order of the configuration.

@@ -1,4 +1,4 @@
-//! The signals that end a host.
+//! The signals that end a host, and the one that makes it look at its files anew.
 
 use std::fmt;
 
@@ -45,6 +45,24 @@ impl Signals {
         tokio::select! {
             _ = interrupt.recv() => Signal::Interrupt,
             _ = terminate.recv() => Signal::Terminate,
+        }
+    }
+}
+
+/// Hears SIGHUP: each from the moment it was made, several as one.
+pub struct Hangups(Option<unix::Signal>);
+
+impl Hangups {
+    /// From now on the process no longer ends on it. Must be called within a tokio runtime.
+    pub fn listen() -> Self {
+        Self(unix::signal(SignalKind::hangup()).ok())
+    }
+
+    /// The next one. Nothing is missed where the future is dropped.
+    pub async fn next(&mut self) {
+        match &mut self.0 {
+            Some(hangup) => drop(hangup.recv().await),
+            None => std::future::pending().await,
         }
     }
 }

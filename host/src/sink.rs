@@ -14,6 +14,9 @@ use cofferdam_core::output::{Destination, Publication};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
+/// What became of publications, as a flow hears of it: those that were answered together.
+pub type Answers = Vec<Event>;
+
 /// As many publications wait as may: the same one can be given again when one of them is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Busy;
@@ -68,16 +71,16 @@ impl Sinks {
 #[derive(Debug)]
 #[must_use = "a publication waits for it"]
 pub struct Ticket {
-    flow: Sender<Event>,
+    flow: Sender<Answers>,
     delivery: DeliveryId,
     index: u32,
     settled: bool,
 }
 
 impl Ticket {
-    /// A ticket for publication `index` of `delivery`. `flow` must have room for one event for each ticket that is not
+    /// A ticket for publication `index` of `delivery`. `flow` must have room for one answer for each ticket that is not
     /// settled: a ticket does not wait.
-    pub fn new(flow: Sender<Event>, delivery: DeliveryId, index: u32) -> Self {
+    pub fn new(flow: Sender<Answers>, delivery: DeliveryId, index: u32) -> Self {
         Self { flow, delivery, index, settled: false }
     }
 
@@ -93,18 +96,30 @@ impl Ticket {
 
     /// Says what became of the publication: `Durable` or `NotDurable`.
     pub fn settle(mut self, result: Result<(), Refusal>) {
-        self.say(result);
+        let event = self.event(result);
+        tell(&self.flow, vec![event]);
     }
 
-    fn say(&mut self, result: Result<(), Refusal>) {
+    /// Says what became of many publications; each flow hears of all of its own at once, in this order.
+    pub fn settle_all(results: impl IntoIterator<Item = (Self, Result<(), Refusal>)>) {
+        // Few routes share an answer.
+        let mut flows: Vec<(Sender<Answers>, Answers)> = Vec::new();
+        for (mut ticket, result) in results {
+            let event = ticket.event(result);
+            match flows.iter_mut().find(|(flow, _)| flow.same_channel(&ticket.flow)) {
+                Some((_, answers)) => answers.push(event),
+                None => flows.push((ticket.flow.clone(), vec![event])),
+            }
+        }
+        flows.into_iter().for_each(|(flow, answers)| tell(&flow, answers));
+    }
+
+    fn event(&mut self, result: Result<(), Refusal>) -> Event {
         self.settled = true;
         let (delivery, index) = (self.delivery, self.index);
-        let event = match result {
+        match result {
             Ok(()) => Event::Durable { delivery, index },
             Err(refusal) => Event::NotDurable { delivery, index, refusal },
-        };
-        if let Err(TrySendError::Full(_)) = self.flow.try_send(event) {
-            tracing::error!(?delivery, index, "the flow has no room for what became of its publication");
         }
     }
 }
@@ -112,8 +127,16 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if !self.settled {
-            self.say(Err(Refusal::Unavailable("the sink let the publication go".into())));
+            let event = self.event(Err(Refusal::Unavailable("the sink let the publication go".into())));
+            tell(&self.flow, vec![event]);
         }
+    }
+}
+
+fn tell(flow: &Sender<Answers>, answers: Answers) {
+    // A flow that is gone has no use for them.
+    if let Err(TrySendError::Full(answers)) = flow.try_send(answers) {
+        tracing::error!(?answers, "the flow has no room for what became of its publications");
     }
 }
 
@@ -126,10 +149,25 @@ mod tests {
         let (flow, mut events) = tokio::sync::mpsc::channel(2);
         Ticket::new(flow.clone(), DeliveryId::default(), 3).settle(Ok(()));
         drop(Ticket::new(flow, DeliveryId::default(), 4));
-        assert!(matches!(events.recv().await, Some(Event::Durable { index: 3, .. })));
-        let Some(Event::NotDurable { index: 4, refusal: Refusal::Unavailable(_), .. }) = events.recv().await else {
-            panic!("nothing was said");
+        let said = events.recv().await.expect("something was said");
+        assert!(matches!(said[..], [Event::Durable { index: 3, .. }]), "{said:?}");
+        let said = events.recv().await.expect("something was said");
+        let [Event::NotDurable { index: 4, refusal: Refusal::Unavailable(_), .. }] = said[..] else {
+            panic!("{said:?}");
         };
         assert!(events.recv().await.is_none(), "each says one thing");
+    }
+
+    #[tokio::test]
+    async fn each_flow_hears_at_once_of_all_that_was_answered_together() {
+        let (one, mut of_one) = tokio::sync::mpsc::channel(1);
+        let (two, mut of_two) = tokio::sync::mpsc::channel(1);
+        let ticket = |flow: &Sender<Answers>, index| (Ticket::new(flow.clone(), DeliveryId::default(), index), Ok(()));
+        Ticket::settle_all([ticket(&one, 0), ticket(&two, 1), ticket(&one, 2), ticket(&one, 3)]);
+        let indices = |answers: Answers| -> Vec<u32> {
+            answers.iter().map(|event| if let Event::Durable { index, .. } = event { *index } else { 99 }).collect()
+        };
+        assert_eq!(of_one.recv().await.map(indices), Some(vec![0, 2, 3]));
+        assert_eq!(of_two.recv().await.map(indices), Some(vec![1]));
     }
 }

@@ -53,6 +53,9 @@
 //! | `rebalance` | info, warn | partitions were `assigned` or `revoked`; warn: `lost` |
 //! | `intake_stopped`, `intake_resumed` | warn, info | the route holds because something cannot be reached, and goes on |
 //! | `route_stopped` | error | the route is configured to stop here |
+//! | `plugin_replaced` | info | messages go to a new version of `plugin`; `digest`, `took_ms` since its file was seen to have changed |
+//! | `plugin_refused`, `configuration_refused` | warn | a new file or a new configuration is not taken over; the message says why |
+//! | `restart_needed` | warn | the configuration has changed in parts (`of`) that are made use of at the start only |
 //! | `lines_dropped` | warn | so many `lines` of the event `of` were left out; the counters have them all |
 //!
 //! `message_nacked` at info and above and `message_dlq` are held to [`LINES_PER_SECOND`] each, for each route: a wave of

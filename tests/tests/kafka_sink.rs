@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam::kafka::topics::{self, Needed, Tier};
-use cofferdam::sink::Ticket;
 use cofferdam::sink::kafka::{Config, Kafka};
+use cofferdam::sink::{Answers, Ticket};
 use cofferdam_core::event::{DeliveryId, Event, Refusal};
 use cofferdam_core::message::{Header, Kind};
 use cofferdam_core::outcome::Code;
@@ -159,10 +159,12 @@ async fn a_full_queue_gives_the_ticket_back() {
     assert_eq!(bench.next().await, (5, Ok(())));
 
     // Whoever drops the sink learns what became of each.
-    let Bench { sink, mut events, .. } = bench;
+    let Bench { sink, mut answers, .. } = bench;
     tokio::task::spawn_blocking(move || drop(sink)).await.unwrap();
-    for _ in 0..5 {
-        let (_, answer) = answer(events.recv().await.unwrap());
+    let told = answers.recv().await.unwrap();
+    assert_eq!(told.len(), 5);
+    for event in told {
+        let (_, answer) = answer(event);
         assert!(matches!(answer, Err(Refusal::Unavailable(_))), "{answer:?}");
     }
 }
@@ -299,8 +301,10 @@ async fn create(kafka: &kit::Kafka, topic: &str, settings: &[(&str, &str)]) {
 /// A sink, and the channel its tickets speak into.
 struct Bench {
     sink: Kafka,
-    flow: mpsc::Sender<Event>,
-    events: mpsc::Receiver<Event>,
+    flow: mpsc::Sender<Answers>,
+    answers: mpsc::Receiver<Answers>,
+    /// Those that came together with one that was asked for.
+    waiting: VecDeque<Event>,
     published: u32,
 }
 
@@ -312,8 +316,8 @@ impl Bench {
             client_id: kit::unique("test"),
             properties: properties.collect(),
         };
-        let (flow, events) = mpsc::channel(1_000);
-        Bench { sink: config.build().unwrap(), flow, events, published: 0 }
+        let (flow, answers) = mpsc::channel(1_000);
+        Bench { sink: config.build().unwrap(), flow, answers, waiting: VecDeque::new(), published: 0 }
     }
 
     fn publish(&mut self, publication: &Publication) {
@@ -323,8 +327,11 @@ impl Bench {
     }
 
     async fn next(&mut self) -> (u32, Result<(), Refusal>) {
-        let event = tokio::time::timeout(WAIT, self.events.recv()).await.expect("an answer comes in time");
-        answer(event.expect("we hold a sender"))
+        while self.waiting.is_empty() {
+            let answers = tokio::time::timeout(WAIT, self.answers.recv()).await.expect("an answer comes in time");
+            self.waiting.extend(answers.expect("we hold a sender"));
+        }
+        answer(self.waiting.pop_front().expect("it is not empty"))
     }
 
     /// The next answers in the order of their publications; each publication has one.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cofferdam::clock::Clock;
-use cofferdam::sink::Ticket;
 use cofferdam::sink::sqs::{Config, Sqs};
+use cofferdam::sink::{Answers, Ticket};
 use cofferdam::source;
 use cofferdam_core::action::Ask;
 use cofferdam_core::event::{DeliveryId, Event, Refusal};
@@ -26,8 +26,8 @@ const LONG: Duration = Duration::from_secs(30);
 struct Outlet {
     sink: Sqs,
     destination: Destination,
-    flow: mpsc::Sender<Event>,
-    events: mpsc::Receiver<Event>,
+    flow: mpsc::Sender<Answers>,
+    answers: mpsc::Receiver<Answers>,
     count: u32,
 }
 
@@ -36,8 +36,8 @@ impl Outlet {
         let client = cofferdam::aws::client(Some(kit::sqs::REGION), Some(endpoint)).await;
         let name: Arc<str> = queue.name.as_str().into();
         let sink = Sqs::connect(change(Config::new(client)), [name.clone()]).await.expect("the queue is there");
-        let (flow, events) = mpsc::channel(4096);
-        Outlet { sink, destination: Destination::Sqs(name), flow, events, count: 0 }
+        let (flow, answers) = mpsc::channel(4096);
+        Outlet { sink, destination: Destination::Sqs(name), flow, answers, count: 0 }
     }
 
     fn publication(&self, payload: &str) -> Publication {
@@ -72,10 +72,13 @@ impl Outlet {
     async fn settled(&mut self) -> Vec<Result<(), Refusal>> {
         let mut results: HashMap<u32, _> = HashMap::new();
         while results.len() < self.count as usize {
-            match timeout(LONG, self.events.recv()).await.expect("settled in time").expect("this test holds the flow") {
-                Event::Durable { index, .. } => assert!(results.insert(index, Ok(())).is_none()),
-                Event::NotDurable { index, refusal, .. } => assert!(results.insert(index, Err(refusal)).is_none()),
-                other => panic!("{other:?}"),
+            let answers = timeout(LONG, self.answers.recv()).await.expect("settled in time");
+            for event in answers.expect("this test holds the flow") {
+                match event {
+                    Event::Durable { index, .. } => assert!(results.insert(index, Ok(())).is_none()),
+                    Event::NotDurable { index, refusal, .. } => assert!(results.insert(index, Err(refusal)).is_none()),
+                    other => panic!("{other:?}"),
+                }
             }
         }
         (0..self.count).map(|index| results.remove(&index).expect("each index once")).collect()

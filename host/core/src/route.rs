@@ -1,6 +1,7 @@
 //! What a route says: how its messages are read, ordered, bounded, judged, and where things go.
 
 mod outputs;
+mod standard;
 mod trace;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use crate::template::Template;
 use crate::verdict::Policy;
 
 /// A route: from one source through one handler to its outputs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Route {
     /// Its name.
     pub name: Box<str>,

@@ -27,20 +27,21 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
     // Nothing is stored by a check, and a running host may hold the store.
     config.keyvalue.store = crate::config::Store::Memory;
     runtime()?.block_on(async {
-        let plugins = load_plugins(&config, Some(compile::program())).await?;
+        let (_, handlers) = load_plugins(&config, Some(compile::program())).await?;
+        let plugins: Vec<_> = handlers.values().map(|handler| handler.current()).collect();
         if arguments.brokers {
             ask_brokers(&config).await?;
         }
         if arguments.output.json {
             let plugins: Vec<_> = plugins
-                .values()
+                .iter()
                 .map(|plugin| json!({ "name": plugin.id().name, "digest": plugin.id().digest, "contract": plugin.contract().name() }))
                 .collect();
             let routes: Vec<_> = config.routes.iter().map(|route| route.name()).collect();
             print_line(&json!({ "service": config.service.name, "plugins": plugins, "routes": routes }).to_string());
             return Ok(Exit::Success);
         }
-        for plugin in plugins.values() {
+        for plugin in &plugins {
             print_line(&format!("plugin {}: {}, {}", plugin.id().name, plugin.contract().name(), plugin.id().digest));
         }
         for route in &config.routes {

@@ -1,9 +1,9 @@
 //! `cofferdam dev`: a folder with a configuration, on brokers inside this process.
 
-mod build;
 mod input;
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use clap::Args;
 use cofferdam_core::route::Guarantee;
 
 use super::lines::Lines;
-use super::run::{finish, load, runtime, until_signal};
+use super::run::{finish, load, reloader, runtime, until_signal};
 use super::{ConfigArgument, Ended, OutputArguments, compile};
 use crate::admin::RouteHealth;
 use crate::config::{Config, DEFAULT_FILE, Kind, Source, Store};
@@ -19,8 +19,9 @@ use crate::dedupe;
 use crate::embedded::{self, QueueSpec};
 use crate::exit::{Exit, Problem};
 use crate::flow::Observer;
+use crate::run::reload::{self, News, Watch};
 use crate::run::{Brokers, Host, Options};
-use crate::signal::Signals;
+use crate::signal::{Hangups, Signals};
 use crate::telemetry::log;
 
 /// How often it is looked whether all is settled.
@@ -41,10 +42,12 @@ pub(super) struct Arguments {
 pub(super) fn main(arguments: Arguments) -> Ended {
     let json = arguments.output.json;
     log::init(if json { log::Format::Json } else { log::Format::Text }, None).map_err(super::unlogged)?;
-    let mut config = load(&ConfigArgument { config: arguments.dir.join(DEFAULT_FILE) })?;
+    let file = ConfigArgument { config: arguments.dir.join(DEFAULT_FILE) };
+    let loaded = load(&file)?;
+    let mut config = loaded.clone();
     let input = input::read(&arguments.dir.join("input"), &config)?;
-    build::build(&config, &arguments.dir)?;
     runtime()?.block_on(async {
+        build(&config, &arguments.dir).await?;
         // They live until the host has ended.
         let _brokers = start_brokers(&mut config, &input).await?;
         let observe = move |route: &str| Box::new(Lines { route: route.into(), json }) as Box<dyn Observer>;
@@ -63,8 +66,25 @@ pub(super) fn main(arguments: Arguments) -> Ended {
                 stop.cancel();
             });
         }
-        Ok(finish(&until_signal(host, Signals::listen()).await, json))
+        let reloads = (!arguments.exit_when_idle).then(|| {
+            let reloader = reloader(&host, &loaded, &file, |news| eprintln!("{news}"));
+            tokio::spawn(reloader.run(Watch::Everything, Hangups::listen()))
+        });
+        let ended = until_signal(host, Signals::listen()).await;
+        reloads.inspect(tokio::task::JoinHandle::abort);
+        Ok(finish(&ended, json))
     })
+}
+
+/// Runs each build command of the configuration once, in its folder.
+async fn build(config: &Config, folder: &Path) -> Result<(), Vec<Problem>> {
+    let commands: BTreeSet<&str> = config.plugins.values().filter_map(|plugin| plugin.build.as_deref()).collect();
+    let mut problems = Vec::new();
+    for command in commands {
+        eprintln!("{}", News::Building { command: command.to_owned() });
+        problems.extend(reload::build(command, folder).await.err());
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 /// Brokers inside the process, and the configuration pointed at them.

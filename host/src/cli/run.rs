@@ -9,8 +9,9 @@ use super::{ConfigArgument, Ended, OutputArguments, compile, print_line};
 use crate::config::Config;
 use crate::exit::{Exit, Problem};
 use crate::journal::Journal;
+use crate::run::reload::{News, Reloader, Watch};
 use crate::run::{Host, Options, Report};
-use crate::signal::{Signal, Signals};
+use crate::signal::{Hangups, Signal, Signals};
 use crate::telemetry::log;
 
 #[derive(Args)]
@@ -34,7 +35,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
     };
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
-        let mut signals = Signals::listen();
+        let (mut signals, hangups) = (Signals::listen(), Hangups::listen());
         let options = Options { journal, compiler: Some(compile::program()), ..Options::default() };
         let host = tokio::select! {
             host = Host::start(&config, options) => host?,
@@ -48,7 +49,10 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
             tracing::info!(%address, "admin server is listening");
         }
         tracing::info!(service = %config.service.name, routes = config.routes.len(), "running");
+        let reloader = reloader(&host, &config, &arguments.config, |news| news.log());
+        let reloads = tokio::spawn(reloader.run(Watch::Chosen, hangups));
         let ended = until_signal(host, signals).await;
+        reloads.abort();
         Ok(finish(&ended, arguments.output.json))
     });
     // A start that was cut short may have left a thread that waits for a broker.
@@ -64,9 +68,25 @@ fn unwritable(file: &Path, error: &std::io::Error) -> Problem {
     Problem::new(Exit::Usage, format!("the journal cannot be made: {error}"), remedy).at(file.display().to_string())
 }
 
+/// Renews the plugins of the host, which was started with this configuration.
+pub(super) fn reloader(
+    host: &Host,
+    config: &Config,
+    argument: &ConfigArgument,
+    tell: impl Fn(&News) + Send + Sync + 'static,
+) -> Reloader {
+    let file = argument.config.clone();
+    let reading = file.clone();
+    host.reloader(config.clone(), file, Box::new(move || read(&reading)), Box::new(move |news| tell(&news)))
+}
+
+fn read(file: &Path) -> Result<Config, Vec<Problem>> {
+    Config::load(file, &|name| std::env::var(name).ok()).map_err(problems)
+}
+
 /// Reads the configuration, with the process's environment.
 pub(super) fn load(argument: &ConfigArgument) -> Result<Config, Vec<Problem>> {
-    let config = Config::load(&argument.config, &|name| std::env::var(name).ok()).map_err(problems)?;
+    let config = read(&argument.config)?;
     for warning in &config.warnings {
         eprintln!("cofferdam: warning: {warning}");
     }

@@ -23,6 +23,10 @@ pub struct Plugin {
     pub path: PathBuf,
     /// The command that builds it, for `dev`; run in the configuration's folder.
     pub build: Option<String>,
+    /// Its sources, for `dev`, which builds it again when one of them changes: folders and files; the configuration's folder.
+    pub sources: Vec<PathBuf>,
+    /// Whether `run` takes a new version over as soon as the file changes, and not only when it is told to by SIGHUP.
+    pub watch: bool,
     /// What the plugin can ask for by name. Secrets may be among it.
     pub config: Private,
     /// What it can ask for in the same way, and what is hidden wherever it says it.
@@ -80,11 +84,18 @@ fn plugin(table: &Table<'_>, folder: &Path, sandbox: &Sandbox) -> Plugin {
     });
     let (reuse, max_age) = instances.unwrap_or_default();
     let batch = table.get("batch").and_then(|batch| batch.table("{ messages = 64, bytes = \"1MiB\" }", batch_bounds));
+    let here = if folder == Path::new("") { PathBuf::from(".") } else { folder.to_owned() };
+    let sources = table.get("sources").and_then(|value| {
+        let list = value.list("[\"src\"]")?;
+        Some(list.iter().filter_map(|source| Some(folder.join(source.full_text("src")?))).collect())
+    });
     let config = config.unwrap_or_default();
     let secrets = table.get("secrets").map(|secrets| secrets::secrets(&secrets, &config, folder));
     Plugin {
         path: folder.join(path.unwrap_or_default()),
         build: table.get("build").and_then(|build| build.full_text("cargo build --target wasm32-wasip2")),
+        sources: sources.unwrap_or_else(|| vec![here.clone()]),
+        watch: table.get("watch").and_then(|value| value.flag()).unwrap_or(false),
         config: Private(config),
         secrets: secrets.unwrap_or_default(),
         limits: limits.unwrap_or_else(|| limits::default_within(most)),

@@ -22,7 +22,7 @@ pub(super) use outputs::Places as OutputPlaces;
 pub use source::Source;
 
 /// `[[routes]]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RouteConfig {
     /// The plugin that handles its messages: a key of [`Config::plugins`](super::Config::plugins).
     pub handler: String,

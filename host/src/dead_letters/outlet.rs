@@ -90,14 +90,16 @@ impl Outlet {
         }
         drop(flow);
         let mut results: Vec<Option<Result<(), Refusal>>> = vec![None; copies.len()];
-        while let Some(event) = events.recv().await {
-            let (index, result) = match event {
-                Event::Durable { index, .. } => (index, Ok(())),
-                Event::NotDurable { index, refusal, .. } => (index, Err(refusal)),
-                _ => continue,
-            };
-            if let Some(slot) = results.get_mut(index as usize) {
-                *slot = Some(result);
+        while let Some(answers) = events.recv().await {
+            for event in answers {
+                let (index, result) = match event {
+                    Event::Durable { index, .. } => (index, Ok(())),
+                    Event::NotDurable { index, refusal, .. } => (index, Err(refusal)),
+                    _ => continue,
+                };
+                if let Some(slot) = results.get_mut(index as usize) {
+                    *slot = Some(result);
+                }
             }
         }
         let unsaid = || Err(Refusal::Unavailable("the sink has not answered".into()));

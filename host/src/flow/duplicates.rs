@@ -10,6 +10,7 @@ use tokio::sync::mpsc::Sender;
 use tokio_util::task::TaskTracker;
 
 use crate::dedupe::Store;
+use crate::sink::Answers;
 
 /// Ids recorded by one call, at most.
 const BATCH: usize = 512;
@@ -38,9 +39,9 @@ impl Duplicates {
         seen.map_err(|error| unavailable(error.to_string()))
     }
 
-    /// Records these events, away from here; to be called from the store's runtime. `answers` must have room for an event for each batch; returns how many
-    /// there are.
-    pub(super) fn record(&self, events: Vec<(DeliveryId, Box<str>)>, answers: &Sender<Event>) -> usize {
+    /// Records these events, away from here; to be called from the store's runtime. `answers` must have room for one for
+    /// each batch; returns how many batches there are.
+    pub(super) fn record(&self, events: Vec<(DeliveryId, Box<str>)>, answers: &Sender<Answers>) -> usize {
         let batches = events.len().div_ceil(BATCH);
         let mut events = events.into_iter().peekable();
         while events.peek().is_some() {
@@ -54,7 +55,7 @@ impl Duplicates {
                         Event::NotRecorded(deliveries)
                     }
                 };
-                if answers.try_send(answer).is_err() {
+                if answers.try_send(vec![answer]).is_err() {
                     tracing::error!("the flow has no room for what became of its events");
                 }
             });

@@ -3,6 +3,7 @@
 use cofferdam_core::action::Position;
 use cofferdam_core::event::{Aborted, DeliveryId, Event, Partition};
 use cofferdam_core::message;
+use cofferdam_core::time::Time;
 
 use super::Flow;
 use crate::sink::kafka::transaction::{Member, Work};
@@ -21,7 +22,7 @@ impl Flow {
         };
         // There is room for what is outstanding.
         if let Some(event) = refused
-            && self.tickets.try_send(event).is_err()
+            && self.tickets.try_send(vec![event]).is_err()
         {
             tracing::error!("the flow has no room for what became of its transaction");
         }
@@ -42,8 +43,7 @@ impl Flow {
     }
 
     /// What the transaction wrote is durable.
-    pub(super) fn watch_transaction(&self) {
-        let now = self.clock.now();
+    pub(super) fn watch_transaction(&self, now: Time) {
         for delivery in self.machine.in_transaction().filter_map(|id| self.machine.delivery(id)) {
             let count = u32::try_from(delivery.publications()).unwrap_or(u32::MAX);
             (0..count).for_each(|index| self.telemetry.produced(delivery, index, now));

@@ -34,7 +34,7 @@ use tokio_util::task::TaskTracker;
 use super::duplicates::Duplicates;
 use super::pace::{LONG, Pace};
 use crate::clock::Clock;
-use crate::plugin::{Attempt, Plugin};
+use crate::plugin::{Attempt, Handler, Plugin};
 
 /// Messages in a chunk at most: at a microsecond each, a hand-over costs less than the work.
 const CHUNK: usize = 64;
@@ -87,7 +87,7 @@ enum Way {
 
 struct Shared {
     route: Arc<Route>,
-    plugin: Arc<Plugin>,
+    handler: Arc<Handler>,
     duplicates: Option<Duplicates>,
     guests: Guests,
     pace: Pace,
@@ -99,7 +99,7 @@ struct Shared {
 impl Workers {
     pub(super) fn new(
         route: &Arc<Route>,
-        plugin: Arc<Plugin>,
+        handler: Arc<Handler>,
         duplicates: Option<Duplicates>,
         guests: Guests,
         clock: Clock,
@@ -109,7 +109,7 @@ impl Workers {
         let width = guests.quick.metrics().num_workers().max(1);
         let tasks = TaskTracker::new();
         let (route, pace) = (Arc::clone(route), Pace::default());
-        let shared = Shared { route, plugin, duplicates, guests, pace, clock, tasks, ended };
+        let shared = Shared { route, handler, duplicates, guests, pace, clock, tasks, ended };
         (Self { shared: Arc::new(shared), width }, batches)
     }
 
@@ -213,7 +213,7 @@ impl Shared {
 
     /// The first messages of the chunk, as many as the plugin takes in one call; `None` where it is to have one.
     fn several(&self, chunk: &mut VecDeque<Job>, way: Way) -> Option<Vec<Job>> {
-        let bounds = if way == Way::Any { self.plugin.batch()? } else { return None };
+        let bounds = if way == Way::Any { self.handler.current().batch()? } else { return None };
         let mut bytes = 0_usize;
         let fits = |job: &&Job| {
             bytes = bytes.saturating_add(job.record.size());
@@ -245,12 +245,13 @@ impl Shared {
             Err(failure) => return ended(failure.into(), Usage::default(), None, Trace::default()),
         };
         let trace = self.route.trace(&message);
-        let attempt = self.plugin.handle(&message, job.attempt).await;
-        self.conclude(&message, trace, attempt)
+        let plugin = self.handler.current();
+        let attempt = plugin.handle(&message, job.attempt).await;
+        self.conclude(&plugin, &message, trace, attempt)
     }
 
     /// Names the destinations of what the handler asks for.
-    fn conclude(&self, message: &Message, trace: Trace, attempt: Attempt) -> Box<Ended> {
+    fn conclude(&self, plugin: &Plugin, message: &Message, trace: Trace, attempt: Attempt) -> Box<Ended> {
         self.pace.note(attempt.usage.cpu_us);
         let outcome = match attempt.outcome {
             Outcome::Done(outputs) => match self.route.resolve(message, &trace, outputs, self.clock.now()) {
@@ -259,7 +260,7 @@ impl Shared {
             },
             Outcome::Failed(failure) => Outcome::Failed(failure),
         };
-        ended(outcome, attempt.usage, Some(Arc::clone(self.plugin.id())), trace)
+        ended(outcome, attempt.usage, Some(Arc::clone(plugin.id())), trace)
     }
 
     /// The same for several messages in one call; `None` where they are to be handled one by one.
@@ -273,7 +274,8 @@ impl Shared {
         let each = admitted.iter().zip(jobs);
         let messages: Vec<(&Message, u32)> =
             each.filter_map(|(message, job)| Some((message.as_ref().ok()?, job.attempt))).collect();
-        let attempts = match self.plugin.handle_batch(&messages).await {
+        let plugin = self.handler.current();
+        let attempts = match plugin.handle_batch(&messages).await {
             Ok(attempts) => attempts,
             Err(failure) => {
                 tracing::debug!(
@@ -288,7 +290,7 @@ impl Shared {
         };
         let mut attempts = attempts.into_iter();
         let conclude = |message: &Result<Message, Failure>| match message {
-            Ok(message) => Some(self.conclude(message, self.route.trace(message), attempts.next()?)),
+            Ok(message) => Some(self.conclude(&plugin, message, self.route.trace(message), attempts.next()?)),
             Err(failure) => Some(ended(failure.clone().into(), Usage::default(), None, Trace::default())),
         };
         admitted.iter().map(conclude).collect()

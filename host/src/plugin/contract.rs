@@ -145,6 +145,22 @@ pub(super) trait Ask: Copy + Send {
     ) -> impl Future<Output = wasmtime::Result<Self::Answer>> + Send;
 }
 
+/// Nothing is asked: the instance is only started.
+#[derive(Clone, Copy)]
+pub(super) struct Nothing;
+
+impl Ask for Nothing {
+    type Answer = ();
+
+    fn messages(&self) -> u32 {
+        0
+    }
+
+    async fn ask(self, _: &mut Store<State>, _: Functions) -> wasmtime::Result<()> {
+        Ok(())
+    }
+}
+
 /// The functions of an instance.
 #[derive(Clone, Copy)]
 pub(super) struct Functions {

@@ -55,11 +55,22 @@ pub(super) fn load(engine: &Engine, bytes: &[u8], spec: Spec) -> Result<Loaded, 
     let instantiable =
         runtime.linker.instantiate_pre(&component).map_err(|error| Refusal::Import { reason: format!("{error:#}") })?;
     handler.check_type(&instantiable)?;
-    let digest = format!("sha256:{}", cache::hex(&digest)).into();
-    let id = Arc::new(HandlerId { name: spec.name.clone(), digest });
+    let id = Arc::new(HandlerId { name: spec.name.clone(), digest: told(&digest) });
     let (contract, handle, handle_batch) = (handler.contract, handler.index, handler.batch());
     let (spec, component, lines) = (Arc::new(spec), instantiable, Lines::of(bytes));
     Ok(Loaded { id, spec, runtime, component, contract, handle, handle_batch, lines })
+}
+
+/// The digest of the file `path`, as a plugin that was loaded from it has it.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn digest_of(path: &Path) -> std::io::Result<Box<str>> {
+    Ok(told(&Sha256::digest(std::fs::read(path)?)))
+}
+
+fn told(digest: &[u8]) -> Box<str> {
+    format!("sha256:{}", cache::hex(digest)).into()
 }
 
 fn check_limits(engine: &Engine, spec: &Spec) -> Result<(), Refusal> {

@@ -4,49 +4,70 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
+use tokio::runtime;
 
 use crate::config::{self, Config, Limits, RouteConfig, Sandbox, Store};
 use crate::exit::{Exit, Problem};
-use crate::plugin::{Engine, EngineConfig, LoadError, Plugin, Refusal, Spec, http, keyvalue};
+use crate::plugin::{Engine, EngineConfig, Handler, LoadError, Plugin, Refusal, Spec, http, keyvalue};
 use crate::server;
 
 /// Plugins by name.
-pub(crate) type Plugins = BTreeMap<String, Arc<Plugin>>;
+pub type Handlers = BTreeMap<String, Arc<Handler>>;
+
+/// Loads plugins into the engine of a host, for as long as the host lives.
+pub struct Loader {
+    engine: Engine,
+    store: Option<keyvalue::Store>,
+    io: runtime::Handle,
+}
 
 /// Loads all plugins, compiled ones from the cache in the storage folder. Others are compiled by the program `compiler`,
 /// see [`EngineConfig::compiler`].
 ///
 /// # Errors
 /// All plugins that cannot be loaded, each with the reason and a remedy.
-pub async fn load(config: &Config, compiler: Option<PathBuf>) -> Result<Plugins, Vec<Problem>> {
+pub async fn load(config: &Config, compiler: Option<PathBuf>) -> Result<(Loader, Handlers), Vec<Problem>> {
     let config = config.clone();
     // Compiling takes seconds; it must not keep the runtime's threads.
     let loaded = tokio::task::spawn_blocking(move || load_now(&config, compiler)).await;
     loaded.map_err(|error| Problem::new(Exit::Configuration, format!("loading the plugins failed: {error}"), ""))?
 }
 
-fn load_now(config: &Config, compiler: Option<PathBuf>) -> Result<Plugins, Vec<Problem>> {
-    let cache = Some(config.storage.path.join("compiled"));
-    let defaults = EngineConfig::default();
-    let stacks: BTreeSet<usize> = config.plugins.values().map(|plugin| plugin.limits.stack).collect();
-    let concurrency = config.routes.iter().map(RouteConfig::concurrency);
-    let instances = instances(concurrency, defaults.instances, stacks.len());
-    let Sandbox { limits: Limits { memory, table_elements, .. }, compile } = config.sandbox.clone();
-    let engine = Engine::new(EngineConfig { instances, memory, table_elements, cache, compiler, compile })
-        .map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
-    let store = store(config)?;
-    let mut plugins = Plugins::new();
+fn load_now(config: &Config, compiler: Option<PathBuf>) -> Result<(Loader, Handlers), Vec<Problem>> {
+    let loader = Loader::start(config, compiler)?;
+    let mut handlers = Handlers::new();
     let mut problems = Vec::new();
-    let io = Handle::current();
     for (name, plugin) in &config.plugins {
-        let spec = spec(name, plugin, store.as_ref(), &io)?;
-        match Plugin::open(&engine, &plugin.path, spec) {
-            Ok(loaded) => drop(plugins.insert(name.clone(), Arc::new(loaded))),
-            Err(error) => problems.push(refused(&error, plugin.build.as_deref())),
+        match loader.open(name, plugin) {
+            Ok(loaded) => drop(handlers.insert(name.clone(), Arc::new(Handler::new(loaded)))),
+            Err(problem) => problems.push(problem),
         }
     }
-    if problems.is_empty() { Ok(plugins) } else { Err(problems) }
+    if problems.is_empty() { Ok((loader, handlers)) } else { Err(problems) }
+}
+
+impl Loader {
+    /// Must be called within a runtime, on a thread that may block.
+    fn start(config: &Config, compiler: Option<PathBuf>) -> Result<Self, Problem> {
+        let cache = Some(config.storage.path.join("compiled"));
+        let defaults = EngineConfig::default();
+        let stacks: BTreeSet<usize> = config.plugins.values().map(|plugin| plugin.limits.stack).collect();
+        let concurrency = config.routes.iter().map(RouteConfig::concurrency);
+        let instances = instances(concurrency, defaults.instances, stacks.len());
+        let Sandbox { limits: Limits { memory, table_elements, .. }, compile } = config.sandbox.clone();
+        let engine = Engine::new(EngineConfig { instances, memory, table_elements, cache, compiler, compile })
+            .map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
+        Ok(Self { engine, store: store(config)?, io: runtime::Handle::current() })
+    }
+
+    /// Loads the plugin `name` as this table says. Blocks as [`Plugin::open`] does.
+    ///
+    /// # Errors
+    /// Why it cannot be loaded, with a remedy.
+    pub fn open(&self, name: &str, plugin: &config::Plugin) -> Result<Plugin, Problem> {
+        let spec = spec(name, plugin, self.store.as_ref(), &self.io)?;
+        Plugin::open(&self.engine, &plugin.path, spec).map_err(|error| refused(&error, plugin.build.as_deref()))
+    }
 }
 
 /// Instances enough for every attempt that all routes may have at once: a route that keeps its own for long takes none
@@ -87,7 +108,7 @@ fn store(config: &Config) -> Result<Option<keyvalue::Store>, Problem> {
             // Services that share a server do not share buckets; the hosts of one service do.
             let prefix = format!("cofferdam:keyvalue:{}", config.service.name);
             let opening = keyvalue::Store::redis(address, config.keyvalue.timeout, &prefix);
-            Handle::current().block_on(opening).map_err(|error| {
+            runtime::Handle::current().block_on(opening).map_err(|error| {
                 let (exit, remedy) = match &error {
                     server::Error::Unavailable { .. } => {
                         (Exit::Unavailable, "is it running, and reachable from here? see [keyvalue]")
@@ -111,7 +132,7 @@ pub fn spec(
     name: &str,
     plugin: &config::Plugin,
     store: Option<&keyvalue::Store>,
-    io: &Handle,
+    io: &runtime::Handle,
 ) -> Result<Spec, Problem> {
     let granted = &plugin.capabilities;
     let bucket = granted.keyvalue.as_ref().zip(store).map(|(namespace, store)| store.bucket(namespace));

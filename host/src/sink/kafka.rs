@@ -2,10 +2,11 @@
 //!
 //! A publication is durable when all in-sync replicas have it (`acks=all`), and its retries inside librdkafka leave no
 //! second copy (`enable.idempotence`). Nothing here waits: librdkafka queues, a thread of its own serves the answers,
-//! and each answer settles the ticket that travelled with the message.
+//! and each settles the tickets that travelled with its messages.
 
 mod delivery;
 mod native;
+mod served;
 mod topic;
 pub mod transaction;
 
@@ -18,15 +19,14 @@ use cofferdam_core::event::Refusal;
 use cofferdam_core::outcome::Code;
 use cofferdam_core::output::{Destination, Publication};
 use rdkafka::ClientConfig;
-use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::producer::{Producer, ThreadedProducer};
 
 use super::{Busy, Ticket};
 use crate::kafka::headers;
 use crate::kafka::properties;
 use delivery::{Context, Sent, refusal};
 use native::Outgoing;
+use served::Served;
 use topic::Topic;
 
 /// Time between two looks while a flush waits.
@@ -71,7 +71,7 @@ pub enum Error {
 pub struct Kafka(Arc<Shared>);
 
 struct Shared {
-    producer: ThreadedProducer<Context>,
+    producer: Served,
     topics: RwLock<HashMap<Arc<str>, Arc<Topic>>>,
 }
 
@@ -83,8 +83,7 @@ impl Config {
     pub fn build(self) -> Result<Kafka, Error> {
         let client = self.client()?;
         let context = Context::new(client.clone());
-        let producer = ThreadedProducer::from_config_and_context(&client, context)
-            .map_err(|error| Error::Client { reason: error.to_string().into() })?;
+        let producer = Served::start(&client, context).map_err(|reason| Error::Client { reason })?;
         Ok(Kafka(Arc::new(Shared { producer, topics: RwLock::default() })))
     }
 
@@ -136,12 +135,12 @@ impl Kafka {
             topic: topic.native_name(),
             partition,
             key: publication.key.as_deref(),
-            payload: publication.payload.as_deref(),
+            payload: publication.payload.clone(),
             timestamp_ms: publication.timestamp_ms,
             headers: headers::Owned::of(&publication.headers),
         };
-        let sent = Box::new(Sent::new(ticket, Arc::clone(&topic), partition));
-        match native::produce(&self.0.producer, outgoing, sent) {
+        let sent = Sent::new(ticket, Arc::clone(&topic), partition);
+        match native::produce(self.0.producer.native(), outgoing, sent) {
             Ok(()) => Ok(()),
             Err((RDKafkaErrorCode::QueueFull, sent)) => Err((sent.into_ticket(), Busy)),
             Err((code, sent)) => {
@@ -165,14 +164,13 @@ impl Kafka {
 
     /// Publications on their way. Answers that are just being served may count twice.
     pub fn outstanding(&self) -> usize {
-        let all = self.0.producer.in_flight_count() + self.0.producer.context().in_flight_alone();
-        usize::try_from(all).unwrap_or(0)
+        usize::try_from(self.0.producer.in_flight()).unwrap_or(0)
     }
 
     /// Why nothing can be published any more, where that is so: librdkafka has met an error from which an idempotent
     /// producer does not recover. Every publication is [`Refusal::Unavailable`] from then on.
     pub fn failure(&self) -> Option<Box<str>> {
-        self.0.producer.context().failure()
+        self.0.producer.failure()
     }
 }
 

@@ -24,7 +24,6 @@ mod queue;
 mod reader;
 mod rebalance;
 pub(crate) mod record;
-mod waker;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,11 +37,11 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::kafka::properties;
+use crate::kafka::waker::Waker;
 use context::Context;
 use mailbox::Mailbox;
 use membership::{Losses, Membership};
 use reader::Reader;
-use waker::Waker;
 
 /// Events that may wait for the flow. Records are bounded by the grant; this bounds the pieces they come in.
 const EVENTS: usize = 64;

@@ -1,6 +1,6 @@
 //! From one topic to another: what everybody who reads and writes Kafka is put through.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -94,7 +94,7 @@ impl Course<'_> {
     /// Starts the contestant, as a member of a new group.
     pub(crate) fn start(&self, contestant: Contestant) -> anyhow::Result<Host> {
         let kind = match contestant {
-            Contestant::Cofferdam { plugin, route } => return Ok(self.cofferdam(plugin, route)),
+            Contestant::Cofferdam { plugin, route } => return Ok(self.cofferdam(&guest("echo"), plugin, route)),
             Contestant::Ordinary => "ordinary",
             Contestant::Loop | Contestant::Call(_) => "loop",
         };
@@ -111,11 +111,11 @@ impl Course<'_> {
         Ok(kit::host::program(&this, arguments).start())
     }
 
-    /// Cofferdam; further lines of the plugin's table, which may be followed by other tables, and of the route's.
-    pub(crate) fn cofferdam(&self, plugin: &str, route: &str) -> Host {
+    /// Cofferdam with this component; further lines of the plugin's table, which may be followed by other tables, and of the
+    /// route's.
+    pub(crate) fn cofferdam(&self, component: &Path, plugin: &str, route: &str) -> Host {
         let Self { input, output, .. } = self;
-        let (brokers, group, path) = (self.kafka.bootstrap(), unique("bench"), guest("echo"));
-        let path = path.display();
+        let (brokers, group, path) = (self.kafka.bootstrap(), unique("bench"), component.display());
         run(&format!(
             r#"
             service = {{ name = "bench" }}

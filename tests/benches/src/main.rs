@@ -5,9 +5,11 @@
 //! | [`calls`] | one call of a plugin, beside a bare wasmtime call |
 //! | [`machine`] | the delivery rules alone |
 //! | [`kafka`] | Kafka to Kafka, beside the fastest correct loop without a sandbox |
+//! | [`profile`] | where the time of a message goes, stage by stage |
 //! | [`lanes`] | many keys of one partition at once, where the handler waits |
 //! | [`latency`] | how long a message takes at half load |
 //! | [`poison`] | what endless loops cost everybody else |
+//! | [`swap`] | what a new version of the plugin every second costs |
 //! | [`course`] | what everybody on Kafka is put through |
 //! | [`sqs`] | receive, handle, delete, beside a bare loop |
 //! | [`growth`] | more partitions, a longer lag, more routes, more plugins |
@@ -28,13 +30,19 @@ mod pace;
 mod page;
 mod poison;
 mod process;
+mod profile;
 mod report;
 mod sqs;
+mod swap;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use report::Report;
+
+/// Everybody has the allocator of Cofferdam's binary: it is no part of what is compared.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// What Cofferdam costs beside the bare minimum.
 #[derive(Parser)]
@@ -76,6 +84,8 @@ enum Benchmark {
     Machine,
     /// Kafka to Kafka.
     Kafka,
+    /// Where the time of a message goes, stage by stage; needs `perf`.
+    Profile,
     /// A queue that is emptied.
     Sqs,
     /// More of everything.
@@ -86,6 +96,8 @@ enum Benchmark {
     Latency,
     /// What endless loops cost everybody else.
     Poison,
+    /// What a new version of the plugin every second costs.
+    Swap,
 }
 
 impl Benchmark {
@@ -130,10 +142,12 @@ fn measure(run: &Run) -> anyhow::Result<()> {
             Benchmark::Calls => calls::measure(effort).map(one),
             Benchmark::Machine => machine::measure(effort).map(one),
             Benchmark::Kafka => runtime.block_on(kafka::measure(effort)).map(one),
+            Benchmark::Profile => runtime.block_on(profile::measure(effort)).map(one),
             Benchmark::Lanes => runtime.block_on(lanes::measure(effort)).map(one),
             Benchmark::Latency => runtime.block_on(latency::measure(effort)).map(one),
             Benchmark::Sqs => runtime.block_on(sqs::measure(effort)).map(one),
             Benchmark::Poison => runtime.block_on(poison::measure(effort)).map(one),
+            Benchmark::Swap => runtime.block_on(swap::measure(effort)).map(one),
             Benchmark::Growth => runtime.block_on(growth::measure(effort)),
         };
         for report in reports.context("the benchmark did not come to its end")? {

@@ -1,11 +1,14 @@
 //! From what a handler asks for to what leaves the host.
 
+use std::cell::OnceCell;
+use std::mem;
+
 use bytes::Bytes;
 
-use super::{OutputRule, Route, trace};
+use super::{OutputRule, Route};
 use crate::envelope::{self, Event, Wrapped, Wrapping};
 use crate::event::Trace;
-use crate::message::{Header, Message, text_header};
+use crate::message::Message;
 use crate::outcome::{Code, Failure};
 use crate::output::{Destination, Output, Publication};
 use crate::template::{Scope, Template};
@@ -37,11 +40,13 @@ impl Route {
         now: Time,
     ) -> Result<Publication, Failure> {
         let rule = self.outputs.get(&*output.to).ok_or_else(|| self.unknown(&output.to))?;
-        let output_id = format!("{}/{index}", message.id);
+        // Most outputs go to Kafka as they are, and need none.
+        let output_id = OnceCell::new();
+        let output_id = || output_id.get_or_init(|| format!("{}/{index}", message.id)).as_str();
         let fill = |template: &Option<Template>, output: &Output| match template {
             None => Ok(None),
             Some(template) => {
-                let filled = template.fill(Scope { output, message, output_id: &output_id });
+                let filled = template.fill(Scope { output, message, output_id: output_id() });
                 filled.map(Some).map_err(|error| {
                     let text = format!("output `{}`, template `{template}`: {error}", output.to);
                     Failure::contract(Code::INVALID_RESULT, text)
@@ -60,10 +65,10 @@ impl Route {
                 Some(group) => Some(group.into()),
                 None => Some(text_key(&output)?),
             };
-            deduplication = Some(fill(&rule.deduplication, &output)?.unwrap_or_else(|| output_id.clone()).into());
+            deduplication = Some(fill(&rule.deduplication, &output)?.unwrap_or_else(|| output_id().to_owned()).into());
         }
         self.add_standard_headers(&mut output.headers, message, trace, now);
-        let Wrapped { headers, payload } = self.wrap(rule, message, &output_id, &output, now)?;
+        let Wrapped { headers, payload } = self.wrap(rule, message, output_id, &mut output, now)?;
         let size = output.key.as_ref().map_or(0, Bytes::len) + payload.as_ref().map_or(0, Bytes::len);
         if size > rule.max_bytes {
             let (to, limit) = (&output.to, rule.max_bytes);
@@ -80,30 +85,18 @@ impl Route {
         Failure::contract(Code::UNKNOWN_OUTPUT, text)
     }
 
-    /// What the host writes on everything, unless the handler has written it itself.
-    fn add_standard_headers(&self, headers: &mut Vec<Header>, message: &Message, trace: &Trace, now: Time) {
-        let mut add = |name: &str, value: &dyn Fn() -> String| {
-            if text_header(headers, name).is_none() {
-                headers.push(Header::text(name, value()));
-            }
-        };
-        add("timestamp", &|| now.to_string());
-        add("source", &|| self.service.to_string());
-        add(trace::CORRELATION, &|| trace.correlation.to_string());
-        add(trace::CAUSATION, &|| message.id.to_string());
-        add(trace::TRACEPARENT, &|| trace::child(trace, &self.name));
-    }
-
-    fn wrap(
+    /// Takes headers and payload out of the output.
+    fn wrap<'a>(
         &self,
         rule: &OutputRule,
         message: &Message,
-        output_id: &str,
-        output: &Output,
+        output_id: impl Fn() -> &'a str,
+        output: &mut Output,
         now: Time,
     ) -> Result<Wrapped, Failure> {
+        let (headers, payload) = (mem::take(&mut output.headers), output.payload.take());
         if rule.wrapping == Wrapping::Raw {
-            return Ok(Wrapped { headers: output.headers.clone(), payload: output.payload.clone() });
+            return Ok(Wrapped { headers, payload });
         }
         let time = now.to_string();
         let source = format!("/{}", self.service);
@@ -112,7 +105,7 @@ impl Route {
             let text = format!("output `{}` becomes a CloudEvent and has no attribute `type`", output.to);
             Failure::contract(Code::INVALID_RESULT, text)
         })?;
-        let mut attributes = vec![("specversion", "1.0"), ("id", output_id), ("type", kind)];
+        let mut attributes = vec![("specversion", "1.0"), ("id", output_id()), ("type", kind)];
         attributes.push(("source", given("source").unwrap_or(&source)));
         attributes.push(("time", given("time").unwrap_or(&time)));
         for (name, value) in &output.attributes {
@@ -128,7 +121,7 @@ impl Route {
         if given("datacontenttype").is_none() {
             attributes.push(("datacontenttype", "application/json"));
         }
-        let event = Event { attributes, headers: output.headers.clone(), payload: output.payload.clone() };
+        let event = Event { attributes, headers, payload };
         Ok(match rule.destination {
             Destination::Kafka(_) => envelope::binary(event),
             Destination::Sqs(_) => envelope::structured(event),

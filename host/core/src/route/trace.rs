@@ -1,7 +1,7 @@
 //! Correlation, causation and trace context: taken from the message where it has them, made from its id where it
 //! has none, so that every attempt and every repeat says the same.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::event::Trace;
@@ -23,23 +23,23 @@ pub(super) fn of(message: &Message) -> Trace {
     }
 }
 
-/// The trace context for what a message leads to on `route`: the same trace, a span of its own.
+/// Writes the trace context for what a message leads to on `route`: the same trace, a span of its own.
 /// <https://www.w3.org/TR/trace-context/#traceparent-header>
-pub(super) fn child(trace: &Trace, route: &str) -> String {
-    let hash = |salt: &str| {
-        let mut hasher = DefaultHasher::new();
-        (salt, route, &trace.message).hash(&mut hasher);
+pub(super) fn write_child(text: &mut impl Write, trace: &Trace, route: &str) -> fmt::Result {
+    let mut common = DefaultHasher::new();
+    (route, &trace.message).hash(&mut common);
+    let salted = |salt: u8| {
+        let mut hasher = common.clone();
+        salt.hash(&mut hasher);
         // All zeros is invalid.
         hasher.finish().max(1)
     };
-    let mut text = String::with_capacity(55);
-    text.push_str("00-");
+    text.write_str("00-")?;
     match trace.traceparent.as_deref().and_then(trace_id) {
-        Some(id) => text.push_str(id),
-        None => write!(text, "{:016x}{:016x}", hash("high"), hash("low")).expect("a string takes all"),
+        Some(id) => text.write_str(id)?,
+        None => write!(text, "{:016x}{:016x}", salted(0), salted(1))?,
     }
-    write!(text, "-{:016x}-01", hash("span")).expect("a string takes all");
-    text
+    write!(text, "-{:016x}-01", salted(2))
 }
 
 fn trace_id(traceparent: &str) -> Option<&str> {
@@ -53,6 +53,12 @@ fn trace_id(traceparent: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn child(trace: &Trace, route: &str) -> String {
+        let mut text = String::new();
+        write_child(&mut text, trace, route).expect("a string takes all");
+        text
+    }
 
     #[test]
     fn the_trace_goes_on_and_repeats_say_the_same() {

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::config::{Config, Kind};
 use crate::exit::{Exit, Problem};
 use crate::message_file::MessageFile;
-use crate::sink::{Busy, Sinks, Ticket};
+use crate::sink::{Answers, Busy, Sinks, Ticket};
 
 /// Messages under way at once while input is fed in.
 const UNDER_WAY: usize = 1_000;
@@ -85,23 +85,23 @@ pub(super) async fn feed(input: Input, sinks: &Sinks) -> Result<(), Problem> {
             tokio::time::sleep(SINK_BUSY).await;
         }
         under_way += 1;
-        if under_way == UNDER_WAY {
-            answer(answers.recv().await)?;
-            under_way -= 1;
+        while under_way == UNDER_WAY {
+            under_way -= answered(&mut answers).await?;
         }
     }
     while under_way > 0 {
-        answer(answers.recv().await)?;
-        under_way -= 1;
+        under_way -= answered(&mut answers).await?;
     }
     Ok(())
 }
 
-fn answer(event: Option<Event>) -> Result<(), Problem> {
-    match event {
-        Some(Event::NotDurable { refusal, .. }) => {
-            Err(Problem::new(Exit::Unavailable, format!("the input could not be fed in: {refusal:?}"), ""))
+/// Waits for the next answers; returns how many messages the broker has by them.
+async fn answered(answers: &mut mpsc::Receiver<Answers>) -> Result<usize, Problem> {
+    let answers = answers.recv().await.unwrap_or_default();
+    for event in &answers {
+        if let Event::NotDurable { refusal, .. } = event {
+            return Err(Problem::new(Exit::Unavailable, format!("the input could not be fed in: {refusal:?}"), ""));
         }
-        _ => Ok(()),
     }
+    Ok(answers.len())
 }

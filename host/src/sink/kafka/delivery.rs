@@ -1,22 +1,23 @@
 //! What comes back from the broker, on the producer's own thread.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cofferdam_core::event::Refusal;
 use cofferdam_core::outcome::Code;
 use rdkafka::ClientConfig;
 use rdkafka::bindings::rd_kafka_message_t;
 use rdkafka::client::ClientContext;
-use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
-use rdkafka::producer::{NoCustomPartitioner, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{NoCustomPartitioner, ProducerContext};
 
-use super::Ticket;
-use super::native::{self, Outgoing};
+use super::native::{self, InFlight, Outgoing};
+use super::served::Served;
 use super::topic::Topic;
 use crate::kafka::headers::Borrowed;
 use crate::kafka::journal::Journal;
+use crate::sink::Ticket;
 
 /// What travels with a message through librdkafka.
 pub(super) struct Sent {
@@ -41,7 +42,9 @@ pub(super) struct Context {
     failure: OnceLock<Box<str>>,
     /// How a producer is made that sends every message in a request of its own; `None` in that one.
     alone: Option<ClientConfig>,
-    sends_alone: OnceLock<Option<ThreadedProducer<Context>>>,
+    sends_alone: OnceLock<Option<Served>>,
+    /// What is known of messages, until it is handed over.
+    answers: Answers,
 }
 
 impl Context {
@@ -53,38 +56,50 @@ impl Context {
 
     fn for_one_alone() -> Self {
         let journal = Journal::new("producer");
-        Self { journal, failure: OnceLock::new(), alone: None, sends_alone: OnceLock::new() }
+        Self {
+            journal,
+            failure: OnceLock::new(),
+            alone: None,
+            sends_alone: OnceLock::new(),
+            answers: Answers::default(),
+        }
     }
 
     pub(super) fn failure(&self) -> Option<Box<str>> {
-        let alone = || self.sends_alone.get()?.as_ref()?.context().failure();
+        let alone = || self.sends_alone.get()?.as_ref()?.failure();
         self.failure.get().cloned().or_else(alone)
     }
 
     /// Messages on their way in requests of their own.
     pub(super) fn in_flight_alone(&self) -> i32 {
-        self.sends_alone.get().and_then(Option::as_ref).map_or(0, Producer::in_flight_count)
+        self.sends_alone.get().and_then(Option::as_ref).map_or(0, Served::in_flight)
+    }
+
+    /// Settles the tickets of what has been answered.
+    pub(super) fn hand_over(&self) {
+        self.answers.hand_over();
     }
 
     /// A broker refuses a whole request as too large where the topic's limit is below the producer's, and then the
     /// messages in it are refused for their neighbours. Each is sent once more, alone; what is then refused is itself
     /// too large. It may be overtaken by others on the way.
-    fn send_alone(&self, message: &rd_kafka_message_t, sent: Box<Sent>) -> Result<(), (RDKafkaErrorCode, Box<Sent>)> {
+    fn send_alone(
+        &self,
+        message: &rd_kafka_message_t,
+        InFlight { sent, payload }: InFlight<Sent>,
+    ) -> Result<(), (RDKafkaErrorCode, Sent)> {
         let too_large = RDKafkaErrorCode::MessageSizeTooLarge;
         let Some(client) = &self.alone else { return Err((too_large, sent)) };
         let producer = self.sends_alone.get_or_init(|| {
-            let made = ThreadedProducer::from_config_and_context(client, Self::for_one_alone());
-            made.inspect_err(|error| tracing::error!(%error, "no producer for single messages")).ok()
+            let made = Served::start(client, Self::for_one_alone());
+            made.inspect_err(|reason| tracing::error!(reason, "no producer for single messages")).ok()
         });
         let Some(producer) = producer else { return Err((RDKafkaErrorCode::Fail, sent)) };
         let topic = Arc::clone(&sent.topic);
-        // SAFETY: librdkafka gives null, or a pointer to that many bytes, which live as long as the message.
-        let (key, payload) = unsafe {
-            let bytes = |start: *mut std::ffi::c_void, length| {
-                (!start.is_null()).then(|| std::slice::from_raw_parts(start.cast_const().cast::<u8>(), length))
-            };
-            (bytes(message.key, message.key_len), bytes(message.payload, message.len))
-        };
+        let key = (!message.key.is_null()).then(|| {
+            // SAFETY: librdkafka gives a pointer to that many bytes, which live as long as the message.
+            unsafe { std::slice::from_raw_parts(message.key.cast_const().cast::<u8>(), message.key_len) }
+        });
         // SAFETY: a plain read of the message; the kind of timestamp is not asked for.
         let timestamp = unsafe { rdkafka::bindings::rd_kafka_message_timestamp(message, std::ptr::null_mut()) };
         let outgoing = Outgoing {
@@ -95,7 +110,7 @@ impl Context {
             timestamp_ms: u64::try_from(timestamp).ok(),
             headers: Borrowed::of(message).to_owned(),
         };
-        native::produce(producer, outgoing, sent)
+        native::produce(producer.native(), outgoing, sent)
     }
 }
 
@@ -113,27 +128,53 @@ impl ClientContext for Context {
 }
 
 impl ProducerContext<NoCustomPartitioner> for Context {
-    type DeliveryOpaque = Box<Sent>;
+    type DeliveryOpaque = Box<InFlight<Sent>>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<Sent>) {
+    fn delivery(&self, result: &DeliveryResult<'_>, in_flight: Box<InFlight<Sent>>) {
         let (error, message) = match result {
             Ok(message) => {
-                sent.topic.count(message.partition());
-                return sent.ticket.settle(Ok(()));
+                in_flight.sent.topic.count(message.partition());
+                return self.answers.put(in_flight.sent, Ok(()));
             }
             Err((error, message)) => (error, message),
         };
         let mut code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-        let mut sent = sent;
-        if code == RDKafkaErrorCode::MessageSizeTooLarge {
+        let sent = if code == RDKafkaErrorCode::MessageSizeTooLarge {
             // SAFETY: the message is alive as long as the result, and nobody changes it.
-            match self.send_alone(unsafe { &*message.ptr() }, sent) {
+            match self.send_alone(unsafe { &*message.ptr() }, *in_flight) {
                 Ok(()) => return,
-                Err((reason, back)) => (code, sent) = (reason, back),
+                Err((reason, sent)) => {
+                    code = reason;
+                    sent
+                }
             }
-        }
+        } else {
+            in_flight.sent
+        };
         let refusal = refusal(code, sent.topic.name());
-        sent.ticket.settle(Err(refusal));
+        self.answers.put(sent, Err(refusal));
+    }
+}
+
+/// Settled in one piece, so that a flow is woken once for all of its own.
+#[derive(Default)]
+struct Answers(Mutex<Vec<(Ticket, Result<(), Refusal>)>>);
+
+impl Answers {
+    fn put(&self, sent: Sent, result: Result<(), Refusal>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((sent.ticket, result));
+    }
+
+    fn hand_over(&self) {
+        let answers = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        Ticket::settle_all(answers);
+    }
+}
+
+impl Drop for Answers {
+    /// What a producer gives up when it is dropped.
+    fn drop(&mut self) {
+        self.hand_over();
     }
 }
 

@@ -4,13 +4,14 @@
 use std::ffi::{CStr, c_void};
 use std::ptr;
 
+use bytes::Bytes;
+use rdkafka::bindings::rd_kafka_producev;
 use rdkafka::bindings::rd_kafka_vtype_t::{
     RD_KAFKA_VTYPE_END, RD_KAFKA_VTYPE_HEADERS, RD_KAFKA_VTYPE_KEY, RD_KAFKA_VTYPE_MSGFLAGS, RD_KAFKA_VTYPE_OPAQUE,
     RD_KAFKA_VTYPE_PARTITION, RD_KAFKA_VTYPE_TIMESTAMP, RD_KAFKA_VTYPE_TOPIC, RD_KAFKA_VTYPE_VALUE,
 };
-use rdkafka::bindings::{RD_KAFKA_MSG_F_COPY, rd_kafka_producev};
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::producer::{Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{NoCustomPartitioner, Producer, ProducerContext};
 use rdkafka::types::RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 use rdkafka::util::IntoOpaque;
 
@@ -19,37 +20,47 @@ use crate::kafka::headers;
 /// `RD_KAFKA_PARTITION_UA`, a macro of rdkafka.h.
 const OF_THE_KEY: i32 = -1;
 
-/// A message to send; its bytes are copied.
+/// Neither `RD_KAFKA_MSG_F_COPY` nor `RD_KAFKA_MSG_F_FREE`: the payload stays ours.
+const NOTHING_COPIED: i32 = 0;
+
+/// A message to send.
 pub(super) struct Outgoing<'a> {
     pub(super) topic: &'a CStr,
     /// That of the key, where there is none.
     pub(super) partition: Option<i32>,
     pub(super) key: Option<&'a [u8]>,
-    pub(super) payload: Option<&'a [u8]>,
+    /// Not copied: librdkafka reads it where it is, until the message has been answered.
+    pub(super) payload: Option<Bytes>,
     /// Now, where there is none.
     pub(super) timestamp_ms: Option<u64>,
     pub(super) headers: Option<headers::Owned>,
 }
 
+/// What travels with a message through librdkafka and comes back with its answer.
+pub(super) struct InFlight<S> {
+    /// What the sender wants back.
+    pub(super) sent: S,
+    /// The bytes that librdkafka reads meanwhile.
+    pub(super) payload: Option<Bytes>,
+}
+
 /// Enqueues the message; what was sent comes back through the context's `delivery`, or at once with the reason.
-pub(super) fn produce<C, S>(
-    producer: &ThreadedProducer<C>,
-    message: Outgoing<'_>,
-    sent: Box<S>,
-) -> Result<(), (RDKafkaErrorCode, Box<S>)>
+pub(super) fn produce<P, C, S>(producer: &P, message: Outgoing<'_>, sent: S) -> Result<(), (RDKafkaErrorCode, S)>
 where
-    C: ProducerContext<DeliveryOpaque = Box<S>> + 'static,
+    P: Producer<C, NoCustomPartitioner>,
+    C: ProducerContext<NoCustomPartitioner, DeliveryOpaque = Box<InFlight<S>>>,
     S: Send + Sync + 'static,
 {
     let (key, key_length) = bytes(message.key);
-    let (payload, payload_length) = bytes(message.payload);
+    let (payload, payload_length) = bytes(message.payload.as_deref());
     let timestamp = message.timestamp_ms.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0);
     let headers = message.headers.as_ref().map_or(ptr::null_mut(), headers::Owned::native);
-    let opaque = sent.into_ptr();
+    let opaque = Box::new(InFlight { sent, payload: message.payload }).into_ptr();
     // SAFETY: each tag is followed by what rdkafka.h says belongs to it, in that type, and the list ends with END. The
-    // client and all pointers are alive during the call. With F_COPY key and payload are copied. Headers are librdkafka's
-    // where the call succeeds, and ours where it fails; the same is true of the opaque, which the producer's thread
-    // turns back into the box it was.
+    // client and all pointers are alive during the call. The key is copied. The payload is not, without F_COPY: it is read
+    // until the message is answered, and lives in the opaque until then, in `Bytes`, which nobody changes. Headers and
+    // opaque are librdkafka's where the call succeeds, and ours where it fails; the producer's thread turns the opaque
+    // back into the box it was.
     let result = unsafe {
         rd_kafka_producev(
             producer.client().native_ptr(),
@@ -58,7 +69,7 @@ where
             RD_KAFKA_VTYPE_PARTITION,
             message.partition.unwrap_or(OF_THE_KEY),
             RD_KAFKA_VTYPE_MSGFLAGS,
-            RD_KAFKA_MSG_F_COPY,
+            NOTHING_COPIED,
             RD_KAFKA_VTYPE_VALUE,
             payload,
             payload_length,
@@ -81,7 +92,8 @@ where
         return Ok(());
     }
     // SAFETY: made of this box above, and librdkafka has not kept it.
-    Err((result.into(), unsafe { Box::from_ptr(opaque) }))
+    let in_flight: Box<InFlight<S>> = unsafe { Box::from_ptr(opaque) };
+    Err((result.into(), in_flight.sent))
 }
 
 /// Null where there are none: null is a tombstone, or no key; an empty slice is not.

@@ -24,6 +24,7 @@ use rdkafka::consumer::ConsumerGroupMetadata;
 use tokio::sync::mpsc::Sender;
 
 use crate::kafka::properties;
+use crate::sink::Answers;
 use identity::Identity;
 use session::Session;
 
@@ -146,8 +147,8 @@ impl Config {
 }
 
 impl Transactions {
-    /// Starts the thread that carries them out. `answers` must have room for one event for each [`Running::transact`].
-    pub fn start(self, answers: Sender<Event>) -> Running {
+    /// Starts the thread that carries them out. `answers` must have room for one for each [`Running::transact`].
+    pub fn start(self, answers: Sender<Answers>) -> Running {
         let (work, works) = sync_channel::<Work>(1);
         let Self { mut session, closing } = self;
         let carry_out = move || {
@@ -156,7 +157,7 @@ impl Transactions {
                     Ok(()) => Event::Transacted(work.positions),
                     Err(aborted) => Event::NotTransacted(work.positions, aborted),
                 };
-                if answers.try_send(event).is_err() {
+                if answers.try_send(vec![event]).is_err() {
                     return;
                 }
             }

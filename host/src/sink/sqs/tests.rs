@@ -31,10 +31,11 @@ async fn publish(client: Client, queue: &str, bodies: &[(String, Option<String>)
     }
     let mut results: Vec<Option<Result<(), Refusal>>> = vec![None; bodies.len()];
     for _ in bodies {
-        let (index, result) = match timeout(Duration::from_secs(30), events.recv()).await.unwrap().unwrap() {
-            Event::Durable { index, .. } => (index, Ok(())),
-            Event::NotDurable { index, refusal, .. } => (index, Err(refusal)),
-            other => panic!("{other:?}"),
+        let answers = timeout(Duration::from_secs(30), events.recv()).await.unwrap().unwrap();
+        let (index, result) = match <[Event; 1]>::try_from(answers).expect("each is answered by itself") {
+            [Event::Durable { index, .. }] => (index, Ok(())),
+            [Event::NotDurable { index, refusal, .. }] => (index, Err(refusal)),
+            [other] => panic!("{other:?}"),
         };
         assert!(results[index as usize].replace(result).is_none(), "a ticket was settled twice");
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cofferdam_core::action::{Ask, Position};
 use cofferdam_core::event::Partition;
 
-use super::waker::Waker;
+use crate::kafka::waker::Waker;
 
 /// Commits that may wait for the reader.
 const COMMITS: usize = 65_536;

@@ -17,7 +17,7 @@ use rdkafka::bindings::{
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::context::Context;
-use super::waker::Waker;
+use crate::kafka::waker::Waker;
 
 /// Messages taken from librdkafka at once, and handed over at once.
 pub(super) const BATCH: usize = 256;

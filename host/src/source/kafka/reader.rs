@@ -19,8 +19,8 @@ use super::holding::{Balance, Held};
 use super::mailbox::Mailbox;
 use super::membership::Losses;
 use super::rebalance::Rebalance;
-use super::waker::Waker;
 use super::{Error, lag};
+use crate::kafka::waker::Waker;
 
 /// How long the reader sleeps where nobody wakes it.
 const SLEEP: Duration = Duration::from_millis(100);

@@ -24,7 +24,7 @@ pub(super) async fn measure(kafka: &Kafka, effort: Effort) -> anyhow::Result<Rep
         for (name, count) in COUNTS {
             let output = kafka.topic("bench-out", PARTITIONS).await;
             let course = Course { kafka, input: &input, output: &output };
-            let mut host = course.cofferdam(&idle(count - 1), "");
+            let mut host = course.cofferdam(&guest("echo"), &idle(count - 1), "");
             let figures = course.watch(&host, 0, records).await?;
             host.kill();
             kafka.delete_topic(&output).await;

@@ -10,6 +10,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{NoCustomPartitioner, ProducerContext};
 
 use super::super::delivery::refusal;
+use super::super::native::InFlight;
 use super::super::topic::Topic;
 use crate::kafka::journal::Journal;
 
@@ -55,15 +56,15 @@ impl ClientContext for Context {
 }
 
 impl ProducerContext<NoCustomPartitioner> for Context {
-    type DeliveryOpaque = Box<Sent>;
+    type DeliveryOpaque = Box<InFlight<Sent>>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<Sent>) {
+    fn delivery(&self, result: &DeliveryResult<'_>, in_flight: Box<InFlight<Sent>>) {
+        let Sent { delivery, index, topic } = in_flight.sent;
         let error = match result {
-            Ok(message) => return sent.topic.count(rdkafka::Message::partition(message)),
+            Ok(message) => return topic.count(rdkafka::Message::partition(message)),
             Err((error, _)) => error,
         };
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-        let Sent { delivery, index, topic } = *sent;
         let aborted = match refusal(code, topic.name()) {
             Refusal::Unavailable(reason) => Aborted::Unavailable(reason),
             Refusal::Rejected(code, text) => Aborted::Rejected { delivery, index, code, text },

@@ -176,13 +176,13 @@ impl Session {
                 Arc::clone(self.topics.entry(Arc::clone(name)).or_insert(Arc::new(made)))
             }
         };
-        let mut sent = Box::new(Sent { delivery, index, topic: Arc::clone(&topic) });
+        let mut sent = Sent { delivery, index, topic: Arc::clone(&topic) };
         loop {
             let outgoing = Outgoing {
                 topic: topic.native_name(),
                 partition: None,
                 key: publication.key.as_deref(),
-                payload: publication.payload.as_deref(),
+                payload: publication.payload.clone(),
                 timestamp_ms: publication.timestamp_ms,
                 headers: headers::Owned::of(&publication.headers),
             };

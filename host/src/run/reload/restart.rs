@@ -1,0 +1,37 @@
+//! What of a new configuration a running host cannot take over.
+
+use std::collections::BTreeSet;
+
+use crate::config::Config;
+
+/// Sections, plugins and routes that differ and are made use of at the start only.
+pub(super) fn needed(old: &Config, new: &Config) -> Vec<String> {
+    let sections = [
+        ("service", old.service == new.service),
+        ("kafka", old.kafka == new.kafka),
+        ("topics", old.topics == new.topics),
+        ("sqs", old.sqs == new.sqs),
+        ("admin", old.admin == new.admin),
+        ("alerts", old.alerts == new.alerts),
+        ("storage", old.storage == new.storage),
+        ("keyvalue", old.keyvalue == new.keyvalue),
+        ("dedupe", old.dedupe == new.dedupe),
+        ("sandbox", old.sandbox == new.sandbox),
+    ];
+    let sections = sections.into_iter().filter(|(_, same)| !same).map(|(name, _)| format!("[{name}]"));
+
+    let come_or_gone = |name: &&String| old.plugins.contains_key(*name) != new.plugins.contains_key(*name);
+    let plugins = old.plugins.keys().chain(new.plugins.keys()).filter(come_or_gone);
+    let plugins = plugins.map(|name| format!("[plugins.{name}], which has come or gone"));
+    let first_store = old.plugins.values().all(|plugin| plugin.capabilities.keyvalue.is_none())
+        && new.plugins.values().any(|plugin| plugin.capabilities.keyvalue.is_some());
+    let store = first_store.then(|| "the first grant of a key-value store".to_owned());
+
+    let names: BTreeSet<&str> = old.routes.iter().chain(&new.routes).map(|route| route.name()).collect();
+    let same = |name: &str| {
+        let find = |config: &Config| config.routes.iter().find(|route| route.name() == name).cloned();
+        find(old) == find(new)
+    };
+    let routes = names.into_iter().filter(|name| !same(name)).map(|name| format!("the route `{name}`"));
+    sections.chain(plugins).chain(store).chain(routes).collect()
+}

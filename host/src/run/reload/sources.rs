@@ -1,0 +1,129 @@
+//! The sources of a plugin: which files they are, and whether one of them says something else than before.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use ignore::{DirEntry, WalkBuilder};
+
+/// Folders that tool chains write to, whether a `.gitignore` says so or not.
+const WRITTEN: [&str; 8] = ["target", "node_modules", "__pycache__", "build", "dist", "bin", "obj", "vendor"];
+
+/// Files that are looked at, at most: more are no sources, but somebody's home folder.
+const MOST: usize = 20_000;
+
+/// Files below folders, as they were when they were looked at last. Left out are hidden ones, those that a `.gitignore`
+/// names, what is built, and what tool chains write.
+pub(super) struct Sources {
+    roots: Vec<PathBuf>,
+    files: BTreeMap<PathBuf, State>,
+}
+
+struct State {
+    modified: SystemTime,
+    length: u64,
+    content: u64,
+}
+
+impl Sources {
+    /// Those below `roots`, folders or files, as they are now.
+    pub(super) fn new(roots: Vec<PathBuf>) -> Self {
+        let mut sources = Self { roots, files: BTreeMap::new() };
+        sources.have_changed();
+        sources
+    }
+
+    /// The folders to be watched: what is new in one of them may be a source.
+    pub(super) fn folders(&self) -> BTreeSet<PathBuf> {
+        let folders = self.entries().filter(|entry| entry.path().is_dir()).map(DirEntry::into_path);
+        folders.chain(self.roots.iter().map(|root| super::files::folder(root))).collect()
+    }
+
+    /// Whether one of them has come, gone, or says something else than at the last look. A file that was only touched says
+    /// the same.
+    pub(super) fn have_changed(&mut self) -> bool {
+        let mut files = BTreeMap::new();
+        for entry in self.entries().filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file())).take(MOST) {
+            let path = entry.into_path();
+            let Ok(state) = look(&path, self.files.get(&path)) else { continue };
+            files.insert(path, state);
+        }
+        let same = files.len() == self.files.len()
+            && files.iter().all(|(path, state)| self.files.get(path).is_some_and(|old| old.content == state.content));
+        self.files = files;
+        !same
+    }
+
+    fn entries(&self) -> impl Iterator<Item = DirEntry> {
+        let walks = self.roots.iter().map(|root| {
+            let mut walk = WalkBuilder::new(root);
+            walk.require_git(false).filter_entry(may_be_source).build()
+        });
+        walks.flatten().flatten()
+    }
+}
+
+fn may_be_source(entry: &DirEntry) -> bool {
+    let name = entry.file_name().to_string_lossy();
+    match entry.file_type() {
+        Some(kind) if kind.is_dir() => entry.depth() == 0 || !WRITTEN.contains(&&*name),
+        // What is built of them; and what editors keep beside a file that they change.
+        _ => !(name.ends_with(".wasm") || name.ends_with('~') || name.ends_with(".swp") || name == "4913"),
+    }
+}
+
+/// The state of a file; it is read only where it does not look as before.
+fn look(path: &Path, before: Option<&State>) -> std::io::Result<State> {
+    let metadata = std::fs::metadata(path)?;
+    let (modified, length) = (metadata.modified()?, metadata.len());
+    let unchanged = before.filter(|before| (before.modified, before.length) == (modified, length));
+    let content = match unchanged {
+        Some(before) => before.content,
+        None => {
+            let mut hasher = DefaultHasher::new();
+            std::fs::read(path)?.hash(&mut hasher);
+            hasher.finish()
+        }
+    };
+    Ok(State { modified, length, content })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_what_says_something_else_and_what_is_built_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("src/app.py", "one");
+        write(".gitignore", "generated/\n");
+        let mut sources = Sources::new(vec![folder.path().to_owned()]);
+        assert!(!sources.have_changed());
+
+        for written in ["target/x.rs", "deep/node_modules/x.js", "generated/x.py", "app.wasm", "src/app.py~", ".env"] {
+            write(written, "two");
+            // A folder that is empty for the walk is none.
+            assert!(!sources.have_changed(), "{written}");
+        }
+        write("src/app.py", "one");
+        assert!(!sources.have_changed(), "it was only touched");
+        write("src/app.py", "two");
+        assert!(sources.have_changed());
+        assert!(!sources.have_changed());
+        write("src/new/more.py", "three");
+        assert!(sources.have_changed(), "one has come");
+        assert!(sources.folders().contains(&folder.path().join("src/new")));
+        // As editors do that write a new file and rename it.
+        write("src/app.py.tmp", "four");
+        std::fs::rename(folder.path().join("src/app.py.tmp"), folder.path().join("src/app.py")).unwrap();
+        assert!(sources.have_changed());
+        std::fs::remove_file(folder.path().join("src/new/more.py")).unwrap();
+        assert!(sources.have_changed(), "one has gone");
+    }
+}
