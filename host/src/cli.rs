@@ -7,6 +7,7 @@ mod compile;
 mod dev;
 mod dlq;
 mod invoke;
+#[cfg(feature = "embedded")]
 mod lines;
 mod run;
 mod verify;
