@@ -1,0 +1,92 @@
+use std::collections::BTreeMap;
+
+use cofferdam_core::Order;
+use cofferdam_core::envelope::{Envelope, Wrapping};
+
+use cofferdam_core::message::Position;
+use cofferdam_core::outcome::Class;
+use cofferdam_core::output::Destination;
+use cofferdam_core::progress;
+use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, OutputRule};
+use slotmap::SlotMap;
+
+use super::*;
+use crate::plugin::{Engine, EngineConfig, Spec};
+
+/// A handler that does as the payload says: `d1` answers with an output, `l9` loops.
+const HANDLER: &str = include_str!("../../verify/hosts/handler.wat");
+
+/// The time that a loop has: by far longer than the rest of a test takes.
+const LOOP: Duration = Duration::from_secs(2);
+
+fn route() -> Route {
+    let destination = Destination::Kafka("out".into());
+    let (wrapping, max_bytes) = (Wrapping::Raw, 1 << 20);
+    let out = OutputRule { destination, wrapping, key: None, group: None, deduplication: None, max_bytes };
+    Route {
+        name: "route".into(),
+        service: "service".into(),
+        group: None,
+        envelope: Envelope::Raw,
+        accept: None,
+        order: Order::None,
+        concurrency: 64,
+        bounds: Bounds::default(),
+        delivery: Guarantee::default(),
+        suppress_duplicates: false,
+        breaker: Default::default(),
+        commit_interval: Duration::from_secs(1),
+        commit_metadata: progress::LIMIT,
+        release_limit: Duration::from_secs(10),
+        lease: None,
+        policy: Default::default(),
+        outputs: BTreeMap::from([("out".into(), out)]),
+        dead_letter: DeadLetterRule::OwnTopic,
+        errors: None,
+    }
+}
+
+fn jobs(payloads: &[&str]) -> VecDeque<Job> {
+    let mut ids = SlotMap::with_key();
+    let record = |payload: &str| Record {
+        source: "in".into(),
+        position: Position::Offset { partition: 0, offset: 0 },
+        key: None,
+        headers: Vec::new(),
+        payload: Some(payload.to_owned().into()),
+        timestamp_ms: None,
+    };
+    let job = |payload: &&str| Job { id: ids.insert(()), record: Arc::new(record(payload)), attempt: 1, event: None };
+    payloads.iter().map(job).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attempt_that_began_on_the_routes_thread_and_does_not_end_there_keeps_neither_it_nor_the_others() {
+    let engine = Engine::new(EngineConfig { instances: 10, ..EngineConfig::default() }).unwrap();
+    let mut spec = Spec::new("handler");
+    (spec.limits.wall_time, spec.limits.cpu_time) = (10 * LOOP, LOOP);
+    let plugin = Plugin::load(&engine, &wat::parse_str(HANDLER).unwrap(), spec).unwrap();
+    let guests = Guests { quick: Handle::current(), slow: Handle::current() };
+    let (workers, mut ended) =
+        Workers::new(&Arc::new(route()), Arc::new(Handler::new(plugin)), None, guests, Clock::set());
+
+    let jobs = jobs(&["d1 1", "d1 2", "l9 3", "d1 4", "d1 5"]);
+    let ids: Vec<DeliveryId> = jobs.iter().map(|job| job.id).collect();
+    let started = Instant::now();
+    workers.shared.run_here(jobs);
+    assert!(started.elapsed() < LOOP, "the thread was kept for {:?}", started.elapsed());
+
+    let mut told = Vec::new();
+    while told.len() < ids.len() {
+        for event in ended.recv().await.expect("the workers are there") {
+            let Event::Ended(id, ended) = event else { panic!("{event:?}") };
+            told.push((id, ended.outcome.class()));
+        }
+        // Those before the loop at once, those behind it beside it.
+        assert!(told.len() == ids.len() || started.elapsed() < LOOP, "{told:?}");
+    }
+    assert_eq!(told.pop(), Some((ids[2], Class::TimedOut)));
+    told.sort();
+    assert_eq!(told, [0, 1, 3, 4].map(|index| (ids[index], Class::Done)));
+    workers.close().await;
+}
