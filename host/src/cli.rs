@@ -9,6 +9,7 @@ mod dlq;
 mod invoke;
 #[cfg(feature = "embedded")]
 mod lines;
+mod new;
 mod run;
 mod verify;
 
@@ -39,6 +40,9 @@ enum Command {
     #[command(after_help = "Example:\n  cofferdam run --config orders.toml\n\n\
         SIGTERM or Ctrl-C drains: intake stops, what runs may finish, the account is printed.")]
     Run(run::Arguments),
+    /// Make a folder with a handler that builds, runs in `cofferdam dev`, and passes its own test.
+    #[command(after_help = "Example:\n  cofferdam new rust pricing && cd pricing && cofferdam dev")]
+    New(new::Arguments),
     /// Check the configuration and load every plugin; no broker is touched without --brokers.
     #[command(after_help = "Example:\n  cofferdam check --config orders.toml --brokers")]
     Check(check::Arguments),
@@ -94,6 +98,7 @@ pub fn main() -> Exit {
         #[cfg(feature = "embedded")]
         Command::Dev(arguments) => (arguments.output.json, dev::main(arguments)),
         Command::Run(arguments) => (arguments.output.json, run::main(&arguments)),
+        Command::New(arguments) => (false, new::main(&arguments)),
         Command::Check(arguments) => (arguments.output.json, check::main(&arguments)),
         Command::Verify(arguments) => (arguments.output.json, verify::main(&arguments)),
         Command::Invoke(arguments) => (arguments.output.json, invoke::main(&arguments)),

@@ -12,16 +12,16 @@
 
 mod alarm;
 mod duplicates;
+mod outbox;
 mod pace;
 mod transactions;
 mod workers;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_core::action::{Action, Fate, Next};
-use cofferdam_core::event::{DeliveryId, Event};
+use cofferdam_core::event::{DeliveryId, Event, Refusal};
 use cofferdam_core::machine::{Account, Delivery, Machine};
 use cofferdam_core::route::Route;
 use cofferdam_core::time::Time;
@@ -39,6 +39,7 @@ use crate::source::Source;
 use crate::telemetry::{Change, Telemetry};
 use alarm::Alarm;
 use duplicates::Duplicates;
+use outbox::Outbox;
 pub use workers::Guests;
 use workers::{Job, Workers};
 
@@ -110,10 +111,10 @@ pub struct Flow {
     completions: mpsc::Receiver<Answers>,
     /// Attempts to hand over, all of one round together.
     jobs: Vec<Job>,
-    /// Publications that have not been handed to a sink, in order.
-    outbox: VecDeque<(DeliveryId, u32)>,
-    /// The ticket of the first in the outbox, where its sink had no room.
-    turned_back: Option<Ticket>,
+    /// Publications that have not been handed to a sink.
+    outbox: Outbox,
+    /// Deliveries have ended whose publications may be among those.
+    has_withdrawn: bool,
     /// Events to record, all of one round together.
     records: Vec<(DeliveryId, Box<str>)>,
     duplicates: Option<Duplicates>,
@@ -149,8 +150,8 @@ impl Flow {
             tickets,
             completions,
             jobs: Vec::new(),
-            outbox: VecDeque::new(),
-            turned_back: None,
+            outbox: Outbox::default(),
+            has_withdrawn: false,
             outstanding: 0,
             records: Vec::new(),
             duplicates,
@@ -176,6 +177,7 @@ impl Flow {
         loop {
             self.write_journal();
             self.workers.hand_over(std::mem::take(&mut self.jobs));
+            self.withdraw();
             self.publish();
             self.record();
             self.report(stopping);
@@ -254,7 +256,7 @@ impl Flow {
                 Action::Handle(id) => {
                     self.jobs.extend(self.machine.delivery(id).map(|delivery| Job::new(id, delivery)));
                 }
-                Action::Publish { delivery, index } => self.outbox.push_back((delivery, index)),
+                Action::Publish { delivery, index } => self.outbox.push((delivery, index)),
                 Action::Ask(ask) => self.source.ask(ask),
                 Action::Settled { delivery, fate } => self.settled(delivery, fate),
                 Action::Troubled { delivery, next } => self.troubled(delivery, next),
@@ -278,17 +280,27 @@ impl Flow {
     /// Hands publications to the sinks, in order, as far as they have room.
     fn publish(&mut self) {
         while self.outstanding < OUTSTANDING {
-            let Some((delivery, index)) = self.outbox.front().copied() else { return };
+            let Some(((delivery, index), ticket)) = self.outbox.next() else { return };
             let publication = self.machine.delivery(delivery).and_then(|delivery| delivery.publication(index));
             let publication = publication.expect("a delivery stays until its publications are answered");
-            let ticket = self.turned_back.take();
             let ticket = ticket.unwrap_or_else(|| Ticket::new(self.tickets.clone(), delivery, index));
             if let Err((ticket, Busy)) = self.sinks.publish(publication, ticket) {
-                self.turned_back = Some(ticket);
+                self.outbox.turn_back((delivery, index), ticket);
                 return;
             }
-            self.outbox.pop_front();
             self.outstanding += 1;
+        }
+    }
+
+    /// Sends nothing more of deliveries that have ended otherwise. Were it sent all the same, a route that loses its partitions
+    /// again and again while its sink is slow would hold more and more of what nobody waits for.
+    fn withdraw(&mut self) {
+        if std::mem::take(&mut self.has_withdrawn) {
+            let withdrawn = self.outbox.withdraw(|delivery| self.machine.is_to_be_sent(delivery));
+            for (delivery, index) in withdrawn {
+                let refusal = Refusal::Unavailable("its message is no longer ours".into());
+                self.tell(Event::NotDurable { delivery, index, refusal });
+            }
         }
     }
 
@@ -309,6 +321,7 @@ impl Flow {
     }
 
     fn settled(&mut self, id: DeliveryId, fate: Fate) {
+        self.has_withdrawn |= matches!(fate, Fate::Released | Fate::Revoked | Fate::Abandoned);
         let Some(delivery) = self.machine.delivery(id) else { return };
         self.telemetry.settled(delivery, fate, self.clock.now());
         if let Some(observer) = &mut self.observer {

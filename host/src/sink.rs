@@ -100,6 +100,11 @@ impl Ticket {
         tell(&self.flow, vec![event]);
     }
 
+    /// Nobody waits for it any more: what became of the publication is said otherwise.
+    pub fn void(mut self) {
+        self.settled = true;
+    }
+
     /// Says what became of many publications; each flow hears of all of its own at once, in this order.
     pub fn settle_all(results: impl IntoIterator<Item = (Self, Result<(), Refusal>)>) {
         // Few routes share an answer.

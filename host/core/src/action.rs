@@ -12,7 +12,8 @@ use crate::event::{DeliveryId, Partition};
 pub enum Action {
     /// Run an attempt on this delivery; answered by [`Event::Ended`](crate::event::Event::Ended), always.
     Handle(DeliveryId),
-    /// Make one publication of this delivery durable; answered by `Durable` or `NotDurable`, always.
+    /// Make one publication of this delivery durable; answered by `Durable` or `NotDurable`, always. Once
+    /// [`Machine::is_to_be_sent`](crate::machine::Machine::is_to_be_sent) says no, one that was not begun is left alone.
     Publish {
         /// Whose.
         delivery: DeliveryId,

@@ -189,6 +189,14 @@ impl Machine {
         self.deliveries.get(id)
     }
 
+    /// Whether a publication of this delivery that no sink has yet is still to be sent. It is not where the delivery has
+    /// ended meanwhile (its partition or its lease is gone, a drain was cut short): then it comes again, here or elsewhere,
+    /// and all that it leads to with it. [`Event::NotDurable`] is the answer then. What is handled at most once does not come
+    /// again, so what it leads to is sent whatever happens.
+    pub fn is_to_be_sent(&self, id: DeliveryId) -> bool {
+        self.deliveries.get(id).is_some_and(|delivery| delivery.is_live() || self.route.is_at_most_once())
+    }
+
     /// All deliveries of which something is still here or out, also those that no longer count.
     pub fn deliveries(&self) -> impl Iterator<Item = (DeliveryId, &Delivery)> {
         self.deliveries.iter().filter(|(_, delivery)| delivery.state != State::Retired)

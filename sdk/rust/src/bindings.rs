@@ -4,7 +4,7 @@
 #![allow(missing_docs, reason = "generated from wit/v1, which documents every item")]
 
 wit_bindgen::generate!({
-    path: "../../wit/v1",
+    path: "wit",
     world: "cofferdam:plugin/guest",
     pub_export_macro: true,
     default_bindings_module: "cofferdam_sdk::bindings",
@@ -19,7 +19,7 @@ use cofferdam::plugin::types::{Fault, Header};
 /// The export for several messages.
 pub mod batch {
     wit_bindgen::generate!({
-        path: "../../wit/v1",
+        path: "wit",
         world: "cofferdam:plugin/guest-batch",
         pub_export_macro: true,
         default_bindings_module: "cofferdam_sdk::bindings::batch",

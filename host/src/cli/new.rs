@@ -1,0 +1,38 @@
+//! `cofferdam new`.
+
+mod language;
+mod project;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Ended, print_line};
+use crate::exit::{Exit, Problem};
+use language::Language;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The language of the handler.
+    #[arg(value_enum)]
+    language: Language,
+    /// Its name, and that of its folder: small letters, digits and hyphens.
+    name: String,
+}
+
+pub(super) fn main(arguments: &Arguments) -> Ended {
+    let Arguments { language, name } = arguments;
+    if let Err(rule) = project::check_name(name) {
+        return Err(Problem::new(Exit::Usage, format!("{name:?} cannot be the name of a handler"), rule).into());
+    }
+    let folder = PathBuf::from(name);
+    project::write(*language, name, &folder)?;
+    print_line(&format!("{name}: a handler in {}", language.spoken()));
+    for tool in language.missing_tools() {
+        print_line(&format!("  missing here: {} (to install it: {})", tool.name, tool.install));
+    }
+    print_line(&format!("  cd {name}"));
+    print_line(&format!("  {:<16} its own tests", language.test()));
+    print_line("  cofferdam dev    builds it, brings brokers along, shows what becomes of each message");
+    Ok(Exit::Success)
+}

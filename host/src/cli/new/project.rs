@@ -1,0 +1,123 @@
+//! Writes a template out, under a name of the user's.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use include_dir::{Dir, DirEntry, File};
+
+use super::language::Language;
+use crate::exit::{Exit, Problem};
+
+/// The folder of a project that the SDK goes to.
+const SDK: &str = "cofferdam-sdk";
+
+/// What a template is called, and how it is spelled where a hyphen cannot be.
+const NAMES: [&str; 2] = ["my-handler", "my_handler"];
+
+/// A name that every tool chain takes.
+///
+/// # Errors
+/// The rule.
+pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
+    let rule = "1 to 60 small letters, digits and hyphens, a letter first, a hyphen neither last nor after another";
+    let right = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
+    if right && begins && name.len() <= 60 && !name.ends_with('-') && !name.contains("--") { Ok(()) } else { Err(rule) }
+}
+
+/// Writes the language's template and SDK to `folder`, which must not be there, or be empty.
+///
+/// # Errors
+/// Where it is there, or cannot be written.
+pub(super) fn write(language: Language, name: &str, folder: &Path) -> Result<(), Problem> {
+    let place = || folder.display().to_string();
+    if fs::read_dir(folder).map_or(folder.exists(), |mut entries| entries.next().is_some()) {
+        let remedy = "choose another name, or move it out of the way";
+        return Err(Problem::new(Exit::Usage, "it is there already", remedy).at(place()));
+    }
+    let written = files(language, name).into_iter().try_for_each(|(path, contents)| {
+        let path = folder.join(path);
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::write(path, contents)
+    });
+    written.map_err(|error| Problem::new(Exit::Usage, format!("it cannot be written: {error}"), "").at(place()))
+}
+
+/// All files of the project, by their place in it.
+fn files(language: Language, name: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let sdk = language.sdk();
+    let template = sdk.get_dir(language.template()).expect("every SDK has its template");
+    let own = all(template).into_iter().map(|file| {
+        let path = file.path().strip_prefix(template.path()).expect("it is in there");
+        (
+            PathBuf::from(named(&path.to_string_lossy(), name)),
+            named(&String::from_utf8_lossy(file.contents()), name).into(),
+        )
+    });
+    let packaged = all(sdk).into_iter().filter(|file| is_packaged(file.path()));
+    own.chain(packaged.map(|file| (Path::new(SDK).join(file.path()), file.contents().to_owned()))).collect()
+}
+
+fn all<'a>(folder: &'a Dir<'a>) -> Vec<&'a File<'a>> {
+    let entries = folder.entries().iter();
+    entries
+        .flat_map(|entry| match entry {
+            DirEntry::Dir(folder) => all(folder),
+            DirEntry::File(file) => vec![file],
+        })
+        .collect()
+}
+
+/// What a package of the SDK has: not the templates, nor its own tests.
+fn is_packaged(path: &Path) -> bool {
+    let first = path.components().next().map(|first| first.as_os_str().to_string_lossy().into_owned());
+    let left_out = ["template", "template-ts", "tests", "test", "target", "node_modules", ".venv", "__pycache__"];
+    first.is_some_and(|first| !left_out.contains(&&*first))
+}
+
+fn named(text: &str, name: &str) -> String {
+    text.replace(NAMES[0], name).replace(NAMES[1], &name.replace('-', "_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum as _;
+
+    use super::*;
+
+    #[test]
+    fn names_are_what_every_tool_chain_takes() {
+        for right in ["hello", "a", "price-orders-2"] {
+            assert_eq!(check_name(right), Ok(()), "{right}");
+        }
+        for wrong in ["", "Hello", "2fast", "a_b", "a--b", "a-", "a b", "../a", "ä", &"a".repeat(61)] {
+            assert!(check_name(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_project_has_all_that_dev_needs_and_the_templates_name_nowhere() {
+        for language in Language::value_variants() {
+            let files = files(*language, "price-orders");
+            for needed in ["cofferdam.toml", "README.md", ".gitignore", "input/price-orders.in.jsonl"] {
+                assert!(files.iter().any(|(path, _)| path == Path::new(needed)), "{language:?}: {needed}");
+            }
+            assert!(files.iter().any(|(path, _)| path.starts_with("cofferdam-sdk/wit")), "{language:?}");
+            for (path, contents) in files.iter().filter(|(path, _)| !path.starts_with(SDK)) {
+                let text = String::from_utf8_lossy(contents);
+                assert!(NAMES.iter().all(|name| !text.contains(name)), "{language:?}: {}", path.display());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_there_is_not_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        write(Language::Rust, "hello", folder.path()).unwrap();
+        let file = folder.path().join("src/lib.rs");
+        assert!(fs::read_to_string(&file).unwrap().contains("handler!(handle)"));
+        fs::write(&file, "mine").unwrap();
+        assert!(write(Language::Rust, "hello", folder.path()).unwrap_err().what.contains("there already"));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+    }
+}
