@@ -1,0 +1,47 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cofferdam_sdk
+
+SDK = Path(cofferdam_sdk.__file__).parent.parent
+BUILD = [sys.executable, "-m", "cofferdam_sdk.build", "plugin", "-o", "plugin.wasm"]
+WORLDS = "import pathlib; from cofferdam_sdk import build; print(*build.worlds_of('plugin', pathlib.Path.cwd()))"
+HANDLER = "from cofferdam_sdk import *\n@handler\ndef handle(message): pass\n"
+
+
+def run(folder, text, *command):
+    (folder / "plugin.py").write_text(text)
+    environment = os.environ | {"PYTHONPATH": str(SDK)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "worlds"),
+    [
+        (HANDLER, "base"),
+        ("from cofferdam_sdk import keyvalue\n" + HANDLER, "base keyvalue"),
+        ("import cofferdam_sdk.http\n" + HANDLER, "base http"),
+        (HANDLER.replace("@handler", "@batch_handler"), "base batch"),
+    ],
+)
+def test_a_plugin_asks_for_what_it_imports_and_nothing_else(tmp_path, text, worlds):
+    assert run(tmp_path, text, sys.executable, "-c", WORLDS).stdout.strip() == worlds
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "no function is decorated"),
+        (HANDLER + HANDLER, "2 functions are decorated"),
+        ("import nonsense", "No module named 'nonsense'"),
+    ],
+)
+def test_what_is_no_plugin_is_refused_before_anything_is_built(tmp_path, text, why):
+    refused = run(tmp_path, text, *BUILD)
+    assert refused.returncode == 1
+    assert why in refused.stderr
+    assert [file.name for file in tmp_path.glob("*.wasm")] == []
