@@ -1,11 +1,13 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import cofferdam_sdk
+from cofferdam_sdk import build
 
 SDK = Path(cofferdam_sdk.__file__).parent.parent
 BUILD = [sys.executable, "-m", "cofferdam_sdk.build", "plugin", "-o", "plugin.wasm"]
@@ -45,3 +47,21 @@ def test_what_is_no_plugin_is_refused_before_anything_is_built(tmp_path, text, w
     assert refused.returncode == 1
     assert why in refused.stderr
     assert [file.name for file in tmp_path.glob("*.wasm")] == []
+
+
+def test_a_component_is_made_again_only_where_something_is_newer(tmp_path):
+    output, module, data = tmp_path / "plugin.wasm", tmp_path / "plugin.py", tmp_path / "data" / "prices.json"
+    assert not build.is_fresh(output, tmp_path)
+    data.parent.mkdir()
+    for file in (module, data, output):
+        file.touch()
+    made = time.time() + 60
+    os.utime(output, (made, made))
+    assert build.is_fresh(output, tmp_path)
+    for file in (module, data):
+        os.utime(file, (made + 1, made + 1))
+        assert not build.is_fresh(output, tmp_path), file
+        os.utime(file, (made - 1, made - 1))
+    (tmp_path / ".venv").mkdir()
+    os.utime(tmp_path / ".venv", (made + 1, made + 1))
+    assert build.is_fresh(output, tmp_path)

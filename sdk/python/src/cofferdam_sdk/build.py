@@ -11,6 +11,8 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from . import registry
@@ -50,8 +52,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def build(module: str, path: Path, output: Path) -> None:
-    """Makes a component of the module in this folder."""
+    """Makes a component of the module in this folder, where something there is newer than the one there is."""
     worlds = worlds_of(module, path)
+    if is_fresh(output, path):
+        print(f"{output} is as new as its sources", file=sys.stderr)
+        return
+    started = time.time()
     command = [sys.executable, "-c", "import componentize_py; componentize_py.script()", "--quiet", "--full-names"]
     for wit in _WIT:
         command += ["--wit-path", str(_PACKAGE / "wit" / wit)]
@@ -69,6 +75,8 @@ def build(module: str, path: Path, output: Path) -> None:
             command += ["--python-path", str(place)]
         try:
             subprocess.run(command, check=True)
+            # What was changed meanwhile may not be in it.
+            os.utime(beside, (started, started))
             beside.replace(output)
         finally:
             beside.unlink(missing_ok=True)
@@ -87,10 +95,30 @@ def worlds_of(module: str, path: Path) -> list[str]:
     return worlds + [grant for grant in _GRANTS if f"{__package__}.{grant}" in sys.modules]
 
 
+def is_fresh(output: Path, path: Path) -> bool:
+    """Whether nothing changed since the component was made: no file of the folder, because a module can read any of it
+    when it is imported, none of the SDK, and no package was installed or removed."""
+    try:
+        made = output.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    sources = [*_files(path, output.suffix), *_files(_PACKAGE, output.suffix), *_installed()]
+    return all(source.stat().st_mtime < made for source in sources if source.exists())
+
+
+def _files(folder: Path, but: str) -> Iterator[Path]:
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "__pycache__"]
+        yield from (Path(place, name) for name in files if not name.startswith(".") and not name.endswith(but))
+
+
+def _installed() -> list[Path]:
+    return [Path(place) for place in sys.path if Path(place).name == "site-packages"]
+
+
 def _places(entry: Path, path: Path) -> list[Path]:
     """Where the component's modules are looked for, once, while it is built: no standard library, which it brings."""
-    installed = [Path(place) for place in sys.path if Path(place).name == "site-packages"]
-    return list(dict.fromkeys([entry, path, _PACKAGE.parent, *installed]))
+    return list(dict.fromkeys([entry, path, _PACKAGE.parent, *_installed()]))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""CloudEvents, for routes with `envelope = "cloudevents"`. The host reads and writes the envelope: attributes of an event
-are attributes of the message, its data is the payload. This gives them their names.
+"""CloudEvents, for routes with `envelope = "cloudevents"`. The host reads and writes the envelope: attributes of an
+event are attributes of the message, its data is the payload. This gives them their names.
 
     event = CloudEvent.of(message)
     if event.type == "com.example.order.placed":
