@@ -40,6 +40,7 @@ def test_a_plugin_asks_for_what_it_imports_and_nothing_else(tmp_path, text, worl
         ("", "no function is decorated"),
         (HANDLER + HANDLER, "2 functions are decorated"),
         ("import nonsense", "No module named 'nonsense'"),
+        ("import sys; sys.modules['componentize_py'] = None\n" + HANDLER, "pip install 'cofferdam-sdk[build]'"),
     ],
 )
 def test_what_is_no_plugin_is_refused_before_anything_is_built(tmp_path, text, why):

@@ -6,7 +6,7 @@ Needs componentize-py: `pip install 'cofferdam-sdk[build]'`.
 from __future__ import annotations
 
 import argparse
-import importlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -53,11 +53,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def build(module: str, path: Path, output: Path) -> None:
     """Makes a component of the module in this folder, where something there is newer than the one there is."""
+    started = time.time()
     worlds = worlds_of(module, path)
     if is_fresh(output, path):
         print(f"{output} is as new as its sources", file=sys.stderr)
         return
-    started = time.time()
+    if importlib.util.find_spec("componentize_py") is None:
+        raise Refused("componentize-py is not installed: pip install 'cofferdam-sdk[build]'")
     command = [sys.executable, "-c", "import componentize_py; componentize_py.script()", "--quiet", "--full-names"]
     for wit in _WIT:
         command += ["--wit-path", str(_PACKAGE / "wit" / wit)]

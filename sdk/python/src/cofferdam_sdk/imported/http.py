@@ -69,6 +69,9 @@ def send(request: Request) -> Response:
 
 
 def _outgoing(request: Request) -> types.OutgoingRequest:
+    # `urlsplit` would leave out some of these, and so change what is asked for.
+    if any(character <= " " or character == "\x7f" for character in request.url):
+        raise Invalid("the url has a space or a control character")
     try:
         url = urlsplit(request.url)
     except ValueError as error:
