@@ -1,0 +1,51 @@
+import pytest
+
+from cofferdam_sdk import Output, Permanent, testing
+
+
+def test_json_is_compact_and_utf8():
+    assert Output.json("a", {"name": "Ö", "n": [1, 2.5]}).payload == '{"name":"Ö","n":[1,2.5]}'.encode()
+
+
+@pytest.mark.parametrize("value", [{1, 2}, float("nan"), object(), "\ud800"])
+def test_a_value_without_a_json_form_is_a_permanent_failure_and_no_bug(value):
+    with pytest.raises(Permanent) as failure:
+        Output.json("a", value)
+    assert failure.value.code == "SERIALIZATION_FAILED"
+
+
+def test_a_copy_keeps_key_headers_attributes_and_payload():
+    message = testing.message("p", key="k", headers=[("h", "1"), ("h", "2")], attributes={"a": "b"})
+    copy = Output.copy_of(message, "elsewhere")
+    assert copy.to == "elsewhere"
+    assert (copy.key, copy.headers) == (message.key, message.headers)
+    assert (copy.attributes, copy.payload) == (message.attributes, message.payload)
+
+
+def test_a_copy_does_not_change_its_message():
+    message = testing.message("p", attributes={"a": "b"})
+    Output.copy_of(message, "elsewhere").attributes["a"] = "c"
+    assert message.attributes == {"a": "b"}
+
+
+def test_a_tombstone_has_no_payload():
+    assert Output.tombstone("a", key="k").payload is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"payload": {"a": 1}}, "payload"),
+        ({"payload": "", "key": 7}, "key"),
+        ({"payload": "", "headers": {"h": None}}, 'header "h"'),
+        ({"payload": "", "attributes": {"n": 1}}, 'attribute "n"'),
+    ],
+)
+def test_what_is_neither_text_nor_bytes_is_refused_where_it_is_made(arguments, named):
+    with pytest.raises(TypeError, match=named):
+        Output("a", **arguments)
+
+
+def test_bytes_are_counted_as_the_host_counts_them():
+    output = Output("ignored", "12345", key="k", headers=[("ab", "c")], attributes={"d": "ef"})
+    assert output.counted_bytes() == 5 + 1 + (3 + 32) + (3 + 32)
