@@ -1,10 +1,11 @@
 // Writes the WIT that a component is built for: the contract, and the imports that the bundle uses. An import that is not
 // used would have to be granted all the same.
 
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { aside } from "./aside.js";
 
 const EXPORTS = { handler: "cofferdam:plugin/handler@0.1.0", batchHandler: "cofferdam:plugin/batch-handler@0.1.0" };
 
@@ -20,11 +21,16 @@ export function writeWorld(imports, exports) {
     cpSync(join(contract, file), join(deps, "cofferdam", file));
   }
   cpSync(join(contract, "deps"), deps, { recursive: true });
-  cpSync(here("../wasi"), deps, { recursive: true });
+  for (const file of readdirSync(here("../wasi")).filter((name) => name.endsWith(".wit"))) {
+    cpSync(here(`../wasi/${file}`), join(deps, file));
+  }
+  for (const file of readdirSync(here("../wasi/http"))) {
+    writeFileSync(join(deps, `aside-${file}`), aside(readFileSync(here(`../wasi/http/${file}`), "utf8")));
+  }
   const lines = [
     "package cofferdam:javascript;",
     "world plugin {",
-    ...imports.map((name) => `  import ${name};`),
+    ...imports.map((name) => `  import ${aside(name)};`),
     ...exports.map((name) => `  export ${EXPORTS[name]};`),
     "}",
   ];

@@ -10,7 +10,7 @@ export class Failure extends Error {
   }
 
   get name() {
-    return this.constructor.name;
+    return this.kind[0].toUpperCase() + this.kind.slice(1); // a bundler may have renamed the class
   }
 }
 

@@ -4,13 +4,24 @@ import random from "wasi:random/random@0.2.12";
 import * as log from "./log.js";
 import { decode, encode } from "./utf8.js";
 
+let loading = true;
+
+/** The module has been loaded, which happens when the plugin is built: from now on there is a host. */
+export function loaded() {
+  loading = false;
+}
+
+const line = (write) => (...values) => {
+  if (!loading) write(...values);
+};
+
 globalThis.console ??= {
-  trace: log.trace,
-  debug: log.debug,
-  log: log.info,
-  info: log.info,
-  warn: log.warn,
-  error: log.error,
+  trace: line(log.trace),
+  debug: line(log.debug),
+  log: line(log.info),
+  info: line(log.info),
+  warn: line(log.warn),
+  error: line(log.error),
 };
 
 globalThis.TextEncoder ??= class TextEncoder {

@@ -33,6 +33,12 @@ test("a module without a handler is refused by name", async () => {
   await assert.rejects(built("export const handler = 1;"), /handler\.js exports neither handle nor handleBatch/);
 });
 
+test("a module that asks the host for something while it is loaded is told so", async () => {
+  const source = 'import { config } from "cofferdam-sdk"; const currency = config.get("currency"); export const handle = () => void currency;';
+  await assert.rejects(built(source), /asks the host for wasi:config\/store@0\.2\.0-rc\.1#get while it is loaded/);
+  await built('console.log("dropped"); const seed = Math.random(); export const handle = () => void seed;');
+});
+
 test("places are read from a source map", () => {
   const map = JSON.stringify({ sources: ["src/a.js", "src/b.js"], mappings: "AAAA;;AACA,IAAI;ACFJ" });
   assert.deepEqual(placesOf(map, "/p", "/p"), { files: ["src/a.js", "src/b.js"], lines: [[0, 1], null, [0, 2], [1, 0]] });

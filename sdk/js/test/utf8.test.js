@@ -13,6 +13,15 @@ test("what is encoded is what the platform encodes, and comes back", () => {
   }
 });
 
+test("a piece ends between two characters, wherever they lie", () => {
+  for (let before = 4090; before <= 4100; before++) {
+    for (const text of ["ä", "€", "😀"]) {
+      const long = "x".repeat(before) + text.repeat(5000);
+      assert.equal(decode(new TextEncoder().encode(long)), long);
+    }
+  }
+});
+
 test("half a surrogate pair becomes the replacement character", () => {
   for (const text of ["\ud800", "a\udc00b", "\ud83dx", "\udc00\ud800"]) {
     assert.deepEqual(encode(text), new TextEncoder().encode(text));

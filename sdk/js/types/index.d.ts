@@ -212,9 +212,13 @@ export declare namespace cloudevents {
     /** Written as JSON; bytes are taken as they are; without it there is no payload. */
     data?: unknown;
     subject?: string;
+    /** `/` and the name of the service where it is not said. */
+    source?: string;
+    /** Now where it is not said. */
     time?: string;
+    /** `application/json` where it is not said. */
     datacontenttype?: string;
-    /** Attributes of extensions. Id and source are the host's to give. */
+    /** Attributes of extensions. The id is the host's to give: the same at every attempt. */
     [name: string]: unknown;
   }
   /** The message as an event. Throws {@link Permanent} `VALIDATION_ERROR` where it has no `type`. */

@@ -1,9 +1,9 @@
 // The host's `wasi:http`.
 
-import outgoing from "wasi:http/outgoing-handler@0.2.12";
-import types from "wasi:http/types@0.2.12";
+import outgoing from "wasi:http/outgoing-handler@0.2.11";
+import types from "wasi:http/types@0.2.11";
 import { HttpError } from "../../http-error.js";
-import { dispose, own } from "./resources.js";
+import { dispose, own, within } from "./resources.js";
 
 /** What one write may have, by `wasi:io`. */
 const WRITE = 4096;
@@ -12,17 +12,15 @@ const READ = 64 * 1024;
 
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]);
 
-export function send({ method, url, headers, body }) {
+export const send = (request) => within(() => exchange(request));
+
+function exchange({ method, url, headers, body }) {
   const { request, sink } = requestOf(method, url, headers, body);
   const future = own(failing(() => outgoing.handle(request, null)));
   if (sink !== null) write(sink, body);
-  const pollable = future.subscribe();
-  pollable.block();
-  dispose(pollable);
+  own(future.subscribe()).block();
   const answer = own(unwrapped(future.get()));
-  const fields = answer.headers();
-  const entries = fields.entries();
-  dispose(fields);
+  const entries = own(answer.headers()).entries();
   return { status: answer.status(), headers: entries, body: read(own(answer.consume())) };
 }
 

@@ -2,7 +2,7 @@
 
 import atomics from "wasi:keyvalue/atomics@0.2.0-draft2";
 import store from "wasi:keyvalue/store@0.2.0-draft2";
-import { bucket, own } from "./resources.js";
+import { bucket, dispose } from "./resources.js";
 
 export const open = (name) => bucket(name, store.open);
 export const get = (name, key) => open(name).get(key);
@@ -13,8 +13,10 @@ export const increment = (name, key, delta) => atomics.increment(open(name), key
 
 /** The value of a key at one moment, to be replaced only if it is still the same. */
 export function note(name, key) {
-  const cas = own(atomics.Cas.new(open(name), key));
-  return { current: cas.current() ?? null, swap: (value) => swap(cas, value) };
+  const cas = atomics.Cas.new(open(name), key);
+  const current = cas.current() ?? null;
+  if (current !== null) dispose(cas); // nobody swaps what is there
+  return { current, swap: (value) => swap(cas, value) };
 }
 
 /** False where somebody else changed the key in between. */
@@ -25,7 +27,7 @@ function swap(cas, value) {
   } catch (error) {
     const { tag, val } = error.payload ?? {};
     if (tag === "cas-failed") {
-      own(val);
+      dispose(val);
       return false;
     }
     if (tag === "store-error") throw Object.assign(new Error("the store failed"), { payload: val });

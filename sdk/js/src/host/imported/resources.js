@@ -1,13 +1,25 @@
-// Handles of the host, which are given back when a call of the handler ends: the engine does not say when it collects
-// them, and the host bounds how many a plugin may hold.
+// Handles of the host are given back as soon as they have served: the engine does not say when it collects them, and the
+// host bounds how many a plugin may hold.
 
 let held = [];
 let buckets = new Map();
 
-/** Gives `resource` back at the end of the call, children before their parents. */
+/** Gives `resource` back at the end of the work around it, children before their parents. */
 export function own(resource) {
   held.push(resource);
   return resource;
+}
+
+/** Does a piece of work and gives back what it owned. */
+export function within(work) {
+  const around = held;
+  held = [];
+  try {
+    return work();
+  } finally {
+    giveBack(held);
+    held = around;
+  }
 }
 
 /** The bucket of that name, opened once in a call. */
@@ -17,12 +29,11 @@ export function bucket(name, open) {
   return found;
 }
 
+/** At the end of a call. */
 export function release() {
-  if (held.length === 0) return;
-  const resources = held;
+  giveBack(held);
   held = [];
   buckets = new Map();
-  while (resources.length > 0) dispose(resources.pop());
 }
 
 /** Gives `resource` back at once. */
@@ -32,4 +43,8 @@ export function dispose(resource) {
   } catch {
     // It was handed over to the host in between, and is not ours any more.
   }
+}
+
+function giveBack(resources) {
+  while (resources.length > 0) dispose(resources.pop());
 }
