@@ -9,15 +9,15 @@ export function handle(message) {
 }
 
 function checked(order) {
-  require(typeof order?.order === "string" && order.order !== "", "the order has no id");
-  require(Array.isArray(order.items) && order.items.length > 0, `order ${order.order} has no items`);
+  ensure(typeof order?.order === "string" && order.order !== "", "the order has no id");
+  ensure(Array.isArray(order.items) && order.items.length > 0, `order ${order.order} has no items`);
   for (const item of order.items) {
-    require(item?.quantity >= 1, `order ${order.order} has an item with a quantity below 1`);
-    require(typeof item.price === "number", `order ${order.order} has an item without a price`);
+    ensure(Number.isInteger(item?.quantity) && item.quantity >= 1, `order ${order.order} has an item with a quantity below 1`);
+    ensure(typeof item.price === "number", `order ${order.order} has an item without a price`);
   }
   return order;
 }
 
-function require(holds, text) {
+function ensure(holds, text) {
   if (!holds) throw Permanent.validation(text);
 }
