@@ -1,0 +1,3 @@
+import { world } from "./world.js";
+
+export const write = (level, line) => world.logs.push({ level, line });

@@ -1,0 +1,63 @@
+// Requests to other hosts, where they were granted: `capabilities = { http = ["api.example.com"] }`.
+//
+// What a request did at the other host stays done when the handler fails afterwards: give it a key by which the host
+// recognises a repeat, for example the message's id. A redirect is an answer like any other.
+
+import * as host from "#host/http";
+import { Permanent, Retryable } from "./failure.js";
+import { HttpError } from "./http-error.js";
+import { bytesOf, decode } from "./utf8.js";
+
+export const get = (url, options) => request("GET", url, options);
+export const post = (url, body, options) => request("POST", url, { ...options, body });
+export const put = (url, body, options) => request("PUT", url, { ...options, body });
+
+export function request(method, url, { headers, body } = {}) {
+  const given = Array.isArray(headers) ? headers : Object.entries(headers ?? {});
+  const bytes = body === undefined || body === null ? new Uint8Array(0) : bytesOf(body, "the body of a request");
+  const fields = given.map(([name, value]) => [String(name), bytesOf(value, `the header ${JSON.stringify(name)}`)]);
+  try {
+    return new Response(host.send({ method, url: String(url), headers: fields, body: bytes }));
+  } catch (error) {
+    throw error instanceof HttpError ? failureOf(error) : error;
+  }
+}
+
+export class Response {
+  constructor({ status, headers, body }) {
+    this.status = status;
+    this.headers = headers.map(([name, value]) => [name, bytesOf(value, "a header")]);
+    this.body = bytesOf(body ?? "", "a body");
+  }
+
+  get ok() {
+    return this.status >= 200 && this.status < 300;
+  }
+
+  header(name) {
+    const wanted = name.toLowerCase();
+    const found = this.headers.findLast(([known]) => known.toLowerCase() === wanted);
+    return found === undefined ? null : decode(found[1]);
+  }
+
+  text() {
+    return decode(this.body);
+  }
+
+  json() {
+    return JSON.parse(this.text());
+  }
+}
+
+function failureOf({ kind, message }) {
+  switch (kind) {
+    case "denied":
+      return new Permanent("CAPABILITY_DENIED", "the request was not granted");
+    case "invalid":
+      return Permanent.validation(`the request cannot be sent: ${message}`);
+    case "timeout":
+      return new Retryable("TIMEOUT", "no answer in time");
+    default:
+      return new Retryable("SERVICE_UNAVAILABLE", `the host is not available: ${message}`);
+  }
+}

@@ -1,0 +1,24 @@
+// Stacks as their author can read them.
+
+/** The frame under which the SDK begins. The name is looked for in stacks: nothing else may be called so. */
+export function calledByCofferdam(handle, argument) {
+  return handle(argument);
+}
+
+/** A stack without the frames of the SDK below the author's. */
+export function authorsPart(stack) {
+  const lines = stack.split("\n");
+  const border = lines.findIndex((line) => line.includes("calledByCofferdam"));
+  return (border === -1 ? lines : lines.slice(0, border)).join("\n");
+}
+
+/**
+ * A stack with files and lines of the sources in place of those of the bundle. `cofferdam-build` leaves the list behind:
+ * for each line of the bundle the file, as an index into `files`, and the line; or null.
+ */
+export function places(stack, { files, lines } = globalThis.cofferdamPlaces ?? { files: [], lines: [] }) {
+  return stack.replace(/\(componentize-qjs:user\.js:(\d+):\d+\)/g, (whole, line) => {
+    const place = lines[line - 1];
+    return place ? `(${files[place[0]]}:${place[1]})` : whole;
+  });
+}
