@@ -32,7 +32,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
         print_line(&format!("  missing here: {} (to install it: {})", tool.name, tool.install));
     }
     print_line(&format!("  cd {name}"));
-    print_line(&format!("  {:<16} its own tests", language.test()));
-    print_line("  cofferdam dev    builds it, brings brokers along, shows what becomes of each message");
+    print_line("  cofferdam dev     builds it, brings brokers along, shows what becomes of each message");
+    print_line("how it is tested and what to edit: README.md in there");
     Ok(Exit::Success)
 }

@@ -9,6 +9,9 @@ use include_dir::{Dir, include_dir};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Language {
     Rust,
+    Python,
+    Javascript,
+    Typescript,
 }
 
 /// Something that has to be on the machine.
@@ -20,48 +23,106 @@ pub(super) struct Tool {
     look: (&'static str, &'static [&'static str], &'static str),
 }
 
-static RUST: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../sdk/rust");
+/// What a package of an SDK consists of: folders by their place in it, and files.
+pub(super) struct Sdk {
+    pub(super) folders: &'static [(&'static str, &'static Dir<'static>)],
+    pub(super) files: &'static [(&'static str, &'static str)],
+}
+
+/// Folders are named one by one: whoever works on an SDK has what its tool chain writes beside them.
+macro_rules! folder {
+    ($name:ident, $path:tt) => {
+        static $name: Dir<'_> = include_dir!($path);
+    };
+}
+
+/// A file of this repository.
+macro_rules! file {
+    ($path:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../", $path))
+    };
+}
+
+folder!(WIT, "$CARGO_MANIFEST_DIR/../wit/v1");
+
+folder!(RUST_SOURCE, "$CARGO_MANIFEST_DIR/../sdk/rust/src");
+folder!(RUST_TEMPLATE, "$CARGO_MANIFEST_DIR/../sdk/rust/template");
+const RUST: Sdk = Sdk {
+    folders: &[("src", &RUST_SOURCE), ("wit", &WIT)],
+    files: &[("Cargo.toml", file!("sdk/rust/Cargo.toml")), ("README.md", file!("sdk/rust/README.md"))],
+};
+
+// With the contract, by a symbolic link.
+folder!(PYTHON_SOURCE, "$CARGO_MANIFEST_DIR/../sdk/python/src");
+folder!(PYTHON_TEMPLATE, "$CARGO_MANIFEST_DIR/../sdk/python/template");
+const PYTHON: Sdk = Sdk {
+    folders: &[("src", &PYTHON_SOURCE)],
+    files: &[("pyproject.toml", file!("sdk/python/pyproject.toml")), ("README.md", file!("sdk/python/README.md"))],
+};
+
+folder!(JS_SOURCE, "$CARGO_MANIFEST_DIR/../sdk/js/src");
+folder!(JS_PROGRAMS, "$CARGO_MANIFEST_DIR/../sdk/js/bin");
+folder!(JS_TYPES, "$CARGO_MANIFEST_DIR/../sdk/js/types");
+folder!(JS_WASI, "$CARGO_MANIFEST_DIR/../sdk/js/wasi");
+folder!(JS_TEMPLATE, "$CARGO_MANIFEST_DIR/../sdk/js/template");
+folder!(TS_TEMPLATE, "$CARGO_MANIFEST_DIR/../sdk/js/template-ts");
+const JS: Sdk = Sdk {
+    folders: &[("src", &JS_SOURCE), ("bin", &JS_PROGRAMS), ("types", &JS_TYPES), ("wasi", &JS_WASI), ("wit/v1", &WIT)],
+    files: &[("package.json", file!("sdk/js/package.json")), ("README.md", file!("sdk/js/README.md"))],
+};
+
+const CARGO: Tool = Tool { name: "cargo", install: "see https://rustup.rs", look: ("cargo", &["--version"], "cargo") };
+const WASM_TARGET: Tool = Tool {
+    name: "Rust's target wasm32-wasip2",
+    install: "rustup target add wasm32-wasip2",
+    look: ("rustup", &["target", "list", "--installed"], "wasm32-wasip2"),
+};
+const PYTHON_3_11: Tool = Tool {
+    name: "Python 3.11 or newer, with venv",
+    install: "on Debian and Ubuntu: apt install python3-venv; on macOS: brew install python",
+    look: ("python3", &["-c", "import sys, venv, ensurepip; print(sys.version_info >= (3, 11))"], "True"),
+};
+const NODE: Tool = Tool {
+    name: "Node.js 20 or newer, with npm",
+    install: "see https://nodejs.org/en/download",
+    look: ("node", &["-p", "parseInt(process.versions.node) >= 20"], "true"),
+};
+const NPM: Tool = Tool { name: "npm", install: "it comes with Node.js", look: ("npm", &["--version"], ".") };
 
 impl Language {
     pub(super) fn spoken(self) -> &'static str {
         match self {
             Self::Rust => "Rust",
+            Self::Python => "Python",
+            Self::Javascript => "JavaScript",
+            Self::Typescript => "TypeScript",
         }
     }
 
-    /// The SDK with its templates.
-    pub(super) fn sdk(self) -> &'static Dir<'static> {
+    pub(super) fn sdk(self) -> Sdk {
         match self {
-            Self::Rust => &RUST,
+            Self::Rust => RUST,
+            Self::Python => PYTHON,
+            Self::Javascript | Self::Typescript => JS,
         }
     }
 
-    /// The folder of its template in the SDK.
-    pub(super) fn template(self) -> &'static str {
+    pub(super) fn template(self) -> &'static Dir<'static> {
         match self {
-            Self::Rust => "template",
+            Self::Rust => &RUST_TEMPLATE,
+            Self::Python => &PYTHON_TEMPLATE,
+            Self::Javascript => &JS_TEMPLATE,
+            Self::Typescript => &TS_TEMPLATE,
         }
     }
 
-    /// What runs the template's own tests.
-    pub(super) fn test(self) -> &'static str {
-        match self {
-            Self::Rust => "cargo test",
-        }
-    }
-
-    pub(super) fn missing_tools(self) -> impl Iterator<Item = Tool> {
-        let tools = match self {
-            Self::Rust => [
-                Tool { name: "cargo", install: "see https://rustup.rs", look: ("cargo", &["--version"], "cargo") },
-                Tool {
-                    name: "Rust's target wasm32-wasip2",
-                    install: "rustup target add wasm32-wasip2",
-                    look: ("rustup", &["target", "list", "--installed"], "wasm32-wasip2"),
-                },
-            ],
+    pub(super) fn missing_tools(self) -> impl Iterator<Item = &'static Tool> {
+        let tools: &[Tool] = match self {
+            Self::Rust => const { &[CARGO, WASM_TARGET] },
+            Self::Python => const { &[PYTHON_3_11] },
+            Self::Javascript | Self::Typescript => const { &[NODE, NPM] },
         };
-        tools.into_iter().filter(|tool| !tool.is_there())
+        tools.iter().filter(|tool| !tool.is_there())
     }
 }
 

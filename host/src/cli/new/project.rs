@@ -45,34 +45,33 @@ pub(super) fn write(language: Language, name: &str, folder: &Path) -> Result<(),
 
 /// All files of the project, by their place in it.
 fn files(language: Language, name: &str) -> Vec<(PathBuf, Vec<u8>)> {
-    let sdk = language.sdk();
-    let template = sdk.get_dir(language.template()).expect("every SDK has its template");
-    let own = all(template).into_iter().map(|file| {
-        let path = file.path().strip_prefix(template.path()).expect("it is in there");
-        (
-            PathBuf::from(named(&path.to_string_lossy(), name)),
-            named(&String::from_utf8_lossy(file.contents()), name).into(),
-        )
+    let own = all(language.template()).into_iter().filter(|file| is_source(file.path())).map(|file| {
+        let (path, text) = (file.path().to_string_lossy(), String::from_utf8_lossy(file.contents()));
+        (PathBuf::from(named(&path, name)), named(&text, name).into_bytes())
     });
-    let packaged = all(sdk).into_iter().filter(|file| is_packaged(file.path()));
-    own.chain(packaged.map(|file| (Path::new(SDK).join(file.path()), file.contents().to_owned()))).collect()
+    let sdk = language.sdk();
+    let folders = sdk.folders.iter().flat_map(|(place, folder)| {
+        let files = all(folder).into_iter().filter(|file| is_source(file.path()));
+        files.map(move |file| (Path::new(SDK).join(place).join(file.path()), file.contents().to_owned()))
+    });
+    let files = sdk.files.iter().map(|(place, text)| (Path::new(SDK).join(place), text.as_bytes().to_owned()));
+    own.chain(folders).chain(files).collect()
 }
 
 fn all<'a>(folder: &'a Dir<'a>) -> Vec<&'a File<'a>> {
     let entries = folder.entries().iter();
-    entries
-        .flat_map(|entry| match entry {
-            DirEntry::Dir(folder) => all(folder),
-            DirEntry::File(file) => vec![file],
-        })
-        .collect()
+    let files = entries.flat_map(|entry| match entry {
+        DirEntry::Dir(folder) => all(folder),
+        DirEntry::File(file) => vec![file],
+    });
+    files.collect()
 }
 
-/// What a package of the SDK has: not the templates, nor its own tests.
-fn is_packaged(path: &Path) -> bool {
-    let first = path.components().next().map(|first| first.as_os_str().to_string_lossy().into_owned());
-    let left_out = ["template", "template-ts", "tests", "test", "target", "node_modules", ".venv", "__pycache__"];
-    first.is_some_and(|first| !left_out.contains(&&*first))
+/// Not what a tool chain wrote there while somebody tried the template out.
+fn is_source(path: &Path) -> bool {
+    const WRITTEN: [&str; 8] =
+        ["target", "node_modules", ".venv", "__pycache__", "build", ".cofferdam", "cofferdam-sdk", "package-lock.json"];
+    path.components().all(|part| !WRITTEN.contains(&&*part.as_os_str().to_string_lossy()))
 }
 
 fn named(text: &str, name: &str) -> String {
@@ -102,7 +101,10 @@ mod tests {
             for needed in ["cofferdam.toml", "README.md", ".gitignore", "input/price-orders.in.jsonl"] {
                 assert!(files.iter().any(|(path, _)| path == Path::new(needed)), "{language:?}: {needed}");
             }
-            assert!(files.iter().any(|(path, _)| path.starts_with("cofferdam-sdk/wit")), "{language:?}");
+            assert!(
+                files.iter().any(|(path, _)| path.ends_with("v1/handler.wit") || path.ends_with("wit/handler.wit")),
+                "{language:?}"
+            );
             for (path, contents) in files.iter().filter(|(path, _)| !path.starts_with(SDK)) {
                 let text = String::from_utf8_lossy(contents);
                 assert!(NAMES.iter().all(|name| !text.contains(name)), "{language:?}: {}", path.display());
