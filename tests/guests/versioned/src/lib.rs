@@ -1,4 +1,4 @@
-//! An echo that says which version of it spoke: in the header `version` what stands behind [`VERSION`] in the file, which
+//! An echo that says which version of it spoke: in the header `version` what stands behind `VERSION:` in the file, which
 //! a test changes there as a compiler would; in the header `greeting` what its configuration says.
 
 use cofferdam_sdk::{Failure, Message, Output, config, handler};
