@@ -123,6 +123,12 @@ async fn new_versions_take_over_under_load_without_loss_repeats_or_disorder() {
         saved.insert(format!("{version:08}"), bench.save(version));
         replaced(&host, version - 1).await;
     }
+    let newest = format!("{:08}", 1 + reloads);
+    eventually("the last version has handled a message", LONG, async || {
+        let outputs = kafka.read_all(&bench.output).await;
+        outputs.iter().any(|output| output.header("version") == Some(&*newest)).then_some(())
+    })
+    .await;
     enough.cancel();
     let produced = load.await.expect("the load is written");
     let outputs = bench.outputs(produced).await;

@@ -64,12 +64,16 @@ pub enum Watch {
 /// Replaces the plugins of a running host.
 pub struct Reloader {
     parts: Parts,
+    /// Files that were refused, by plugin and digest: each is explained once, and not tried again at every event.
+    refused: BTreeMap<String, Box<str>>,
+    /// What was wrong with the configuration at the last look; told once, too.
+    misread: Vec<Problem>,
 }
 
 impl Reloader {
     /// For these.
     pub fn new(parts: Parts) -> Self {
-        Self { parts }
+        Self { parts, refused: BTreeMap::new(), misread: Vec::new() }
     }
 
     /// Reads the configuration anew, and loads each plugin whose table or file has changed.
@@ -77,15 +81,17 @@ impl Reloader {
         let seen = Instant::now();
         match (self.parts.read)() {
             Err(problems) => self.tell(News::Misconfigured(problems)),
-            Ok(new) => {
-                let of = restart::needed(&self.parts.config, &new);
-                if !of.is_empty() {
-                    self.tell(News::Restart { of });
-                }
-                let old = std::mem::replace(&mut self.parts.config, new);
-                self.replace(&old.plugins, seen).await;
-            }
+            Ok(new) => self.take_over(new, seen).await,
         }
+    }
+
+    async fn take_over(&mut self, new: Config, seen: Instant) {
+        let of = restart::needed(&self.parts.config, &new);
+        if !of.is_empty() {
+            self.tell(News::Restart { of });
+        }
+        let old = std::mem::replace(&mut self.parts.config, new);
+        self.replace(&old.plugins, seen).await;
     }
 
     /// Reloads at each SIGHUP, and when something has changed that is watched. Never ends.
@@ -115,10 +121,20 @@ impl Reloader {
         let seen = Instant::now();
         if watch == Watch::Everything {
             self.build(sources).await;
-            if (self.parts.read)().map_or(true, |new| new != self.parts.config) {
-                self.reload().await;
-                *sources = self.sources(watch);
-                return;
+            match (self.parts.read)() {
+                Ok(new) => {
+                    self.misread.clear();
+                    if new != self.parts.config {
+                        self.take_over(new, seen).await;
+                        *sources = self.sources(watch);
+                        return;
+                    }
+                }
+                Err(problems) if problems != self.misread => {
+                    self.misread.clone_from(&problems);
+                    self.tell(News::Misconfigured(problems));
+                }
+                Err(_) => {}
             }
         }
         let same = self.parts.config.plugins.clone();
@@ -138,21 +154,26 @@ impl Reloader {
     }
 
     /// Loads each plugin whose table is another than in `tables`, or whose file has changed.
-    async fn replace(&self, tables: &BTreeMap<String, config::Plugin>, seen: Instant) {
-        for (name, table) in &self.parts.config.plugins {
-            let Some(handler) = self.parts.handlers.get(name) else { continue };
-            let current = handler.current();
-            let same_file = plugin::digest_of(&table.path).is_ok_and(|digest| digest == current.id().digest);
-            if same_file && tables.get(name) == Some(table) {
+    async fn replace(&mut self, tables: &BTreeMap<String, config::Plugin>, seen: Instant) {
+        for (name, table) in &self.parts.config.plugins.clone() {
+            let Some(handler) = self.parts.handlers.get(name).cloned() else { continue };
+            // One that cannot be read has no digest.
+            let digest = plugin::digest_of(&table.path).unwrap_or_default();
+            let known = digest == handler.current().id().digest || self.refused.get(name) == Some(&digest);
+            if known && tables.get(name) == Some(table) {
                 continue;
             }
+            self.refused.remove(name);
             match self.open(name, table).await {
                 Ok(plugin) => {
                     let digest = plugin.id().digest.clone();
                     handler.replace(plugin);
                     self.tell(News::Replaced { plugin: name.clone(), digest, took: seen.elapsed() });
                 }
-                Err(problem) => self.tell(News::Refused(problem)),
+                Err(problem) => {
+                    self.refused.insert(name.clone(), digest);
+                    self.tell(News::Refused(problem));
+                }
             }
         }
     }
