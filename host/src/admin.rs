@@ -58,6 +58,8 @@ pub struct Probes {
     pub kafka: Option<Probe<KafkaHealth>>,
     /// How the queues are; `None` where SQS is not configured.
     pub sqs: Option<Probe<SqsHealth>>,
+    /// Pages beside these addresses, `/` among them.
+    pub pages: Option<axum::Router>,
 }
 
 /// Why nobody can ask.

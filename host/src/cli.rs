@@ -7,8 +7,6 @@ mod compile;
 mod dev;
 mod dlq;
 mod invoke;
-#[cfg(feature = "embedded")]
-mod lines;
 mod new;
 mod run;
 mod verify;

@@ -12,6 +12,7 @@
 
 mod alarm;
 mod duplicates;
+mod gate;
 mod outbox;
 mod pace;
 mod transactions;
@@ -39,6 +40,7 @@ use crate::source::Source;
 use crate::telemetry::{Change, Telemetry};
 use alarm::Alarm;
 use duplicates::Duplicates;
+pub use gate::Gate;
 use outbox::Outbox;
 pub use workers::Guests;
 use workers::{Job, Workers};
@@ -65,6 +67,8 @@ pub struct Parts {
     pub handler: Arc<Handler>,
     /// The threads that handlers run on.
     pub guests: Guests,
+    /// What attempts pass before they begin, for people who watch.
+    pub gate: Option<Arc<Gate>>,
     /// The clock of the process.
     pub clock: Clock,
     /// Metrics and log events of the route.
@@ -137,7 +141,8 @@ impl Flow {
         // Other services may share the store.
         let scope: Arc<str> = format!("{}/{}", parts.route.service, parts.route.name).into();
         let duplicates = parts.dedupe.map(|store| Duplicates::new(store, scope));
-        let (workers, ended) = Workers::new(&parts.route, parts.handler, duplicates.clone(), parts.guests, parts.clock);
+        let (workers, ended) =
+            Workers::new(&parts.route, parts.handler, duplicates.clone(), parts.guests, parts.gate, parts.clock);
         let (tickets, completions) = mpsc::channel(OUTSTANDING + OTHER_ANSWERS);
         let seed = parts.clock.now().as_micros();
         Self {

@@ -16,6 +16,7 @@ mod capabilities;
 mod classify;
 pub mod compiler;
 mod contract;
+mod core_module;
 mod denials;
 mod engine;
 mod handler;

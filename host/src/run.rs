@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::dedupe::Store;
 use crate::exit::{Exit, Problem};
-use crate::flow::{Ending, Flow, Observer, Parts};
+use crate::flow::{Ending, Flow, Gate, Observer, Parts};
 use crate::journal::Journal;
 use crate::sink::Sinks;
 use crate::telemetry::Telemetry;
@@ -38,6 +38,10 @@ use reload::Reloader;
 pub struct Options {
     /// Makes an observer for a route, by its name.
     pub observe: Option<Observe>,
+    /// What the attempts of all routes pass before they begin.
+    pub gate: Option<Arc<Gate>>,
+    /// Pages in the place of the admin server's first one.
+    pub pages: Option<axum::Router>,
     /// Takes down what becomes of every message.
     pub journal: Journal,
     /// The program that compiles plugins, see [`EngineConfig::compiler`](crate::plugin::EngineConfig::compiler).
@@ -131,6 +135,7 @@ impl Host {
                 sinks: host.sinks.clone(),
                 handler: Arc::clone(&handlers[&configured.handler]),
                 guests: host.guests.handles(),
+                gate: options.gate.clone(),
                 clock,
                 transactions,
                 dedupe: host.dedupe.clone().filter(|_| configured.suppresses_duplicates()),
@@ -138,7 +143,7 @@ impl Host {
             };
             host.spawn(configured.name(), parts);
         }
-        host.admin = health::serve(config, health, &host.metrics, &host.brokers, &depths).await?;
+        host.admin = health::serve(config, health, &host.metrics, &host.brokers, &depths, options.pages).await?;
         Ok(host)
     }
 

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
@@ -27,8 +27,10 @@ pub fn host<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Prepared
         ("AWS_REGION", crate::sqs::REGION),
         ("AWS_EC2_METADATA_DISABLED", "true"),
     ];
-    let environment = aws.map(|(name, value)| (name.into(), value.into())).to_vec();
-    Prepared { program: None, arguments, environment, current_dir: None, _folder: None }
+    let mut environment = aws.map(|(name, value)| (name.into(), value.into())).to_vec();
+    // What `invoke` keeps is not to be left with whoever runs the tests.
+    environment.push(("XDG_CACHE_HOME".into(), cargo::target().join("tmp/cache").into()));
+    Prepared { program: None, arguments, environment, current_dir: None, listens: false, _folder: None }
 }
 
 /// Prepares another program with these arguments.
@@ -73,6 +75,7 @@ pub struct Prepared {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     current_dir: Option<PathBuf>,
+    listens: bool,
     _folder: Option<TempDir>,
 }
 
@@ -95,19 +98,29 @@ impl Prepared {
         self
     }
 
+    /// Gives it a standard input, for [`Host::tell`].
+    pub fn listening(mut self) -> Prepared {
+        self.listens = true;
+        self
+    }
+
     /// Starts it.
     ///
     /// # Panics
     /// Where it does not build or cannot be started.
     pub fn start(self) -> Host {
-        let (child, stdout, stderr) = self.spawn();
-        Host { prepared: self, child, stdout, stderr }
+        let (mut child, stdout, stderr) = self.spawn();
+        let stdin = child.stdin.take();
+        Host { prepared: self, child, stdin, stdout, stderr }
     }
 
     fn spawn(&self) -> (Child, Lines, Lines) {
         let mut command = Command::new(self.program.as_deref().unwrap_or_else(|| binary()));
         command.args(&self.arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(if self.listens { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         if let Some(folder) = &self.current_dir {
             command.current_dir(folder);
         }
@@ -122,6 +135,7 @@ impl Prepared {
 pub struct Host {
     prepared: Prepared,
     child: Child,
+    stdin: Option<ChildStdin>,
     stdout: Lines,
     stderr: Lines,
 }
@@ -164,6 +178,16 @@ impl Host {
     pub fn restart(&mut self) {
         self.kill();
         (self.child, self.stdout, self.stderr) = self.prepared.spawn();
+        self.stdin = self.child.stdin.take();
+    }
+
+    /// Writes a line to its standard input.
+    ///
+    /// # Panics
+    /// Where it has none, see [`Prepared::listening`].
+    pub fn tell(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("it was given a standard input");
+        writeln!(stdin, "{line}").expect("it reads its standard input");
     }
 
     /// Lets it stand still, as a machine that is overloaded does; its connections stay open.

@@ -41,8 +41,8 @@ pub(super) fn router(probes: Probes) -> Router {
         kafka: probes.kafka.map(Asked::new),
         sqs: probes.sqs.map(Asked::new),
     };
+    let pages = probes.pages.unwrap_or_else(|| Router::new().route("/", get(|| async { INDEX })));
     Router::new()
-        .route("/", get(|| async { INDEX }))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/health", get(health))
@@ -50,6 +50,7 @@ pub(super) fn router(probes: Probes) -> Router {
         .route("/sqs/health", get(sqs))
         .route("/metrics", get(metrics))
         .with_state(Arc::new(asking))
+        .merge(pages)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -33,6 +33,7 @@ impl Server {
             metrics: Arc::new(|| "# TYPE up gauge\nup 1\n".to_owned()),
             kafka: brokers.then_some(kafka),
             sqs: brokers.then_some(sqs),
+            pages: None,
         };
         let bound = Admin::new(anywhere(), probes).bind().await.unwrap();
         let address = bound.local_addr();
@@ -266,7 +267,7 @@ async fn metrics_come_as_prometheus_reads_them_and_the_front_page_lists_all_addr
 #[tokio::test]
 async fn an_address_that_is_taken_is_named() {
     let server = Server::start(false).await;
-    let probes = Probes { health: Health::new(), metrics: Arc::new(String::new), kafka: None, sqs: None };
+    let probes = Probes { health: Health::new(), metrics: Arc::new(String::new), kafka: None, sqs: None, pages: None };
     let error = Admin::new(Config { listen: server.address }, probes).bind().await.err().unwrap();
     assert!(error.to_string().contains(&server.address.to_string()), "{error}");
     server.stop().await;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::plugin::compiler;
+use crate::plugin::compiler::{self, Work};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -14,11 +14,15 @@ pub(super) struct Arguments {
     /// Bytes.
     #[arg(long)]
     memory: u64,
+    /// Make a component of a core module, not code of a component.
+    #[arg(long)]
+    wrap: bool,
 }
 
 /// Ends the process.
 pub(super) fn main(arguments: &Arguments) -> ! {
-    std::process::exit(compiler::main(arguments.seconds, arguments.memory).into())
+    let work = if arguments.wrap { Work::Wrap } else { Work::Compile };
+    std::process::exit(compiler::main(arguments.seconds, arguments.memory, work).into())
 }
 
 /// This program: the same that runs, also where its file was replaced meanwhile.

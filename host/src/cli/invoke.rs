@@ -1,6 +1,7 @@
 //! `cofferdam invoke`: one plugin, one message, no broker.
 
 mod show;
+mod watch;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ use crate::telemetry::log;
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The component.
+    /// The plugin's file.
     plugin: PathBuf,
     /// The message as JSON; `-` is standard input. Without it: an empty message.
     #[arg(long, value_name = "FILE")]
@@ -44,6 +45,9 @@ pub(super) struct Arguments {
     /// A route: its envelope, limits, configuration, grants and outputs.
     #[arg(long, value_name = "NAME")]
     route: Option<String>,
+    /// Once more whenever the plugin, the message or the configuration changes.
+    #[arg(long)]
+    watch: bool,
     #[command(flatten)]
     pub(super) output: OutputArguments,
 }
@@ -68,6 +72,10 @@ pub(super) struct Given {
 
 pub(super) fn main(arguments: &Arguments) -> Ended {
     log::init(log::Format::Quiet, None).map_err(super::unlogged)?;
+    if arguments.watch { watch::main(arguments) } else { once(arguments) }
+}
+
+fn once(arguments: &Arguments) -> Ended {
     let given = given(read_message(arguments.message.as_deref())?);
     let mut setting = match &arguments.route {
         Some(route) => {
@@ -86,7 +94,8 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
 /// Gives one message to the plugin in this file, shows what comes of it, and says how that ends the process.
 pub(super) fn give(plugin: &Path, setting: Setting, given: &Given, outputs: Option<&[String]>, json: bool) -> Ended {
     let (compiler, compile) = (Some(compile::program()), setting.compile.clone());
-    let engine = Engine::new(EngineConfig { instances: 4, compiler, compile, ..EngineConfig::default() })
+    let cache = cache();
+    let engine = Engine::new(EngineConfig { instances: 4, cache, compiler, compile, ..EngineConfig::default() })
         .map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
     let plugin = Plugin::open(&engine, plugin, setting.spec).map_err(|error| {
         let file = error.path.as_ref().map_or_else(String::new, |path| path.display().to_string());
@@ -95,6 +104,13 @@ pub(super) fn give(plugin: &Path, setting: Setting, given: &Given, outputs: Opti
     let attempt = setting.runtime.block_on(invoke(&plugin, given, setting.route.as_ref(), outputs));
     show::show(&attempt, &plugin, json);
     Ok(exit(attempt.outcome.class()))
+}
+
+/// Where compiled plugins are kept: some take ten seconds. `None` where the user has no place for such things.
+fn cache() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let user = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")))?;
+    Some(user.join("cofferdam").join("compiled"))
 }
 
 fn exit(class: Class) -> Exit {

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use cofferdam_core::event::{DeliveryId, Ended, Event, HandlerId, Trace};
 use cofferdam_core::machine::Delivery;
 use cofferdam_core::message::{Message, Record};
-use cofferdam_core::outcome::{Code, Failure, Outcome, Usage};
+use cofferdam_core::outcome::{Class, Code, Failure, Outcome, Usage};
 use cofferdam_core::output::Publication;
 use cofferdam_core::route::Route;
 use futures::FutureExt;
@@ -32,6 +32,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use super::duplicates::Duplicates;
+use super::gate::Gate;
 use super::pace::{LONG, Pace};
 use crate::clock::Clock;
 use crate::plugin::{Attempt, Handler, Plugin};
@@ -90,6 +91,7 @@ struct Shared {
     handler: Arc<Handler>,
     duplicates: Option<Duplicates>,
     guests: Guests,
+    gate: Option<Arc<Gate>>,
     pace: Pace,
     clock: Clock,
     tasks: TaskTracker,
@@ -102,6 +104,7 @@ impl Workers {
         handler: Arc<Handler>,
         duplicates: Option<Duplicates>,
         guests: Guests,
+        gate: Option<Arc<Gate>>,
         clock: Clock,
     ) -> (Self, mpsc::Receiver<Batch>) {
         // The machine hands out `concurrency` attempts at most, so a batch always finds room.
@@ -109,7 +112,7 @@ impl Workers {
         let width = guests.quick.metrics().num_workers().max(1);
         let tasks = TaskTracker::new();
         let (route, pace) = (Arc::clone(route), Pace::default());
-        let shared = Shared { route, handler, duplicates, guests, pace, clock, tasks, ended };
+        let shared = Shared { route, handler, duplicates, guests, gate, pace, clock, tasks, ended };
         (Self { shared: Arc::new(shared), width }, batches)
     }
 
@@ -213,7 +216,9 @@ impl Shared {
 
     /// The first messages of the chunk, as many as the plugin takes in one call; `None` where it is to have one.
     fn several(&self, chunk: &mut VecDeque<Job>, way: Way) -> Option<Vec<Job>> {
-        let bounds = if way == Way::Any { self.handler.current().batch()? } else { return None };
+        // People who watch step from message to message.
+        let one_by_one = way == Way::Alone || self.gate.as_ref().is_some_and(|gate| gate.is_paused());
+        let bounds = if one_by_one { return None } else { self.handler.current().batch()? };
         let mut bytes = 0_usize;
         let fits = |job: &&Job| {
             bytes = bytes.saturating_add(job.record.size());
@@ -240,6 +245,12 @@ impl Shared {
     }
 
     async fn attempt_unguarded(&self, job: &Job) -> Box<Ended> {
+        if let Some(gate) = &self.gate
+            && !gate.pass(&job.record).await
+        {
+            let failure = Failure::new(Class::Revoked, Code::SHUTTING_DOWN, "the message waited for its turn");
+            return ended(failure.into(), Usage::default(), None, Trace::default());
+        }
         let message = match self.route.admit(&job.record) {
             Ok(message) => message,
             Err(failure) => return ended(failure.into(), Usage::default(), None, Trace::default()),

@@ -1,9 +1,9 @@
-//! The program that compiles plugins apart from the host.
+//! The program that compiles plugins apart from the host, and makes components of core modules.
 //!
 //! Compilers are not made for input that means harm: a function of 4 MB keeps one busy for half a minute and takes
 //! 1.4 GB, and nothing inside the process could stop it. So a plugin is compiled by a child, which gives way to the
-//! rest of the machine, and which the kernel and the host end when it goes over its bounds. It reads the component
-//! from standard input, writes the code to standard output, and says on standard error why there is none.
+//! rest of the machine, and which the kernel and the host end when it goes over its bounds. It reads the plugin from
+//! standard input, writes what it makes to standard output, and says on standard error why there is nothing.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
-use super::engine;
+use super::{core_module, engine};
 
 /// What compiling one plugin may take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +31,20 @@ impl Default for CompileBounds {
     }
 }
 
+/// What the program makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Code, of a component.
+    Compile,
+    /// A component, of a core module.
+    Wrap,
+}
+
 /// How the compiler ends when it is not killed, as an exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Ended {
-    /// The component is not valid.
+    /// What it was given is not valid.
     Invalid = 65,
     /// It could not begin.
     Unable = 69,
@@ -46,6 +55,9 @@ pub(super) enum Ended {
 /// The first argument of the program.
 pub const COMMAND: &str = "compile";
 
+/// Has it make a component, not code.
+const WRAP: &str = "--wrap";
+
 /// The threads that compile, at most.
 const THREADS: usize = 4;
 
@@ -53,11 +65,12 @@ const THREADS: usize = 4;
 const NICE: i32 = 10;
 
 /// The program with its arguments, within `bounds`. It gets nothing of our environment.
-pub(super) fn command(program: &Path, bounds: &CompileBounds) -> Command {
+pub(super) fn command(program: &Path, bounds: &CompileBounds, work: Work) -> Command {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
     let seconds = bounds.time.as_secs() + u64::from(bounds.time.subsec_nanos() > 0);
     let mut command = Command::new(program);
     command.args([COMMAND, "--seconds", &seconds.to_string(), "--memory", &bounds.memory.to_string()]);
+    command.args((work == Work::Wrap).then_some(WRAP));
     command.env_clear().env("RAYON_NUM_THREADS", threads.to_string());
     // Where the loader was told where libraries are, the same program needs it once more.
     if let Some(path) = std::env::var_os("LD_LIBRARY_PATH") {
@@ -66,21 +79,20 @@ pub(super) fn command(program: &Path, bounds: &CompileBounds) -> Command {
     command
 }
 
-/// What the program does: confines itself to `seconds` of processor and `memory` bytes, and compiles.
+/// What the program does: confines itself to `seconds` of processor and `memory` bytes, and works.
 ///
 /// Returns the exit code of the process. Must be called first in it, before there are other threads.
-pub fn main(seconds: u64, memory: u64) -> u8 {
-    let mut component = Vec::new();
+pub fn main(seconds: u64, memory: u64, work: Work) -> u8 {
+    let mut plugin = Vec::new();
     let prepared = confine(seconds, memory)
         .map_err(|error| format!("its bounds cannot be set: {error}"))
-        .and_then(|()| io::stdin().read_to_end(&mut component).map_err(|error| format!("nothing to compile: {error}")))
-        .and_then(|_| engine::compiler().map_err(|error| format!("{error:#}")));
+        .and_then(|()| io::stdin().read_to_end(&mut plugin).map_err(|error| format!("nothing to compile: {error}")));
     let (ended, words) = match prepared {
         Err(words) => (Ended::Unable, words),
-        Ok(engine) => match engine.precompile_component(&component) {
-            Ok(code) => match io::stdout().write_all(&code).and_then(|()| io::stdout().flush()) {
+        Ok(_) => match make(work, &plugin) {
+            Ok(made) => match io::stdout().write_all(&made).and_then(|()| io::stdout().flush()) {
                 Ok(()) => return 0,
-                Err(error) => (Ended::Unable, format!("the code cannot be written: {error}")),
+                Err(error) => (Ended::Unable, format!("what was made cannot be written: {error}")),
             },
             Err(error) if is_out_of_memory(&error) => (Ended::OutOfMemory, String::new()),
             Err(error) => (Ended::Invalid, format!("{error:#}")),
@@ -89,6 +101,13 @@ pub fn main(seconds: u64, memory: u64) -> u8 {
     // Whoever started it sees the exit code in any case.
     let _ = io::stderr().write_all(words.as_bytes());
     ended as u8
+}
+
+fn make(work: Work, plugin: &[u8]) -> wasmtime::Result<Vec<u8>> {
+    match work {
+        Work::Compile => engine::compiler()?.precompile_component(plugin),
+        Work::Wrap => core_module::wrap(plugin).map_err(wasmtime::Error::from_anyhow),
+    }
 }
 
 fn is_out_of_memory(error: &wasmtime::Error) -> bool {

@@ -44,10 +44,10 @@ pub(super) fn open(engine: &Engine, path: &Path, spec: Spec) -> Result<Loaded, R
 /// Checks and compiles `bytes`.
 pub(super) fn load(engine: &Engine, bytes: &[u8], spec: Spec) -> Result<Loaded, Refusal> {
     check_limits(engine, &spec)?;
-    compile::check_kind(engine, bytes)?;
+    let digest = Sha256::digest(bytes);
+    let bytes = &compile::component(engine, bytes)?[..];
     nesting::check(bytes)?;
     let runtime = engine.runtime(spec.limits.stack).map_err(|error| Refusal::Engine(error.to_string()))?;
-    let digest = Sha256::digest(bytes);
     let component = compile::compile(engine, &runtime, bytes, &digest)?;
     let handler = contract::find_handler(&component)?;
     imports::check(&component, handler.contract, &spec)?;

@@ -41,6 +41,7 @@ pub(super) async fn serve(
     metrics: &Exporter,
     brokers: &Arc<Brokers>,
     alerts: &Arc<Depths>,
+    pages: Option<axum::Router>,
 ) -> Result<Option<Served>, Problem> {
     let Some(listen) = config.admin.listen else { return Ok(None) };
     let probes = Probes {
@@ -48,6 +49,7 @@ pub(super) async fn serve(
         metrics: Arc::new(metrics.renderer()),
         kafka: config.kafka.as_ref().map(|_| kafka(config, brokers, alerts)),
         sqs: config.sqs.as_ref().map(|_| sqs(config, brokers, alerts)),
+        pages,
     };
     let bound = Admin::new(admin::Config { listen }, probes).bind().await.map_err(|error| {
         let remedy = "choose another address in [admin] listen, or \"\" for none";

@@ -5,7 +5,7 @@
 //! Whatever goes wrong leaves things as they were, and is told in the words of whoever refused it.
 
 mod build;
-mod files;
+pub(crate) mod files;
 mod news;
 mod restart;
 mod sources;
@@ -106,7 +106,7 @@ impl Reloader {
                 }
             }
         };
-        let mut sources = self.sources(watch);
+        let mut sources = self.sources(watch, BTreeMap::new());
         loop {
             files.watch(self.folders(watch, &sources));
             tokio::select! {
@@ -126,7 +126,7 @@ impl Reloader {
                     self.misread.clear();
                     if new != self.parts.config {
                         self.take_over(new, seen).await;
-                        *sources = self.sources(watch);
+                        *sources = self.sources(watch, std::mem::take(sources));
                         return;
                     }
                 }
@@ -194,8 +194,8 @@ impl Reloader {
         })
     }
 
-    /// The sources of what can be built, by build command.
-    fn sources(&self, watch: Watch) -> BTreeMap<String, Sources> {
+    /// The sources of what can be built, by build command; `known` ones as they were at their last look.
+    fn sources(&self, watch: Watch, mut known: BTreeMap<String, Sources>) -> BTreeMap<String, Sources> {
         if watch == Watch::Chosen {
             return BTreeMap::new();
         }
@@ -205,7 +205,11 @@ impl Reloader {
                 roots.entry(command.clone()).or_default().extend(plugin.sources.iter().cloned());
             }
         }
-        roots.into_iter().map(|(command, roots)| (command, Sources::new(roots))).collect()
+        let each = roots.into_iter().map(|(command, roots)| {
+            let same = known.remove(&command).filter(|sources| sources.are_of(&roots));
+            (command, same.unwrap_or_else(|| Sources::new(roots)))
+        });
+        each.collect()
     }
 
     fn folders(&self, watch: Watch, sources: &BTreeMap<String, Sources>) -> Vec<PathBuf> {

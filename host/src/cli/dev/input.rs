@@ -1,13 +1,15 @@
 //! The input of a folder: `input/TOPIC.jsonl` or `input/QUEUE.jsonl`, one message a line.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use cofferdam_core::event::{DeliveryId, Event};
+use cofferdam_core::message::Record;
 use cofferdam_core::output::{Destination, Publication};
 use tokio::sync::mpsc;
 
-use crate::config::{Config, Kind};
+use crate::config::{Config, Kind, Source};
 use crate::exit::{Exit, Problem};
 use crate::message_file::MessageFile;
 use crate::sink::{Answers, Busy, Sinks, Ticket};
@@ -41,23 +43,87 @@ pub(super) fn read(folder: &Path, config: &Config) -> Result<Input, Vec<Problem>
     let (mut publications, mut problems) = (Vec::new(), Vec::new());
     for path in paths {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let problem =
-            |line: usize, what: String| Problem::new(Exit::Data, what, "").at(format!("{}:{line}", path.display()));
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) => {
-                problems.push(problem(0, error.to_string()));
-                continue;
-            }
-        };
-        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            match MessageFile::parse(line) {
+        for (index, message) in messages(&path).into_iter().enumerate() {
+            match message {
                 Ok(message) => publications.push(publication(&name, index, message, queues.contains(&name))),
-                Err(error) => problems.push(problem(index + 1, error.to_string())),
+                Err(problem) => problems.push(problem),
             }
         }
     }
     if problems.is_empty() { Ok(Input(publications)) } else { Err(problems) }
+}
+
+/// The message of a file, or of each line of a `.jsonl` file, to go to the topic or queue `to`; else to the one that it
+/// names as its source, else to the only one that there is.
+pub(super) fn of_file(path: &Path, to: Option<&str>, config: &Config) -> Result<Input, Vec<Problem>> {
+    let (queues, sources) = (config.sqs_queues(), sources(config));
+    let (mut publications, mut problems) = (Vec::new(), Vec::new());
+    for (index, message) in messages(path).into_iter().enumerate() {
+        let sent = message.and_then(|mut message| {
+            let named = to.or(message.source.as_deref()).or(match sources.as_slice() {
+                [only] => Some(only.as_str()),
+                _ => None,
+            });
+            let known = named.filter(|name| sources.iter().any(|source| source == name || source.starts_with('^')));
+            let name = known.ok_or_else(|| nowhere(path, named, &sources))?.to_owned();
+            // Else a FIFO queue takes the second for the first.
+            message.id.get_or_insert_with(|| uuid::Uuid::new_v4().to_string());
+            Ok(publication(&name, index, message, queues.contains(&name)))
+        });
+        match sent {
+            Ok(publication) => publications.push(publication),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(Input(publications)) } else { Err(problems) }
+}
+
+fn nowhere(path: &Path, named: Option<&str>, sources: &[String]) -> Problem {
+    let what = match named {
+        Some(name) => format!("no route reads `{name}`"),
+        None => "the message says no source, and the routes read from several".into(),
+    };
+    let remedy = format!("name one behind the file: {}", sources.join(", "));
+    Problem::new(Exit::Usage, what, remedy).at(path.display().to_string())
+}
+
+/// Topics and queues that routes read, and patterns of topics.
+fn sources(config: &Config) -> Vec<String> {
+    let names = config.routes.iter().flat_map(|route| match &route.source {
+        Source::Kafka { topics, .. } => topics.clone(),
+        Source::Sqs { queue, .. } => vec![queue.clone()],
+    });
+    BTreeSet::from_iter(names).into_iter().collect()
+}
+
+/// A message once more, to where it came from.
+pub(super) fn again(record: &Record, config: &Config) -> Input {
+    let message = MessageFile {
+        id: Some(uuid::Uuid::new_v4().to_string()),
+        key: record.key.clone(),
+        headers: record.headers.clone(),
+        payload: record.payload.clone(),
+        ..MessageFile::default()
+    };
+    let queue = config.sqs_queues().iter().any(|queue| **queue == *record.source);
+    Input(vec![publication(&record.source, 0, message, queue)])
+}
+
+/// The messages of a file: one, or one a line where its name ends in `.jsonl`.
+fn messages(path: &Path) -> Vec<Result<MessageFile, Problem>> {
+    let problem = |line: usize, what: String| {
+        let place = if line == 0 { path.display().to_string() } else { format!("{}:{line}", path.display()) };
+        Problem::new(Exit::Data, what, "").at(place)
+    };
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => return vec![Err(problem(0, error.to_string()))],
+    };
+    if path.extension().is_none_or(|extension| extension != "jsonl") {
+        return vec![MessageFile::parse(&text).map_err(|error| problem(0, error.to_string()))];
+    }
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines.map(|(index, line)| MessageFile::parse(line).map_err(|error| problem(index + 1, error.to_string()))).collect()
 }
 
 fn publication(name: &str, index: usize, message: MessageFile, queue: bool) -> Publication {

@@ -68,7 +68,7 @@ async fn an_attempt_that_began_on_the_routes_thread_and_does_not_end_there_keeps
     let plugin = Plugin::load(&engine, &wat::parse_str(HANDLER).unwrap(), spec).unwrap();
     let guests = Guests { quick: Handle::current(), slow: Handle::current() };
     let (workers, mut ended) =
-        Workers::new(&Arc::new(route()), Arc::new(Handler::new(plugin)), None, guests, Clock::set());
+        Workers::new(&Arc::new(route()), Arc::new(Handler::new(plugin)), None, guests, None, Clock::set());
 
     let jobs = jobs(&["d1 1", "d1 2", "l9 3", "d1 4", "d1 5"]);
     let ids: Vec<DeliveryId> = jobs.iter().map(|job| job.id).collect();

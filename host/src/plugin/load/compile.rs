@@ -1,7 +1,8 @@
-//! From bytes to compiled code: by the cache where it was compiled before, else within the bounds of the engine.
+//! From a file's bytes to compiled code: by the cache where it was compiled before, else within the bounds of the engine.
 
 mod apart;
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -9,6 +10,8 @@ use std::path::Path;
 use wasmtime::component::Component;
 
 use super::super::cache::Key;
+use super::super::compiler::Work;
+use super::super::core_module;
 use super::super::engine::{Engine, Runtime};
 use super::Refusal;
 
@@ -21,19 +24,32 @@ pub(super) fn read(engine: &Engine, path: &Path) -> Result<Vec<u8>, Refusal> {
     Ok(bytes)
 }
 
-/// A component, a core module, or neither.
-pub(super) fn check_kind(engine: &Engine, bytes: &[u8]) -> Result<(), Refusal> {
-    let most = engine.config().compile.size;
+/// The component that the file is, or that is made of it where it is a core module.
+pub(super) fn component<'a>(engine: &Engine, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, Refusal> {
+    let config = engine.config();
+    let most = config.compile.size;
     if bytes.len() as u64 > most {
         return Err(Refusal::TooLarge { most });
     }
-    match bytes.get(..8) {
-        Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok(()),
-        Some([0, b'a', b's', b'm', _, _, 0, 0]) => Err(Refusal::CoreModule),
-        _ => Err(Refusal::NotWasm),
+    if is_component(bytes) {
+        return Ok(bytes.into());
     }
+    if !core_module::is_one(bytes) {
+        return Err(Refusal::NotWasm);
+    }
+    let refused = |reason: String| Refusal::CoreModule { reason };
+    let wrapped = match &config.compiler {
+        Some(program) => apart::run(program, &config.compile, Work::Wrap, bytes, refused)?,
+        None => core_module::wrap(bytes).map_err(|error| refused(format!("{error:#}")))?,
+    };
+    Ok(wrapped.into())
 }
 
+fn is_component(bytes: &[u8]) -> bool {
+    matches!(bytes.get(..8), Some([0, b'a', b's', b'm', _, _, 1, 0]))
+}
+
+/// Compiles a component, which is kept by the digest of the file that it came from.
 pub(super) fn compile(engine: &Engine, runtime: &Runtime, bytes: &[u8], digest: &[u8]) -> Result<Component, Refusal> {
     let sandbox = &runtime.engine;
     let kept = engine.cache().map(|cache| (cache, Key::new(digest, sandbox)));
@@ -42,8 +58,8 @@ pub(super) fn compile(engine: &Engine, runtime: &Runtime, bytes: &[u8], digest: 
     }
     let config = engine.config();
     let code = match &config.compiler {
-        Some(program) => apart::compile(program, &config.compile, bytes)?,
-        None => sandbox.precompile_component(bytes).map_err(invalid)?,
+        Some(program) => apart::run(program, &config.compile, Work::Compile, bytes, invalid)?,
+        None => sandbox.precompile_component(bytes).map_err(|error| invalid(format!("{error:#}")))?,
     };
     // SAFETY: `deserialize` runs what the bytes say as machine code, so they must be what wasmtime has written. They
     // were written just now by wasmtime in this process, or by that of the program that whoever built the engine has
@@ -58,8 +74,8 @@ pub(super) fn compile(engine: &Engine, runtime: &Runtime, bytes: &[u8], digest: 
     Ok(cache.load(sandbox, &key).unwrap_or(component))
 }
 
-fn invalid(error: wasmtime::Error) -> Refusal {
-    Refusal::Invalid { reason: format!("{error:#}") }
+fn invalid(reason: String) -> Refusal {
+    Refusal::Invalid { reason }
 }
 
 /// The code is whole: it does not fit into the pool, or was compiled by another program than ours.

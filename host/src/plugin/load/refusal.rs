@@ -52,9 +52,12 @@ pub enum Refusal {
     /// Something else than WebAssembly.
     #[error("the file is not WebAssembly")]
     NotWasm,
-    /// WebAssembly, but without the types of a component.
-    #[error("the file is a core module, not a component")]
-    CoreModule,
+    /// A core module that is no handler.
+    #[error("no component can be made of the core module: {reason}")]
+    CoreModule {
+        /// Why.
+        reason: String,
+    },
     /// It does not validate.
     #[error("the component is not valid: {reason}")]
     Invalid {
@@ -163,9 +166,8 @@ impl Refusal {
             }
             Self::Compiler { .. } => "see whether this program may start another one, and has memory for it".into(),
             Self::NotWasm => "name the .wasm file that the build made".into(),
-            Self::CoreModule => {
-                "build a component: for Rust the target wasm32-wasip2, for others wrap the module with its adapter"
-                    .into()
+            Self::CoreModule { .. } => {
+                "build a component (for Rust the target wasm32-wasip2), or a core module with an SDK for it (C, Go)".into()
             }
             Self::Invalid { .. } => "build it again; the file may have been cut".into(),
             Self::TooDeep => "put the components beside each other".into(),

@@ -27,9 +27,42 @@ fn altered(from: &str, to: &str) -> Vec<u8> {
 fn what_is_no_component_is_refused() {
     assert!(matches!(refused(b"hello, world", spec()).refusal, Refusal::NotWasm));
     assert!(matches!(refused(b"", spec()).refusal, Refusal::NotWasm));
-    assert!(matches!(refused(&wat::parse_str("(module)").unwrap(), spec()).refusal, Refusal::CoreModule));
+    assert!(matches!(refused(&wat::parse_str("(module)").unwrap(), spec()).refusal, Refusal::CoreModule { .. }));
     let whole = echo().build();
     assert!(matches!(refused(&whole[..whole.len() / 2], spec()).refusal, Refusal::Invalid { .. }));
+}
+
+/// What a compiler without components makes of a handler that is always done.
+fn core(imports: &str, handle: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(module {imports}
+        (memory (export "memory") 1)
+        (func (export "{handle}") (param i32) (result i32) (i32.const 1024))
+        (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096)))"#
+    );
+    wat::parse_str(text).unwrap()
+}
+
+const HANDLE: &str = "cofferdam:plugin/handler@0.1.0#handle";
+
+#[tokio::test]
+async fn a_core_module_becomes_a_component() {
+    let plugin = Plugin::load(engine(), &core("", HANDLE), spec()).unwrap();
+    let ended = plugin.handle(&message(), 1).await;
+    assert!(matches!(ended.outcome, Outcome::Done(outputs) if outputs.is_empty()));
+}
+
+#[test]
+fn a_core_module_that_is_no_handler_is_refused_in_words() {
+    let reason = |bytes: &[u8]| match refused(bytes, spec()).refusal {
+        Refusal::CoreModule { reason } => reason,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(reason(&core("", "handle")), format!("it does not export `{HANDLE}`"));
+    let unknown = core(r#"(import "env" "f" (func))"#, HANDLE);
+    assert!(reason(&unknown).contains("env"), "{}", reason(&unknown));
+    let whole = core("", HANDLE);
+    assert!(!reason(&whole[..whole.len() - 3]).is_empty());
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Tells when something has changed in folders.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,14 +19,15 @@ const LATEST: Duration = Duration::from_millis(500);
 /// Folders that are watched, each without those in it.
 ///
 /// Folders and not files: an editor that writes a new file and renames it takes the old one, and any watch of it, away.
-pub(super) struct Files {
+pub(crate) struct Files {
     watcher: RecommendedWatcher,
-    folders: BTreeSet<PathBuf>,
+    /// With their inodes: one that was deleted and made again is another.
+    folders: BTreeMap<PathBuf, u64>,
     changes: mpsc::UnboundedReceiver<()>,
 }
 
 impl Files {
-    pub(super) fn new() -> notify::Result<Self> {
+    pub(crate) fn new() -> notify::Result<Self> {
         let (sender, changes) = mpsc::unbounded_channel();
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             // An error may have swallowed a change, so it counts for one.
@@ -32,17 +35,18 @@ impl Files {
                 let _ = sender.send(());
             }
         })?;
-        Ok(Self { watcher, folders: BTreeSet::new(), changes })
+        Ok(Self { watcher, folders: BTreeMap::new(), changes })
     }
 
     /// Watches these folders too; those that are not there (any more) are left out.
-    pub(super) fn watch(&mut self, folders: impl IntoIterator<Item = PathBuf>) {
+    pub(crate) fn watch(&mut self, folders: impl IntoIterator<Item = PathBuf>) {
         for folder in folders {
-            if self.folders.contains(&folder) || !folder.is_dir() {
+            let Some(inode) = inode(&folder) else { continue };
+            if self.folders.get(&folder) == Some(&inode) {
                 continue;
             }
             match self.watcher.watch(&folder, RecursiveMode::NonRecursive) {
-                Ok(()) => drop(self.folders.insert(folder)),
+                Ok(()) => drop(self.folders.insert(folder, inode)),
                 Err(error) => {
                     tracing::warn!(folder = %folder.display(), %error, "a folder cannot be watched for changes")
                 }
@@ -51,7 +55,7 @@ impl Files {
     }
 
     /// Ends when something has changed since the last call, and nothing more has come for a moment.
-    pub(super) async fn changed(&mut self) {
+    pub(crate) async fn changed(&mut self) {
         if self.changes.recv().await.is_none() {
             return std::future::pending().await;
         }
@@ -74,8 +78,13 @@ fn is_change(kind: &EventKind) -> bool {
     }
 }
 
+/// Of a folder that is there.
+fn inode(folder: &Path) -> Option<u64> {
+    fs::metadata(folder).ok().filter(fs::Metadata::is_dir).map(|folder| folder.ino())
+}
+
 /// The folder that a file is in.
-pub(super) fn folder(file: &Path) -> PathBuf {
+pub(crate) fn folder(file: &Path) -> PathBuf {
     match file.parent() {
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         _ => PathBuf::from("."),

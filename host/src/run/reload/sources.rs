@@ -34,6 +34,11 @@ impl Sources {
         sources
     }
 
+    /// Whether they are those below `roots`.
+    pub(super) fn are_of(&self, roots: &[PathBuf]) -> bool {
+        self.roots == roots
+    }
+
     /// The folders to be watched: what is new in one of them may be a source.
     pub(super) fn folders(&self) -> BTreeSet<PathBuf> {
         let folders = self.entries().filter(|entry| entry.path().is_dir()).map(DirEntry::into_path);

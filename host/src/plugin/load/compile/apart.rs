@@ -4,28 +4,35 @@ use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
-use super::super::super::compiler::{CompileBounds, Ended, command};
+use super::super::super::compiler::{CompileBounds, Ended, Work, command};
 use super::super::Refusal;
 
 /// What is taken of the compiler's last words, bytes.
 const WORDS: u64 = 4 << 10;
 
-/// Has `program` compile `bytes`. Blocks for twice the time of `bounds` at most.
-pub(super) fn compile(program: &Path, bounds: &CompileBounds, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
+/// What `program` makes of `bytes`; `invalid` says what it is when it finds them so. Blocks for twice the time of
+/// `bounds` at most.
+pub(super) fn run(
+    program: &Path,
+    bounds: &CompileBounds,
+    work: Work,
+    bytes: &[u8],
+    invalid: impl FnOnce(String) -> Refusal,
+) -> Result<Vec<u8>, Refusal> {
     let unable = |error: io::Error| Refusal::Compiler { reason: error.to_string() };
-    let (code, words, status) = run(program, bounds, bytes).map_err(unable)?;
+    let (made, words, status) = start(command(program, bounds, work), bounds, bytes).map_err(unable)?;
     let words = String::from_utf8_lossy(&words);
     let Some(status) = status else { return Err(Refusal::CompileTime { limit: bounds.time }) };
     match (status.code(), status.signal().and_then(Signal::from_named_raw)) {
-        (Some(0), _) => Ok(code),
-        (Some(code), _) if code == Ended::Invalid as i32 => Err(Refusal::Invalid { reason: words.into_owned() }),
+        (Some(0), _) => Ok(made),
+        (Some(code), _) if code == Ended::Invalid as i32 => Err(invalid(words.into_owned())),
         (Some(code), _) if code == Ended::OutOfMemory as i32 => Err(Refusal::CompileMemory { limit: bounds.memory }),
         (_, Some(Signal::XCPU)) => Err(Refusal::CompileTime { limit: bounds.time }),
         // Rust's words when it gets no memory; code that is larger than all memory is too much as well.
@@ -37,15 +44,18 @@ pub(super) fn compile(program: &Path, bounds: &CompileBounds, bytes: &[u8]) -> R
     }
 }
 
-/// The code, the last words, and how it ended; `None` where it had to be killed.
+/// What it made, its last words, and how it ended; `None` where it had to be killed.
 ///
 /// Its streams are files in memory, so nobody has to read and write while it works.
-fn run(program: &Path, bounds: &CompileBounds, bytes: &[u8]) -> io::Result<(Vec<u8>, Vec<u8>, Option<ExitStatus>)> {
-    let (mut component, mut code, mut words) = (memory_file()?, memory_file()?, memory_file()?);
-    component.write_all(bytes)?;
-    component.rewind()?;
-    let mut command = command(program, bounds);
-    command.stdin(component).stdout(code.try_clone()?).stderr(words.try_clone()?);
+fn start(
+    mut command: Command,
+    bounds: &CompileBounds,
+    bytes: &[u8],
+) -> io::Result<(Vec<u8>, Vec<u8>, Option<ExitStatus>)> {
+    let (mut plugin, mut made, mut words) = (memory_file()?, memory_file()?, memory_file()?);
+    plugin.write_all(bytes)?;
+    plugin.rewind()?;
+    command.stdin(plugin).stdout(made.try_clone()?).stderr(words.try_clone()?);
     let mut running = Running(command.spawn()?);
     let status = running.wait(bounds.time.saturating_mul(2))?;
     let read = |file: &mut File, most: u64| {
@@ -54,7 +64,7 @@ fn run(program: &Path, bounds: &CompileBounds, bytes: &[u8]) -> io::Result<(Vec<
         file.take(most).read_to_end(&mut bytes)?;
         Ok::<_, io::Error>(bytes)
     };
-    Ok((read(&mut code, u64::MAX)?, read(&mut words, WORDS)?, status))
+    Ok((read(&mut made, u64::MAX)?, read(&mut words, WORDS)?, status))
 }
 
 fn memory_file() -> io::Result<File> {

@@ -1,0 +1,56 @@
+//! Brokers inside the process.
+
+use cofferdam_core::route::Guarantee;
+
+use super::input::Input;
+use crate::config::{Config, Kind, Store};
+use crate::dedupe;
+use crate::embedded::{self, QueueSpec};
+use crate::exit::{Exit, Problem};
+
+/// Starts them, and points the configuration at them.
+pub(super) async fn start(config: &mut Config, input: &Input) -> Result<(embedded::Kafka, embedded::Sqs), Problem> {
+    if let Some(route) = config.routes.iter().find(|route| route.delivery() == Guarantee::ExactlyOnce) {
+        let what = "the brokers inside this process have no transactions, and the route asks for exactly_once";
+        let remedy = "use `cofferdam run` on Apache Kafka, or write delivery = \"at_least_once\" for dev";
+        return Err(Problem::new(Exit::Configuration, what, remedy).at(route.name()));
+    }
+    let broken = |error: embedded::Error| Problem::new(Exit::Unavailable, error.to_string(), "");
+    let mut topics: Vec<(String, i32)> = Vec::new();
+    for (name, kind) in config.kafka_topics().into_iter().chain(input.topics()) {
+        if topics.iter().all(|(known, _)| *known != name) {
+            topics.push((name, if kind == Kind::Standard { 3 } else { 1 }));
+        }
+    }
+    let kafka = embedded::Kafka::start(&topics).map_err(broken)?;
+    let mut queues: Vec<QueueSpec> = config.sqs_queues().into_iter().map(QueueSpec::new).collect();
+    // Where a route without a dead-letter queue of its own sends its dead letters.
+    for suffix in ["-dlq", "-dlq.fifo"] {
+        let name = format!("{}{suffix}", config.service.name.replace('.', "-"));
+        if queues.iter().all(|queue| queue.name != name) {
+            queues.push(QueueSpec::new(name));
+        }
+    }
+    let sqs = embedded::Sqs::start(&queues).await.map_err(broken)?;
+    eprintln!(
+        "brokers inside this process, in memory only: Kafka {} (mock cluster of librdkafka: 5 MiB a partition, no \
+         transactions), SQS {} (rustack); what `run` promises is shown on real ones",
+        kafka.bootstrap(),
+        sqs.endpoint(),
+    );
+    if let Some(section) = &mut config.kafka {
+        section.bootstrap_servers = kafka.bootstrap().to_owned();
+        for (name, value) in embedded::Kafka::CLIENT_PROPERTIES {
+            section.properties.0.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    if let Some(section) = &mut config.sqs {
+        section.endpoint = Some(sqs.endpoint().to_owned());
+        section.region = Some(embedded::Sqs::REGION.to_owned());
+    }
+    // The mock cluster has no administration; its topics are there already.
+    config.topics.create = false;
+    config.keyvalue.store = Store::Memory;
+    config.dedupe.place = dedupe::Place::Memory { capacity: dedupe::CAPACITY };
+    Ok((kafka, sqs))
+}

@@ -1,0 +1,159 @@
+//! What people type while it runs: a line is a command, on a terminal as in a pipe.
+
+use std::io::BufRead as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustix::process::getpgrp;
+use rustix::termios::tcgetpgrp;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::input::{self, Input};
+use super::recent::Recent;
+use crate::config::Config;
+use crate::exit::Problem;
+use crate::flow::Gate;
+use crate::sink::Sinks;
+
+/// Said at the start.
+pub(super) const HINT: &str = "h lists the commands";
+pub(super) const PAUSED: &str = "paused: Enter handles the next message, c goes on, h lists the commands";
+
+const HELP: &str = "\
+commands, each a line:
+  p               pause: messages wait before they are handled
+  n, or nothing   next: the first that waits is handled
+  c               continue
+  r               replay: send the last message once more
+  s FILE [TOPIC]  send the message of a file, or each line of a .jsonl file
+  q               quit, as Ctrl-C does
+  h               this help";
+
+#[derive(Debug, PartialEq, Eq)]
+enum Command {
+    Next,
+    Pause,
+    Continue,
+    Replay,
+    Send { file: PathBuf, to: Option<String> },
+    Quit,
+    Help,
+}
+
+impl Command {
+    fn parse(line: &str) -> Option<Self> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        Some(match words.as_slice() {
+            [] | ["n" | "next"] => Self::Next,
+            ["p" | "pause"] => Self::Pause,
+            ["c" | "continue"] => Self::Continue,
+            ["r" | "replay"] => Self::Replay,
+            ["s" | "send", file] => Self::Send { file: file.into(), to: None },
+            ["s" | "send", file, to] => Self::Send { file: file.into(), to: Some((*to).to_owned()) },
+            ["q" | "quit"] => Self::Quit,
+            ["h" | "help" | "?"] => Self::Help,
+            _ => return None,
+        })
+    }
+}
+
+/// What the commands act on.
+pub(super) struct Console {
+    pub(super) gate: Arc<Gate>,
+    pub(super) recent: Arc<Recent>,
+    pub(super) config: Config,
+    pub(super) sinks: Sinks,
+    pub(super) stop: CancellationToken,
+}
+
+impl Console {
+    /// Carries out the lines of standard input until it ends.
+    pub(super) async fn run(self) {
+        let mut lines = lines();
+        while let Some(line) = lines.recv().await {
+            match Command::parse(&line) {
+                Some(command) => self.carry_out(command).await,
+                None => eprintln!("`{}` is no command\n{HELP}", line.trim().escape_debug()),
+            }
+        }
+    }
+
+    async fn carry_out(&self, command: Command) {
+        match command {
+            Command::Next if !self.gate.is_paused() => eprintln!("it is not paused: p pauses, h lists the commands"),
+            Command::Next if self.gate.step() => {}
+            Command::Next => eprintln!("no message waits"),
+            Command::Pause => {
+                self.gate.pause();
+                eprintln!("{PAUSED}");
+            }
+            Command::Continue => self.gate.resume(),
+            Command::Replay => match self.recent.last() {
+                None => eprintln!("there was no message yet"),
+                Some(record) => self.feed(input::again(&record, &self.config)).await,
+            },
+            Command::Send { file, to } => match input::of_file(&file, to.as_deref(), &self.config) {
+                Ok(input) => self.feed(input).await,
+                Err(problems) => problems.iter().for_each(say),
+            },
+            Command::Quit => self.stop.cancel(),
+            Command::Help => eprintln!("{HELP}"),
+        }
+    }
+
+    async fn feed(&self, input: Input) {
+        if let Err(problem) = input::feed(input, &self.sinks).await {
+            say(&problem);
+        }
+    }
+}
+
+fn say(problem: &Problem) {
+    eprintln!("cofferdam: {problem}");
+}
+
+/// The lines of standard input. They are read by a thread of their own, which cannot be told to stop: it ends with the
+/// process.
+fn lines() -> mpsc::Receiver<String> {
+    let (sender, lines) = mpsc::channel(16);
+    if may_read() {
+        std::thread::spawn(move || {
+            let lines = std::io::stdin().lock().lines().map_while(Result::ok);
+            // Nobody listens any more when the host ends.
+            let _ = lines.map(|line| sender.blocking_send(line)).find(Result::is_err);
+        });
+    }
+    lines
+}
+
+/// Whoever reads from a terminal without being in its foreground is stopped by it.
+fn may_read() -> bool {
+    tcgetpgrp(std::io::stdin()).map_or(true, |foreground| foreground == getpgrp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_command_by_its_letter_or_its_word() {
+        let send = |to: Option<&str>| Command::Send { file: "a.json".into(), to: to.map(ToOwned::to_owned) };
+        for (line, command) in [
+            ("", Some(Command::Next)),
+            (" n ", Some(Command::Next)),
+            ("pause", Some(Command::Pause)),
+            ("c", Some(Command::Continue)),
+            ("r", Some(Command::Replay)),
+            ("s a.json", Some(send(None))),
+            ("send a.json orders", Some(send(Some("orders")))),
+            ("q", Some(Command::Quit)),
+            ("?", Some(Command::Help)),
+            ("s", None),
+            ("n 3", None),
+            ("x", None),
+        ] {
+            assert_eq!(Command::parse(line), command, "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! One line for each message, for people who watch; where it failed, the message and the backtrace below it.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use clap::builder::styling::{AnsiColor, Style};
+use cofferdam_core::message::Record;
+
+use super::super::bytes::shown;
+use super::seen::{Event, Seen, next_word, place, wait};
+use crate::plugin::Escaped;
+
+/// What is shown of a payload or of a text, characters.
+const SHOWN: usize = 400;
+
+/// How things look.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Look {
+    color: bool,
+}
+
+impl Look {
+    /// For standard output: in colour on a terminal, unless `NO_COLOR` says otherwise.
+    pub(super) fn of_stdout() -> Self {
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self { color: wanted && std::io::stdout().is_terminal() }
+    }
+
+    /// The text of one message, some lines long.
+    pub(super) fn text(self, seen: &Seen) -> String {
+        let (word, color) = match seen.event {
+            Event::Settled(word) => (word, if seen.failure.is_none() { AnsiColor::Green } else { AnsiColor::Red }),
+            Event::GoesOn(next) => (next_word(next), AnsiColor::Yellow),
+        };
+        let key = seen.record.key.as_ref().map_or_else(|| "-".into(), shown);
+        let mut text = format!(
+            "{} {:<22} {key:<16} {}",
+            self.paint(color.on_default(), &format!("{word:<11}")),
+            seen.place(),
+            seen.handler.as_deref().unwrap_or(&seen.route),
+        );
+        match &seen.failure {
+            None => self.sent(seen, &mut text),
+            Some(failure) => {
+                let _ = write!(text, ": {} {}", failure.class, failure.code);
+                if let Event::GoesOn(next) = seen.event {
+                    let _ = write!(text, ", attempt {}, next in {}", seen.attempt, spoken(wait(next)));
+                }
+                let _ = write!(text, ": {}", cut(&Escaped(&failure.text).to_string()));
+                // Once with the first attempt, once at the end.
+                if seen.is_settled() || seen.attempt == 1 {
+                    let _ = write!(text, "\n    {}", self.dim(&payload(&seen.record)));
+                    for frame in &failure.backtrace {
+                        let _ = write!(text, "\n    {}", self.dim(&format!("at {}", Escaped(frame))));
+                    }
+                }
+            }
+        }
+        text
+    }
+
+    /// The line for a message that waits until it is let through.
+    pub(super) fn waiting(self, record: &Record) -> String {
+        let key = record.key.as_ref().map_or_else(|| "-".into(), shown);
+        let word = self.paint(AnsiColor::Cyan.on_default(), &format!("{:<11}", "next"));
+        format!("{word} {:<22} {key:<16} {}", place(record), self.dim(&payload(record)))
+    }
+
+    fn sent(self, seen: &Seen, text: &mut String) {
+        let wall = Duration::from_micros(seen.wall_us);
+        let mut places: Vec<&str> = seen.outputs.iter().map(|sent| sent.to.as_str()).collect();
+        places.dedup();
+        let _ = match places.as_slice() {
+            [] => write!(text, ": no outputs, {}", spoken(wall)),
+            [place] => write!(text, ": {} to {place}, {}", seen.outputs.len(), spoken(wall)),
+            _ => write!(text, ": {} to {}, {}", seen.outputs.len(), places.join(", "), spoken(wall)),
+        };
+    }
+
+    fn dim(self, text: &str) -> String {
+        self.paint(Style::new().dimmed(), text)
+    }
+
+    fn paint(self, style: Style, text: &str) -> String {
+        if self.color { format!("{style}{text}{style:#}") } else { text.into() }
+    }
+}
+
+fn payload(record: &Record) -> String {
+    record.payload.as_ref().map_or_else(|| "(tombstone)".into(), |payload| cut(&shown(payload)))
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        None => text.into(),
+        Some((end, _)) => format!("{}... ({} bytes)", &text[..end], text.len()),
+    }
+}
+
+/// A time with the unit that suits it.
+fn spoken(time: Duration) -> String {
+    match time.as_micros() {
+        0..1_000 => format!("{} us", time.as_micros()),
+        1_000..1_000_000 => format!("{} ms", time.as_millis()),
+        _ => format!("{:.1} s", time.as_secs_f64()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

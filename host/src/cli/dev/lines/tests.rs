@@ -1,0 +1,68 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cofferdam_core::action::Next;
+use cofferdam_core::message::{Position, Record};
+use cofferdam_core::outcome::{Class, Code, Failure};
+
+use super::super::seen::{Event, Seen, Sent};
+use super::*;
+
+fn record() -> Record {
+    Record {
+        source: "orders.placed".into(),
+        position: Position::Offset { partition: 0, offset: 12 },
+        key: Some("o-1".into()),
+        headers: Vec::new(),
+        payload: Some(r#"{"order":"o-1"}"#.into()),
+        timestamp_ms: None,
+    }
+}
+
+fn seen(event: Event, failure: Option<Failure>) -> Seen {
+    let sent = |to: &str| Sent { to: to.into(), key: None, payload: Some(Bytes::from_static(b"{}")) };
+    Seen {
+        route: "orders".into(),
+        record: Arc::new(record()),
+        event,
+        handler: Some("price".into()),
+        attempt: 1,
+        wall_us: 210,
+        outputs: if failure.is_none() { vec![sent("kafka:orders.priced"), sent("sqs:tasks")] } else { Vec::new() },
+        failure,
+    }
+}
+
+fn trap() -> Failure {
+    let mut failure = Failure::new(Class::Trapped, Code::TRAP_UNREACHABLE, "wasm `unreachable`\u{1b}[2J");
+    failure.backtrace = vec!["pricing::total (src/lib.rs:12)".into(), "pricing::handle".into()];
+    failure
+}
+
+#[test]
+fn each_message_has_a_line_and_a_failure_shows_the_message_and_where_it_was() {
+    let look = Look::default();
+    let mut late = seen(Event::GoesOn(Next::Retry(Duration::from_secs(2))), Some(trap()));
+    late.attempt = 2;
+    let mut early = seen(Event::Settled("dead letter"), Some(Failure::host(Code::INTERNAL, "x".repeat(500))));
+    early.handler = None;
+    let texts = [
+        look.text(&seen(Event::Settled("done"), None)),
+        look.text(&seen(Event::GoesOn(Next::Retry(Duration::from_secs(1))), Some(trap()))),
+        look.text(&late),
+        look.text(&early),
+        look.waiting(&record()),
+    ];
+    insta::assert_snapshot!(texts.join("\n"));
+}
+
+#[test]
+fn the_line_for_machines_has_a_name_for_everything() {
+    let failed = seen(Event::GoesOn(Next::Hold(Duration::from_millis(250))), Some(trap()));
+    insta::assert_snapshot!(format!("{}\n{}", seen(Event::Settled("done"), None).line(), failed.line()));
+}
+
+#[test]
+fn the_page_is_told_the_message_and_its_outputs() {
+    insta::assert_snapshot!(format!("{:#}", seen(Event::Settled("done"), None).whole()));
+}

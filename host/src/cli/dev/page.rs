@@ -1,0 +1,42 @@
+//! The page: routes, and the last messages as they come.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::header;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{Html, IntoResponse};
+use axum::routing::get;
+use futures::stream::{self, Stream, StreamExt as _};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::recent::Recent;
+
+const PAGE: &str = include_str!("page.html");
+
+/// What a browser may do with the page: run its own script and style, and ask this server.
+const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'";
+
+/// `/`, and `/dev/messages` with what it shows.
+pub(super) fn router(recent: Arc<Recent>) -> Router {
+    let page = || async { ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(PAGE)).into_response() };
+    let messages = move || async move { Sse::new(messages(&recent)).keep_alive(KeepAlive::default()) };
+    Router::new().route("/", get(page)).route("/dev/messages", get(messages))
+}
+
+/// The last messages, and then each as it comes.
+fn messages(recent: &Recent) -> impl Stream<Item = Result<Event, Infallible>> + use<> {
+    let (kept, news) = recent.follow();
+    let coming = stream::unfold(news, |mut news| async move {
+        loop {
+            match news.recv().await {
+                Ok(message) => return Some((message, news)),
+                // A page that cannot keep up misses some.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    });
+    stream::iter(kept).chain(coming).map(|message| Ok(Event::default().data(&*message)))
+}

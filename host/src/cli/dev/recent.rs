@@ -1,0 +1,85 @@
+//! The last messages: for the page, and to be sent again.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cofferdam_core::action::{Fate, Next};
+use cofferdam_core::machine::Delivery;
+use cofferdam_core::message::Record;
+use tokio::sync::broadcast;
+
+use super::lines::Look;
+use super::seen::Seen;
+use crate::cli::print_line;
+use crate::flow::Observer;
+
+/// Messages that a page shows when it is opened, at most.
+const KEPT: usize = 200;
+/// Messages that a page may be behind; of those over it, it hears nothing.
+const BEHIND: usize = 1_000;
+
+/// What was seen last, on all routes.
+pub(super) struct Recent {
+    kept: Mutex<VecDeque<Arc<str>>>,
+    /// The last that came to its end.
+    last: Mutex<Option<Arc<Record>>>,
+    news: broadcast::Sender<Arc<str>>,
+}
+
+impl Recent {
+    pub(super) fn new() -> Self {
+        Self { kept: Mutex::default(), last: Mutex::default(), news: broadcast::Sender::new(BEHIND) }
+    }
+
+    /// What is kept, and all that comes from now on.
+    pub(super) fn follow(&self) -> (Vec<Arc<str>>, broadcast::Receiver<Arc<str>>) {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        (kept.iter().cloned().collect(), self.news.subscribe())
+    }
+
+    /// The last message that came to its end.
+    pub(super) fn last(&self) -> Option<Arc<Record>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn add(&self, seen: &Seen) {
+        if seen.is_settled() {
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&seen.record));
+        }
+        let told: Arc<str> = seen.whole().to_string().into();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() == KEPT {
+            kept.pop_front();
+        }
+        kept.push_back(Arc::clone(&told));
+        // Nobody may be looking.
+        let _ = self.news.send(told);
+    }
+}
+
+/// Prints what becomes of the messages of a route, and keeps the last.
+pub(super) struct Watcher {
+    pub(super) route: Arc<str>,
+    pub(super) look: Look,
+    pub(super) json: bool,
+    pub(super) recent: Arc<Recent>,
+}
+
+impl Watcher {
+    fn tell(&self, seen: &Seen) {
+        self.recent.add(seen);
+        print_line(&if self.json { seen.line().to_string() } else { self.look.text(seen) });
+    }
+}
+
+impl Observer for Watcher {
+    fn settled(&mut self, delivery: &Delivery, fate: Fate) {
+        if let Some(seen) = Seen::settled(&self.route, delivery, fate) {
+            self.tell(&seen);
+        }
+    }
+
+    fn troubled(&mut self, delivery: &Delivery, next: Next) {
+        self.tell(&Seen::troubled(&self.route, delivery, next));
+    }
+}

@@ -1,0 +1,158 @@
+//! What became of one message, as plain values: for lines, for machines, and for the page.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cofferdam_core::action::{Fate, Next};
+use cofferdam_core::machine::Delivery;
+use cofferdam_core::message::Record;
+use cofferdam_core::outcome::{Failure, Outcome};
+use serde_json::{Map, Value, json};
+
+use super::super::bytes::{header, insert_bytes};
+
+/// The end of a message or, where it goes on, of an attempt.
+pub(super) struct Seen {
+    pub(super) route: Arc<str>,
+    pub(super) record: Arc<Record>,
+    pub(super) event: Event,
+    /// Why it did not end well.
+    pub(super) failure: Option<Failure>,
+    /// The plugin; `None` where none was called.
+    pub(super) handler: Option<Box<str>>,
+    pub(super) attempt: u32,
+    pub(super) wall_us: u64,
+    pub(super) outputs: Vec<Sent>,
+}
+
+/// What comes next for the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Event {
+    Settled(&'static str),
+    GoesOn(Next),
+}
+
+/// An output.
+pub(super) struct Sent {
+    pub(super) to: String,
+    pub(super) key: Option<Bytes>,
+    pub(super) payload: Option<Bytes>,
+}
+
+impl Seen {
+    /// `None` for ends that were told when the attempt ended.
+    pub(super) fn settled(route: &Arc<str>, delivery: &Delivery, fate: Fate) -> Option<Self> {
+        let word = match fate {
+            Fate::Done => "done",
+            Fate::DeadLettered => "dead letter",
+            Fate::Ignored => "ignored",
+            Fate::Duplicate => "duplicate",
+            Fate::Released | Fate::Revoked | Fate::Abandoned => return None,
+        };
+        Some(Self::new(route, delivery, Event::Settled(word)))
+    }
+
+    pub(super) fn troubled(route: &Arc<str>, delivery: &Delivery, next: Next) -> Self {
+        Self::new(route, delivery, Event::GoesOn(next))
+    }
+
+    fn new(route: &Arc<str>, delivery: &Delivery, event: Event) -> Self {
+        let ended = delivery.ended();
+        let failure = ended.and_then(|ended| match &ended.outcome {
+            Outcome::Failed(failure) => Some(Failure::clone(failure)),
+            Outcome::Done(_) => None,
+        });
+        let publications = if failure.is_none() { delivery.publications() } else { 0 };
+        let publications = (0..publications).filter_map(|index| delivery.publication(u32::try_from(index).ok()?));
+        let sent = publications.map(|publication| Sent {
+            to: publication.destination.to_string(),
+            key: publication.key.clone(),
+            payload: publication.payload.clone(),
+        });
+        Self {
+            route: Arc::clone(route),
+            record: Arc::clone(delivery.record()),
+            event,
+            handler: ended.and_then(|ended| Some(ended.handler.as_ref()?.name.clone())),
+            attempt: delivery.attempt(),
+            wall_us: ended.map_or(0, |ended| ended.usage.wall_us),
+            outputs: sent.collect(),
+            failure,
+        }
+    }
+
+    /// The topic or queue and the position there.
+    pub(super) fn place(&self) -> String {
+        place(&self.record)
+    }
+
+    /// Whether the message has come to its end.
+    pub(super) fn is_settled(&self) -> bool {
+        matches!(self.event, Event::Settled(_))
+    }
+
+    /// The line for machines.
+    pub(super) fn line(&self) -> Value {
+        let failure = self.failure.as_ref();
+        let key = self.record.key.as_ref().map(|key| String::from_utf8_lossy(key).escape_debug().to_string());
+        let (event, wait) = match self.event {
+            Event::Settled(word) => (word, None),
+            Event::GoesOn(next) => (next_word(next), Some(wait(next).as_millis())),
+        };
+        json!({
+            "route": self.route,
+            "source": self.record.source,
+            "position": self.record.position.to_string(),
+            "key": key,
+            "event": event.replace(' ', "_"),
+            "next_in_ms": wait,
+            "outcome": failure.map_or("done", |failure| failure.class.as_str()),
+            "code": failure.map(|failure| failure.code.as_str()),
+            "text": failure.map(|failure| &failure.text),
+            "backtrace": failure.map_or(&[][..], |failure| &failure.backtrace),
+            "handler": self.handler,
+            "attempt": self.attempt,
+            "wall_us": self.wall_us,
+            "outputs": self.outputs.len(),
+        })
+    }
+
+    /// The line with the message and its outputs in full.
+    pub(super) fn whole(&self) -> Value {
+        let Value::Object(mut line) = self.line() else { unreachable!("it is made as an object") };
+        let mut message = Map::new();
+        message.insert("headers".into(), self.record.headers.iter().map(header).collect());
+        insert_bytes(&mut message, "payload", self.record.payload.as_ref());
+        line.insert("message".into(), message.into());
+        let outputs = self.outputs.iter().map(|sent| {
+            let mut output = Map::new();
+            output.insert("to".into(), sent.to.as_str().into());
+            insert_bytes(&mut output, "key", sent.key.as_ref());
+            insert_bytes(&mut output, "payload", sent.payload.as_ref());
+            Value::Object(output)
+        });
+        line.insert("sent".into(), outputs.collect());
+        Value::Object(line)
+    }
+}
+
+/// The topic or queue of a record and its position there. SQS message ids are long, and their first part tells them apart.
+pub(super) fn place(record: &Record) -> String {
+    let position = record.position.to_string();
+    let position = if position.len() > 20 { &position[..8] } else { &position };
+    format!("{}/{position}", record.source)
+}
+
+pub(super) fn next_word(next: Next) -> &'static str {
+    match next {
+        Next::Retry(_) => "retry",
+        Next::Defer(_) => "deferred",
+        Next::Hold(_) => "held",
+    }
+}
+
+pub(super) fn wait(next: Next) -> std::time::Duration {
+    match next {
+        Next::Retry(wait) | Next::Defer(wait) | Next::Hold(wait) => wait,
+    }
+}

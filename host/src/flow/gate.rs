@@ -1,0 +1,157 @@
+//! Lets attempts begin one by one, for people who watch.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cofferdam_core::message::Record;
+use tokio::sync::oneshot;
+
+/// What an attempt passes before its handler is called. Its limits count from there, so it may wait as long as people
+/// like.
+#[derive(Default)]
+pub struct Gate(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    way: Way,
+    /// In the order they came.
+    waiting: VecDeque<(Arc<Record>, oneshot::Sender<()>)>,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    #[default]
+    Open,
+    Paused,
+    /// Whoever comes is sent back.
+    Closed,
+}
+
+impl Gate {
+    /// From now on attempts wait.
+    pub fn pause(&self) {
+        let mut state = self.lock();
+        if state.way == Way::Open {
+            state.way = Way::Paused;
+        }
+    }
+
+    /// Lets all that wait begin, and those that come.
+    pub fn resume(&self) {
+        let mut state = self.lock();
+        if state.way == Way::Paused {
+            state.way = Way::Open;
+            for (_, go) in state.waiting.drain(..) {
+                // It may be gone.
+                let _ = go.send(());
+            }
+        }
+    }
+
+    /// Lets the first that waits begin; whether there was one.
+    pub fn step(&self) -> bool {
+        let mut state = self.lock();
+        std::iter::from_fn(|| state.waiting.pop_front()).any(|(_, go)| go.send(()).is_ok())
+    }
+
+    /// Sends back all that wait and all that come: the end has begun.
+    pub fn close(&self) {
+        let mut state = self.lock();
+        state.way = Way::Closed;
+        state.waiting.clear();
+    }
+
+    /// Whether attempts wait.
+    pub fn is_paused(&self) -> bool {
+        self.lock().way == Way::Paused
+    }
+
+    /// The record of the first that waits.
+    pub fn first(&self) -> Option<Arc<Record>> {
+        self.lock().waiting.front().map(|(record, _)| Arc::clone(record))
+    }
+
+    /// Waits for its turn; whether the attempt may begin.
+    pub(super) async fn pass(&self, record: &Arc<Record>) -> bool {
+        let turn = {
+            let mut state = self.lock();
+            match state.way {
+                Way::Open => return true,
+                Way::Closed => return false,
+                Way::Paused => {
+                    let (go, turn) = oneshot::channel();
+                    state.waiting.push_back((Arc::clone(record), go));
+                    turn
+                }
+            }
+        };
+        turn.await.is_ok()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cofferdam_core::message::Position;
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    fn record(offset: i64) -> Arc<Record> {
+        Arc::new(Record {
+            source: "t".into(),
+            position: Position::Offset { partition: 0, offset },
+            key: None,
+            headers: Vec::new(),
+            payload: None,
+            timestamp_ms: None,
+        })
+    }
+
+    #[tokio::test]
+    async fn a_paused_gate_lets_one_through_at_each_step_in_the_order_they_came() {
+        let gate = Gate::default();
+        let (one, two, three) = (record(1), record(2), record(3));
+        assert_eq!(gate.pass(&one).now_or_never(), Some(true), "it is open at first");
+        gate.pause();
+        let (mut a, mut b) = (Box::pin(gate.pass(&one)), Box::pin(gate.pass(&two)));
+        assert_eq!(((&mut a).now_or_never(), (&mut b).now_or_never()), (None, None));
+        assert_eq!(gate.first(), Some(one.clone()));
+        assert!(gate.step());
+        assert_eq!(((&mut a).now_or_never(), (&mut b).now_or_never()), (Some(true), None));
+        gate.resume();
+        assert_eq!((b.now_or_never(), gate.pass(&three).now_or_never()), (Some(true), Some(true)));
+        assert!(!gate.step(), "nothing waits");
+    }
+
+    #[tokio::test]
+    async fn a_closed_gate_sends_back_who_waits_and_who_comes() {
+        let gate = Gate::default();
+        let record = record(1);
+        gate.pause();
+        let mut waits = Box::pin(gate.pass(&record));
+        assert_eq!((&mut waits).now_or_never(), None);
+        gate.close();
+        assert_eq!((waits.now_or_never(), gate.pass(&record).now_or_never()), (Some(false), Some(false)));
+        gate.resume();
+        assert_eq!(gate.pass(&record).now_or_never(), Some(false), "it stays closed");
+    }
+
+    #[tokio::test]
+    async fn a_step_is_not_spent_on_one_that_is_gone() {
+        let gate = Gate::default();
+        let (gone, here) = (record(1), record(2));
+        gate.pause();
+        {
+            let mut waits = Box::pin(gate.pass(&gone));
+            assert_eq!((&mut waits).now_or_never(), None);
+        }
+        let mut waits = Box::pin(gate.pass(&here));
+        assert_eq!((&mut waits).now_or_never(), None);
+        assert!(gate.step());
+        assert_eq!(waits.now_or_never(), Some(true));
+    }
+}

@@ -1,0 +1,154 @@
+//! `cofferdam dev` as a place to be: messages go one by one, the last goes once more, others come from files, and a page
+//! shows them; all of it through a plain pipe.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::Duration;
+
+use kit::{Host, guest, host};
+use tempfile::TempDir;
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// A folder with a route through the probe, and this input.
+fn folder(input: &str) -> TempDir {
+    let folder = TempDir::new().expect("a temporary folder can be made");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a temporary folder can be made");
+        std::fs::write(path, text).expect("a temporary file can be written");
+    };
+    let (plugin, storage) = (guest("probe"), folder.path().join("state"));
+    let (plugin, storage) = (plugin.display(), storage.display());
+    write(
+        "cofferdam.toml",
+        &format!(
+            r#"
+            service = {{ name = "console" }}
+            kafka = {{ bootstrap_servers = "nowhere:9092" }}
+            admin = {{ listen = "127.0.0.1:0" }}
+            storage = {{ path = "{storage}" }}
+            plugins.probe = {{ path = "{plugin}" }}
+            [[routes]]
+            name = "console"
+            from = {{ kafka = ["in"], group = "console" }}
+            handler = "probe"
+            envelope = "raw"
+            order = "partition"
+            outputs = {{ out = {{ kafka = "out" }} }}
+            "#
+        ),
+    );
+    write("input/in.jsonl", input);
+    folder
+}
+
+fn dev(folder: &Path, more: &[&str]) -> Host {
+    let folder = folder.to_str().expect("a path in unicode");
+    host(["dev", folder].iter().chain(more)).listening().start()
+}
+
+/// Lines of standard output that begin with this word.
+fn lines(host: &Host, word: &str) -> Vec<String> {
+    host.stdout().into_iter().filter(|line| line.starts_with(word)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_go_one_by_one_and_what_waits_at_the_end_is_handed_back() {
+    let line = |key: &str| format!(r#"{{"key": "k", "payload": {{"do": "echo", "name": "{key}"}}}}"#);
+    let folder = folder(&[line("one"), line("two"), line("three")].join("\n"));
+    let mut host = dev(folder.path(), &["--pause"]);
+
+    host.says("\"one\"", SOON).await;
+    assert_eq!(host.stdout(), [""; 0], "nothing is handled before it is asked for");
+    host.tell("");
+    host.says("\"two\"", SOON).await;
+    assert_eq!(lines(&host, "done").len(), 1, "{:?}", host.stdout());
+    host.tell("n");
+    host.says("\"three\"", SOON).await;
+    assert_eq!(lines(&host, "done").len(), 2, "{:?}", host.stdout());
+    host.tell("q");
+
+    let ended = host.wait(SOON).await;
+    assert_eq!(ended.code(), Some(0), "{:#?}", ended.stderr);
+    let account = ended.stdout.last().expect("an account");
+    assert!(account.contains(r#""received":3,"done":2"#), "{account}");
+    assert!(account.contains(r#""abandoned":0"#), "{account}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_goes_once_more_and_others_come_from_files() {
+    let folder = folder("");
+    let mut host = dev(folder.path(), &[]);
+    host.says("h lists the commands", SOON).await;
+    host.tell("r");
+    host.says("there was no message yet", SOON).await;
+
+    let file = folder.path().join("bad.json");
+    std::fs::write(&file, r#"{"key": "k-1", "payload": {"do": "panic"}}"#).expect("it can be written");
+    host.tell(&format!("s {}", file.display()));
+    let failed = host.says("TRAP_UNREACHABLE", SOON).await;
+    assert!(failed.contains("k-1") && failed.contains("in/"), "{failed}");
+    host.says(r#"    {"do":"panic"}"#, SOON).await;
+    host.says("    at probe::handle", SOON).await;
+    host.says("dead letter", SOON).await;
+    host.tell("r");
+    host.says("-- 2 received: 2 dead letters", SOON).await;
+
+    host.tell(&format!("s {} elsewhere", file.display()));
+    host.says("no route reads `elsewhere`", SOON).await;
+    host.tell("s nowhere.json");
+    host.says("nowhere.json: No such file", SOON).await;
+    host.tell("what");
+    host.says("`what` is no command", SOON).await;
+    host.tell("q");
+    assert_eq!(host.wait(SOON).await.code(), Some(0));
+}
+
+/// An answer of the host's server, read as it comes.
+struct Asked {
+    stream: TcpStream,
+    heard: String,
+}
+
+impl Asked {
+    fn at(address: &str, path: &str) -> Asked {
+        let mut stream = TcpStream::connect(address).expect("somebody listens");
+        stream.set_read_timeout(Some(SOON)).expect("it is open");
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n").expect("it is open");
+        Asked { stream, heard: String::new() }
+    }
+
+    /// Reads on until it has said this much.
+    fn until(&mut self, enough: impl Fn(&str) -> bool) -> &str {
+        let mut chunk = [0; 4096];
+        while !enough(&self.heard) {
+            let read = self.stream.read(&mut chunk).expect("it goes on");
+            assert!(read > 0, "it ends too early: {}", self.heard);
+            self.heard.push_str(&String::from_utf8_lossy(&chunk[..read]));
+        }
+        &self.heard
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_messages_that_were_there_before_it_and_those_that_come() {
+    let folder = folder(r#"{"key": "first", "payload": {"do": "echo"}}"#);
+    let mut host = dev(folder.path(), &[]);
+    host.says("-- 1 received: 1 done, 1 output", SOON).await;
+    let line = host.says("in a browser: http://", SOON).await;
+    let (_, address) = line.trim_end_matches('/').split_once("http://").expect("an address");
+    let mut page = Asked::at(address, "/");
+    let page = page.until(|page| page.contains("</html>"));
+    assert!(page.contains("<title>cofferdam dev</title>"), "{page}");
+
+    let mut messages = Asked::at(address, "/dev/messages");
+    let first = messages.until(|heard| heard.contains("\n\n") && heard.contains("data: "));
+    assert!(first.contains(r#""key":"first""#) && first.contains(r#""to":"kafka:out""#), "{first}");
+    host.tell("r");
+    messages.until(|heard| heard.matches("data: ").count() == 2);
+    // A page that is open does not keep it from ending.
+    host.tell("q");
+    assert_eq!(host.wait(SOON).await.code(), Some(0));
+}
