@@ -268,6 +268,17 @@ impl Kafka {
 }
 
 impl Writer {
+    /// How its client is, for people who want to know why it does not write.
+    pub fn state(&self) -> String {
+        let client = self.producer.client();
+        let broker = client.fetch_metadata(Some(&self.topic), LOOK).map(|metadata| metadata.brokers().len());
+        format!(
+            "{} in flight, fatal error {:?}, brokers {broker:?}",
+            self.producer.in_flight_count(),
+            client.fatal_error()
+        )
+    }
+
     /// Appends the records in this order (per partition) and returns partition and offset of each.
     ///
     /// # Panics

@@ -16,6 +16,8 @@ const BACKLOG: i64 = 20_000;
 const BATCH: usize = 5_000;
 /// How often the figures are printed, so that those of a run that is cut short are not lost.
 const SAY: usize = 120;
+/// As long as a broker may be away.
+const STUCK: Duration = Duration::from_secs(90);
 /// Nothing of what happens every minute lasts so long: without an output in that time there is no load to endure.
 const STILL: Duration = Duration::from_secs(300);
 
@@ -128,9 +130,8 @@ async fn memory_and_descriptors_stay_flat_under_load_and_faults() {
 
 /// Keeps the topic full. Returns how many records it wrote.
 async fn load(kafka: kit::Kafka, topic: String, group: String, enough: CancellationToken) -> i64 {
-    // The broker is away again and again, and no record is to be given up meanwhile.
-    let writer = kafka.writer_with(&topic, &[("message.timeout.ms", "0"), ("reconnect.backoff.max.ms", "500")]);
-    let mut written = 0_i64;
+    let new = || kafka.writer_with(&topic, &[("reconnect.backoff.max.ms", "500")]);
+    let (mut writer, mut written) = (new(), 0_i64);
     while !enough.is_cancelled() {
         let committed: i64 = kafka.try_committed(&group, &topic).await.unwrap_or(0);
         if written - committed > BACKLOG {
@@ -139,8 +140,14 @@ async fn load(kafka: kit::Kafka, topic: String, group: String, enough: Cancellat
         }
         let first = usize::try_from(written).expect("a count");
         let batch = (first..first + BATCH).map(|number| Probe::ask(&format!("key-{}", number % 1_000), "echo", number));
-        writer.write(batch).await;
-        written += i64::try_from(BATCH).expect("few");
+        // The broker is away again and again; a producer that has not come back after a minute never does.
+        match tokio::time::timeout(STUCK, writer.write(batch)).await {
+            Ok(_) => written += i64::try_from(BATCH).expect("few"),
+            Err(_) => {
+                println!("a batch was not acknowledged within {STUCK:?}: {}", writer.state());
+                writer = new();
+            }
+        }
     }
     written
 }
