@@ -1,0 +1,3 @@
+module github.com/cofferdam/cofferdam/sdk/go
+
+go 1.24

@@ -1,0 +1,16 @@
+package abi
+
+import "runtime/debug"
+
+// The collector is on while the handler runs and off while the host can ask for memory: between two messages, and in calls of
+// the host whose answer needs memory. See arena.go for why. Turning it off waits for a collection that is under way; both
+// together take some microseconds.
+
+// percent is what the collector is set to while it is on. A handler that changes it (debug.SetGCPercent) changes this.
+var percent = 100
+
+// collecting lets the collector run.
+func collecting() { debug.SetGCPercent(percent) }
+
+// quiet ends a collection that is under way and lets none begin.
+func quiet() { percent = debug.SetGCPercent(-1) }

@@ -1,0 +1,5 @@
+//go:build !wasm
+
+package trap
+
+func now() { panic("a trap") }

@@ -1,0 +1,4 @@
+package trap
+
+// now is the instruction `unreachable`.
+func now()

@@ -1,0 +1,60 @@
+package cofferdam
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+)
+
+// pairBytes are what the host counts for each header and attribute, beside name and value.
+const pairBytes = 32
+
+// Output is one message to publish, once the handler has ended well.
+type Output struct {
+	// To is the name of an output of the route.
+	To string
+	// Key is the Kafka key or the SQS message group. Nil: the route's template, else the key of the message handled.
+	Key []byte
+	// Headers are written in this order; names may repeat.
+	Headers []Header
+	// Attributes are for the envelope and for the route's templates.
+	Attributes map[string]string
+	// Payload is what the envelope is to carry; nil writes a tombstone, and empty does not.
+	Payload []byte
+}
+
+// JSON makes an output that carries the value as JSON. A value without a JSON form, such as a function or NaN, is permanent
+// SERIALIZATION_FAILED.
+func JSON(to string, value any) (Output, error) {
+	payload, err := json.Marshal(value)
+	if err != nil {
+		return Output{}, Permanentf("SERIALIZATION_FAILED", "the payload for output %q has no JSON form: %w", to, err)
+	}
+	return Output{To: to, Payload: payload}, nil
+}
+
+// Text makes an output that carries the text.
+func Text(to, payload string) Output { return Output{To: to, Payload: []byte(payload)} }
+
+// CopyOf is the message itself, for an output: key, headers, attributes and payload as they are.
+func CopyOf(message *Message, to string) Output {
+	return Output{
+		To:         to,
+		Key:        message.Key,
+		Headers:    slices.Clone(message.Headers),
+		Attributes: maps.Clone(message.Attributes),
+		Payload:    message.Payload,
+	}
+}
+
+// CountedBytes is what this output takes of the limit output_bytes, which is over all outputs of a call.
+func (o *Output) CountedBytes() int {
+	bytes := len(o.Key) + len(o.Payload)
+	for _, header := range o.Headers {
+		bytes += len(header.Name) + len(header.Value) + pairBytes
+	}
+	for name, value := range o.Attributes {
+		bytes += len(name) + len(value) + pairBytes
+	}
+	return bytes
+}
