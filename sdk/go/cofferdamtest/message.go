@@ -1,5 +1,3 @@
-//go:build !wasip1
-
 // Package cofferdamtest is for native tests of handlers: messages, and a stand-in for the host.
 package cofferdamtest
 

@@ -1,5 +1,4 @@
-// Package config reads the plugin's own config and secrets of the configuration file, as strings. Ask for them in the handler: in an
-// init function there is no answer yet.
+// Package config reads the plugin's own config and secrets of the configuration file, as strings.
 package config
 
 import cofferdam "github.com/cofferdam/cofferdam/sdk/go"

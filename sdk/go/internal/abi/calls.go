@@ -2,16 +2,16 @@ package abi
 
 import "sync"
 
-// calls makes sure that one goroutine at a time works with the arena: a goroutine can be put aside wherever it allocates.
+// calls makes sure that one goroutine at a time works with the arena: a goroutine can be put aside wherever it allocates, and one
+// that a handler left behind can be in the middle of a call when the handler ends.
 var calls sync.Mutex
 
-// Export runs one call of the host: lift what is at hand in the arena, handle it, lower the result. What handle returns is a
-// function that lowers, and the address of what it lowered is returned.
+// Export runs one call of the host. lift copies the arguments out of the arena, handle does the work, lower says where the result is.
 func Export(lift func(), handle func(), lower func() uint32) uint32 {
 	calls.Lock()
-	// What the call before returned has been read, and what it kept is not needed any more.
 	lift()
 	Release(Mark{})
+	// What the call before returned has been read.
 	Forget()
 	collecting()
 	calls.Unlock()
@@ -19,28 +19,26 @@ func Export(lift func(), handle func(), lower func() uint32) uint32 {
 	handle()
 
 	calls.Lock()
+	defer calls.Unlock()
 	quiet()
-	result := lower()
-	calls.Unlock()
-	return result
+	return lower()
 }
 
-// Import runs one call to the host, call, whose answer needs no memory.
+// Import runs one call to the host whose answer needs no memory.
 func Import(call func()) {
 	calls.Lock()
 	defer calls.Unlock()
-	mark := Now()
-	defer Release(mark)
 	call()
 }
 
-// ImportAnswer runs one call to the host, call, whose answer is of any size.
+// ImportAnswer runs one call to the host whose answer is of any size. What call takes of the arena is free again afterwards.
 func ImportAnswer(call func()) {
 	calls.Lock()
 	defer calls.Unlock()
-	mark := Now()
-	defer Release(mark)
-	quiet()
-	defer collecting()
+	defer Release(Now())
+	if on { // and not in an init function, where it is off
+		quiet()
+		defer collecting()
+	}
 	call()
 }

@@ -6,11 +6,23 @@ import "runtime/debug"
 // the host whose answer needs memory. See arena.go for why. Turning it off waits for a collection that is under way; both
 // together take some microseconds.
 
-// percent is what the collector is set to while it is on. A handler that changes it (debug.SetGCPercent) changes this.
-var percent = 100
+var (
+	// percent is what the collector is set to while it is on. A handler that changes it (debug.SetGCPercent) changes this.
+	percent = 100
+	// on is whether a handler runs.
+	on bool
+)
 
 // collecting lets the collector run.
-func collecting() { debug.SetGCPercent(percent) }
+func collecting() {
+	on = true
+	debug.SetGCPercent(percent)
+}
 
 // quiet ends a collection that is under way and lets none begin.
-func quiet() { percent = debug.SetGCPercent(-1) }
+func quiet() {
+	if before := debug.SetGCPercent(-1); on {
+		percent = before
+	}
+	on = false
+}

@@ -1,5 +1,3 @@
-//go:build !wasip1
-
 // Package standin is the host in native builds: in memory, and for tests to set.
 package standin
 

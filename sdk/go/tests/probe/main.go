@@ -24,6 +24,9 @@ import (
 
 func main() {}
 
+// early is asked for before there is a handler.
+var early, _ = config.Get("text")
+
 func init() {
 	slog.SetDefault(cofferdamslog.New(slog.LevelInfo))
 	cofferdam.Handle(handle)
@@ -91,7 +94,7 @@ func outputs(message *cofferdam.Message) ([]cofferdam.Output, error) {
 
 func configuration(*cofferdam.Message) ([]cofferdam.Output, error) {
 	text, err := config.Require("text")
-	must(text == "b" && err == nil, text, err)
+	must(text == "b" && err == nil && early == text, text, err, early)
 	all, err := config.All()
 	must(len(all) == 2 && all["number"] == "3" && err == nil, all, err)
 	_, found := config.Get("missing")
