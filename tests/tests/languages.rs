@@ -47,6 +47,29 @@ const TYPESCRIPT: Language = Language {
     change: ("with a quantity below 1", "with too small a quantity"),
 };
 
+const GO: Language = Language {
+    name: "go",
+    source: "handler.go",
+    mistake: ("\nvar broken int = \"text\"\n", "cannot use \"text\""),
+    change: (": a quantity of", ": too small a quantity,"),
+};
+const C: Language = Language {
+    name: "c",
+    source: "hello_orders.c",
+    mistake: ("\nint broken = ;\n", "expected expression"),
+    change: ("at least one", "one or more"),
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn go() {
+    works(&GO).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c() {
+    works(&C).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn python() {
     works(&PYTHON).await;

@@ -56,7 +56,8 @@ impl HostMonotonicClock for Coarse {
     fn now(&self) -> u64 {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         let millis = u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX);
-        millis.saturating_mul(1_000_000)
+        // Never 0, which some runtimes take for a clock that is broken: Go ends with "nanotime returning zero".
+        millis.saturating_add(1).saturating_mul(1_000_000)
     }
 }
 

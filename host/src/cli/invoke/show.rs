@@ -50,7 +50,8 @@ fn as_text(attempt: &Attempt) -> Vec<String> {
     let mut lines = Vec::new();
     match &attempt.outcome {
         Outcome::Done(outputs) => {
-            lines.push(format!("done, {} outputs", outputs.len()));
+            let plural = if outputs.len() == 1 { "" } else { "s" };
+            lines.push(format!("done, {} output{plural}", outputs.len()));
             for output in outputs {
                 let key = output.key.as_ref().map_or_else(|| "-".into(), shown);
                 let payload = output.payload.as_ref().map_or_else(|| "(tombstone)".into(), shown);

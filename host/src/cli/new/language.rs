@@ -12,6 +12,8 @@ pub(super) enum Language {
     Python,
     Javascript,
     Typescript,
+    Go,
+    C,
 }
 
 /// Something that has to be on the machine.
@@ -71,6 +73,46 @@ const JS: Sdk = Sdk {
     files: &[("package.json", file!("sdk/js/package.json")), ("README.md", file!("sdk/js/README.md"))],
 };
 
+folder!(GO_BATCH, "$CARGO_MANIFEST_DIR/../sdk/go/batch");
+folder!(GO_CLOUDEVENTS, "$CARGO_MANIFEST_DIR/../sdk/go/cloudevents");
+folder!(GO_COFFERDAMSLOG, "$CARGO_MANIFEST_DIR/../sdk/go/cofferdamslog");
+folder!(GO_COFFERDAMTEST, "$CARGO_MANIFEST_DIR/../sdk/go/cofferdamtest");
+folder!(GO_CONFIG, "$CARGO_MANIFEST_DIR/../sdk/go/config");
+folder!(GO_HTTP, "$CARGO_MANIFEST_DIR/../sdk/go/http");
+folder!(GO_INTERNAL, "$CARGO_MANIFEST_DIR/../sdk/go/internal");
+folder!(GO_KEYVALUE, "$CARGO_MANIFEST_DIR/../sdk/go/keyvalue");
+folder!(GO_LOG, "$CARGO_MANIFEST_DIR/../sdk/go/log");
+folder!(GO_TEMPLATE, "$CARGO_MANIFEST_DIR/../sdk/go/template");
+const GO: Sdk = Sdk {
+    folders: &[
+        ("batch", &GO_BATCH),
+        ("cloudevents", &GO_CLOUDEVENTS),
+        ("cofferdamslog", &GO_COFFERDAMSLOG),
+        ("cofferdamtest", &GO_COFFERDAMTEST),
+        ("config", &GO_CONFIG),
+        ("http", &GO_HTTP),
+        ("internal", &GO_INTERNAL),
+        ("keyvalue", &GO_KEYVALUE),
+        ("log", &GO_LOG),
+    ],
+    files: &[
+        ("README.md", file!("sdk/go/README.md")),
+        ("attempt.go", file!("sdk/go/attempt.go")),
+        ("cofferdam.go", file!("sdk/go/cofferdam.go")),
+        ("failure.go", file!("sdk/go/failure.go")),
+        ("go.mod", file!("sdk/go/go.mod")),
+        ("message.go", file!("sdk/go/message.go")),
+        ("output.go", file!("sdk/go/output.go")),
+        ("plugin_wasip1.go", file!("sdk/go/plugin_wasip1.go")),
+    ],
+};
+
+folder!(C_SOURCE, "$CARGO_MANIFEST_DIR/../sdk/c/src");
+folder!(C_INCLUDE, "$CARGO_MANIFEST_DIR/../sdk/c/include");
+folder!(C_TEMPLATE, "$CARGO_MANIFEST_DIR/../sdk/c/template");
+const C: Sdk =
+    Sdk { folders: &[("src", &C_SOURCE), ("include", &C_INCLUDE)], files: &[("README.md", file!("sdk/c/README.md"))] };
+
 const CARGO: Tool = Tool { name: "cargo", install: "see https://rustup.rs", look: ("cargo", &["--version"], "cargo") };
 const WASM_TARGET: Tool = Tool {
     name: "Rust's target wasm32-wasip2",
@@ -88,6 +130,29 @@ const NODE: Tool = Tool {
     look: ("node", &["-p", "parseInt(process.versions.node) >= 20"], "true"),
 };
 const NPM: Tool = Tool { name: "npm", install: "it comes with Node.js", look: ("npm", &["--version"], ".") };
+const GO_1_24: Tool = Tool {
+    name: "Go 1.24 or newer",
+    install: "see https://go.dev/dl",
+    // Reads a file of a module that wants that version.
+    look: ("sh", &["-c", "go version | sed -E 's/.*go1\\.([0-9]+).*/\\1/' | xargs test 24 -le && echo yes"], "yes"),
+};
+const CC: Tool = Tool {
+    name: "a C compiler for the tests",
+    install: "on Debian and Ubuntu: apt install gcc libc6-dev; on macOS: xcode-select --install",
+    look: ("cc", &["--version"], "."),
+};
+const WASM_CC: Tool = Tool {
+    name: "a C compiler for WebAssembly (zig, a wasi-sdk in WASI_SDK_PATH, or Python 3 with venv, which gets zig)",
+    install: "see https://ziglang.org/download; on Debian and Ubuntu: apt install python3-venv",
+    look: (
+        "sh",
+        &[
+            "-c",
+            "{ command -v zig || test -d \"$WASI_SDK_PATH\" || python3 -c 'import venv, ensurepip'; } >&2 && echo yes",
+        ],
+        "yes",
+    ),
+};
 
 impl Language {
     pub(super) fn spoken(self) -> &'static str {
@@ -96,6 +161,8 @@ impl Language {
             Self::Python => "Python",
             Self::Javascript => "JavaScript",
             Self::Typescript => "TypeScript",
+            Self::Go => "Go",
+            Self::C => "C",
         }
     }
 
@@ -104,6 +171,8 @@ impl Language {
             Self::Rust => RUST,
             Self::Python => PYTHON,
             Self::Javascript | Self::Typescript => JS,
+            Self::Go => GO,
+            Self::C => C,
         }
     }
 
@@ -113,6 +182,8 @@ impl Language {
             Self::Python => &PYTHON_TEMPLATE,
             Self::Javascript => &JS_TEMPLATE,
             Self::Typescript => &TS_TEMPLATE,
+            Self::Go => &GO_TEMPLATE,
+            Self::C => &C_TEMPLATE,
         }
     }
 
@@ -121,6 +192,8 @@ impl Language {
             Self::Rust => const { &[CARGO, WASM_TARGET] },
             Self::Python => const { &[PYTHON_3_11] },
             Self::Javascript | Self::Typescript => const { &[NODE, NPM] },
+            Self::Go => const { &[GO_1_24] },
+            Self::C => const { &[CC, WASM_CC] },
         };
         tools.iter().filter(|tool| !tool.is_there())
     }

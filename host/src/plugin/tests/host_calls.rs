@@ -111,10 +111,11 @@ async fn an_abandoned_call_gives_its_slot_back() {
 }
 
 #[tokio::test]
-async fn the_clock_goes_in_steps_of_a_millisecond() {
+async fn the_clock_goes_in_steps_of_a_millisecond_and_never_stands_at_zero() {
     let guest = importing(
         &[CLOCK],
-        "(if (i64.ne (i64.rem_u (call $now) (i64.const 1000000)) (i64.const 0)) (then unreachable))",
+        "(if (i64.ne (i64.rem_u (call $now) (i64.const 1000000)) (i64.const 0)) (then unreachable))
+         (if (i64.eqz (call $now)) (then unreachable))",
     );
     assert_eq!(handle(&guest, spec()).await.outcome.class(), Class::Done);
 }
