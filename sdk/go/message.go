@@ -44,6 +44,10 @@ func (m *Message) JSON(value any) error {
 	if err != nil {
 		return err
 	}
+	if !utf8.Valid(payload) {
+		// encoding/json would read U+FFFD instead.
+		return Validationf("the payload is not JSON: it is not UTF-8")
+	}
 	err = json.Unmarshal(payload, value)
 	if err == nil {
 		return nil

@@ -89,3 +89,11 @@ func TestAnEmptyKeyIsAKey(t *testing.T) {
 		t.Error(key, ok)
 	}
 }
+
+func TestJSONThatIsNoUTF8IsRefused(t *testing.T) {
+	var value string
+	err := cofferdamtest.Message("\"\xff\"").JSON(&value)
+	if !errors.Is(err, cofferdam.ErrPermanent) || value != "" {
+		t.Errorf("%q: %v", value, err)
+	}
+}

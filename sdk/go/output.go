@@ -1,6 +1,7 @@
 package cofferdam
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -23,14 +24,40 @@ type Output struct {
 	Payload []byte
 }
 
-// JSON makes an output that carries the value as JSON. A value without a JSON form, such as a function or NaN, is permanent
-// SERIALIZATION_FAILED.
+// JSON makes an output that carries the value as JSON, with text as it is: what json.Marshal escapes for the sake of HTML and of
+// old JavaScript stands as itself, as other languages write it. A value without a JSON form, such as a function or NaN, is
+// permanent SERIALIZATION_FAILED.
 func JSON(to string, value any) (Output, error) {
-	payload, err := json.Marshal(value)
-	if err != nil {
+	var payload bytes.Buffer
+	encoder := json.NewEncoder(&payload)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
 		return Output{}, Permanentf("SERIALIZATION_FAILED", "the payload for output %q has no JSON form: %w", to, err)
 	}
-	return Output{To: to, Payload: payload}, nil
+	return Output{To: to, Payload: plain(bytes.TrimSuffix(payload.Bytes(), []byte("\n")))}, nil
+}
+
+// plain has the line and the paragraph separator as themselves, which encoding/json escapes whatever it is told.
+func plain(encoded []byte) []byte {
+	if !bytes.Contains(encoded, []byte(`\u202`)) {
+		return encoded
+	}
+	plain := make([]byte, 0, len(encoded))
+	for at := 0; at < len(encoded); at++ {
+		rest := encoded[at:]
+		switch {
+		case bytes.HasPrefix(rest, []byte(`\u2028`)):
+			plain, at = append(plain, "\u2028"...), at+5
+		case bytes.HasPrefix(rest, []byte(`\u2029`)):
+			plain, at = append(plain, "\u2029"...), at+5
+		case rest[0] == '\\':
+			// What it escapes is not the beginning of an escape.
+			plain, at = append(plain, rest[:2]...), at+1
+		default:
+			plain = append(plain, rest[0])
+		}
+	}
+	return plain
 }
 
 // Text makes an output that carries the text.

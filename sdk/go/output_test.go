@@ -20,6 +20,15 @@ func TestAValueWithoutAJSONFormIsAPermanentFailure(t *testing.T) {
 	}
 }
 
+func TestTextInJSONStandsAsItself(t *testing.T) {
+	text := "ü <b>&amp;</b> \u2028\u2029 😀 \\u2028 \\\u2029 \\\\ \"\x01"
+	output, err := cofferdam.JSON("a", []string{text})
+	expected := "[\"ü <b>&amp;</b> \u2028\u2029 😀 \\\\u2028 \\\\\u2029 \\\\\\\\ \\\"\\u0001\"]"
+	if err != nil || string(output.Payload) != expected {
+		t.Errorf("%s, not %s: %v", output.Payload, expected, err)
+	}
+}
+
 func TestACopyIsTheMessageAndItsOwn(t *testing.T) {
 	message := cofferdamtest.Message("p")
 	message.Key = []byte("k")
