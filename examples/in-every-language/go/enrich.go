@@ -74,7 +74,7 @@ func handle(message *cofferdam.Message) ([]cofferdam.Output, error) {
 	}
 
 	log.Infof("order %s: %d cents with vat", *enriched.Order, enriched.TotalCents+enriched.VATCents)
-	output, err := plainJSON("enriched", enriched)
+	output, err := cofferdam.JSON("enriched", enriched)
 	output.Key = []byte(*enriched.Order)
 	output.Headers = []cofferdam.Header{{Name: "schema", Value: []byte("order/2")}}
 	return []cofferdam.Output{output}, err
@@ -82,7 +82,7 @@ func handle(message *cofferdam.Message) ([]cofferdam.Output, error) {
 
 func addedUp(message *cofferdam.Message) (*enriched, error) {
 	var order order
-	if err := readJSON(message, &order); err != nil {
+	if err := message.JSON(&order); err != nil {
 		return nil, err // what cannot be parsed is a VALIDATION_ERROR
 	}
 	if order.Order == nil || order.Customer == nil || order.Country == nil || len(order.Items) == 0 {

@@ -10,6 +10,10 @@ test("a payload that is no JSON is a permanent validation error that says why", 
   assert.throws(() => message({ payload: "nonsense" }).json(), refused(/^the payload is no JSON: ./));
   assert.throws(() => message({ payload: "" }).json(), refused(/no JSON/));
   assert.throws(() => message({ payload: Uint8Array.of(0x22, 0xff) }).json(), refused(/no UTF-8 at byte 1/));
+  for (const half of ['"\\ud83d"', '{"a": ["\\uDE00"]}', '{"\\udc00": 1}']) {
+    assert.throws(() => message({ payload: half }).json(), refused(/half of a surrogate pair/));
+  }
+  assert.equal(message({ payload: '"\\ud83d\\ude00"' }).json(), "😀");
   assert.deepEqual(message({ json: { a: ["ä"] } }).json(), { a: ["ä"] });
 });
 

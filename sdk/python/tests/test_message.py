@@ -12,6 +12,7 @@ from cofferdam_sdk import ValidationError, testing
         ("{", "line 1 column 2"),
         (b"\xff", "no text"),
         ('{"total": NaN}', "NaN is no JSON"),
+        (r'{"\udc00": 1}', "surrogates not allowed"),
         ("9" * 5000, "digits"),
         ("[" * 100_000, "nested too deeply"),
         (None, "tombstone"),

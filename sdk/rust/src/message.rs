@@ -45,7 +45,8 @@ impl Message {
     ///
     /// Permanent `VALIDATION_ERROR`: a tombstone, not JSON, or not of the shape of `T`; the text says where.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_slice(self.bytes()?)
+        // As text, because from_slice does not look at the strings of members that `T` has not.
+        serde_json::from_str(self.text()?)
             .map_err(|error| Failure::validation(format!("the payload is not the JSON expected: {error}")))
     }
 

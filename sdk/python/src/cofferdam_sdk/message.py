@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from .failure import ValidationError
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -46,7 +48,12 @@ class Message:
     def json(self) -> Any:
         """The payload as JSON. `ValidationError`: a tombstone, or not JSON; the text says where."""
         try:
-            return json.loads(self.text(), parse_constant=_no_json)
+            text = self.text()
+            value = json.loads(text, parse_constant=_no_json)
+            if _SURROGATE.search(text):
+                # Half of a pair has no UTF-8, and ends the instance where the host is given it, be it in a log line.
+                json.dumps(value, ensure_ascii=False).encode()
+            return value
         except ValueError as error:
             raise ValidationError(f"the payload is not JSON: {error}") from None
         except RecursionError:
