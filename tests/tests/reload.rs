@@ -16,6 +16,8 @@ const LONG: Duration = Duration::from_secs(60);
 /// Messages a second while plugins are replaced.
 const RATE: usize = 1_000;
 const KEYS: usize = 100;
+/// Messages between two versions at least: more than are in flight when the first takes over.
+const SOME: i64 = 200;
 
 /// A route through a plugin in a file that the test changes.
 struct Bench {
@@ -122,6 +124,12 @@ async fn new_versions_take_over_under_load_without_loss_repeats_or_disorder() {
     for version in 2..2 + reloads {
         saved.insert(format!("{version:08}"), bench.save(version));
         replaced(&host, version - 1).await;
+        // Each handles some before the next comes.
+        let before = written(kafka, &bench.output).await;
+        eventually("messages flow on", LONG, async || {
+            (written(kafka, &bench.output).await >= before + SOME).then_some(())
+        })
+        .await;
     }
     let newest = format!("{:08}", 1 + reloads);
     eventually("the last version has handled a message", LONG, async || {
@@ -164,6 +172,11 @@ async fn new_versions_take_over_under_load_without_loss_repeats_or_disorder() {
     assert!(p95 <= limit, "{took:?}");
 }
 
+/// How many records the topic has got.
+async fn written(kafka: &Kafka, topic: &str) -> i64 {
+    kafka.ends(topic).await.values().sum()
+}
+
 /// Waits until so many versions have been taken over.
 async fn replaced(host: &Host, count: usize) {
     eventually("the version is taken over", LONG, async || {
@@ -199,7 +212,7 @@ async fn what_does_not_load_or_start_is_explained_and_the_old_version_goes_on() 
 
     let broken = [
         ("garbage", "the component is not valid"),
-        ("module", "is a core module, not a component"),
+        ("module", "no component can be made of the core module"),
         ("no-exports", "exports no handler"),
         ("right-name-wrong-type", "the handler has another type than"),
         ("trap-in-start", "it does not start: trapped TRAP_UNREACHABLE"),
