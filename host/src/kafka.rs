@@ -2,11 +2,13 @@
 //!
 //! [`properties`] is how one configuration becomes clients, [`topics`] sees to it that topics exist, `headers` reads
 //! and writes headers that are not text, `offsets` are what is committed, `waker` wakes
-//! the thread that serves a client, and `journal` is where the client library's own words go.
+//! the thread that serves a client, `revival` brings one back that has forgotten its brokers, and `journal` is where the
+//! client library's own words go.
 
 pub(crate) mod headers;
 pub(crate) mod journal;
 pub(crate) mod offsets;
 pub mod properties;
+pub(crate) mod revival;
 pub mod topics;
 pub(crate) mod waker;

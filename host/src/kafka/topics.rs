@@ -7,10 +7,12 @@ use std::time::Duration;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
 
 use super::journal::Journal;
 use super::properties;
+use super::revival::Revival;
 
 /// How long one request may take.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -129,8 +131,11 @@ impl Config {
     pub fn build(self) -> Result<Topics, Error> {
         let decided = [("bootstrap.servers", self.bootstrap_servers.as_str()), ("client.id", &self.client_id)];
         let client = properties::client(&[], &self.properties, &decided)?;
-        let admin = AdminClient::from_config_and_context(&client, Context(Journal::new("admin")))
-            .map_err(|error| Error::Client { reason: error.to_string().into() })?;
+        let admin = AdminClient::from_config_and_context(
+            &client,
+            Context { journal: Journal::new("admin"), revival: Revival::new(&client) },
+        )
+        .map_err(|error| Error::Client { reason: error.to_string().into() })?;
         Ok(Topics { bootstrap_servers: self.bootstrap_servers.into(), admin: Arc::new(admin) })
     }
 }
@@ -207,7 +212,7 @@ impl Topics {
     pub async fn records(&self, topics: &[Arc<str>]) -> Result<u64, Error> {
         let (admin, topics) = (Arc::clone(&self.admin), topics.to_vec());
         let count = move || {
-            let metadata = admin.inner().fetch_metadata(None, LIMIT)?;
+            let metadata = metadata(&admin)?;
             let mut records = 0;
             for topic in metadata.topics().iter().filter(|topic| topics.iter().any(|name| **name == *topic.name())) {
                 for partition in topic.partitions() {
@@ -260,7 +265,7 @@ impl Topics {
     async fn found(&self) -> Result<Found, Error> {
         let admin = Arc::clone(&self.admin);
         // The call blocks. Asked for a single topic, a broker may make it; asked for all, it does not.
-        let asked = tokio::task::spawn_blocking(move || admin.inner().fetch_metadata(None, LIMIT)).await;
+        let asked = tokio::task::spawn_blocking(move || metadata(&admin)).await;
         let metadata = match asked {
             Ok(Ok(metadata)) => metadata,
             Ok(Err(error)) => return Err(self.unreachable(&error)),
@@ -274,6 +279,13 @@ impl Topics {
     fn unreachable(&self, error: &KafkaError) -> Error {
         Error::Unreachable { bootstrap_servers: self.bootstrap_servers.clone(), reason: error.to_string().into() }
     }
+}
+
+/// What the cluster says of itself.
+fn metadata(admin: &AdminClient<Context>) -> KafkaResult<Metadata> {
+    let client = admin.inner();
+    client.context().revival.look(client.native_ptr());
+    client.fetch_metadata(None, LIMIT).inspect_err(|_| client.context().revival.lost())
 }
 
 impl Tier {
@@ -299,15 +311,19 @@ impl Tier {
     }
 }
 
-struct Context(Journal);
+struct Context {
+    journal: Journal,
+    revival: Revival,
+}
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        self.0.log(level, facility, text);
+        self.journal.log(level, facility, text);
     }
 
     fn error(&self, error: KafkaError, text: &str) {
-        self.0.error(&error, text);
+        self.journal.error(&error, text);
+        self.revival.heard(&error);
     }
 }
 

@@ -134,8 +134,8 @@ impl Config {
         let group: Arc<str> = self.group.as_str().into();
         let refused = |reason: String| Error::Client { group: group.as_ref().into(), reason: reason.into() };
         let waker = Arc::new(Waker::default());
-        let context = Context::default();
-        let mut consumer = BaseConsumer::from_config_and_context(&self.client()?, context)
+        let client = self.client()?;
+        let mut consumer = BaseConsumer::from_config_and_context(&client, Context::new(&client))
             .map_err(|error| refused(error.to_string()))?;
         let wakes = Arc::clone(&waker);
         consumer.set_nonempty_callback(move || wakes.wake());

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use cofferdam_core::event::Refusal;
 use cofferdam_core::outcome::Code;
 use rdkafka::ClientConfig;
-use rdkafka::bindings::rd_kafka_message_t;
+use rdkafka::bindings::{rd_kafka_message_t, rd_kafka_t};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -17,6 +17,7 @@ use super::served::Served;
 use super::topic::Topic;
 use crate::kafka::headers::Borrowed;
 use crate::kafka::journal::Journal;
+use crate::kafka::revival::Revival;
 use crate::sink::Ticket;
 
 /// What travels with a message through librdkafka.
@@ -39,6 +40,7 @@ impl Sent {
 /// The producer's context.
 pub(super) struct Context {
     journal: Journal,
+    revival: Revival,
     failure: OnceLock<Box<str>>,
     /// How a producer is made that sends every message in a request of its own; `None` in that one.
     alone: Option<ClientConfig>,
@@ -51,13 +53,14 @@ impl Context {
     /// For a producer of this configuration.
     pub(super) fn new(mut client: ClientConfig) -> Self {
         client.set("batch.num.messages", "1");
-        Self { alone: Some(client), ..Self::for_one_alone() }
+        let all = Self::for_one_alone(&client);
+        Self { alone: Some(client), ..all }
     }
 
-    fn for_one_alone() -> Self {
-        let journal = Journal::new("producer");
+    fn for_one_alone(client: &ClientConfig) -> Self {
         Self {
-            journal,
+            journal: Journal::new("producer"),
+            revival: Revival::new(client),
             failure: OnceLock::new(),
             alone: None,
             sends_alone: OnceLock::new(),
@@ -73,6 +76,11 @@ impl Context {
     /// Messages on their way in requests of their own.
     pub(super) fn in_flight_alone(&self) -> i32 {
         self.sends_alone.get().and_then(Option::as_ref).map_or(0, Served::in_flight)
+    }
+
+    /// Tells the client of its bootstrap servers again, should it have forgotten all brokers.
+    pub(super) fn revive(&self, client: *mut rd_kafka_t) {
+        self.revival.look(client);
     }
 
     /// Settles the tickets of what has been answered.
@@ -91,7 +99,7 @@ impl Context {
         let too_large = RDKafkaErrorCode::MessageSizeTooLarge;
         let Some(client) = &self.alone else { return Err((too_large, sent)) };
         let producer = self.sends_alone.get_or_init(|| {
-            let made = Served::start(client, Self::for_one_alone());
+            let made = Served::start(client, Self::for_one_alone(client));
             made.inspect_err(|reason| tracing::error!(reason, "no producer for single messages")).ok()
         });
         let Some(producer) = producer else { return Err((RDKafkaErrorCode::Fail, sent)) };
@@ -121,6 +129,7 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, text: &str) {
         self.journal.error(&error, text);
+        self.revival.heard(&error);
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
             self.failure.get_or_init(|| text.into());
         }

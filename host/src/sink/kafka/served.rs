@@ -83,6 +83,7 @@ fn serve(producer: &BaseProducer<Context>, queue: &Queue, closing: &AtomicBool) 
         producer.poll(Duration::ZERO);
         producer.context().hand_over();
         if queue.is_empty() {
+            producer.context().revive(producer.client().native_ptr());
             std::thread::park_timeout(LOOK);
         }
     }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use cofferdam_core::event::Partition;
+use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
@@ -16,6 +17,7 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::kafka::journal::Journal;
+use crate::kafka::revival::Revival;
 
 /// Something that happened in the group.
 pub(super) enum Occurrence {
@@ -43,19 +45,24 @@ pub(super) struct Answer {
 /// The consumer's context.
 pub(super) struct Context {
     pub(super) journal: Journal,
+    pub(super) revival: Revival,
     occurrences: Mutex<Vec<Occurrence>>,
     calls: AtomicU64,
     leaving: AtomicBool,
 }
 
-impl Default for Context {
-    fn default() -> Self {
-        let journal = Journal::new("consumer");
-        Self { journal, occurrences: Mutex::default(), calls: AtomicU64::new(0), leaving: AtomicBool::new(false) }
-    }
-}
-
 impl Context {
+    /// For a consumer of this configuration.
+    pub(super) fn new(client: &ClientConfig) -> Self {
+        Self {
+            journal: Journal::new("consumer"),
+            revival: Revival::new(client),
+            occurrences: Mutex::default(),
+            calls: AtomicU64::new(0),
+            leaving: AtomicBool::new(false),
+        }
+    }
+
     /// What happened since the last call, in order.
     pub(super) fn take(&self) -> Vec<Occurrence> {
         std::mem::take(&mut *self.occurrences.lock().unwrap_or_else(PoisonError::into_inner))
@@ -89,6 +96,7 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, text: &str) {
         self.journal.error(&error, text);
+        self.revival.heard(&error);
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::Fatal) => self.note(Occurrence::Fatal(text.into())),
             _ => self.count(),

@@ -116,6 +116,7 @@ impl Reader {
     }
 
     pub(super) fn sleep(&self) {
+        self.consumer.context().revival.look(self.consumer.client().native_ptr());
         let since = Instant::now();
         thread::park_timeout(SLEEP);
         if since.elapsed() >= SLEEP {
