@@ -11,6 +11,11 @@ use serde_json::{Map, Value, json};
 
 use super::super::bytes::{header, insert_bytes};
 
+/// What a page is told of one payload, bytes: hundreds of messages are kept for it.
+const PAYLOAD: usize = 4 << 10;
+/// And how many outputs of one message.
+const OUTPUTS: usize = 20;
+
 /// The end of a message or, where it goes on, of an attempt.
 pub(super) struct Seen {
     pub(super) route: Arc<str>,
@@ -117,23 +122,32 @@ impl Seen {
         })
     }
 
-    /// The line with the message and its outputs in full.
+    /// The line with the message and its outputs, the first part of those that are large or many.
     pub(super) fn whole(&self) -> Value {
         let Value::Object(mut line) = self.line() else { unreachable!("it is made as an object") };
         let mut message = Map::new();
         message.insert("headers".into(), self.record.headers.iter().map(header).collect());
-        insert_bytes(&mut message, "payload", self.record.payload.as_ref());
+        insert_bytes(&mut message, "payload", self.record.payload.as_ref().map(beginning).as_ref());
         line.insert("message".into(), message.into());
-        let outputs = self.outputs.iter().map(|sent| {
+        let outputs = self.outputs.iter().take(OUTPUTS).map(|sent| {
             let mut output = Map::new();
             output.insert("to".into(), sent.to.as_str().into());
             insert_bytes(&mut output, "key", sent.key.as_ref());
-            insert_bytes(&mut output, "payload", sent.payload.as_ref());
+            insert_bytes(&mut output, "payload", sent.payload.as_ref().map(beginning).as_ref());
             Value::Object(output)
         });
         line.insert("sent".into(), outputs.collect());
         Value::Object(line)
     }
+}
+
+/// The first [`PAYLOAD`] bytes; of a text, whole characters.
+fn beginning(payload: &Bytes) -> Bytes {
+    let end = match std::str::from_utf8(payload) {
+        Ok(text) => text.floor_char_boundary(PAYLOAD),
+        Err(_) => payload.len().min(PAYLOAD),
+    };
+    payload.slice(..end)
 }
 
 /// The topic or queue of a record and its position there. SQS message ids are long, and their first part tells them apart.

@@ -63,6 +63,19 @@ fn the_line_for_machines_has_a_name_for_everything() {
 }
 
 #[test]
+fn the_page_is_told_the_beginning_of_what_is_large() {
+    let mut large = seen(Event::Settled("done"), None);
+    let record = Record { payload: Some("ä".repeat(1 << 20).into()), ..record() };
+    large.record = Arc::new(record);
+    large.outputs =
+        (0..1_000).map(|_| Sent { to: "x".into(), key: None, payload: Some(vec![0xff; 1 << 20].into()) }).collect();
+    let told = large.whole();
+    assert_eq!(told["message"]["payload"], "ä".repeat(2 << 10));
+    assert_eq!(told["outputs"], 1_000, "it says how many there were");
+    assert!(told.to_string().len() < 200 << 10, "{}", told.to_string().len());
+}
+
+#[test]
 fn the_page_is_told_the_message_and_its_outputs() {
     insta::assert_snapshot!(format!("{:#}", seen(Event::Settled("done"), None).whole()));
 }
