@@ -52,6 +52,9 @@ const OUTSTANDING: usize = 16_384;
 /// what is in flight.
 const OTHER_ANSWERS: usize = 65_536;
 
+/// Batches of events that are heard together: a round costs more than a few events.
+const AT_ONCE: usize = 64;
+
 /// When a sink's queue was full, it is tried again after this, or when it has answered something.
 const SINK_BUSY: Duration = Duration::from_millis(5);
 
@@ -175,8 +178,9 @@ impl Flow {
     pub async fn run(mut self, shutdown: CancellationToken) -> Ending {
         let mut stopping = false;
         let mut alarm = Alarm::default();
+        let (mut answers, mut batches) = (Vec::new(), Vec::new());
         // The first grant.
-        self.take_actions();
+        self.take_actions(self.clock.now());
         // Says that the loop turns, also when nothing happens.
         let mut pulse = tokio::time::interval(SILENCE / 6);
         loop {
@@ -198,11 +202,11 @@ impl Flow {
                     self.source.stop();
                     self.tell(Event::Drain(self.drain_limit));
                 }
-                Some(answers) = self.completions.recv() => {
-                    self.outstanding -= answers.len();
-                    self.tell_all(answers);
+                1.. = self.completions.recv_many(&mut answers, AT_ONCE) => {
+                    self.outstanding -= answers.iter().map(Vec::len).sum::<usize>();
+                    self.tell_all(&mut answers);
                 }
-                Some(batch) = self.ended.recv() => self.tell_all(batch),
+                1.. = self.ended.recv_many(&mut batches, AT_ONCE) => self.tell_all(&mut batches),
                 event = self.source.next() => match event {
                     Some(event) => self.tell(event),
                     // It ends by itself only with a fault, and tells which when it is closed.
@@ -238,10 +242,10 @@ impl Flow {
         self.tell_at(event, self.clock.now());
     }
 
-    /// Tells of events that came together, and so at one time.
-    fn tell_all(&mut self, events: Vec<Event>) {
+    /// Tells of all events that came together, and so at one time.
+    fn tell_all(&mut self, events: &mut Vec<Vec<Event>>) {
         let now = self.clock.now();
-        events.into_iter().for_each(|event| self.tell_at(event, now));
+        events.drain(..).flatten().for_each(|event| self.tell_at(event, now));
     }
 
     /// Each event for itself: a delivery that has ended can be looked at until the next.
@@ -249,10 +253,10 @@ impl Flow {
         self.watch(&event, now);
         self.journal.heard(&event, &self.machine);
         self.machine.handle(event, now);
-        self.take_actions();
+        self.take_actions(now);
     }
 
-    fn take_actions(&mut self) {
+    fn take_actions(&mut self, now: Time) {
         while let Some(action) = self.machine.next_action() {
             if self.journal.takes(&action, &self.machine) {
                 self.write_journal();
@@ -263,8 +267,8 @@ impl Flow {
                 }
                 Action::Publish { delivery, index } => self.outbox.push((delivery, index)),
                 Action::Ask(ask) => self.source.ask(ask),
-                Action::Settled { delivery, fate } => self.settled(delivery, fate),
-                Action::Troubled { delivery, next } => self.troubled(delivery, next),
+                Action::Settled { delivery, fate } => self.settled(delivery, fate, now),
+                Action::Troubled { delivery, next } => self.troubled(delivery, next, now),
                 Action::Record(id) => {
                     let event = self.machine.delivery(id).and_then(|delivery| delivery.event());
                     self.records.extend(event.map(|event| (id, event.into())));
@@ -325,18 +329,18 @@ impl Flow {
         }
     }
 
-    fn settled(&mut self, id: DeliveryId, fate: Fate) {
+    fn settled(&mut self, id: DeliveryId, fate: Fate, now: Time) {
         self.has_withdrawn |= matches!(fate, Fate::Released | Fate::Revoked | Fate::Abandoned);
         let Some(delivery) = self.machine.delivery(id) else { return };
-        self.telemetry.settled(delivery, fate, self.clock.now());
+        self.telemetry.settled(delivery, fate, now);
         if let Some(observer) = &mut self.observer {
             observer.settled(delivery, fate);
         }
     }
 
-    fn troubled(&mut self, id: DeliveryId, next: Next) {
+    fn troubled(&mut self, id: DeliveryId, next: Next, now: Time) {
         let Some(delivery) = self.machine.delivery(id) else { return };
-        self.telemetry.troubled(delivery, next, self.clock.now());
+        self.telemetry.troubled(delivery, next, now);
         if let Some(observer) = &mut self.observer {
             observer.troubled(delivery, next);
         }

@@ -88,7 +88,8 @@ pub struct Spec {
     pub reuse: u32,
     /// How old an instance may be when a message comes to it; without bound by default.
     pub max_age: Duration,
-    /// Instances that are kept for the next message, at most, about; 32. They count against those of the engine.
+    /// Instances that are kept however long nobody needs them, at most, about; 32. As many as were at work at the same
+    /// time within the last seconds are kept meanwhile. They count against those of the engine.
     pub idle: usize,
     /// Whether CPU time comes from the clock of the thread from the first moment on, which costs each message some 0.3
     /// microseconds. Without it the first two ticks are taken from the wall clock, and are too long where the thread

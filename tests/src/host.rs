@@ -92,6 +92,11 @@ impl Prepared {
         self
     }
 
+    /// Another binary.
+    pub fn by(self, program: &Path) -> Prepared {
+        Prepared { program: Some(program.to_owned()), ..self }
+    }
+
     /// Starts it in this folder instead of that of the test.
     pub fn current_dir(mut self, folder: impl Into<PathBuf>) -> Prepared {
         self.current_dir = Some(folder.into());

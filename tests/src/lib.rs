@@ -44,7 +44,7 @@ pub mod wait;
 
 pub use gate::Gate;
 pub use guest::{guest, guest_with_lines};
-pub use host::{Ended, Host, host, run};
+pub use host::{Ended, Host, Prepared, host, run};
 pub use hostile::Hostile;
 pub use kafka::{Kafka, Record, Stored, kafka};
 pub use need::{Need, or_say_so, program};

@@ -143,9 +143,9 @@ pub struct HandlerId {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Trace {
     /// The message's id.
-    pub message: Box<str>,
+    pub message: Arc<str>,
     /// The correlation id, carried through every output.
-    pub correlation: Box<str>,
+    pub correlation: Arc<str>,
     /// W3C trace context, where the message had one.
     pub traceparent: Option<Box<str>>,
 }

@@ -160,7 +160,7 @@ impl Route {
 
     /// The id of the event in a record; `None` where its envelope cannot be read.
     pub fn event_id(&self, record: &Arc<Record>) -> Option<Box<str>> {
-        self.envelope.decode(record).ok().map(|message| message.id)
+        self.envelope.decode(record).ok().map(|message| (*message.id).into())
     }
 
     pub(crate) fn is_at_most_once(&self) -> bool {

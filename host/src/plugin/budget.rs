@@ -3,7 +3,7 @@
 //! Wall time runs from the call to its end. CPU time is what the guest burns: it is taken from the clock of the
 //! thread, around each poll of the guest's future. The first poll is taken from the wall clock instead, unless it is to
 //! be exact: that costs nothing more (both ends of it are read anyway), and it is never long: at the second tick the
-//! guest yields.
+//! guest yields. Later polls end at the first tick that comes a millisecond after their begin.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -97,10 +97,13 @@ impl Budget {
         if wall >= self.wall_time {
             return Err(Spent::WallTime);
         }
-        if self.meter.charge(wall) >= self.cpu_time {
+        let cpu = self.meter.charge(wall);
+        if cpu >= self.cpu_time {
             return Err(Spent::CpuTime);
         }
-        Ok(UpdateDeadline::Yield(1))
+        // What has just waited for the host meets a tick that passed meanwhile, and has kept nobody from running.
+        let has_just_begun = self.meter.of_this_poll(cpu) < TICK;
+        Ok(if has_just_begun { UpdateDeadline::Continue(1) } else { UpdateDeadline::Yield(1) })
     }
 }
 
@@ -145,6 +148,11 @@ impl Meter {
         }
     }
 
+    /// Of all that was charged, `cpu`, what this poll was.
+    fn of_this_poll(&self, cpu: Duration) -> Duration {
+        cpu.saturating_sub(Duration::from_nanos(self.spent.load(Ordering::Relaxed)))
+    }
+
     /// CPU time up to now, `wall` after the start of the attempt.
     pub(super) fn cpu_time(&self, wall: Duration) -> Duration {
         match self.poll_began.load(Ordering::Relaxed) {
@@ -181,4 +189,24 @@ fn thread_clock() -> u64 {
 
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_that_has_waited_runs_on_at_a_tick_that_passed_meanwhile() {
+        let mut budget = Budget::new(&Limits::default());
+        budget.renew(Instant::now() - 10 * TICK);
+        let lets_others_run = |budget: &Budget| matches!(budget.tick(), Ok(UpdateDeadline::Yield(1)));
+        assert!(lets_others_run(&budget), "it has run for ten ticks");
+        let meter = budget.meter();
+        meter.poll_ended(10 * TICK);
+        meter.poll_begins();
+        assert!(matches!(budget.tick(), Ok(UpdateDeadline::Continue(1))), "it has waited");
+        let began = thread_clock();
+        while thread_clock() - began < nanoseconds(TICK) {}
+        assert!(lets_others_run(&budget), "it has run for a tick since");
+    }
 }

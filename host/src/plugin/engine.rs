@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy};
@@ -16,7 +16,7 @@ use super::cache::Cache;
 use super::capabilities;
 use super::compiler::CompileBounds;
 use super::contract;
-use super::idle::Idle;
+use super::idle::{Idle, Warm};
 use super::state::State;
 use super::ticker::Ticker;
 
@@ -72,7 +72,7 @@ struct Shared {
     runtimes: Mutex<BTreeMap<usize, Arc<Runtime>>>,
     ticker: Ticker,
     /// The warm instances of all plugins.
-    idle: Mutex<Vec<Weak<Idle>>>,
+    warm: Arc<Warm>,
 }
 
 /// A wasmtime engine for one size of stack, with what may be linked to its components.
@@ -112,9 +112,9 @@ impl Engine {
             );
         }
         let cache = config.cache.as_deref().and_then(Cache::open);
-        let ticker = Ticker::start().map_err(EngineError::Ticker)?;
-        let engine =
-            Self(Arc::new(Shared { config, cache, runtimes: Mutex::default(), ticker, idle: Mutex::default() }));
+        let warm = Arc::new(Warm::default());
+        let ticker = Ticker::start(Arc::clone(&warm)).map_err(EngineError::Ticker)?;
+        let engine = Self(Arc::new(Shared { config, cache, runtimes: Mutex::default(), ticker, warm }));
         engine.runtime(super::Limits::default().stack)?;
         Ok(engine)
     }
@@ -136,16 +136,13 @@ impl Engine {
 
     /// A plugin keeps warm instances here.
     pub(super) fn watch_idle(&self, idle: &Arc<Idle>) {
-        let mut all = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|idle| idle.strong_count() > 0);
-        all.push(Arc::downgrade(idle));
+        self.0.warm.watch(idle);
     }
 
     /// Drops the warm instances of all plugins, for one of them found the pool exhausted; says whether there were
     /// any. Without it, plugins that nobody calls could keep all slots for ever.
     pub(super) fn make_room(&self) -> bool {
-        let all = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().filter_map(Weak::upgrade).map(|idle| idle.clear()).sum::<usize>() > 0
+        self.0.warm.clear() > 0
     }
 
     /// The runtime for guests with `stack` bytes of call stack.

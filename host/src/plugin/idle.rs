@@ -1,56 +1,123 @@
 //! Instances that wait for the next message.
+//!
+//! There are as many as were at work at the same time: none is made while one waits. Those that nobody has needed for a
+//! second go, some of them each second, down to a number that always stays.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::instance::Instance;
 
-/// Instances that wait for the next message: a stack for each worker, so that workers do not wait for each other
+/// Of the instances that were not needed, one in so many goes at a time: whoever drops them has more to do.
+const SHARE: usize = 8;
+
+/// The instances of one plugin that wait: a stack for each worker, so that workers do not wait for each other
 /// and an instance stays with the core whose cache it is in.
-pub(super) struct Idle {
-    stacks: Box<[Stack]>,
-    /// The most that one stack keeps.
+pub(super) struct Idle<T = Instance> {
+    stacks: Box<[Stack<T>]>,
+    /// What one stack keeps however long nobody needs it.
     bound: usize,
 }
 
 /// Alone on its cache lines.
 #[repr(align(128))]
-struct Stack(Mutex<Vec<Instance>>);
+struct Stack<T>(Mutex<Waiting<T>>);
 
-impl Idle {
-    /// Keeps at most about `bound` instances, and at least one for each worker.
+struct Waiting<T> {
+    instances: Vec<T>,
+    /// The fewest that waited at any moment since the last look: so many were not needed.
+    fewest: usize,
+}
+
+impl<T> Idle<T> {
+    /// Keeps about `bound` instances however long nobody needs them, and at least one for each worker.
     pub(super) fn new(bound: usize) -> Self {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        let stacks = (0..workers).map(|_| Stack(Mutex::default())).collect();
-        Self { stacks, bound: bound.div_ceil(workers).max(1) }
+        let stack = |_| Stack(Mutex::new(Waiting { instances: Vec::new(), fewest: 0 }));
+        Self { stacks: (0..workers).map(stack).collect(), bound: bound.div_ceil(workers).max(1) }
     }
 
     /// The instance that was used last by this worker, else any that no other worker is just reaching for.
-    pub(super) fn take(&self) -> Option<Instance> {
+    pub(super) fn take(&self) -> Option<T> {
         let (home, count) = (worker(), self.stacks.len());
-        let own = self.stacks[home % count].0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let own = self.stacks[home % count].lock().take();
         own.or_else(|| {
             let others = (1..count).map(|distance| &self.stacks[(home + distance) % count]);
-            others.filter_map(|stack| stack.0.try_lock().ok()).find_map(|mut stack| stack.pop())
+            others.filter_map(|stack| stack.0.try_lock().ok()).find_map(|mut stack| stack.take())
         })
+    }
+
+    /// Keeps `instance`.
+    pub(super) fn put(&self, instance: T) {
+        self.stacks[worker() % self.stacks.len()].lock().instances.push(instance);
+    }
+
+    /// Drops all of them; says how many there were.
+    fn clear(&self) -> usize {
+        let clear = |stack: &Stack<T>| {
+            let mut waiting = stack.lock();
+            waiting.fewest = 0;
+            std::mem::take(&mut waiting.instances)
+        };
+        self.stacks.iter().map(|stack| clear(stack).len()).sum()
+    }
+
+    /// Drops some of those that nobody has needed since the last time.
+    fn tidy(&self) {
+        for stack in &self.stacks {
+            // They are dropped after the lock, those at the bottom: they were used longest ago.
+            let dropped: Vec<T> = {
+                let mut waiting = stack.lock();
+                let surplus = waiting.fewest.saturating_sub(self.bound);
+                waiting.fewest = waiting.instances.len() - surplus.div_ceil(SHARE);
+                waiting.instances.drain(..surplus.div_ceil(SHARE)).collect()
+            };
+            drop(dropped);
+        }
+    }
+}
+
+impl<T> Stack<T> {
+    fn lock(&self) -> MutexGuard<'_, Waiting<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Waiting<T> {
+    fn take(&mut self) -> Option<T> {
+        let instance = self.instances.pop();
+        self.fewest = self.fewest.min(self.instances.len());
+        instance
+    }
+}
+
+/// The instances of all plugins that wait.
+#[derive(Default)]
+pub(super) struct Warm(Mutex<Vec<Weak<Idle>>>);
+
+impl Warm {
+    /// These too, for as long as somebody else keeps them.
+    pub(super) fn watch(&self, idle: &Arc<Idle>) {
+        let mut all = self.lock();
+        all.retain(|idle| idle.strong_count() > 0);
+        all.push(Arc::downgrade(idle));
     }
 
     /// Drops all of them; says how many there were.
     pub(super) fn clear(&self) -> usize {
-        let take = |stack: &Stack| std::mem::take(&mut *stack.0.lock().unwrap_or_else(PoisonError::into_inner));
-        self.stacks.iter().map(|stack| take(stack).len()).sum()
+        self.lock().iter().filter_map(Weak::upgrade).map(|idle| idle.clear()).sum()
     }
 
-    /// Keeps `instance`, or drops it where there are enough.
-    pub(super) fn put(&self, instance: Instance) {
-        let mut stack = self.stacks[worker() % self.stacks.len()].0.lock().unwrap_or_else(PoisonError::into_inner);
-        if stack.len() < self.bound {
-            stack.push(instance);
-        } else {
-            drop(stack);
-            drop(instance);
-        }
+    /// Drops some of those that nobody has needed since the last time.
+    pub(super) fn tidy(&self) {
+        // Whoever finds the pool exhausted need not wait for what is dropped here.
+        let all: Vec<Arc<Idle>> = self.lock().iter().filter_map(Weak::upgrade).collect();
+        all.iter().for_each(|idle| idle.tidy());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Idle>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -61,4 +128,67 @@ fn worker() -> usize {
         static NUMBER: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed));
     }
     NUMBER.get()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(idle: &Idle<u32>) -> usize {
+        idle.stacks.iter().map(|stack| stack.lock().instances.len()).sum()
+    }
+
+    /// A moment at which `count` are at work.
+    fn at_work(idle: &Idle<u32>, count: u32) {
+        let taken: Vec<u32> = (0..count).map(|number| idle.take().unwrap_or(number)).collect();
+        taken.into_iter().for_each(|instance| idle.put(instance));
+    }
+
+    #[test]
+    fn as_many_are_kept_as_work_at_the_same_time() {
+        let idle = Idle::new(4);
+        for _ in 0..10 {
+            at_work(&idle, 100);
+            idle.tidy();
+        }
+        assert_eq!(waiting(&idle), 100, "none was made while one waited, and none was dropped");
+    }
+
+    #[test]
+    fn those_that_nobody_needs_go_by_and_by_and_some_stay() {
+        let idle = Idle::new(1);
+        at_work(&idle, 100);
+        idle.tidy();
+        assert_eq!(waiting(&idle), 100, "all were at work since the last look");
+        let mut before = 100;
+        while before > 1 {
+            idle.tidy();
+            let now = waiting(&idle);
+            assert!(now < before && now >= before - before.div_ceil(SHARE), "{before} and then {now}");
+            before = now;
+        }
+        idle.tidy();
+        assert_eq!(waiting(&idle), 1);
+    }
+
+    #[test]
+    fn after_all_are_dropped_there_is_nothing_to_tidy() {
+        let idle = Idle::new(1);
+        at_work(&idle, 10);
+        idle.tidy();
+        assert_eq!(idle.clear(), 10);
+        idle.tidy();
+        assert_eq!(waiting(&idle), 0);
+    }
+
+    #[test]
+    fn one_that_is_needed_now_and_then_stays() {
+        let idle = Idle::new(1);
+        for _ in 0..20 {
+            at_work(&idle, 10);
+            at_work(&idle, 3);
+            idle.tidy();
+        }
+        assert_eq!(waiting(&idle), 10);
+    }
 }

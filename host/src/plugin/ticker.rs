@@ -1,4 +1,4 @@
-//! The thread that raises the epoch.
+//! The thread that raises the epoch, and now and then looks after the instances that wait.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,8 +7,13 @@ use std::time::Duration;
 
 use wasmtime::EngineWeak;
 
+use super::idle::Warm;
+
 /// The time between two ticks: how precisely a guest is stopped, and how long it runs before others may.
 pub(super) const TICK: Duration = Duration::from_millis(1);
+
+/// Ticks between two looks at the instances that wait: about a second.
+const TIDY: u32 = 1_000;
 
 /// Raises the epoch of its engines at each [`TICK`]; ends, and is waited for, when it is dropped.
 pub(super) struct Ticker {
@@ -16,15 +21,15 @@ pub(super) struct Ticker {
     thread: Option<JoinHandle<()>>,
 }
 
-#[derive(Default)]
 struct Shared {
     engines: Mutex<Vec<EngineWeak>>,
+    warm: Arc<Warm>,
     stopped: AtomicBool,
 }
 
 impl Ticker {
-    pub(super) fn start() -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+    pub(super) fn start(warm: Arc<Warm>) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared { engines: Mutex::default(), warm, stopped: AtomicBool::new(false) });
         let thread = Builder::new().name("epoch".into()).spawn({
             let shared = Arc::clone(&shared);
             move || shared.run()
@@ -40,10 +45,17 @@ impl Ticker {
 
 impl Shared {
     fn run(&self) {
-        while !self.stopped.load(Ordering::Acquire) {
+        for tick in (1..=TIDY).cycle() {
+            if self.stopped.load(Ordering::Acquire) {
+                break;
+            }
             park_timeout(TICK);
             let engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
             engines.iter().filter_map(EngineWeak::upgrade).for_each(|engine| engine.increment_epoch());
+            drop(engines);
+            if tick == TIDY {
+                self.warm.tidy();
+            }
         }
     }
 }

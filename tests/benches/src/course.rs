@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use kit::{Host, Kafka, eventually, guest, run, unique};
+use kit::{Host, Kafka, Prepared, eventually, guest, run, unique};
 
 use crate::process::Usage;
 use crate::report::Report;
@@ -114,6 +114,11 @@ impl Course<'_> {
     /// Cofferdam with this component; further lines of the plugin's table, which may be followed by other tables, and of the
     /// route's.
     pub(crate) fn cofferdam(&self, component: &Path, plugin: &str, route: &str) -> Host {
+        self.prepared(component, plugin, route).start()
+    }
+
+    /// The same, not started.
+    pub(crate) fn prepared(&self, component: &Path, plugin: &str, route: &str) -> Prepared {
         let Self { input, output, .. } = self;
         let (brokers, group, path) = (self.kafka.bootstrap(), unique("bench"), component.display());
         run(&format!(
@@ -133,7 +138,6 @@ impl Course<'_> {
             {route}
             "#
         ))
-        .start()
     }
 
     /// How many outputs there are.

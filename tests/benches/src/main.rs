@@ -13,11 +13,13 @@
 //! | [`course`] | what everybody on Kafka is put through |
 //! | [`sqs`] | receive, handle, delete, beside a bare loop |
 //! | [`growth`] | more partitions, a longer lag, more routes, more plugins |
+//! | [`beside`] | two versions of Cofferdam side by side |
 //! | [`pace`] | the same at a pace of its own, whoever may be slow |
 //! | [`bare`] | what it is measured against |
 //! | [`report`], [`page`] | figures of alternated rounds, goals, tables and plots |
 
 mod bare;
+mod beside;
 mod calls;
 mod course;
 mod growth;
@@ -57,6 +59,8 @@ enum Command {
     Run(Run),
     /// Writes the figures that were kept into the page, with their plots.
     Page,
+    /// Two versions of Cofferdam, both at the same work at the same time.
+    Beside(beside::Arguments),
     /// One of those that Cofferdam is measured against.
     #[command(hide = true)]
     Bare(bare::Arguments),
@@ -129,13 +133,18 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Run(run) => measure(&run),
         Command::Page => page::write(),
+        Command::Beside(arguments) => runtime()?.block_on(beside::measure(&arguments)),
         Command::Bare(arguments) => bare::main(arguments),
     }
 }
 
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
 fn measure(run: &Run) -> anyhow::Result<()> {
     let chosen = if run.benchmarks.is_empty() { Benchmark::value_variants() } else { &run.benchmarks };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = runtime()?;
     for benchmark in chosen {
         let effort = Effort { rounds: run.rounds.unwrap_or_else(|| benchmark.rounds()), share: run.share };
         let reports = match benchmark {

@@ -117,7 +117,7 @@ fn finish(
     if value("specversion").is_some_and(|version| &**version != "1.0") {
         return Err(Malformed("only CloudEvents of specversion 1.0 are read".into()));
     }
-    let id = value("id").cloned().unwrap_or_default();
+    let id = value("id").map_or_else(Arc::default, |id| Arc::from(&**id));
     Ok(Message { id, record: Arc::clone(record), attributes, payload })
 }
 

@@ -78,7 +78,7 @@ pub(super) fn decode(record: &Arc<Record>, paths: &Paths) -> Result<Message, Mal
         }
     }
     let id = match paths.id.find(&object) {
-        Some(found) => text_at(&paths.id, found)?,
+        Some(found) => text_at(&paths.id, found)?.into(),
         None => record.id().into(),
     };
     let payload = match &paths.payload {

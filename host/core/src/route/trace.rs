@@ -2,7 +2,9 @@
 //! has none, so that every attempt and every repeat says the same.
 
 use std::fmt::{self, Write};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 
 use crate::event::Trace;
 use crate::message::Message;
@@ -17,29 +19,38 @@ pub(super) fn of(message: &Message) -> Trace {
         message.record.text_header(CORRELATION).or_else(|| attribute(["correlationid", "correlation_id"]));
     let traceparent = message.record.text_header(TRACEPARENT).or_else(|| message.attribute(TRACEPARENT));
     Trace {
-        message: message.id.clone(),
-        correlation: correlation.unwrap_or(&message.id).into(),
+        message: Arc::clone(&message.id),
+        correlation: correlation.map_or_else(|| Arc::clone(&message.id), Into::into),
         traceparent: traceparent.filter(|text| trace_id(text).is_some()).map(Into::into),
     }
 }
 
-/// Writes the trace context for what a message leads to on `route`: the same trace, a span of its own.
+/// Writes the trace context for what a message leads to on `route`: the same trace, a span of its own. Ids that are made
+/// here are digests (XXH3, <https://xxhash.com>) of what they stand for: the same at every attempt, on every host, in every
+/// version.
 /// <https://www.w3.org/TR/trace-context/#traceparent-header>
 pub(super) fn write_child(text: &mut impl Write, trace: &Trace, route: &str) -> fmt::Result {
-    let mut common = DefaultHasher::new();
-    (route, &trace.message).hash(&mut common);
-    let salted = |salt: u8| {
-        let mut hasher = common.clone();
-        salt.hash(&mut hasher);
-        // All zeros is invalid.
-        hasher.finish().max(1)
-    };
+    let message = trace.message.as_bytes();
+    let route = xxh3_64_with_seed(route.as_bytes(), 0);
     text.write_str("00-")?;
     match trace.traceparent.as_deref().and_then(trace_id) {
         Some(id) => text.write_str(id)?,
-        None => write!(text, "{:016x}{:016x}", salted(0), salted(1))?,
+        // All zeros is invalid.
+        None => {
+            let id = xxh3_128_with_seed(message, route).max(1);
+            write_hex(text, (id >> 64) as u64)?;
+            write_hex(text, id as u64)?;
+        }
     }
-    write!(text, "-{:016x}-01", salted(2))
+    text.write_str("-")?;
+    write_hex(text, xxh3_64_with_seed(message, !route).max(1))?;
+    text.write_str("-01")
+}
+
+/// Sixteen digits, several times as quick as `{:016x}`.
+fn write_hex(text: &mut impl Write, number: u64) -> fmt::Result {
+    let digits: [u8; 16] = std::array::from_fn(|place| b"0123456789abcdef"[(number >> (60 - 4 * place)) as usize & 15]);
+    text.write_str(std::str::from_utf8(&digits).expect("digits are text"))
 }
 
 fn trace_id(traceparent: &str) -> Option<&str> {
@@ -61,6 +72,21 @@ mod tests {
     }
 
     #[test]
+    fn ids_are_the_same_in_every_version() {
+        let trace = Trace { message: "orders/3/42".into(), ..Trace::default() };
+        assert_eq!(child(&trace, "prices"), "00-0008baed9c1630b7f2f60176e850c71b-1639fc93f878b926-01");
+    }
+
+    #[test]
+    fn numbers_are_written_as_everybody_writes_them() {
+        for number in [0, 1, 0x0123_4567_89ab_cdef, u64::MAX] {
+            let mut text = String::new();
+            write_hex(&mut text, number).expect("a string takes all");
+            assert_eq!(text, format!("{number:016x}"));
+        }
+    }
+
+    #[test]
     fn the_trace_goes_on_and_repeats_say_the_same() {
         let given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let trace = Trace { message: "m-1".into(), traceparent: Some(given.into()), ..Trace::default() };
@@ -70,5 +96,7 @@ mod tests {
         assert_eq!(next, child(&trace, "r"));
         let fresh = child(&Trace { message: "m-1".into(), ..Trace::default() }, "r");
         assert!(trace_id(&fresh).is_some(), "{fresh}");
+        assert_ne!(fresh, child(&Trace { message: "m-2".into(), ..Trace::default() }, "r"));
+        assert_ne!(fresh, child(&Trace { message: "m-1".into(), ..Trace::default() }, "s"));
     }
 }

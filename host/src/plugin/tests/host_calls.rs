@@ -273,7 +273,7 @@ async fn many_messages_at_the_same_time_do_not_mix() {
                 for _ in 0..50 {
                     let attempt = plugin.handle(&message, 1).await;
                     let Outcome::Done(outputs) = attempt.outcome else { panic!("{attempt:?}") };
-                    assert_eq!(outputs[0].to, message.id);
+                    assert_eq!(&*outputs[0].to, &*message.id);
                     tokio::task::yield_now().await;
                 }
             })
