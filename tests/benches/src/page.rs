@@ -9,6 +9,9 @@ use anyhow::Context;
 
 use crate::report::{Report, kept};
 
+/// The folder of the plots, beside the page.
+const PLOTS: &str = "plots";
+
 /// Writes what was kept into the page; what was not measured this time stays as it is.
 pub(crate) fn write() -> anyhow::Result<()> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
@@ -16,7 +19,7 @@ pub(crate) fn write() -> anyhow::Result<()> {
     let mut text = fs::read_to_string(&page)?;
     for report in reports()? {
         text = with(&text, &report).with_context(|| format!("{}: {}", page.display(), report.name))?;
-        plot::draw(&report, &folder.join("plots"))?;
+        plot::draw(&report, &folder.join(PLOTS))?;
         println!("{}", report.name);
     }
     fs::write(page, text)?;
@@ -41,7 +44,9 @@ fn with(page: &str, report: &Report) -> anyhow::Result<String> {
     let begins = format!("<!-- {} -->\n", report.name);
     let (before, rest) = page.split_once(&begins).context("it has no marker for this benchmark")?;
     let (_, after) = rest.split_once("<!-- end -->").context("its marker has no end")?;
-    Ok(format!("{before}{begins}\n{}\n<!-- end -->{after}", report.text()))
+    let plot = |metric: &&str| format!("![{metric}]({PLOTS}/{})\n", plot::file_name(&report.name, metric));
+    let plots: String = report.plotted().iter().map(plot).collect();
+    Ok(format!("{before}{begins}\n{}\n{plots}\n<!-- end -->{after}", report.text()))
 }
 
 #[cfg(test)]
@@ -55,6 +60,7 @@ mod tests {
         let page = "# Page\n<!-- calls -->\nold\n<!-- end -->\nrest\n<!-- other -->\n<!-- end -->\n";
         let page = with(page, &report).unwrap();
         assert!(page.starts_with("# Page\n<!-- calls -->\n\nHow.\n"), "{page}");
+        assert!(page.contains("\n![ns](plots/calls-ns.svg)\n"), "{page}");
         assert!(
             page.ends_with("<!-- end -->\nrest\n<!-- other -->\n<!-- end -->\n") && !page.contains("old"),
             "{page}"

@@ -82,6 +82,16 @@ impl Report {
         in_order(self.series.iter().map(|series| &*series.metric))
     }
 
+    /// The metrics that are shown as plots: those that something is to be reached in, else the first.
+    pub(crate) fn plotted(&self) -> Vec<&str> {
+        let mut metrics = self.metrics();
+        match metrics.iter().any(|metric| self.goals.iter().any(|goal| goal.metric == **metric)) {
+            true => metrics.retain(|metric| self.goals.iter().any(|goal| goal.metric == **metric)),
+            false => metrics.truncate(1),
+        }
+        metrics
+    }
+
     /// What was reached of a goal: the median over the rounds; of a ratio, the median of the ratios of each round, for
     /// what disturbs the machine disturbs neighbours in time alike. `None` where it was not measured.
     pub(crate) fn reached(&self, goal: &Goal) -> Option<f64> {

@@ -1,4 +1,4 @@
-//! A plot for each metric: a bar to the median of each contestant, a line from the lowest round to the highest.
+//! A plot of a metric: a bar to the median of each contestant, a line from the lowest round to the highest.
 
 use std::fs;
 use std::path::Path;
@@ -13,10 +13,10 @@ const ROW: u32 = 34;
 const NAMES: i32 = 250;
 const COLOR: RGBColor = RGBColor(70, 120, 180);
 
-/// Draws all metrics of a report, each into a file of its own.
+/// Draws what is to be plotted of a report, each metric into a file of its own.
 pub(super) fn draw(report: &Report, folder: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(folder)?;
-    for metric in report.metrics() {
+    for metric in report.plotted() {
         let rows: Vec<&Series> = report.series.iter().filter(|series| series.metric == metric).collect();
         let file = folder.join(file_name(&report.name, metric));
         draw_metric(metric, &rows, &file).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
@@ -79,18 +79,20 @@ fn draw_metric(metric: &str, rows: &[&Series], file: &Path) -> Result<(), Box<dy
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Bound;
 
     #[test]
-    fn each_metric_has_a_file_with_its_bars() {
+    fn what_is_to_be_reached_has_a_file_with_its_bars() {
         let folder = std::env::temp_dir().join(format!("cofferdam-plots-{}", std::process::id()));
         let mut report = Report::new("kafka", "");
         report.add("Cofferdam", "messages/s", 100.0);
         report.add("bare loop", "messages/s", 120.0);
         report.add("Cofferdam", "CPU us/message", 9.0);
+        report.goal("messages/s", "Cofferdam", Some("bare loop"), Bound::AtLeast(0.8));
         draw(&report, &folder).unwrap();
         let drawn = fs::read_to_string(folder.join("kafka-messages-s.svg")).unwrap();
         assert!(drawn.contains("Cofferdam") && drawn.contains("bare loop"), "{drawn}");
-        assert!(folder.join("kafka-cpu-us-message.svg").is_file());
+        assert!(!folder.join("kafka-cpu-us-message.svg").exists(), "nothing is to be reached in it");
         fs::remove_dir_all(folder).unwrap();
     }
 }
