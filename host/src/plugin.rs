@@ -89,7 +89,7 @@ pub struct Spec {
     /// How old an instance may be when a message comes to it; without bound by default.
     pub max_age: Duration,
     /// Instances that are kept however long nobody needs them, at most, about; 32. As many as were at work at the same
-    /// time within the last seconds are kept meanwhile. They count against those of the engine.
+    /// time are kept too, and go by and by once nobody needs them. They count against those of the engine.
     pub idle: usize,
     /// Whether CPU time comes from the clock of the thread from the first moment on, which costs each message some 0.3
     /// microseconds. Without it the first two ticks are taken from the wall clock, and are too long where the thread

@@ -2,11 +2,12 @@
 //! shows that is far smaller than what such a machine does to figures that are taken one after the other.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use kit::Host;
+use kit::host::binary;
+use kit::{Host, Kafka, guest};
 
-use crate::course::{CPU, Contestant, Course, RATE, filled};
+use crate::course::{CPU, Course, RATE, filled};
 use crate::report::{Bound, Report};
 use crate::{Effort, load, process};
 
@@ -29,8 +30,14 @@ pub(crate) struct Arguments {
     share: f64,
 }
 
+/// A version at work.
+struct Side {
+    name: &'static str,
+    output: String,
+    host: Host,
+}
+
 /// Outputs, and processor time of the host that wrote them.
-#[derive(Clone, Copy)]
 struct Look {
     outputs: i64,
     cpu: Duration,
@@ -42,35 +49,28 @@ pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let records = Effort { rounds: arguments.rounds, share: arguments.share }.of(500_000);
     let mut report = Report::new("beside", format!("{records} records, both at the same time."));
     let input = filled(kafka, PARTITIONS, records, load::KEYS).await;
-    for round in 0..arguments.rounds {
-        let outputs = [kafka.topic("bench-out", PARTITIONS).await, kafka.topic("bench-out", PARTITIONS).await];
-        let [this, other] = outputs.each_ref().map(|output| Course { kafka, input: &input, output });
-        let start = |course: &Course<'_>, binary: Option<&PathBuf>| match binary {
-            None => course.start(Contestant::Cofferdam { plugin: "", route: "" }),
-            Some(binary) => Ok(course.prepared(&kit::guest("echo"), "", "").by(binary).start()),
-        };
-        // Who starts first is ahead.
-        let (this_host, other_host);
-        if round % 2 == 0 {
-            this_host = start(&this, None)?;
-            other_host = start(&other, Some(&arguments.other))?;
-        } else {
-            other_host = start(&other, Some(&arguments.other))?;
-            this_host = start(&this, None)?;
+    let mut versions = [(THIS, binary()), (OTHER, &arguments.other)];
+    for _ in 0..arguments.rounds {
+        let mut sides = Vec::new();
+        for (name, binary) in versions {
+            let output = kafka.topic("bench-out", PARTITIONS).await;
+            let course = Course { kafka, input: &input, output: &output };
+            let host = course.prepared(&guest("echo"), "", "").by(binary).start();
+            sides.push(Side { name, output, host });
         }
-        let both = [(&this, &this_host), (&other, &other_host)];
         let tenth = i64::from(records / 10);
-        let (from, _) = until(both, |looks| looks.iter().all(|look| look.outputs >= tenth)).await?;
-        let (to, seconds) = until(both, |looks| looks.iter().any(|look| look.outputs >= 9 * tenth)).await?;
-        for (name, from, to) in [(THIS, from[0], to[0]), (OTHER, from[1], to[1])] {
+        let (from, since) = until(kafka, &sides, |looks| looks.iter().all(|look| look.outputs >= tenth)).await?;
+        let (to, end) = until(kafka, &sides, |looks| looks.iter().any(|look| look.outputs >= 9 * tenth)).await?;
+        for ((side, from), to) in sides.iter().zip(from).zip(to) {
             let messages = (to.outputs - from.outputs) as f64;
-            report.add(name, RATE, messages / seconds);
-            report.add(name, CPU, (to.cpu - from.cpu).as_secs_f64() * 1e6 / messages);
+            report.add(side.name, RATE, messages / (end - since).as_secs_f64());
+            report.add(side.name, CPU, (to.cpu - from.cpu).as_secs_f64() * 1e6 / messages);
         }
-        drop((this_host, other_host));
-        for output in &outputs {
-            kafka.delete_topic(output).await;
+        for Side { output, host, .. } in sides {
+            drop(host);
+            kafka.delete_topic(&output).await;
         }
+        versions.reverse(); // who starts first is ahead
     }
     kafka.delete_topic(&input).await;
     report.goal(CPU, THIS, Some(OTHER), Bound::AtMost(1.0));
@@ -78,21 +78,21 @@ pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Looks at both until `reached`; what was seen then, and the seconds until it was.
+/// Looks at both until `reached`; what was seen then, and when.
 async fn until(
-    both: [(&Course<'_>, &Host); 2],
-    reached: impl Fn(&[Look; 2]) -> bool,
-) -> anyhow::Result<([Look; 2], f64)> {
-    let since = std::time::Instant::now();
+    kafka: &Kafka,
+    sides: &[Side],
+    reached: impl Fn(&[Look]) -> bool,
+) -> anyhow::Result<(Vec<Look>, Instant)> {
     loop {
-        let looks = [look(both[0]).await?, look(both[1]).await?];
+        let mut looks = Vec::new();
+        for Side { output, host, .. } in sides {
+            let outputs = kafka.ends(output).await.values().sum();
+            looks.push(Look { outputs, cpu: process::usage(host.id())?.cpu });
+        }
         if reached(&looks) {
-            return Ok((looks, since.elapsed().as_secs_f64()));
+            return Ok((looks, Instant::now()));
         }
         tokio::time::sleep(LOOK).await;
     }
-}
-
-async fn look((course, host): (&Course<'_>, &Host)) -> anyhow::Result<Look> {
-    Ok(Look { outputs: course.count().await, cpu: process::usage(host.id())?.cpu })
 }

@@ -84,12 +84,10 @@ impl Report {
 
     /// The metrics that are shown as plots: those that something is to be reached in, else the first.
     pub(crate) fn plotted(&self) -> Vec<&str> {
-        let mut metrics = self.metrics();
-        match metrics.iter().any(|metric| self.goals.iter().any(|goal| goal.metric == **metric)) {
-            true => metrics.retain(|metric| self.goals.iter().any(|goal| goal.metric == **metric)),
-            false => metrics.truncate(1),
-        }
-        metrics
+        let metrics = self.metrics();
+        let has_goal = |metric: &&str| self.goals.iter().any(|goal| goal.metric == *metric);
+        let with_goals: Vec<&str> = metrics.iter().copied().filter(has_goal).collect();
+        if with_goals.is_empty() { metrics.into_iter().take(1).collect() } else { with_goals }
     }
 
     /// What was reached of a goal: the median over the rounds; of a ratio, the median of the ratios of each round, for
