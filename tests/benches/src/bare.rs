@@ -3,6 +3,7 @@
 mod guest;
 mod ordinary;
 mod sqs;
+mod standard;
 mod waits;
 mod watermark;
 mod window;
@@ -43,6 +44,9 @@ struct Loop {
     /// Whether an instance serves all messages, or one.
     #[arg(long, value_enum, default_value = "warm")]
     instances: Instances,
+    /// Adds the headers to each output that Cofferdam adds.
+    #[arg(long, requires = "component")]
+    standard_headers: bool,
 }
 
 /// How long an instance lives.

@@ -31,6 +31,8 @@ pub(crate) enum Contestant {
     Loop,
     /// The same with a call in it: `warm` or `fresh` instances.
     Call(&'static str),
+    /// The same with warm instances, which writes the headers that Cofferdam adds to an output.
+    CallAndHeaders,
     /// What most people write.
     Ordinary,
 }
@@ -96,16 +98,20 @@ impl Course<'_> {
         let kind = match contestant {
             Contestant::Cofferdam { plugin, route } => return Ok(self.cofferdam(&guest("echo"), plugin, route)),
             Contestant::Ordinary => "ordinary",
-            Contestant::Loop | Contestant::Call(_) => "loop",
+            Contestant::Loop | Contestant::Call(_) | Contestant::CallAndHeaders => "loop",
         };
         let group = unique("bench");
         let topics =
             ["--brokers", self.kafka.bootstrap(), "--from", self.input, "--to", self.output, "--group", &group];
         let mut arguments: Vec<String> = ["bare", kind].into_iter().chain(topics).map(str::to_owned).collect();
         arguments.extend(PRODUCER.map(|property| format!("--producer={property}")));
-        if let Contestant::Call(instances) = contestant {
+        if let Contestant::Call(_) | Contestant::CallAndHeaders = contestant {
             arguments.push(format!("--component={}", guest("echo").display()));
-            arguments.push(format!("--instances={instances}"));
+        }
+        match contestant {
+            Contestant::Call(instances) => arguments.push(format!("--instances={instances}")),
+            Contestant::CallAndHeaders => arguments.push("--standard-headers".into()),
+            _ => {}
         }
         let this: PathBuf = std::env::current_exe()?;
         Ok(kit::host::program(&this, arguments).start())

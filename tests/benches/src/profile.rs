@@ -1,4 +1,4 @@
-//! Where the time of a message goes: stacks of the running host, counted by stage.
+//! Where the time of a message goes: stacks of the running host, counted by stage, and those of the bare loop beside it.
 //!
 //! `perf` takes a stack of whichever thread runs, a thousand times a second of processor time. Each stack counts for the
 //! stage of the function nearest to its end that belongs to one; the shares are those of the processor time of a message.
@@ -24,10 +24,13 @@ const STACK: &str = "dwarf,16384";
 /// Seconds of a recording.
 const RECORDED: u64 = 5;
 
-const SHARE: &str = "share %";
-const TIME: &str = "CPU ns/message";
+/// Whose time it is, and what it is called.
+const CONTESTANTS: [(&str, Contestant); 2] = [
+    ("Cofferdam, CPU ns/message", Contestant::Cofferdam { plugin: "", route: "" }),
+    ("bare loop, wasmtime call, CPU ns/message", Contestant::Call("warm")),
+];
 
-/// Measures one host, round by round.
+/// Measures both, round by round.
 pub(crate) async fn measure(effort: Effort) -> anyhow::Result<Report> {
     let kafka = kit::kafka().map_err(|need| anyhow::anyhow!("{need}"))?;
     let records = effort.of(1_000_000);
@@ -35,34 +38,35 @@ pub(crate) async fn measure(effort: Effort) -> anyhow::Result<Report> {
         "{records} records through the echo, as under \"Kafka to Kafka\"; {RECORDED} s of it are sampled with `perf`, stacks \
          and all, {HERTZ} times a second of processor time. Each sample counts for the stage of the innermost function that \
          belongs to one; what is shared by several (memory, the kernel) counts for the stage that asked for it. Taking samples \
-         slows the host down, so the shares are what was measured, and the times are these shares of the processor time of \
-         a message in the same run."
+         slows a program down, so the shares are what was measured, and the times are these shares of the processor time of \
+         a message in the same run. Where the loop has no such stage it has none of that work: it holds no state of a message \
+         but its offset, hands nothing over, judges and counts nothing."
     );
     let mut report = Report::new("profile", work);
     let input = filled(kafka, PARTITIONS, records, load::KEYS).await;
     for _ in 0..effort.rounds {
-        let output = kafka.topic("bench-out", PARTITIONS).await;
-        let course = Course { kafka, input: &input, output: &output };
-        let mut host = course.start(Contestant::Cofferdam { plugin: "", route: "" })?;
-        let recorded = async {
-            // Past the start, which compiles the plugin.
-            course.outputs(i64::from(records / 10)).await;
-            let folder = TempDir::new()?;
-            record(host.id(), folder.path()).await
-        };
-        let (figures, recorded) = tokio::join!(course.watch(&host, 0, records), recorded);
-        let (figures, stages) = (figures?, recorded?);
-        host.kill();
-        kafka.delete_topic(&output).await;
-        let all: u64 = stages.values().sum();
-        for stage in stages::NAMES {
-            let share = stages.get(stage).copied().unwrap_or_default() as f64 / all as f64;
-            report.add(stage, SHARE, share * 100.0);
-            report.add(stage, TIME, share * figures.cpu_us * 1e3);
+        for (name, contestant) in CONTESTANTS {
+            let output = kafka.topic("bench-out", PARTITIONS).await;
+            let course = Course { kafka, input: &input, output: &output };
+            let mut host = course.start(contestant)?;
+            let recorded = async {
+                // Past the start, which compiles the plugin.
+                course.outputs(i64::from(records / 10)).await;
+                let folder = TempDir::new()?;
+                record(host.id(), folder.path()).await
+            };
+            let (figures, recorded) = tokio::join!(course.watch(&host, 0, records), recorded);
+            let (figures, stages) = (figures?, recorded?);
+            host.kill();
+            kafka.delete_topic(&output).await;
+            let all: u64 = stages.values().sum();
+            for stage in stages::NAMES {
+                let share = stages.get(stage).copied().unwrap_or_default() as f64 / all as f64;
+                report.add(stage, name, share * figures.cpu_us * 1e3);
+            }
+            report.add("all", name, figures.cpu_us * 1e3);
+            eprintln!("profile, {name}: {all} samples, {CPU} {:.2}", figures.cpu_us);
         }
-        report.add("all", SHARE, 100.0);
-        report.add("all", TIME, figures.cpu_us * 1e3);
-        eprintln!("profile: {all} samples, {CPU} {:.2}", figures.cpu_us);
     }
     kafka.delete_topic(&input).await;
     Ok(report)

@@ -20,6 +20,7 @@ use rdkafka::bindings::*;
 use rdkafka::types::RDKafkaRespErr::{RD_KAFKA_RESP_ERR__QUEUE_FULL, RD_KAFKA_RESP_ERR_NO_ERROR};
 
 use super::guest::{Given, Guest, Header, Output};
+use super::standard::Standard;
 use super::watermark::Watermark;
 use super::{Loop, Topics};
 
@@ -59,6 +60,7 @@ pub(super) fn run(arguments: &Loop) -> anyhow::Result<()> {
         Some(path) => Some(Guest::open(path, arguments.instances)?),
         None => None,
     };
+    let mut standard = arguments.standard_headers.then(Standard::default);
     let answers: &'static mut Answers = Box::leak(Box::default());
     let answers = ptr::from_mut(answers);
     let clients = Clients::new(&arguments.topics, answers)?;
@@ -69,7 +71,7 @@ pub(super) fn run(arguments: &Loop) -> anyhow::Result<()> {
         let room = WINDOW - unsafe { (*answers).outstanding };
         let count = clients.take(&mut batch[..room.min(BATCH)]);
         for message in &batch[..count] {
-            clients.pass_on(*message, guest.as_mut(), answers)?;
+            clients.pass_on(*message, guest.as_mut(), standard.as_mut(), answers)?;
         }
         // It waits for answers only where there is room for nothing else: a message that comes meanwhile would wait too.
         // SAFETY: the producer is alive.
@@ -122,6 +124,7 @@ impl Clients {
     }
 
     /// Takes what is there, waiting a millisecond for the first.
+    #[inline(never)]
     fn take(&self, batch: &mut [*mut rd_kafka_message_t]) -> usize {
         if batch.is_empty() {
             return 0;
@@ -137,10 +140,12 @@ impl Clients {
         }
     }
 
+    #[inline(never)] // so that profiles name it, here and below
     fn pass_on(
         &self,
         message: *mut rd_kafka_message_t,
         guest: Option<&mut Guest>,
+        standard: Option<&mut Standard>,
         answers: *mut Answers,
     ) -> anyhow::Result<()> {
         // SAFETY: the message is ours until the callback gives it back, and the answers are ours while nobody polls.
@@ -157,7 +162,11 @@ impl Clients {
         let output = guest.map(|guest| handle(guest, given)).transpose()?;
         let (headers, key, value) = match &output {
             None => (detached(message), (given.key, given.key_len), (given.payload, given.len)),
-            Some(output) => (copied(output), parts(output.key.as_deref()), parts(output.payload.as_deref())),
+            Some(output) => (
+                copied(output, standard.map(|it| it.of(given))),
+                parts(output.key.as_deref()),
+                parts(output.payload.as_deref()),
+            ),
         };
         let carried = Box::into_raw(Box::new(Carried { message, _output: output }));
         loop {
@@ -207,6 +216,7 @@ impl Clients {
 }
 
 /// What the guest makes of it.
+#[inline(never)]
 fn handle(guest: &mut Guest, message: &rd_kafka_message_t) -> anyhow::Result<Output> {
     let mut headers = [Header { name: "", value: &[] }; 8];
     let mut count = 0;
@@ -263,12 +273,12 @@ fn detached(message: *mut rd_kafka_message_t) -> *mut rd_kafka_headers_t {
     headers
 }
 
-fn copied(output: &Output) -> *mut rd_kafka_headers_t {
+fn copied(output: &Output, more: Option<[Header<'_>; 5]>) -> *mut rd_kafka_headers_t {
+    let own = output.headers.iter().map(|header| Header { name: &header.name, value: &header.value });
     // SAFETY: name and value are copied before the call returns.
     unsafe {
-        let headers = rd_kafka_headers_new(output.headers.len());
-        for header in &output.headers {
-            let (name, value) = (&header.name, &header.value);
+        let headers = rd_kafka_headers_new(output.headers.len() + more.map_or(0, |more| more.len()));
+        for Header { name, value } in own.chain(more.into_iter().flatten()) {
             rd_kafka_header_add(
                 headers,
                 name.as_ptr().cast(),

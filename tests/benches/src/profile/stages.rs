@@ -67,6 +67,16 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("Machine::handle", "take in"),
     ("workers::", "hand over"),
     ("flow::", "hand over"),
+    // Those of the bare loop.
+    ("bare::guest", "call"),
+    ("bare::window::delivered", "commit and settle"),
+    ("bare::watermark", "commit and settle"),
+    ("Clients::commit", "commit and settle"),
+    ("Clients::take", "fetch"),
+    ("rd_kafka_consume_batch_queue", "fetch"),
+    ("Clients::pass_on", "publish"),
+    ("bare::window::handle", "decode"),
+    ("bare::", "fetch"),
     ("source::kafka", "hand over"),
     ("tokio::", "hand over"),
 ];
