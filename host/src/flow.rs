@@ -18,6 +18,7 @@ mod pace;
 mod transactions;
 mod workers;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -177,6 +178,8 @@ impl Flow {
     /// Works until `shutdown`, or until the route stops by itself; then drains.
     pub async fn run(mut self, shutdown: CancellationToken) -> Ending {
         let mut stopping = false;
+        // One for all rounds: to listen anew in each takes a lock.
+        let mut told_to_stop = pin!(shutdown.clone().cancelled_owned());
         let mut alarm = Alarm::default();
         let (mut answers, mut batches) = (Vec::new(), Vec::new());
         // The first grant.
@@ -197,7 +200,7 @@ impl Flow {
             let busy = !self.outbox.is_empty() && self.outstanding < OUTSTANDING;
             tokio::select! {
                 biased;
-                () = shutdown.cancelled(), if !stopping => {
+                () = &mut told_to_stop, if !stopping => {
                     stopping = true;
                     self.source.stop();
                     self.tell(Event::Drain(self.drain_limit));

@@ -72,6 +72,7 @@ use idle::Idle;
 use instance::Instance;
 use load::Loaded;
 use lower::Borrowed;
+use ticker::TICK;
 
 /// How a plugin is to be run.
 #[derive(Clone)]
@@ -169,6 +170,8 @@ impl Plugin {
 
     fn of(engine: &Engine, loaded: Result<Loaded, Refusal>) -> Result<Self, Refusal> {
         let loaded = loaded?;
+        let limits = &loaded.spec.limits;
+        loaded.runtime.pulse.heed(limits.cpu_time.min(limits.wall_time));
         let idle = Arc::new(Idle::new(loaded.spec.idle));
         engine.watch_idle(&idle);
         let batch_size = batch::Size::new(loaded.spec.batch.messages.min(loaded.spec.reuse));
@@ -261,6 +264,10 @@ impl Plugin {
             host_calls: state.budget.host_calls(),
             output_bytes: 0,
         };
+        if u128::from(usage.cpu_us) >= TICK.as_micros() {
+            // It may have met no tick because there were few.
+            self.loaded.runtime.pulse.hurry();
+        }
         let refused_growths = state.limiter.refusals().total();
         let logs = state.logs.lock().take();
         let failed = |ending| Err(classify(ending, &instance.circumstances(&logs), &self.loaded.lines));

@@ -3,7 +3,8 @@
 //! Wall time runs from the call to its end. CPU time is what the guest burns: it is taken from the clock of the
 //! thread, around each poll of the guest's future. The first poll is taken from the wall clock instead, unless it is to
 //! be exact: that costs nothing more (both ends of it are read anyway), and it is never long: at the second tick the
-//! guest yields. Later polls end at the first tick that comes a millisecond after their begin.
+//! guest yields. Later polls end at the first tick that comes a millisecond after their begin. Who has run
+//! for so long brings more ticks.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use rustix::time::{ClockId, clock_gettime};
 use wasmtime::UpdateDeadline;
 
 use super::limits::Limits;
-use super::ticker::TICK;
+use super::ticker::{Pulse, TICK};
 
 /// The first tick that counts: a call that is shorter than a tick never sees one, and ends in its first poll.
 pub(super) const FIRST_TICK: u64 = 2;
@@ -48,14 +49,14 @@ pub(super) enum Spent {
 }
 
 impl Budget {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, pulse: Arc<Pulse>) -> Self {
         Self {
             started: Instant::now(),
             wall_time: limits.wall_time,
             cpu_time: limits.cpu_time,
             host_call_limit: limits.host_calls,
             host_calls: 0,
-            meter: Arc::default(),
+            meter: Arc::new(Meter { pulse, ..Meter::default() }),
         }
     }
 
@@ -102,8 +103,11 @@ impl Budget {
             return Err(Spent::CpuTime);
         }
         // What has just waited for the host meets a tick that passed meanwhile, and has kept nobody from running.
-        let has_just_begun = self.meter.of_this_poll(cpu) < TICK;
-        Ok(if has_just_begun { UpdateDeadline::Continue(1) } else { UpdateDeadline::Yield(1) })
+        if self.meter.of_this_poll(cpu) < TICK {
+            return Ok(UpdateDeadline::Continue(1));
+        }
+        self.meter.pulse.hurry();
+        Ok(UpdateDeadline::Yield(1))
     }
 }
 
@@ -117,6 +121,7 @@ pub(super) struct Meter {
     /// wall clock, and the highest
     /// value between polls, after which no time has passed.
     poll_began: AtomicU64,
+    pulse: Arc<Pulse>,
 }
 
 impl Meter {
@@ -143,7 +148,7 @@ impl Meter {
     /// than the time to the tick at which that poll ends.
     fn charge(&self, wall: Duration) -> Duration {
         match self.poll_began.load(Ordering::Relaxed) {
-            0 => wall.min(TICK.saturating_mul(2)),
+            0 => wall.min(2 * self.pulse.latest()),
             _ => self.cpu_time(wall),
         }
     }
@@ -197,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_guest_that_has_waited_runs_on_at_a_tick_that_passed_meanwhile() {
-        let mut budget = Budget::new(&Limits::default());
+        let mut budget = Budget::new(&Limits::default(), Arc::default());
         budget.renew(Instant::now() - 10 * TICK);
         let lets_others_run = |budget: &Budget| matches!(budget.tick(), Ok(UpdateDeadline::Yield(1)));
         assert!(lets_others_run(&budget), "it has run for ten ticks");

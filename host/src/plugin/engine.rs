@@ -1,8 +1,8 @@
 //! What all plugins of a process share: compiler, instance pool, ticker.
 //!
 //! A guest is stopped, and made to let other tasks run, at the ticks of an epoch: a thread raises the epoch each
-//! millisecond, and compiled code looks at it at each function and each turn of a loop. That costs a guest 5 to
-//! 25 % of its own work and nothing per call.
+//! millisecond (each fourth while no guest runs for long), and compiled code looks at it at each function and each turn of a
+//! loop. That costs a guest 5 to 25 % of its own work and nothing per call.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -18,7 +18,7 @@ use super::compiler::CompileBounds;
 use super::contract;
 use super::idle::{Idle, Warm};
 use super::state::State;
-use super::ticker::Ticker;
+use super::ticker::{Pulse, Ticker};
 
 /// How the engine is built.
 #[derive(Debug, Clone)]
@@ -81,6 +81,8 @@ pub(super) struct Runtime {
     /// WASI, configuration, logging, and the key-value store: what was not granted is refused by name before
     /// anything is linked.
     pub(super) linker: Linker<State>,
+    /// How often it ticks.
+    pub(super) pulse: Arc<Pulse>,
 }
 
 /// Why the engine could not be built.
@@ -152,7 +154,7 @@ impl Engine {
             return Ok(Arc::clone(runtime));
         }
         let instances = self.0.config.instances;
-        let runtime = Runtime::new(&self.0.config, stack)
+        let runtime = Runtime::new(&self.0.config, stack, Arc::clone(self.0.ticker.pulse()))
             .map(Arc::new)
             .map_err(|source| EngineError::Sandbox { instances, source })?;
         self.0.ticker.add(&runtime.engine);
@@ -162,13 +164,13 @@ impl Engine {
 }
 
 impl Runtime {
-    fn new(config: &EngineConfig, stack: usize) -> wasmtime::Result<Self> {
+    fn new(config: &EngineConfig, stack: usize, pulse: Arc<Pulse>) -> wasmtime::Result<Self> {
         let engine = wasmtime::Engine::new(&settings(config, stack))?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         capabilities::add_to_linker(&mut linker)?;
         contract::add_to_linker(&mut linker)?;
-        Ok(Self { engine, linker })
+        Ok(Self { engine, linker, pulse })
     }
 }
 

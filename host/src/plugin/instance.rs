@@ -35,7 +35,7 @@ impl Instance {
     /// An instance that is started by its first attempt.
     pub(super) fn new(plugin: &Loaded) -> Self {
         let engine = &plugin.runtime.engine;
-        let state = State::new(Arc::clone(&plugin.spec), engine.weak());
+        let state = State::new(Arc::clone(&plugin.spec), engine.weak(), Arc::clone(&plugin.runtime.pulse));
         let meter = state.budget.meter();
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.limiter);

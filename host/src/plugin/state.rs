@@ -16,6 +16,7 @@ use super::held::Held;
 use super::limiter::Limiter;
 use super::logs::{Logs, Sink};
 use super::outbox::Outbox;
+use super::ticker::Pulse;
 use super::wasi;
 
 /// Resources (streams, pollables, buckets) that a guest may hold at the same time.
@@ -46,10 +47,10 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(spec: Arc<Spec>, engine: EngineWeak) -> Self {
+    pub(super) fn new(spec: Arc<Spec>, engine: EngineWeak, pulse: Arc<Pulse>) -> Self {
         let limits = &spec.limits;
         let limiter = Limiter::new(limits.memory, limits.table_elements);
-        let budget = Budget::new(limits);
+        let budget = Budget::new(limits, pulse);
         let outbox = Outbox::new(limits);
         let logs = Logs::new(Arc::clone(&spec)).shared();
         let wasi = wasi::context(&logs);
