@@ -14,8 +14,9 @@ const MOSTLY_LONG: u32 = 3 * LONG_WEIGHT;
 /// What came long ago does not count.
 const MOST: u32 = 8 * LONG_WEIGHT;
 
-/// To hand a message to another thread and to take it back costs about as much, where few go together.
-const HAND_OVER: Duration = Duration::from_micros(20);
+/// To hand a message to another thread and to take it back costs about as much, where few go together: two threads wake for it.
+/// At 500 messages a second, a host takes a tenth less of a processor with this than with 20.
+const HAND_OVER: Duration = Duration::from_micros(60);
 /// The mean is moved by one part in so many: little enough that a single long one among quick ones does not show, for it
 /// may have been a quick one whose thread had to wait for a processor.
 const MEMORY: u32 = 64;
@@ -87,11 +88,11 @@ mod tests {
         assert!((40..=66).contains(&pace.fit_into(TIME)), "{}", pace.fit_into(TIME));
         pace.note(5_000);
         assert!((8..=20).contains(&pace.fit_into(TIME)), "one was long: {}", pace.fit_into(TIME));
-        pace.note(5_000);
-        assert_eq!(pace.fit_into(TIME), 0, "two of the latest were long");
+        (0..3).for_each(|_| pace.note(5_000));
+        assert_eq!(pace.fit_into(TIME), 0, "four of the latest were long");
         (0..1_000).for_each(|_| pace.note(0));
         assert_eq!(pace.fit_into(TIME), 200);
-        (0..1_000).for_each(|_| pace.note(30));
+        (0..1_000).for_each(|_| pace.note(90));
         assert_eq!(pace.fit_into(TIME), 0);
     }
 
