@@ -305,7 +305,7 @@ impl Machine {
             self.actions.push_back(Action::Settled { delivery: id, fate });
         }
         let partition = delivery.partition();
-        if let (State::Prepared(_), Some(key), Some(offset)) = (delivery.state, partition, delivery.record.offset()) {
+        if let (State::Prepared(_), Some((key, offset))) = (delivery.state, delivery.offset()) {
             self.partitions.unprepare(key, offset);
         }
         if delivery.is_out() {

@@ -35,13 +35,12 @@ impl Machine {
         match delivery.tenure {
             // The acknowledgement came first.
             _ if self.route.is_at_most_once() => self.finish(id, fate),
-            Tenure::Offset { partition, place } => {
-                let offset = delivery.record.offset().expect("a record of a partition has one");
+            Tenure::Offset { partition, offset, place } => {
                 self.partitions.settle(partition, offset, place);
                 self.commit_in_time(now);
                 self.finish(id, fate);
             }
-            Tenure::Lease { .. } => {
+            Tenure::Lease(_) => {
                 self.let_go(id);
                 self.deliveries[id].state = State::Deleting(fate);
                 self.delete(id);

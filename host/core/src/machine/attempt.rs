@@ -121,7 +121,7 @@ impl Machine {
     /// Lets the next commit say how often the record was tried, and since when it is here. Returns that commit's number.
     fn note_progress(&mut self, id: DeliveryId) -> Option<u64> {
         let delivery = &self.deliveries[id];
-        let (key, offset) = delivery.partition().zip(delivery.record.offset())?;
+        let (key, offset) = delivery.offset()?;
         let tried = Tried { attempt: delivery.attempt, since: delivery.received };
         Some(self.partitions.tried(key, offset, tried))
     }
@@ -168,7 +168,7 @@ impl Machine {
         match delivery.tenure {
             // Backoff is the queue's business, and whatever waits behind goes back with it: were it kept, the queue
             // might hand out the first again while a later one runs here.
-            Tenure::Lease { .. } if !held || self.draining.is_draining() => self.hand_back(id, wait),
+            Tenure::Lease(_) if !held || self.draining.is_draining() => self.hand_back(id, wait),
             Tenure::Offset { partition, .. } if self.partitions.is_leaving(partition) => {
                 self.drop_lane(id, Fate::Revoked)
             }

@@ -10,11 +10,14 @@ use crate::lanes::LaneId;
 use crate::message::Record;
 use crate::outcome::Failure;
 use crate::output::Publication;
-use crate::route::Lease;
+use crate::route;
 use crate::time::Time;
 use crate::watermark::Place;
 
 /// One receipt of one record.
+///
+/// Each message goes through it several times, far apart, and there are thousands: it is as small as it can be, and what
+/// most of them never have lies elsewhere.
 #[derive(Debug)]
 pub struct Delivery {
     pub(super) record: Arc<Record>,
@@ -31,13 +34,9 @@ pub struct Delivery {
     pub(super) storing: bool,
     /// Publications handed out and not answered.
     pub(super) pending: u32,
-    /// Publications to hand out again.
-    pub(super) refused: Vec<u32>,
     /// How often in a row it was held.
     pub(super) holds: u32,
     pub(super) held: bool,
-    /// Why an output can never become durable.
-    pub(super) rejection: Option<Failure>,
     pub(super) trouble: Option<Box<Trouble>>,
     pub(super) ended: Option<Box<Ended>>,
     /// The number of the first commit that says how often it was tried, or that it was taken; 0 where none needs to.
@@ -46,9 +45,19 @@ pub struct Delivery {
     pub(super) pledged: bool,
     /// It waits for that.
     pub(super) gated: bool,
-    /// The id of its event, once somebody has asked; `None` inside where there is none.
-    pub(super) event: Option<Option<Box<str>>>,
+    rare: Option<Box<Rare>>,
     size: u64,
+}
+
+/// What most deliveries never have.
+#[derive(Debug, Default)]
+struct Rare {
+    /// Publications to hand out again.
+    refused: Vec<u32>,
+    /// Why an output can never become durable.
+    rejection: Option<Failure>,
+    /// The id of its event, once somebody has asked; `None` inside where there is none.
+    event: Option<Option<Box<str>>>,
 }
 
 /// By what right the host has it.
@@ -56,18 +65,24 @@ pub struct Delivery {
 pub(super) enum Tenure {
     Offset {
         partition: PartitionKey,
+        /// The record's own: it stands here too, because the record is far away.
+        offset: i64,
         place: Place,
     },
-    Lease {
-        receipt: Arc<str>,
-        /// How often the queue has handed it out.
-        receives: u32,
-        until: Time,
-        /// When the lease is looked at next.
-        check: Time,
-        /// How long the running attempt may hold it.
-        attempt_until: Option<Time>,
-    },
+    Lease(Box<Lease>),
+}
+
+/// A message of a queue is ours for a time.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub(super) receipt: Arc<str>,
+    /// How often the queue has handed it out.
+    pub(super) receives: u32,
+    pub(super) until: Time,
+    /// When the lease is looked at next.
+    pub(super) check: Time,
+    /// How long the running attempt may hold it.
+    pub(super) attempt_until: Option<Time>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,16 +165,14 @@ impl Delivery {
             publications: Vec::new(),
             storing: false,
             pending: 0,
-            refused: Vec::new(),
             holds: 0,
             held: false,
-            rejection: None,
             trouble: None,
             ended: None,
             counted: 0,
             pledged: false,
             gated: false,
-            event: None,
+            rare: None,
         }
     }
 
@@ -200,7 +213,13 @@ impl Delivery {
 
     /// The id of its event, on a route that suppresses duplicates.
     pub fn event(&self) -> Option<&str> {
-        self.event.as_ref()?.as_deref()
+        self.rare.as_ref()?.event.as_ref()?.as_deref()
+    }
+
+    /// The id of its event, which `ask` finds out the first time; `None` where there is none.
+    pub(super) fn identify(&mut self, ask: impl FnOnce(&Arc<Record>) -> Option<Box<str>>) -> Option<&str> {
+        let rare = self.rare.get_or_insert_default();
+        rare.event.get_or_insert_with(|| ask(&self.record)).as_deref()
     }
 
     /// How many publications it leads to.
@@ -216,7 +235,15 @@ impl Delivery {
     pub(super) fn partition(&self) -> Option<PartitionKey> {
         match self.tenure {
             Tenure::Offset { partition, .. } => Some(partition),
-            Tenure::Lease { .. } => None,
+            Tenure::Lease(_) => None,
+        }
+    }
+
+    /// Partition and offset, on Kafka.
+    pub(super) fn offset(&self) -> Option<(PartitionKey, i64)> {
+        match self.tenure {
+            Tenure::Offset { partition, offset, .. } => Some((partition, offset)),
+            Tenure::Lease(_) => None,
         }
     }
 
@@ -224,13 +251,41 @@ impl Delivery {
     pub fn receipt(&self) -> Option<&Arc<str>> {
         match &self.tenure {
             Tenure::Offset { .. } => None,
-            Tenure::Lease { receipt, .. } => Some(receipt),
+            Tenure::Lease(lease) => Some(&lease.receipt),
         }
     }
 
     /// The queue may have given it to somebody else, if it is not rid of it.
     pub(super) fn lease_is_over(&self, now: Time) -> bool {
-        !self.pledged && matches!(self.tenure, Tenure::Lease { until, .. } if until <= now)
+        !self.pledged && matches!(&self.tenure, Tenure::Lease(lease) if lease.until <= now)
+    }
+
+    /// A publication is to be handed out again.
+    pub(super) fn refuse(&mut self, index: u32) {
+        self.rare.get_or_insert_default().refused.push(index);
+    }
+
+    /// Whether a publication is to be handed out again.
+    pub(super) fn is_refused(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| !rare.refused.is_empty())
+    }
+
+    /// What is to be handed out again.
+    pub(super) fn take_refused(&mut self) -> Vec<u32> {
+        self.rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.refused))
+    }
+
+    /// An output can never become durable; of several reasons the first stands.
+    pub(super) fn reject(&mut self, why: impl FnOnce() -> Failure) {
+        self.rare.get_or_insert_default().rejection.get_or_insert_with(why);
+    }
+
+    /// Why an output can never become durable, and nothing is to be handed out again any more.
+    pub(super) fn take_rejection(&mut self) -> Option<Failure> {
+        let rare = self.rare.as_mut()?;
+        let rejection = rare.rejection.take()?;
+        rare.refused.clear();
+        Some(rejection)
     }
 
     /// Neither at its end nor forgotten.
@@ -244,14 +299,14 @@ impl Delivery {
     }
 
     pub(super) fn end_attempt(&mut self) {
-        if let Tenure::Lease { attempt_until, .. } = &mut self.tenure {
-            *attempt_until = None;
+        if let Tenure::Lease(lease) = &mut self.tenure {
+            lease.attempt_until = None;
         }
     }
 
-    pub(super) fn start_attempt(&mut self, lease: Option<Lease>, now: Time) {
-        if let (Tenure::Lease { attempt_until, .. }, Some(lease)) = (&mut self.tenure, lease) {
-            *attempt_until = Some(now.after(lease.attempt_limit));
+    pub(super) fn start_attempt(&mut self, rules: Option<route::Lease>, now: Time) {
+        if let (Tenure::Lease(lease), Some(rules)) = (&mut self.tenure, rules) {
+            lease.attempt_until = Some(now.after(rules.attempt_limit));
         }
     }
 }

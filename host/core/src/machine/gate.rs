@@ -55,29 +55,28 @@ impl Machine {
         let at_most_once = self.route.is_at_most_once();
         let delivery = &mut self.deliveries[id];
         match &delivery.tenure {
-            Tenure::Offset { partition, .. } => {
-                let offset = delivery.record.offset().expect("a record of a partition has one");
+            Tenure::Offset { partition, offset, .. } => {
                 let start = Start { id, counted: delivery.counted, held: delivery.held };
-                if !self.partitions.lets_start(*partition, offset, start) {
+                if !self.partitions.lets_start(*partition, *offset, start) {
                     return false;
                 }
             }
-            Tenure::Lease { .. } if at_most_once && !delivery.pledged => {
+            Tenure::Lease(_) if at_most_once && !delivery.pledged => {
                 delivery.gated = true;
                 return false;
             }
-            Tenure::Lease { .. } => {}
+            Tenure::Lease(_) => {}
         }
         if !self.route.suppress_duplicates {
             return true;
         }
-        let event = delivery.event.get_or_insert_with(|| self.route.event_id(&delivery.record));
-        event.as_ref().is_none_or(|event| self.identities.claim(event, id))
+        let event = delivery.identify(|record| self.route.event_id(record));
+        event.is_none_or(|event| self.identities.claim(event, id))
     }
 
     /// The delivery's event may be handled by another receipt of it now.
     pub(super) fn give_up_event(&mut self, id: DeliveryId) {
-        if let Some(Some(event)) = &self.deliveries[id].event {
+        if let Some(event) = self.deliveries[id].event() {
             self.ready.extend(self.identities.give_up(event, id));
         }
     }

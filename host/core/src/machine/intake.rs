@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Machine;
-use super::delivery::{Delivery, State, Tenure};
+use super::delivery::{Delivery, Lease, State, Tenure};
 use super::partition::{Arrival, PartitionKey};
 use super::timers::Timer;
 use crate::action::{Ask, Fate};
@@ -106,7 +106,7 @@ impl Machine {
             // The client repeats records after a seek; they are in hand or settled already.
             match self.partitions.receive(key, offset) {
                 Arrival::New(place, tried) => {
-                    let id = self.receive(record, Tenure::Offset { partition: key, place }, now);
+                    let id = self.receive(record, Tenure::Offset { partition: key, offset, place }, now);
                     self.remind(id, tried);
                     self.pledge(id, key, offset, place);
                 }
@@ -126,8 +126,8 @@ impl Machine {
         for Leased { record, receipt, receives, until } in messages {
             self.intake.received(record.size() as u64);
             let check = self.lease_check(until);
-            let tenure = Tenure::Lease { receipt: Arc::clone(&receipt), receives, until, check, attempt_until: None };
-            let id = self.receive(record, tenure, now);
+            let lease = Lease { receipt: Arc::clone(&receipt), receives, until, check, attempt_until: None };
+            let id = self.receive(record, Tenure::Lease(Box::new(lease)), now);
             self.timers.set(check, Timer::Lease(id));
             if self.draining.is_draining() {
                 self.withdraw(id);
@@ -143,7 +143,7 @@ impl Machine {
     fn receive(&mut self, record: Record, tenure: Tenure, now: Time) -> DeliveryId {
         let partition = match &tenure {
             Tenure::Offset { partition, .. } => self.partitions.number(*partition),
-            Tenure::Lease { .. } => 0,
+            Tenure::Lease(_) => 0,
         };
         let lane = LaneKey::of(self.route.order, partition, record.key.as_ref());
         #[cfg(feature = "sabotage")]
@@ -154,10 +154,15 @@ impl Machine {
         self.live += 1;
         self.intake.opened(delivery.size());
         debug_assert_eq!(delivery.state, State::Waiting);
-        let id = self.deliveries.insert(delivery);
-        let entered = lane.map(|lane| self.lanes.enter(lane, id));
-        self.deliveries[id].lane = entered.map(|(lane, _)| lane);
-        if entered.is_none_or(|(_, is_head)| is_head) {
+        let mut is_head = true;
+        let id = self.deliveries.insert_with_key(|id| {
+            if let Some(lane) = lane {
+                let (lane, first) = self.lanes.enter(lane, id);
+                (delivery.lane, is_head) = (Some(lane), first);
+            }
+            delivery
+        });
+        if is_head {
             self.ready.push_back(id);
         }
         id

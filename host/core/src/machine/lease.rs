@@ -26,30 +26,29 @@ impl Machine {
         if delivery.pledged {
             return;
         }
-        let Tenure::Lease { receipt, until, check, attempt_until, .. } = &mut delivery.tenure else { return };
-        if now < *check {
+        let Tenure::Lease(lease) = &mut delivery.tenure else { return };
+        if now < lease.check {
             return;
         }
-        if now >= *until {
+        if now >= lease.until {
             self.lease_lost(id);
             return;
         }
-        *check = *until;
+        lease.check = lease.until;
         // An attempt that takes too long lets its lease run out.
-        if attempt_until.is_none_or(|limit| now < limit) {
-            let extend = Ask::Extend { delivery: id, receipt: Arc::clone(receipt), lease: length };
+        if lease.attempt_until.is_none_or(|limit| now < limit) {
+            let extend = Ask::Extend { delivery: id, receipt: Arc::clone(&lease.receipt), lease: length };
             self.actions.push_back(Action::Ask(extend));
         }
-        self.timers.set(*until, Timer::Lease(id));
+        self.timers.set(lease.until, Timer::Lease(id));
     }
 
     pub(super) fn extended(&mut self, deliveries: &[DeliveryId], ends: Time) {
         let next = self.lease_check(ends);
         for id in deliveries {
             let Some(delivery) = self.deliveries.get_mut(*id) else { continue };
-            if let Tenure::Lease { until, check, .. } = &mut delivery.tenure {
-                *until = ends;
-                *check = next;
+            if let Tenure::Lease(lease) = &mut delivery.tenure {
+                (lease.until, lease.check) = (ends, next);
                 self.timers.set(next, Timer::Lease(*id));
             }
         }

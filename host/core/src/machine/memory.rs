@@ -58,7 +58,8 @@ impl Machine {
     /// Gives a message its past back, if it has one. Where it has none, and for what others did in between, the queue's
     /// count stands for the attempts, but never so that the first attempt here comes after the last.
     pub(super) fn recall(&mut self, delivery: &mut Delivery) {
-        let Tenure::Lease { receives, .. } = delivery.tenure else { return };
+        let Tenure::Lease(lease) = &delivery.tenure else { return };
+        let receives = lease.receives;
         let Position::MessageId(id) = &delivery.record.position else { return };
         let attempt = match self.memory.take(id) {
             Some(past) => {
@@ -74,11 +75,10 @@ impl Machine {
     /// Remembers a message that goes back to its queue.
     pub(super) fn remember(&mut self, delivery: crate::event::DeliveryId) {
         let delivery = &mut self.deliveries[delivery];
-        if let (Position::MessageId(id), Tenure::Lease { receives, .. }) = (&delivery.record.position, &delivery.tenure)
-        {
+        if let (Position::MessageId(id), Tenure::Lease(lease)) = (&delivery.record.position, &delivery.tenure) {
             let past = Past {
                 attempt: delivery.attempt,
-                receives: *receives,
+                receives: lease.receives,
                 first_received: delivery.received,
                 trouble: delivery.trouble.clone(),
                 time: 0,

@@ -62,14 +62,14 @@ impl Machine {
         delivery.pending -= 1;
         match (refusal, delivery.state) {
             (Refusal::Rejected(code, text), State::Publishing(Fate::Done)) => {
-                delivery.rejection.get_or_insert_with(|| Failure::contract(code, text));
+                delivery.reject(|| Failure::contract(code, text));
             }
             (Refusal::Rejected(..), State::Publishing(_)) if index == DEAD_LETTER => {
                 if make_bare(delivery) {
                     delivery.pending += 1;
                     self.actions.push_back(Action::Publish { delivery: id, index });
                 } else {
-                    delivery.refused.push(index);
+                    delivery.refuse(index);
                 }
             }
             // An error event that nobody will ever take is no reason to stand still: the original is stored.
@@ -77,12 +77,12 @@ impl Machine {
             // What was sent may have arrived: sent again, it would be there twice.
             (Refusal::Unavailable(text), State::Publishing(Fate::Done)) if self.route.is_at_most_once() => {
                 let failure = || Failure::new(Class::HostFault, Code::OUTPUT_UNAVAILABLE, text);
-                delivery.rejection.get_or_insert_with(failure);
+                delivery.reject(failure);
             }
             #[cfg(feature = "sabotage")]
             (_, State::Publishing(Fate::DeadLettered)) if self.sabotage == Some(super::Sabotage::DeadLetterDropped) => {
             }
-            _ => delivery.refused.push(index),
+            _ => delivery.refuse(index),
         }
         self.answered(id, now);
     }
@@ -120,17 +120,16 @@ impl Machine {
             self.retire(id);
             return;
         };
-        if let Some(rejection) = delivery.rejection.take() {
+        if let Some(rejection) = delivery.take_rejection() {
             // It would be refused again whatever the handler does, and the next of the key may have run: no retry.
-            delivery.refused.clear();
             self.note(id, rejection, now);
             self.store(id, Reason::Permanent, now);
-        } else if delivery.refused.is_empty() {
-            self.settle(id, fate, now);
-        } else {
+        } else if delivery.is_refused() {
             let wait = self.hold(id);
             self.actions.push_back(Action::Troubled { delivery: id, next: Next::Hold(wait) });
             self.timers.set(now.after(wait), Timer::Publish(id));
+        } else {
+            self.settle(id, fate, now);
         }
     }
 
@@ -140,7 +139,7 @@ impl Machine {
         if !matches!(delivery.state, State::Publishing(_)) || delivery.pending > 0 {
             return;
         }
-        let refused = std::mem::take(&mut delivery.refused);
+        let refused = delivery.take_refused();
         delivery.pending = u32::try_from(refused.len()).expect("no more than there are publications");
         self.actions.extend(refused.into_iter().map(|index| Action::Publish { delivery: id, index }));
     }

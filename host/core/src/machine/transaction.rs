@@ -19,7 +19,7 @@ impl Machine {
         let delivery = &mut self.deliveries[id];
         delivery.publications = publications;
         delivery.state = State::Prepared(fate);
-        if let Some((key, offset)) = delivery.partition().zip(delivery.record.offset()) {
+        if let Some((key, offset)) = delivery.offset() {
             self.partitions.prepare(key, offset, id);
         }
         // Outputs leave in the order of offsets: the next of the key may run.
@@ -61,10 +61,8 @@ impl Machine {
             delivery.pending = 0;
             let State::Transacting(fate) = delivery.state else {
                 // It was abandoned meanwhile, and its effects and its offset are there all the same.
-                if let (Tenure::Offset { partition, place }, Some(offset)) =
-                    (&delivery.tenure, delivery.record.offset())
-                {
-                    self.partitions.settle(*partition, offset, *place);
+                if let Tenure::Offset { partition, offset, place } = delivery.tenure {
+                    self.partitions.settle(partition, offset, place);
                 }
                 self.retire(id);
                 continue;
@@ -99,7 +97,7 @@ impl Machine {
             };
             delivery.state = State::Prepared(fate);
             first = first.or(Some(id));
-            if let Some((key, offset)) = delivery.partition().zip(delivery.record.offset()) {
+            if let Some((key, offset)) = delivery.offset() {
                 self.partitions.prepare(key, offset, id);
             }
         }
