@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::hash::{BuildHasher as _, RandomState};
 
-use bytes::Bytes;
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use slotmap::SlotMap;
 
 use crate::event::DeliveryId;
@@ -22,22 +22,29 @@ pub enum Order {
 }
 
 /// What the deliveries of one lane have in common.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum LaneKey {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum LaneKey<'a> {
     Partition(u64),
-    Key(u64, Bytes),
+    Key(u64, &'a [u8]),
 }
 
-impl LaneKey {
+impl<'a> LaneKey<'a> {
     /// The lane of a record of `partition` with `key`; `None` where it waits for nobody.
-    pub(crate) fn of(order: Order, partition: u64, key: Option<&Bytes>) -> Option<Self> {
+    pub(crate) fn of(order: Order, partition: u64, key: Option<&'a [u8]>) -> Option<Self> {
         match order {
             Order::Partition => Some(Self::Partition(partition)),
-            Order::Key => key.map(|key| Self::Key(partition, key.clone())),
+            Order::Key => key.map(|key| Self::Key(partition, key)),
             Order::None => None,
         }
     }
 }
+
+/// The hash of a [`LaneKey`], which stands for it: the key itself is not kept.
+///
+/// Two keys of one hash, one pair in 2^64, have one lane between them: they wait for each other without need, and
+/// neither loses its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LaneHash(u64);
 
 slotmap::new_key_type! {
     /// A lane, for as long as somebody is in it.
@@ -50,31 +57,40 @@ slotmap::new_key_type! {
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
     lanes: SlotMap<LaneId, Lane>,
-    by_key: HashTable<LaneId>,
+    by_hash: HashTable<LaneId>,
     /// Keys are chosen by whoever sends messages: theirs is the standard library's hasher, which withstands that.
     hasher: RandomState,
 }
 
 #[derive(Debug)]
 struct Lane {
-    key: LaneKey,
-    hash: u64,
+    hash: LaneHash,
     head: DeliveryId,
     /// Does not allocate while nobody waits, the usual case.
     waiting: VecDeque<DeliveryId>,
 }
 
 impl Lanes {
+    /// What the lane of this key is known by.
+    pub(crate) fn hash(&self, key: LaneKey<'_>) -> LaneHash {
+        LaneHash(self.hasher.hash_one(key))
+    }
+
     /// Joins the lane of this key; says which it is, and whether the delivery is its head.
-    pub(crate) fn enter(&mut self, key: LaneKey, delivery: DeliveryId) -> (LaneId, bool) {
-        let hash = self.hasher.hash_one(&key);
-        if let Some(id) = self.by_key.find(hash, |id| self.lanes[*id].key == key) {
-            self.lanes[*id].waiting.push_back(delivery);
-            return (*id, false);
+    pub(crate) fn enter(&mut self, hash: LaneHash, delivery: DeliveryId) -> (LaneId, bool) {
+        let lanes = &mut self.lanes;
+        let rehash = |id: &LaneId| lanes[*id].hash.0;
+        match self.by_hash.entry(hash.0, |id| lanes[*id].hash == hash, rehash) {
+            Entry::Occupied(entry) => {
+                lanes[*entry.get()].waiting.push_back(delivery);
+                (*entry.get(), false)
+            }
+            Entry::Vacant(entry) => {
+                let id = lanes.insert(Lane { hash, head: delivery, waiting: VecDeque::new() });
+                entry.insert(id);
+                (id, true)
+            }
         }
-        let id = self.lanes.insert(Lane { key, hash, head: delivery, waiting: VecDeque::new() });
-        self.by_key.insert_unique(hash, id, |id| self.lanes[*id].hash);
-        (id, true)
     }
 
     /// The delivery leaves its lane. Returns the new head, if the delivery was the head and somebody waited.
@@ -94,7 +110,7 @@ impl Lanes {
 
     fn end(&mut self, id: LaneId) {
         let lane = self.lanes.remove(id);
-        if let Some(Ok(entry)) = lane.map(|lane| self.by_key.find_entry(lane.hash, |other| *other == id)) {
+        if let Some(Ok(entry)) = lane.map(|lane| self.by_hash.find_entry(lane.hash.0, |other| *other == id)) {
             entry.remove();
         }
     }
@@ -124,41 +140,53 @@ mod tests {
         std::array::from_fn(|_| slots.insert(()))
     }
 
-    fn key(text: &'static str) -> LaneKey {
-        LaneKey::Key(0, Bytes::from_static(text.as_bytes()))
+    fn hash(lanes: &Lanes, key: &str) -> LaneHash {
+        lanes.hash(LaneKey::Key(0, key.as_bytes()))
     }
 
     #[test]
     fn the_empty_key_is_a_key_and_no_key_waits_for_nobody() {
-        let empty = Bytes::new();
-        assert_eq!(LaneKey::of(Order::Key, 3, Some(&empty)), Some(LaneKey::Key(3, Bytes::new())));
+        assert_eq!(LaneKey::of(Order::Key, 3, Some(b"")), Some(LaneKey::Key(3, b"")));
         assert_eq!(LaneKey::of(Order::Key, 3, None), None);
         assert_eq!(LaneKey::of(Order::Partition, 3, None), Some(LaneKey::Partition(3)));
-        assert_eq!(LaneKey::of(Order::None, 3, Some(&empty)), None);
+        assert_eq!(LaneKey::of(Order::None, 3, Some(b"")), None);
     }
 
     #[test]
     fn each_becomes_the_head_in_the_order_of_arrival() {
         let [first, second, third, other] = ids();
         let mut lanes = Lanes::default();
-        let (lane, is_head) = lanes.enter(key("a"), first);
+        let a = hash(&lanes, "a");
+        let (lane, is_head) = lanes.enter(a, first);
         assert!(is_head);
-        assert_eq!([lanes.enter(key("a"), second), lanes.enter(key("a"), third)], [(lane, false); 2]);
-        let (another, is_head) = lanes.enter(key("b"), other);
+        assert_eq!([lanes.enter(a, second), lanes.enter(a, third)], [(lane, false); 2]);
+        let b = hash(&lanes, "b");
+        let (another, is_head) = lanes.enter(b, other);
         assert!(is_head && another != lane);
         assert_eq!(lanes.leave(lane, first), Some(second));
         assert_eq!(lanes.leave(lane, second), Some(third));
         assert_eq!(lanes.leave(lane, third), None);
         assert_eq!(lanes.leave(lane, third), None, "the lane is gone");
-        let (anew, is_head) = lanes.enter(key("a"), second);
+        let (anew, is_head) = lanes.enter(a, second);
         assert!(is_head && anew != lane, "and starts anew");
+    }
+
+    #[test]
+    fn keys_have_the_same_lane_only_where_they_are_the_same() {
+        let lanes = Lanes::default();
+        let keys = [LaneKey::Key(0, b"a"), LaneKey::Key(1, b"a"), LaneKey::Key(0, b"b"), LaneKey::Partition(0)];
+        for (number, key) in keys.into_iter().enumerate() {
+            let same = keys.map(|other| lanes.hash(other) == lanes.hash(key));
+            assert_eq!(same, std::array::from_fn(|other| other == number), "{key:?}");
+        }
     }
 
     #[test]
     fn one_that_waits_may_leave_without_moving_the_head() {
         let [first, second, third] = ids();
         let mut lanes = Lanes::default();
-        let [lane, ..] = [first, second, third].map(|id| lanes.enter(key("a"), id).0);
+        let a = hash(&lanes, "a");
+        let [lane, ..] = [first, second, third].map(|id| lanes.enter(a, id).0);
         assert_eq!(lanes.leave(lane, second), None);
         assert_eq!(lanes.leave(lane, first), Some(third));
     }
@@ -167,7 +195,8 @@ mod tests {
     fn a_lane_is_cut_behind_whom_it_is_asked_for() {
         let [first, second, third, fourth, stranger] = ids();
         let mut lanes = Lanes::default();
-        let [lane, ..] = [first, second, third, fourth].map(|id| lanes.enter(key("a"), id).0);
+        let a = hash(&lanes, "a");
+        let [lane, ..] = [first, second, third, fourth].map(|id| lanes.enter(a, id).0);
         assert_eq!(lanes.cut(lane, stranger), []);
         assert_eq!(lanes.cut(lane, second), [third, fourth]);
         assert_eq!(lanes.cut(lane, first), [second]);

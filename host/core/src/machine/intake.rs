@@ -145,9 +145,10 @@ impl Machine {
             Tenure::Offset { partition, .. } => self.partitions.number(*partition),
             Tenure::Lease(_) => 0,
         };
-        let lane = LaneKey::of(self.route.order, partition, record.key.as_ref());
+        let lane = LaneKey::of(self.route.order, partition, record.key.as_deref());
         #[cfg(feature = "sabotage")]
         let lane = lane.filter(|_| !self.is_sabotaged(super::Sabotage::LanesIgnored));
+        let lane = lane.map(|lane| self.lanes.hash(lane));
         let mut delivery = Delivery::new(record, tenure, self.account.received, now);
         self.recall(&mut delivery);
         self.account.received += 1;
