@@ -28,6 +28,7 @@ mod memory;
 mod partition;
 mod publish;
 mod rebalance;
+mod retire;
 #[cfg(feature = "sabotage")]
 mod sabotage;
 mod timers;
@@ -57,6 +58,7 @@ use gate::Identities;
 use intake::Intake;
 use memory::Memory;
 use partition::Partitions;
+use retire::Retired;
 use timers::{Timer, Timers};
 
 /// The delivery rules of one route.
@@ -86,8 +88,7 @@ pub struct Machine {
     timers: Timers,
     draining: Draining,
     actions: VecDeque<Action>,
-    /// At their end; forgotten at the next event.
-    retired: Vec<DeliveryId>,
+    retired: Retired,
     account: Account,
     chance: fastrand::Rng,
     #[cfg(feature = "sabotage")]
@@ -125,7 +126,7 @@ impl Machine {
             timers: Timers::default(),
             draining: Draining::No,
             actions: VecDeque::new(),
-            retired: Vec::new(),
+            retired: Retired::default(),
             account: Account::default(),
             chance: fastrand::Rng::with_seed(seed),
             #[cfg(feature = "sabotage")]
@@ -137,8 +138,8 @@ impl Machine {
 
     /// Takes in what happened at `now`, which must not be before the last one.
     pub fn handle(&mut self, event: Event, now: Time) {
-        for id in self.retired.drain(..) {
-            self.deliveries.remove(id);
+        if self.retired.is_enough() || !matches!(event, Event::Ended(..) | Event::Durable { .. }) {
+            self.sweep();
         }
         // A host that stood still learns first what it has lost by that, unless it is just being told: or it would have
         // two receipts of a message, and think both its own.
@@ -316,17 +317,6 @@ impl Machine {
         if let Some(partition) = partition {
             self.partition_left(partition);
         }
-    }
-
-    /// Nothing refers to it any more.
-    fn retire(&mut self, id: DeliveryId) {
-        let delivery = &mut self.deliveries[id];
-        delivery.state = State::Retired;
-        self.intake.freed(delivery.size());
-        if delivery.partition().is_none() || self.route.is_at_most_once() {
-            self.intake.closed(1);
-        }
-        self.retired.push(id);
     }
 
     /// Leaves the lane, so that whoever waits behind it may run.
