@@ -70,5 +70,6 @@ fn bytes(delivery: &Delivery) -> u64 {
 /// Touches all that a delivery refers to and few others do.
 fn read(delivery: &Delivery) -> usize {
     let headers = delivery.publications.iter().flat_map(|publication| &publication.headers);
-    delivery.record.size() + headers.map(Header::size).sum::<usize>()
+    let trace = delivery.ended().map_or(0, |ended| ended.trace.message.len());
+    delivery.record.size() + headers.map(Header::size).sum::<usize>() + trace
 }
