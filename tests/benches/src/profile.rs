@@ -39,8 +39,8 @@ pub(crate) async fn measure(effort: Effort) -> anyhow::Result<Report> {
          and all, {HERTZ} times a second of processor time. Each sample counts for the stage of the innermost function that \
          belongs to one; what is shared by several (memory, the kernel) counts for the stage that asked for it. Taking samples \
          slows a program down, so the shares are what was measured, and the times are these shares of the processor time of \
-         a message in the same run. Where the loop has no such stage it has none of that work: it holds no state of a message \
-         but its offset, hands nothing over, judges and counts nothing."
+         a message in the same run. What belongs to no stage counts under hand over, which is all that the loop has there; it \
+         holds no state of a message but its offset, judges and counts nothing."
     );
     let mut report = Report::new("profile", work);
     let input = filled(kafka, PARTITIONS, records, load::KEYS).await;

@@ -107,8 +107,12 @@ impl<'a> Field<'a> {
         let numbers: Vec<u32> = (0..messages).collect();
         let batches = stream::iter(numbers.chunks(BATCH)).map(|batch| send(sqs, &queue, kind, batch));
         batches.buffer_unordered(SENDS).try_collect::<()>().await?;
-        let counts = sqs.counts(&queue).await;
-        ensure!(counts.visible == messages as usize, "{counts:?} of {messages} sent");
+        // What was sent last is delayed for a moment, to the server's mind.
+        eventually("all that was sent can be received", LONG, async || {
+            let counts = sqs.counts(&queue).await;
+            (counts.visible == messages as usize).then_some(())
+        })
+        .await;
         Ok(Self { sqs, queue, dead, pollers })
     }
 
