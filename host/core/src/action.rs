@@ -32,7 +32,7 @@ pub enum Action {
     },
     /// Something for the source.
     Ask(Ask),
-    /// This delivery has come to its end; it can be looked at until the next event.
+    /// This delivery has come to its end; it can be looked at until the next event at least.
     Settled {
         /// Which.
         delivery: DeliveryId,
