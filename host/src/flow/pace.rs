@@ -15,7 +15,7 @@ const MOSTLY_LONG: u32 = 3 * LONG_WEIGHT;
 const MOST: u32 = 8 * LONG_WEIGHT;
 
 /// To hand a message to another thread and to take it back costs about as much, where few go together: two threads wake for it.
-/// At 500 messages a second, a host takes a tenth less of a processor with this than with 20.
+/// At 500 messages a second, a host took 3 and 17 % less of a processor with 80 than with 20.
 const HAND_OVER: Duration = Duration::from_micros(60);
 /// The mean is moved by one part in so many: little enough that a single long one among quick ones does not show, for it
 /// may have been a quick one whose thread had to wait for a processor.

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_meets_three_ticks_before_its_limit() {
+    fn a_calm_interval_is_a_quarter_of_the_shortest_limit_at_most() {
         let pulse = Pulse::default();
         let calm = || Duration::from_micros(pulse.calm.load(Ordering::Relaxed).into());
         pulse.heed(Duration::from_secs(5));
