@@ -14,6 +14,7 @@ mod budget;
 mod cache;
 mod capabilities;
 mod classify;
+mod clock;
 pub mod compiler;
 mod contract;
 mod core_module;
@@ -34,6 +35,7 @@ mod logs;
 mod lower;
 mod outbox;
 mod secrets;
+mod sleepers;
 mod state;
 mod ticker;
 mod wasi;
@@ -204,7 +206,8 @@ impl Plugin {
         let started = Instant::now();
         let borrowed = Borrowed::new(message);
         let headers = borrowed.headers();
-        let given = Given { message, parameter: borrowed.parameter(&headers, attempt), attempt };
+        let parameter = borrowed.parameter(&headers, attempt);
+        let given = Given { message, parameter: &parameter, attempt };
         let instance = self.instance(started);
         match self.attempt(instance, given, started, Again::Perhaps).await {
             Some(attempt) => attempt,

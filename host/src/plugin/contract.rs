@@ -72,7 +72,7 @@ impl Contract {
     pub(super) fn typecheck(self, function: &ComponentFunc, component: &InstancePre<State>) -> wasmtime::Result<()> {
         let types = component.instance_type();
         match self {
-            Self::Cofferdam01 => function.typecheck::<(MessageParameter<'_>,), (Answer,)>(&types),
+            Self::Cofferdam01 => function.typecheck::<(&MessageParameter<'_>,), (Answer,)>(&types),
             Self::WasiMessaging | Self::Wasmcloud03 => {
                 function.typecheck::<(Resource<incoming_handler::Message>,), (incoming_handler::Answer,)>(&types)
             }
@@ -116,7 +116,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 /// The function of an instance that handles a message.
 #[derive(Clone, Copy)]
 pub(super) enum Entry<'a> {
-    Cofferdam(TypedFunc<(MessageParameter<'a>,), (Answer,)>),
+    Cofferdam(TypedFunc<(&'a MessageParameter<'a>,), (Answer,)>),
     IncomingHandler(TypedFunc<(Resource<incoming_handler::Message>,), (incoming_handler::Answer,)>),
     BrokerMessage(TypedFunc<(BrokerMessage<'a>,), (broker_message::Answer,)>),
 }
@@ -125,7 +125,7 @@ pub(super) enum Entry<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Given<'a> {
     pub(super) message: &'a Message,
-    pub(super) parameter: MessageParameter<'a>,
+    pub(super) parameter: &'a MessageParameter<'a>,
     pub(super) attempt: u32,
 }
 

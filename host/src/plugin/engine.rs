@@ -14,9 +14,11 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 use super::cache::Cache;
 use super::capabilities;
+use super::clock;
 use super::compiler::CompileBounds;
 use super::contract;
 use super::idle::{Idle, Warm};
+use super::sleepers::{Asleep, Sleepers};
 use super::state::State;
 use super::ticker::{Pulse, Ticker};
 
@@ -60,7 +62,7 @@ impl Default for EngineConfig {
 
 /// One per process; a clone is the same engine.
 ///
-/// The thread that ticks ends, and is waited for, when the last clone and the last plugin are gone.
+/// The threads that stop and wake guests end, and are waited for, when the last clone and the last plugin are gone.
 #[derive(Clone)]
 pub struct Engine(Arc<Shared>);
 
@@ -71,6 +73,7 @@ struct Shared {
     /// Nearly always there is one entry.
     runtimes: Mutex<BTreeMap<usize, Arc<Runtime>>>,
     ticker: Ticker,
+    sleepers: Sleepers,
     /// The warm instances of all plugins.
     warm: Arc<Warm>,
 }
@@ -83,6 +86,8 @@ pub(super) struct Runtime {
     pub(super) linker: Linker<State>,
     /// How often it ticks.
     pub(super) pulse: Arc<Pulse>,
+    /// Its guests that sleep.
+    pub(super) asleep: Arc<Asleep>,
 }
 
 /// Why the engine could not be built.
@@ -96,9 +101,9 @@ pub enum EngineError {
         /// wasmtime's reason.
         source: wasmtime::Error,
     },
-    /// The thread that stops guests could not be started.
-    #[error("the thread that stops guests could not be started: {0}")]
-    Ticker(std::io::Error),
+    /// The threads that stop guests, and wake them, could not be started.
+    #[error("the threads that stop guests, and wake them, could not be started: {0}")]
+    Threads(std::io::Error),
 }
 
 impl Engine {
@@ -115,8 +120,9 @@ impl Engine {
         }
         let cache = config.cache.as_deref().and_then(Cache::open);
         let warm = Arc::new(Warm::default());
-        let ticker = Ticker::start(Arc::clone(&warm)).map_err(EngineError::Ticker)?;
-        let engine = Self(Arc::new(Shared { config, cache, runtimes: Mutex::default(), ticker, warm }));
+        let ticker = Ticker::start(Arc::clone(&warm)).map_err(EngineError::Threads)?;
+        let sleepers = Sleepers::start().map_err(EngineError::Threads)?;
+        let engine = Self(Arc::new(Shared { config, cache, runtimes: Mutex::default(), ticker, sleepers, warm }));
         engine.runtime(super::Limits::default().stack)?;
         Ok(engine)
     }
@@ -154,7 +160,8 @@ impl Engine {
             return Ok(Arc::clone(runtime));
         }
         let instances = self.0.config.instances;
-        let runtime = Runtime::new(&self.0.config, stack, Arc::clone(self.0.ticker.pulse()))
+        let (pulse, asleep) = (Arc::clone(self.0.ticker.pulse()), Arc::clone(self.0.sleepers.asleep()));
+        let runtime = Runtime::new(&self.0.config, stack, pulse, asleep)
             .map(Arc::new)
             .map_err(|source| EngineError::Sandbox { instances, source })?;
         self.0.ticker.add(&runtime.engine);
@@ -164,13 +171,14 @@ impl Engine {
 }
 
 impl Runtime {
-    fn new(config: &EngineConfig, stack: usize, pulse: Arc<Pulse>) -> wasmtime::Result<Self> {
+    fn new(config: &EngineConfig, stack: usize, pulse: Arc<Pulse>, asleep: Arc<Asleep>) -> wasmtime::Result<Self> {
         let engine = wasmtime::Engine::new(&settings(config, stack))?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        clock::add_to_linker(&mut linker)?;
         capabilities::add_to_linker(&mut linker)?;
         contract::add_to_linker(&mut linker)?;
-        Ok(Self { engine, linker, pulse })
+        Ok(Self { engine, linker, pulse, asleep })
     }
 }
 

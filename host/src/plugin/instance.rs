@@ -12,6 +12,7 @@ use wasmtime::{Store, Trap};
 use super::budget::{FIRST_TICK, Meter, Spent};
 use super::classify::{Circumstances, Ending};
 use super::contract::{Ask, Functions};
+use super::engine::Runtime;
 use super::lift::copied_bytes;
 use super::load::Loaded;
 use super::logs::LogLines;
@@ -34,8 +35,8 @@ pub(super) struct Instance {
 impl Instance {
     /// An instance that is started by its first attempt.
     pub(super) fn new(plugin: &Loaded) -> Self {
-        let engine = &plugin.runtime.engine;
-        let state = State::new(Arc::clone(&plugin.spec), engine.weak(), Arc::clone(&plugin.runtime.pulse));
+        let Runtime { engine, pulse, asleep, .. } = &*plugin.runtime;
+        let state = State::new(Arc::clone(&plugin.spec), engine.weak(), Arc::clone(pulse), Arc::clone(asleep));
         let meter = state.budget.meter();
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.limiter);

@@ -16,6 +16,7 @@ use super::held::Held;
 use super::limiter::Limiter;
 use super::logs::{Logs, Sink};
 use super::outbox::Outbox;
+use super::sleepers::Asleep;
 use super::ticker::Pulse;
 use super::wasi;
 
@@ -43,11 +44,12 @@ pub(super) struct State {
     resources: usize,
     table: ResourceTable,
     held: Held,
+    asleep: Arc<Asleep>,
     engine: EngineWeak,
 }
 
 impl State {
-    pub(super) fn new(spec: Arc<Spec>, engine: EngineWeak, pulse: Arc<Pulse>) -> Self {
+    pub(super) fn new(spec: Arc<Spec>, engine: EngineWeak, pulse: Arc<Pulse>, asleep: Arc<Asleep>) -> Self {
         let limits = &spec.limits;
         let limiter = Limiter::new(limits.memory, limits.table_elements);
         let budget = Budget::new(limits, pulse);
@@ -62,7 +64,22 @@ impl State {
         let mut wasi_http = WasiHttpCtx::new();
         wasi_http.set_field_size_limit(FIELDS);
         let held = Held::default();
-        Self { spec, limiter, budget, logs, outbox, denials, http, wasi, wasi_http, resources, table, held, engine }
+        Self {
+            spec,
+            limiter,
+            budget,
+            logs,
+            outbox,
+            denials,
+            http,
+            wasi,
+            wasi_http,
+            resources,
+            table,
+            held,
+            asleep,
+            engine,
+        }
     }
 
     /// A new attempt begins.
@@ -101,8 +118,8 @@ impl State {
         {
             (0..FIRST_TICK).for_each(|_| engine.increment_epoch());
         }
-        let Self { spec, logs, outbox, denials, table, held, .. } = self;
-        HostCall { spec, logs, outbox, denials, table, held }
+        let Self { spec, logs, outbox, denials, table, held, asleep, .. } = self;
+        HostCall { spec, logs, outbox, denials, table, held, asleep }
     }
 }
 
@@ -114,6 +131,7 @@ pub(super) struct HostCall<'a> {
     pub(super) denials: &'a Denials,
     pub(super) table: &'a mut ResourceTable,
     pub(super) held: &'a Held,
+    pub(super) asleep: &'a Arc<Asleep>,
 }
 
 impl WasiView for State {

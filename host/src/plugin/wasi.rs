@@ -1,64 +1,31 @@
-//! WASI 0.2 with nothing in it: no files, no sockets, no environment, no arguments; clocks in steps of a
+//! WASI 0.2 with nothing in it: no files, no sockets, no environment, no arguments; the [clocks](super::clock) in steps of a
 //! millisecond, randomness in bounded amounts, standard output and standard error into the log.
 
 use std::pin::Pin;
-use std::sync::LazyLock;
-use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::clocks::{HostMonotonicClock, HostWallClock};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 
+use super::clock::TimeOfDay;
 use super::logs::{Sink, Stream};
 
 /// The most random bytes in one call.
 const RANDOM: u64 = 64 << 10;
-
-/// The step of the clocks: too coarse to measure what the processor's caches remember.
-const STEP: Duration = Duration::from_millis(1);
 
 /// A context that grants nothing.
 pub(super) fn context(logs: &Sink) -> WasiCtx {
     WasiCtxBuilder::new()
         .stdout(Lines(logs.clone(), Stream::Output))
         .stderr(Lines(logs.clone(), Stream::Error))
-        .wall_clock(Coarse)
-        .monotonic_clock(Coarse)
+        .wall_clock(TimeOfDay)
         .max_random_size(RANDOM)
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
         .build()
-}
-
-/// Both clocks, cut to the [`STEP`].
-struct Coarse;
-
-impl HostWallClock for Coarse {
-    fn resolution(&self) -> Duration {
-        STEP
-    }
-
-    fn now(&self) -> Duration {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
-    }
-}
-
-impl HostMonotonicClock for Coarse {
-    fn resolution(&self) -> u64 {
-        1_000_000
-    }
-
-    fn now(&self) -> u64 {
-        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-        let millis = u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX);
-        // Never 0, which some runtimes take for a clock that is broken: Go ends with "nanotime returning zero".
-        millis.saturating_add(1).saturating_mul(1_000_000)
-    }
 }
 
 /// A standard stream that becomes lines of the log.

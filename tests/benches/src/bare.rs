@@ -44,9 +44,9 @@ struct Loop {
     /// Whether an instance serves all messages, or one.
     #[arg(long, value_enum, default_value = "warm")]
     instances: Instances,
-    /// Adds the headers to each output that Cofferdam adds.
+    /// Does what no host of guests can leave out: the guest could be stopped, and each output says where it comes from.
     #[arg(long, requires = "component")]
-    standard_headers: bool,
+    as_a_host: bool,
 }
 
 /// How long an instance lives.

@@ -24,6 +24,8 @@ const BATCH: &str = "Cofferdam, batch";
 const BARE_WARM: &str = "bare, warm";
 const BARE_FRESH: &str = "bare, fresh";
 const BARE_BATCH: &str = "bare, batch";
+const STOPPABLE: &str = "bare, warm, stoppable";
+const STOPPABLE_BATCH: &str = "bare, batch, stoppable";
 
 /// Everybody, ready to be called.
 struct Field {
@@ -34,6 +36,8 @@ struct Field {
     bare_warm: Guest,
     bare_fresh: Guest,
     bare_batch: Guest,
+    stoppable: Guest,
+    stoppable_batch: Guest,
 }
 
 /// Measures all sizes of payload.
@@ -41,7 +45,8 @@ pub(crate) fn measure(effort: Effort) -> anyhow::Result<Report> {
     let work = "One call with a key of 16 bytes and 4 headers, which comes back as one output; processor time of the calling \
                 thread. Warm: Cofferdam with its defaults, so a new instance after 256 messages; bare with one instance for \
                 all. Batch: 64 messages in one call (8 of 64 KiB), the time of each message. Bare: nothing is limited, \
-                counted or stopped.";
+                counted or stopped. Stoppable: the same on a stack of its own and with code that looks at the epoch, so that it \
+                could be stopped wherever it is.";
     let mut report = Report::new("calls", work);
     let mut field = Field::new()?;
     for _ in 0..effort.rounds {
@@ -73,12 +78,14 @@ impl Field {
             bare_warm: Guest::open(&echo, Instances::Warm)?,
             bare_fresh: Guest::open(&echo, Instances::Fresh)?,
             bare_batch: Guest::open(&echo_batch, Instances::Warm)?,
+            stoppable: Guest::open_stoppable(&echo)?,
+            stoppable_batch: Guest::open_stoppable(&echo_batch)?,
         })
     }
 
     /// All in turn, many times; nanoseconds for each message.
     fn round(&mut self, messages: &[Message], calls: u32, batch: usize) -> anyhow::Result<Vec<(&'static str, f64)>> {
-        let names = [WARM, BARE_WARM, FRESH, BARE_FRESH, BATCH, BARE_BATCH];
+        let names = [WARM, BARE_WARM, STOPPABLE, FRESH, BARE_FRESH, BATCH, BARE_BATCH, STOPPABLE_BATCH];
         let mut spent = names.map(|name| (name, 0.0));
         for _ in 0..TURNS {
             for (name, spent) in &mut spent {
@@ -98,6 +105,8 @@ impl Field {
             BATCH => self.runtime.block_on(handle_batch(&self.batch, messages, batch)),
             BARE_WARM => call(&mut self.bare_warm, messages),
             BARE_FRESH => call(&mut self.bare_fresh, messages),
+            STOPPABLE => call(&mut self.stoppable, messages),
+            STOPPABLE_BATCH => call_batch(&mut self.stoppable_batch, messages, batch),
             _ => call_batch(&mut self.bare_batch, messages, batch),
         }
     }

@@ -31,8 +31,8 @@ pub(crate) enum Contestant {
     Loop,
     /// The same with a call in it: `warm` or `fresh` instances.
     Call(&'static str),
-    /// The same with warm instances, which writes the headers that Cofferdam adds to an output.
-    CallAndHeaders,
+    /// The same with a warm instance that could be stopped, and with the headers that Cofferdam adds to an output.
+    Sandbox,
     /// What most people write.
     Ordinary,
 }
@@ -98,19 +98,19 @@ impl Course<'_> {
         let kind = match contestant {
             Contestant::Cofferdam { plugin, route } => return Ok(self.cofferdam(&guest("echo"), plugin, route)),
             Contestant::Ordinary => "ordinary",
-            Contestant::Loop | Contestant::Call(_) | Contestant::CallAndHeaders => "loop",
+            Contestant::Loop | Contestant::Call(_) | Contestant::Sandbox => "loop",
         };
         let group = unique("bench");
         let topics =
             ["--brokers", self.kafka.bootstrap(), "--from", self.input, "--to", self.output, "--group", &group];
         let mut arguments: Vec<String> = ["bare", kind].into_iter().chain(topics).map(str::to_owned).collect();
         arguments.extend(PRODUCER.map(|property| format!("--producer={property}")));
-        if let Contestant::Call(_) | Contestant::CallAndHeaders = contestant {
+        if let Contestant::Call(_) | Contestant::Sandbox = contestant {
             arguments.push(format!("--component={}", guest("echo").display()));
         }
         match contestant {
             Contestant::Call(instances) => arguments.push(format!("--instances={instances}")),
-            Contestant::CallAndHeaders => arguments.push("--standard-headers".into()),
+            Contestant::Sandbox => arguments.push("--as-a-host".into()),
             _ => {}
         }
         let this: PathBuf = std::env::current_exe()?;

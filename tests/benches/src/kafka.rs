@@ -10,7 +10,7 @@ const COFFERDAM: &str = "Cofferdam";
 const FRESH: &str = "Cofferdam, fresh instances";
 const LIMIT: &str = "bare loop";
 const CALL: &str = "bare loop, wasmtime call";
-const CALL_AND_HEADERS: &str = "bare loop, wasmtime call, nine headers";
+const SANDBOX: &str = "bare loop, stoppable call, nine headers";
 const CALL_FRESH: &str = "bare loop, fresh instances";
 const ORDINARY: &str = "ordinary consumer";
 
@@ -19,7 +19,7 @@ const CONTESTANTS: [(&str, Contestant); 7] = [
     (LIMIT, Contestant::Loop),
     (COFFERDAM, Contestant::Cofferdam { plugin: "", route: "" }),
     (CALL, Contestant::Call("warm")),
-    (CALL_AND_HEADERS, Contestant::CallAndHeaders),
+    (SANDBOX, Contestant::Sandbox),
     (ORDINARY, Contestant::Ordinary),
     (FRESH, Contestant::Cofferdam { plugin: "instances = { reuse = 1 }", route: "" }),
     (CALL_FRESH, Contestant::Call("fresh")),
@@ -33,7 +33,8 @@ pub(crate) async fn measure(effort: Effort) -> anyhow::Result<Report> {
         "{records} records of 1 KiB with a key of 16 bytes (10,000 of them) and 4 headers, {PARTITIONS} partitions, all of \
          them there at the start; each comes out of an echo as one record, durable (acks=all, idempotent, snappy, linger \
          5 ms), and offsets are committed in order. Cofferdam adds five headers to each output, which say when, from \
-         where and out of what it was made; `nine headers` does so too. From a tenth of the records to the last one."
+         where and out of what it was made; `nine headers` does so too, and its `stoppable call` is that of \"One call\". \
+         From a tenth of the records to the last one."
     );
     let mut report = Report::new("kafka", work);
     let input = filled(kafka, PARTITIONS, records, load::KEYS).await;

@@ -23,8 +23,8 @@ pub(crate) async fn measure(effort: Effort) -> anyhow::Result<Report> {
         "{records} records of 1 KiB in one partition, {KEYS} keys in turn, all of them there at the start; the handler waits for \
          1 ms in a host call and answers with a copy. The route says `concurrency = 100`, everything else is as it is by \
          default. From a tenth of the records to the last one. `{TIMER}`: a program that does nothing but wait for 1 ms, \
-         {} times at once, with the timer that Cofferdam has; it ticks in milliseconds and rounds up. `{THREADS}`: the same \
-         with a thread for each and the timer of the kernel.",
+         {} times at once, with the timer that programs of this kind have; it ticks in milliseconds and rounds up. `{THREADS}`: \
+         the same with a thread for each and the timer of the kernel.",
         bare::AT_ONCE
     );
     let mut report = Report::new("lanes", work);

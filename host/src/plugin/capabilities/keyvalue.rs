@@ -142,7 +142,7 @@ mod tests {
         let bucket = keyvalue::Store::in_memory().bucket("orders");
         bucket.set("large", vec![0; keyvalue::VALUE]).await.unwrap();
         let spec = Spec { keyvalue: Some(bucket), ..Spec::new("probe") };
-        let mut state = State::new(Arc::new(spec), wasmtime::Engine::default().weak(), Arc::default());
+        let mut state = State::new(Arc::new(spec), wasmtime::Engine::default().weak(), Arc::default(), Arc::default());
         let mut call = state.host_call();
         let bucket = store::Host::open(&mut call, "orders".into()).await.unwrap().unwrap();
         let mut held = Vec::new();

@@ -234,6 +234,52 @@ async fn text_that_is_no_text_is_invalid() {
 }
 
 #[tokio::test]
+async fn headers_outside_memory_or_of_no_text_are_invalid() {
+    // The one header lies at 4096: pointer and length of its name, and of its value; at 5000 lies what is no text.
+    let answer = |header: [u32; 4]| {
+        let words: String =
+            header.iter().flat_map(|word| word.to_le_bytes()).map(|byte| format!("\\{byte:02x}")).collect();
+        let mut guest = guest(&outputs(2048, 1));
+        guest.items = format!(
+            r#"(data (i32.const 2068) "\00\10\00\00\01\00\00\00") (data (i32.const 4096) "{words}")
+            (data (i32.const 5000) "\ff")"#
+        );
+        guest
+    };
+    let attempt = handle(&answer([4096, 1, 5000, 1]), spec()).await;
+    assert_eq!(attempt.outcome.class(), Class::Done, "{attempt:?}");
+    for header in [
+        [5000, 1, 4096, 1],
+        [0x7fff_0000, 1, 4096, 1],
+        [4096, u32::MAX, 4096, 1],
+        [4096, 1, 0x7fff_0000, 1],
+        [4096, 1, u32::MAX, u32::MAX],
+        [4096, 1, 4 << 16, 1],
+    ] {
+        failed(&handle(&answer(header), spec()).await, Class::ContractBroken, Code::INVALID_RESULT);
+    }
+}
+
+#[tokio::test]
+async fn a_guest_may_have_its_text_in_another_encoding() {
+    for encoding in ["utf8", "utf16", "latin1+utf16"] {
+        let lift = r#"(canon lift (core func $main "handle")"#;
+        // What was reserved for a text is made smaller once its length is known.
+        let shrink = "(if (i32.ge_u (local.get 1) (local.get 3)) (then (return (local.get 0))))";
+        let echo = Guest { realloc: shrink.into(), ..echo() };
+        let text = echo.text().replace(lift, &format!("{lift} string-encoding={encoding}"));
+        let plugin = Plugin::load(engine(), &wat::parse_str(&text).unwrap(), spec()).unwrap();
+        let mut message = message();
+        let headers = [("stra\u{df}e", "a"), ("\u{1f600}", "b"), ("", "c"), ("plain", "d")];
+        Arc::make_mut(&mut message.record).headers = headers.map(|(name, value)| Header::text(name, value)).to_vec();
+        let attempt = plugin.handle(&message, 1).await;
+        let Outcome::Done(found) = attempt.outcome else { panic!("{encoding}: {attempt:?}") };
+        assert_eq!(found[0].headers, message.record.headers, "{encoding}");
+        assert_eq!((&*found[0].to, &found[0].payload), ("message-1", &message.payload), "{encoding}");
+    }
+}
+
+#[tokio::test]
 async fn an_attribute_that_stands_twice_is_invalid() {
     // Attributes at 4096: twice the empty name with the empty value.
     let mut guest = guest(&outputs(2048, 1));

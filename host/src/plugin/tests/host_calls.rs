@@ -121,6 +121,32 @@ async fn the_clock_goes_in_steps_of_a_millisecond_and_never_stands_at_zero() {
 }
 
 #[tokio::test]
+async fn who_waits_until_an_instant_sees_it_on_the_clock() {
+    // Between two steps of the clock, and in the past.
+    for after in ["2300000", "1000000", "-1"] {
+        let mut guest = importing(
+            &[CLOCK],
+            &format!(
+                "(global.set $due (i64.add (call $now) (i64.const {after})))
+                 (call $block (call $alarm (global.get $due)))
+                 (if (i64.lt_u (call $now) (global.get $due)) (then unreachable))"
+            ),
+        );
+        guest.items = "(global $due (mut i64) (i64.const 0))".into();
+        assert_eq!(handle(&guest, spec()).await.outcome.class(), Class::Done, "{after}");
+    }
+}
+
+#[tokio::test]
+async fn a_guest_that_waits_for_no_time_lets_others_run() {
+    let plugin = plugin(&sleep(0), spec());
+    let message = message();
+    let mut attempt = Box::pin(plugin.handle(&message, 1));
+    assert!(futures::poll!(&mut attempt).is_pending());
+    assert_eq!(attempt.await.outcome.class(), Class::Done);
+}
+
+#[tokio::test]
 async fn log_lines_are_kept_within_their_limits() {
     let attempt = handle(&log("hello\nworld", "LOG"), spec()).await;
     let line = LogLine { level: Level::Warn, context: "greeting".into(), text: "hello\nworld".into() };

@@ -81,13 +81,16 @@ pub(super) const CLOCK: Import = Import {
             (alias outer 1 $pollable (type $pollable'))
             (export "pollable" (type $p (eq $pollable')))
             (export "now" (func (result u64)))
+            (export "subscribe-instant" (func (param "when" u64) (result (own $p))))
             (export "subscribe-duration" (func (param "when" u64) (result (own $p))))))
         (alias export $clock "now" (func $clock-now))
+        (alias export $clock "subscribe-instant" (func $clock-subscribe-instant))
         (alias export $clock "subscribe-duration" (func $clock-subscribe))"#,
     functions: &[
         ("(func $pollable-block)", "block", "(param i32)"),
         ("(func $poll-poll)", "poll", "(param i32 i32 i32)"),
         ("(func $clock-now)", "now", "(result i64)"),
+        ("(func $clock-subscribe-instant)", "alarm", "(param i64) (result i32)"),
         ("(func $clock-subscribe)", "timer", "(param i64) (result i32)"),
     ],
 };

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use futures::FutureExt;
 use wasmtime::component::{Component, ComponentType, InstancePre, Lift, Linker, Lower, ResourceTable, TypedFunc};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -86,12 +87,24 @@ type HandleBatch<'a> = TypedFunc<(&'a [Given<'a>],), (Vec<Answer>,)>;
 pub(crate) struct Guest {
     engine: Engine,
     component: InstancePre<State>,
+    calls: Calls,
     warm: Option<Instance>,
+}
+
+/// How guests are called.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Calls {
+    /// Until they return.
+    Plain,
+    /// On a stack of their own, and their code looks at the epoch: so that they could be stopped wherever they are, and
+    /// others run meanwhile. Nobody does it.
+    Stoppable,
 }
 
 /// One that can be called.
 struct Instance {
     store: Store<State>,
+    calls: Calls,
     handle: Handle<'static>,
     handle_batch: Option<HandleBatch<'static>>,
 }
@@ -111,15 +124,25 @@ impl WasiView for State {
 impl Guest {
     /// Compiles the component in this file.
     pub(crate) fn open(path: &Path, instances: Instances) -> anyhow::Result<Self> {
+        Self::compile(path, instances, Calls::Plain)
+    }
+
+    /// The same, whose one instance could be stopped.
+    pub(crate) fn open_stoppable(path: &Path) -> anyhow::Result<Self> {
+        Self::compile(path, Instances::Warm, Calls::Stoppable)
+    }
+
+    fn compile(path: &Path, instances: Instances, calls: Calls) -> anyhow::Result<Self> {
         let mut pool = PoolingAllocationConfig::new();
         pool.pagemap_scan(Enabled::Auto).linear_memory_keep_resident(1 << 20).table_keep_resident(1 << 20);
         let mut config = Config::new();
         config.concurrency_support(false).allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        config.epoch_interruption(calls == Calls::Stoppable);
         let engine = Engine::new(&config)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
         let component = linker.instantiate_pre(&Component::from_file(&engine, path)?)?;
-        let mut guest = Self { engine, component, warm: None };
+        let mut guest = Self { engine, component, calls, warm: None };
         if instances == Instances::Warm {
             guest.warm = Some(guest.instance()?);
         }
@@ -147,7 +170,14 @@ impl Guest {
     fn instance(&self) -> anyhow::Result<Instance> {
         let state = State { wasi: WasiCtx::builder().build(), table: ResourceTable::new() };
         let mut store = Store::new(&self.engine, state);
-        let instance = self.component.instantiate(&mut store)?;
+        let instance = match self.calls {
+            Calls::Plain => self.component.instantiate(&mut store)?,
+            Calls::Stoppable => {
+                store.set_epoch_deadline(1);
+                store.epoch_deadline_async_yield_and_update(1);
+                at_once(self.component.instantiate_async(&mut store))?
+            }
+        };
         let mut export = |interface, function| {
             let interface = instance.get_export_index(&mut store, None, interface)?;
             instance.get_export_index(&mut store, Some(&interface), function)
@@ -156,6 +186,7 @@ impl Guest {
         let handle_batch = export("cofferdam:plugin/batch-handler@0.1.0", "handle-batch");
         let handle = handle.ok_or_else(|| anyhow::anyhow!("it is no plugin"))?;
         Ok(Instance {
+            calls: self.calls,
             handle: instance.get_typed_func(&mut store, handle)?,
             handle_batch: handle_batch.map(|index| instance.get_typed_func(&mut store, index)).transpose()?,
             store,
@@ -166,13 +197,24 @@ impl Guest {
 impl Instance {
     fn call(&mut self, given: Given<'_>) -> wasmtime::Result<Answer> {
         let handle = self.handle; // a copy, whose parameters may be borrowed for less long
-        let (answer,) = handle.call(&mut self.store, (given,))?;
+        let (answer,) = match self.calls {
+            Calls::Plain => handle.call(&mut self.store, (given,))?,
+            Calls::Stoppable => at_once(handle.call_async(&mut self.store, (given,)))?,
+        };
         Ok(answer)
     }
 
     fn call_batch(&mut self, given: &[Given<'_>]) -> anyhow::Result<Vec<Answer>> {
         let handle = self.handle_batch.ok_or_else(|| anyhow::anyhow!("it takes one message at a time"))?;
-        let (answers,) = handle.call(&mut self.store, (given,))?;
+        let (answers,) = match self.calls {
+            Calls::Plain => handle.call(&mut self.store, (given,))?,
+            Calls::Stoppable => at_once(handle.call_async(&mut self.store, (given,)))?,
+        };
         Ok(answers)
     }
+}
+
+/// What comes of a call that nobody makes wait.
+fn at_once<F: Future>(call: F) -> F::Output {
+    call.now_or_never().expect("nobody ticks, and the guest asks nobody")
 }

@@ -57,10 +57,11 @@ struct Clients {
 
 pub(super) fn run(arguments: &Loop) -> anyhow::Result<()> {
     let mut guest = match &arguments.component {
+        Some(path) if arguments.as_a_host => Some(Guest::open_stoppable(path)?),
         Some(path) => Some(Guest::open(path, arguments.instances)?),
         None => None,
     };
-    let mut standard = arguments.standard_headers.then(Standard::default);
+    let mut standard = arguments.as_a_host.then(Standard::default);
     let answers: &'static mut Answers = Box::leak(Box::default());
     let answers = ptr::from_mut(answers);
     let clients = Clients::new(&arguments.topics, answers)?;
