@@ -12,7 +12,6 @@ use wasmtime::{Store, Trap};
 use super::budget::{FIRST_TICK, Meter, Spent};
 use super::classify::{Circumstances, Ending};
 use super::contract::{Ask, Functions};
-use super::engine::Runtime;
 use super::lift::copied_bytes;
 use super::load::Loaded;
 use super::logs::LogLines;
@@ -35,8 +34,10 @@ pub(super) struct Instance {
 impl Instance {
     /// An instance that is started by its first attempt.
     pub(super) fn new(plugin: &Loaded) -> Self {
-        let Runtime { engine, pulse, asleep, .. } = &*plugin.runtime;
-        let state = State::new(Arc::clone(&plugin.spec), engine.weak(), Arc::clone(pulse), Arc::clone(asleep));
+        let runtime = &plugin.runtime;
+        let engine = &runtime.engine;
+        let (pulse, asleep) = (Arc::clone(&runtime.pulse), Arc::clone(&runtime.asleep));
+        let state = State::new(Arc::clone(&plugin.spec), engine.weak(), pulse, asleep);
         let meter = state.budget.meter();
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.limiter);
