@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread::{Builder, JoinHandle, Thread, park, park_timeout};
 use std::time::{Duration, Instant};
 
-/// Whoever is due within the same step is woken at its end: 8,000 times a second at most, whatever guests ask for.
+/// Whoever is due within the same step is woken at its end, so no guest sleeps more than 8,000 times a second.
 const STEP: Duration = Duration::from_micros(125);
 
 /// The thread that wakes them; ends, and is waited for, when this is dropped.
