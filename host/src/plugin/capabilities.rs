@@ -8,11 +8,11 @@ mod http;
 mod keyvalue;
 mod logging;
 
-use wasmtime::component::{HasData, Linker};
+use wasmtime::component::Linker;
 
 pub(super) use http::Http;
 
-use super::state::{HostCall, State};
+use super::state::{Called, State};
 
 mod bindings {
     #![allow(missing_docs, reason = "the WIT has the words")]
@@ -31,13 +31,6 @@ mod bindings {
         },
         require_store_data_send: true,
     });
-}
-
-/// What the host functions work on: each call comes through [`State::host_call`], and is counted there.
-struct Called;
-
-impl HasData for Called {
-    type Data<'a> = HostCall<'a>;
 }
 
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {

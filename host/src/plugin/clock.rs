@@ -1,19 +1,16 @@
-//! The clocks of guests: in steps of a millisecond, and sleeps that end when they are due.
+//! The clock by which guests measure and sleep: it goes in steps of a millisecond, and sleeps end when they are due.
 
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
-use wasmtime_wasi::clocks::HostWallClock;
+use wasmtime::component::{Linker, Resource, ResourceTable};
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock::{self, Host};
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
 use super::sleepers::Asleep;
-use super::state::{HostCall, State};
-
-/// The step of the clocks: too coarse to measure what the processor's caches remember.
-const STEP: Duration = Duration::from_millis(1);
+use super::state::{Called, HostCall, State};
+use super::wasi::STEP;
 
 /// Puts `wasi:clocks/monotonic-clock` in the place of wasmtime's own, which sleeps by tokio's timer.
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -21,12 +18,6 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     monotonic_clock::add_to_linker::<State, Called>(linker, State::host_call)?;
     linker.allow_shadowing(false);
     Ok(())
-}
-
-struct Called;
-
-impl HasData for Called {
-    type Data<'a> = HostCall<'a>;
 }
 
 impl Host for HostCall<'_> {
@@ -54,8 +45,11 @@ fn pollable(
     asleep: &Arc<Asleep>,
     duration: Duration,
 ) -> wasmtime::Result<Resource<DynPollable>> {
-    let due =
-        if duration.is_zero() { Due::Now { yielded: false } } else { Due::of(Instant::now().checked_add(duration)) };
+    let due = if duration.is_zero() {
+        Due::Now { yielded: false }
+    } else {
+        Instant::now().checked_add(duration).map_or(Due::Never, Due::At)
+    };
     let alarm = table.push(Alarm { due, asleep: Arc::clone(asleep) })?;
     subscribe(table, alarm)
 }
@@ -75,12 +69,6 @@ enum Due {
     Never,
 }
 
-impl Due {
-    fn of(due: Option<Instant>) -> Self {
-        due.map_or(Self::Never, Self::At)
-    }
-}
-
 impl Pollable for Alarm {
     fn ready<'this, 'future>(&'this mut self) -> Pin<Box<dyn Future<Output = ()> + Send + 'future>>
     where
@@ -97,20 +85,6 @@ impl Pollable for Alarm {
             Due::At(due) => Box::pin(self.asleep.until(*due)),
             Due::Never => Box::pin(std::future::pending()),
         }
-    }
-}
-
-/// The time of day, cut to the [`STEP`].
-pub(super) struct TimeOfDay;
-
-impl HostWallClock for TimeOfDay {
-    fn resolution(&self) -> Duration {
-        STEP
-    }
-
-    fn now(&self) -> Duration {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
     }
 }
 

@@ -123,11 +123,13 @@ impl Alarms {
         (woken, None)
     }
 
-    /// The thread, where it would sleep past this one.
-    fn set(&mut self, key: (Instant, u64), waker: Waker) -> Option<&Thread> {
-        self.due.insert(key, waker);
-        let is_first = self.due.first_key_value().is_some_and(|(first, _)| *first == key);
-        if is_first { self.thread.as_ref() } else { None }
+    /// The thread, where it would sleep past this one, and the waker that this one takes the place of.
+    fn set(&mut self, key: (Instant, u64), waker: Waker) -> (Option<Thread>, Option<Waker>) {
+        let before = self.due.insert(key, waker);
+        let is_first = || self.due.first_key_value().is_some_and(|(first, _)| *first == key);
+        // Whose sleep is polled once more is known to the thread already.
+        let sleeps_past = before.is_none() && is_first();
+        (self.thread.clone().filter(|_| sleeps_past), before)
     }
 }
 
@@ -139,7 +141,10 @@ impl Future for Sleep {
         if key.0 <= Instant::now() {
             return Poll::Ready(());
         }
-        if let Some(thread) = asleep.alarms().set(*key, context.waker().clone()) {
+        let waker = context.waker().clone();
+        // Not under the lock: waking who sleeps past it, and dropping a waker, which may drop all that it wakes.
+        let (thread, _before) = asleep.alarms().set(*key, waker);
+        if let Some(thread) = thread {
             thread.unpark();
         }
         Poll::Pending
@@ -148,7 +153,8 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        self.asleep.alarms().due.remove(&self.key);
+        // Dropped when the lock is no longer held, like that of [`poll`](Future::poll).
+        let _waker = self.asleep.alarms().due.remove(&self.key);
     }
 }
 

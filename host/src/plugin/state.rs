@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use wasmtime::component::{Resource, ResourceTable};
+use wasmtime::component::{HasData, Resource, ResourceTable};
 use wasmtime::{EngineWeak, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -132,6 +132,14 @@ pub(super) struct HostCall<'a> {
     pub(super) table: &'a mut ResourceTable,
     pub(super) held: &'a Held,
     pub(super) asleep: &'a Arc<Asleep>,
+}
+
+/// Says to wasmtime that host functions work on a [`HostCall`]: each call comes through [`State::host_call`], and is counted
+/// there.
+pub(super) struct Called;
+
+impl HasData for Called {
+    type Data<'a> = HostCall<'a>;
 }
 
 impl WasiView for State {

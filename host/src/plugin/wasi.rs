@@ -1,16 +1,20 @@
-//! WASI 0.2 with nothing in it: no files, no sockets, no environment, no arguments; the [clocks](super::clock) in steps of a
-//! millisecond, randomness in bounded amounts, standard output and standard error into the log.
+//! WASI 0.2 with nothing in it: no files, no sockets, no environment, no arguments; the time of day in steps of a millisecond
+//! (the other clock is in [`clock`](super::clock)), randomness in bounded amounts, standard output and standard error into the log.
 
 use std::pin::Pin;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::clocks::HostWallClock;
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 
-use super::clock::TimeOfDay;
 use super::logs::{Sink, Stream};
+
+/// The step of a guest's clocks: too coarse to measure what the processor's caches remember.
+pub(super) const STEP: Duration = Duration::from_millis(1);
 
 /// The most random bytes in one call.
 const RANDOM: u64 = 64 << 10;
@@ -26,6 +30,20 @@ pub(super) fn context(logs: &Sink) -> WasiCtx {
         .allow_udp(false)
         .allow_ip_name_lookup(false)
         .build()
+}
+
+/// The time of day, cut to the [`STEP`].
+struct TimeOfDay;
+
+impl HostWallClock for TimeOfDay {
+    fn resolution(&self) -> Duration {
+        STEP
+    }
+
+    fn now(&self) -> Duration {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+    }
 }
 
 /// A standard stream that becomes lines of the log.
