@@ -1,31 +1,36 @@
 //! Kafka as a source: one consumer for each route.
 //!
 //! ```text
-//!            flow (async)                               reader (a thread of its own)
-//!   Kafka::ask ──► mailbox ─────────────────────────────► serve asks
-//!                                                         poll the main queue: rebalances, commits, errors
-//!   Kafka::next ◄── bounded channel ◄── outbox ◄────────── poll the partitions' queues, within the grant
+//!            flow (async)                                 reader (a thread of its own)
+//!   Kafka::ask ──► grants, pauses: done at once
+//!              ──► commits, give-ups ────────────────────► commit, answer rebalances
+//!   Kafka::next ◄── outbox ◄────────────────────────────── poll the main queue: rebalances, commits, errors
+//!               ◄── partitions' queues, within the grant
 //! ```
 //!
-//! The reader is a thread because librdkafka wants its consumer polled, whatever the async workers do; and it never
-//! waits for the flow: what it cannot hand over now stays where it is, and the group's own business goes on.
+//! The flow takes records out of librdkafka's queues itself: they are made, used and freed where they are handled, and
+//! nobody has to be woken to pass them on. The reader is a thread because what concerns the group may block it (to ask
+//! what was committed takes up to a second), and because librdkafka wants its main queue polled, whatever the async
+//! workers do. What both need is [`shared`], under one lock.
 //!
 //! A partition that is paused is simply not read. librdkafka's own pause is not used: it throws away what was fetched.
 //! Its local queue is bounded, so the fetcher stops by itself when nobody reads.
 
+mod bell;
 mod commits;
 mod committed;
 mod context;
 mod holding;
 mod lag;
-mod mailbox;
 mod membership;
 mod queue;
 mod reader;
 mod rebalance;
 pub(crate) mod record;
+mod shared;
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,17 +39,16 @@ use cofferdam_core::event::Event;
 use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
+use tokio::task::coop::cooperative;
 
 use crate::kafka::properties;
 use crate::kafka::waker::Waker;
 use context::Context;
-use mailbox::Mailbox;
 use membership::{Losses, Membership};
 use reader::Reader;
+use shared::Shared;
 
-/// Events that may wait for the flow. Records are bounded by the grant; this bounds the pieces they come in.
-const EVENTS: usize = 64;
 /// How long [`Kafka::close`] waits for the reader. The reader's own limit is shorter.
 const CLOSE_LIMIT: Duration = Duration::from_secs(15);
 
@@ -144,20 +148,19 @@ impl Config {
         let consumer = Arc::new(consumer);
         let losses = Losses::default();
         let membership = Membership::new(&consumer, losses.clone());
-        let mailbox = Arc::new(Mailbox::new(Arc::clone(&waker)));
-        let (outlet, events) = mpsc::channel(EVENTS);
+        let shared = Arc::new(Shared::new(Arc::clone(&waker), losses));
         let (end, ended) = oneshot::channel();
         let name = format!("kafka-{group}");
         let read = {
-            let (group, mailbox) = (Arc::clone(&group), Arc::clone(&mailbox));
+            let (group, shared) = (Arc::clone(&group), Arc::clone(&shared));
             move || {
-                let reader = Reader::new(group, self.release_limit, consumer, losses, waker, mailbox, outlet);
+                let reader = Reader::new(group, self.release_limit, consumer, shared);
                 // Where nobody listens any more, nobody wants to know.
-                let _ = end.send(reader.run());
+                let _ = end.send(reader.run(&waker));
             }
         };
         std::thread::Builder::new().name(name).spawn(read).map_err(|error| refused(format!("no thread: {error}")))?;
-        Ok(Kafka { group, events, mailbox, ended, membership })
+        Ok(Kafka { group, shared, ended, membership })
     }
 
     fn client(&self) -> Result<ClientConfig, properties::Error> {
@@ -192,20 +195,18 @@ impl Config {
 #[derive(Debug)]
 pub struct Kafka {
     group: Arc<str>,
-    events: mpsc::Receiver<Event>,
-    mailbox: Arc<Mailbox>,
+    shared: Arc<Shared>,
     ended: oneshot::Receiver<Result<(), Error>>,
     membership: Membership,
 }
 
 impl Kafka {
-    /// Leaves an ask for the reader; never blocks.
+    /// Carries out grants and pauses, and leaves commits and give-ups for the reader; never waits.
     ///
-    /// Of grants and pauses only the sum and the last word are kept, of the rest each. Commits beyond 65,536 that wait
-    /// are answered with [`Event::CommitFailed`]. A commit of a partition that is not ours, or beyond what was handed
+    /// Commits beyond 65,536 that wait are answered with [`Event::CommitFailed`]. A commit of a partition that is not ours, or beyond what was handed
     /// over of it, is answered so too. A commit that comes with [`Ask::GiveUp`] is answered like any other.
     pub fn ask(&mut self, ask: Ask) {
-        self.mailbox.put(ask);
+        self.shared.ask(ask);
     }
 
     /// The next event; `None` when the consumer has ended, and [`close`](Kafka::close) says why. Can be dropped and
@@ -215,8 +216,8 @@ impl Kafka {
     /// `Revoked` where the flow did not give the partition up within the limit. Where a topic is made anew or cut
     /// short under our feet, its partition is lost and assigned again.
     pub async fn next(&mut self) -> Option<Event> {
-        let event = self.events.recv().await;
-        self.mailbox.room();
+        // It may go on for long, and other tasks of the thread have their turn too.
+        let event = cooperative(poll_fn(|context| self.shared.poll_next(context))).await;
         if matches!(event, Some(Event::Lost(_))) {
             self.membership.heard_of_loss();
         }
@@ -234,8 +235,7 @@ impl Kafka {
     /// # Errors
     /// [`Error::Fatal`] where the consumer had ended before, [`Error::NotClosed`].
     pub async fn close(mut self) -> Result<(), Error> {
-        self.mailbox.close();
-        self.events.close();
+        self.shared.close();
         let group = || self.group.as_ref().into();
         match tokio::time::timeout(CLOSE_LIMIT, &mut self.ended).await {
             Ok(Ok(ended)) => ended,
@@ -247,6 +247,6 @@ impl Kafka {
 
 impl Drop for Kafka {
     fn drop(&mut self) {
-        self.mailbox.close();
+        self.shared.close();
     }
 }

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
-use std::ops::{Bound, ControlFlow};
+use std::ops::Bound;
 
+use cofferdam_core::action::Position;
 use cofferdam_core::event::Partition;
 use cofferdam_core::message::Record;
 use metrics::Gauge;
 use rdkafka::bindings::rd_kafka_message_errstr;
+use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 
+use super::lag;
 use super::queue::{BATCH, Message, Queue};
 use super::record::record;
-use crate::kafka::journal::Journal;
 
 /// What the flow has granted and the source has not used.
 #[derive(Debug, Default)]
@@ -26,11 +28,13 @@ pub(super) struct Balance {
 /// A partition that is ours.
 pub(super) struct Holding {
     pub(super) partition: Partition,
-    pub(super) paused: bool,
     /// Where the group will start to read; `None` where it has committed nothing.
     pub(super) committed: Option<i64>,
+    /// Shows 0 once the partition is no longer ours.
     pub(super) lag: Gauge,
     queue: Queue,
+    /// The flow wants none of it for now.
+    paused: bool,
     /// The offset after the last one handed over.
     next: Option<i64>,
     /// The group wants it back: it is read no more.
@@ -63,7 +67,7 @@ impl Balance {
     }
 
     /// Whether another record may be handed over.
-    pub(super) fn open(&self) -> bool {
+    fn is_open(&self) -> bool {
         self.messages > 0 && self.bytes > 0
     }
 
@@ -79,11 +83,11 @@ impl Balance {
 
 impl Holding {
     pub(super) fn new(partition: Partition, queue: Queue, committed: Option<i64>, lag: Gauge) -> Self {
-        Self { partition, paused: false, committed, lag, queue, next: None, revoked: false, anew: None }
+        Self { partition, committed, lag, queue, paused: false, next: None, revoked: false, anew: None }
     }
 
     /// Stops reading it for good, and throws away what the flow does not have yet.
-    pub(super) fn revoke(&mut self) {
+    fn revoke(&mut self) {
         self.revoked = true;
         self.anew = None;
         self.queue.clear();
@@ -95,40 +99,31 @@ impl Holding {
     }
 
     /// Whether a commit of this offset can be meant: nobody has settled what was never handed over.
-    pub(super) fn may_commit(&self, offset: i64) -> bool {
+    fn may_commit(&self, offset: i64) -> bool {
         self.position().is_some_and(|position| offset <= position)
     }
 
-    /// Whether a record waits that was paid for already.
-    pub(super) fn begins_anew(&self) -> bool {
-        self.anew.is_some()
+    /// Whether librdkafka has records of it that the queue has not said it has.
+    pub(super) fn is_forgotten(&self) -> bool {
+        self.queue.is_forgotten()
     }
 
-    /// Looks into the queue at the next visit even if librdkafka has not said that there is something.
-    pub(super) fn look_again(&self) {
-        self.queue.look_again();
-    }
-
-    /// Takes up to [`BATCH`] records within the balance. `high` asks for the end of the log, where that is known.
-    pub(super) fn take(
-        &mut self,
-        balance: &mut Balance,
-        journal: &Journal,
-        high: impl Fn(&Partition) -> Option<i64>,
-    ) -> Taken {
+    /// Takes up to [`BATCH`] records within the balance, and one that was paid for already.
+    fn take(&mut self, balance: &mut Balance) -> Taken {
         let mut taken = Taken::default();
         if self.paused || self.revoked {
             return taken;
         }
         taken.records.extend(self.anew.take());
-        while taken.records.len() < BATCH && balance.open() {
+        while taken.records.len() < BATCH && balance.is_open() {
             let Some(message) = self.queue.next(balance.room()) else { break };
             if message.native().err != RD_KAFKA_RESP_ERR_NO_ERROR {
-                complain(&message, journal);
+                complain(&message);
                 continue;
             }
             let offset = message.native().offset;
-            let place = place(offset, self.next, || high(&self.partition));
+            let high = || lag::watermarks(message.consumer(), &self.partition).map(|(_, high)| high);
+            let place = place(offset, self.next, high);
             if place == Place::Repeat {
                 continue;
             }
@@ -147,6 +142,13 @@ impl Holding {
     }
 }
 
+impl Drop for Holding {
+    fn drop(&mut self) {
+        // Somebody else counts it now.
+        self.lag.set(0.0);
+    }
+}
+
 /// librdkafka gives a record twice where it rebalances between taking a batch from its queue and noting how far that
 /// went: at most a batch, and never behind the end of the log. Everything else that goes back is a log that was cut
 /// short or made anew, and read again from its beginning.
@@ -161,14 +163,14 @@ fn place(offset: i64, next: Option<i64>, high: impl FnOnce() -> Option<i64>) -> 
     }
 }
 
-fn complain(message: &Message<'_>, journal: &Journal) {
+fn complain(message: &Message<'_>) {
     let native = message.native();
     // SAFETY: the message is alive, and librdkafka gives a C string that lives as long, or null.
     let text = unsafe {
         let text = rd_kafka_message_errstr(native);
         if text.is_null() { String::new() } else { CStr::from_ptr(text).to_string_lossy().into_owned() }
     };
-    journal.error(&KafkaError::MessageConsumption(native.err.into()), &text);
+    message.consumer().context().journal.error(&KafkaError::MessageConsumption(native.err.into()), &text);
 }
 
 /// All partitions that are ours.
@@ -184,54 +186,69 @@ impl Held {
         self.holdings.insert(holding.partition.clone(), holding);
     }
 
-    pub(super) fn get(&self, partition: &Partition) -> Option<&Holding> {
-        self.holdings.get(partition)
-    }
-
-    pub(super) fn get_mut(&mut self, partition: &Partition) -> Option<&mut Holding> {
-        self.holdings.get_mut(partition)
-    }
-
-    pub(super) fn remove(&mut self, partition: &Partition) -> Option<Holding> {
-        self.holdings.remove(partition)
+    /// Takes out those that are ours.
+    pub(super) fn remove(&mut self, partitions: impl IntoIterator<Item = Partition>) -> Vec<Holding> {
+        partitions.into_iter().filter_map(|partition| self.holdings.remove(&partition)).collect()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Holding> {
         self.holdings.values()
     }
 
-    /// All of them, to be dropped.
-    pub(super) fn take(&mut self) -> BTreeMap<Partition, Holding> {
-        std::mem::take(&mut self.holdings)
+    /// Reads it no more; whether it is ours.
+    pub(super) fn revoke(&mut self, partition: &Partition) -> bool {
+        self.holdings.get_mut(partition).map(Holding::revoke).is_some()
     }
 
-    /// Visits them in turn, beginning behind the last one that was served; breaking off means that this one was not.
-    pub(super) fn visit(&mut self, visit: impl FnMut(&mut Holding) -> ControlFlow<()>) {
-        in_turn(&mut self.holdings, &mut self.last, visit);
+    /// The flow wants records of it, or does not.
+    pub(super) fn pause(&mut self, partition: &Partition, paused: bool) {
+        if let Some(holding) = self.holdings.get_mut(partition) {
+            holding.paused = paused;
+        }
+    }
+
+    /// The group has committed it so far.
+    pub(super) fn committed(&mut self, partition: &Partition, offset: i64) {
+        if let Some(holding) = self.holdings.get_mut(partition) {
+            holding.committed = Some(offset);
+        }
+    }
+
+    /// Whether the partition is ours and was read that far. Kafka itself would take a commit of any member for any
+    /// partition, and so move somebody else's position.
+    pub(super) fn may_commit(&self, position: &Position) -> bool {
+        self.holdings.get(&position.partition).is_some_and(|holding| holding.may_commit(position.offset))
+    }
+
+    /// What the next partition in turn has, within the balance; `None` where there is nothing.
+    pub(super) fn take_in_turn(&mut self, balance: &mut Balance) -> Option<(Partition, Taken)> {
+        let take = |holding: &mut Holding| {
+            let taken = holding.take(balance);
+            let is_something = taken.begins_anew || !taken.records.is_empty();
+            is_something.then(|| (holding.partition.clone(), taken))
+        };
+        first_in_turn(&mut self.holdings, &mut self.last, take)
     }
 }
 
-/// So nobody starves: where there is enough for one only, the next round begins with the next one.
-fn in_turn<K: Ord + Clone, V>(
+/// The first that has something, beginning behind the one that had it last: so nobody starves.
+fn first_in_turn<K: Ord + Clone, V, T>(
     map: &mut BTreeMap<K, V>,
     last: &mut Option<K>,
-    mut visit: impl FnMut(&mut V) -> ControlFlow<()>,
-) {
+    mut take: impl FnMut(&mut V) -> Option<T>,
+) -> Option<T> {
     let from = last.clone();
-    let behind: Bound<&K> = from.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-    for (key, value) in map.range_mut::<K, _>((behind, Bound::Unbounded)) {
-        if visit(value).is_break() {
-            return;
+    let behind = (from.as_ref().map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+    let up_to = from.as_ref().map(|from| (Bound::Unbounded, Bound::Included(from)));
+    for range in [Some(behind), up_to].into_iter().flatten() {
+        for (key, value) in map.range_mut::<K, _>(range) {
+            if let Some(taken) = take(value) {
+                *last = Some(key.clone());
+                return Some(taken);
+            }
         }
-        *last = Some(key.clone());
     }
-    let Some(from) = from else { return };
-    for (key, value) in map.range_mut(..=from) {
-        if visit(value).is_break() {
-            return;
-        }
-        *last = Some(key.clone());
-    }
+    None
 }
 
 #[cfg(test)]
@@ -251,20 +268,18 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_enough_for_one_only_each_has_its_turn() {
-        let mut map: BTreeMap<u32, u32> = (0..3).map(|key| (key, 0)).collect();
+    fn each_has_its_turn_and_who_has_nothing_is_passed_over() {
+        let mut map = BTreeMap::from([(0, 9), (1, 0), (2, 2), (3, 9)]);
         let mut last = None;
-        for _ in 0..9 {
-            let mut left = 1;
-            in_turn(&mut map, &mut last, |visits| {
-                if left == 0 {
-                    return ControlFlow::Break(());
-                }
-                left -= 1;
-                *visits += 1;
-                ControlFlow::Continue(())
-            });
+        let mut turns = Vec::new();
+        while turns.len() < 8 {
+            turns.extend(first_in_turn(&mut map, &mut last, |left| {
+                *left = u32::checked_sub(*left, 1)?;
+                Some(*left)
+            }));
         }
-        assert_eq!(map.into_values().collect::<Vec<_>>(), [3, 3, 3]);
+        assert_eq!(turns, [8, 1, 8, 7, 0, 7, 6, 6]);
+        assert_eq!(first_in_turn(&mut map, &mut Some(7), |left| Some(*left)), Some(6), "the last one may be gone");
+        assert_eq!(first_in_turn(&mut map, &mut None, |_| None::<()>), None);
     }
 }

@@ -15,6 +15,14 @@ use super::holding::Holding;
 /// Time between two looks.
 pub(super) const INTERVAL: Duration = Duration::from_secs(5);
 
+/// Up to where the group is done with a partition.
+pub(super) struct Standing {
+    partition: Partition,
+    /// `None` where it has not begun.
+    done: Option<i64>,
+    gauge: Gauge,
+}
+
 /// The gauge of a partition.
 pub(super) fn gauge(group: &str, partition: &Partition) -> Gauge {
     metrics::gauge!(
@@ -25,22 +33,28 @@ pub(super) fn gauge(group: &str, partition: &Partition) -> Gauge {
     )
 }
 
-/// Sets the gauge and says so: end of the log less what the group has committed.
-pub(super) fn report(consumer: &BaseConsumer<Context>, group: &str, holding: &Holding) {
-    let Some((low, high)) = watermarks(consumer, &holding.partition) else { return };
-    let done = holding.committed.or(holding.position()).unwrap_or(low);
-    let lag = high.saturating_sub(done).max(0);
-    holding.lag.set(lag as f64);
-    let Partition { topic, number } = &holding.partition;
-    tracing::debug!(
-        target: "cofferdam::delivery",
-        event = "consumer_lag",
-        topic = &**topic,
-        partition = number,
-        consumer_group = group,
-        lag,
-        "how far the group is behind"
-    );
+impl Standing {
+    pub(super) fn of(holding: &Holding) -> Self {
+        let done = holding.committed.or(holding.position());
+        Self { partition: holding.partition.clone(), done, gauge: holding.lag.clone() }
+    }
+
+    /// Sets the gauge and says so: end of the log less what the group has committed.
+    pub(super) fn report(&self, consumer: &BaseConsumer<Context>, group: &str) {
+        let Some((low, high)) = watermarks(consumer, &self.partition) else { return };
+        let lag = high.saturating_sub(self.done.unwrap_or(low)).max(0);
+        self.gauge.set(lag as f64);
+        let Partition { topic, number } = &self.partition;
+        tracing::debug!(
+            target: "cofferdam::delivery",
+            event = "consumer_lag",
+            topic = &**topic,
+            partition = number,
+            consumer_group = group,
+            lag,
+            "how far the group is behind"
+        );
+    }
 }
 
 /// Beginning and end of the log, as the last answer to a fetch told them; asks no broker. `None` before the first one.

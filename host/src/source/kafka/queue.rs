@@ -12,12 +12,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cofferdam_core::event::Partition;
 use rdkafka::bindings::{
     rd_kafka_consume_batch_queue, rd_kafka_message_destroy, rd_kafka_message_t, rd_kafka_queue_cb_event_enable,
-    rd_kafka_queue_destroy, rd_kafka_queue_forward, rd_kafka_queue_get_partition, rd_kafka_queue_t, rd_kafka_t,
+    rd_kafka_queue_destroy, rd_kafka_queue_forward, rd_kafka_queue_get_partition, rd_kafka_queue_length,
+    rd_kafka_queue_t, rd_kafka_t,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
+use super::bell::Bell;
 use super::context::Context;
-use crate::kafka::waker::Waker;
 
 /// Messages taken from librdkafka at once, and handed over at once.
 pub(super) const BATCH: usize = 256;
@@ -29,13 +30,16 @@ pub(super) struct Queue {
     native: NonNull<rd_kafka_queue_t>,
     signal: Arc<Signal>,
     /// Keeps librdkafka's client alive until queue and messages are destroyed.
-    _consumer: Arc<BaseConsumer<Context>>,
+    consumer: Arc<BaseConsumer<Context>>,
 }
+
+// SAFETY: librdkafka's queues and messages belong to no thread; whoever holds the only `Queue` may use them.
+unsafe impl Send for Queue {}
 
 /// What librdkafka touches when the queue stops being empty.
 struct Signal {
     ready: AtomicBool,
-    waker: Arc<Waker>,
+    bell: Arc<Bell>,
 }
 
 impl Queue {
@@ -44,10 +48,10 @@ impl Queue {
     pub(super) fn split(
         consumer: &Arc<BaseConsumer<Context>>,
         partition: &Partition,
-        waker: &Arc<Waker>,
+        bell: &Arc<Bell>,
     ) -> Option<Self> {
         let topic = CString::new(&*partition.topic).ok()?;
-        let signal = Arc::new(Signal { ready: AtomicBool::new(true), waker: Arc::clone(waker) });
+        let signal = Arc::new(Signal { ready: AtomicBool::new(true), bell: Arc::clone(bell) });
         let client = consumer.client().native_ptr();
         // SAFETY: the client is alive, and stays so until `drop` has given the queue back. The callback gets a pointer
         // to the signal, which lives in an `Arc` of ours until `drop` has switched the callback off; librdkafka calls
@@ -59,7 +63,7 @@ impl Queue {
             rd_kafka_queue_cb_event_enable(native.as_ptr(), Some(not_empty), opaque);
             native
         };
-        Some(Self { taken: VecDeque::with_capacity(BATCH), native, signal, _consumer: Arc::clone(consumer) })
+        Some(Self { taken: VecDeque::with_capacity(BATCH), native, signal, consumer: Arc::clone(consumer) })
     }
 
     /// The next message, where there is one; at most `room` are taken from librdkafka at once. Never blocks.
@@ -68,12 +72,14 @@ impl Queue {
             self.fill(room.min(BATCH));
         }
         let native = self.taken.pop_front()?;
-        Some(Message { native, _queue: self })
+        Some(Message { native, queue: self })
     }
 
-    /// Puts back what [`next`](Queue::next) will give again. The message must be the one it gave last.
-    pub(super) fn look_again(&self) {
-        self.signal.ready.store(true, Ordering::Relaxed);
+    /// Whether there is something that nobody will look for; then it will be looked for.
+    pub(super) fn is_forgotten(&self) -> bool {
+        // SAFETY: the queue is alive.
+        let is_filled = unsafe { rd_kafka_queue_length(self.native.as_ptr()) } > 0;
+        is_filled && !self.signal.ready.swap(true, Ordering::AcqRel)
     }
 
     /// Throws away what was taken from librdkafka.
@@ -95,7 +101,7 @@ impl Queue {
         let count = unsafe { rd_kafka_consume_batch_queue(self.native.as_ptr(), 0, batch.as_mut_ptr(), room) };
         let count = usize::try_from(count).unwrap_or(0); // -1: an error, of which there is none here
         if count == room {
-            self.look_again();
+            self.signal.ready.store(true, Ordering::Relaxed);
         }
         self.taken.extend(batch.iter().take(count).filter_map(|message| NonNull::new(*message)));
     }
@@ -104,7 +110,7 @@ impl Queue {
 /// A message out of a [`Queue`]; its bytes are librdkafka's.
 pub(super) struct Message<'a> {
     native: NonNull<rd_kafka_message_t>,
-    _queue: &'a Queue,
+    queue: &'a Queue,
 }
 
 impl Message<'_> {
@@ -112,6 +118,11 @@ impl Message<'_> {
     pub(super) fn native(&self) -> &rd_kafka_message_t {
         // SAFETY: it is ours until `drop`, and nobody changes it.
         unsafe { self.native.as_ref() }
+    }
+
+    /// Whose it is.
+    pub(super) fn consumer(&self) -> &BaseConsumer<Context> {
+        &self.queue.consumer
     }
 }
 
@@ -138,5 +149,5 @@ unsafe extern "C" fn not_empty(_: *mut rd_kafka_t, signal: *mut c_void) {
     // SAFETY: see `split`.
     let signal = unsafe { &*signal.cast::<Signal>() };
     signal.ready.store(true, Ordering::Release);
-    signal.waker.wake();
+    signal.bell.ring();
 }

@@ -1,52 +1,36 @@
-//! The thread that owns the consumer.
+//! The thread that serves the consumer's group: what it gives and takes, and commits.
 
-use std::collections::VecDeque;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cofferdam_core::action::Position;
-use cofferdam_core::event::{Assignment, Event, Partition};
+use cofferdam_core::event::{Event, Partition};
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::mpsc::{Permit, Sender};
 
+use super::Error;
 use super::commits::{Commits, Purpose};
 use super::context::{Answer, Context, Occurrence};
-use super::holding::{Balance, Held};
-use super::mailbox::Mailbox;
-use super::membership::Losses;
+use super::lag::{self, Standing};
 use super::rebalance::Rebalance;
-use super::{Error, lag};
+use super::shared::{Shared, State};
 use crate::kafka::waker::Waker;
 
 /// How long the reader sleeps where nobody wakes it.
 const SLEEP: Duration = Duration::from_millis(100);
 /// Polls of the main queue in one round.
 const POLLS: usize = 64;
-/// Events beyond which no more commits are taken on: each will be one more.
-const OUTBOX: usize = 1_024;
 
-/// The consumer, its partitions, and what is under way.
+/// The consumer, and what is under way.
 pub(super) struct Reader {
     pub(super) group: Arc<str>,
     pub(super) consumer: Arc<BaseConsumer<Context>>,
-    /// Counted as each loss is put into the outbox.
-    pub(super) losses: Losses,
-    pub(super) waker: Arc<Waker>,
     pub(super) release_limit: Duration,
-    pub(super) held: Held,
+    pub(super) shared: Arc<Shared>,
     pub(super) commits: Commits,
     pub(super) rebalance: Rebalance,
-    /// Events that are not records, until the channel has room. Records are not taken before it is empty: so the order
-    /// of events is the order in which things happened.
-    pub(super) outbox: VecDeque<Event>,
     pub(super) fatal: Option<Box<str>>,
-    mailbox: Arc<Mailbox>,
-    events: Sender<Event>,
-    balance: Balance,
     next_report: Instant,
 }
 
@@ -55,37 +39,32 @@ impl Reader {
         group: Arc<str>,
         release_limit: Duration,
         consumer: Arc<BaseConsumer<Context>>,
-        losses: Losses,
-        waker: Arc<Waker>,
-        mailbox: Arc<Mailbox>,
-        events: Sender<Event>,
+        shared: Arc<Shared>,
     ) -> Self {
         Self {
             group,
             consumer,
-            losses,
-            waker,
             release_limit,
-            held: Held::default(),
+            shared,
             commits: Commits::default(),
             rebalance: Rebalance::default(),
-            outbox: VecDeque::new(),
             fatal: None,
-            mailbox,
-            events,
-            balance: Balance::default(),
             next_report: Instant::now() + lag::INTERVAL,
         }
     }
 
-    /// Reads until the flow closes the source, or until librdkafka says that nothing can be read any more.
-    pub(super) fn run(mut self) -> Result<(), Error> {
-        self.waker.here();
-        while !self.mailbox.closing() {
+    /// Serves the group until the flow closes the source, or until librdkafka says that nothing can be read any more.
+    pub(super) fn run(mut self, waker: &Waker) -> Result<(), Error> {
+        waker.here();
+        while !self.shared.closing() {
             let busy = self.round();
             if let Some(reason) = self.fatal.take() {
-                return Err(self.fail(reason));
+                tracing::error!(group = %self.group, %reason, "the consumer has ended");
+                // Whatever the group thinks.
+                self.lose_all();
+                return Err(Error::Fatal { group: self.group.as_ref().into(), reason });
             }
+            self.report();
             if !busy {
                 self.sleep();
             }
@@ -97,20 +76,6 @@ impl Reader {
     /// Does what can be done without waiting; `false` where there was nothing.
     pub(super) fn round(&mut self) -> bool {
         self.serve_asks();
-        let mut busy = self.poll();
-        busy |= self.step_rebalance();
-        busy |= self.flush();
-        busy |= self.hand_over();
-        if Instant::now() >= self.next_report {
-            self.next_report = Instant::now() + lag::INTERVAL;
-            self.held.iter().for_each(|holding| lag::report(&self.consumer, &self.group, holding));
-        }
-        busy
-    }
-
-    /// A round without records.
-    pub(super) fn settle(&mut self) -> bool {
-        self.serve_asks();
         let busy = self.poll();
         self.step_rebalance() || busy
     }
@@ -119,39 +84,37 @@ impl Reader {
         self.consumer.context().revival.look(self.consumer.client().native_ptr());
         let since = Instant::now();
         thread::park_timeout(SLEEP);
-        if since.elapsed() >= SLEEP {
-            // Nobody is known to have been forgotten; should it happen, it costs this much and not for ever.
-            self.held.iter().for_each(|holding| holding.look_again());
+        // Nobody is known to have been forgotten; should it happen, it costs this much and not for ever.
+        let is_forgotten = |state: &mut State| state.held.iter().filter(|holding| holding.is_forgotten()).count() > 0;
+        if since.elapsed() >= SLEEP && self.shared.with(is_forgotten) {
+            self.shared.bell().ring();
+        }
+    }
+
+    fn report(&mut self) {
+        let now = Instant::now();
+        if now >= self.next_report {
+            self.next_report = now + lag::INTERVAL;
+            let standings: Vec<Standing> = self.shared.with(|state| state.held.iter().map(Standing::of).collect());
+            standings.iter().for_each(|standing| standing.report(&self.consumer, &self.group));
         }
     }
 
     fn serve_asks(&mut self) {
-        if self.outbox.len() >= OUTBOX {
-            return;
-        }
-        let asks = self.mailbox.take();
-        self.balance.grant(asks.messages, asks.bytes);
-        for (partition, paused) in asks.paused {
-            if let Some(holding) = self.held.get_mut(&partition) {
-                holding.paused = paused;
-                holding.look_again();
-            }
-        }
-        let (allowed, mut refused): (Vec<_>, Vec<_>) = asks.commits.into_iter().partition(|p| self.may_commit(p));
-        refused.extend(asks.refused);
+        let (allowed, mut refused, give_ups) = self.shared.with(|state| {
+            let asks = state.take_asks();
+            let (allowed, mut refused): (Vec<_>, Vec<_>) =
+                asks.commits.into_iter().partition(|position| state.held.may_commit(position));
+            refused.extend(asks.refused);
+            (allowed, refused, asks.give_ups)
+        });
         refused.extend(self.commits.send(&self.consumer, allowed, Purpose::Interval));
         if !refused.is_empty() {
-            self.outbox.push_back(Event::CommitFailed(refused));
+            self.shared.tell([Event::CommitFailed(refused)]);
         }
-        for (partition, commit) in asks.give_ups {
+        for (partition, commit) in give_ups {
             self.give_up(&partition, commit);
         }
-    }
-
-    /// Whether the partition is ours and was read that far. Kafka itself would take a commit of any member for any
-    /// partition, and so move somebody else's position.
-    pub(super) fn may_commit(&self, position: &Position) -> bool {
-        self.held.get(&position.partition).is_some_and(|holding| holding.may_commit(position.offset))
     }
 
     /// Polls the main queue: rebalances, commits, errors. Records do not come this way.
@@ -181,14 +144,14 @@ impl Reader {
     }
 
     fn committed(&mut self, answers: Vec<Answer>) {
+        self.shared.with(|state| {
+            for Answer { partition, offset, .. } in answers.iter().filter(|answer| answer.result.is_ok()) {
+                state.held.committed(partition, *offset);
+            }
+        });
         let (mut done, mut failed) = (Vec::new(), Vec::new());
         for answer in answers {
             let Some(sent) = self.commits.answered(&answer) else { continue };
-            if answer.result.is_ok()
-                && let Some(holding) = self.held.get_mut(&answer.partition)
-            {
-                holding.committed = Some(answer.offset);
-            }
             match (sent.purpose, answer.result) {
                 (Purpose::GiveUp, result) => self.give_up_answered(sent.position, result),
                 (Purpose::Interval, Ok(())) => done.push(sent.position),
@@ -199,80 +162,15 @@ impl Reader {
                 }
             }
         }
-        if !done.is_empty() {
-            self.outbox.push_back(Event::Committed(done));
-        }
-        if !failed.is_empty() {
-            self.outbox.push_back(Event::CommitFailed(failed));
-        }
+        let done = (!done.is_empty()).then_some(Event::Committed(done));
+        let failed = (!failed.is_empty()).then_some(Event::CommitFailed(failed));
+        self.shared.tell(done.into_iter().chain(failed));
     }
+}
 
-    /// Room for one event. Where there is none, the reader will be woken when there is.
-    fn permit<'a>(events: &'a Sender<Event>, mailbox: &Mailbox) -> Option<Permit<'a, Event>> {
-        match events.try_reserve() {
-            Ok(permit) => return Some(permit),
-            Err(TrySendError::Closed(())) => {
-                mailbox.close(); // nobody will ever listen again
-                return None;
-            }
-            Err(TrySendError::Full(())) => mailbox.block(),
-        }
-        // Room may have come between the two.
-        events.try_reserve().ok()
-    }
-
-    pub(super) fn flush(&mut self) -> bool {
-        let mut busy = false;
-        while !self.outbox.is_empty() {
-            let Some(permit) = Self::permit(&self.events, &self.mailbox) else { break };
-            permit.send(self.outbox.pop_front().expect("it is not empty"));
-            busy = true;
-        }
-        busy
-    }
-
-    /// Hands over records, a batch for each partition in turn, while grant and channel allow. Room in the channel comes
-    /// first: what was taken is always handed over.
-    fn hand_over(&mut self) -> bool {
-        if !self.outbox.is_empty() {
-            return false;
-        }
-        let Self { held, balance, events, mailbox, consumer, outbox, losses, .. } = self;
-        let journal = &consumer.context().journal;
-        let high = |partition: &Partition| lag::watermarks(consumer, partition).map(|(_, high)| high);
-        let mut busy = false;
-        held.visit(|holding| {
-            if !balance.open() && !holding.begins_anew() {
-                return ControlFlow::Break(());
-            }
-            let Some(permit) = Self::permit(events, mailbox) else { return ControlFlow::Break(()) };
-            let taken = holding.take(balance, journal, high);
-            let partition = holding.partition.clone();
-            if taken.begins_anew {
-                tracing::warn!(topic = %partition.topic, partition = partition.number, "the log begins anew");
-                let assignment = Assignment { partition: partition.clone(), metadata: None };
-                losses.count();
-                outbox.extend([Event::Lost(vec![partition.clone()]), Event::Assigned(vec![assignment])]);
-            }
-            busy |= taken.begins_anew || !taken.records.is_empty();
-            if !taken.records.is_empty() {
-                permit.send(Event::Records { partition, records: taken.records });
-            }
-            if taken.begins_anew { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        busy
-    }
-
-    /// Says what has to be said after a fatal error; the partitions are gone, whatever the group thinks.
-    fn fail(mut self, reason: Box<str>) -> Error {
-        tracing::error!(group = %self.group, %reason, "the consumer has ended");
-        self.lose_all();
-        let until = Instant::now() + super::CLOSE_LIMIT;
-        while !self.outbox.is_empty() && !self.mailbox.closing() && Instant::now() < until {
-            if !self.flush() {
-                thread::park_timeout(SLEEP);
-            }
-        }
-        Error::Fatal { group: self.group.as_ref().into(), reason }
+impl Drop for Reader {
+    /// However it ends, nobody waits for it any more.
+    fn drop(&mut self) {
+        drop(self.shared.with(State::end));
     }
 }

@@ -20,6 +20,7 @@ use super::holding::Holding;
 use super::lag;
 use super::queue::Queue;
 use super::reader::Reader;
+use super::shared::State;
 
 /// How long the group's committed metadata is asked for before partitions are taken without it.
 const METADATA_LIMIT: Duration = Duration::from_secs(60);
@@ -85,22 +86,11 @@ impl Reader {
                 self.rebalance.stage = Some(Stage::Assigning { partitions, until: now + METADATA_LIMIT });
             }
             Occurrence::Revoke { partitions, lost } => {
-                let ours: Vec<Partition> =
-                    names(&partitions).filter(|partition| self.held.get(partition).is_some()).collect();
-                for partition in &ours {
-                    if let Some(holding) = self.held.get_mut(partition) {
-                        holding.revoke();
-                    }
-                }
+                let ours = if lost { self.let_go(names(&partitions)) } else { self.revoke(names(&partitions)) };
                 let what = if lost { "lost" } else { "revoked" };
                 tracing::debug!(group = %self.group, what, partitions = %listed(&ours), "rebalance");
-                let releases = if lost { Vec::new() } else { ours.clone() };
+                let releases = if lost { Vec::new() } else { ours };
                 let releases = releases.into_iter().map(|partition| (partition, Release::Held)).collect();
-                if lost {
-                    self.let_go(ours);
-                } else if !ours.is_empty() {
-                    self.outbox.push_back(Event::Revoked(ours));
-                }
                 self.rebalance.stage = Some(Stage::Releasing { partitions, releases, until: now + self.release_limit });
             }
             Occurrence::Commit(_) | Occurrence::Fatal(_) => {} // dealt with where they come in
@@ -123,21 +113,24 @@ impl Reader {
                 Committed::unknown(partitions)
             }
         };
-        let mut assigned = Vec::new();
+        let (mut assigned, mut holdings) = (Vec::new(), Vec::new());
         for (partition, offset, metadata) in found.partitions {
-            let Some(queue) = Queue::split(&self.consumer, &partition, &self.waker) else {
+            let Some(queue) = Queue::split(&self.consumer, &partition, self.shared.bell()) else {
                 let reason = format!("{}/{} has no queue", partition.topic, partition.number);
                 self.fatal.get_or_insert(reason.into());
                 continue;
             };
             let gauge = lag::gauge(&self.group, &partition);
-            self.held.insert(Holding::new(partition.clone(), queue, offset, gauge));
+            holdings.push(Holding::new(partition.clone(), queue, offset, gauge));
             assigned.push(Assignment { partition, metadata });
         }
         let listed = listed(assigned.iter().map(|assignment| &assignment.partition));
         tracing::debug!(group = %self.group, what = "assigned", partitions = %listed, "rebalance");
         if !assigned.is_empty() {
-            self.outbox.push_back(Event::Assigned(assigned));
+            self.shared.with(|state| {
+                holdings.into_iter().for_each(|holding| state.held.insert(holding));
+                state.outbox.push_back(Event::Assigned(assigned));
+            });
         }
         if let Err(error) = context::assign(&self.consumer, &found.list) {
             self.fatal.get_or_insert(format!("the assignment was refused: {error}").into());
@@ -170,13 +163,10 @@ impl Reader {
         }
         let (settled, late): (Vec<_>, Vec<_>) =
             releases.into_iter().partition(|(_, release)| matches!(release, Release::Settled));
-        for (partition, _) in settled {
-            self.forget(&partition);
-        }
+        drop(self.shared.with(|state| state.held.remove(settled.into_iter().map(|(partition, _)| partition))));
+        let late = self.let_go(late.into_iter().map(|(partition, _)| partition));
         if !late.is_empty() {
-            let late: Vec<Partition> = late.into_iter().map(|(partition, _)| partition).collect();
             tracing::warn!(group = %self.group, partitions = %listed(&late), "not given up in time, what ran is repeated");
-            self.let_go(late);
         }
         if let Err(error) = context::unassign(&self.consumer, &partitions) {
             self.fatal.get_or_insert(format!("partitions could not be given back: {error}").into());
@@ -187,7 +177,7 @@ impl Reader {
     /// The flow is done with a revoked partition.
     pub(super) fn give_up(&mut self, partition: &Partition, commit: Option<Position>) {
         let commit = commit.filter(|position| {
-            let may = self.may_commit(position);
+            let may = self.shared.with(|state| state.held.may_commit(position));
             if !may {
                 tracing::error!(?position, "a commit beyond what was handed over is not sent");
             }
@@ -210,11 +200,11 @@ impl Reader {
             Err(code) if transient(code) => Release::Due { position, at: Instant::now() + REPEAT },
             Err(code) => {
                 tracing::warn!(group = %self.group, ?code, ?position, "the last commit failed, what it covers is repeated");
-                self.outbox.push_back(Event::CommitFailed(vec![position]));
+                self.shared.tell([Event::CommitFailed(vec![position])]);
                 Release::Settled
             }
             Ok(()) => {
-                self.outbox.push_back(Event::Committed(vec![position]));
+                self.shared.tell([Event::Committed(vec![position])]);
                 Release::Settled
             }
         };
@@ -222,7 +212,7 @@ impl Reader {
 
     /// Nothing is held any more: librdkafka has come to its end.
     pub(super) fn lose_all(&mut self) {
-        let all: Vec<Partition> = self.held.iter().map(|holding| holding.partition.clone()).collect();
+        let all: Vec<_> = self.shared.with(|state| state.held.iter().map(|it| it.partition.clone()).collect());
         self.let_go(all);
     }
 
@@ -231,7 +221,7 @@ impl Reader {
         self.rebalance.leaving = true;
         let until = Instant::now() + LEAVE_LIMIT;
         while self.fatal.is_none() && Instant::now() < until {
-            let busy = self.settle();
+            let busy = self.round();
             if self.commits.is_empty() && !self.releases_due() {
                 break;
             }
@@ -249,9 +239,7 @@ impl Reader {
         if let Err(error) = answered {
             tracing::debug!(group = %self.group, %error, "a rebalance while leaving was not answered");
         }
-        for (_, holding) in self.held.take() {
-            holding.lag.set(0.0);
-        }
+        drop(self.shared.with(State::end));
         if let Err(error) = self.consumer.close_queue() {
             tracing::warn!(group = %self.group, %error, "the group was not left properly");
         }
@@ -269,22 +257,27 @@ impl Reader {
         releases.values().any(|release| matches!(release, Release::Due { .. } | Release::Sent))
     }
 
-    /// Partitions are gone without having been given up.
-    fn let_go(&mut self, partitions: Vec<Partition>) {
-        for partition in &partitions {
-            self.forget(partition);
-        }
-        if !partitions.is_empty() {
-            self.losses.count();
-            self.outbox.push_back(Event::Lost(partitions));
-        }
+    /// Reads no more of those that are ours, and tells the flow so. Returns them.
+    fn revoke(&self, partitions: impl Iterator<Item = Partition>) -> Vec<Partition> {
+        self.shared.with(|state| {
+            let ours: Vec<Partition> = partitions.filter(|partition| state.held.revoke(partition)).collect();
+            if !ours.is_empty() {
+                state.outbox.push_back(Event::Revoked(ours.clone()));
+            }
+            ours
+        })
     }
 
-    fn forget(&mut self, partition: &Partition) {
-        if let Some(holding) = self.held.remove(partition) {
-            // Somebody else counts it now.
-            holding.lag.set(0.0);
-        }
+    /// Those of them that were ours are gone without having been given up. Returns them.
+    fn let_go(&self, partitions: impl IntoIterator<Item = Partition>) -> Vec<Partition> {
+        let gone = self.shared.with(|state| {
+            let gone = state.held.remove(partitions);
+            if !gone.is_empty() {
+                state.lose(gone.iter().map(|holding| holding.partition.clone()).collect());
+            }
+            gone
+        });
+        gone.iter().map(|holding| holding.partition.clone()).collect()
     }
 }
 

@@ -51,6 +51,8 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("wasmtime_internal_fiber", "call"),
     ("plugin::Plugin", "call"),
     ("plugin::instance", "call"),
+    // The guest itself, on a stack of its own that does not show who called.
+    ("wasm[", "call"),
     ("workers::Shared::conclude", "judge"),
     ("cofferdam_core::route::outputs", "judge"),
     ("machine::intake", "take in"),

@@ -1,0 +1,76 @@
+//! How the flow hears that there is something for it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Context;
+
+use futures::task::AtomicWaker;
+
+/// Rung by the reader and by librdkafka's threads; one task listens.
+#[derive(Debug, Default)]
+pub(super) struct Bell {
+    rung: AtomicBool,
+    listener: AtomicWaker,
+}
+
+impl Bell {
+    /// There is something. What it is must be there before this call.
+    pub(super) fn ring(&self) {
+        // Whoever rang first wakes the listener, which then looks at everything.
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            self.listener.wake();
+        }
+    }
+
+    /// There may be more: the listener's own word, which need not be woken.
+    pub(super) fn remember(&self) {
+        self.rung.store(true, Ordering::Release);
+    }
+
+    /// Whether it has rung since the last call. If not, the task is woken when it does.
+    pub(super) fn has_rung(&self, context: &Context<'_>) -> bool {
+        if self.rung.swap(false, Ordering::AcqRel) {
+            return true;
+        }
+        // First listen, then look once more: it may have rung in between.
+        self.listener.register(context.waker());
+        self.rung.swap(false, Ordering::AcqRel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU32;
+    use std::task::Poll;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whatever_was_there_when_it_rang_is_seen() {
+        const COUNT: u32 = 100_000;
+        let (bell, made) = (Arc::new(Bell::default()), Arc::new(AtomicU32::new(0)));
+        let ringers = [(); 2].map(|()| {
+            let (bell, made) = (Arc::clone(&bell), Arc::clone(&made));
+            std::thread::spawn(move || {
+                for _ in 0..COUNT {
+                    made.fetch_add(1, Ordering::Relaxed);
+                    bell.ring();
+                }
+            })
+        });
+        // Waits for ever if the last of them goes unheard.
+        let all_seen = poll_fn(|context| {
+            while bell.has_rung(context) {
+                if made.load(Ordering::Relaxed) == 2 * COUNT {
+                    return Poll::Ready(());
+                }
+            }
+            Poll::Pending
+        });
+        all_seen.await;
+        for ringer in ringers {
+            ringer.join().unwrap();
+        }
+    }
+}
