@@ -37,6 +37,7 @@ mod outbox;
 mod secrets;
 mod sleepers;
 mod state;
+mod suspicion;
 mod ticker;
 mod wasi;
 mod watch;
@@ -74,6 +75,7 @@ use idle::Idle;
 use instance::Instance;
 use load::Loaded;
 use lower::Borrowed;
+use suspicion::Suspicion;
 use ticker::TICK;
 
 /// How a plugin is to be run.
@@ -133,6 +135,7 @@ pub struct Plugin {
     loaded: Loaded,
     idle: Arc<Idle>,
     batch_size: batch::Size,
+    suspicion: Suspicion,
     /// Ticks for as long as there are plugins.
     engine: Engine,
 }
@@ -177,7 +180,7 @@ impl Plugin {
         let idle = Arc::new(Idle::new(loaded.spec.idle));
         engine.watch_idle(&idle);
         let batch_size = batch::Size::new(loaded.spec.batch.messages.min(loaded.spec.reuse));
-        Ok(Self { loaded, idle, batch_size, engine: engine.clone() })
+        Ok(Self { loaded, idle, batch_size, suspicion: Suspicion::default(), engine: engine.clone() })
     }
 
     /// Its name and the digest of its file.
@@ -260,15 +263,16 @@ impl Plugin {
     /// Names the outcome, and keeps the instance or drops it.
     fn conclude(&self, mut instance: Instance, ended: Result<Said, Ending>, wall: Duration) -> Attempt {
         let state = instance.state();
+        let cpu = instance.meter().cpu_time(wall);
         let mut usage = Usage {
             wall_us: microseconds(wall),
-            cpu_us: microseconds(instance.meter().cpu_time(wall)),
+            cpu_us: microseconds(cpu),
             memory_peak_bytes: state.limiter.memory() as u64,
             host_calls: state.budget.host_calls(),
             output_bytes: 0,
         };
-        if u128::from(usage.cpu_us) >= TICK.as_micros() {
-            // It may have met no tick because there were few.
+        // It may have met no tick because there were few.
+        if self.suspicion.is_confirmed(cpu >= TICK) || instance.meter().surely_runs_long(cpu) {
             self.loaded.runtime.pulse.hurry();
         }
         let refused_growths = state.limiter.refusals().total();

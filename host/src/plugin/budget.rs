@@ -3,7 +3,7 @@
 //! Wall time runs from the call to its end. CPU time is what the guest burns: it is taken from the clock of the
 //! thread, around each poll of the guest's future. The first poll is taken from the wall clock instead, unless it is to
 //! be exact: that costs nothing more (both ends of it are read anyway), and it is never long: at the second tick the
-//! guest yields. Later polls end at the first tick that comes a millisecond after their begin. Who has run
+//! guest yields. Later polls end at the first tick that comes a millisecond after their begin. Who has surely run
 //! for so long brings more ticks.
 
 use std::cell::Cell;
@@ -106,7 +106,10 @@ impl Budget {
         if self.meter.of_this_poll(cpu) < TICK {
             return Ok(UpdateDeadline::Continue(1));
         }
-        self.meter.pulse.hurry();
+        // In a first poll its thread may have waited for a core; the next one will show.
+        if self.meter.surely_runs_long(cpu) {
+            self.meter.pulse.hurry();
+        }
         Ok(UpdateDeadline::Yield(1))
     }
 }
@@ -158,6 +161,11 @@ impl Meter {
         cpu.saturating_sub(Duration::from_nanos(self.spent.load(Ordering::Relaxed)))
     }
 
+    /// Whether this poll has taken a tick or longer, of all that was charged or burnt, and that by the clock of the thread.
+    pub(super) fn surely_runs_long(&self, cpu: Duration) -> bool {
+        self.poll_began.load(Ordering::Relaxed) != 0 && self.of_this_poll(cpu) >= TICK
+    }
+
     /// CPU time up to now, `wall` after the start of the attempt.
     pub(super) fn cpu_time(&self, wall: Duration) -> Duration {
         match self.poll_began.load(Ordering::Relaxed) {
@@ -207,11 +215,13 @@ mod tests {
         let lets_others_run = |budget: &Budget| matches!(budget.tick(), Ok(UpdateDeadline::Yield(1)));
         assert!(lets_others_run(&budget), "it has run for ten ticks");
         let meter = budget.meter();
+        assert!(!meter.surely_runs_long(10 * TICK), "its thread may have waited for a core");
         meter.poll_ended(10 * TICK);
         meter.poll_begins();
         assert!(matches!(budget.tick(), Ok(UpdateDeadline::Continue(1))), "it has waited");
         let began = thread_clock();
         while thread_clock() - began < nanoseconds(TICK) {}
         assert!(lets_others_run(&budget), "it has run for a tick since");
+        assert!(meter.surely_runs_long(meter.cpu_time(10 * TICK)), "and that is certain");
     }
 }

@@ -22,7 +22,7 @@ const CALM: Duration = Duration::from_millis(4);
 /// Ticks before it is calm again: about a second.
 const HASTE: u32 = 1_000;
 
-/// A limit holds so many calm ticks, so that a guest meets two of them, and then the quick ones, before it is due.
+/// A limit holds so many calm ticks, so that a guest meets three of them, and then the quick ones, before it is due.
 const TICKS_OF_A_LIMIT: u32 = 4;
 
 /// Time between two looks at the instances that wait.

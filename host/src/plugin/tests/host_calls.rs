@@ -10,6 +10,7 @@ use super::*;
 use crate::plugin::batch::Size;
 use crate::plugin::idle::Idle;
 use crate::plugin::load::Loaded;
+use crate::plugin::suspicion::Suspicion;
 use crate::plugin::{Contract, Level, LogLine};
 
 /// Sleeps for `milliseconds`.
@@ -279,7 +280,8 @@ async fn a_host_function_that_panics_is_the_hosts_fault() {
     let idle = Arc::new(Idle::new(spec.idle));
     let (contract, lines) = (Contract::Cofferdam01, Default::default());
     let loaded = Loaded { id, spec, runtime, component, contract, handle, handle_batch: None, lines };
-    let plugin = Plugin { loaded, idle, batch_size: Size::new(1), engine: engine().clone() };
+    let suspicion = Suspicion::default();
+    let plugin = Plugin { loaded, idle, batch_size: Size::new(1), suspicion, engine: engine().clone() };
     for _ in 0..2 {
         let attempt = plugin.handle(&message(), 1).await;
         let failure = failed(&attempt, Class::HostFault, Code::INTERNAL);
