@@ -11,7 +11,7 @@
 //! The flow takes records out of librdkafka's queues itself: they are made, used and freed where they are handled, and
 //! nobody has to be woken to pass them on. The reader is a thread because what concerns the group may block it (to ask
 //! what was committed takes up to a second), and because librdkafka wants its main queue polled, whatever the async
-//! workers do. What both need is [`shared`], under one lock.
+//! workers do. What both need is in `shared`, under one lock.
 //!
 //! A partition that is paused is simply not read. librdkafka's own pause is not used: it throws away what was fetched.
 //! Its local queue is bounded, so the fetcher stops by itself when nobody reads.
