@@ -144,9 +144,10 @@ impl File {
         })
     }
 
-    /// A clock that was set back makes ids young, and so known for longer.
+    /// Both times are cut to milliseconds: as many as the window has between them may be nearly one less. A clock that was set
+    /// back makes ids young, and so known for longer.
     fn is_known(&self, at: u64, now: u64) -> bool {
-        u128::from(now.saturating_sub(at)) < self.window.as_millis()
+        u128::from(now.saturating_sub(at)) <= self.window.as_millis()
     }
 
     fn work<T>(&self, work: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, Error> {

@@ -87,7 +87,7 @@ fn what_is_too_old_is_removed_some_at_a_time_from_both_tables() {
             Ok((read.open_table(SEEN)?.len()?, read.open_table(BY_TIME)?.len()?))
         })
     };
-    file.record([key(200)].iter(), 11_000).unwrap();
+    file.record([key(200)].iter(), 11_001).unwrap();
     let left = 1001 - (PRUNE as u64 + 2);
     assert_eq!(count(), Ok((left, left)), "a bounded number at a time");
     for _ in 0..4 {
@@ -95,6 +95,16 @@ fn what_is_too_old_is_removed_some_at_a_time_from_both_tables() {
     }
     assert_eq!(count(), Ok((2, 2)));
     assert_eq!(file.seen(&[old[7], old[8], key(200)], 11_001), Ok(vec![true, false, true]));
+}
+
+#[test]
+fn what_came_at_the_end_of_a_millisecond_is_known_for_the_whole_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = store(folder.path());
+    file.record([key(1)].iter(), 1_000).unwrap();
+    // From 1,000.9 to 11,000.1 it is less than ten seconds.
+    assert_eq!(file.seen(&[key(1)], 11_000), Ok(vec![true]));
+    assert_eq!(file.seen(&[key(1)], 11_001), Ok(vec![false]));
 }
 
 #[test]
