@@ -203,8 +203,9 @@ pub struct Kafka {
 impl Kafka {
     /// Carries out grants and pauses, and leaves commits and give-ups for the reader; never waits.
     ///
-    /// Commits beyond 65,536 that wait are answered with [`Event::CommitFailed`]. A commit of a partition that is not ours, or beyond what was handed
-    /// over of it, is answered so too. A commit that comes with [`Ask::GiveUp`] is answered like any other.
+    /// Commits beyond 65,536 that wait are answered with [`Event::CommitFailed`]. A commit of a partition that is not ours, or
+    /// beyond what was handed over of it, is answered so too. A commit that comes with [`Ask::GiveUp`] is answered like any
+    /// other.
     pub fn ask(&mut self, ask: Ask) {
         self.shared.ask(ask);
     }

@@ -144,14 +144,12 @@ impl Reader {
     }
 
     fn committed(&mut self, answers: Vec<Answer>) {
-        self.shared.with(|state| {
-            for Answer { partition, offset, .. } in answers.iter().filter(|answer| answer.result.is_ok()) {
-                state.held.committed(partition, *offset);
-            }
-        });
         let (mut done, mut failed) = (Vec::new(), Vec::new());
         for answer in answers {
             let Some(sent) = self.commits.answered(&answer) else { continue };
+            if answer.result.is_ok() {
+                self.shared.with(|state| state.held.committed(&answer.partition, answer.offset));
+            }
             match (sent.purpose, answer.result) {
                 (Purpose::GiveUp, result) => self.give_up_answered(sent.position, result),
                 (Purpose::Interval, Ok(())) => done.push(sent.position),
