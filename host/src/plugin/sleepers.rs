@@ -129,7 +129,7 @@ impl Alarms {
         let is_first = || self.due.first_key_value().is_some_and(|(first, _)| *first == key);
         // Whose sleep is polled once more is known to the thread already.
         let sleeps_past = before.is_none() && is_first();
-        (self.thread.clone().filter(|_| sleeps_past), before)
+        (self.thread.as_ref().filter(|_| sleeps_past).cloned(), before)
     }
 }
 

@@ -103,9 +103,9 @@ impl Holding {
         self.position().is_some_and(|position| offset <= position)
     }
 
-    /// Whether librdkafka has records of it that the queue has not said it has.
-    pub(super) fn is_forgotten(&self) -> bool {
-        self.queue.is_forgotten()
+    /// Has records looked for that librdkafka has and has not told of; whether there were such.
+    pub(super) fn remind(&self) -> bool {
+        self.queue.remind()
     }
 
     /// Takes up to [`BATCH`] records within the balance, and one that was paid for already.

@@ -75,8 +75,8 @@ impl Queue {
         Some(Message { native, queue: self })
     }
 
-    /// Whether there is something that nobody will look for; then it will be looked for.
-    pub(super) fn is_forgotten(&self) -> bool {
+    /// Has what nobody would look for looked for; whether there was such.
+    pub(super) fn remind(&self) -> bool {
         // SAFETY: the queue is alive.
         let is_filled = unsafe { rd_kafka_queue_length(self.native.as_ptr()) } > 0;
         is_filled && !self.signal.ready.swap(true, Ordering::AcqRel)

@@ -85,8 +85,8 @@ impl Reader {
         let since = Instant::now();
         thread::park_timeout(SLEEP);
         // Nobody is known to have been forgotten; should it happen, it costs this much and not for ever.
-        let is_forgotten = |state: &mut State| state.held.iter().filter(|holding| holding.is_forgotten()).count() > 0;
-        if since.elapsed() >= SLEEP && self.shared.with(is_forgotten) {
+        let remind = |state: &mut State| state.held.iter().filter(|holding| holding.remind()).count() > 0;
+        if since.elapsed() >= SLEEP && self.shared.with(remind) {
             self.shared.bell().ring();
         }
     }
