@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use cofferdam_core::message::{Header, Kind};
+use cofferdam_core::message::{Header, Headers, Kind};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -17,7 +17,7 @@ pub struct MessageFile {
     /// The key.
     pub key: Option<Bytes>,
     /// Headers, in order.
-    pub headers: Vec<Header>,
+    pub headers: Headers,
     /// Attributes of the envelope.
     pub attributes: Vec<(Box<str>, Box<str>)>,
     /// The payload; `None` is a tombstone.
@@ -90,11 +90,13 @@ impl MessageFile {
         if written.attempt == Some(0) {
             return Err(Error::Value { key: "attempt", what: "the first attempt is number 1".into() });
         }
+        let mut headers = Headers::default();
+        written.headers.iter().try_for_each(|parts| add_header(parts, &mut headers))?;
         Ok(Self {
             id: written.id,
             source: written.source,
             key,
-            headers: written.headers.into_iter().map(header).collect::<Result<_, _>>()?,
+            headers,
             attributes: written.attributes.into_iter().map(attribute).collect(),
             payload,
             timestamp_ms: written.timestamp_ms,
@@ -112,22 +114,20 @@ fn decode(key: &'static str, coded: &str) -> Result<Bytes, Error> {
     Ok(Bytes::from(decoded))
 }
 
-fn header(parts: Vec<Option<String>>) -> Result<Header, Error> {
+fn add_header(parts: &[Option<String>], headers: &mut Headers) -> Result<(), Error> {
     let shape = || Error::Value {
         key: "headers",
         what: r#"each header is ["name", "value"], ["name", null] or ["name", "...", "base64"]"#.into(),
     };
-    let mut parts = parts.into_iter();
-    let (Some(Some(name)), Some(value), coding, None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
-        return Err(shape());
-    };
-    let (value, kind) = match (value, coding) {
-        (Some(text), None) => (Some(Bytes::from(text)), Kind::Text),
-        (None, None) => (None, Kind::Bytes),
-        (Some(coded), Some(Some(coding))) if coding == "base64" => (Some(decode("headers", &coded)?), Kind::Bytes),
+    match parts {
+        [Some(name), Some(text)] => headers.push(Header::text(name, text)),
+        [Some(name), None] => headers.push(Header { name: name.as_bytes(), value: None, kind: Kind::Bytes }),
+        [Some(name), Some(coded), Some(coding)] if coding == "base64" => {
+            headers.push(Header::bytes(name, &decode("headers", coded)?));
+        }
         _ => return Err(shape()),
-    };
-    Ok(Header { name: Bytes::from(name), value, kind })
+    }
+    Ok(())
 }
 
 fn attribute((name, value): (String, Value)) -> (Box<str>, Box<str>) {
@@ -156,9 +156,8 @@ mod tests {
     fn headers_repeat_and_may_be_bytes_or_null() {
         let text = r#"{"headers": [["a", "1"], ["a", "/w==", "base64"], ["n", null]]}"#;
         let headers = MessageFile::parse(text).expect("headers").headers;
-        let bytes = Header { kind: Kind::Bytes, ..Header::bytes("a", &b"\xff"[..]) };
-        assert_eq!(headers[..2], [Header::text("a", "1"), bytes]);
-        assert_eq!(headers[2].value, None);
+        let none = Header { name: b"n", value: None, kind: Kind::Bytes };
+        assert_eq!(headers, [Header::text("a", "1"), Header::bytes("a", b"\xff"), none].into());
     }
 
     #[test]

@@ -121,7 +121,7 @@ pub fn message(payload: &str) -> Message {
         source: "orders".into(),
         position: Position::Offset { partition: 3, offset: 42 },
         key: Some("key".into()),
-        headers: Vec::new(),
+        headers: Default::default(),
         payload: Some(payload.to_owned().into()),
         timestamp_ms: Some(1_700_000_000_000),
     };

@@ -97,7 +97,7 @@ pub fn message(payload: &str) -> Message {
         source: "orders".into(),
         position: Position::Offset { partition: 0, offset: 0 },
         key: None,
-        headers: Vec::new(),
+        headers: Default::default(),
         payload: Some(payload.to_owned().into()),
         timestamp_ms: None,
     };

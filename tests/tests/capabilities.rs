@@ -46,7 +46,7 @@ fn handle(plugin: &Arc<Plugin>, what: &Value) -> Attempt {
         source: "test".into(),
         position: Position::Offset { partition: 0, offset: 0 },
         key: None,
-        headers: Vec::new(),
+        headers: Default::default(),
         payload: Some(Bytes::from(what.to_string())),
         timestamp_ms: None,
     };

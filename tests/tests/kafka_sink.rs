@@ -10,7 +10,7 @@ use cofferdam::kafka::topics::{self, Needed, Tier};
 use cofferdam::sink::kafka::{Config, Kafka};
 use cofferdam::sink::{Answers, Ticket};
 use cofferdam_core::event::{DeliveryId, Event, Refusal};
-use cofferdam_core::message::{Header, Kind};
+use cofferdam_core::message::{Header, Headers, Kind};
 use cofferdam_core::outcome::Code;
 use cofferdam_core::output::{Destination, Publication};
 use tokio::sync::mpsc;
@@ -23,16 +23,13 @@ async fn what_is_published_stands_in_the_topic_byte_for_byte() {
     let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
     let topic = kafka.topic("sink-bytes", 1).await;
     let mut bench = Bench::new(kafka.bootstrap(), &[]);
-    let header = |name: &'static str, value: Option<&'static [u8]>| Header {
-        name: name.as_bytes().into(),
-        value: value.map(Into::into),
-        kind: Kind::Bytes,
+    let header = |name: &'static str, value: Option<&'static [u8]>| -> Header<'static> {
+        Header { name: name.as_bytes(), value, kind: Kind::Bytes }
     };
-    let headers =
-        vec![header("a", Some(b"1")), header("a", Some(&[0, 255])), header("n", None), header("e", Some(b""))];
+    let headers = [header("a", Some(b"1")), header("a", Some(&[0, 255])), header("n", None), header("e", Some(b""))];
     let full = Publication {
         key: Some(vec![0, 254].into()),
-        headers,
+        headers: headers.into(),
         timestamp_ms: Some(1_700_000_000_123),
         ..to(&topic, Some(b"payload"))
     };
@@ -63,10 +60,10 @@ async fn header_names_that_are_no_text_survive_the_way_out_and_in() {
     let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
     let topic = kafka.topic("sink-names", 1).await;
     let mut bench = Bench::new(kafka.bootstrap(), &[]);
-    let headers = vec![
-        Header { name: vec![0xff, 0xfe].into(), value: Some(vec![0xfd].into()), kind: Kind::Bytes },
-        Header { name: "".into(), value: None, kind: Kind::Bytes },
-    ];
+    let headers = Headers::from([
+        Header { name: b"\xff\xfe", value: Some(b"\xfd"), kind: Kind::Bytes },
+        Header { name: b"", value: None, kind: Kind::Bytes },
+    ]);
     bench.publish(&Publication { headers: headers.clone(), ..to(&topic, Some(b"x")) });
     assert_eq!(bench.answers(1).await, [Ok(())]);
 
@@ -113,7 +110,7 @@ async fn a_request_that_is_too_large_for_the_topic_does_not_cost_the_publication
     for number in 0..100 {
         // Each fits, all together do not; the one in the middle does not fit by itself.
         let size = if number == 50 { 20_000 } else { 1_000 };
-        let headers = vec![Header::bytes("number", number.to_string())];
+        let headers = [Header::text("number", &number.to_string())].into();
         bench.publish(&Publication { headers, ..to(&topic, Some(&vec![b'x'; size])) });
     }
     let answers = bench.answers(100).await;
@@ -281,7 +278,7 @@ fn to(topic: &str, payload: Option<&[u8]>) -> Publication {
     Publication {
         destination: Destination::Kafka(topic.into()),
         key: None,
-        headers: Vec::new(),
+        headers: Headers::default(),
         payload: payload.map(|payload| payload.to_vec().into()),
         timestamp_ms: None,
         group: None,

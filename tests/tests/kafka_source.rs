@@ -41,10 +41,8 @@ async fn records_arrive_in_order_and_byte_for_byte() {
     assert_eq!(bytes(&records[1]), (Some(vec![]), Some(vec![])), "empty is not null");
     assert_eq!(bytes(&records[2]), (Some(b"gone".to_vec()), None), "a tombstone has no value");
     assert_eq!(bytes(&records[3]), (None, Some(b"no key".to_vec())));
-    let header = |name: &'static str, value: Option<&'static [u8]>| Header {
-        name: name.as_bytes().into(),
-        value: value.map(Into::into),
-        kind: Kind::Bytes,
+    let header = |name: &'static str, value: Option<&'static [u8]>| -> Header<'static> {
+        Header { name: name.as_bytes(), value, kind: Kind::Bytes }
     };
     let expected = [
         header("a", Some(b"1")),
@@ -53,7 +51,7 @@ async fn records_arrive_in_order_and_byte_for_byte() {
         header("n", None),
         header("e", Some(b"")),
     ];
-    assert_eq!(records[3].headers, expected);
+    assert_eq!(records[3].headers, expected.into());
     let offsets: Vec<Place> = records.iter().map(|record| record.position.clone()).collect();
     assert_eq!(offsets, (0..4).map(|offset| Place::Offset { partition: 0, offset }).collect::<Vec<_>>());
     assert!(records.iter().all(|record| *record.source == *topic));

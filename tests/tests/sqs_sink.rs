@@ -11,7 +11,7 @@ use cofferdam::sink::{Answers, Ticket};
 use cofferdam::source;
 use cofferdam_core::action::Ask;
 use cofferdam_core::event::{DeliveryId, Event, Refusal};
-use cofferdam_core::message::{Header, Kind, Record};
+use cofferdam_core::message::{Header, Headers, Kind, Record};
 use cofferdam_core::outcome::Code;
 use cofferdam_core::output::{Destination, Publication};
 use kit::{Gate, Queue, QueueSpec};
@@ -44,7 +44,7 @@ impl Outlet {
         Publication {
             destination: self.destination.clone(),
             key: None,
-            headers: Vec::new(),
+            headers: Headers::default(),
             payload: Some(Bytes::from(payload.to_owned())),
             timestamp_ms: None,
             group: None,
@@ -139,31 +139,28 @@ async fn headers_and_payloads_of_every_kind_arrive_as_they_were() {
     let Some(sqs) = kit::or_say_so(kit::sqs()) else { return };
     let queue = sqs.create(QueueSpec::fifo("kinds")).await;
     let mut outlet = Outlet::new(sqs.endpoint(), &queue, |config| config).await;
-    let header = |name: &str, value: Option<&'static [u8]>, kind| Header {
-        name: Bytes::from(name.to_owned()),
-        value: value.map(Bytes::from_static),
-        kind,
+    let header = |name: &'static str, value: Option<&'static [u8]>, kind| -> Header<'static> {
+        Header { name: name.as_bytes(), value, kind }
     };
-    let headers = vec![
+    let headers = Headers::from([
         header("a-text", Some("dü\u{10FFFF}".as_bytes()), Kind::Text),
         header("b-number", Some(b"-1.5e3"), Kind::Number),
         header("c-bytes", Some(b"\x00\xff"), Kind::Bytes),
-        header("d-labelled", Some(b"7"), Kind::Labelled("Number.int".into())),
+        header("d-labelled", Some(b"7"), Kind::Labelled("Number.int")),
         header("e-empty", Some(b""), Kind::Text),
         header("f-null", None, Kind::Bytes),
         header("g-control", Some(b"a\x01"), Kind::Text),
         header("traceparent", Some(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), Kind::Text),
         header("AWSTraceHeader", Some(b"Root=1-5759e988-bd862e3fe1be46a994272793"), Kind::Text),
-    ];
-    let mut odd: Vec<Header> = (0..12).map(|n| Header::text(format!("h{n:02}"), "x")).collect();
-    odd.insert(0, header("", Some(b"\x01\xff"), Kind::Bytes));
-    odd.insert(1, header("\u{1}", None, Kind::Text));
+    ]);
+    let mut odd = Headers::from([header("", Some(b"\x01\xff"), Kind::Bytes), header("\u{1}", None, Kind::Text)]);
+    (0..12).for_each(|n| odd.push(Header::text(&format!("h{n:02}"), "x")));
     odd.push(header("twice", Some(b"1"), Kind::Bytes));
     odd.push(header("twice", Some(b"2"), Kind::Bytes));
     let payloads: [Option<&[u8]>; 6] =
         [Some(b"{\"a\":1}\r\n"), Some(b"\x00\x01\xff"), Some(b"bell \x07"), Some(b""), Some(b" "), None];
     let mut sent = Vec::new();
-    for headers in [vec![], headers, odd] {
+    for headers in [Headers::default(), headers, odd] {
         for payload in payloads {
             let mut publication = outlet.publication("");
             publication.payload = payload.map(Bytes::copy_from_slice);
@@ -177,8 +174,8 @@ async fn headers_and_payloads_of_every_kind_arrive_as_they_were() {
     for result in outlet.settled().await {
         assert_eq!(result, Ok(()));
     }
-    let sorted = |mut headers: Vec<Header>| {
-        headers.sort_by(|a, b| a.name.cmp(&b.name));
+    let sorted = |mut headers: Headers| {
+        headers.sort_by_name();
         headers
     };
     let received = records(sqs.endpoint(), &queue, sent.len()).await;
@@ -197,7 +194,7 @@ async fn a_message_that_the_queue_never_takes_is_refused_alone() {
     let queue = sqs.create(QueueSpec::standard("refused")).await;
     let mut outlet = Outlet::new(sqs.endpoint(), &queue, |config| config).await;
     let mut wrong = outlet.publication("not a number");
-    wrong.headers.push(Header { name: "n".into(), value: Some("12x".into()), kind: Kind::Number });
+    wrong.headers.push(Header { kind: Kind::Number, ..Header::text("n", "12x") });
     let large = outlet.publication(&"x".repeat((1 << 20) + 1));
     let good = outlet.publication("good");
     for publication in [&good, &good, &wrong, &good, &large, &good] {

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::event::{HandlerId, Trace};
-use crate::message::{Header, Position, Record};
+use crate::message::{Header, Headers, Position, Record};
 use crate::outcome::{Class, Code, Failure, Usage};
 use crate::output::{Destination, Publication};
 use crate::route::Route;
@@ -84,14 +84,13 @@ impl Report<'_> {
         aside::put(self.record, &letter, &mut reasons);
         match letter.destination {
             Destination::Kafka(_) => {
-                let texts = reasons.into_iter().map(|(name, value)| match value {
-                    Value::String(text) => Header::text(format!("{PREFIX}{name}"), text),
-                    other => Header::text(format!("{PREFIX}{name}"), other.to_string()),
-                });
-                letter.headers.extend(texts);
+                for (name, value) in reasons {
+                    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    letter.headers.push(Header::text(&format!("{PREFIX}{name}"), &text));
+                }
             }
             // Where this is the eleventh attribute, the sink folds some of the others.
-            Destination::Sqs(_) => letter.headers.push(Header::text(FOLDED, Value::Object(reasons).to_string())),
+            Destination::Sqs(_) => letter.headers.push(Header::text(FOLDED, &Value::Object(reasons).to_string())),
         }
         letter
     }
@@ -158,11 +157,11 @@ impl Report<'_> {
             fields.insert("originalMessageCutFrom".to_owned(), payload.len().into());
         }
         let fifo = matches!(&destination, Destination::Sqs(queue) if queue.ends_with(".fifo"));
-        let headers = vec![
-            Header::text("timestamp", self.now.to_string()),
-            Header::text("source", self.route.service.to_string()),
+        let headers = Headers::from([
+            Header::text("timestamp", &self.now.to_string()),
+            Header::text("source", &self.route.service),
             Header::text("content-type", "application/json"),
-        ];
+        ]);
         Publication {
             destination,
             key: self.record.key.clone(),

@@ -11,7 +11,7 @@ use bytes::Bytes;
 pub use cloudevents::is_attribute_name;
 pub use json::{Paths, Pointer};
 
-use crate::message::{Header, Message, Record};
+use crate::message::{Headers, Message, Record};
 use crate::outcome::{Class, Code, Failure};
 
 /// How a route reads its records.
@@ -69,7 +69,7 @@ impl Envelope {
 /// An output inside its envelope.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Wrapped {
-    pub(crate) headers: Vec<Header>,
+    pub(crate) headers: Headers,
     pub(crate) payload: Option<Bytes>,
 }
 

@@ -1,12 +1,16 @@
 //! A record as the broker gave it, and the message that a handler sees.
 //!
 //! The record is kept untouched from the moment it arrives until it is settled: a dead letter is made of
-//! it, whatever the handler saw. Its bytes are shared, never copied, until they enter the sandbox.
+//! it, whatever the handler saw. Key and payload are shared, never copied, until they enter the sandbox.
+
+mod headers;
 
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+
+pub use headers::{Header, Headers, Iter, Kind, Written};
 
 /// A record of a Kafka topic or a message of an SQS queue, byte for byte as it was received.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +22,7 @@ pub struct Record {
     /// The Kafka key, or the SQS message group.
     pub key: Option<Bytes>,
     /// Kafka headers or SQS message attributes, in order; names may repeat.
-    pub headers: Vec<Header>,
+    pub headers: Headers,
     /// The value; `None` is a tombstone, which is not the same as an empty value.
     pub payload: Option<Bytes>,
     /// The broker's time, in milliseconds since the Unix epoch, where it gave one.
@@ -39,63 +43,15 @@ pub enum Position {
     MessageId(Box<str>),
 }
 
-/// A Kafka header or an SQS message attribute.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
-    /// The name, as bytes: Kafka does not promise that it is text.
-    pub name: Bytes,
-    /// The value; Kafka knows headers without one.
-    pub value: Option<Bytes>,
-    /// What SQS calls the data type; always [`Kind::Bytes`] on Kafka.
-    pub kind: Kind,
-}
-
-/// The data type of an SQS message attribute.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Kind {
-    /// `Binary`, and every Kafka header.
-    #[default]
-    Bytes,
-    /// `String`.
-    Text,
-    /// `Number`.
-    Number,
-    /// One with a label of the user's own, such as `Number.int`, spelled out.
-    Labelled(Box<str>),
-}
-
-impl Kind {
-    /// The word of SQS for it.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Bytes => "Binary",
-            Self::Text => "String",
-            Self::Number => "Number",
-            Self::Labelled(label) => label,
-        }
-    }
-
-    /// What SQS means by this word.
-    pub fn of(data_type: &str) -> Self {
-        match data_type {
-            "Binary" => Self::Bytes,
-            "String" => Self::Text,
-            "Number" => Self::Number,
-            other => Self::Labelled(other.into()),
-        }
-    }
-}
-
 impl Record {
     /// Bytes of memory that this record stands for: key, value, header names and values, and 32 for each header.
     pub fn size(&self) -> usize {
-        let headers: usize = self.headers.iter().map(Header::size).sum();
-        headers + self.key.as_ref().map_or(0, Bytes::len) + self.payload.as_ref().map_or(0, Bytes::len)
+        self.headers.size() + self.key.as_ref().map_or(0, Bytes::len) + self.payload.as_ref().map_or(0, Bytes::len)
     }
 
     /// The value of the last header called `name`, if it is text.
     pub fn text_header(&self, name: &str) -> Option<&str> {
-        text_header(&self.headers, name)
+        self.headers.text(name)
     }
 
     /// The offset, on Kafka.
@@ -116,29 +72,6 @@ impl Record {
             }
             Position::MessageId(id) => id.to_string(),
         }
-    }
-}
-
-/// The value of the last of `headers` called `name` (letter case aside), if it is text.
-pub fn text_header<'a>(headers: &'a [Header], name: &str) -> Option<&'a str> {
-    let found = headers.iter().rev().find(|header| header.name.eq_ignore_ascii_case(name.as_bytes()))?;
-    std::str::from_utf8(found.value.as_ref()?).ok()
-}
-
-impl Header {
-    /// A header whose value is text: on Kafka its bytes, on SQS a `String` attribute.
-    pub fn text(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { name: Bytes::from(name.into()), value: Some(Bytes::from(value.into())), kind: Kind::Text }
-    }
-
-    /// A header of bytes: on SQS a `Binary` attribute.
-    pub fn bytes(name: impl Into<String>, value: impl Into<Bytes>) -> Self {
-        Self { name: Bytes::from(name.into()), value: Some(value.into()), kind: Kind::Bytes }
-    }
-
-    /// Bytes it stands for: name, value, and 32.
-    pub fn size(&self) -> usize {
-        32 + self.name.len() + self.value.as_ref().map_or(0, Bytes::len)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::message::Header;
+use crate::message::Headers;
 
 /// An output as the handler gave it; nothing leaves before the route has mapped it to a [`Publication`].
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -15,7 +15,7 @@ pub struct Output {
     /// The key; the route's template or the message's key where there is none.
     pub key: Option<Bytes>,
     /// Headers, in order.
-    pub headers: Vec<Header>,
+    pub headers: Headers,
     /// For the route's templates and the envelope.
     pub attributes: Vec<(Box<str>, Box<str>)>,
     /// The value; `None` is a tombstone.
@@ -25,10 +25,9 @@ pub struct Output {
 impl Output {
     /// Bytes it counts for: key, payload, header and attribute names and values, and 32 for each header and attribute.
     pub fn size(&self) -> usize {
-        let headers: usize = self.headers.iter().map(Header::size).sum();
         let attributes: usize = self.attributes.iter().map(|(name, value)| 32 + name.len() + value.len()).sum();
         let key = self.key.as_ref().map_or(0, Bytes::len);
-        headers + attributes + key + self.payload.as_ref().map_or(0, Bytes::len)
+        self.headers.size() + attributes + key + self.payload.as_ref().map_or(0, Bytes::len)
     }
 }
 
@@ -40,7 +39,7 @@ pub struct Publication {
     /// The Kafka key; not used on SQS.
     pub key: Option<Bytes>,
     /// Kafka headers or SQS message attributes.
-    pub headers: Vec<Header>,
+    pub headers: Headers,
     /// The value; on SQS a tombstone becomes an empty body.
     pub payload: Option<Bytes>,
     /// The timestamp to write, milliseconds since the Unix epoch; the broker's own where there is none.

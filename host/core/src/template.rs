@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::message::{Message, text_header};
+use crate::message::Message;
 use crate::output::Output;
 
 /// A parsed template. Braces are doubled to stand for themselves.
@@ -129,7 +129,7 @@ impl Part {
             Self::Text(text) => return Ok(text),
             Self::Attribute(name) => return attribute(name).ok_or_else(|| Error::Missing(name.clone())),
             Self::Header(name) => {
-                let found = text_header(&scope.output.headers, name);
+                let found = scope.output.headers.text(name);
                 let found = found.or_else(|| scope.message.record.text_header(name));
                 return found.ok_or_else(|| Error::Missing(format!("header:{name}").into()));
             }

@@ -95,7 +95,7 @@ fn message() -> Message {
         source: "orders".into(),
         position: Position::Offset { partition: 0, offset: 7 },
         key: Some("key".into()),
-        headers: vec![Header::text("name", "value")],
+        headers: [Header::text("name", "value")].into(),
         payload: Some("{}".into()),
         timestamp_ms: Some(1),
     };

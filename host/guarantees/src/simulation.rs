@@ -27,7 +27,7 @@ use cofferdam_core::Order;
 use cofferdam_core::envelope::Envelope;
 use cofferdam_core::event::{Assignment, Event, Partition, Refusal};
 use cofferdam_core::machine::{Breaker, Machine};
-use cofferdam_core::message::{Header, Kind, Record};
+use cofferdam_core::message::{Header, Headers, Kind, Record};
 use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::output::Destination;
 use cofferdam_core::progress::LIMIT;
@@ -292,12 +292,12 @@ impl World {
 
     /// Writes a record to a partition; an empty key stands for none. Returns its id.
     pub fn write(&mut self, number: i32, key: &str, size: usize) -> String {
-        let headers = vec![Header { name: "n".into(), value: None, kind: Kind::Bytes }];
+        let headers = [Header { name: b"n", value: None, kind: Kind::Bytes }].into();
         self.write_with(number, key, size, headers)
     }
 
     /// The same with these headers.
-    pub fn write_with(&mut self, number: i32, key: &str, size: usize, headers: Vec<Header>) -> String {
+    pub fn write_with(&mut self, number: i32, key: &str, size: usize, headers: Headers) -> String {
         let record = self.broker.produce(number, key, size, headers);
         self.produced(&record)
     }
@@ -380,11 +380,11 @@ impl World {
 
     /// Sends a message; an empty group stands for none.
     pub fn post(&mut self, group: &str, size: usize) {
-        self.post_with(group, size, Vec::new());
+        self.post_with(group, size, Headers::default());
     }
 
     /// The same with these attributes.
-    pub fn post_with(&mut self, group: &str, size: usize, headers: Vec<Header>) {
+    pub fn post_with(&mut self, group: &str, size: usize, headers: Headers) {
         let record = self.queue.send(group, size, headers);
         self.produced(&record);
     }

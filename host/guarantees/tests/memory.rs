@@ -39,7 +39,7 @@ fn most_kept(size: usize) -> usize {
         source: "t".into(),
         position: Position::Offset { partition: 0, offset },
         key: None,
-        headers: Vec::new(),
+        headers: Default::default(),
         payload: Some(Bytes::from_owner(Payload(Arc::clone(&payload)))),
         timestamp_ms: None,
     };

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use cofferdam_core::action::{Circuit, Fate, Next};
 use cofferdam_core::machine::Breaker;
-use cofferdam_core::message::text_header;
 use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::route::{Bounds, Route};
 use cofferdam_core::verdict::{Policy, Unrouted};
@@ -125,7 +124,7 @@ fn the_same_fault_twice_in_a_row_is_not_tried_a_third_time() {
     world.store_all();
     assert_eq!(world.seen().fates[0].1, Fate::DeadLettered);
     let dead = &world.sinks.stored[0].publication;
-    let text = text_header(&dead.headers, "cofferdam-dlq-text").unwrap();
+    let text = dead.headers.text("cofferdam-dlq-text").unwrap();
     assert!(text.ends_with("(not tried again: the same fault came again; 0 of 5 attempts left)"), "{text}");
 }
 
@@ -178,8 +177,8 @@ fn an_output_that_is_refused_for_ever_makes_the_record_a_dead_letter() {
     assert_eq!(names(&world.sinks.stored), ["out", "dead", "errors"]);
     assert_eq!(world.seen().fates[0].1, Fate::DeadLettered);
     let dead = &world.sinks.stored[1].publication;
-    assert_eq!(text_header(&dead.headers, "cofferdam-dlq-outcome"), Some("contract_broken"));
-    assert_eq!(text_header(&dead.headers, "cofferdam-dlq-code"), Some("OUTPUT_TOO_LARGE"));
+    assert_eq!(dead.headers.text("cofferdam-dlq-outcome"), Some("contract_broken"));
+    assert_eq!(dead.headers.text("cofferdam-dlq-code"), Some("OUTPUT_TOO_LARGE"));
 }
 
 #[test]

@@ -5,7 +5,6 @@ use std::time::Duration;
 use cofferdam_core::action::{Action, Fate};
 use cofferdam_core::event::{Event, Leased};
 use cofferdam_core::machine::Machine;
-use cofferdam_core::message::text_header;
 use cofferdam_core::message::{Position, Record};
 use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::route::{Lease, Route};
@@ -121,7 +120,7 @@ fn the_history_of_failures_survives_a_release() {
         world.receive();
     }
     world.store_all();
-    let attempts = text_header(&world.sinks.stored[0].publication.headers, "cofferdam-dlq-attempts").unwrap();
+    let attempts = world.sinks.stored[0].publication.headers.text("cofferdam-dlq-attempts").unwrap();
     assert_eq!(attempts.matches("retryable").count(), 5);
 }
 
@@ -196,7 +195,7 @@ fn a_message_whose_lease_is_over_when_it_arrives_is_not_started() {
         source: "q".into(),
         position: Position::MessageId("m-0".into()),
         key: Some("a".into()),
-        headers: Vec::new(),
+        headers: Default::default(),
         payload: None,
         timestamp_ms: None,
     };

@@ -7,7 +7,6 @@
 
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::MessageAttributeValue;
-use bytes::Bytes;
 use cofferdam_core::message::{Header, Kind};
 
 use super::body::is_allowed;
@@ -50,7 +49,7 @@ pub enum Error {
 ///
 /// # Errors
 /// [`Error`]; the same header will never do.
-pub fn encode(header: &Header) -> Result<(String, MessageAttributeValue), Error> {
+pub fn encode(header: Header<'_>) -> Result<(String, MessageAttributeValue), Error> {
     let name = name(header)?;
     let data_type = header.kind.as_str();
     let binary = match data_type.split('.').next() {
@@ -59,16 +58,16 @@ pub fn encode(header: &Header) -> Result<(String, MessageAttributeValue), Error>
         _ => return Err(Error::Type { name: name.into(), data_type: data_type.into() }),
     };
     let builder = MessageAttributeValue::builder();
-    let builder = match header.value.as_ref().filter(|value| !value.is_empty()) {
+    let builder = match header.value.filter(|value| !value.is_empty()) {
         None => {
             let mark = if header.value.is_some() { EMPTY } else { NULL };
             let builder = builder.data_type(format!("{data_type}{mark}"));
             if binary { builder.binary_value(Blob::new([0])) } else { builder.string_value("0") }
         }
-        Some(value) if binary => builder.data_type(data_type).binary_value(Blob::new(&value[..])),
+        Some(value) if binary => builder.data_type(data_type).binary_value(Blob::new(value)),
         Some(value) => match std::str::from_utf8(value) {
             Ok(text) if is_allowed(text) => builder.data_type(data_type).string_value(text),
-            _ if header.kind == Kind::Text => builder.data_type(BINARY_TEXT).binary_value(Blob::new(&value[..])),
+            _ if header.kind == Kind::Text => builder.data_type(BINARY_TEXT).binary_value(Blob::new(value)),
             _ => return Err(Error::Value { name: name.into(), data_type: data_type.into() }),
         },
     };
@@ -76,24 +75,24 @@ pub fn encode(header: &Header) -> Result<(String, MessageAttributeValue), Error>
 }
 
 /// The header for an attribute.
-pub fn decode(name: String, attribute: MessageAttributeValue) -> Header {
+pub fn decode<'a>(name: &'a str, attribute: &'a MessageAttributeValue) -> Header<'a> {
     let MessageAttributeValue { string_value, binary_value, data_type, .. } = attribute;
     let value = match (string_value, binary_value) {
-        (Some(text), _) => Some(Bytes::from(text)),
-        (None, Some(blob)) => Some(Bytes::from(blob.into_inner())),
+        (Some(text), _) => Some(text.as_bytes()),
+        (None, Some(blob)) => Some(blob.as_ref()),
         (None, None) => None,
     };
-    let name = Bytes::from(name);
+    let name = name.as_bytes();
     if data_type == BINARY_TEXT {
         return Header { name, value, kind: Kind::Text };
     }
     if let Some(kind) = data_type.strip_suffix(EMPTY) {
-        return Header { name, value: Some(Bytes::new()), kind: Kind::of(kind) };
+        return Header { name, value: Some(b""), kind: Kind::of(kind) };
     }
     if let Some(kind) = data_type.strip_suffix(NULL) {
         return Header { name, value: None, kind: Kind::of(kind) };
     }
-    Header { name, value, kind: Kind::of(&data_type) }
+    Header { name, value, kind: Kind::of(data_type) }
 }
 
 /// Bytes that an attribute counts for in the size of its message.
@@ -103,9 +102,9 @@ pub fn size(name: &str, attribute: &MessageAttributeValue) -> usize {
     name.len() + attribute.data_type.len() + text + bytes
 }
 
-fn name(header: &Header) -> Result<&str, Error> {
-    let refused = || Error::Name(String::from_utf8_lossy(&header.name).into());
-    let name = std::str::from_utf8(&header.name).map_err(|_| refused())?;
+fn name(header: Header<'_>) -> Result<&str, Error> {
+    let refused = || Error::Name(String::from_utf8_lossy(header.name).into());
+    let name = std::str::from_utf8(header.name).map_err(|_| refused())?;
     let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let reserved = |prefix: &str| name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
     let dots = name.starts_with('.') || name.ends_with('.') || name.contains("..");

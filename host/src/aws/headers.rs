@@ -10,8 +10,7 @@ use std::collections::HashMap;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::Bytes;
-use cofferdam_core::message::{Header, Kind};
+use cofferdam_core::message::{Header, Headers, Kind};
 use serde_json::{Value, json};
 
 use super::attribute;
@@ -24,11 +23,11 @@ pub const FOLDED: &str = "cofferdam-headers";
 const OWN: &str = "cofferdam-";
 
 /// The attributes for these headers: at most ten.
-pub fn encode<'a>(headers: impl Iterator<Item = &'a Header>) -> Vec<(String, MessageAttributeValue)> {
-    let headers: Vec<&Header> = headers.collect();
+pub fn encode<'a>(headers: impl Iterator<Item = Header<'a>>) -> Vec<(String, MessageAttributeValue)> {
+    let headers: Vec<Header<'_>> = headers.collect();
     let mut attributes: Vec<(usize, String, MessageAttributeValue)> = Vec::with_capacity(headers.len());
     let mut folded: Vec<usize> = Vec::new();
-    for (place, header) in headers.iter().enumerate() {
+    for (place, header) in headers.iter().copied().enumerate() {
         match attribute::encode(header) {
             Ok((name, value)) if attributes.iter().all(|(_, other, _)| *other != name) && name != FOLDED => {
                 attributes.push((place, name, value));
@@ -46,37 +45,36 @@ pub fn encode<'a>(headers: impl Iterator<Item = &'a Header>) -> Vec<(String, Mes
     if !folded.is_empty() {
         folded.sort_unstable();
         let list: Value = folded.into_iter().map(|place| fold(headers[place])).collect();
-        let header = Header::text(FOLDED, list.to_string());
-        encoded.push(attribute::encode(&header).expect("a text under a good name is an attribute"));
+        let list = list.to_string();
+        encoded.push(attribute::encode(Header::text(FOLDED, &list)).expect("a text under a good name is an attribute"));
     }
     encoded
 }
 
 /// The headers of these attributes, sorted by name: attributes come without order, and a message should look the same
 /// at every receipt. Headers of one name keep their order.
-pub fn decode(attributes: HashMap<String, MessageAttributeValue>) -> Vec<Header> {
-    let mut headers: Vec<Header> = Vec::with_capacity(attributes.len());
-    let mut folded = Vec::new();
+pub fn decode(attributes: &HashMap<String, MessageAttributeValue>) -> Headers {
+    let (mut headers, mut folded) = (Headers::default(), Headers::default());
     for (name, value) in attributes {
         let header = attribute::decode(name, value);
-        match Some(&header).filter(|header| header.name == FOLDED.as_bytes()).and_then(unfold) {
+        match Some(header).filter(|header| header.name == FOLDED.as_bytes()).and_then(unfold) {
             Some(list) => folded = list,
             None => headers.push(header),
         }
     }
     // Of headers of one name the first went as an attribute, so the folded ones come after it.
-    headers.append(&mut folded);
-    headers.sort_by(|a, b| a.name.cmp(&b.name));
+    headers.extend(folded.iter());
+    headers.sort_by_name();
     headers
 }
 
-fn fold(header: &Header) -> Value {
-    let name = match std::str::from_utf8(&header.name) {
+fn fold(header: Header<'_>) -> Value {
+    let name = match std::str::from_utf8(header.name) {
         Ok(name) => json!(name),
-        Err(_) => json!({ "base64": BASE64.encode(&header.name) }),
+        Err(_) => json!({ "base64": BASE64.encode(header.name) }),
     };
     let kind = header.kind.as_str();
-    let Some(value) = &header.value else { return json!([name, null, kind]) };
+    let Some(value) = header.value else { return json!([name, null, kind]) };
     match std::str::from_utf8(value) {
         Ok(text) if is_allowed(text) => json!([name, text, kind]),
         _ => json!([name, BASE64.encode(value), kind, "base64"]),
@@ -84,12 +82,14 @@ fn fold(header: &Header) -> Value {
 }
 
 /// The headers of a folded attribute; `None` where it is something else under the same name.
-fn unfold(folded: &Header) -> Option<Vec<Header>> {
-    let list: Vec<Value> = serde_json::from_slice(folded.value.as_ref()?).ok()?;
-    list.iter().map(unfold_one).collect()
+fn unfold(folded: Header<'_>) -> Option<Headers> {
+    let list: Vec<Value> = serde_json::from_slice(folded.value?).ok()?;
+    let mut headers = Headers::default();
+    list.iter().try_for_each(|item| unfold_one(item, &mut headers))?;
+    Some(headers)
 }
 
-fn unfold_one(item: &Value) -> Option<Header> {
+fn unfold_one(item: &Value, headers: &mut Headers) -> Option<()> {
     let (name, value, kind, coded) = match item.as_array()?.as_slice() {
         [name, value, kind] => (name, value, kind, false),
         [name, value, kind, coded] if coded == "base64" => (name, value, kind, true),
@@ -97,15 +97,16 @@ fn unfold_one(item: &Value) -> Option<Header> {
     };
     let value = match value {
         Value::Null => None,
-        Value::String(text) if coded => Some(Bytes::from(BASE64.decode(text).ok()?)),
-        Value::String(text) => Some(Bytes::from(text.clone())),
+        Value::String(text) if coded => Some(BASE64.decode(text).ok()?),
+        Value::String(text) => Some(text.clone().into_bytes()),
         _ => return None,
     };
     let name = match name.as_str() {
-        Some(name) => Bytes::from(name.to_owned()),
-        None => Bytes::from(BASE64.decode(name.get("base64")?.as_str()?).ok()?),
+        Some(name) => name.as_bytes().to_vec(),
+        None => BASE64.decode(name.get("base64")?.as_str()?).ok()?,
     };
-    Some(Header { name, value, kind: Kind::of(kind.as_str()?) })
+    headers.push(Header { name: &name, value: value.as_deref(), kind: Kind::of(kind.as_str()?) });
+    Some(())
 }
 
 #[cfg(test)]

@@ -18,9 +18,9 @@ pub(super) fn insert_bytes(fields: &mut Map<String, Value>, name: &str, bytes: O
 }
 
 /// `[name, value]`, a third element `"base64"` where the value is no text.
-pub(super) fn header(header: &Header) -> Value {
-    let name = String::from_utf8_lossy(&header.name);
-    match header.value.as_ref().map(|value| (value, std::str::from_utf8(value))) {
+pub(super) fn header(header: Header<'_>) -> Value {
+    let name = String::from_utf8_lossy(header.name);
+    match header.value.map(|value| (value, std::str::from_utf8(value))) {
         None => json!([name, null]),
         Some((_, Ok(text))) => json!([name, text]),
         Some((value, Err(_))) => json!([name, STANDARD.encode(value), "base64"]),
@@ -28,7 +28,7 @@ pub(super) fn header(header: &Header) -> Value {
 }
 
 /// On one line, control characters escaped.
-pub(super) fn shown(bytes: &Bytes) -> String {
+pub(super) fn shown(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => Escaped(text).to_string(),
         Err(_) => format!("base64 {}", STANDARD.encode(bytes)),

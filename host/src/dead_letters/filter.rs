@@ -1,7 +1,7 @@
 //! Which letters are meant.
 
 use bytes::Bytes;
-use cofferdam_core::message::{Position, text_header};
+use cofferdam_core::message::Position;
 use cofferdam_core::outcome::Class;
 use cofferdam_core::time::Time;
 
@@ -52,7 +52,7 @@ impl Filter {
         let code = reasons.map_or("", |reasons| &*reasons.code);
         let handler = reasons.and_then(|reasons| reasons.handler.as_deref()).unwrap_or_default();
         let original = &found.letter.original;
-        let header = |(name, value): &(String, String)| text_header(&original.headers, name) == Some(value);
+        let header = |(name, value): &(String, String)| original.headers.text(name) == Some(value);
         let time = found.time();
         any(&self.outcomes, |wanted| wanted.as_str() == outcome)
             && any(&self.codes, |wanted| wanted == code)

@@ -105,7 +105,7 @@ mod tests {
             source: "t".into(),
             position: Position::Offset { partition: 0, offset },
             key: None,
-            headers: Vec::new(),
+            headers: Default::default(),
             payload: None,
             timestamp_ms: None,
         })

@@ -90,7 +90,7 @@ fn record() -> Event {
         source: "t".into(),
         position: Position::Offset { partition: 3, offset: 7 },
         key: None,
-        headers: Vec::new(),
+        headers: Default::default(),
         payload: None,
         timestamp_ms: None,
     };
@@ -102,7 +102,7 @@ fn the_way_of_a_record_stands_in_the_file_before_its_commit() {
     let output = Publication {
         destination: Destination::Kafka("out".into()),
         key: None,
-        headers: Vec::new(),
+        headers: Default::default(),
         payload: None,
         timestamp_ms: None,
         group: None,

@@ -7,7 +7,7 @@ use std::ffi::CStr;
 use std::ptr::{self, NonNull};
 use std::slice;
 
-use cofferdam_core::message::Header;
+use cofferdam_core::message::Headers;
 use rdkafka::bindings::{
     rd_kafka_header_add, rd_kafka_header_get_all, rd_kafka_headers_copy, rd_kafka_headers_destroy,
     rd_kafka_headers_new, rd_kafka_headers_t, rd_kafka_message_headers, rd_kafka_message_t,
@@ -66,19 +66,19 @@ pub(crate) struct Owned(NonNull<rd_kafka_headers_t>);
 
 impl Owned {
     /// Copies `headers`, in order; `None` where there are none.
-    pub(crate) fn of(headers: &[Header]) -> Option<Self> {
+    pub(crate) fn of(headers: &Headers) -> Option<Self> {
         if headers.is_empty() {
             return None;
         }
         // SAFETY: a plain constructor; librdkafka ends the process where memory is out, so it gives no null.
         let owned = Self(NonNull::new(unsafe { rd_kafka_headers_new(headers.len()) })?);
-        for header in headers {
-            let (value, length) = header.value.as_ref().map_or((ptr::null(), 0), |v| (v.as_ptr(), v.len()));
+        for header in headers.iter() {
+            let (value, length) = header.value.map_or((ptr::null(), 0), |v| (v.as_ptr(), v.len()));
             // SAFETY: the headers are ours and writable; name and value are copied before the call returns. No
             // slice is longer than `isize::MAX`, so the lengths do not turn negative. The call fails only for headers
             // that belong to a message already.
             unsafe {
-                let name = &header.name;
+                let name = header.name;
                 rd_kafka_header_add(
                     owned.native(),
                     name.as_ptr().cast(),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cofferdam_core::message::{Header, Kind};
+use cofferdam_core::message::{Header, Headers, Kind};
 use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::output::Output;
 use wasmtime::component::{ComponentType, Lift};
@@ -113,19 +113,22 @@ impl From<OutputResult> for Output {
         Self {
             to: output.to,
             key: output.key.map(Bytes::from),
-            headers: output.headers.into_iter().map(Header::from).collect(),
+            headers: headers(&output.headers),
             attributes: output.attributes,
             payload: output.payload.map(Bytes::from),
         }
     }
 }
 
-impl From<HeaderResult> for Header {
-    fn from(header: HeaderResult) -> Self {
+fn headers(results: &[HeaderResult]) -> Headers {
+    let bytes = results.iter().map(|header| header.name.len() + header.value.len()).sum();
+    let mut headers = Headers::with_capacity(results.len(), bytes);
+    for HeaderResult { name, value } in results {
         // The contract has no types; on SQS, text is what people can read and filter by.
-        let kind = if std::str::from_utf8(&header.value).is_ok() { Kind::Text } else { Kind::Bytes };
-        Self { name: Bytes::from(header.name), value: Some(Bytes::from(header.value)), kind }
+        let kind = if std::str::from_utf8(value).is_ok() { Kind::Text } else { Kind::Bytes };
+        headers.push(Header { name: name.as_bytes(), value: Some(value), kind });
     }
+    headers
 }
 
 impl FailureResult {

@@ -1,6 +1,6 @@
 //! A message on its way into a guest: borrowed from the record as it came, and copied once, into the guest.
 
-use std::borrow::Cow;
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use cofferdam_core::message::{Header, Message, Position};
@@ -36,26 +36,27 @@ pub(super) struct HeaderParameter<'a> {
 pub(super) struct Borrowed<'a> {
     message: &'a Message,
     position: PositionText,
-    names: SmallVec<[Cow<'a, str>; 0]>,
+    /// The names of all headers, once one of them is not text: Kafka takes any bytes, the contract does not. Those bytes are
+    /// replaced; the record itself keeps them.
+    names: OnceLock<Vec<String>>,
     attributes: SmallVec<[(&'a str, &'a str); 8]>,
 }
 
 impl<'a> Borrowed<'a> {
     pub(super) fn new(message: &'a Message) -> Self {
         let attributes = message.attributes.iter().map(|(name, value)| (&**name, &**value)).collect();
-        Self { message, position: PositionText::new(&message.record.position), names: names(message), attributes }
+        Self { message, position: PositionText::new(&message.record.position), names: OnceLock::new(), attributes }
     }
 
     /// The headers, to be lent to [`Borrowed::parameter`].
     pub(super) fn headers(&self) -> SmallVec<[HeaderParameter<'_>; 8]> {
         let headers = &self.message.record.headers;
-        let value = |header: &'a Header| header.value.as_deref().unwrap_or_default();
-        if self.names.is_empty() {
-            let name = |header: &'a Header| std::str::from_utf8(&header.name).unwrap_or_default();
-            return headers.iter().map(|header| HeaderParameter { name: name(header), value: value(header) }).collect();
-        }
-        let named = self.names.iter().zip(headers);
-        named.map(|(name, header)| HeaderParameter { name, value: value(header) }).collect()
+        let all = || headers.iter().map(|header| String::from_utf8_lossy(header.name).into_owned()).collect();
+        let parameter = |(place, header): (usize, Header<'a>)| HeaderParameter {
+            name: std::str::from_utf8(header.name).unwrap_or_else(|_| &self.names.get_or_init(all)[place]),
+            value: header.value.unwrap_or_default(),
+        };
+        headers.iter().enumerate().map(parameter).collect()
     }
 
     /// The message as the contract has it.
@@ -73,16 +74,6 @@ impl<'a> Borrowed<'a> {
             attempt,
         }
     }
-}
-
-/// The names of all headers where one of them is not text: Kafka takes any bytes, the contract does not. Those
-/// bytes are replaced; the record itself keeps them.
-fn names(message: &Message) -> SmallVec<[Cow<'_, str>; 0]> {
-    let headers = &message.record.headers;
-    if headers.iter().all(|header| std::str::from_utf8(&header.name).is_ok()) {
-        return SmallVec::new();
-    }
-    headers.iter().map(|header| String::from_utf8_lossy(&header.name)).collect()
 }
 
 /// `<partition>/<offset>`, written without the heap.

@@ -39,7 +39,7 @@ fn message() -> Message {
         source: "orders".into(),
         position: Position::Offset { partition: 3, offset: 42 },
         key: Some("key".into()),
-        headers: vec![Header::text("kind", "order"), Header::bytes("raw", &b"\xff\x00"[..])],
+        headers: [Header::text("kind", "order"), Header::bytes("raw", b"\xff\x00")].into(),
         payload: Some("record".into()),
         timestamp_ms: Some(1_700_000_000_000),
     };

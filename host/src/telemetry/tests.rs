@@ -149,7 +149,7 @@ fn record(position: Position) -> Record {
         source: "orders".into(),
         position,
         key: None,
-        headers: vec![Header::text("correlation-id", "c-9")],
+        headers: [Header::text("correlation-id", "c-9")].into(),
         payload: Some(event.into()),
         timestamp_ms: None,
     }
@@ -174,7 +174,7 @@ fn output() -> Publication {
     Publication {
         destination: Destination::Kafka("orders.priced".into()),
         key: None,
-        headers: Vec::new(),
+        headers: Default::default(),
         payload: None,
         timestamp_ms: None,
         group: None,

@@ -160,14 +160,11 @@ fn call_batch<'a>(guest: &mut Guest, messages: impl Iterator<Item = &'a Message>
 }
 
 fn bare_headers(message: &Message) -> [bare::Header<'_>; 4] {
-    let header = |index: usize| {
-        let Header { name, value, .. } = &message.record.headers[index];
-        bare::Header {
-            name: std::str::from_utf8(name).unwrap_or_default(),
-            value: value.as_deref().unwrap_or_default(),
-        }
-    };
-    [header(0), header(1), header(2), header(3)]
+    let mut headers = message.record.headers.iter();
+    std::array::from_fn(|_| {
+        let Header { name, value, .. } = headers.next().expect("there are four");
+        bare::Header { name: std::str::from_utf8(name).unwrap_or_default(), value: value.unwrap_or_default() }
+    })
 }
 
 fn given<'a>(message: &'a Message, headers: &'a [bare::Header<'a>]) -> Given<'a> {
@@ -185,12 +182,11 @@ fn given<'a>(message: &'a Message, headers: &'a [bare::Header<'a>]) -> Given<'a>
 }
 
 fn message(number: u32, size: usize) -> Message {
-    let header = |(name, value): (&str, &str)| Header::text(name, value);
     let record = Record {
         source: "orders".into(),
         position: Position::Offset { partition: 0, offset: 1_234_567 + i64::from(number) },
         key: Some(load::key(number, load::KEYS).into()),
-        headers: load::HEADERS.map(header).to_vec(),
+        headers: load::HEADERS.map(|(name, value)| Header::text(name, value)).into(),
         payload: Some(Bytes::from(load::payload(number, size))),
         timestamp_ms: Some(1_795_237_296_000),
     };

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use cofferdam_core::action::{self, Action, Ask};
 use cofferdam_core::event::{Assignment, DeliveryId, Ended, Event, HandlerId, Partition, Trace};
 use cofferdam_core::machine::Machine;
-use cofferdam_core::message::{Header, Kind, Position, Record};
+use cofferdam_core::message::{Header, Headers, Kind, Position, Record};
 use cofferdam_core::outcome::{Class, Outcome, Usage};
 use cofferdam_core::output::{Destination, Publication};
 use cofferdam_core::route::{Bounds, Route};
@@ -190,25 +190,6 @@ fn ended(outcome: Outcome<Vec<Publication>>, handler: &Arc<HandlerId>) -> Box<En
     Box::new(Ended { outcome, usage: Usage::default(), handler, trace: Trace::default() })
 }
 
-/// Shared, as those of a record share one buffer.
-fn headers() -> Vec<Header> {
-    let bytes = |text: &'static str| Bytes::from_static(text.as_bytes());
-    load::HEADERS
-        .map(|(name, value)| Header { name: bytes(name), value: Some(bytes(value)), kind: Kind::Bytes })
-        .to_vec()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_course_comes_to_its_end() {
-        for (name, keys, _, failures) in COURSES {
-            let mut course = Course::new(keys, 2 * BATCH, failures);
-            course.pass();
-            assert_eq!(course.settled, 2 * BATCH, "{name}");
-            assert!(course.ends.is_empty(), "{name}");
-        }
-    }
+fn headers() -> Headers {
+    load::HEADERS.map(|(name, value)| Header { kind: Kind::Bytes, ..Header::text(name, value) }).into()
 }

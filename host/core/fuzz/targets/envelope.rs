@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arbitrary::Arbitrary;
 use bytes::Bytes;
 use cofferdam_core::envelope::{Envelope, Paths, Pointer};
-use cofferdam_core::message::{Header, Kind, Position, Record};
+use cofferdam_core::message::{Header, Headers, Kind, Position, Record};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Debug, Arbitrary)]
@@ -18,16 +18,15 @@ struct Input<'a> {
 }
 
 fuzz_target!(|input: Input<'_>| {
-    let header = |(name, value): &(&str, Option<&[u8]>)| Header {
-        name: Bytes::copy_from_slice(name.as_bytes()),
-        value: value.map(Bytes::copy_from_slice),
-        kind: Kind::Bytes,
-    };
+    let mut headers = Headers::default();
+    for (name, value) in &input.headers {
+        headers.push(Header { name: name.as_bytes(), value: *value, kind: Kind::Bytes });
+    }
     let record = Arc::new(Record {
         source: "orders".into(),
         position: Position::Offset { partition: 0, offset: 7 },
         key: None,
-        headers: input.headers.iter().map(header).collect(),
+        headers,
         payload: input.payload.map(Bytes::copy_from_slice),
         timestamp_ms: None,
     });

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use crate::message::{Header, Kind, Position, Record};
+use crate::message::{Header, Headers, Kind, Position, Record};
 use crate::output::{Destination, Publication};
 
 const KEY: &str = "key";
@@ -62,21 +62,17 @@ pub(super) fn key(reasons: &Map<String, Value>, group: Option<&Bytes>) -> Option
 }
 
 /// Puts the headers of the original, as they came from the broker, back to how they were.
-pub(super) fn restore(headers: &mut [Header], reasons: &Map<String, Value>) {
+pub(super) fn restore(headers: &mut Headers, reasons: &Map<String, Value>) {
     if let Some(types) = list(reasons, TYPES).filter(|types| types.len() == headers.len()) {
-        for (header, kind) in headers.iter_mut().zip(&types) {
-            header.kind = Kind::of(kind.as_str().unwrap_or_default());
-        }
+        let kinds = types.iter().map(|kind| Kind::of(kind.as_str().unwrap_or_default()));
+        *headers = headers.iter().zip(kinds).map(|(header, kind)| Header { kind, ..header }).collect();
     }
     let Some(order) = list(reasons, ORDER).filter(|order| order.len() == headers.len()) else { return };
-    let places: Vec<usize> = order.iter().filter_map(|place| usize::try_from(place.as_u64()?).ok()).collect();
-    let mut seen = places.clone();
-    seen.sort_unstable();
-    if seen.iter().copied().eq(0..headers.len()) {
-        let sorted = headers.to_vec();
-        for (place, header) in places.into_iter().zip(sorted) {
-            headers[place] = header;
-        }
+    let places = order.iter().filter_map(|place| usize::try_from(place.as_u64()?).ok());
+    let mut placed: Vec<(usize, Header<'_>)> = places.zip(headers.iter()).collect();
+    placed.sort_unstable_by_key(|(place, _)| *place);
+    if placed.iter().map(|(place, _)| *place).eq(0..headers.len()) {
+        *headers = placed.into_iter().map(|(_, header)| header).collect();
     }
 }
 
@@ -90,8 +86,9 @@ fn list(reasons: &Map<String, Value>, name: &str) -> Option<Vec<Value>> {
 }
 
 /// The places of the headers in the order of their names, as a queue gives them back.
-fn sorted(headers: &[Header]) -> Vec<usize> {
-    let mut places: Vec<usize> = (0..headers.len()).collect();
-    places.sort_by_key(|place| &headers[*place].name);
+fn sorted(headers: &Headers) -> Vec<usize> {
+    let names: Vec<&[u8]> = headers.iter().map(|header| header.name).collect();
+    let mut places: Vec<usize> = (0..names.len()).collect();
+    places.sort_by_key(|place| names[*place]);
     places
 }

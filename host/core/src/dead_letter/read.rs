@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{FOLDED, PREFIX, aside};
-use crate::message::{Header, Position, Record};
+use crate::message::{Header, Headers, Position, Record};
 use crate::time::Time;
 
 /// A record of a dead-letter destination: the original, and why it is there.
@@ -105,27 +105,33 @@ impl Letter {
 }
 
 /// The reasons are the end of the headers, from the last `outcome` on: an original may have been a dead letter itself.
-fn of_topic(headers: &mut Vec<Header>) -> Option<Map<String, Value>> {
-    let name = |header: &Header| Some(std::str::from_utf8(&header.name).ok()?.strip_prefix(PREFIX)?.to_owned());
-    let first = headers.iter().rposition(|header| name(header).as_deref() == Some("outcome"))?;
+fn of_topic(headers: &mut Headers) -> Option<Map<String, Value>> {
+    let name = |header: &Header<'_>| Some(std::str::from_utf8(header.name).ok()?.strip_prefix(PREFIX)?.to_owned());
+    let first = last(headers, |header| name(header).as_deref() == Some("outcome"))?;
     let mut reasons = Map::new();
-    for header in headers.split_off(first) {
-        match (name(&header), &header.value) {
-            (Some(name), Some(value)) => {
-                reasons.insert(name, String::from_utf8_lossy(value).into());
-            }
-            _ => headers.push(header),
-        }
-    }
+    let mut place = 0..;
+    headers.retain(|header| {
+        let is_behind = place.next() >= Some(first);
+        let (Some(name), Some(value), true) = (name(header), header.value, is_behind) else { return true };
+        reasons.insert(name, String::from_utf8_lossy(value).into());
+        false
+    });
     Some(reasons)
 }
 
-fn of_queue(headers: &mut Vec<Header>) -> Option<Map<String, Value>> {
-    let place = headers.iter().rposition(|header| header.name == FOLDED.as_bytes())?;
-    let reasons: Map<String, Value> = serde_json::from_slice(headers[place].value.as_ref()?).ok()?;
+fn of_queue(headers: &mut Headers) -> Option<Map<String, Value>> {
+    let place = last(headers, |header| header.name == FOLDED.as_bytes())?;
+    let reasons: Map<String, Value> = serde_json::from_slice(headers.get(place)?.value?).ok()?;
     reasons.get("outcome")?;
-    headers.remove(place);
+    let mut places = 0..;
+    headers.retain(|_| places.next() != Some(place));
     Some(reasons)
+}
+
+/// The place of the last header that is so.
+fn last(headers: &Headers, is_so: impl Fn(&Header<'_>) -> bool) -> Option<usize> {
+    let places = headers.iter().enumerate().filter(|(_, header)| is_so(header));
+    places.map(|(place, _)| place).last()
 }
 
 fn json(reasons: &Map<String, Value>, name: &str) -> Option<Value> {

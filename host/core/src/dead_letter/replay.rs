@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Letter, bare, fifo_id, group};
-use crate::message::{Header, Position, Record, text_header};
+use crate::message::{Header, Position, Record};
 use crate::output::{Destination, Publication};
 
 /// The header of a replayed record: a [`Marker`] in JSON.
@@ -26,7 +26,7 @@ pub struct Marker {
 impl Marker {
     /// The marker of a record that was replayed.
     pub fn of(record: &Record) -> Option<Self> {
-        serde_json::from_str(text_header(&record.headers, MARKER)?).ok()
+        serde_json::from_str(record.headers.text(MARKER)?).ok()
     }
 }
 
@@ -49,7 +49,7 @@ impl Letter {
         let mut publication = bare(&self.original, to);
         publication.headers.retain(|header| header.name != MARKER.as_bytes());
         let text = serde_json::to_string(marker).expect("texts and a number are JSON");
-        publication.headers.push(Header::text(MARKER, text));
+        publication.headers.push(Header::text(MARKER, &text));
         if let Destination::Sqs(queue) = &publication.destination {
             let key = self.original.key.as_ref().and_then(|key| std::str::from_utf8(key).ok());
             let of_queue = matches!(self.original.position, Position::MessageId(_));

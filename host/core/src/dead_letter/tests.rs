@@ -31,10 +31,7 @@ fn known() -> Known {
             source: "orders".into(),
             position: Position::Offset { partition: 3, offset: 42 },
             key: Some(Bytes::from_static(b"k\xff")),
-            headers: vec![
-                Header { name: Bytes::from_static(b"n"), value: None, kind: Default::default() },
-                Header::bytes("n", Bytes::from_static(b"\xfe")),
-            ],
+            headers: [Header { name: b"n", value: None, kind: Default::default() }, Header::bytes("n", b"\xfe")].into(),
             payload: Some(Bytes::from_static(b"{ \"a\": 1 }")),
             timestamp_ms: Some(5_000),
         },
@@ -78,9 +75,9 @@ impl Known {
     }
 }
 
-fn text(header: &Header) -> (&str, &str) {
-    let value = header.value.as_ref().expect("reasons have values");
-    (std::str::from_utf8(&header.name).expect("text"), std::str::from_utf8(value).expect("text"))
+fn text(header: Header<'_>) -> (&str, &str) {
+    let value = header.value.expect("reasons have values");
+    (std::str::from_utf8(header.name).expect("text"), std::str::from_utf8(value).expect("text"))
 }
 
 #[test]
@@ -89,8 +86,8 @@ fn the_original_is_kept_byte_for_byte_with_the_reasons_behind_its_own_headers() 
     let dead = known.dead_letter();
     assert_eq!((&dead.key, &dead.payload), (&known.record.key, &known.record.payload));
     assert_eq!(dead.timestamp_ms, Some(5_000));
-    assert_eq!(dead.headers[..2], known.record.headers[..]);
-    let reasons: Vec<_> = dead.headers[2..].iter().map(text).collect();
+    assert!(dead.headers.iter().take(2).eq(known.record.headers.iter()));
+    let reasons: Vec<_> = dead.headers.iter().skip(2).map(text).collect();
     let attempts = concat!(
         r#"[{"time":"1970-01-01T00:01:00.000Z","outcome":"timed_out","code":"TIMEOUT"},"#,
         r#"{"time":"1970-01-01T00:01:30.000Z","outcome":"trapped","code":"TRAP_UNREACHABLE"}]"#
@@ -127,7 +124,7 @@ fn what_is_not_known_is_left_out() {
     known.failure.backtrace.clear();
     known.trace = Trace::default();
     let dead = known.dead_letter();
-    let names: Vec<_> = dead.headers[2..].iter().map(|header| text(header).0.trim_start_matches(PREFIX)).collect();
+    let names: Vec<_> = dead.headers.iter().skip(2).map(|header| text(header).0.trim_start_matches(PREFIX)).collect();
     let expected = [
         "outcome",
         "code",
@@ -156,10 +153,11 @@ fn a_tombstone_stays_one() {
 fn on_a_queue_the_reasons_are_one_attribute() {
     let dead = known().with_queue("dead").dead_letter();
     assert_eq!(dead.headers.len(), 3);
-    let (name, json) = text(&dead.headers[2]);
+    let last = dead.headers.get(2).expect("the third");
+    let (name, json) = text(last);
     let reasons: Value = serde_json::from_str(json).unwrap();
     assert_eq!(name, "cofferdam-dlq");
-    assert_eq!(dead.headers[2].kind, crate::message::Kind::Text);
+    assert_eq!(last.kind, crate::message::Kind::Text);
     assert_eq!(reasons["outcome"], "trapped");
     assert_eq!(reasons["attempts"][0]["code"], "TIMEOUT");
     assert_eq!(reasons["usage"]["wall_us"], 7);
@@ -169,10 +167,12 @@ fn on_a_queue_the_reasons_are_one_attribute() {
 #[test]
 fn an_original_with_ten_attributes_keeps_them_all() {
     let mut known = known().with_queue("dead");
-    known.record.headers = (0..10).map(|number| Header::text(format!("h-{number}"), "x")).collect();
+    known.record.headers = ["h-0", "h-1", "h-2", "h-3", "h-4", "h-5", "h-6", "h-7", "h-8", "h-9"]
+        .map(|name| Header::text(name, "x"))
+        .into();
     let headers = known.dead_letter().headers;
-    assert_eq!(headers[..10], known.record.headers);
-    assert_eq!(text(&headers[10]).0, "cofferdam-dlq", "the sink makes room for it");
+    assert!(headers.iter().take(10).eq(known.record.headers.iter()));
+    assert_eq!(text(headers.get(10).expect("the eleventh")).0, "cofferdam-dlq", "the sink makes room for it");
 }
 
 #[test]
@@ -288,6 +288,6 @@ fn why_it_was_not_tried_again_and_how_often_it_could_have_been_stand_in_the_text
         known.reason = reason;
         assert_eq!(known.error_event()["errorMessage"], expected);
         let dead = known.dead_letter();
-        assert_eq!(crate::message::text_header(&dead.headers, "cofferdam-dlq-text"), Some(expected));
+        assert_eq!(dead.headers.text("cofferdam-dlq-text"), Some(expected));
     }
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::object::{self, Object};
 use super::{Malformed, Wrapped};
-use crate::message::{Header, Message, Record};
+use crate::message::{Header, Headers, Message, Record};
 
 const REQUIRED: [&str; 4] = ["id", "source", "specversion", "type"];
 const STRUCTURED: &str = "application/cloudevents";
@@ -88,10 +88,10 @@ fn attribute_text(name: &str, raw: &RawValue) -> Result<Box<str>, Malformed> {
 
 fn decode_binary(record: &Arc<Record>, content_type: &str) -> Result<Message, Malformed> {
     let mut attributes: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(record.headers.len());
-    for header in &record.headers {
-        let Ok(name) = std::str::from_utf8(&header.name) else { continue };
+    for header in record.headers.iter() {
+        let Ok(name) = std::str::from_utf8(header.name) else { continue };
         let Some(name) = name.strip_prefix("ce_") else { continue };
-        let Some(Ok(value)) = header.value.as_ref().map(|value| std::str::from_utf8(value)) else {
+        let Some(Ok(value)) = header.value.map(std::str::from_utf8) else {
             return Err(Malformed(format!("header `ce_{name}` is not text")));
         };
         attributes.retain(|(other, _)| **other != *name);
@@ -125,7 +125,7 @@ fn finish(
 #[derive(Debug)]
 pub(crate) struct Event<'a> {
     pub(crate) attributes: Vec<(&'a str, &'a str)>,
-    pub(crate) headers: Vec<Header>,
+    pub(crate) headers: Headers,
     pub(crate) payload: Option<Bytes>,
 }
 
@@ -136,7 +136,7 @@ pub(crate) fn binary(event: Event<'_>) -> Wrapped {
         if name == "datacontenttype" {
             headers.push(Header::text("content-type", value));
         } else {
-            headers.push(Header::text(format!("ce_{name}"), value));
+            headers.push(Header::text(&format!("ce_{name}"), value));
         }
     }
     Wrapped { headers, payload: event.payload }

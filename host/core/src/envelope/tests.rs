@@ -1,14 +1,14 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::message::Position;
+use crate::message::{Header, Position};
 
 fn record(payload: Option<&str>, headers: &[(&str, &str)]) -> Arc<Record> {
     Arc::new(Record {
         source: "orders".into(),
         position: Position::Offset { partition: 3, offset: 42 },
         key: None,
-        headers: headers.iter().map(|(name, value)| Header::text(*name, *value)).collect(),
+        headers: headers.iter().map(|(name, value)| Header::text(name, value)).collect(),
         payload: payload.map(|text| Bytes::from(text.to_owned())),
         timestamp_ms: None,
     })
@@ -129,7 +129,7 @@ fn raw_keeps_the_bytes_and_takes_its_id_from_the_position() {
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), binary in any::<bool>()) {
-        let headers = if binary { vec![Header::text("ce_specversion", "1.0")] } else { Vec::new() };
+        let headers = if binary { [Header::text("ce_specversion", "1.0")].into() } else { Headers::default() };
         let position = Position::MessageId("m".into());
         let record = Arc::new(Record { source: "q".into(), position, key: None, headers, payload: Some(bytes.into()), timestamp_ms: None });
         for envelope in [Envelope::CloudEvents, Envelope::Json(Paths::default()), Envelope::Raw] {

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::message::{Header, Position, text_header};
+use crate::message::{Header, Position};
 use crate::output::{Output, Publication};
 use crate::time::Time;
 
@@ -51,7 +51,7 @@ fn record(kind: &str) -> Arc<Record> {
         source: "orders".into(),
         position: Position::Offset { partition: 0, offset: 1 },
         key: Some(Bytes::from_static(b"k")),
-        headers: vec![Header::text("correlation-id", "c-9")],
+        headers: [Header::text("correlation-id", "c-9")].into(),
         payload: Some(Bytes::from(text)),
         timestamp_ms: None,
     })
@@ -97,12 +97,12 @@ fn the_key_is_the_handlers_then_the_templates_then_the_messages() {
 fn what_the_host_writes_says_when_whence_and_why() {
     let route = route(&[("priced", rule(Destination::Kafka("p".into())))]);
     let own = Header::text("source", "handler");
-    let headers = resolved(&route, Output { headers: vec![own], ..output("priced") }).expect("resolves").headers;
-    assert_eq!(text_header(&headers, "timestamp"), Some("1970-01-01T00:00:00.000Z"));
-    assert_eq!(text_header(&headers, "source"), Some("handler"));
-    assert_eq!(text_header(&headers, "correlation-id"), Some("c-9"));
-    assert_eq!(text_header(&headers, "causation-id"), Some("e-1"));
-    assert!(text_header(&headers, "traceparent").is_some());
+    let headers = resolved(&route, Output { headers: [own].into(), ..output("priced") }).expect("resolves").headers;
+    assert_eq!(headers.text("timestamp"), Some("1970-01-01T00:00:00.000Z"));
+    assert_eq!(headers.text("source"), Some("handler"));
+    assert_eq!(headers.text("correlation-id"), Some("c-9"));
+    assert_eq!(headers.text("causation-id"), Some("e-1"));
+    assert!(headers.text("traceparent").is_some());
 }
 
 #[test]
@@ -129,8 +129,8 @@ fn a_cloud_event_is_binary_on_kafka_and_structured_on_sqs() {
         route(&[("kafka", wrapped(Destination::Kafka("p".into()))), ("sqs", wrapped(Destination::Sqs("q".into())))]);
     let attributes = vec![("type".into(), "order.priced".into()), ("entityid".into(), "o-1".into())];
     let binary = resolved(&route, Output { attributes: attributes.clone(), ..output("kafka") }).expect("resolves");
-    assert_eq!(text_header(&binary.headers, "ce_id"), Some("e-1/0"));
-    assert_eq!(text_header(&binary.headers, "ce_type"), Some("order.priced"));
+    assert_eq!(binary.headers.text("ce_id"), Some("e-1/0"));
+    assert_eq!(binary.headers.text("ce_type"), Some("order.priced"));
     assert_eq!(binary.payload.as_deref(), Some(&b"{}"[..]));
     let structured = resolved(&route, Output { attributes, ..output("sqs") }).expect("resolves");
     let event: serde_json::Value = serde_json::from_slice(&structured.payload.expect("an event")).expect("JSON");

@@ -15,9 +15,9 @@ pub(super) const TRACEPARENT: &str = "traceparent";
 
 pub(super) fn of(message: &Message) -> Trace {
     let attribute = |names: [&str; 2]| names.iter().find_map(|name| message.attribute(name));
-    let correlation =
-        message.record.text_header(CORRELATION).or_else(|| attribute(["correlationid", "correlation_id"]));
-    let traceparent = message.record.text_header(TRACEPARENT).or_else(|| message.attribute(TRACEPARENT));
+    let [correlation, traceparent] = message.record.headers.texts([CORRELATION, TRACEPARENT]);
+    let correlation = correlation.or_else(|| attribute(["correlationid", "correlation_id"]));
+    let traceparent = traceparent.or_else(|| message.attribute(TRACEPARENT));
     Trace {
         message: Arc::clone(&message.id),
         correlation: correlation.map_or_else(|| Arc::clone(&message.id), Into::into),

@@ -10,7 +10,7 @@ fn filled(template: &str) -> Result<String, Error> {
         source: "orders".into(),
         position: Position::Offset { partition: 3, offset: 42 },
         key: Some(Bytes::from_static(b"o-1")),
-        headers: vec![Header::text("tenant", "acme")],
+        headers: [Header::text("tenant", "acme")].into(),
         payload: None,
         timestamp_ms: None,
     };

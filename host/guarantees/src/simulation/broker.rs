@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use cofferdam_core::action::Position;
 use cofferdam_core::event::DeliveryId;
-use cofferdam_core::message::{self, Header, Record};
+use cofferdam_core::message::{self, Headers, Record};
 use cofferdam_core::progress::Progress;
 
 use super::Allowance;
@@ -92,7 +92,7 @@ impl Log {
 
 impl Broker {
     /// Writes a record of `size` bytes, and returns it. An empty key stands for none.
-    pub(super) fn produce(&mut self, number: i32, key: &str, size: usize, headers: Vec<Header>) -> Record {
+    pub(super) fn produce(&mut self, number: i32, key: &str, size: usize, headers: Headers) -> Record {
         let log = self.logs.entry(number).or_default();
         let record = Record {
             source: "t".into(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cofferdam_core::event::Leased;
-use cofferdam_core::message::{Header, Position, Record};
+use cofferdam_core::message::{Headers, Position, Record};
 use cofferdam_core::time::Time;
 
 use super::Allowance;
@@ -42,7 +42,7 @@ impl Queue {
     }
 
     /// Sends a message of `size` bytes, and returns it. An empty group stands for none.
-    pub(super) fn send(&mut self, group: &str, size: usize, headers: Vec<Header>) -> Record {
+    pub(super) fn send(&mut self, group: &str, size: usize, headers: Headers) -> Record {
         let record = Record {
             source: "q".into(),
             position: Position::MessageId(format!("m-{}", self.sent).into()),

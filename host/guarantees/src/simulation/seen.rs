@@ -110,7 +110,7 @@ fn check_publication(record: &Record, index: u32, publication: &Publication) {
             let Record { key, headers, payload, timestamp_ms, .. } = record;
             assert_eq!((&publication.key, &publication.payload), (key, payload), "{id}: byte for byte");
             assert_eq!((&publication.timestamp_ms, index), (timestamp_ms, 0), "{id}");
-            assert_eq!(publication.headers[..headers.len()], headers[..], "{id}: its headers come first");
+            assert!(publication.headers.iter().take(headers.len()).eq(headers.iter()), "{id}: its headers come first");
         }
         other => assert_eq!((other, index), ("errors", 1), "{id}"),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cofferdam_core::message::Header;
+use cofferdam_core::message::{Header, Headers};
 use cofferdam_core::outcome::{Class, Failure};
 
 use super::sinks::{SOURCE, STORE};
@@ -63,13 +63,13 @@ impl World {
     }
 
     /// Of an event that may have been sent before, where that makes a difference.
-    fn some_headers(&mut self) -> Vec<Header> {
+    fn some_headers(&mut self) -> Headers {
         if !self.route.suppress_duplicates {
-            return Vec::new();
+            return Headers::default();
         }
         let id = format!("event-{}", self.dice.u32(0..40));
-        let text = |name: &str, value: &str| Header::text(name, value);
-        vec![text("ce_specversion", "1.0"), text("ce_type", "t"), text("ce_source", "s"), text("ce_id", &id)]
+        let told = [("ce_specversion", "1.0"), ("ce_type", "t"), ("ce_source", "s"), ("ce_id", &id)];
+        told.map(|(name, value)| Header::text(name, value)).into()
     }
 
     pub(super) fn take_in(&mut self) {

@@ -49,7 +49,7 @@ impl World {
         let output = |index| Publication {
             destination: Destination::Kafka("out".into()),
             key: None,
-            headers: Vec::new(),
+            headers: Default::default(),
             payload: Some(Bytes::from(format!("{of}/{index}"))),
             timestamp_ms: None,
             group: None,

@@ -33,7 +33,7 @@ impl Look {
             Event::Settled(word) => (word, if seen.failure.is_none() { AnsiColor::Green } else { AnsiColor::Red }),
             Event::GoesOn(next) => (next_word(next), AnsiColor::Yellow),
         };
-        let key = seen.record.key.as_ref().map_or_else(|| "-".into(), shown);
+        let key = seen.record.key.as_deref().map_or_else(|| "-".into(), shown);
         let mut text = format!(
             "{} {:<22} {key:<16} {}",
             self.paint(color.on_default(), &format!("{word:<11}")),
@@ -62,7 +62,7 @@ impl Look {
 
     /// The line for a message that waits until it is let through.
     pub(super) fn waiting(self, record: &Record) -> String {
-        let key = record.key.as_ref().map_or_else(|| "-".into(), shown);
+        let key = record.key.as_deref().map_or_else(|| "-".into(), shown);
         let word = self.paint(AnsiColor::Cyan.on_default(), &format!("{:<11}", "next"));
         format!("{word} {:<22} {key:<16} {}", place(record), self.dim(&payload(record)))
     }

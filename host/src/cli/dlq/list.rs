@@ -99,7 +99,7 @@ pub(super) fn table(letters: &[Found]) -> Table {
 
 fn row(found: &Found) -> Vec<String> {
     let time = found.time().map_or_else(|| "-".into(), words::seconds);
-    let key = found.letter.original.key.as_ref().map_or_else(|| "-".into(), super::super::bytes::shown);
+    let key = found.letter.original.key.as_deref().map_or_else(|| "-".into(), super::super::bytes::shown);
     let reasons = found.reasons();
     let word = |word: Option<&str>| match word {
         Some(word) if !word.is_empty() => shortened(&words::escaped(word), 32),

@@ -165,10 +165,10 @@ fn original(found: &Found, lines: &mut Vec<String>) {
     lines.push("the original".to_owned());
     let timestamp = original.timestamp_ms.map_or_else(|| "-".into(), |time| Time::from_millis(time).to_string());
     lines.push(format!("{:<12}{timestamp}", "timestamp"));
-    lines.push(format!("{:<12}{}", "key", original.key.as_ref().map_or_else(|| "-".into(), shown)));
+    lines.push(format!("{:<12}{}", "key", original.key.as_deref().map_or_else(|| "-".into(), shown)));
     let headers = original.headers.iter().map(|header| {
-        let name = words::escaped(&String::from_utf8_lossy(&header.name));
-        header.value.as_ref().map_or_else(|| format!("{name} (null)"), |value| format!("{name}: {}", shown(value)))
+        let name = words::escaped(&String::from_utf8_lossy(header.name));
+        header.value.map_or_else(|| format!("{name} (null)"), |value| format!("{name}: {}", shown(value)))
     });
     block("headers", headers.collect(), lines);
     match &original.payload {

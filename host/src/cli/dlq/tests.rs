@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use cofferdam_core::dead_letter::{Attempt, Letter, Reasons};
-use cofferdam_core::message::{Header, Position, Record};
+use cofferdam_core::message::{Header, Headers, Position, Record};
 use cofferdam_core::output::Destination;
 use cofferdam_core::time::Time;
 
@@ -41,11 +41,11 @@ fn known() -> Found {
         source: "orders.placed".into(),
         position: Position::Offset { partition: 3, offset: 42 },
         key: Some(Bytes::from_static(b"o-1")),
-        headers: vec![
+        headers: Headers::from([
             Header::text("tenant", "acme"),
-            Header::bytes("raw", &b"\xff"[..]),
+            Header::bytes("raw", b"\xff"),
             Header { value: None, ..Header::text("nothing", "") },
-        ],
+        ]),
         payload: Some(Bytes::from_static(b"{\n  \"id\": 7\x07\n}")),
         timestamp_ms: Some(5_000),
     };
@@ -66,7 +66,7 @@ fn moved() -> Found {
         source: "tasks".into(),
         position: position.clone(),
         key: None,
-        headers: Vec::new(),
+        headers: Headers::default(),
         payload: None,
         timestamp_ms: Some(5_000),
     };

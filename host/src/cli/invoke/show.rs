@@ -53,8 +53,8 @@ fn as_text(attempt: &Attempt) -> Vec<String> {
             let plural = if outputs.len() == 1 { "" } else { "s" };
             lines.push(format!("done, {} output{plural}", outputs.len()));
             for output in outputs {
-                let key = output.key.as_ref().map_or_else(|| "-".into(), shown);
-                let payload = output.payload.as_ref().map_or_else(|| "(tombstone)".into(), shown);
+                let key = output.key.as_deref().map_or_else(|| "-".into(), shown);
+                let payload = output.payload.as_deref().map_or_else(|| "(tombstone)".into(), shown);
                 lines.push(format!("  {} key {key}: {payload}", Escaped(&output.to)));
             }
         }

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use cofferdam_core::message::{Header, Position, Record, text_header};
+use cofferdam_core::message::{Header, Position, Record};
 use cofferdam_core::output::{Destination, Publication};
 use cofferdam_core::time::Time;
 use serde::{Deserialize, Serialize};
@@ -64,7 +64,7 @@ impl Receipt {
     ///
     /// An original may claim to be one. As a dead letter it has its reasons with it, or was too large for them.
     pub(super) fn read(record: &Record) -> Option<(Self, i32)> {
-        text_header(&record.headers, RECEIPT)?;
+        record.headers.text(RECEIPT)?;
         let payload = record.payload.as_ref().filter(|payload| payload.len() <= LARGEST)?;
         if record.headers.len() != HEADERS {
             return None;
@@ -88,7 +88,8 @@ impl Receipt {
         Publication {
             destination: Destination::Kafka(self.topic.as_str().into()),
             key: Some(Bytes::from(key)),
-            headers: vec![Header::text(RECEIPT, self.state.as_str()), Header::text("content-type", "application/json")],
+            headers: [Header::text(RECEIPT, self.state.as_str()), Header::text("content-type", "application/json")]
+                .into(),
             payload: Some(Bytes::from(json)),
             timestamp_ms: None,
             group: None,

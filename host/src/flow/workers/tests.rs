@@ -52,7 +52,7 @@ fn jobs(payloads: &[&str]) -> VecDeque<Job> {
         source: "in".into(),
         position: Position::Offset { partition: 0, offset: 0 },
         key: None,
-        headers: Vec::new(),
+        headers: Default::default(),
         payload: Some(payload.to_owned().into()),
         timestamp_ms: None,
     };

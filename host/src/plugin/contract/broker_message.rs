@@ -51,7 +51,7 @@ impl From<Published> for Output {
         Self {
             to: published.subject.into(),
             key: None,
-            headers: published.reply_to.map(|reply_to| Header::text(REPLY_TO, reply_to)).into_iter().collect(),
+            headers: published.reply_to.iter().map(|reply_to| Header::text(REPLY_TO, reply_to)).collect(),
             attributes: Vec::new(),
             payload: Some(Bytes::from(published.body)),
         }

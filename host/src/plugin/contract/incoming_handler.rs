@@ -89,12 +89,12 @@ impl Message {
                 output.attributes.retain(|(known, _)| **known != *name);
                 output.attributes.push((name.into(), value.into()));
             } else if !is_ours(&name) {
-                output.headers.push(Header::text(name, value));
+                output.headers.push(Header::text(&name, &value));
             }
         }
         if let Some(content_type) = self.content_type {
             output.headers.retain(|header| !header.name.eq_ignore_ascii_case(CONTENT_TYPE.as_bytes()));
-            output.headers.push(Header::text(CONTENT_TYPE, &*content_type));
+            output.headers.push(Header::text(CONTENT_TYPE, &content_type));
             output.attributes.retain(|(known, _)| **known != *DATA_CONTENT_TYPE);
             output.attributes.push((DATA_CONTENT_TYPE.into(), content_type.into()));
         }
@@ -108,9 +108,9 @@ fn is_ours(name: &str) -> bool {
 }
 
 /// A header that metadata can say, unless it would pass for one of the host's.
-fn text(header: &Header) -> Option<(String, String)> {
-    let name = std::str::from_utf8(&header.name).ok().filter(|name| !is_ours(name))?;
-    let value = std::str::from_utf8(header.value.as_deref().unwrap_or_default()).ok()?;
+fn text(header: Header<'_>) -> Option<(String, String)> {
+    let name = std::str::from_utf8(header.name).ok().filter(|name| !is_ours(name))?;
+    let value = std::str::from_utf8(header.value.unwrap_or_default()).ok()?;
     Some((name.to_owned(), value.to_owned()))
 }
 

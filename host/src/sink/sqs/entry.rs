@@ -34,8 +34,8 @@ pub(super) fn write(queue: &Queue, publication: &Publication) -> Result<Entry, R
     let mut builder = SendMessageBatchRequestEntry::builder().id("").message_body(body);
 
     let (traces, others): (Vec<_>, Vec<_>) =
-        publication.headers.iter().chain(&encoding).partition(|header| trace(header).is_some());
-    if let Some(trace) = traces.first().and_then(|header| trace(header)) {
+        publication.headers.iter().chain(encoding).partition(|header| trace(*header).is_some());
+    if let Some(trace) = traces.first().and_then(|header| trace(*header)) {
         builder = builder.message_system_attributes(SystemName::AwsTraceHeader, trace);
     }
     for (name, value) in headers::encode(others.into_iter().chain(traces.into_iter().skip(1))) {
@@ -61,11 +61,11 @@ pub(super) fn write(queue: &Queue, publication: &Publication) -> Result<Entry, R
 }
 
 /// The X-Ray trace header, if this header is it: text of its name and form, as the source gives it.
-fn trace(header: &Header) -> Option<SystemValue> {
+fn trace(header: Header<'_>) -> Option<SystemValue> {
     if header.name != attribute::TRACE.as_bytes() || header.kind != Kind::Text {
         return None;
     }
-    let value = std::str::from_utf8(header.value.as_ref()?).ok()?;
+    let value = std::str::from_utf8(header.value?).ok()?;
     let value = value.starts_with("Root=").then_some(value)?;
     SystemValue::builder().data_type("String").string_value(value).build().ok()
 }

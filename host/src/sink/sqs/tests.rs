@@ -13,7 +13,7 @@ fn publication(queue: &str, body: &str, group: Option<&str>) -> Publication {
     Publication {
         destination: Destination::Sqs(queue.into()),
         key: None,
-        headers: Vec::new(),
+        headers: Default::default(),
         payload: Some(Bytes::from(body.to_owned())),
         timestamp_ms: None,
         group: group.map(Into::into),

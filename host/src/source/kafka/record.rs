@@ -4,40 +4,30 @@ use std::slice;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cofferdam_core::message::{Header, Kind, Position, Record};
+use cofferdam_core::message::{Header, Headers, Kind, Position, Record};
 use rdkafka::bindings::{rd_kafka_message_t, rd_kafka_message_timestamp};
 
 use crate::kafka::headers::Borrowed;
 
-/// Copies a message out of librdkafka: all its bytes into one buffer, which its parts share.
+/// Copies a message out of librdkafka: key and payload into one buffer, which they share.
 ///
 /// Not into a buffer for many records: one that is parked for a retry would keep all of it. Nor by reference: it would
 /// keep the whole answer of a fetch.
 pub(crate) fn record(message: &rd_kafka_message_t, source: &Arc<str>) -> Record {
     // SAFETY: librdkafka gives null, or a pointer to that many bytes, which live as long as the message.
     let (key, payload) = unsafe { (bytes(message.key, message.key_len), bytes(message.payload, message.len)) };
-    let headers = Borrowed::of(message);
-    let (mut count, mut size) = (0, key.map_or(0, <[u8]>::len) + payload.map_or(0, <[u8]>::len));
-    for (name, value) in headers.iter() {
+    let mut both = Bytes::from([key.unwrap_or_default(), payload.unwrap_or_default()].concat());
+    let mut cut = |part: &[u8]| both.split_to(part.len());
+    let (key, payload) = (key.map(&mut cut), payload.map(&mut cut));
+
+    let borrowed = Borrowed::of(message);
+    let (mut count, mut size) = (0, 0);
+    for (name, value) in borrowed.iter() {
         count += 1;
         size += name.len() + value.map_or(0, <[u8]>::len);
     }
-
-    let mut all = Vec::with_capacity(size);
-    for part in [key, payload].into_iter().flatten() {
-        all.extend_from_slice(part);
-    }
-    for (name, value) in headers.iter() {
-        all.extend_from_slice(name);
-        all.extend_from_slice(value.unwrap_or_default());
-    }
-    let mut rest = Bytes::from(all);
-    let mut cut = |part: &[u8]| rest.split_to(part.len());
-    let (key, payload) = (key.map(&mut cut), payload.map(&mut cut));
-    let mut parts = Vec::with_capacity(count);
-    for (name, value) in headers.iter() {
-        parts.push(Header { name: cut(name), value: value.map(&mut cut), kind: Kind::Bytes });
-    }
+    let mut headers = Headers::with_capacity(count, size);
+    headers.extend(borrowed.iter().map(|(name, value)| Header { name, value, kind: Kind::Bytes }));
 
     // SAFETY: a plain read of the message; the kind of timestamp is not asked for.
     let timestamp = unsafe { rd_kafka_message_timestamp(message, std::ptr::null_mut()) };
@@ -45,7 +35,7 @@ pub(crate) fn record(message: &rd_kafka_message_t, source: &Arc<str>) -> Record 
         source: Arc::clone(source),
         position: Position::Offset { partition: message.partition, offset: message.offset },
         key,
-        headers: parts,
+        headers,
         payload,
         timestamp_ms: u64::try_from(timestamp).ok(), // -1 where there is none
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName as System};
 use bytes::Bytes;
 use cofferdam_core::event::Leased;
-use cofferdam_core::message::{Header, Position, Record, text_header};
+use cofferdam_core::message::{Header, Position, Record};
 use cofferdam_core::time::Time;
 
 use crate::aws::attribute::TRACE;
@@ -21,13 +21,13 @@ pub(crate) const SYSTEM: [System; 4] =
 pub(crate) fn leased(message: Message, source: &Arc<str>, until: Time) -> Option<Leased> {
     let receipt = message.receipt_handle?.into();
     let mut system = message.attributes.unwrap_or_default();
-    let mut headers = headers::decode(message.message_attributes.unwrap_or_default());
+    let mut headers = headers::decode(&message.message_attributes.unwrap_or_default());
     if let Some(trace) = system.remove(&System::AwsTraceHeader) {
-        headers.push(Header::text(TRACE, trace));
+        headers.push(Header::text(TRACE, &trace));
     }
 
     let body = message.body.unwrap_or_default();
-    let payload = match text_header(&headers, body::ENCODING).and_then(|encoding| body::decode(&body, encoding)) {
+    let payload = match headers.text(body::ENCODING).and_then(|encoding| body::decode(&body, encoding)) {
         Some(payload) => {
             headers.retain(|header| header.name != body::ENCODING.as_bytes());
             payload

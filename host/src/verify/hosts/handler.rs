@@ -21,7 +21,7 @@ mod tests {
             source: "in".into(),
             position: Position::Offset { partition: 3, offset: 42 },
             key: Some("k7".into()),
-            headers: Vec::new(),
+            headers: Default::default(),
             payload: Some(payload.to_owned().into()),
             timestamp_ms: None,
         };

@@ -13,7 +13,7 @@ fn record() -> Record {
         source: "orders.placed".into(),
         position: Position::Offset { partition: 0, offset: 12 },
         key: Some("o-1".into()),
-        headers: Vec::new(),
+        headers: Default::default(),
         payload: Some(r#"{"order":"o-1"}"#.into()),
         timestamp_ms: None,
     }

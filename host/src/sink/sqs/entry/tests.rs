@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use cofferdam_core::message::Headers;
 use cofferdam_core::output::Destination;
 
 use super::*;
@@ -18,7 +19,7 @@ fn queue(name: &str) -> Queue {
     }
 }
 
-fn publication(headers: Vec<Header>, payload: Option<&[u8]>) -> Publication {
+fn publication(headers: Headers, payload: Option<&[u8]>) -> Publication {
     Publication {
         destination: Destination::Sqs(Arc::from("q")),
         key: None,
@@ -40,14 +41,15 @@ fn code(result: Result<Entry, Refusal>) -> Code {
 #[test]
 fn what_is_larger_than_the_queue_takes_is_refused_before_it_is_sent() {
     let most = [b'x'; 1000];
-    assert_eq!(write(&queue("q"), &publication(vec![], Some(&most))).unwrap().size, 1000);
-    let header = vec![Header::text("a", "b")];
+    assert_eq!(write(&queue("q"), &publication(Headers::default(), Some(&most))).unwrap().size, 1000);
+    let header = [Header::text("a", "b")].into();
     assert_eq!(code(write(&queue("q"), &publication(header, Some(&most)))), Code::OUTPUT_TOO_LARGE);
 }
 
 #[test]
 fn no_message_is_too_odd_to_be_sent() {
-    let mut headers: Vec<Header> = (0..15).map(|n| Header::text(format!("a{n}"), "x")).collect();
+    let mut headers = Headers::default();
+    (0..15).for_each(|n| headers.push(Header::text(&format!("a{n}"), "x")));
     headers.push(Header::text("not a name", "x"));
     headers.push(Header::text("a1", "again"));
     let entry = write(&queue("q"), &publication(headers, Some(b"\xff"))).unwrap();
@@ -59,7 +61,7 @@ fn no_message_is_too_odd_to_be_sent() {
 
 #[test]
 fn a_fifo_queue_needs_a_group() {
-    let mut publication = publication(vec![], Some(b"x"));
+    let mut publication = publication(Headers::default(), Some(b"x"));
     assert_eq!(code(write(&queue("q.fifo"), &publication)), Code::INVALID_RESULT);
     publication.group = Some("".into());
     assert_eq!(code(write(&queue("q.fifo"), &publication)), Code::INVALID_RESULT);
@@ -73,7 +75,7 @@ fn ids_that_sqs_does_not_take_are_written_so_that_it_does() {
     for (id, group) in
         [("o-1/0", "o-1/0"), ("100%", "100%"), ("50% é", "50%25%20%C3%A9"), (long.as_str(), digest.as_str())]
     {
-        let mut publication = publication(vec![], Some(b"x"));
+        let mut publication = publication(Headers::default(), Some(b"x"));
         (publication.group, publication.deduplication) = (Some(id.into()), Some(id.into()));
         let request = write(&queue("q.fifo"), &publication).unwrap().request;
         assert_eq!(request.message_group_id(), Some(group));
@@ -87,10 +89,10 @@ fn ids_that_sqs_does_not_take_are_written_so_that_it_does() {
 #[test]
 fn the_trace_header_stands_beside_the_attributes() {
     let trace = Header::text(attribute::TRACE, "Root=1-5759e988-bd862e3fe1be46a994272793");
-    let entry = write(&queue("q"), &publication(vec![trace], Some(b"x"))).unwrap();
+    let entry = write(&queue("q"), &publication([trace].into(), Some(b"x"))).unwrap();
     assert!(entry.request.message_attributes().is_none());
     assert!(entry.request.message_system_attributes().is_some());
     let other = Header::text(attribute::TRACE, "something else");
-    let entry = write(&queue("q"), &publication(vec![other], Some(b"x"))).unwrap();
+    let entry = write(&queue("q"), &publication([other].into(), Some(b"x"))).unwrap();
     assert!(entry.request.message_attributes().is_some());
 }

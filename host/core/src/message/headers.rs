@@ -1,0 +1,352 @@
+//! Headers: names and values of a message, in order, in one piece of memory.
+
+use std::fmt::{self, Write};
+
+/// Kafka headers or SQS message attributes, in order; names may repeat.
+///
+/// Each message has some, and so has each of its outputs; they are written once, read a few times and dropped by the
+/// thousand. So all of them stand in one buffer, one behind the other: headers of their own would be two allocations each,
+/// or two counts of references.
+#[derive(Clone, Default)]
+pub struct Headers {
+    /// For each a [`Prefix`], then its name, its value and its label.
+    bytes: Vec<u8>,
+    count: usize,
+    size: usize,
+}
+
+/// Lengths of name, value ([`NONE`] where there is none) and label, in four bytes each, the lowest first; the [`Tag`].
+type Prefix = [u8; 13];
+
+const PREFIX: usize = size_of::<Prefix>();
+
+/// Bytes that a header counts for beside those of its name and its value.
+const EACH: usize = 32;
+
+/// The length of a value that is not there.
+const NONE: u32 = u32::MAX;
+
+/// A [`Kind`] without its label.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum Tag {
+    Bytes,
+    Text,
+    Number,
+    Labelled,
+}
+
+/// A Kafka header or an SQS message attribute.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Header<'a> {
+    /// The name, as bytes: Kafka does not promise that it is text.
+    pub name: &'a [u8],
+    /// The value; Kafka knows headers without one.
+    pub value: Option<&'a [u8]>,
+    /// What SQS calls the data type; always [`Kind::Bytes`] on Kafka.
+    pub kind: Kind<'a>,
+}
+
+/// The data type of an SQS message attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kind<'a> {
+    /// `Binary`, and every Kafka header.
+    #[default]
+    Bytes,
+    /// `String`.
+    Text,
+    /// `Number`.
+    Number,
+    /// One with a label of the user's own, such as `Number.int`, spelled out.
+    Labelled(&'a str),
+}
+
+impl Headers {
+    /// None yet, and room for so many, whose names and values have so many bytes together.
+    pub fn with_capacity(headers: usize, bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(headers * PREFIX + bytes), ..Self::default() }
+    }
+
+    /// Makes room for so many more.
+    pub fn reserve(&mut self, headers: usize, bytes: usize) {
+        self.bytes.reserve_exact(headers * PREFIX + bytes);
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Bytes they count for: names and values, and 32 for each.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// All of them, in order.
+    pub fn iter(&self) -> Iter<'_> {
+        Iter(&self.bytes)
+    }
+
+    /// The header at this place, from 0. All before it are looked at: to have each, use [`Headers::iter`].
+    pub fn get(&self, place: usize) -> Option<Header<'_>> {
+        self.iter().nth(place)
+    }
+
+    /// The value of the last one called `name` (letter case aside), if it is text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        let [text] = self.texts([name]);
+        text
+    }
+
+    /// The same for several names at once.
+    pub fn texts<const N: usize>(&self, names: [&str; N]) -> [Option<&str>; N] {
+        let mut values = [None; N];
+        for header in self.iter() {
+            let is_called = |name: &&str| header.name.eq_ignore_ascii_case(name.as_bytes());
+            if let Some(place) = names.iter().position(is_called) {
+                values[place] = header.value;
+            }
+        }
+        values.map(|value| std::str::from_utf8(value?).ok())
+    }
+
+    /// Adds one behind the others.
+    ///
+    /// # Panics
+    /// When a name or a value has 4 GiB: no broker takes that, and no guest has it.
+    pub fn push(&mut self, header: Header<'_>) {
+        let (tag, label) = match header.kind {
+            Kind::Bytes => (Tag::Bytes, ""),
+            Kind::Text => (Tag::Text, ""),
+            Kind::Number => (Tag::Number, ""),
+            Kind::Labelled(label) => (Tag::Labelled, label),
+        };
+        let value = header.value.unwrap_or_default();
+        let value_length = header.value.map_or(NONE, |value| length(value.len()));
+        self.bytes.reserve(PREFIX + header.name.len() + value.len() + label.len());
+        self.bytes.extend_from_slice(&prefix(length(header.name.len()), value_length, length(label.len()), tag));
+        self.bytes.extend_from_slice(header.name);
+        self.bytes.extend_from_slice(value);
+        self.bytes.extend_from_slice(label.as_bytes());
+        self.count += 1;
+        self.size += header.size();
+    }
+
+    /// Adds one whose value is the text that `write` writes.
+    ///
+    /// # Panics
+    /// When `write` fails, and as [`Headers::push`] does.
+    pub fn push_written(&mut self, name: &str, write: impl FnOnce(&mut Written<'_>) -> fmt::Result) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; PREFIX]);
+        self.bytes.extend_from_slice(name.as_bytes());
+        write(&mut Written(&mut self.bytes)).expect("memory takes it");
+        let value = self.bytes.len() - start - PREFIX - name.len();
+        let prefix = prefix(length(name.len()), length(value), 0, Tag::Text);
+        self.bytes[start..start + PREFIX].copy_from_slice(&prefix);
+        self.count += 1;
+        self.size += EACH + name.len() + value;
+    }
+
+    /// Keeps those of which `keep` says so.
+    pub fn retain(&mut self, keep: impl FnMut(&Header<'_>) -> bool) {
+        *self = self.iter().filter(keep).collect();
+    }
+
+    /// Puts them in the order of their names; those of one name keep theirs.
+    pub fn sort_by_name(&mut self) {
+        let mut sorted: Vec<Header<'_>> = self.iter().collect();
+        sorted.sort_by_key(|header| header.name);
+        *self = sorted.into_iter().collect();
+    }
+}
+
+fn length(length: usize) -> u32 {
+    u32::try_from(length).ok().filter(|length| *length != NONE).expect("a header has less than 4 GiB")
+}
+
+fn prefix(name: u32, value: u32, label: u32, tag: Tag) -> Prefix {
+    let mut prefix = [tag as u8; PREFIX];
+    for (place, length) in prefix.chunks_exact_mut(4).zip([name, value, label]) {
+        place.copy_from_slice(&length.to_le_bytes());
+    }
+    prefix
+}
+
+/// Headers, in order.
+#[derive(Clone)]
+pub struct Iter<'a>(&'a [u8]);
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = Header<'a>;
+
+    fn next(&mut self) -> Option<Header<'a>> {
+        let (prefix, mut rest) = self.0.split_first_chunk::<PREFIX>()?;
+        let length = |at: usize| u32::from_le_bytes([prefix[at], prefix[at + 1], prefix[at + 2], prefix[at + 3]]);
+        let mut part = |length: u32| rest.split_off(..length as usize).expect("a length is that of what follows");
+        let name = part(length(0));
+        let value = Some(length(4)).filter(|length| *length != NONE).map(&mut part);
+        let label = part(length(8));
+        self.0 = rest;
+        let kind = match prefix[12] {
+            tag if tag == Tag::Bytes as u8 => Kind::Bytes,
+            tag if tag == Tag::Text as u8 => Kind::Text,
+            tag if tag == Tag::Number as u8 => Kind::Number,
+            _ => Kind::Labelled(std::str::from_utf8(label).expect("labels are text")),
+        };
+        Some(Header { name, value, kind })
+    }
+}
+
+/// A value that is being written.
+pub struct Written<'a>(&'a mut Vec<u8>);
+
+impl Write for Written<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
+impl<'a> Header<'a> {
+    /// A header whose value is text: on Kafka its bytes, on SQS a `String` attribute.
+    pub fn text(name: &'a str, value: &'a str) -> Self {
+        Self { name: name.as_bytes(), value: Some(value.as_bytes()), kind: Kind::Text }
+    }
+
+    /// A header of bytes: on SQS a `Binary` attribute.
+    pub fn bytes(name: &'a str, value: &'a [u8]) -> Self {
+        Self { name: name.as_bytes(), value: Some(value), kind: Kind::Bytes }
+    }
+
+    /// Bytes it counts for: name, value, and 32.
+    pub fn size(&self) -> usize {
+        EACH + self.name.len() + self.value.map_or(0, <[u8]>::len)
+    }
+}
+
+impl<'a> Kind<'a> {
+    /// The word of SQS for it.
+    pub fn as_str(self) -> &'a str {
+        match self {
+            Self::Bytes => "Binary",
+            Self::Text => "String",
+            Self::Number => "Number",
+            Self::Labelled(label) => label,
+        }
+    }
+
+    /// What SQS means by this word.
+    pub fn of(data_type: &'a str) -> Self {
+        match data_type {
+            "Binary" => Self::Bytes,
+            "String" => Self::Text,
+            "Number" => Self::Number,
+            other => Self::Labelled(other),
+        }
+    }
+}
+
+impl<'a> Extend<Header<'a>> for Headers {
+    fn extend<I: IntoIterator<Item = Header<'a>>>(&mut self, headers: I) {
+        headers.into_iter().for_each(|header| self.push(header));
+    }
+}
+
+impl<'a> FromIterator<Header<'a>> for Headers {
+    fn from_iter<I: IntoIterator<Item = Header<'a>>>(headers: I) -> Self {
+        let mut all = Self::default();
+        all.extend(headers);
+        all
+    }
+}
+
+impl<const N: usize> From<[Header<'_>; N]> for Headers {
+    fn from(headers: [Header<'_>; N]) -> Self {
+        headers.into_iter().collect()
+    }
+}
+
+impl PartialEq for Headers {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Headers {}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl fmt::Debug for Header<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name.escape_ascii(), self.kind.as_str())?;
+        self.value.map_or(Ok(()), |value| write!(f, ": {}", value.escape_ascii()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Name, value, data type.
+    type Owned = (Vec<u8>, Option<Vec<u8>>, String);
+
+    fn owned() -> impl Strategy<Value = Vec<Owned>> {
+        let kinds = prop::sample::select(vec!["Binary", "String", "Number", "Number.int", ""]);
+        let one = (any::<Vec<u8>>(), any::<Option<Vec<u8>>>(), kinds.prop_map(str::to_owned));
+        prop::collection::vec(one, 0..8)
+    }
+
+    fn view((name, value, kind): &Owned) -> Header<'_> {
+        Header { name, value: value.as_deref(), kind: Kind::of(kind) }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_put_in_comes_out_in_order(all in owned()) {
+            let headers: Headers = all.iter().map(view).collect();
+            prop_assert_eq!(headers.len(), all.len());
+            prop_assert_eq!(headers.iter().collect::<Vec<_>>(), all.iter().map(view).collect::<Vec<_>>());
+            prop_assert_eq!(headers.size(), all.iter().map(|header| view(header).size()).sum::<usize>());
+            prop_assert_eq!(headers.get(all.len()), None);
+        }
+
+        #[test]
+        fn those_that_are_kept_are_as_they_were(all in owned(), kept in any::<u8>()) {
+            let mut headers: Headers = all.iter().map(view).collect();
+            let is_kept = |place: usize| kept & (1 << place) != 0;
+            let mut place = 0..;
+            headers.retain(|_| is_kept(place.next().expect("endless")));
+            let expected = all.iter().enumerate().filter(|(place, _)| is_kept(*place)).map(|(_, header)| view(header));
+            prop_assert_eq!(headers, expected.collect());
+        }
+    }
+
+    #[test]
+    fn the_last_of_a_name_is_what_it_says_whatever_its_letter_case() {
+        let mut headers = Headers::from([Header::text("Tenant", "north"), Header::text("tenant", "south")]);
+        assert_eq!(headers.text("TENANT"), Some("south"));
+        assert_eq!(headers.texts(["other", "tenant"]), [None, Some("south")]);
+        headers.push(Header::bytes("tenant", b"\xff"));
+        assert_eq!((headers.text("tenant"), headers.text("other")), (None, None));
+    }
+
+    #[test]
+    fn what_is_written_is_a_text() {
+        let mut headers = Headers::from([Header::text("a", "1")]);
+        headers.push_written("b", |text| write!(text, "{}{}", 4, 2));
+        assert_eq!(headers, Headers::from([Header::text("a", "1"), Header::text("b", "42")]));
+        assert_eq!(headers.size(), 32 + 2 + 32 + 3);
+    }
+}
