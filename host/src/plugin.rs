@@ -230,7 +230,7 @@ impl Plugin {
     pub async fn try_start(&self) -> Result<(), Failure> {
         let started = Instant::now();
         let mut instance = Instance::new(&self.loaded);
-        let ended = instance.attempt(&self.loaded, Nothing, started).await;
+        let ended = instance.attempt(&self.loaded, Nothing, started, self.loaded.spec.exact_cpu_time).await;
         match self.conclude(instance, ended.map(|()| Ok(Vec::new())), started.elapsed()).outcome {
             Outcome::Done(_) => Ok(()),
             Outcome::Failed(failure) => Err(*failure),
@@ -251,7 +251,8 @@ impl Plugin {
         started: Instant,
         again: Again,
     ) -> Option<Attempt> {
-        let ended = instance.attempt(&self.loaded, given, started).await;
+        let exact = self.loaded.spec.exact_cpu_time || self.suspicion.looks_closely();
+        let ended = instance.attempt(&self.loaded, given, started, exact).await;
         if let (Err(ending), Again::Perhaps) = (&ended, again)
             && (instance.may_be_replaced(ending) || is_pool_exhausted(ending) && self.engine.make_room())
         {
@@ -272,8 +273,10 @@ impl Plugin {
             output_bytes: 0,
         };
         // It may have met no tick because there were few.
-        if self.suspicion.is_confirmed(cpu >= TICK) || instance.meter().surely_runs_long(cpu) {
+        if instance.meter().surely_runs_long(cpu) {
             self.loaded.runtime.pulse.hurry();
+        } else if cpu >= TICK {
+            self.suspicion.arise();
         }
         let refused_growths = state.limiter.refusals().total();
         let logs = state.logs.lock().take();

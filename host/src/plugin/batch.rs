@@ -92,7 +92,8 @@ impl Plugin {
         let parameters: Vec<MessageParameter<'_>> =
             each.map(|((borrowed, headers), (_, attempt))| borrowed.parameter(headers, *attempt)).collect();
         let mut instance = self.instance(started);
-        let ended = instance.attempt(&self.loaded, Several(&parameters), started).await;
+        let ended =
+            instance.attempt(&self.loaded, Several(&parameters), started, self.loaded.spec.exact_cpu_time).await;
         let concluded = self.conclude_batch(instance, ended, started.elapsed(), messages.len());
         match concluded {
             Ok(_) => self.batch_size.grow(),

@@ -47,12 +47,14 @@ impl Instance {
         Self { store, functions: None, meter, uses: 0, since: None, keep_below: 0 }
     }
 
-    /// Asks something of it. After an error it is good for [`Instance::circumstances`] only.
+    /// Asks something of it; its CPU time comes from the clock of the thread from the first moment on if that is to be
+    /// `exact`. After an error it is good for [`Instance::circumstances`] only.
     pub(super) async fn attempt<A: Ask>(
         &mut self,
         plugin: &Loaded,
         asked: A,
         started: Instant,
+        exact: bool,
     ) -> Result<A::Answer, Ending> {
         self.uses = self.uses.saturating_add(asked.messages());
         self.since.get_or_insert(started);
@@ -61,7 +63,7 @@ impl Instance {
         let meter = Arc::clone(&self.meter);
         // Pinned here and lent, for a future that is handed over by value is copied.
         let call = pin!(self.call(plugin, asked));
-        watch(call, &meter, started, plugin.spec.limits.wall_time, plugin.spec.exact_cpu_time).await
+        watch(call, &meter, started, plugin.spec.limits.wall_time, exact).await
     }
 
     async fn call<A: Ask>(&mut self, plugin: &Loaded, asked: A) -> wasmtime::Result<A::Answer> {
