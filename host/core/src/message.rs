@@ -3,6 +3,7 @@
 //! The record is kept untouched from the moment it arrives until it is settled: a dead letter is made of
 //! it, whatever the handler saw. Key and payload are shared, never copied, until they enter the sandbox.
 
+mod header;
 mod headers;
 
 use std::fmt;
@@ -10,7 +11,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-pub use headers::{Header, Headers, Iter, Kind, Written};
+pub use header::{Header, Kind};
+pub use headers::{Headers, Iter, Written};
 
 /// A record of a Kafka topic or a message of an SQS queue, byte for byte as it was received.
 #[derive(Debug, Clone, PartialEq)]

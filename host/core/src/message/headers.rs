@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write};
 
+use super::header::{EACH, Header, Kind};
+
 /// Kafka headers or SQS message attributes, in order; names may repeat.
 ///
 /// Each message has some, and so has each of its outputs; they are written once, read a few times and dropped by the
@@ -20,9 +22,6 @@ type Prefix = [u8; 13];
 
 const PREFIX: usize = size_of::<Prefix>();
 
-/// Bytes that a header counts for beside those of its name and its value.
-const EACH: usize = 32;
-
 /// The length of a value that is not there.
 const NONE: u32 = u32::MAX;
 
@@ -34,31 +33,6 @@ enum Tag {
     Text,
     Number,
     Labelled,
-}
-
-/// A Kafka header or an SQS message attribute.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Header<'a> {
-    /// The name, as bytes: Kafka does not promise that it is text.
-    pub name: &'a [u8],
-    /// The value; Kafka knows headers without one.
-    pub value: Option<&'a [u8]>,
-    /// What SQS calls the data type; always [`Kind::Bytes`] on Kafka.
-    pub kind: Kind<'a>,
-}
-
-/// The data type of an SQS message attribute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Kind<'a> {
-    /// `Binary`, and every Kafka header.
-    #[default]
-    Bytes,
-    /// `String`.
-    Text,
-    /// `Number`.
-    Number,
-    /// One with a label of the user's own, such as `Number.int`, spelled out.
-    Labelled(&'a str),
 }
 
 impl Headers {
@@ -213,45 +187,6 @@ impl Write for Written<'_> {
     }
 }
 
-impl<'a> Header<'a> {
-    /// A header whose value is text: on Kafka its bytes, on SQS a `String` attribute.
-    pub fn text(name: &'a str, value: &'a str) -> Self {
-        Self { name: name.as_bytes(), value: Some(value.as_bytes()), kind: Kind::Text }
-    }
-
-    /// A header of bytes: on SQS a `Binary` attribute.
-    pub fn bytes(name: &'a str, value: &'a [u8]) -> Self {
-        Self { name: name.as_bytes(), value: Some(value), kind: Kind::Bytes }
-    }
-
-    /// Bytes it counts for: name, value, and 32.
-    pub fn size(&self) -> usize {
-        EACH + self.name.len() + self.value.map_or(0, <[u8]>::len)
-    }
-}
-
-impl<'a> Kind<'a> {
-    /// The word of SQS for it.
-    pub fn as_str(self) -> &'a str {
-        match self {
-            Self::Bytes => "Binary",
-            Self::Text => "String",
-            Self::Number => "Number",
-            Self::Labelled(label) => label,
-        }
-    }
-
-    /// What SQS means by this word.
-    pub fn of(data_type: &'a str) -> Self {
-        match data_type {
-            "Binary" => Self::Bytes,
-            "String" => Self::Text,
-            "Number" => Self::Number,
-            other => Self::Labelled(other),
-        }
-    }
-}
-
 impl<'a> Extend<Header<'a>> for Headers {
     fn extend<I: IntoIterator<Item = Header<'a>>>(&mut self, headers: I) {
         headers.into_iter().for_each(|header| self.push(header));
@@ -286,67 +221,5 @@ impl fmt::Debug for Headers {
     }
 }
 
-impl fmt::Debug for Header<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name.escape_ascii(), self.kind.as_str())?;
-        self.value.map_or(Ok(()), |value| write!(f, ": {}", value.escape_ascii()))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// Name, value, data type.
-    type Owned = (Vec<u8>, Option<Vec<u8>>, String);
-
-    fn owned() -> impl Strategy<Value = Vec<Owned>> {
-        let kinds = prop::sample::select(vec!["Binary", "String", "Number", "Number.int", ""]);
-        let one = (any::<Vec<u8>>(), any::<Option<Vec<u8>>>(), kinds.prop_map(str::to_owned));
-        prop::collection::vec(one, 0..8)
-    }
-
-    fn view((name, value, kind): &Owned) -> Header<'_> {
-        Header { name, value: value.as_deref(), kind: Kind::of(kind) }
-    }
-
-    proptest! {
-        #[test]
-        fn what_was_put_in_comes_out_in_order(all in owned()) {
-            let headers: Headers = all.iter().map(view).collect();
-            prop_assert_eq!(headers.len(), all.len());
-            prop_assert_eq!(headers.iter().collect::<Vec<_>>(), all.iter().map(view).collect::<Vec<_>>());
-            prop_assert_eq!(headers.size(), all.iter().map(|header| view(header).size()).sum::<usize>());
-            prop_assert_eq!(headers.get(all.len()), None);
-        }
-
-        #[test]
-        fn those_that_are_kept_are_as_they_were(all in owned(), kept in any::<u8>()) {
-            let mut headers: Headers = all.iter().map(view).collect();
-            let is_kept = |place: usize| kept & (1 << place) != 0;
-            let mut place = 0..;
-            headers.retain(|_| is_kept(place.next().expect("endless")));
-            let expected = all.iter().enumerate().filter(|(place, _)| is_kept(*place)).map(|(_, header)| view(header));
-            prop_assert_eq!(headers, expected.collect());
-        }
-    }
-
-    #[test]
-    fn the_last_of_a_name_is_what_it_says_whatever_its_letter_case() {
-        let mut headers = Headers::from([Header::text("Tenant", "north"), Header::text("tenant", "south")]);
-        assert_eq!(headers.text("TENANT"), Some("south"));
-        assert_eq!(headers.texts(["other", "tenant"]), [None, Some("south")]);
-        headers.push(Header::bytes("tenant", b"\xff"));
-        assert_eq!((headers.text("tenant"), headers.text("other")), (None, None));
-    }
-
-    #[test]
-    fn what_is_written_is_a_text() {
-        let mut headers = Headers::from([Header::text("a", "1")]);
-        headers.push_written("b", |text| write!(text, "{}{}", 4, 2));
-        assert_eq!(headers, Headers::from([Header::text("a", "1"), Header::text("b", "42")]));
-        assert_eq!(headers.size(), 32 + 2 + 32 + 3);
-    }
-}
+mod tests;
