@@ -98,7 +98,7 @@ async fn what_an_incoming_handler_sends_are_its_outputs() {
 
         let altered = outputs(&plugin, "altered").await;
         assert_eq!(text(altered[0].payload.as_ref()), "altered data");
-        assert_eq!((altered[0].headers.get(0), &altered[0].key), (Some(Header::text("only", "1")), &None));
+        assert_eq!((altered[0].headers.iter().next(), &altered[0].key), (Some(Header::text("only", "1")), &None));
     }
 }
 

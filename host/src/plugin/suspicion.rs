@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 const CLOSELY: u32 = 32;
 
 /// Whether the attempts of a plugin are to be timed by the clock of their thread, which costs each some 0.3 microseconds. The
-/// wall clock costs nothing, and on busy cores it shows hundreds of long attempts a second that only were not let run.
+/// wall clock costs nothing, and on busy cores it also shows long attempts that only were not let run.
 /// Attempts that begin or end at the same time may be counted as one, which does no harm.
 #[derive(Debug, Default)]
 pub(super) struct Suspicion(AtomicU32);

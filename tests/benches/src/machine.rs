@@ -9,7 +9,7 @@ use bytes::Bytes;
 use cofferdam_core::action::{self, Action, Ask};
 use cofferdam_core::event::{Assignment, DeliveryId, Ended, Event, HandlerId, Partition, Trace};
 use cofferdam_core::machine::Machine;
-use cofferdam_core::message::{Header, Headers, Kind, Position, Record};
+use cofferdam_core::message::{Header, Headers, Position, Record};
 use cofferdam_core::outcome::{Class, Outcome, Usage};
 use cofferdam_core::output::{Destination, Publication};
 use cofferdam_core::route::{Bounds, Route};
@@ -191,5 +191,5 @@ fn ended(outcome: Outcome<Vec<Publication>>, handler: &Arc<HandlerId>) -> Box<En
 }
 
 fn headers() -> Headers {
-    load::HEADERS.map(|(name, value)| Header { kind: Kind::Bytes, ..Header::text(name, value) }).into()
+    load::HEADERS.map(|(name, value)| Header::bytes(name, value.as_bytes())).into()
 }

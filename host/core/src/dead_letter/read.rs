@@ -121,7 +121,7 @@ fn of_topic(headers: &mut Headers) -> Option<Map<String, Value>> {
 
 fn of_queue(headers: &mut Headers) -> Option<Map<String, Value>> {
     let place = last(headers, |header| header.name == FOLDED.as_bytes())?;
-    let reasons: Map<String, Value> = serde_json::from_slice(headers.get(place)?.value?).ok()?;
+    let reasons: Map<String, Value> = serde_json::from_slice(headers.iter().nth(place)?.value?).ok()?;
     reasons.get("outcome")?;
     let mut places = 0..;
     headers.retain(|_| places.next() != Some(place));

@@ -66,7 +66,7 @@ fn bytes(delivery: &Delivery) -> u64 {
     delivery.size().saturating_add(delivery.ended().map_or(0, |ended| ended.usage.output_bytes))
 }
 
-/// Touches all that a delivery refers to and few others do.
+/// Touches all that is read to give a delivery back, and that few others read.
 fn read(delivery: &Delivery) -> usize {
     let headers = delivery.publications.iter().map(|publication| publication.headers.size());
     let trace = delivery.ended().map_or(0, |ended| ended.trace.message.len());

@@ -66,11 +66,6 @@ impl Headers {
         Iter(&self.bytes)
     }
 
-    /// The header at this place, from 0. All before it are looked at: to have each, use [`Headers::iter`].
-    pub fn get(&self, place: usize) -> Option<Header<'_>> {
-        self.iter().nth(place)
-    }
-
     /// The value of the last one called `name` (letter case aside), if it is text.
     pub fn text(&self, name: &str) -> Option<&str> {
         let [text] = self.texts([name]);

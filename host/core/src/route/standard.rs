@@ -1,30 +1,31 @@
 //! What the host writes on everything that leaves it, unless the handler has written it itself.
 
-use std::fmt::Write;
+use std::fmt::{self, Write as _};
 
 use super::{Route, trace};
 use crate::event::Trace;
-use crate::message::{Headers, Message};
+use crate::message::{Headers, Message, Written};
 use crate::time::Time;
-
-/// Their names.
-const NAMES: [&str; 5] = ["timestamp", "source", trace::CORRELATION, trace::CAUSATION, trace::TRACEPARENT];
 
 /// Bytes of all names and values where ids and names are as long as most.
 const ROOM: usize = 256;
 
+/// Writes a value.
+type Write<'a> = &'a dyn Fn(&mut Written<'_>) -> fmt::Result;
+
 impl Route {
     pub(super) fn add_standard_headers(&self, headers: &mut Headers, message: &Message, trace: &Trace, now: Time) {
-        let given = headers.texts(NAMES).map(|text| text.is_some());
-        headers.reserve(NAMES.len(), ROOM);
-        for (name, _) in NAMES.into_iter().zip(given).filter(|(_, given)| !given) {
-            headers.push_written(name, |text| match name {
-                "timestamp" => write!(text, "{now}"),
-                "source" => text.write_str(&self.service),
-                trace::CORRELATION => text.write_str(&trace.correlation),
-                trace::CAUSATION => text.write_str(&message.id),
-                _ => trace::write_child(text, trace, &self.name),
-            });
+        let standard: [(&str, Write<'_>); 5] = [
+            ("timestamp", &|text| write!(text, "{now}")),
+            ("source", &|text| text.write_str(&self.service)),
+            (trace::CORRELATION, &|text| text.write_str(&trace.correlation)),
+            (trace::CAUSATION, &|text| text.write_str(&message.id)),
+            (trace::TRACEPARENT, &|text| trace::write_child(text, trace, &self.name)),
+        ];
+        let given = headers.texts(standard.map(|(name, _)| name)).map(|text| text.is_some());
+        headers.reserve(standard.len(), ROOM);
+        for ((name, write), _) in standard.into_iter().zip(given).filter(|(_, given)| !given) {
+            headers.push_written(name, write);
         }
     }
 }

@@ -22,7 +22,7 @@ proptest! {
         prop_assert_eq!(headers.len(), all.len());
         prop_assert_eq!(headers.iter().collect::<Vec<_>>(), all.iter().map(view).collect::<Vec<_>>());
         prop_assert_eq!(headers.size(), all.iter().map(|header| view(header).size()).sum::<usize>());
-        prop_assert_eq!(headers.get(all.len()), None);
+        prop_assert_eq!(headers.iter().nth(all.len()), None);
     }
 
     #[test]
