@@ -1,5 +1,6 @@
 //! How the process ends, and what it says when something is in its way.
 
+use std::any::Any;
 use std::fmt;
 use std::process::{ExitCode, Termination};
 
@@ -73,6 +74,12 @@ impl fmt::Display for Problem {
 }
 
 impl std::error::Error for Problem {}
+
+/// What a panic said, if it was text.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
 
 /// `{"error": {"place", "what", "remedy"}}`
 impl Serialize for Problem {

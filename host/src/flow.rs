@@ -8,7 +8,8 @@
 //!                 order)               route)                            retry)                     then)       delete)
 //! ```
 //!
-//! One task drives a route; nothing in it is shared, so nothing is locked. Guests run on a runtime of their own.
+//! One task drives a route, on a thread of its own; nothing in it is shared, so nothing is locked. Guests run on a runtime of
+//! their own.
 
 mod alarm;
 mod duplicates;

@@ -7,13 +7,13 @@ mod guests;
 mod health;
 mod plugins;
 pub mod reload;
+mod routes;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_core::machine::Account;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use plugins::{Handlers, Loader, load as load_plugins, spec as plugin_spec};
@@ -22,8 +22,8 @@ use crate::admin::{Health, RouteHealth};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dedupe::Store;
-use crate::exit::{Exit, Problem};
-use crate::flow::{Ending, Flow, Gate, Observer, Parts};
+use crate::exit::{Exit, Problem, panic_text};
+use crate::flow::{Flow, Gate, Observer, Parts};
 use crate::journal::Journal;
 use crate::sink::Sinks;
 use crate::telemetry::Telemetry;
@@ -32,6 +32,7 @@ use crate::telemetry::metrics::{self, Exporter};
 pub use brokers::Brokers;
 use guests::Threads;
 use reload::Reloader;
+use routes::{Ended, Routes};
 
 /// What a host is given beside its configuration.
 #[derive(Default)]
@@ -53,7 +54,7 @@ pub type Observe = Box<dyn Fn(&str) -> Box<dyn Observer>>;
 
 /// A host at work.
 pub struct Host {
-    flows: JoinSet<(Box<str>, Ending)>,
+    flows: Routes,
     journal: Journal,
     routes: Vec<Arc<RouteHealth>>,
     brokers: Arc<Brokers>,
@@ -109,7 +110,7 @@ impl Host {
         let depths = Arc::new(alerts::Depths::of(config, &routes));
         let alerts = tokio::spawn(alerts::run(Arc::clone(&depths), config.clone(), Arc::clone(&brokers)));
         let mut host = Self {
-            flows: JoinSet::new(),
+            flows: Routes::new(),
             journal: options.journal.clone(),
             routes: Vec::new(),
             admin: None,
@@ -141,17 +142,18 @@ impl Host {
                 dedupe: host.dedupe.clone().filter(|_| configured.suppresses_duplicates()),
                 drain_limit: config.service.drain_limit,
             };
-            host.spawn(configured.name(), parts);
+            host.spawn(configured.name(), parts)?;
         }
         host.admin = health::serve(config, health, &host.metrics, &host.brokers, &depths, options.pages).await?;
         Ok(host)
     }
 
-    fn spawn(&mut self, route: &str, parts: Parts) {
+    fn spawn(&mut self, route: &str, parts: Parts) -> Result<(), Problem> {
         self.routes.push(Arc::clone(&parts.health));
-        let flow = Flow::new(parts);
-        let (name, stop) = (Box::from(route), self.stop.clone());
-        self.flows.spawn(async move { (name, flow.run(stop).await) });
+        let started = self.flows.start(route, Flow::new(parts).run(self.stop.clone()));
+        let refused =
+            |error| Problem::new(Exit::Unavailable, format!("no thread for the route: {error}"), "").at(route);
+        started.map_err(refused)
     }
 
     /// What renews its plugins. `config` is what it was started with, as it stands in `file`, and `read` reads it anew.
@@ -188,13 +190,13 @@ impl Host {
     /// Waits until every route has ended; one that stops by itself stops the others too.
     pub async fn ended(mut self) -> Report {
         let mut report = Report::default();
-        while let Some(ended) = self.flows.join_next().await {
-            match ended {
-                Ok((route, ending)) => {
+        while let Some(Ended { route, how }) = self.flows.next().await {
+            match how {
+                Ok(ending) => {
                     report.account += ending.account;
                     report.stopped.extend(ending.stopped.map(|reason| (route, reason)));
                 }
-                Err(error) => report.stopped.push(("?".into(), format!("a route has panicked: {error}").into())),
+                Err(panic) => report.stopped.push((route, format!("it has panicked: {}", panic_text(&*panic)).into())),
             }
             if !report.stopped.is_empty() {
                 self.stop.cancel();

@@ -98,7 +98,7 @@ pub(super) fn problems(errors: crate::config::Errors) -> Vec<Problem> {
     problems.map(|error| Problem::new(Exit::Configuration, &*error.what, &*error.remedy).at(error.place())).collect()
 }
 
-/// The runtime for everything but guests.
+/// The runtime for everything but routes and guests.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
     let built = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     built.map_err(|error| Problem::new(Exit::Unavailable, format!("no threads: {error}"), ""))

@@ -39,7 +39,7 @@ impl Duplicates {
         seen.map_err(|error| unavailable(error.to_string()))
     }
 
-    /// Records these events, away from here; to be called from the store's runtime. `answers` must have room for one for
+    /// Records these events, away from here. `answers` must have room for one for
     /// each batch; returns how many batches there are.
     pub(super) fn record(&self, events: Vec<(DeliveryId, Box<str>)>, answers: &Sender<Answers>) -> usize {
         let batches = events.len().div_ceil(BATCH);
@@ -47,7 +47,7 @@ impl Duplicates {
         while events.peek().is_some() {
             let (deliveries, ids): (Vec<_>, Vec<_>) = events.by_ref().take(BATCH).unzip();
             let (store, scope, answers) = (self.store.clone(), Arc::clone(&self.scope), answers.clone());
-            self.tasks.spawn(async move {
+            let record = async move {
                 let answer = match store.record(&scope, &ids).await {
                     Ok(()) => Event::Recorded(deliveries),
                     Err(error) => {
@@ -58,7 +58,8 @@ impl Duplicates {
                 if answers.try_send(vec![answer]).is_err() {
                     tracing::error!("the flow has no room for what became of its events");
                 }
-            });
+            };
+            self.tasks.spawn_on(record, &self.runtime);
         }
         batches
     }

@@ -35,6 +35,7 @@ use super::duplicates::Duplicates;
 use super::gate::Gate;
 use super::pace::{LONG, Pace};
 use crate::clock::Clock;
+use crate::exit::panic_text;
 use crate::plugin::{Attempt, Handler, Plugin};
 
 /// Messages in a chunk at most: at a microsecond each, a hand-over costs less than the work.
@@ -357,11 +358,6 @@ async fn quick_or_slow(mut work: BoxFuture<'static, ()>, slow: Handle, tasks: Ta
 /// Polls once and says what came of it.
 async fn first_poll<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 #[cfg(test)]

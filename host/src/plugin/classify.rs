@@ -7,6 +7,8 @@ use cofferdam_core::outcome::{Class, Code, Failure};
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmtimeBug};
 use wasmtime_wasi::I32Exit;
 
+use crate::exit::panic_text;
+
 use super::backtrace;
 use super::budget::Spent;
 use super::limiter::Refusals;
@@ -49,7 +51,10 @@ pub(super) fn classify(ending: Ending, circumstances: &Circumstances, lines: &Li
         return Failure::contract(Code::CAPABILITY_DENIED, &**denied);
     }
     let error = match ending {
-        Ending::Panic(payload) => return Failure::host(Code::INTERNAL, panic_text(&*payload)),
+        Ending::Panic(panic) => {
+            let text = format!("the host panicked: {}", panic_text(&*panic));
+            return Failure::host(Code::INTERNAL, text);
+        }
         Ending::Overdue => return spent(Spent::WallTime),
         Ending::Error(error) => error,
     };
@@ -176,9 +181,4 @@ fn with_last_words(trap: &Trap, circumstances: &Circumstances) -> String {
         "" => trap.to_string(),
         words => format!("{trap}: {words}"),
     }
-}
-
-fn panic_text(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    format!("the host panicked: {}", text.unwrap_or("no reason given"))
 }

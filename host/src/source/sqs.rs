@@ -5,17 +5,21 @@
 //! Delete, Extend, Release ──► one desk each: batches of 10, several calls under way ──► Deleted, Extended, LeaseLost ...
 //! ```
 //!
+//! All of it is one piece of work, that of whoever waits for [`Sqs::next`] or [`Sqs::close`]: no task, no thread to wake.
+//!
 //! Nothing here waits for ever: calls have limits, tries are counted or end with the lease, and [`Sqs::close`] is
 //! bounded. An outage of the server never ends the source; it polls more and more seldom, and says so.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use cofferdam_core::action::Ask;
 use cofferdam_core::event::{DeliveryId, Event};
+use futures::FutureExt;
+use futures::future::{BoxFuture, Fuse};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -105,9 +109,8 @@ pub enum Error {
     Queue(#[from] queue::Error),
 }
 
-/// A queue that is being polled. Dropping it ends all its work at once, and leases run out by themselves;
-/// [`Sqs::close`] ends it well.
-#[derive(Debug)]
+/// A queue that is being polled, and worked on, while [`Sqs::next`] is waited for. Dropping it ends all its work at once, and
+/// leases run out by themselves; [`Sqs::close`] ends it well.
 pub struct Sqs {
     queue: Arc<Queue>,
     balance: Arc<Balance>,
@@ -122,8 +125,8 @@ pub struct Sqs {
     stop: CancellationToken,
     closing: CancellationToken,
     patience: Duration,
-    intake: JoinSet<()>,
-    desks: JoinSet<()>,
+    intake: Fuse<BoxFuture<'static, ()>>,
+    desks: Fuse<BoxFuture<'static, ()>>,
 }
 
 impl Sqs {
@@ -136,6 +139,8 @@ impl Sqs {
         let wait = seconds(config.wait, 0..=20).ok_or(Error::Wait(config.wait))?;
         let pollers = usize::try_from(config.pollers).ok().filter(|count| *count > 0).ok_or(Error::NoPollers)?;
         let queue = Arc::new(Queue::resolve(&config.client, &config.queue).await?);
+        // With connections of its own, which live where the source is polled: an answer need not wake another thread.
+        let client = Client::from_conf(config.client.config().clone());
 
         let (events, received) = mpsc::channel(EVENTS);
         let (deletes, deletes_asked) = mpsc::channel(ASKS);
@@ -145,7 +150,7 @@ impl Sqs {
         let balance = Arc::new(Balance::default());
         let deleting = Arc::new(Deleting::default());
         let desk = Arc::new(Desk {
-            client: config.client,
+            client,
             queue: queue.clone(),
             clock: config.clock,
             events,
@@ -153,16 +158,15 @@ impl Sqs {
             closing: closing.clone(),
         });
 
-        let mut intake = JoinSet::new();
         let (stop_intake, patience) = (stop.clone(), config.patience);
         let (from, unwanted) = (balance.clone(), releases.clone());
-        let polling =
+        let intake =
             Intake { desk: desk.clone(), balance: from, unwanted, stop: stop_intake, lease, wait, pollers, patience };
-        intake.spawn(polling.run());
-        let mut desks = JoinSet::new();
-        desks.spawn(delete::run(deletes_asked, desk.clone()));
-        desks.spawn(extend::run(extends_asked, desk.clone()));
-        desks.spawn(release::run(releases_asked, desk));
+        let desks = async move {
+            let deletes = delete::run(deletes_asked, desk.clone());
+            let extends = extend::run(extends_asked, desk.clone());
+            tokio::join!(deletes, extends, release::run(releases_asked, desk));
+        };
 
         Ok(Self {
             queue,
@@ -177,8 +181,8 @@ impl Sqs {
             stop,
             closing,
             patience: config.patience,
-            intake,
-            desks,
+            intake: intake.run().boxed().fuse(),
+            desks: desks.boxed().fuse(),
         })
     }
 
@@ -223,7 +227,14 @@ impl Sqs {
         if !self.refused.is_empty() {
             return Some(Event::DeleteFailed(std::mem::take(&mut self.refused)));
         }
-        self.events.recv().await
+        loop {
+            tokio::select! {
+                biased;
+                event = self.events.recv() => return event,
+                () = &mut self.intake => {}
+                () = &mut self.desks => {}
+            }
+        }
     }
 
     /// Takes no more messages: what polls under way still bring goes back at once. Asks are carried out as before.
@@ -241,37 +252,37 @@ impl Sqs {
         let Self { mut events, mut intake, mut desks, releases, deletes, extends, queue, patience, .. } = self;
         drop((deletes, extends));
 
-        let until = Instant::now() + patience + CLOSE_LIMIT;
-        loop {
-            tokio::select! {
-                ended = timeout_at(until, intake.join_next()) => {
-                    if matches!(ended, Err(_) | Ok(None)) {
-                        break;
-                    }
+        let finished = timeout_at(Instant::now() + patience + CLOSE_LIMIT, async {
+            loop {
+                tokio::select! {
+                    () = &mut intake => break,
+                    () = &mut desks => {}
+                    Some(event) = events.recv() => give_back(event, &releases),
                 }
-                Some(event) = events.recv() => give_back(event, &releases),
             }
-        }
-        while let Ok(event) = events.try_recv() {
-            give_back(event, &releases);
-        }
-        drop(releases);
-        let finished = timeout_at(until, async {
-            // Ends when the last desk has let go of its end.
-            while events.recv().await.is_some() {}
-            while desks.join_next().await.is_some() {}
+            while let Ok(event) = events.try_recv() {
+                give_back(event, &releases);
+            }
+            drop(releases);
+            // So that nobody waits for room.
+            let told = async { while events.recv().await.is_some() {} };
+            tokio::join!(desks, told);
         });
         if finished.await.is_err() {
             tracing::warn!(queue = %queue.name, "asks were left undone at the end: these messages come back when their leases end");
         }
-        desks.shutdown().await;
-        intake.shutdown().await;
     }
 
     fn overrun(&mut self, what: &'static str) {
         if let Some(kept) = self.seldom.say(Instant::now()) {
             tracing::warn!(queue = %self.queue.name, what, kept, "more asks than the queue's server takes");
         }
+    }
+}
+
+impl fmt::Debug for Sqs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqs").field("queue", &self.queue.name).finish_non_exhaustive()
     }
 }
 

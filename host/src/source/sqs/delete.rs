@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use cofferdam_core::event::{DeliveryId, Event};
+use futures::FutureExt;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::aws::backoff::Backoff;
 use crate::aws::fault::Fault;
 
 use super::call::{Wish, call};
-use super::desk::{CALLS, Desk, finish, gather, room};
+use super::desk::{CALLS, Calls, Desk, collect, finish, gather, room};
 
 /// Tries before the core is told that it failed; about 3 s.
 const TRIES: u32 = 5;
@@ -50,10 +50,10 @@ impl Deleting {
 
 /// Deletes until no more asks can come and the last is answered.
 pub(super) async fn run(mut asks: mpsc::Receiver<Delete>, desk: Arc<Desk>) {
-    let mut calls = JoinSet::new();
-    while let Some(batch) = gather(&mut asks).await {
+    let mut calls = Calls::new();
+    while let Some(batch) = collect(&mut calls, gather(&mut asks)).await {
         room(&mut calls, CALLS).await;
-        calls.spawn(delete(desk.clone(), batch));
+        calls.push(delete(desk.clone(), batch).boxed());
     }
     finish(calls).await;
 }

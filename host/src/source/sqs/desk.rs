@@ -1,12 +1,15 @@
 //! What all desks of a source share, and how they collect what they are asked.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use cofferdam_core::event::Event;
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +24,10 @@ pub(super) const LINGER: Duration = Duration::from_millis(5);
 
 /// Most calls of one kind under way.
 pub(super) const CALLS: usize = 8;
+
+/// Calls under way. They go on while [`collect`], [`room`] or [`finish`] is waited for: what is answered together is heard
+/// together, which a task for each of them would not do.
+pub(super) type Calls = FuturesUnordered<BoxFuture<'static, ()>>;
 
 /// Where a source works.
 #[derive(Debug)]
@@ -57,16 +64,28 @@ pub(super) async fn gather<T>(asks: &mut mpsc::Receiver<T>) -> Option<Vec<T>> {
     Some(batch)
 }
 
+/// Waits for what is to be called for next, while the calls under way go on.
+pub(super) async fn collect<T>(calls: &mut Calls, next: impl Future<Output = T>) -> T {
+    let mut next = pin!(next);
+    loop {
+        tokio::select! {
+            biased;
+            Some(()) = calls.next() => {}
+            next = &mut next => return next,
+        }
+    }
+}
+
 /// Waits until another call may start.
-pub(super) async fn room(calls: &mut JoinSet<()>, most: usize) {
+pub(super) async fn room(calls: &mut Calls, most: usize) {
     while calls.len() >= most {
-        calls.join_next().await;
+        calls.next().await;
     }
 }
 
 /// Waits until every call has ended.
-pub(super) async fn finish(mut calls: JoinSet<()>) {
-    while calls.join_next().await.is_some() {}
+pub(super) async fn finish(mut calls: Calls) {
+    while calls.next().await.is_some() {}
 }
 
 /// A time in whole seconds as SQS takes it: rounded up, at most 12 hours.

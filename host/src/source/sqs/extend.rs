@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use cofferdam_core::event::{DeliveryId, Event};
 use cofferdam_core::time::Time;
+use futures::FutureExt;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::aws::backoff::Backoff;
 use crate::aws::fault::Fault;
 
 use super::call::{Wish, call};
-use super::desk::{CALLS, Desk, finish, gather, room, whole_seconds};
+use super::desk::{CALLS, Calls, Desk, collect, finish, gather, room, whole_seconds};
 
 /// A lease to make longer.
 #[derive(Debug)]
@@ -37,17 +37,16 @@ impl Extend {
 /// Extends until no more asks can come; when the source closes, tries under way are given up.
 pub(super) async fn run(mut asks: mpsc::Receiver<Extend>, desk: Arc<Desk>) {
     let closing = desk.closing.clone();
-    let mut calls = JoinSet::new();
+    let mut calls = Calls::new();
     let work = async {
-        while let Some(batch) = gather(&mut asks).await {
+        while let Some(batch) = collect(&mut calls, gather(&mut asks)).await {
             room(&mut calls, CALLS).await;
-            calls.spawn(extend(desk.clone(), batch));
+            calls.push(extend(desk.clone(), batch).boxed());
         }
     };
-    if closing.run_until_cancelled(work).await.is_none() {
-        calls.abort_all();
+    if closing.run_until_cancelled(work).await.is_some() {
+        finish(calls).await;
     }
-    finish(calls).await;
 }
 
 async fn extend(desk: Arc<Desk>, mut asked: Vec<Extend>) {

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_core::event::{Event, Leased};
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +38,9 @@ pub(super) struct Intake {
     pub(super) patience: Duration,
 }
 
+/// Polls under way.
+type Polls = FuturesUnordered<BoxFuture<'static, Polled>>;
+
 /// What a poll brought.
 struct Polled {
     share: Share,
@@ -52,7 +57,7 @@ struct Weather {
 
 impl Intake {
     pub(super) async fn run(self) {
-        let mut polls = JoinSet::new();
+        let mut polls = Polls::new();
         let mut wanted = 1;
         // Until when a small balance waits for more.
         let mut gathered = None;
@@ -72,7 +77,7 @@ impl Intake {
                 let least = if gathered.is_some_and(|until| until <= now) { 1 } else { MOST as i32 };
                 if let Some(share) = self.balance.take(least) {
                     gathered = None;
-                    polls.spawn(poll(self.desk.clone(), share, self.lease, self.wait));
+                    polls.push(poll(self.desk.clone(), share, self.lease, self.wait).boxed());
                 } else if self.balance.is_empty() {
                     gathered = None;
                     break;
@@ -84,11 +89,7 @@ impl Intake {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
-                Some(ended) = polls.join_next() => {
-                    // A poll that panicked keeps its share: better too few messages than too many.
-                    let Ok(polled) = ended else { continue };
-                    wanted = self.hand_over(polled, wanted, &mut weather).await;
-                }
+                Some(polled) = polls.next() => wanted = self.hand_over(polled, wanted, &mut weather).await,
                 () = self.balance.changed(), if polls.len() < wanted => {}
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }
@@ -130,10 +131,10 @@ impl Intake {
     }
 
     /// Waits for the polls under way and sends back what they bring.
-    async fn end(&self, mut polls: JoinSet<Polled>) {
+    async fn end(&self, mut polls: Polls) {
         let until = Instant::now() + self.patience;
-        while let Ok(Some(ended)) = timeout_at(until, polls.join_next()).await {
-            let Ok(Polled { result: Ok(messages), .. }) = ended else { continue };
+        while let Ok(Some(polled)) = timeout_at(until, polls.next()).await {
+            let Ok(messages) = polled.result else { continue };
             if !messages.is_empty() {
                 let receipts = messages.into_iter().map(|leased| leased.receipt).collect();
                 // Closed only where the whole source was dropped; then their leases end by themselves.
@@ -143,7 +144,6 @@ impl Intake {
         if !polls.is_empty() {
             tracing::info!(queue = %self.desk.queue.name, polls = polls.len(), "polls were abandoned: what they would have received comes back when its lease ends");
         }
-        polls.shutdown().await;
     }
 }
 

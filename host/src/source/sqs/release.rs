@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::aws::backoff::Backoff;
@@ -12,7 +12,7 @@ use crate::aws::batch::MOST;
 use crate::aws::fault::Fault;
 
 use super::call::{Wish, call};
-use super::desk::{CALLS, Desk, LINGER, finish, room, whole_seconds};
+use super::desk::{CALLS, Calls, Desk, LINGER, collect, finish, room, whole_seconds};
 
 /// Tries before a release is left to the end of the lease; about 2 s.
 const TRIES: u32 = 4;
@@ -44,11 +44,11 @@ impl Release {
 /// On a FIFO queue one call is under way at a time, so that the messages of a group become visible in order.
 pub(super) async fn run(mut asks: mpsc::Receiver<Release>, desk: Arc<Desk>) {
     let most = if desk.queue.fifo { 1 } else { CALLS };
-    let mut calls = JoinSet::new();
+    let mut calls = Calls::new();
     let mut kept = None;
-    while let Some(batch) = gather(&mut asks, &mut kept).await {
+    while let Some(batch) = collect(&mut calls, gather(&mut asks, &mut kept)).await {
         room(&mut calls, most).await;
-        calls.spawn(release(desk.clone(), batch));
+        calls.push(release(desk.clone(), batch).boxed());
     }
     finish(calls).await;
 }

@@ -1,6 +1,6 @@
 use std::sync::Mutex;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::aws::fake;
@@ -109,4 +109,29 @@ async fn the_messages_of_one_release_stay_together_and_in_order() {
     let sizes: Vec<_> = calls.iter().map(Vec::len).collect();
     assert_eq!(sizes, [6, 6, 10, 10, 3, 2]);
     assert!(calls.concat().is_sorted());
+}
+
+#[tokio::test]
+async fn messages_that_were_received_and_not_taken_go_back_when_the_source_closes() {
+    let released = Arc::new(Mutex::new(Vec::new()));
+    let seen = released.clone();
+    let client = fake::client(move |operation, request| match operation {
+        "ReceiveMessage" => {
+            let message = |name: &str| json!({ "MessageId": name, "ReceiptHandle": name, "Body": name });
+            Ok(json!({ "Messages": [message("a"), message("b")] }))
+        }
+        _ => {
+            seen.lock().unwrap().extend(handles(request));
+            Ok(fake::batch(request, |_| Ok(())))
+        }
+    })
+    .await;
+    let mut source = connect(client, "q").await;
+    source.ask(Ask::Grant { messages: 2, bytes: 1 << 20 });
+    while source.events.is_empty() {
+        assert!(source.next().now_or_never().is_none(), "they were taken");
+        tokio::task::yield_now().await;
+    }
+    source.close().await;
+    assert_eq!(*released.lock().unwrap(), ["a", "b"]);
 }

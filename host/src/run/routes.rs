@@ -1,0 +1,134 @@
+//! Routes at work.
+
+use std::any::Any;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+
+use tokio::runtime::Builder;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::flow::Ending;
+
+/// Routes at work, each on a thread and an event loop of its own: one that is busy holds up no other, as many work at the same
+/// time as there are cores, and what a route and its source have to say to each other wakes no other thread.
+///
+/// Dropped, they end where they stand: what they hold comes again.
+pub(super) struct Routes {
+    ends: mpsc::UnboundedSender<Ended>,
+    ended: mpsc::UnboundedReceiver<Ended>,
+    running: usize,
+    abandoned: CancellationToken,
+}
+
+/// A route that has ended, by its name.
+pub(super) struct Ended {
+    pub(super) route: Box<str>,
+    /// How, or what it panicked with.
+    pub(super) how: Result<Ending, Box<dyn Any + Send>>,
+}
+
+impl Routes {
+    pub(super) fn new() -> Self {
+        let (ends, ended) = mpsc::unbounded_channel();
+        Self { ends, ended, running: 0, abandoned: CancellationToken::new() }
+    }
+
+    /// Runs the flow of this route.
+    ///
+    /// # Errors
+    /// No thread, or no event loop, for it.
+    pub(super) fn start(&mut self, route: &str, flow: impl Future<Output = Ending> + Send + 'static) -> io::Result<()> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (abandoned, ends, name) = (self.abandoned.clone(), self.ends.clone(), Box::from(route));
+        let run = move || {
+            let run = AssertUnwindSafe(|| runtime.block_on(abandoned.run_until_cancelled(flow)));
+            if let Some(how) = catch_unwind(run).transpose() {
+                // Nobody listens where the host was dropped.
+                let _ = ends.send(Ended { route: name, how });
+            }
+        };
+        thread::Builder::new().name(route.to_owned()).spawn(run)?;
+        self.running += 1;
+        Ok(())
+    }
+
+    /// The next that ends; `None` once all have.
+    pub(super) async fn next(&mut self) -> Option<Ended> {
+        if self.running == 0 {
+            return None;
+        }
+        let ended = self.ended.recv().await;
+        self.running -= 1;
+        ended
+    }
+}
+
+impl Drop for Routes {
+    fn drop(&mut self) {
+        self.abandoned.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cofferdam_core::machine::Account;
+
+    use super::*;
+
+    fn ending(stopped: Option<&str>) -> Ending {
+        Ending { account: Account::default(), stopped: stopped.map(Into::into) }
+    }
+
+    #[tokio::test]
+    async fn each_route_that_ends_is_told_by_its_name_one_that_panicked_too() {
+        let mut routes = Routes::new();
+        routes.start("a", async { ending(Some("enough")) }).unwrap();
+        routes.start("b", async { panic!("on purpose") }).unwrap();
+        let mut told = Vec::new();
+        while let Some(Ended { route, how }) = routes.next().await {
+            let how = how.map(|ending| ending.stopped.unwrap());
+            told.push((route, how.unwrap_or_else(|panic| crate::exit::panic_text(&*panic).into())));
+        }
+        told.sort();
+        assert_eq!(told, [("a".into(), "enough".into()), ("b".into(), "on purpose".into())]);
+    }
+
+    #[tokio::test]
+    async fn a_route_that_keeps_its_thread_holds_up_no_other() {
+        let mut routes = Routes::new();
+        let (go_on, wait) = std::sync::mpsc::channel();
+        // More of them than a runtime for all would have threads.
+        let busy = 2 * thread::available_parallelism().unwrap().get();
+        let wait = std::sync::Arc::new(std::sync::Mutex::new(wait));
+        for _ in 0..busy {
+            let wait = wait.clone();
+            let keep = async move {
+                wait.lock().unwrap().recv().unwrap();
+                ending(None)
+            };
+            routes.start("busy", keep).unwrap();
+        }
+        routes.start("other", async { ending(None) }).unwrap();
+        assert_eq!(&*routes.next().await.unwrap().route, "other");
+        for _ in 0..busy {
+            go_on.send(()).unwrap();
+            assert_eq!(&*routes.next().await.unwrap().route, "busy");
+        }
+        assert!(routes.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn routes_that_nobody_waits_for_end_where_they_stand() {
+        let mut routes = Routes::new();
+        let (held, dropped) = tokio::sync::oneshot::channel::<()>();
+        let hold = async move {
+            let _held = held;
+            std::future::pending().await
+        };
+        routes.start("a", hold).unwrap();
+        drop(routes);
+        assert!(dropped.await.is_err());
+    }
+}
