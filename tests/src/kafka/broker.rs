@@ -68,8 +68,8 @@ fn java(site: &Site, java: &Java) -> Result<Vec<String>, String> {
     prepare(&site.folder, &properties("127.0.0.1", &site.folder.join("data"), site), java)
 }
 
-/// As much as Kafka's own start script gives it, most of it for what is soon forgotten, so that it is collected seldom: with
-/// less the broker stood still for 20 to 120 ms every few seconds, which is more than what tests of latency look for.
+/// As much as Kafka's own start script gives it, most of it for what is soon forgotten, so that it is collected seldom, if for
+/// longer: with less the broker stood still for 20 to 120 ms every few seconds, in the midst of what a test measures.
 const MEMORY: [&str; 4] = ["-Xms1g", "-Xmx1g", "-Xmn768m", "-XX:MetaspaceSize=128m"];
 
 /// Writes the configuration, formats the storage and returns the arguments for `java`.
