@@ -39,8 +39,8 @@ impl Duplicates {
         seen.map_err(|error| unavailable(error.to_string()))
     }
 
-    /// Records these events, away from here. `answers` must have room for one for
-    /// each batch; returns how many batches there are.
+    /// Records these events, away from here. `answers` must have room for one for each batch; returns how many batches there
+    /// are.
     pub(super) fn record(&self, events: Vec<(DeliveryId, Box<str>)>, answers: &Sender<Answers>) -> usize {
         let batches = events.len().div_ceil(BATCH);
         let mut events = events.into_iter().peekable();

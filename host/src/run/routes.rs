@@ -111,7 +111,8 @@ mod tests {
             routes.start("busy", keep).unwrap();
         }
         routes.start("other", async { ending(None) }).unwrap();
-        assert_eq!(&*routes.next().await.unwrap().route, "other");
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(60), routes.next()).await;
+        assert_eq!(&*ended.expect("it is held up").unwrap().route, "other");
         for _ in 0..busy {
             go_on.send(()).unwrap();
             assert_eq!(&*routes.next().await.unwrap().route, "busy");
