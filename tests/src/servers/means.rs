@@ -59,10 +59,10 @@ impl Java {
         java
     }
 
-    /// The class path, and what makes a virtual machine start quickly on few cores.
-    fn arguments(&self) -> [String; 4] {
+    /// The class path, and what makes a virtual machine start quickly. Its collector is for each program to choose.
+    fn arguments(&self) -> [String; 3] {
         let class_path = format!("{}/*", self.0.display());
-        ["-cp", &class_path, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"].map(str::to_owned)
+        ["-cp", &class_path, "-XX:TieredStopAtLevel=1"].map(str::to_owned)
     }
 }
 

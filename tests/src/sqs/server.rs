@@ -49,7 +49,7 @@ pub(super) fn java(site: &Site, _: &Java) -> Result<Vec<String>, String> {
     let file = site.folder.join("elasticmq.conf");
     fs::write(&file, configuration("127.0.0.1", site.port)).map_err(|error| error.to_string())?;
     let file = format!("-Dconfig.file={}", file.display());
-    Ok(["-Xmx256m", &file, "org.elasticmq.server.Main"].map(str::to_owned).to_vec())
+    Ok(["-XX:+UseSerialGC", "-Xmx256m", &file, "org.elasticmq.server.Main"].map(str::to_owned).to_vec())
 }
 
 fn docker(site: &Site) -> Result<Vec<String>, String> {
