@@ -8,6 +8,7 @@ mod dev;
 mod dlq;
 mod invoke;
 mod new;
+mod open_files;
 mod run;
 mod verify;
 

@@ -63,7 +63,8 @@ pub struct Host {
     stop: CancellationToken,
     admin: Option<health::Served>,
     alerts: tokio::task::JoinHandle<()>,
-    metrics: Exporter,
+    /// Tidied up for as long as this is there.
+    _metrics: Exporter,
     loader: Arc<Loader>,
     handlers: Handlers,
     flush_limit: Duration,
@@ -105,9 +106,11 @@ impl Host {
         let sinks = brokers.sinks(config, &routes).await?;
         let guests = Threads::start()
             .map_err(|error| Problem::new(Exit::Unavailable, format!("no threads for handlers: {error}"), ""))?;
-        options.journal.started().map_err(|error| unwritten(&error))?;
         let health = Health::new();
         let depths = Arc::new(alerts::Depths::of(config, &routes));
+        // Before any message is received, for somebody else may have the address.
+        let admin = health::bind(config, Arc::clone(&health), &metrics, &brokers, &depths, options.pages).await?;
+        options.journal.started().map_err(|error| unwritten(&error))?;
         let alerts = tokio::spawn(alerts::run(Arc::clone(&depths), config.clone(), Arc::clone(&brokers)));
         let mut host = Self {
             flows: Routes::new(),
@@ -120,7 +123,7 @@ impl Host {
             brokers,
             sinks,
             dedupe,
-            metrics,
+            _metrics: metrics,
             loader: Arc::new(loader),
             handlers: handlers.clone(),
             guests,
@@ -144,16 +147,17 @@ impl Host {
             };
             host.spawn(configured.name(), parts)?;
         }
-        host.admin = health::serve(config, health, &host.metrics, &host.brokers, &depths, options.pages).await?;
+        // Now it knows all of them.
+        host.admin = admin.map(health::Served::start);
         Ok(host)
     }
 
     fn spawn(&mut self, route: &str, parts: Parts) -> Result<(), Problem> {
         self.routes.push(Arc::clone(&parts.health));
         let started = self.flows.start(route, Flow::new(parts).run(self.stop.clone()));
-        let refused =
-            |error| Problem::new(Exit::Unavailable, format!("no thread for the route: {error}"), "").at(route);
-        started.map_err(refused)
+        let remedy = "a route on Kafka takes six threads and twelve open files; see `ulimit -u` and `ulimit -Hn`";
+        let refused = |error| Problem::new(Exit::Unavailable, format!("no thread for the route: {error}"), remedy);
+        started.map_err(|error| refused(error).at(route))
     }
 
     /// What renews its plugins. `config` is what it was started with, as it stands in `file`, and `read` reads it anew.
@@ -214,7 +218,6 @@ impl Host {
         }
         // It only looks.
         self.alerts.abort();
-        self.guests.shut_down();
         report
     }
 }

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::run::{finish, load, reloader, runtime, until_signal};
-use super::{ConfigArgument, Ended, OutputArguments, compile};
+use super::{ConfigArgument, Ended, OutputArguments, compile, open_files};
 use crate::config::{Config, DEFAULT_FILE};
 use crate::exit::Problem;
 use crate::flow::{Gate, Observer};
@@ -59,6 +59,7 @@ pub(super) fn main(arguments: Arguments) -> Ended {
     let loaded = load(&file)?;
     let mut config = loaded.clone();
     let input = input::read(&arguments.dir.join("input"), &config)?;
+    open_files::raise_limit();
     runtime()?.block_on(async {
         build(&config, &arguments.dir).await?;
         // They live until the host has ended.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{ConfigArgument, Ended, OutputArguments, compile, print_line};
+use super::{ConfigArgument, Ended, OutputArguments, compile, open_files, print_line};
 use crate::config::Config;
 use crate::exit::{Exit, Problem};
 use crate::journal::Journal;
@@ -33,6 +33,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
         Some(file) => Journal::create(file).map_err(|error| unwritable(file, &error))?,
         None => Journal::default(),
     };
+    open_files::raise_limit();
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let (mut signals, hangups) = (Signals::listen(), Hangups::listen());

@@ -1,6 +1,6 @@
 //! The threads that handlers run on: some for those that are quick, some for those that are not.
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::flow::Guests;
 use crate::plugin::be_exact_on_this_thread;
@@ -9,28 +9,39 @@ use crate::plugin::be_exact_on_this_thread;
 /// the others, so they hardly hold quick ones up, and do not starve.
 const NICE: i32 = 10;
 
-/// Two runtimes. Dropped, or shut down, without waiting.
+/// Two runtimes. Dropped without waiting.
 pub(super) struct Threads {
-    quick: Runtime,
-    slow: Runtime,
+    quick: Handlers,
+    slow: Handlers,
 }
+
+/// A runtime that may be dropped inside another, which tokio refuses: nothing waits for what runs on it.
+struct Handlers(Option<Runtime>);
 
 impl Threads {
     pub(super) fn start() -> std::io::Result<Self> {
         let quick = Builder::new_multi_thread().thread_name("guest").enable_time().build()?;
         let slow =
             Builder::new_multi_thread().thread_name("guest-slow").enable_time().on_thread_start(step_back).build()?;
-        Ok(Self { quick, slow })
+        Ok(Self { quick: Handlers(Some(quick)), slow: Handlers(Some(slow)) })
     }
 
     pub(super) fn handles(&self) -> Guests {
-        Guests { quick: self.quick.handle().clone(), slow: self.slow.handle().clone() }
+        Guests { quick: self.quick.handle(), slow: self.slow.handle() }
     }
+}
 
-    /// Dropping a runtime inside another is refused; nothing runs on them any more.
-    pub(super) fn shut_down(self) {
-        self.quick.shutdown_background();
-        self.slow.shutdown_background();
+impl Handlers {
+    fn handle(&self) -> Handle {
+        self.0.as_ref().expect("it goes when this is dropped").handle().clone()
+    }
+}
+
+impl Drop for Handlers {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -55,13 +66,17 @@ mod tests {
         let threads = Threads::start().unwrap();
         let nice = || rustix::process::getpriority_process(Some(rustix::thread::gettid())).unwrap();
         let handles = threads.handles();
-        let on = |handle: tokio::runtime::Handle| {
+        let on = |handle: Handle| {
             let (say, said) = std::sync::mpsc::channel();
             handle.spawn(async move { say.send(nice()).unwrap() });
             said.recv().unwrap()
         };
         let (slow, quick) = (on(handles.slow), on(handles.quick));
         assert_eq!(slow, (quick + NICE).min(19));
-        threads.shut_down();
+    }
+
+    #[tokio::test]
+    async fn they_may_be_dropped_by_a_start_that_fails() {
+        drop(Threads::start().unwrap());
     }
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Brokers;
 use super::alerts::Depths;
-use crate::admin::{self, Admin, DeadLetters, Health, KafkaHealth, Probe, Probes, QueueHealth, SqsHealth};
+use crate::admin::{self, Admin, Bound, DeadLetters, Health, KafkaHealth, Probe, Probes, QueueHealth, SqsHealth};
 use crate::config::Config;
 use crate::exit::{Exit, Problem};
 use crate::telemetry::metrics::Exporter;
@@ -23,6 +23,12 @@ pub(super) struct Served {
 }
 
 impl Served {
+    pub(super) fn start(bound: Bound) -> Self {
+        let (address, stop) = (bound.local_addr(), CancellationToken::new());
+        let task = tokio::spawn(bound.run(stop.clone().cancelled_owned()));
+        Self { address, stop, task }
+    }
+
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -34,15 +40,15 @@ impl Served {
     }
 }
 
-/// Starts the admin server where one is configured.
-pub(super) async fn serve(
+/// Takes the address of the admin server where one is configured.
+pub(super) async fn bind(
     config: &Config,
     health: Arc<Health>,
     metrics: &Exporter,
     brokers: &Arc<Brokers>,
     alerts: &Arc<Depths>,
     pages: Option<axum::Router>,
-) -> Result<Option<Served>, Problem> {
+) -> Result<Option<Bound>, Problem> {
     let Some(listen) = config.admin.listen else { return Ok(None) };
     let probes = Probes {
         health,
@@ -51,13 +57,11 @@ pub(super) async fn serve(
         sqs: config.sqs.as_ref().map(|_| sqs(config, brokers, alerts)),
         pages,
     };
-    let bound = Admin::new(admin::Config { listen }, probes).bind().await.map_err(|error| {
+    let bound = Admin::new(admin::Config { listen }, probes).bind().await;
+    bound.map(Some).map_err(|error| {
         let remedy = "choose another address in [admin] listen, or \"\" for none";
         Problem::new(Exit::Unavailable, error.to_string(), remedy).at("admin.listen")
-    })?;
-    let (address, stop) = (bound.local_addr(), CancellationToken::new());
-    let task = tokio::spawn(bound.run(stop.clone().cancelled_owned()));
-    Ok(Some(Served { address, stop, task }))
+    })
 }
 
 fn kafka(config: &Config, brokers: &Arc<Brokers>, alerts: &Arc<Depths>) -> Probe<KafkaHealth> {
