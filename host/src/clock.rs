@@ -1,8 +1,9 @@
-//! The clock that gives the core its time.
+//! The clock that gives the core its time, and that of a thread.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cofferdam_core::time::Time;
+use rustix::time::{ClockId, clock_gettime};
 use tokio::time::Instant;
 
 /// A clock that was set by the wall clock once and is monotonic from then on.
@@ -37,6 +38,12 @@ impl Clock {
         const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
         self.start + time.since(self.wall).min(FAR)
     }
+}
+
+/// CPU time of the calling thread. Asking for it costs some 0.3 microseconds.
+pub(crate) fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 #[cfg(test)]

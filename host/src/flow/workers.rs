@@ -17,7 +17,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cofferdam_core::event::{DeliveryId, Ended, Event, HandlerId, Trace};
 use cofferdam_core::machine::Delivery;
@@ -34,7 +34,7 @@ use tokio_util::task::TaskTracker;
 use super::duplicates::Duplicates;
 use super::gate::Gate;
 use super::pace::{LONG, Pace};
-use crate::clock::Clock;
+use crate::clock::{Clock, thread_time};
 use crate::exit::panic_text;
 use crate::plugin::{Attempt, Handler, Plugin};
 
@@ -340,13 +340,14 @@ fn ended(
     Box::new(Ended { outcome, usage, handler, trace })
 }
 
-/// Does the work here as long as it keeps the thread for short, and hands it over once it does not.
+/// Does the work here as long as it keeps the thread for short, and hands it over once it does not. Its processor time decides:
+/// a quick one whose thread had to wait for a core is not to wait behind those that burn it.
 async fn quick_or_slow(mut work: BoxFuture<'static, ()>, slow: Handle, tasks: TaskTracker) {
     let is_slow = std::future::poll_fn(|context| {
-        let started = Instant::now();
+        let started = thread_time();
         match work.poll_unpin(context) {
             Poll::Ready(()) => Poll::Ready(false),
-            Poll::Pending if started.elapsed() >= LONG => Poll::Ready(true),
+            Poll::Pending if thread_time().saturating_sub(started) >= LONG => Poll::Ready(true),
             Poll::Pending => Poll::Pending,
         }
     });

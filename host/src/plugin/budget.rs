@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
 use wasmtime::UpdateDeadline;
 
 use super::limits::Limits;
 use super::ticker::{Pulse, TICK};
+use crate::clock::thread_time;
 
 /// The first tick that counts: a call that is shorter than a tick never sees one, and ends in its first poll.
 pub(super) const FIRST_TICK: u64 = 2;
@@ -195,9 +195,7 @@ pub(super) fn is_exact_on_this_thread() -> bool {
 
 /// CPU time of the thread, nanoseconds; never 0.
 fn thread_clock() -> u64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    let time = Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0));
-    nanoseconds(time).max(1)
+    nanoseconds(thread_time()).max(1)
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

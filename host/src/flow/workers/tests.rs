@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use cofferdam_core::Order;
 use cofferdam_core::envelope::{Envelope, Wrapping};
@@ -89,4 +90,37 @@ async fn an_attempt_that_began_on_the_routes_thread_and_does_not_end_there_keeps
     told.sort();
     assert_eq!(told, [0, 1, 3, 4].map(|index| (ids[index], Class::Done)));
     workers.close().await;
+}
+
+/// Polled twice: the first time it keeps its thread as told, the second time it says on which one.
+fn work_that(keeps: impl Fn() + Send + 'static, say: mpsc::UnboundedSender<String>) -> BoxFuture<'static, ()> {
+    let mut begun = false;
+    std::future::poll_fn(move |context| {
+        if std::mem::replace(&mut begun, true) {
+            let _ = say.send(std::thread::current().name().unwrap_or_default().to_owned());
+            return Poll::Ready(());
+        }
+        keeps();
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .boxed()
+}
+
+#[test]
+fn who_burns_its_thread_goes_on_with_others_of_its_kind_and_who_waited_for_it_does_not() {
+    let runtime =
+        |name| tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name(name).build().unwrap();
+    let (quick, slow, tasks) = (runtime("quick"), runtime("slow"), TaskTracker::new());
+    let goes_on_at = |keeps: fn()| {
+        let (say, mut said) = mpsc::unbounded_channel();
+        quick.spawn(quick_or_slow(work_that(keeps, say), slow.handle().clone(), tasks.clone()));
+        said.blocking_recv().unwrap()
+    };
+    assert_eq!(goes_on_at(|| std::thread::sleep(20 * LONG)), "quick");
+    let burn = || {
+        let began = thread_time();
+        while thread_time() - began < 2 * LONG {}
+    };
+    assert_eq!(goes_on_at(burn), "slow");
 }
