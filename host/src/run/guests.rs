@@ -11,19 +11,19 @@ const NICE: i32 = 10;
 
 /// Two runtimes. Dropped without waiting.
 pub(super) struct Threads {
-    quick: Handlers,
-    slow: Handlers,
+    quick: Background,
+    slow: Background,
 }
 
 /// A runtime that may be dropped inside another, which tokio refuses: nothing waits for what runs on it.
-struct Handlers(Option<Runtime>);
+struct Background(Option<Runtime>);
 
 impl Threads {
     pub(super) fn start() -> std::io::Result<Self> {
         let quick = Builder::new_multi_thread().thread_name("guest").enable_time().build()?;
         let slow =
             Builder::new_multi_thread().thread_name("guest-slow").enable_time().on_thread_start(step_back).build()?;
-        Ok(Self { quick: Handlers(Some(quick)), slow: Handlers(Some(slow)) })
+        Ok(Self { quick: Background(Some(quick)), slow: Background(Some(slow)) })
     }
 
     pub(super) fn handles(&self) -> Guests {
@@ -31,13 +31,13 @@ impl Threads {
     }
 }
 
-impl Handlers {
+impl Background {
     fn handle(&self) -> Handle {
         self.0.as_ref().expect("it goes when this is dropped").handle().clone()
     }
 }
 
-impl Drop for Handlers {
+impl Drop for Background {
     fn drop(&mut self) {
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
