@@ -69,7 +69,7 @@ fn java(site: &Site, java: &Java) -> Result<Vec<String>, String> {
 }
 
 /// The collector that stops the broker least, and as much memory as Kafka's own start script gives it. What a test measures
-/// is not to be a pause of the broker: the longest in a run of `neighbour` was 3 ms so, 36 and 33 ms with the serial one (32 MiB
+/// is not to be a pause of the broker: the longest in three runs of `neighbour` was 3, 7 and 9 ms so, 36 and 33 ms with the serial one (32 MiB
 /// of young generation) and with G1, and 354 ms with the serial one and 768 MiB.
 const MEMORY: [&str; 2] = ["-XX:+UseZGC", "-Xmx1g"];
 
