@@ -255,6 +255,8 @@ impl Flow {
     /// Each event for itself: a delivery that has ended can be looked at until the next.
     fn tell_at(&mut self, event: Event, now: Time) {
         self.watch(&event, now);
+        // What comes behind a refused publication of its key is taken back before a sink gets it.
+        self.has_withdrawn |= matches!(event, Event::NotDurable { .. });
         self.journal.heard(&event, &self.machine);
         self.machine.handle(event, now);
         self.take_actions(now);

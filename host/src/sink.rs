@@ -2,6 +2,13 @@
 //!
 //! A sink takes a publication together with a [`Ticket`] and settles the ticket when the broker has it, or when it is
 //! clear that the broker will not.
+//!
+//! Readers see the outputs of a key in its order, and each sink has its part in that: where it refuses a publication as
+//! unavailable, it does not deliver what it was given later for the same destination and key. So the sinks of a route try
+//! a publication until it is answered, however long the broker is away; what was refused for good (`Rejected`) is no
+//! output any more. On Kafka the idempotent producer keeps the order of a partition across its retries
+//! (`delivery.timeout.ms` is 0: librdkafka would skip a message that has timed out and send those behind it); on a FIFO
+//! queue the next message of a group is sent when the one before it is settled.
 
 pub mod kafka;
 pub mod sqs;
@@ -54,14 +61,19 @@ impl Sinks {
 
     /// Waits until every publication has been answered, at most `limit`. Returns how many have not been.
     pub async fn flush(self, limit: Duration) -> usize {
-        let unanswered = match &self.kafka {
-            Some(kafka) => kafka.flush(limit).await,
-            None => 0,
+        let Self { kafka, sqs } = self;
+        let flushed = async {
+            match &kafka {
+                Some(kafka) => kafka.flush(limit).await,
+                None => 0,
+            }
         };
-        if let Some(sqs) = self.sqs.and_then(Arc::into_inner) {
-            sqs.close().await;
-        }
-        unanswered
+        let closed = async {
+            if let Some(sqs) = sqs.and_then(Arc::into_inner) {
+                sqs.close(limit).await;
+            }
+        };
+        tokio::join!(flushed, closed).0
     }
 }
 

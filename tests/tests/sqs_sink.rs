@@ -131,7 +131,7 @@ async fn messages_of_a_group_are_sent_in_order() {
     }
     assert_eq!(stored, 200);
     assert!(groups.values().all(|bodies| bodies.is_sorted()), "{groups:?}");
-    outlet.sink.close().await;
+    outlet.sink.close(LONG).await;
 }
 
 #[tokio::test]
@@ -185,7 +185,7 @@ async fn headers_and_payloads_of_every_kind_arrive_as_they_were() {
         assert_eq!(record.key.as_deref(), Some(&b"g"[..]));
         assert!(record.timestamp_ms.is_some());
     }
-    outlet.sink.close().await;
+    outlet.sink.close(LONG).await;
 }
 
 #[tokio::test]
@@ -209,7 +209,7 @@ async fn a_message_that_the_queue_never_takes_is_refused_alone() {
         }
     }
     assert_eq!(sqs.counts(&queue).await.visible, 4);
-    outlet.sink.close().await;
+    outlet.sink.close(LONG).await;
 }
 
 #[tokio::test]
@@ -223,7 +223,7 @@ async fn messages_too_large_for_one_call_go_in_several() {
     }
     assert!(outlet.settled().await.iter().all(Result::is_ok));
     assert_eq!(sqs.counts(&queue).await.visible, 7);
-    outlet.sink.close().await;
+    outlet.sink.close(LONG).await;
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn a_repeat_with_the_same_deduplication_id_is_stored_once() {
     }
     assert!(outlet.settled().await.iter().all(Result::is_ok));
     assert_eq!(sqs.receive_all(&queue).await.len(), 1);
-    outlet.sink.close().await;
+    outlet.sink.close(LONG).await;
 }
 
 #[tokio::test]
@@ -258,7 +258,7 @@ async fn a_sink_takes_no_more_than_it_has_room_for_and_goes_on_after_an_outage()
     gate.open();
     assert!(outlet.settled().await.iter().all(Result::is_ok));
     assert!(sqs.counts(&queue).await.visible >= taken);
-    outlet.sink.close().await;
+    outlet.sink.close(LONG).await;
 }
 
 #[tokio::test]
@@ -266,7 +266,7 @@ async fn what_cannot_be_sent_in_time_is_unavailable_and_not_forgotten() {
     let Some(sqs) = kit::or_say_so(kit::sqs()) else { return };
     let queue = sqs.create(QueueSpec::fifo("late")).await;
     let gate = Gate::before(sqs.endpoint()).await;
-    let limit = Duration::from_millis(500);
+    let limit = Some(Duration::from_millis(500));
     let mut outlet = Outlet::new(&gate.endpoint(), &queue, |config| Config { limit, ..config }).await;
     gate.shut();
     for number in 0..50 {
@@ -277,7 +277,7 @@ async fn what_cannot_be_sent_in_time_is_unavailable_and_not_forgotten() {
     for result in outlet.settled().await {
         assert!(matches!(result, Err(Refusal::Unavailable(_))), "{result:?}");
     }
-    timeout(LONG, outlet.sink.close()).await.expect("closed");
+    timeout(LONG, outlet.sink.close(LONG)).await.expect("closed");
 }
 
 #[tokio::test]
@@ -290,6 +290,6 @@ async fn closing_sends_what_was_taken() {
         (publication.group, publication.deduplication) = (Some("g".into()), Some(number.to_string().into()));
         assert!(outlet.publish(&publication));
     }
-    outlet.sink.close().await;
+    outlet.sink.close(LONG).await;
     assert_eq!(sqs.counts(&queue).await.visible, 30);
 }

@@ -51,7 +51,10 @@ slotmap::new_key_type! {
     pub(crate) struct LaneId;
 }
 
-/// The lanes that have somebody in them. The head of a lane may run; the others wait.
+/// The lanes that have a delivery in them. The head of a lane may run; the others wait behind it.
+///
+/// A head whose handler has ended well hands the lane on and stays in it until its outputs are durable: it is *ahead*. So
+/// handlers of one key run while outputs of the same key are on their way, and the lane still knows their order.
 ///
 /// A key is hashed once, when a delivery comes; from then on the delivery knows its lane.
 #[derive(Debug, Default)]
@@ -65,9 +68,44 @@ pub(crate) struct Lanes {
 #[derive(Debug)]
 struct Lane {
     hash: LaneHash,
-    head: DeliveryId,
+    head: Option<DeliveryId>,
     /// Does not allocate while nobody waits, the usual case.
     waiting: VecDeque<DeliveryId>,
+    ahead: Ahead,
+    /// The sink has refused an output of the first one ahead: nothing behind it may be sent.
+    blocked: bool,
+    /// Some publications in the lane wait for those ahead of them.
+    stalled: bool,
+}
+
+/// Deliveries with outputs on their way, in order. One alone, the usual case, allocates nothing.
+#[derive(Debug, Default)]
+struct Ahead {
+    first: Option<DeliveryId>,
+    rest: VecDeque<DeliveryId>,
+}
+
+impl Ahead {
+    fn push(&mut self, delivery: DeliveryId) {
+        match self.first {
+            None => self.first = Some(delivery),
+            Some(_) => self.rest.push_back(delivery),
+        }
+    }
+
+    /// Says whether it was there.
+    fn remove(&mut self, delivery: DeliveryId) -> bool {
+        if self.first == Some(delivery) {
+            self.first = self.rest.pop_front();
+            return true;
+        }
+        let place = self.rest.iter().position(|other| *other == delivery);
+        place.and_then(|place| self.rest.remove(place)).is_some()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = DeliveryId> {
+        self.first.into_iter().chain(self.rest.iter().copied())
+    }
 }
 
 impl Lanes {
@@ -82,11 +120,18 @@ impl Lanes {
         let rehash = |id: &LaneId| lanes[*id].hash.0;
         match self.by_hash.entry(hash.0, |id| lanes[*id].hash == hash, rehash) {
             Entry::Occupied(entry) => {
-                lanes[*entry.get()].waiting.push_back(delivery);
-                (*entry.get(), false)
+                let lane = &mut lanes[*entry.get()];
+                let is_head = lane.head.is_none();
+                if is_head {
+                    lane.head = Some(delivery);
+                } else {
+                    lane.waiting.push_back(delivery);
+                }
+                (*entry.get(), is_head)
             }
             Entry::Vacant(entry) => {
-                let id = lanes.insert(Lane { hash, head: delivery, waiting: VecDeque::new() });
+                let (head, waiting, ahead) = (Some(delivery), VecDeque::new(), Ahead::default());
+                let id = lanes.insert(Lane { hash, head, waiting, ahead, blocked: false, stalled: false });
                 entry.insert(id);
                 (id, true)
             }
@@ -96,16 +141,65 @@ impl Lanes {
     /// The delivery leaves its lane. Returns the new head, if the delivery was the head and somebody waited.
     pub(crate) fn leave(&mut self, id: LaneId, delivery: DeliveryId) -> Option<DeliveryId> {
         let lane = self.lanes.get_mut(id)?;
-        if lane.head != delivery {
+        let mut next = None;
+        if lane.head == Some(delivery) {
+            lane.head = lane.waiting.pop_front();
+            next = lane.head;
+        } else if !lane.ahead.remove(delivery) {
             lane.waiting.retain(|waiting| *waiting != delivery);
-            return None;
         }
-        let next = lane.waiting.pop_front();
-        match next {
-            Some(next) => lane.head = next,
-            None => self.end(id),
+        lane.blocked &= lane.ahead.first.is_some();
+        if lane.head.is_none() && lane.ahead.first.is_none() {
+            self.end(id);
         }
         next
+    }
+
+    /// The head hands the lane on and stays ahead of the others, until it leaves. Returns the new head.
+    pub(crate) fn hand_on(&mut self, id: LaneId, delivery: DeliveryId) -> Option<DeliveryId> {
+        let lane = self.lanes.get_mut(id).filter(|lane| lane.head == Some(delivery))?;
+        lane.ahead.push(delivery);
+        lane.head = lane.waiting.pop_front();
+        lane.head
+    }
+
+    /// Whether an output of the first one ahead was refused, so that nothing behind it may be sent.
+    pub(crate) fn is_blocked(&self, id: LaneId) -> bool {
+        self.lanes.get(id).is_some_and(|lane| lane.blocked)
+    }
+
+    /// Nothing behind the first one ahead may be sent, or all may again.
+    pub(crate) fn set_blocked(&mut self, id: LaneId, blocked: bool) {
+        if let Some(lane) = self.lanes.get_mut(id) {
+            lane.blocked = blocked;
+        }
+    }
+
+    /// Some publications in the lane wait for those ahead of them, or none does any more.
+    pub(crate) fn set_stalled(&mut self, id: LaneId, stalled: bool) {
+        if let Some(lane) = self.lanes.get_mut(id) {
+            lane.stalled = stalled;
+        }
+    }
+
+    /// Whether some publications in the lane wait for those ahead of them.
+    pub(crate) fn is_stalled(&self, id: LaneId) -> bool {
+        self.lanes.get(id).is_some_and(|lane| lane.stalled)
+    }
+
+    /// Whether this delivery is the first one ahead.
+    pub(crate) fn is_first(&self, id: LaneId, delivery: DeliveryId) -> bool {
+        self.lanes.get(id).is_some_and(|lane| lane.ahead.first == Some(delivery))
+    }
+
+    /// Whether another delivery is ahead of this one.
+    pub(crate) fn is_behind(&self, id: LaneId, delivery: DeliveryId) -> bool {
+        self.lanes.get(id).is_some_and(|lane| lane.ahead.first.is_some_and(|first| first != delivery))
+    }
+
+    /// Those that are ahead, in order, and then the head.
+    pub(crate) fn in_order(&self, id: LaneId) -> Vec<DeliveryId> {
+        self.lanes.get(id).map_or_else(Vec::new, |lane| lane.ahead.iter().chain(lane.head).collect())
     }
 
     fn end(&mut self, id: LaneId) {
@@ -118,7 +212,7 @@ impl Lanes {
     /// All that wait behind `delivery` leave the lane. Returns them in order.
     pub(crate) fn cut(&mut self, id: LaneId, delivery: DeliveryId) -> VecDeque<DeliveryId> {
         let Some(lane) = self.lanes.get_mut(id) else { return VecDeque::new() };
-        if lane.head == delivery {
+        if lane.head == Some(delivery) {
             return std::mem::take(&mut lane.waiting);
         }
         let place = lane.waiting.iter().position(|waiting| *waiting == delivery);
@@ -127,7 +221,7 @@ impl Lanes {
 
     /// Who runs, or may.
     pub(crate) fn head(&self, id: LaneId) -> Option<DeliveryId> {
-        self.lanes.get(id).map(|lane| lane.head)
+        self.lanes.get(id)?.head
     }
 }
 
@@ -169,6 +263,29 @@ mod tests {
         assert_eq!(lanes.leave(lane, third), None, "the lane is gone");
         let (anew, is_head) = lanes.enter(a, second);
         assert!(is_head && anew != lane, "and starts anew");
+    }
+
+    #[test]
+    fn who_hands_the_lane_on_stays_ahead_until_it_leaves() {
+        let [first, second, third] = ids();
+        let mut lanes = Lanes::default();
+        let a = hash(&lanes, "a");
+        let [lane, ..] = [first, second].map(|id| lanes.enter(a, id).0);
+        assert_eq!(lanes.hand_on(lane, first), Some(second));
+        assert_eq!(lanes.hand_on(lane, first), None, "it is the head no more");
+        assert_eq!(lanes.hand_on(lane, second), None);
+        assert_eq!(lanes.enter(a, third), (lane, true), "nobody else may run");
+        assert_eq!(lanes.in_order(lane), [first, second, third]);
+        assert!(lanes.is_first(lane, first) && !lanes.is_behind(lane, first));
+        assert!(lanes.is_behind(lane, second) && lanes.is_behind(lane, third));
+        lanes.set_blocked(lane, true);
+        assert_eq!(lanes.leave(lane, second), None);
+        assert!(lanes.is_blocked(lane));
+        assert_eq!(lanes.leave(lane, first), None);
+        assert!(!lanes.is_blocked(lane), "nobody is ahead whom others have to wait for");
+        assert_eq!(lanes.head(lane), Some(third));
+        assert_eq!(lanes.leave(lane, third), None);
+        assert_ne!(lanes.enter(a, first).0, lane, "the lane has ended");
     }
 
     #[test]

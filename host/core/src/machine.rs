@@ -25,6 +25,7 @@ mod gate;
 mod intake;
 mod lease;
 mod memory;
+mod overdue;
 mod partition;
 mod publish;
 mod rebalance;
@@ -57,6 +58,7 @@ use drain::Draining;
 use gate::Identities;
 use intake::Intake;
 use memory::Memory;
+use overdue::Overdue;
 use partition::Partitions;
 use retire::Retired;
 use timers::{Timer, Timers};
@@ -80,6 +82,7 @@ pub struct Machine {
     intake: Intake,
     partitions: Partitions,
     memory: Memory,
+    overdue: Overdue,
     commits: Commits,
     /// Deliveries of the transaction that was asked for and not answered.
     transaction: Vec<DeliveryId>,
@@ -119,6 +122,7 @@ impl Machine {
             live: 0,
             held: 0,
             memory: Memory::default(),
+            overdue: Overdue::default(),
             commits: Commits::default(),
             transaction: Vec::new(),
             identities: Identities::default(),
@@ -194,8 +198,12 @@ impl Machine {
     /// ended meanwhile (its partition or its lease is gone, a drain was cut short): then it comes again, here or elsewhere,
     /// and all that it leads to with it. [`Event::NotDurable`] is the answer then. What is handled at most once does not come
     /// again, so what it leads to is sent whatever happens.
+    ///
+    /// Nor is it where the sink has refused a publication that comes before it in its lane: a reader would see the two in the
+    /// wrong order. It is handed out again behind that one.
     pub fn is_to_be_sent(&self, id: DeliveryId) -> bool {
-        self.deliveries.get(id).is_some_and(|delivery| delivery.is_live() || self.route.is_at_most_once())
+        let Some(delivery) = self.deliveries.get(id) else { return false };
+        (delivery.is_live() || self.route.is_at_most_once()) && !self.is_overtaking(id, delivery)
     }
 
     /// All deliveries of which something is still here or out, also those that no longer count.
@@ -239,7 +247,8 @@ impl Machine {
         while let Some(timer) = self.timers.pop(now) {
             match timer {
                 Timer::Again(id) => self.again(id),
-                Timer::Publish(id) => self.publish_again(id),
+                Timer::Publish(id) => self.publish_again(id, now),
+                Timer::Overdue => self.check_overdue(now),
                 Timer::Delete(id) => self.delete_again(id),
                 Timer::Lease(id) => self.check_lease(id, now),
                 Timer::Record(id) => self.record_again(id),
@@ -325,6 +334,12 @@ impl Machine {
         if let Some(next) = self.lanes.leave(lane, id) {
             self.ready.push_back(next);
         }
+    }
+
+    /// Lets whoever waits behind it run, and stays in the lane until all that it leads to is durable.
+    fn hand_on(&mut self, id: DeliveryId) {
+        let next = self.deliveries[id].lane.and_then(|lane| self.lanes.hand_on(lane, id));
+        self.ready.extend(next);
     }
 
     /// Takes a delivery out of its lane together with all that wait behind it, in order; none of them will run.

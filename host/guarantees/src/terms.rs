@@ -16,9 +16,13 @@ pub struct Terms {
     pub ignores_unrouted: bool,
     /// Most records in flight in one host.
     pub in_flight: u32,
-    /// A sink stores what goes to one lane in the order in which it was given to it; the simulated ones
-    /// do so in transactions only.
+    /// A reader of a destination sees what comes of one lane in the order of the lane. Not so at most once: what is
+    /// acknowledged first may be handled while another host has the next record already.
     pub sinks_keep_order: bool,
+    /// Attempts on one record end in the same way, so what comes of it stands in its place however often it is handled. The
+    /// simulated handlers do not: where the first attempt leads to nothing and is repeated after a fault, its outputs come
+    /// late.
+    pub handlers_agree: bool,
     /// The history was given the time to end: nothing may be outstanding.
     pub comes_to_an_end: bool,
 }
@@ -40,7 +44,8 @@ impl Terms {
             error_events: route.errors.is_some(),
             ignores_unrouted: route.policy.unrouted == Unrouted::Ignore,
             in_flight: route.bounds.messages,
-            sinks_keep_order: route.delivery == Guarantee::ExactlyOnce,
+            sinks_keep_order: route.delivery != Guarantee::AtMostOnce,
+            handlers_agree: false,
             comes_to_an_end: true,
         }
     }

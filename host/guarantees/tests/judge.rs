@@ -13,6 +13,7 @@ const TERMS: Terms = Terms {
     ignores_unrouted: false,
     in_flight: 3,
     sinks_keep_order: true,
+    handlers_agree: true,
     comes_to_an_end: true,
 };
 

@@ -120,7 +120,8 @@ fn the_same_fault_twice_in_a_row_is_not_tried_a_third_time() {
         world.fail("t/0/0", fault);
         world.pass(60 * SECOND);
     }
-    assert_eq!(world.seen().troubles.len(), 4, "only the last two are the same in a row");
+    let retries = world.seen().troubles.iter().filter(|(_, next)| matches!(next, Next::Retry(_)));
+    assert_eq!(retries.count(), 4, "only the last two are the same in a row");
     world.store_all();
     assert_eq!(world.seen().fates[0].1, Fate::DeadLettered);
     let dead = &world.sinks.stored[0].publication;
@@ -273,4 +274,58 @@ fn an_attempt_that_was_called_off_is_made_again_where_the_partition_is_still_our
     world.wait(SECOND);
     world.done("t/0/0", 0);
     assert_eq!(world.seen().fates, [("t/0/0".to_owned(), Fate::Done)]);
+}
+
+#[test]
+fn what_comes_behind_a_refused_output_of_its_key_is_sent_again_behind_it() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a", "a", "a", "a", "b"]);
+    world.done("t/0/0", 1);
+    world.done("t/0/1", 1);
+    // The sink refuses both, and takes what another key leads to.
+    world.answer(0, unavailable());
+    assert!(!world.machine().is_to_be_sent(world.host().sending[0].delivery), "no sink gets it before the first");
+    world.answer(0, unavailable());
+    world.done("t/0/4", 1);
+    world.store_all();
+    // What ends well meanwhile is not sent at all.
+    world.done("t/0/2", 1);
+    assert_eq!(world.host().sending.len(), 0);
+
+    world.wait(SECOND);
+    let sent: Vec<&str> = world.host().sending.iter().map(|sending| &*sending.of).collect();
+    assert_eq!(sent, ["t/0/0"], "the first alone, until the sink has taken it");
+    world.answer(0, None);
+    let sent: Vec<&str> = world.host().sending.iter().map(|sending| &*sending.of).collect();
+    assert_eq!(sent, ["t/0/1", "t/0/2"], "then the others, in order");
+}
+
+#[test]
+fn a_dead_letter_waits_for_the_outputs_of_its_key_ahead_of_it() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a", "a"]);
+    world.done("t/0/0", 1);
+    world.fail("t/0/1", failure(Class::Permanent));
+    assert_eq!(world.host().sending.len(), 1, "the first may become a dead letter too");
+    world.answer(0, rejected());
+    world.store_all();
+    let stored = world.sinks.stored.iter().filter(|stored| stored.publication.destination.name().as_ref() == "dead");
+    assert_eq!(stored.map(|stored| &*stored.of).collect::<Vec<_>>(), ["t/0/0", "t/0/1"]);
+}
+
+#[test]
+fn a_publication_without_an_answer_holds_the_route_until_it_has_one() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a", "b"]);
+    world.done("t/0/0", 1);
+    world.wait(4 * SECOND);
+    assert!(!world.machine().is_holding(), "a broker may take a moment");
+    world.wait(7 * SECOND);
+    assert!(world.machine().is_holding());
+    assert_eq!(world.seen().troubles.len(), 1, "said once");
+    world.produce(&["c"]);
+    assert_eq!(world.in_hand(), ["t/0/1"], "nothing starts that could not be published");
+    world.store_all();
+    assert!(!world.machine().is_holding());
+    assert_eq!(world.in_hand(), ["t/0/1", "t/0/2"]);
 }

@@ -30,6 +30,7 @@ caught! {
     a_dead_letter_that_is_given_up: DeadLetterDropped breaks DurableFirst,
     a_watermark_off_by_one: WatermarkOffByOne breaks CommitOrder,
     a_retry_that_is_overtaken: RetryOvertakes breaks KeyOrder,
+    an_output_that_goes_on_behind_a_refused_one: RefusedOutputOvertaken breaks KeyOrder,
     a_release_that_keeps_later_ones: ReleaseKeepsLater breaks KeyOrder,
     lanes_that_keep_no_order: LanesIgnored breaks KeyOrder,
     an_attempt_that_is_forgotten: AttemptForgotten breaks AttemptsCounted,

@@ -19,6 +19,9 @@ use crate::sink::kafka::transaction::{self, Transactions};
 use crate::sink::{self, Sinks};
 use crate::source::{self, Source};
 
+/// `delivery.timeout.ms` of a producer that never gives a message up.
+const FOR_EVER: &str = "0";
+
 /// Connections to the brokers that a configuration names.
 pub struct Brokers {
     client_id: String,
@@ -100,10 +103,10 @@ impl Brokers {
     /// # Errors
     /// When a sink cannot be made, or a queue is not there.
     pub async fn sinks(&self, config: &Config, routes: &[Arc<Route>]) -> Result<Sinks, Problem> {
-        let kafka = config.kafka.as_ref().map(|kafka| self.producer(kafka));
+        let kafka = config.kafka.as_ref().map(|kafka| self.producer(kafka, Some(FOR_EVER)));
         let sqs = match &self.sqs {
             Some(client) => {
-                let sink = sink::sqs::Config::new(client.clone());
+                let sink = sink::sqs::Config { limit: None, ..sink::sqs::Config::new(client.clone()) };
                 let connected = sink::sqs::Sqs::connect(sink, queues(routes)).await;
                 Some(connected.map_err(|error| unreachable(&error))?)
             }
@@ -205,16 +208,22 @@ impl Brokers {
         let kafka = config.kafka.as_ref().map(|kafka| {
             let topics = topics_config(kafka, format!("{}-dlq-admin", self.client_id)).build();
             let topics = topics.map_err(|error| configuration("kafka.properties", &error))?;
-            Ok((self.producer(kafka)?, topics))
+            Ok((self.producer(kafka, None)?, topics))
         });
         Ok(Outlet::new(kafka.transpose()?, self.sqs.clone()))
     }
 
-    fn producer(&self, kafka: &config::Kafka) -> Result<sink::kafka::Kafka, Problem> {
+    /// A producer that tries a publication for `delivery_timeout` (milliseconds), or for what the properties say.
+    fn producer(&self, kafka: &config::Kafka, delivery_timeout: Option<&str>) -> Result<sink::kafka::Kafka, Problem> {
+        let mut properties = kafka.properties.0.clone();
+        if let Some(timeout) = delivery_timeout {
+            properties.remove("message.timeout.ms");
+            properties.insert("delivery.timeout.ms".to_owned(), timeout.to_owned());
+        }
         let sink = sink::kafka::Config {
             bootstrap_servers: kafka.bootstrap_servers.clone(),
             client_id: format!("{}-producer", self.client_id),
-            properties: kafka.properties.0.clone(),
+            properties,
         };
         sink.build().map_err(|error| configuration("kafka.properties", &error))
     }

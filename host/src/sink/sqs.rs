@@ -40,14 +40,15 @@ pub struct Config {
     pub client: Client,
     /// Publications that may wait for each queue, beside those that are being sent; at least 1.
     pub capacity: usize,
-    /// How long a publication is tried before it is refused as unavailable.
-    pub limit: Duration,
+    /// How long a publication is tried before it is refused as unavailable; `None`: until the queue has it. A route has no
+    /// limit, so that nothing of a group is sent behind a message that was refused.
+    pub limit: Option<Duration>,
 }
 
 impl Config {
     /// The defaults: room for 1024 publications for each queue, and 30 s to send one.
     pub fn new(client: Client) -> Self {
-        Self { client, capacity: 1024, limit: Duration::from_secs(30) }
+        Self { client, capacity: 1024, limit: Some(Duration::from_secs(30)) }
     }
 }
 
@@ -55,7 +56,7 @@ impl Config {
 #[derive(Debug)]
 pub struct Sqs {
     queues: HashMap<Arc<str>, Outlet>,
-    limit: Duration,
+    limit: Option<Duration>,
     senders: JoinSet<()>,
 }
 
@@ -112,19 +113,18 @@ impl Sqs {
             }
         };
         match entry::write(&outlet.queue, publication) {
-            Ok(entry) => place.send(Job { entry, ticket, until: Instant::now() + self.limit }),
+            Ok(entry) => place.send(Job { entry, ticket, until: self.limit.map(|limit| Instant::now() + limit) }),
             Err(refusal) => ticket.settle(Err(refusal)),
         }
         Ok(())
     }
 
-    /// Sends what waits, and ends: within the limit of a publication and a call more. What was not sent by then is
-    /// refused as unavailable.
-    pub async fn close(self) {
-        let Self { queues, limit, mut senders } = self;
+    /// Sends what waits, and ends within `limit`. What was not sent by then is refused as unavailable.
+    pub async fn close(self, limit: Duration) {
+        let Self { queues, mut senders, .. } = self;
         drop(queues);
         let finish = async { while senders.join_next().await.is_some() {} };
-        if timeout(limit + call::CALL_LIMIT, finish).await.is_err() {
+        if timeout(limit, finish).await.is_err() {
             tracing::warn!(queues = senders.len(), "publications were left unsent at the end");
         }
         senders.shutdown().await;

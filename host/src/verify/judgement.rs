@@ -13,7 +13,7 @@ use crate::exit::Problem;
 pub(super) fn judge(folder: &Path, config: &Config) -> Result<Report, Problem> {
     let judge = |broker| {
         let route = config.routes.iter().find(|route| self::broker(route) == broker)?;
-        Some(Judge::new(Terms { sinks_keep_order: true, ..Terms::of(&route.route(None)) }))
+        Some(Judge::new(Terms { sinks_keep_order: true, handlers_agree: true, ..Terms::of(&route.route(None)) }))
     };
     let (mut kafka, mut sqs) = (judge(Broker::Kafka), judge(Broker::Sqs));
     let mut history = History::open(folder)?;

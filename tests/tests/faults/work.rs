@@ -20,9 +20,12 @@ const KEYS: usize = 40;
 const PACE: Duration = Duration::from_millis(100);
 const PARTITIONS: i32 = 4;
 
-/// So that hosts miss each other soon, and find a broker soon that was away.
-const PROPERTIES: &str =
-    r#""session.timeout.ms" = 3000, "heartbeat.interval.ms" = 300, "reconnect.backoff.max.ms" = 500"#;
+/// So that hosts miss each other soon, and find a broker soon that was away. A delivery timeout shorter than an outage must
+/// not cost the order of a key.
+const PROPERTIES: &str = concat!(
+    r#""session.timeout.ms" = 3000, "heartbeat.interval.ms" = 300, "#,
+    r#""reconnect.backoff.max.ms" = 500, "delivery.timeout.ms" = 2000"#
+);
 
 /// Little may be in flight. What fails once comes again soon, and is no reason to stop the route.
 const ROUTE: &str = r#"

@@ -30,7 +30,14 @@ impl Machine {
     }
 
     pub(super) fn acknowledge(&mut self, id: DeliveryId, fate: Fate, now: Time) {
+        let lane = self.deliveries[id].lane;
+        if let Some(lane) = lane.filter(|lane| self.lanes.is_first(*lane, id)) {
+            self.lanes.set_blocked(lane, false);
+        }
         self.step_aside(id);
+        if let Some(lane) = lane {
+            self.advance(lane, now);
+        }
         let delivery = &self.deliveries[id];
         match delivery.tenure {
             // The acknowledgement came first.

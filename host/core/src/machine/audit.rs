@@ -54,7 +54,7 @@ impl Machine {
             (State::Waiting, Some(ahead)) => {
                 (!self.deliveries.contains_key(ahead)).then_some("waits behind one that is gone")
             }
-            (_, None) => None,
+            (_, None) | (State::Publishing(_) | State::Recording, Some(_)) => None,
             (_, Some(_)) => Some("has gone ahead of the head of its lane"),
         };
         wrong.map_or(Ok(()), |wrong| Err(format!("{} {wrong} ({:?})", delivery.record.id(), delivery.state)))

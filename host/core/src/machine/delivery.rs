@@ -270,9 +270,16 @@ impl Delivery {
         self.rare.as_ref().is_some_and(|rare| !rare.refused.is_empty())
     }
 
-    /// What is to be handed out again.
+    /// What is to be handed out again, in the order in which the handler gave it.
     pub(super) fn take_refused(&mut self) -> Vec<u32> {
-        self.rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.refused))
+        let mut refused = self.rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.refused));
+        refused.sort_unstable();
+        refused
+    }
+
+    /// Its publications are all answered, and some are to be handed out again.
+    pub(super) fn waits_to_publish(&self) -> bool {
+        matches!(self.state, State::Publishing(_)) && self.pending == 0 && self.is_refused()
     }
 
     /// An output can never become durable; of several reasons the first stands.

@@ -1,4 +1,9 @@
 //! Effects before acknowledgement: outputs, or the dead letter and the error event.
+//!
+//! On Kafka the next handler of a key runs while outputs of the key are on their way. Readers still see the outputs of a key
+//! in its order, on two conditions. A sink that refuses an output has not taken, and will not take, what it was given after
+//! it of the same key for the same destination (`sink.rs` of the host says how each keeps this). And here nothing of a lane
+//! is handed out, or handed out again, before what was refused in front of it is durable.
 
 use super::Machine;
 use super::delivery::{Delivery, State, Tenure};
@@ -6,6 +11,7 @@ use super::timers::Timer;
 use crate::action::{Action, Fate, Next};
 use crate::dead_letter;
 use crate::event::{DeliveryId, Refusal};
+use crate::lanes::LaneId;
 use crate::outcome::{Class, Code, Failure};
 use crate::output::Publication;
 use crate::time::Time;
@@ -30,15 +36,20 @@ impl Machine {
             self.settle(id, fate, now);
             return;
         }
-        delivery.pending = count;
         let offset = matches!(delivery.tenure, Tenure::Offset { .. });
-        for index in 0..count {
-            self.actions.push_back(Action::Publish { delivery: id, index });
+        let must_wait = self.must_wait_to_publish(id, fate);
+        let delivery = &mut self.deliveries[id];
+        if must_wait {
+            (0..count).for_each(|index| delivery.refuse(index));
+        } else {
+            delivery.pending = count;
+            self.actions.extend((0..count).map(|index| Action::Publish { delivery: id, index }));
+            self.watch_publication(id, now);
         }
         // The outputs are on their way in order, and the commit point waits for them: the next of the key may run.
         // A queue acknowledges each message for itself, so there the next one waits for durability.
         if fate == Fate::Done && offset {
-            self.step_aside(id);
+            self.hand_on(id);
         }
         #[cfg(feature = "sabotage")]
         if self.is_sabotaged(super::Sabotage::CommitBeforePublish) && offset {
@@ -60,6 +71,7 @@ impl Machine {
     pub(super) fn not_durable(&mut self, id: DeliveryId, index: u32, refusal: Refusal, now: Time) {
         let delivery = &mut self.deliveries[id];
         delivery.pending -= 1;
+        let before = delivery.is_refused();
         match (refusal, delivery.state) {
             (Refusal::Rejected(code, text), State::Publishing(Fate::Done)) => {
                 delivery.reject(|| Failure::contract(code, text));
@@ -83,6 +95,10 @@ impl Machine {
             (_, State::Publishing(Fate::DeadLettered)) if self.sabotage == Some(super::Sabotage::DeadLetterDropped) => {
             }
             _ => delivery.refuse(index),
+        }
+        if let Some(lane) = delivery.lane.filter(|_| !before && delivery.is_refused() && delivery.is_live()) {
+            self.lanes.set_blocked(lane, true);
+            self.lanes.set_stalled(lane, true);
         }
         self.answered(id, now);
     }
@@ -133,15 +149,69 @@ impl Machine {
         }
     }
 
-    /// Tries again what was refused.
-    pub(super) fn publish_again(&mut self, id: DeliveryId) {
-        let Some(delivery) = self.deliveries.get_mut(id) else { return };
-        if !matches!(delivery.state, State::Publishing(_)) || delivery.pending > 0 {
-            return;
+    /// Tries again what was refused, if it is its turn: what is ahead of it in its lane goes first.
+    pub(super) fn publish_again(&mut self, id: DeliveryId, now: Time) {
+        let Some(delivery) = self.deliveries.get(id) else { return };
+        let behind = delivery.lane.is_some_and(|lane| self.lanes.is_behind(lane, id));
+        if delivery.waits_to_publish() && !behind {
+            self.hand_out_refused(id, now);
         }
+    }
+
+    fn hand_out_refused(&mut self, id: DeliveryId, now: Time) {
+        let delivery = &mut self.deliveries[id];
         let refused = delivery.take_refused();
         delivery.pending = u32::try_from(refused.len()).expect("no more than there are publications");
         self.actions.extend(refused.into_iter().map(|index| Action::Publish { delivery: id, index }));
+        self.watch_publication(id, now);
+    }
+
+    /// Whether what a delivery leads to has to wait for what is ahead of it in its lane: outputs where something ahead was
+    /// refused, dead letters wherever something is ahead, because it may become a dead letter too.
+    fn must_wait_to_publish(&mut self, id: DeliveryId, fate: Fate) -> bool {
+        let Some(lane) = self.deliveries[id].lane.filter(|_| !self.route.is_at_most_once()) else { return false };
+        #[cfg(feature = "sabotage")]
+        if self.is_sabotaged(super::Sabotage::RefusedOutputOvertaken) {
+            return false;
+        }
+        let waits = if fate == Fate::Done { self.lanes.is_blocked(lane) } else { self.lanes.is_behind(lane, id) };
+        if waits {
+            self.lanes.set_stalled(lane, true);
+        }
+        waits
+    }
+
+    /// A publication of this delivery that no sink has yet would come before one that was refused.
+    pub(super) fn is_overtaking(&self, id: DeliveryId, delivery: &Delivery) -> bool {
+        #[cfg(feature = "sabotage")]
+        if self.is_sabotaged(super::Sabotage::RefusedOutputOvertaken) {
+            return false;
+        }
+        let Some(lane) = delivery.lane.filter(|_| matches!(delivery.state, State::Publishing(_))) else { return false };
+        delivery.is_refused() || (self.lanes.is_blocked(lane) && self.lanes.is_behind(lane, id))
+    }
+
+    /// Hands out what has waited for a delivery that has left the lane, in order. The first of them says whether the sink
+    /// takes it; what is handed out behind it is refused with it.
+    pub(super) fn advance(&mut self, lane: LaneId, now: Time) {
+        if !self.lanes.is_stalled(lane) {
+            return;
+        }
+        let blocked = self.lanes.is_blocked(lane);
+        let mut stalled = false;
+        for (place, id) in self.lanes.in_order(lane).into_iter().enumerate() {
+            let delivery = &self.deliveries[id];
+            if !delivery.waits_to_publish() {
+                continue;
+            }
+            let only_as_first = blocked || delivery.state != State::Publishing(Fate::Done);
+            if place == 0 || !only_as_first {
+                self.hand_out_refused(id, now);
+            } else {
+                stalled = true;
+            }
+        }
+        self.lanes.set_stalled(lane, stalled || blocked);
     }
 }
 

@@ -15,6 +15,8 @@ pub enum Sabotage {
     AttemptForgotten,
     /// The next attempt does not wait until the broker knows of the one before.
     AttemptNotAwaited,
+    /// Outputs go on behind one that the sink has refused.
+    RefusedOutputOvertaken,
     /// Each delivery is settled twice.
     DuplicateSettle,
     /// A message is deleted while its publications are on their way.

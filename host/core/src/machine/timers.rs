@@ -12,6 +12,7 @@ use crate::time::Time;
 pub(super) enum Timer {
     Again(DeliveryId),
     Publish(DeliveryId),
+    Overdue,
     Delete(DeliveryId),
     Record(DeliveryId),
     Lease(DeliveryId),

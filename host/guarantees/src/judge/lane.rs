@@ -15,6 +15,8 @@ pub(super) struct Lane {
     pub(super) last: Number,
     /// The output that was found last for the first time: record and index.
     found: Option<(Number, u32)>,
+    /// The record whose dead letter was found last for the first time.
+    stored: Option<Number>,
 }
 
 /// An attempt that has not ended.
@@ -39,6 +41,13 @@ impl Lane {
     pub(super) fn find(&mut self, output: (Number, u32)) -> bool {
         let in_order = self.found.is_none_or(|before| before < output);
         self.found = self.found.max(Some(output));
+        in_order
+    }
+
+    /// Whether this dead letter stands where it should: the first copies in the order of their records.
+    pub(super) fn find_dead_letter(&mut self, of: Number) -> bool {
+        let in_order = self.stored.is_none_or(|before| before < of);
+        self.stored = self.stored.max(Some(of));
         in_order
     }
 

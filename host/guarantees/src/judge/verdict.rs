@@ -10,7 +10,8 @@ impl Judge {
         let Some(number) = self.number(case, id) else { return };
         let record = &mut self.records[number as usize];
         let again = !record.found.insert(effect);
-        let (asked, lane) = (record.asked, record.lane.filter(|_| !again && self.terms.sinks_keep_order));
+        let in_place = self.terms.sinks_keep_order && (self.terms.handlers_agree || !record.at_risk);
+        let (asked, lane) = (record.asked, record.lane.filter(|_| !again && in_place));
         let outputs = record.found.iter().any(|one| matches!(one, Effect::Output(_)));
         let both = outputs && record.found.contains(Effect::DeadLetter);
         self.report.figures.found_again += u64::from(again);
@@ -21,6 +22,11 @@ impl Judge {
                 both.then(|| "outputs and a dead letter are found".to_owned())
             };
             self.check(case, Promise::ExactlyOnce, number, wrong);
+        }
+        if let (Effect::DeadLetter, Some(lane)) = (effect, lane) {
+            let in_order = self.lanes[lane as usize].find_dead_letter(number);
+            let wrong = (!in_order).then_some("its dead letter is found behind that of a later record of its lane");
+            self.check(case, Promise::KeyOrder, number, wrong);
         }
         if let Effect::Output(index) = effect {
             if let Some(lane) = lane {

@@ -68,6 +68,8 @@ pub struct Sending {
     pub of: String,
     /// What.
     pub publication: Publication,
+    /// What the record keeps its order with.
+    pub lane: Option<Box<str>>,
 }
 
 /// What a source may still hand over, counted as the sources count.
@@ -197,8 +199,9 @@ impl World {
                 Action::Publish { delivery, index } => {
                     let from = host.machine.delivery(delivery).expect("a publication has its delivery");
                     let publication = from.publication(index).expect("a publication that is there").clone();
-                    let of = from.record().id();
-                    host.sending.push(Sending { delivery, index, of, publication });
+                    let (of, record) = (from.record().id(), Arc::clone(from.record()));
+                    let lane = self.lane(&record);
+                    self.host_mut().sending.push(Sending { delivery, index, of, publication, lane });
                 }
                 Action::Ask(Ask::Grant { messages, bytes }) => {
                     host.allowance.messages += messages;

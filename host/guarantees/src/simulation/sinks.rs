@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cofferdam_core::event::{DeliveryId, Event, Refusal};
 use cofferdam_core::output::Publication;
 
-use super::{Sending, World};
+use super::{Sending, World, unavailable};
 use crate::{Effect, RecordId, What};
 
 /// The name by which the store of ids is down.
@@ -98,6 +98,43 @@ impl World {
             self.note(What::Refused { record, effect });
         }
         self.tell(Event::NotDurable { delivery, index, refusal });
+    }
+
+    /// Publications of the host that keep their order with this one, which is among them: those of its lane for its
+    /// destination, as a partition of a topic or a group of a queue keeps them. Without a lane it stands alone.
+    pub(super) fn row(&self, index: usize) -> Vec<usize> {
+        let sending = &self.host().sending;
+        let of = &sending[index];
+        let same =
+            |other: &Sending| other.publication.destination == of.publication.destination && other.lane == of.lane;
+        let place = |at: &usize| *at == index || (of.lane.is_some() && same(&sending[*at]));
+        (0..sending.len()).filter(place).collect()
+    }
+
+    /// The first of its row.
+    pub(super) fn first_of_its_row(&self, index: usize) -> usize {
+        self.row(index)[0]
+    }
+
+    /// A sink that refuses a publication refuses all that it was given after it of the same row. The first `stored` are
+    /// durable all the same: their answer is lost.
+    pub(super) fn refuse_row(&mut self, index: usize, stored: usize) {
+        let row = self.row(index);
+        for index in row.iter().take(stored) {
+            self.sinks.store(&self.hosts[self.at].sending[*index]);
+        }
+        // What the host has not given to the sink yet when it hears of the first refusal it takes back itself.
+        let refused: Vec<(DeliveryId, u32)> = {
+            let sending = &self.host().sending;
+            row.iter().map(|index| (sending[*index].delivery, sending[*index].index)).collect()
+        };
+        for (delivery, index) in refused {
+            let mut sending = self.host().sending.iter();
+            let place = sending.position(|sending| (sending.delivery, sending.index) == (delivery, index));
+            if let Some(place) = place {
+                self.answer(place, unavailable());
+            }
+        }
     }
 
     /// Says that something is durable, and whether that still counts.

@@ -6,7 +6,7 @@ use cofferdam_core::message::{Header, Headers};
 use cofferdam_core::outcome::{Class, Failure};
 
 use super::sinks::{SOURCE, STORE};
-use super::{Ending, Life, SECOND, World, failure, rejected, unavailable};
+use super::{Ending, Life, SECOND, World, failure, rejected};
 
 /// What can be out of reach for a while.
 const DESTINATIONS: [&str; 5] = ["out", "dead", "errors", SOURCE, STORE];
@@ -114,20 +114,19 @@ impl World {
             return;
         }
         let index = self.dice.usize(0..self.hosts[self.at].sending.len());
+        let index = self.first_of_its_row(index);
         let down = self.sinks.is_down(self.host().sending[index].publication.destination.name());
-        let refusal = match self.dice.u32(0..20) {
-            _ if down => unavailable(),
-            0..16 => None,
-            16..18 => unavailable(),
-            18 => rejected(),
-            // It is durable, and the answer says that nobody has answered.
+        match self.dice.u32(0..20) {
+            _ if down => self.refuse_row(index, 0),
+            0..16 => self.answer(index, None),
+            16..18 => self.refuse_row(index, 0),
+            18 => self.answer(index, rejected()),
+            // Some are durable, and the answer says that nobody has answered.
             _ => {
-                let sending = &self.hosts[self.at].sending[index];
-                self.sinks.store(sending);
-                unavailable()
+                let stored = self.dice.usize(1..4);
+                self.refuse_row(index, stored);
             }
-        };
-        self.answer(index, refusal);
+        }
     }
 
     fn answer_commit_by_chance(&mut self) {
@@ -225,9 +224,12 @@ impl World {
 
     /// What is on its way when a host dies may arrive.
     fn store_some_of_what_is_out(&mut self) {
-        let host = &self.hosts[self.at];
-        for sending in host.sending.iter().filter(|_| self.dice.bool()) {
-            self.sinks.store(sending);
+        let mut rows: Vec<usize> = (0..self.host().sending.len()).map(|index| self.first_of_its_row(index)).collect();
+        rows.dedup();
+        for first in rows.into_iter().collect::<std::collections::BTreeSet<_>>() {
+            let row = self.row(first);
+            let arrived = self.dice.usize(0..=row.len());
+            row[..arrived].iter().for_each(|index| self.sinks.store(&self.hosts[self.at].sending[*index]));
         }
         if !self.sinks.is_down(SOURCE) && self.dice.bool() {
             if self.host().client.transaction.is_some() {

@@ -75,7 +75,7 @@ impl World {
             let of = self.machine().delivery(*delivery).expect("known while its transaction is out");
             publications.extend((0..).map_while(|index| {
                 let publication = of.publication(index)?.clone();
-                Some(Sending { delivery: *delivery, index, of: of.record().id(), publication })
+                Some(Sending { delivery: *delivery, index, of: of.record().id(), publication, lane: None })
             }));
         }
         publications

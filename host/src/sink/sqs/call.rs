@@ -30,7 +30,7 @@ pub(super) async fn send(client: &Client, queue: &Queue, mut jobs: Vec<Job>) {
                 Ok(()) => job.ticket.settle(Ok(())),
                 Err(Fault::TooLarge(text)) => job.ticket.settle(Err(Refusal::Rejected(Code::OUTPUT_TOO_LARGE, text))),
                 Err(Fault::Invalid(text)) => job.ticket.settle(Err(Refusal::Rejected(Code::INVALID_RESULT, text))),
-                Err(Fault::Passing(text) | Fault::Gone(text)) if now >= job.until => {
+                Err(Fault::Passing(text) | Fault::Gone(text)) if job.is_over(now) => {
                     tracing::warn!(queue = %queue.name, reason = %text, "a message could not be sent in time");
                     job.ticket.settle(Err(Refusal::Unavailable(text)));
                 }

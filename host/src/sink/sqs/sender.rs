@@ -34,8 +34,15 @@ const BATCH_BYTES: usize = 256 * 1024;
 pub(super) struct Job {
     pub(super) entry: Entry,
     pub(super) ticket: Ticket,
-    /// When it is refused as unavailable.
-    pub(super) until: Instant,
+    /// When it is refused as unavailable, if ever.
+    pub(super) until: Option<Instant>,
+}
+
+impl Job {
+    /// Whether its time to be sent is over.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| now >= until)
+    }
 }
 
 /// Sends the messages of one queue.
@@ -112,7 +119,7 @@ impl Sender {
         let now = Instant::now();
         let mut left = VecDeque::with_capacity(self.window.len());
         for job in self.window.drain(..) {
-            if now >= job.until {
+            if job.is_over(now) {
                 job.ticket.settle(Err(Refusal::Unavailable("not sent in time: the queue's server is behind".into())));
                 continue;
             }

@@ -9,6 +9,9 @@ use serde_json::Value;
 use super::*;
 use crate::aws::fake;
 
+/// Longer than anything here takes.
+const WAIT: Duration = Duration::from_secs(30);
+
 fn publication(queue: &str, body: &str, group: Option<&str>) -> Publication {
     Publication {
         destination: Destination::Sqs(queue.into()),
@@ -39,7 +42,7 @@ async fn publish(client: Client, queue: &str, bodies: &[(String, Option<String>)
         };
         assert!(results[index as usize].replace(result).is_none(), "a ticket was settled twice");
     }
-    sink.close().await;
+    sink.close(WAIT).await;
     results.into_iter().map(Option::unwrap).collect()
 }
 
