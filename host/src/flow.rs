@@ -149,7 +149,8 @@ impl Flow {
         let (workers, ended) =
             Workers::new(&parts.route, parts.handler, duplicates.clone(), parts.guests, parts.gate, parts.clock);
         let (tickets, completions) = mpsc::channel(OUTSTANDING + OTHER_ANSWERS);
-        let seed = parts.clock.now().as_micros();
+        // It signs commits: no other process may have the same.
+        let seed = uuid::Uuid::new_v4().as_u64_pair().1;
         Self {
             machine: Machine::new(parts.route, seed),
             transactions: parts.transactions.map(|transactions| transactions.start(tickets.clone())),
@@ -254,6 +255,9 @@ impl Flow {
 
     /// Each event for itself: a delivery that has ended can be looked at until the next.
     fn tell_at(&mut self, event: Event, now: Time) {
+        if let Event::Unanswered(unanswered) = event {
+            return self.machine.decide(unanswered).into_iter().for_each(|event| self.tell_at(event, now));
+        }
         self.watch(&event, now);
         // What comes behind a refused publication of its key is taken back before a sink gets it.
         self.has_withdrawn |= matches!(event, Event::NotDurable { .. });
@@ -372,6 +376,7 @@ impl Flow {
             }
             Event::Revoked(partitions) => telemetry.rebalance(Change::Revoked, partitions.iter()),
             Event::Lost(partitions) => telemetry.rebalance(Change::Lost, partitions.iter()),
+            Event::Superseded(partitions) => telemetry.superseded(partitions),
             Event::Records { records, .. } => telemetry.received(records.len()),
             Event::Messages(messages) => telemetry.received(messages.len()),
             _ => {}

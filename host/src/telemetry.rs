@@ -51,6 +51,7 @@
 //! | `http_circuit_open`, `http_circuit_closed` | warn, info | a host fails again and again and is left alone, and answers again; `plugin`, `host` |
 //! | `dlq_depth` | warn, info | a `destination` holds more dead letters than `[alerts]` says, at once and every 10 min; info: no more than that again; `letters`, `limit` |
 //! | `rebalance` | info, warn | partitions were `assigned` or `revoked`; warn: `lost` |
+//! | `offset_superseded` | warn | a commit was not answered, and the group has an offset of this `partition` that this host did not write; it is read again from there |
 //! | `intake_stopped`, `intake_resumed` | warn, info | the route holds because something cannot be reached, and goes on |
 //! | `route_stopped` | error | the route is configured to stop here |
 //! | `plugin_replaced` | info | messages go to a new version of `plugin`; `digest`, `took_ms` since its file was seen to have changed |
@@ -351,6 +352,20 @@ impl Telemetry {
             partition = partition.number,
             "the metadata of the last commit is not ours: finished records above it may be repeated"
         );
+    }
+
+    /// The group has committed these partitions otherwise than this host knows; they are read again from there.
+    pub fn superseded(&self, partitions: &[Partition]) {
+        for partition in partitions {
+            tracing::warn!(
+                event = "offset_superseded",
+                route = &*self.route.name,
+                consumer_group = self.topics.group(),
+                topic = &*partition.topic,
+                partition = partition.number,
+                "the group's offset was not written by this host: the partition is read again from there"
+            );
+        }
     }
 
     /// The route is configured to stop here. `reason` may hold words of a guest.

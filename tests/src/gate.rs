@@ -2,6 +2,7 @@
 //! server's side.
 
 mod relay;
+mod requests;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,8 +20,17 @@ use relay::relay;
 pub struct Gate {
     address: SocketAddr,
     way: watch::Sender<Way>,
-    asked: Arc<AtomicU64>,
+    counts: Arc<Counts>,
     _relays: JoinSet<()>,
+}
+
+/// What clients have asked.
+#[derive(Debug, Default)]
+struct Counts {
+    /// Bytes.
+    bytes: AtomicU64,
+    /// Requests that were held back, or whose answers were.
+    caught: AtomicU64,
 }
 
 /// How bytes get through.
@@ -31,6 +41,16 @@ struct Way {
     cuts: u64,
     to_server: Pace,
     to_client: Pace,
+    catch: Option<Catch>,
+}
+
+/// Requests of Kafka that do not get through, or whose answers do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Catch {
+    /// Keys of the protocol, for example [`Gate::END_TRANSACTION`].
+    api_keys: &'static [i16],
+    /// The server gets it, and its answer is held back.
+    after: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,16 +76,34 @@ impl Gate {
     /// # Panics
     /// Where there is no free port.
     pub async fn before(endpoint: &str) -> Gate {
+        Self::build(endpoint, false)
+    }
+
+    /// The same before a broker of Kafka: it understands requests as far as [`Gate::hold`] needs it.
+    ///
+    /// # Panics
+    /// Where there is no free port.
+    pub async fn before_kafka(endpoint: &str) -> Gate {
+        Self::build(endpoint, true)
+    }
+
+    fn build(endpoint: &str, kafka: bool) -> Gate {
         let server = endpoint.trim_start_matches("http://").trim_end_matches('/').to_owned();
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the system has a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
         listener.set_nonblocking(true).expect("a listener can be asked without waiting");
-        let open = Way { passage: Passage::Open, cuts: 0, to_server: Pace::default(), to_client: Pace::default() };
+        let open = Way {
+            passage: Passage::Open,
+            cuts: 0,
+            to_server: Pace::default(),
+            to_client: Pace::default(),
+            catch: None,
+        };
         let (way, seen) = watch::channel(open);
-        let asked = Arc::new(AtomicU64::new(0));
+        let counts = Arc::<Counts>::default();
         let mut relays = JoinSet::new();
-        relays.spawn_on(accept(listener, server, seen, Arc::clone(&asked)), runtime().handle());
-        Gate { address, way, asked, _relays: relays }
+        relays.spawn_on(accept(listener, server, seen, Arc::clone(&counts), kafka), runtime().handle());
+        Gate { address, way, counts, _relays: relays }
     }
 
     /// Where clients connect to, as a url.
@@ -118,7 +156,33 @@ impl Gate {
 
     /// Bytes that clients have sent so far: it grows when a request goes out.
     pub fn asked(&self) -> u64 {
-        self.asked.load(Ordering::SeqCst)
+        self.counts.bytes.load(Ordering::SeqCst)
+    }
+
+    /// The request by which a producer of Kafka ends a transaction.
+    pub const END_TRANSACTION: i16 = 26;
+    /// The request by which a producer of Kafka takes its transactional id.
+    pub const INIT_PRODUCER: i16 = 22;
+
+    /// Holds back every such request, and what follows it on its connection, until [`Gate::let_go`].
+    pub fn hold(&self, api_keys: &'static [i16]) {
+        self.way.send_modify(|way| way.catch = Some(Catch { api_keys, after: false }));
+    }
+
+    /// Lets every such request through, and holds back its answer with all that follows on the connection, until
+    /// [`Gate::let_go`].
+    pub fn hold_answers(&self, api_keys: &'static [i16]) {
+        self.way.send_modify(|way| way.catch = Some(Catch { api_keys, after: true }));
+    }
+
+    /// Lets requests and answers through again that were held back.
+    pub fn let_go(&self) {
+        self.way.send_modify(|way| way.catch = None);
+    }
+
+    /// How many requests were caught so far, by [`Gate::hold`] or [`Gate::hold_answers`].
+    pub fn caught(&self) -> u64 {
+        self.counts.caught.load(Ordering::SeqCst)
     }
 }
 
@@ -131,12 +195,18 @@ fn runtime() -> &'static Runtime {
     })
 }
 
-async fn accept(listener: std::net::TcpListener, server: String, way: watch::Receiver<Way>, asked: Arc<AtomicU64>) {
+async fn accept(
+    listener: std::net::TcpListener,
+    server: String,
+    way: watch::Receiver<Way>,
+    counts: Arc<Counts>,
+    kafka: bool,
+) {
     let listener = TcpListener::from_std(listener).expect("it was made for this");
     let mut relays = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         while relays.try_join_next().is_some() {}
-        let (server, asked, mut way) = (server.clone(), Arc::clone(&asked), way.clone());
+        let (server, counts, mut way) = (server.clone(), Arc::clone(&counts), way.clone());
         let passage = way.borrow_and_update().passage;
         relays.spawn(async move {
             match passage {
@@ -147,7 +217,7 @@ async fn accept(listener: std::net::TcpListener, server: String, way: watch::Rec
                     reset(&client);
                 }
                 Passage::Open => match TcpStream::connect(&server).await {
-                    Ok(upstream) => relay(client, upstream, way, &asked).await,
+                    Ok(upstream) => relay(client, upstream, way, &counts, kafka).await,
                     Err(_) => reset(&client),
                 },
             }

@@ -15,7 +15,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::{FutureProducer, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
-pub use private::{Private, private};
+pub use private::{Private, private, private_in_turn};
 pub use record::{Record, Stored};
 
 use crate::servers::Lease;
@@ -232,6 +232,30 @@ impl Kafka {
             Some(answer.elements().iter().map(|element| offset(element.offset())).sum())
         })
         .await
+    }
+
+    /// Moves the group's offset of a partition by a transaction of somebody who is no member: the broker does not ask whose the
+    /// partition is, and takes it while the group is at work.
+    ///
+    /// # Panics
+    /// Where the broker refuses.
+    pub async fn commit_in_transaction(&self, group: &str, topic: &str, partition: i32, offset: i64) {
+        let (mut reader, mut writer) = (self.client(), self.client());
+        reader.set("group.id", group);
+        writer.set("transactional.id", unique("mover"));
+        let topic = topic.to_owned();
+        blocking(move || {
+            let consumer: BaseConsumer = reader.create().expect("a consumer can be made");
+            let producer: FutureProducer = writer.create().expect("a producer can be made");
+            let member = consumer.group_metadata().expect("a consumer with a group has a membership");
+            let mut offsets = TopicPartitionList::new();
+            offsets.add_partition_offset(&topic, partition, Offset::Offset(offset)).expect("an offset");
+            producer.init_transactions(REQUEST).expect("the broker has transactions");
+            producer.begin_transaction().expect("a transaction begins");
+            producer.send_offsets_to_transaction(&offsets, &member, REQUEST).expect("the broker takes the offsets");
+            producer.commit_transaction(REQUEST).expect("the transaction is committed");
+        })
+        .await;
     }
 
     /// What the group has committed, for each partition of the topic where it has.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kit::{Kafka, Probe, Signal, eventually};
+use kit::kafka::private_in_turn;
+use kit::{Gate, Kafka, Probe, Record, Signal, eventually};
 
 const LONG: Duration = Duration::from_secs(120);
 
@@ -18,7 +19,8 @@ async fn settled(kafka: &Kafka, probe: &Probe) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_of_committed_records_sees_each_output_once_and_in_order_through_kills() {
-    let Some(mut kafka) = kit::or_say_so(kit::kafka::private().await) else { return };
+    let Some(kafka) = kit::or_say_so(private_in_turn().await) else { return };
+    let mut kafka = kafka.lock().await;
     let (records, kills) = (number("RECORDS", 6_000), number("KILLS", 6));
     let probe = Probe::new(&kafka, 3).await;
     // Every hundredth fails once, every two hundredth for good.
@@ -99,4 +101,109 @@ async fn an_output_that_is_too_large_becomes_a_dead_letter_and_its_neighbours_do
     assert_eq!(dead.len(), 1);
     assert_eq!(dead[0].key_text(), "large");
     assert_eq!(host.wait(Duration::from_secs(60)).await.code(), Some(0));
+}
+
+/// Records `numbers` for each of two partitions, with a key for each.
+fn for_both(numbers: std::ops::Range<usize>) -> impl Iterator<Item = Record> {
+    let of = |partition: i32, number| Probe::ask(&format!("key-{partition}"), "echo", number).partition(partition);
+    numbers.flat_map(move |number| [of(0, number), of(1, number)])
+}
+
+/// What a reader of committed records sees of each key, in order.
+async fn seen(kafka: &Kafka, probe: &Probe) -> BTreeMap<String, Vec<u64>> {
+    let mut seen: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for stored in kafka.read_all(&probe.output).await {
+        let number = stored.json()["number"].as_u64().expect("a number");
+        seen.entry(stored.key_text().to_owned()).or_default().push(number);
+    }
+    seen
+}
+
+fn each_once(numbers: std::ops::Range<u64>) -> BTreeMap<String, Vec<u64>> {
+    let all: Vec<u64> = numbers.collect();
+    BTreeMap::from([("key-0".to_owned(), all.clone()), ("key-1".to_owned(), all)])
+}
+
+const UNANSWERED: &str =
+    r#""session.timeout.ms" = "20000", "heartbeat.interval.ms" = "500", "transaction.timeout.ms" = "2000""#;
+/// And what a host does next to find out.
+const COMMITS: &[i16] = &[Gate::END_TRANSACTION, Gate::INIT_PRODUCER];
+const ROUTE: &str = r#"
+    delivery = "exactly_once"
+    commit_interval = "2s"
+    release_limit = "1s"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_without_an_answer_is_not_taken_for_done_where_another_host_commits_the_same_offset() {
+    let Some(kafka) = kit::or_say_so(private_in_turn().await) else { return };
+    let kafka = kafka.lock().await;
+    let probe = Probe::new(&kafka, 2).await;
+    let mut hosts = vec![probe.host(&kafka.through(), UNANSWERED, ROUTE).start()];
+    kafka.produce(&probe.input, for_both(0..5)).await;
+    eventually("all is settled", LONG, async || (settled(&kafka, &probe).await == 10).then_some(())).await;
+    // One transaction over both partitions, whose commit does not reach the broker.
+    kafka.gate().hold(COMMITS);
+    kafka.produce(&probe.input, for_both(5..25)).await;
+    eventually("a commit is held back", LONG, async || (kafka.gate().caught() > 0).then_some(())).await;
+    // The broker gives it up, another host is given one of the partitions, and comes as far.
+    hosts.push(probe.host(kafka.bootstrap(), UNANSWERED, ROUTE).start());
+    eventually("the other host has done its partition", LONG, async || {
+        seen(&kafka, &probe).await.values().any(|numbers| numbers.len() == 25).then_some(())
+    })
+    .await;
+    kafka.gate().let_go();
+    hosts[0].says("a commit was not answered", LONG).await;
+    kafka.produce(&probe.input, for_both(25..30)).await;
+    eventually("all is settled", LONG, async || (settled(&kafka, &probe).await == 60).then_some(())).await;
+    assert_eq!(seen(&kafka, &probe).await, each_once(0..30));
+    for mut host in hosts {
+        let ended = host.stop(LONG).await;
+        assert_eq!(ended.code(), Some(0), "{:#?}", ended.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_answer_is_lost_is_known_by_its_mark_and_not_made_again() {
+    let Some(kafka) = kit::or_say_so(private_in_turn().await) else { return };
+    let kafka = kafka.lock().await;
+    let probe = Probe::new(&kafka, 2).await;
+    let mut host = probe.host(&kafka.through(), UNANSWERED, ROUTE).start();
+    kafka.gate().hold_answers(&[Gate::END_TRANSACTION]);
+    kafka.produce(&probe.input, for_both(0..20)).await;
+    host.says("a commit was not answered", LONG).await;
+    kafka.gate().let_go();
+    kafka.produce(&probe.input, for_both(20..30)).await;
+    eventually("all is settled", LONG, async || (settled(&kafka, &probe).await == 60).then_some(())).await;
+    assert_eq!(seen(&kafka, &probe).await, each_once(0..30));
+    let ended = host.stop(LONG).await;
+    assert_eq!(ended.code(), Some(0), "{:#?}", ended.stderr);
+    assert_eq!(ended.account()["done"], 60, "{}", ended.account());
+    assert_eq!(ended.account()["received"], 60, "nothing is read again: {}", ended.account());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_whose_offset_somebody_else_has_moved_is_read_again_from_there() {
+    let Some(kafka) = kit::or_say_so(private_in_turn().await) else { return };
+    let kafka = kafka.lock().await;
+    let probe = Probe::new(&kafka, 2).await;
+    let mut host = probe.host(&kafka.through(), UNANSWERED, ROUTE).start();
+    kafka.produce(&probe.input, for_both(0..5)).await;
+    eventually("all is settled", LONG, async || (settled(&kafka, &probe).await == 10).then_some(())).await;
+    kafka.gate().hold(COMMITS);
+    kafka.produce(&probe.input, for_both(5..25)).await;
+    eventually("a commit is held back", LONG, async || (kafka.gate().caught() > 0).then_some(())).await;
+    // Without a member of the group nobody asks whose the partition is: what other libraries' transactions may do.
+    kafka.commit_in_transaction(&probe.group, &probe.input, 1, 15).await;
+    // What is told is stable: the broker has given the transaction up by then, and the commit comes too late.
+    let committed = kafka.committed(&probe.group, &probe.input).await;
+    assert_eq!([committed[&0].offset, committed[&1].offset], [5, 15]);
+    kafka.gate().let_go();
+    host.says("offset_superseded", LONG).await;
+    eventually("all is settled", LONG, async || (settled(&kafka, &probe).await == 50).then_some(())).await;
+    let mut wanted = each_once(0..25);
+    wanted.insert("key-1".to_owned(), (0..5).chain(15..25).collect());
+    assert_eq!(seen(&kafka, &probe).await, wanted);
+    let ended = host.stop(LONG).await;
+    assert_eq!(ended.code(), Some(0), "{:#?}", ended.stderr);
 }

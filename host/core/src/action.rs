@@ -23,7 +23,7 @@ pub enum Action {
     /// Record the event of this delivery in the store of ids; answered by `Recorded` or `NotRecorded`, always.
     Record(DeliveryId),
     /// Make all that these deliveries lead to durable together with these offsets, or nothing of it; answered by
-    /// `Transacted` or `NotTransacted`, always. No other is asked for before.
+    /// `Transacted`, `NotTransacted` or `Unanswered`. No other is asked for before.
     Transact {
         /// Whose publications, in this order.
         deliveries: Vec<DeliveryId>,
@@ -73,6 +73,9 @@ pub enum Ask {
     Pause(Partition),
     /// Take records of this partition again.
     Resume(Partition),
+    /// Begin anew with this partition, where the group's offset says: answered by `Lost` and `Assigned`, or by `Lost` alone
+    /// where the group has taken it away.
+    Reread(Partition),
     /// Commit these, without waiting; answered once for each, together or apart, by `Committed` or `CommitFailed`. No
     /// other is asked for before: an answer that never comes keeps intake shut and a drain waiting.
     Commit(Vec<Position>),

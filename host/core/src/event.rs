@@ -73,6 +73,12 @@ pub enum Event {
     Transacted(Vec<Position>),
     /// The transaction was aborted: nothing of it can be seen, and no offset was committed.
     NotTransacted(Vec<Position>, Aborted),
+    /// The transaction is over, and the broker's answer to its commit was lost. [`Machine::decide`] says what it was.
+    ///
+    /// [`Machine::decide`]: crate::machine::Machine::decide
+    Unanswered(Unanswered),
+    /// The group has committed these otherwise than the machine knows: what it has in memory of them counts for nothing.
+    Superseded(Vec<Partition>),
     /// A publication is durable.
     Durable {
         /// Whose.
@@ -148,6 +154,28 @@ pub struct Trace {
     pub correlation: Arc<str>,
     /// W3C trace context, where the message had one.
     pub traceparent: Option<Box<str>>,
+}
+
+/// A transaction whose commit was not answered. The producer's epoch has ended since, so nothing of it is pending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unanswered {
+    /// What it was to commit.
+    pub positions: Vec<Position>,
+    /// What the group has committed now of each of these partitions.
+    pub found: Vec<Found>,
+    /// Why there was no answer, for people.
+    pub reason: Box<str>,
+}
+
+/// What the group has committed of a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The partition.
+    pub partition: Partition,
+    /// The next offset to read, where there is a commit.
+    pub offset: Option<i64>,
+    /// What travels with it, where there is anything, in text.
+    pub metadata: Option<Box<str>>,
 }
 
 /// Why a transaction was aborted.

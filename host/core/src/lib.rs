@@ -6,7 +6,8 @@
 //!
 //! From the bottom: [`time`], [`message`] and [`output`] are the things that move; [`envelope`] and [`template`]
 //! read and write them; [`outcome`] is what can happen to an attempt, [`verdict`] what to do about it, with
-//! [`retry`] for how long to wait; `lanes` keep the order of keys and [`watermark`] the commit point;
+//! [`retry`] for how long to wait; `lanes` keep the order of keys, [`watermark`] the commit point, and [`mark`] tells own
+//! commits from those of others;
 //! [`dead_letter`] is what is stored of a failure; [`route`] is what a route says of all this; and [`machine`]
 //! is the order of steps.
 
@@ -15,6 +16,7 @@ pub mod dead_letter;
 pub mod envelope;
 pub mod event;
 pub mod machine;
+pub mod mark;
 pub mod message;
 pub mod outcome;
 pub mod output;

@@ -34,6 +34,7 @@ mod retire;
 mod sabotage;
 mod timers;
 mod transaction;
+mod unanswered;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -108,11 +109,12 @@ pub struct Out {
 }
 
 impl Machine {
-    /// A machine for `route`. `seed` decides over the jitter, and over nothing else.
+    /// A machine for `route`. `seed` decides over the jitter, and signs the commits of transactions: no other machine of the
+    /// group may have the same.
     pub fn new(route: Arc<Route>, seed: u64) -> Self {
         let mut machine = Self {
             intake: Intake::new(route.bounds),
-            partitions: Partitions::new(route.commit_metadata),
+            partitions: Partitions::new(route.commit_metadata, route.is_exactly_once().then_some(seed)),
             route,
             deliveries: SlotMap::with_key(),
             lanes: Lanes::default(),
@@ -150,6 +152,14 @@ impl Machine {
         if !matches!(event, Event::Assigned(_) | Event::Lost(_) | Event::LeaseLost(_)) {
             self.due(now);
         }
+        self.take_in(event, now);
+        self.dispatch(now);
+        self.wind_up();
+        self.replenish();
+        self.end_drain();
+    }
+
+    fn take_in(&mut self, event: Event, now: Time) {
         match event {
             Event::Assigned(assignments) => self.assigned(assignments),
             Event::Revoked(partitions) => self.revoked(&partitions, now),
@@ -168,15 +178,15 @@ impl Machine {
             Event::NotRecorded(deliveries) => self.not_recorded(&deliveries, now),
             Event::Transacted(positions) => self.transacted(&positions, now),
             Event::NotTransacted(positions, aborted) => self.not_transacted(&positions, aborted, now),
+            Event::Unanswered(unanswered) => {
+                self.decide(unanswered).into_iter().for_each(|event| self.take_in(event, now));
+            }
+            Event::Superseded(partitions) => self.superseded(&partitions),
             Event::Durable { delivery, index: _ } => self.durable(delivery, now),
             Event::NotDurable { delivery, index, refusal } => self.not_durable(delivery, index, refusal, now),
             Event::Due => {}
             Event::Drain(limit) => self.drain(limit, now),
         }
-        self.dispatch(now);
-        self.wind_up();
-        self.replenish();
-        self.end_drain();
     }
 
     /// The next thing to do, if there is one.

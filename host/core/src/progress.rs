@@ -10,6 +10,8 @@
 //! (skip run)…                              so many offsets unfinished, then so many finished, from `base` on
 //! ```
 //!
+//! The commit of a transaction has a [`Mark`] behind this text; it says nothing of how far a partition is.
+//!
 //! The idea of an offset map in the metadata is that of Confluent's Parallel Consumer. Run lengths are enough here: what
 //! is finished above a commit point are long runs between a few records that wait.
 
@@ -19,6 +21,7 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
+use crate::mark::Mark;
 use crate::time::Time;
 
 /// Longest metadata that is read, in bytes: what a broker takes unless it is told otherwise (`offset.metadata.max.bytes`).
@@ -110,6 +113,7 @@ impl Progress {
     /// # Errors
     /// [`Unreadable`]: it is to be ignored, and somebody should be told.
     pub fn decode(metadata: &str) -> Result<Self, Unreadable> {
+        let (metadata, _) = Mark::split(metadata);
         if metadata.is_empty() {
             return Ok(Self::default());
         }

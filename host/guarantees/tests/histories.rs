@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use cofferdam_core::route::Guarantee;
 use cofferdam_guarantees::simulation::{Options, Total, simulate, simulate_many};
 
 fn expect_kept(total: &Total) {
@@ -17,6 +18,12 @@ fn expect_kept(total: &Total) {
 fn every_promise_is_kept_in_the_histories_of_fixed_seeds() {
     let total = simulate_many(0, &Options::default(), |so_far| so_far.histories == 2_000);
     expect_kept(&total);
+}
+
+#[test]
+fn every_promise_is_kept_in_histories_of_transactions() {
+    let options = Options { delivery: Some(Guarantee::ExactlyOnce), ..Options::default() };
+    expect_kept(&simulate_many(0, &options, |so_far| so_far.histories == 500));
 }
 
 #[test]

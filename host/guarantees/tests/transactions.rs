@@ -122,6 +122,69 @@ fn one_that_is_answered_after_the_limit_of_a_drain_counts() {
     assert_eq!(found(&world).len(), 1);
 }
 
+/// Two hosts; the first has both partitions and one transaction over a record of each, the second has a record of
+/// partition 1 and commits the same offset.
+fn equal_offset(done: bool) -> World {
+    let mut world = World::kafka(exactly_once(), 2);
+    world.add_host();
+    world.write(0, "a", 10);
+    world.write(1, "b", 10);
+    world.on(0).fetch();
+    world.done("t/0/0", 1);
+    world.done("t/1/0", 1);
+    world.wait(SECOND);
+    world.answer_transaction(Ending::Unanswered { done });
+    world
+}
+
+#[test]
+fn an_equal_offset_of_another_host_is_not_taken_for_the_own_commit() {
+    let mut world = equal_offset(false);
+    world.on(1).assign(1);
+    world.fetch();
+    world.done("t/1/0", 1);
+    world.wait(SECOND);
+    world.answer_transaction(Ending::Committed);
+    assert_eq!(offsets(&world), [0, 1]);
+    world.on(0).lose(1);
+    world.answer_transaction(Ending::Committed);
+    assert!(world.seen().fates.iter().all(|(_, fate)| *fate == Fate::Revoked), "{:?}", world.seen().fates);
+    world.wait(20 * SECOND);
+    world.answer_transaction(Ending::Committed);
+    assert_eq!(offsets(&world), [1, 1]);
+    assert_eq!(found(&world), [("t/1/0", Effect::Output(0)), ("t/0/0", Effect::Output(0))]);
+}
+
+#[test]
+fn a_commit_whose_answer_was_lost_is_known_by_its_mark() {
+    let mut world = equal_offset(true);
+    assert!(world.seen().fates.is_empty());
+    world.answer_transaction(Ending::Committed);
+    assert!(world.seen().fates.iter().all(|(_, fate)| *fate == Fate::Done), "{:?}", world.seen().fates);
+    world.wait(20 * SECOND);
+    assert_eq!((found(&world).len(), offsets(&world)), (2, vec![1, 1]));
+}
+
+#[test]
+fn a_partition_that_others_have_committed_is_read_again_from_there() {
+    let mut world = equal_offset(false);
+    // The first host has not heard that partition 1 is gone.
+    world.on(1).assign(1);
+    world.write(1, "b", 10);
+    world.fetch();
+    world.done("t/1/0", 1);
+    world.done("t/1/1", 1);
+    world.wait(SECOND);
+    world.answer_transaction(Ending::Committed);
+    world.on(0).answer_transaction(Ending::Committed);
+    assert_eq!(world.seen().fates, [("t/1/0".to_owned(), Fate::Revoked)]);
+    assert!(!world.host().client.holds.contains_key(&1));
+    world.on(0).assign(1);
+    world.on(0).wait(20 * SECOND);
+    world.answer_transaction(Ending::Committed);
+    assert_eq!((found(&world).len(), offsets(&world)), (3, vec![1, 2]));
+}
+
 #[test]
 fn who_has_lost_the_partition_commits_nothing() {
     let mut world = World::kafka(exactly_once(), 1);

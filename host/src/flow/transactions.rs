@@ -1,8 +1,7 @@
 //! Hands transactions over, with the membership that their offsets go under.
 
 use cofferdam_core::action::Position;
-use cofferdam_core::event::{Aborted, DeliveryId, Event, Partition};
-use cofferdam_core::message;
+use cofferdam_core::event::{Aborted, DeliveryId, Event};
 use cofferdam_core::time::Time;
 
 use super::Flow;
@@ -30,12 +29,8 @@ impl Flow {
 
     fn work(&self, deliveries: &[DeliveryId], positions: Vec<Position>, member: Member) -> Work {
         let deliveries = deliveries.iter().filter_map(|id| self.machine.delivery(*id).map(|delivery| (*id, delivery)));
-        let mut work = Work { deliveries: Vec::new(), positions, moves: Default::default(), member };
+        let mut work = Work { deliveries: Vec::new(), positions, member };
         for (id, delivery) in deliveries {
-            let record = delivery.record();
-            if let message::Position::Offset { partition, .. } = record.position {
-                work.moves.insert(Partition { topic: record.source.clone(), number: partition });
-            }
             let publications = (0..).map_while(|index| delivery.publication(index).cloned()).collect();
             work.deliveries.push((id, publications));
         }

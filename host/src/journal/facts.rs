@@ -14,7 +14,9 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
             let partitions = assigned.iter().map(|assignment| name(&assignment.partition)).collect();
             take_down(What::Assigned { partitions });
         }
-        Event::Lost(partitions) => take_down(What::Lost { partitions: partitions.iter().map(name).collect() }),
+        Event::Lost(partitions) | Event::Superseded(partitions) => {
+            take_down(What::Lost { partitions: partitions.iter().map(name).collect() })
+        }
         Event::Records { records, .. } => {
             take_down(What::Received { records: records.iter().map(|record| record.id().into()).collect() });
         }
@@ -59,6 +61,7 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
         | Event::Extended { .. }
         | Event::NotDurable { refusal: Refusal::Unavailable(_), .. }
         | Event::NotTransacted(..)
+        | Event::Unanswered(_)
         | Event::Recorded(_)
         | Event::NotRecorded(_)
         | Event::Due
@@ -99,7 +102,14 @@ pub(super) fn taken(action: &Action, machine: &Machine, mut take_down: impl FnMu
             record(*delivery, machine).into_iter().for_each(|record| take_down(What::Deletes { record }));
         }
         Action::Publish { .. }
-        | Action::Ask(Ask::Grant { .. } | Ask::Pause(_) | Ask::Resume(_) | Ask::Extend { .. } | Ask::Release { .. })
+        | Action::Ask(
+            Ask::Grant { .. }
+            | Ask::Pause(_)
+            | Ask::Resume(_)
+            | Ask::Reread(_)
+            | Ask::Extend { .. }
+            | Ask::Release { .. },
+        )
         | Action::Troubled { .. }
         | Action::Transact { .. }
         | Action::Record(_)

@@ -1,6 +1,9 @@
-//! Offsets to commit, as librdkafka takes them.
+//! Offsets to commit and offsets that are committed, as librdkafka takes and gives them.
+
+use std::slice;
 
 use cofferdam_core::action::Position;
+use cofferdam_core::event::{Found, Partition};
 use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -18,4 +21,42 @@ pub(crate) fn list<'a>(positions: impl IntoIterator<Item = &'a Position>) -> Kaf
         }
     }
     Ok(list)
+}
+
+/// What a list of committed offsets says.
+///
+/// # Errors
+/// Where the offset of a partition cannot be told: that is not one that was not committed.
+pub(crate) fn found(list: &TopicPartitionList) -> KafkaResult<Vec<Found>> {
+    let elements = list.elements();
+    elements.iter().try_for_each(|element| element.error())?;
+    let of = |(element, metadata): (&rdkafka::topic_partition_list::TopicPartitionListElem<'_>, _)| Found {
+        partition: Partition { topic: element.topic().into(), number: element.partition() },
+        offset: match element.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        },
+        metadata,
+    };
+    Ok(elements.iter().zip(metadata(list)).map(of).collect())
+}
+
+/// The metadata of each element; `None` where there is none, or none of ours: we write text.
+pub(crate) fn metadata(list: &TopicPartitionList) -> Vec<Option<Box<str>>> {
+    // The safe interface panics where somebody else has committed bytes that are no text.
+    // SAFETY: the list is alive and not changed meanwhile; it has `cnt` elements, each with null or a pointer to
+    // `metadata_size` bytes.
+    unsafe {
+        let native = &*list.ptr();
+        let count = usize::try_from(native.cnt).unwrap_or(0);
+        let elements = if count == 0 { &[] } else { slice::from_raw_parts(native.elems, count) };
+        let text = |element: &rdkafka::bindings::rd_kafka_topic_partition_t| {
+            if element.metadata.is_null() || element.metadata_size == 0 {
+                return None;
+            }
+            let bytes = slice::from_raw_parts(element.metadata.cast::<u8>(), element.metadata_size);
+            std::str::from_utf8(bytes).ok().map(Box::from)
+        };
+        elements.iter().map(text).collect()
+    }
 }

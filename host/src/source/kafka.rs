@@ -27,6 +27,7 @@ mod queue;
 mod reader;
 mod rebalance;
 pub(crate) mod record;
+mod reread;
 mod shared;
 
 use std::collections::BTreeMap;

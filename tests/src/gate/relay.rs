@@ -1,6 +1,6 @@
 //! One connection through a gate.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -9,7 +9,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Pace, Passage, Way, reset};
+use super::requests::{Piece, Requests};
+use super::{Counts, Pace, Passage, Way, reset};
 
 /// Read at once.
 const CHUNK: usize = 64 << 10;
@@ -17,20 +18,58 @@ const CHUNK: usize = 64 << 10;
 const ON_THE_WAY: usize = 64;
 
 /// Carries bytes both ways until one end closes, the gate shuts or the connection is cut.
-pub(super) async fn relay(client: TcpStream, server: TcpStream, mut way: watch::Receiver<Way>, asked: &AtomicU64) {
+pub(super) async fn relay(
+    client: TcpStream,
+    server: TcpStream,
+    mut way: watch::Receiver<Way>,
+    counts: &Counts,
+    kafka: bool,
+) {
     let cuts = way.borrow_and_update().cuts;
     // Small answers are not to wait for each other.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     // The halves are put together again at the end, for the reset.
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
+    let silent = AtomicBool::new(false);
+    let requests = kafka.then(|| Requests::new(counts, &silent));
+    let (up, down) = (Side::Up(counts, requests), Side::Down(&silent));
     let cut = tokio::select! {
-        () = carry(&mut from_client, &mut to_server, way.clone(), |way| way.to_server, Some(asked)) => false,
-        () = carry(&mut from_server, &mut to_client, way.clone(), |way| way.to_client, None) => false,
+        () = carry(&mut from_client, &mut to_server, way.clone(), |way| way.to_server, up) => false,
+        () = carry(&mut from_server, &mut to_client, way.clone(), |way| way.to_client, down) => false,
         _ = way.wait_for(|way| way.passage == Passage::Shut || way.cuts != cuts) => true,
     };
     if cut && let Ok(client) = from_client.reunite(to_client) {
         reset(&client);
+    }
+}
+
+/// Which way bytes go.
+enum Side<'a> {
+    /// To the server, with the requests of a client of Kafka.
+    Up(&'a Counts, Option<Requests<'a>>),
+    /// To the client. Nothing comes through while this says so and something is held back.
+    Down(&'a AtomicBool),
+}
+
+impl Side<'_> {
+    fn pieces(&mut self, bytes: Vec<u8>) -> Vec<Piece> {
+        match self {
+            Self::Up(_, Some(requests)) => requests.pieces(&bytes),
+            _ => vec![Piece { bytes, api_key: None }],
+        }
+    }
+
+    /// Waits until the piece may go on.
+    async fn pass(&self, piece: &Piece, way: &mut watch::Receiver<Way>) {
+        if let (Self::Up(_, Some(requests)), Some(api_key)) = (self, piece.api_key) {
+            requests.pass(api_key, way).await;
+        }
+    }
+
+    fn is_open(&self, way: &Way) -> bool {
+        let silent = matches!(self, Self::Down(silent) if silent.load(Ordering::SeqCst));
+        way.passage != Passage::Swallowed && !(silent && way.catch.is_some())
     }
 }
 
@@ -40,14 +79,15 @@ async fn carry(
     to: &mut OwnedWriteHalf,
     way: watch::Receiver<Way>,
     pace: fn(&Way) -> Pace,
-    count: Option<&AtomicU64>,
+    mut side: Side<'_>,
 ) {
     let (chunks, mut arriving) = mpsc::channel::<(Instant, Vec<u8>)>(ON_THE_WAY);
+    let counts = if let Side::Up(counts, _) = &side { Some(*counts) } else { None };
     let take = async {
         let mut buffer = vec![0; CHUNK];
         while let Ok(length @ 1..) = from.read(&mut buffer).await {
-            if let Some(count) = count {
-                count.fetch_add(length as u64, Ordering::SeqCst);
+            if let Some(counts) = counts {
+                counts.bytes.fetch_add(length as u64, Ordering::SeqCst);
             }
             let due = Instant::now() + pace(&way.borrow()).delay;
             if chunks.send((due, buffer[..length].to_vec())).await.is_err() {
@@ -60,22 +100,24 @@ async fn carry(
     let give = async {
         while let Some((due, chunk)) = arriving.recv().await {
             sleep_until(due).await;
-            let mut rest = &chunk[..];
-            while !rest.is_empty() {
-                let Ok(open) = passage.wait_for(|way| way.passage != Passage::Swallowed).await.map(|way| pace(&way))
-                else {
-                    return;
-                };
-                // A twentieth of a second's worth at a time.
-                let length = open.rate.map_or(rest.len(), |rate| rest.len().min(1 + rate as usize / 20));
-                let (now, later) = rest.split_at(length);
-                if to.write_all(now).await.is_err() {
-                    return;
+            for piece in side.pieces(chunk) {
+                side.pass(&piece, &mut passage).await;
+                let mut rest = &piece.bytes[..];
+                while !rest.is_empty() {
+                    let Ok(open) = passage.wait_for(|way| side.is_open(way)).await.map(|way| pace(&way)) else {
+                        return;
+                    };
+                    // A twentieth of a second's worth at a time.
+                    let length = open.rate.map_or(rest.len(), |rate| rest.len().min(1 + rate as usize / 20));
+                    let (now, later) = rest.split_at(length);
+                    if to.write_all(now).await.is_err() {
+                        return;
+                    }
+                    if let Some(rate) = open.rate {
+                        sleep(Duration::from_secs_f64(length as f64 / f64::from(rate.max(1)))).await;
+                    }
+                    rest = later;
                 }
-                if let Some(rate) = open.rate {
-                    sleep(Duration::from_secs_f64(length as f64 / f64::from(rate.max(1)))).await;
-                }
-                rest = later;
             }
         }
     };

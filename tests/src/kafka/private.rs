@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::ops::Deref;
+use std::sync::{Arc, Weak};
 
 use rustix::process::Signal;
+use tokio::sync::Mutex;
 
 use super::broker::{SERVER, prepare, properties};
 use super::{Kafka, answers};
@@ -32,7 +34,7 @@ pub async fn private() -> Result<Private, Need> {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let (direct, behind_gate) = (free_port(), free_port());
     let site = Site { folder: folder.path().to_owned(), port: direct, inner_port: free_port() };
-    let gate = Gate::before(&format!("{}:{behind_gate}", Ipv4Addr::LOCALHOST)).await;
+    let gate = Gate::before_kafka(&format!("{}:{behind_gate}", Ipv4Addr::LOCALHOST)).await;
     let properties = with_a_gate(&site, behind_gate, gate.address().port());
     let arguments = prepare(&site.folder, &properties, &java).unwrap_or_else(|failure| panic!("{failure}"));
     let command = move || {
@@ -46,6 +48,24 @@ pub async fn private() -> Result<Private, Need> {
     let mut server = Local::new(SERVER.title, folder, Signal::TERM, command, is_up);
     server.start().await;
     Ok(Private { kafka: Kafka { bootstrap, _lease: None }, gate, server })
+}
+
+/// One such broker for all tests of a process, which take turns: it ends with the last of them.
+///
+/// # Errors
+/// As for [`private`].
+///
+/// # Panics
+/// Where it does not come up.
+pub async fn private_in_turn() -> Result<Arc<Mutex<Private>>, Need> {
+    static BROKER: Mutex<Weak<Mutex<Private>>> = Mutex::const_new(Weak::new());
+    let mut known = BROKER.lock().await;
+    if let Some(broker) = known.upgrade() {
+        return Ok(broker);
+    }
+    let broker = Arc::new(Mutex::new(private().await?));
+    *known = Arc::downgrade(&broker);
+    Ok(broker)
 }
 
 /// The properties of any broker of the kit, and a second listener, whose address for clients is the gate's.

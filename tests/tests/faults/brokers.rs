@@ -1,29 +1,15 @@
 //! Brokers that go away and come back, and a network that is slow, cut, or silent. One broker for all of these, one test
 //! at a time.
 
-use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use kit::kafka::Private;
-use tokio::sync::Mutex;
+use kit::kafka::private_in_turn;
 
 use crate::work::{SESSION, Work, elapsed};
 
-/// The broker of these tests: it ends with the last of them.
-async fn broker() -> Option<Arc<Mutex<Private>>> {
-    static BROKER: Mutex<Weak<Mutex<Private>>> = Mutex::const_new(Weak::new());
-    let mut known = BROKER.lock().await;
-    if let Some(broker) = known.upgrade() {
-        return Some(broker);
-    }
-    let broker = Arc::new(Mutex::new(kit::or_say_so(kit::kafka::private().await)?));
-    *known = Arc::downgrade(&broker);
-    Some(broker)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_stops_or_dies_is_waited_for() {
-    let Some(broker) = broker().await else { return };
+    let Some(broker) = kit::or_say_so(private_in_turn().await) else { return };
     let mut broker = broker.lock().await;
     let (brokers, kafka) = (broker.through(), broker.another());
     let mut work = Work::begin(&kafka, &brokers, 2).await;
@@ -41,7 +27,7 @@ async fn a_broker_that_stops_or_dies_is_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_are_cut_or_slow_cost_at_most_what_is_in_flight_once() {
-    let Some(broker) = broker().await else { return };
+    let Some(broker) = kit::or_say_so(private_in_turn().await) else { return };
     let broker = broker.lock().await;
     let mut work = Work::begin(&broker, &broker.through(), 2).await;
     // Nothing, as a rule: who comes back within its session keeps its partitions. Who is cut off in the middle of a
@@ -63,7 +49,7 @@ async fn connections_that_are_cut_or_slow_cost_at_most_what_is_in_flight_once() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_that_is_silent_past_the_session_is_waited_for() {
-    let Some(broker) = broker().await else { return };
+    let Some(broker) = kit::or_say_so(private_in_turn().await) else { return };
     let broker = broker.lock().await;
     let mut work = Work::begin(&broker, &broker.through(), 2).await;
     work.go_on(500).await;

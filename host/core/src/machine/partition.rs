@@ -8,6 +8,7 @@ use slotmap::SlotMap;
 use super::Machine;
 use crate::action::{Action, Ask, Position};
 use crate::event::{DeliveryId, Partition};
+use crate::mark::Mark;
 use crate::progress::{self, Progress, Tried};
 use crate::watermark::{Place, Watermark};
 
@@ -22,8 +23,10 @@ pub(super) struct Partitions {
     pub(super) index: HashMap<Partition, PartitionKey>,
     /// Names for lanes, the same whenever a partition comes back: an attempt may outlive its assignment.
     numbers: HashMap<Partition, u64>,
-    /// Longest metadata of a commit, bytes.
+    /// Longest metadata of a commit, bytes, without its mark.
     metadata: usize,
+    /// Who signs the commits of transactions, where there are any.
+    writer: Option<u64>,
     /// Records that the commit points have passed and no commit covers.
     pub(super) passed: usize,
     /// A commit would say something that the broker does not know.
@@ -41,6 +44,8 @@ pub(super) struct Slot {
     /// Longest metadata of a commit, bytes.
     metadata: usize,
     pub(super) watermark: Watermark,
+    /// The mark of the group's last commit, as far as we know.
+    mark: Option<Mark>,
     /// What the group knew of offsets that were not received yet.
     past: Progress,
     /// Records in hand that were tried before.
@@ -88,12 +93,13 @@ pub(super) struct Start {
 }
 
 impl Slot {
-    pub(super) fn new(partition: Partition, number: u64, past: Progress, metadata: usize) -> Self {
+    fn new(partition: Partition, number: u64, past: Progress, mark: Option<Mark>, metadata: usize) -> Self {
         Self {
             partition,
             number,
             metadata,
             watermark: Watermark::default(),
+            mark,
             past,
             tried: BTreeMap::new(),
             passed: 0,
@@ -122,7 +128,7 @@ impl Slot {
 
     /// What a transaction can take of this partition: all that is prepared up to the first that is not, with the offset
     /// behind it.
-    fn transaction(&mut self, commit: u64, deliveries: &mut Vec<DeliveryId>) -> Option<Position> {
+    fn transaction(&mut self, mark: Mark, commit: u64, deliveries: &mut Vec<DeliveryId>) -> Option<Position> {
         let mut next = self.watermark.end()?;
         let mut covered = self.passed;
         for (offset, settled) in self.watermark.entries() {
@@ -141,7 +147,7 @@ impl Slot {
         self.asked = covered;
         (self.changed, self.asked_in) = (false, commit);
         let tried = self.progress().tried.split_off(&next);
-        let metadata = Progress { finished: Vec::new(), tried }.encode(next, self.metadata);
+        let metadata = mark.sign(&Progress { finished: Vec::new(), tried }.encode(next, self.metadata));
         Some(Position { partition: self.partition.clone(), offset: next, metadata })
     }
 
@@ -180,19 +186,20 @@ impl Slot {
 }
 
 impl Partitions {
-    /// None yet. Metadata of their commits has at most so many bytes.
-    pub(super) fn new(metadata: usize) -> Self {
-        Self { metadata, ..Self::default() }
+    /// None yet. Metadata of their commits has at most so many bytes; `writer` signs those of transactions.
+    pub(super) fn new(metadata: usize, writer: Option<u64>) -> Self {
+        let metadata = if writer.is_some() { metadata.saturating_sub(Mark::LENGTH) } else { metadata };
+        Self { metadata, writer, ..Self::default() }
     }
 
     pub(super) fn find(&self, partition: &Partition) -> Option<PartitionKey> {
         self.index.get(partition).copied()
     }
 
-    pub(super) fn add(&mut self, partition: Partition, past: Progress) {
+    pub(super) fn add(&mut self, partition: Partition, past: Progress, mark: Option<Mark>) {
         let next = self.numbers.len() as u64;
         let number = *self.numbers.entry(partition.clone()).or_insert(next);
-        let key = self.slots.insert(Slot::new(partition.clone(), number, past, self.metadata));
+        let key = self.slots.insert(Slot::new(partition.clone(), number, past, mark, self.metadata));
         self.index.insert(partition, key);
     }
 
@@ -273,8 +280,9 @@ impl Partitions {
         self.news = false;
         let commit = self.commits + 1;
         let mut deliveries = Vec::new();
+        let mark = Mark::new(self.writer.unwrap_or_default(), commit);
         let slots = self.slots.values_mut();
-        let positions: Vec<_> = slots.filter_map(|slot| slot.transaction(commit, &mut deliveries)).collect();
+        let positions: Vec<_> = slots.filter_map(|slot| slot.transaction(mark, commit, &mut deliveries)).collect();
         self.prepared -= deliveries.len();
         self.commits += u64::from(!positions.is_empty());
         (deliveries, positions)
@@ -285,12 +293,22 @@ impl Partitions {
         let Some(slot) = self.find(&position.partition).and_then(|key| self.slots.get_mut(key)) else {
             return (0, Vec::new());
         };
+        if slot.asked_in > slot.confirmed {
+            slot.mark = Mark::split(&position.metadata).1;
+        }
         // Of an assignment that came after the question nothing was asked.
         let covered = std::mem::take(&mut slot.asked);
         slot.passed -= covered;
         self.passed -= covered;
         slot.confirmed = slot.asked_in;
         (covered, std::mem::take(&mut slot.uncommitted))
+    }
+
+    /// The mark that the group's commit of a partition bore when the last transaction was asked for, if any. `None` where the
+    /// partition was not in it, or has come and gone since.
+    pub(super) fn mark_before_the_last(&self, partition: &Partition) -> Option<Option<Mark>> {
+        let slot = self.find(partition).and_then(|key| self.slots.get(key))?;
+        (slot.asked_in == self.commits).then_some(slot.mark)
     }
 
     /// The broker has refused this commit: all that it said is news again.

@@ -6,6 +6,7 @@ use super::partition::PartitionKey;
 use super::timers::Timer;
 use crate::action::{Action, Ask, Fate, Position};
 use crate::event::{Assignment, Partition};
+use crate::mark::Mark;
 use crate::progress::Progress;
 use crate::time::Time;
 
@@ -14,13 +15,14 @@ impl Machine {
         for Assignment { partition, metadata } in assignments {
             // The source may have stopped waiting for a partition that was revoked, and have it again.
             self.lose(&partition);
-            let past = Progress::decode(metadata.as_deref().unwrap_or_default()).unwrap_or_else(|_| {
+            let metadata = metadata.as_deref().unwrap_or_default();
+            let past = Progress::decode(metadata).unwrap_or_else(|_| {
                 self.actions.push_back(Action::Unreadable(partition.clone()));
                 Progress::default()
             });
             #[cfg(feature = "sabotage")]
             let past = if self.is_sabotaged(super::Sabotage::ProgressIgnored) { Progress::default() } else { past };
-            self.partitions.add(partition, past);
+            self.partitions.add(partition, past, Mark::split(metadata).1);
         }
         self.share_anew();
     }
@@ -49,7 +51,7 @@ impl Machine {
         self.share_anew();
     }
 
-    fn lose(&mut self, partition: &Partition) {
+    pub(super) fn lose(&mut self, partition: &Partition) {
         let Some(key) = self.partitions.find(partition) else { return };
         // Forgotten first: nothing that ends now may still be committed.
         self.forget(key);

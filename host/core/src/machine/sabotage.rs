@@ -43,6 +43,8 @@ pub enum Sabotage {
     PledgeNotAwaited,
     /// A transaction takes the outputs and leaves the offsets where they were.
     TransactionWithoutOffsets,
+    /// A commit without an answer counts as done where the group has an equal offset, whoever committed it.
+    EqualOffsetBelieved,
 }
 
 impl Machine {

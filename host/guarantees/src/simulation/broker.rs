@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use cofferdam_core::action::Position;
-use cofferdam_core::event::DeliveryId;
+use cofferdam_core::event::{DeliveryId, Found};
 use cofferdam_core::message::{self, Headers, Record};
 use cofferdam_core::progress::Progress;
 
@@ -34,15 +34,20 @@ pub struct Log {
     owner: Option<u32>,
 }
 
+/// A commit that was asked for, and the assignment that it is for.
+pub(super) type Asked = (Position, u32);
+
 /// A host's own view of the partitions that it has. The group may have given one to somebody else already.
 #[derive(Debug, Default)]
 pub struct Client {
     /// By number of the partition.
     pub holds: BTreeMap<i32, Hold>,
     /// The commit that was asked for and not answered, with the assignments that it is for.
-    pub(super) asked: Option<Vec<(Position, u32)>>,
+    pub(super) asked: Option<Vec<Asked>>,
     /// What goes with it, if it is a transaction.
     pub(super) transaction: Option<Vec<DeliveryId>>,
+    /// The broker is done with the transaction, and its answer was lost.
+    pub(super) unanswered: bool,
 }
 
 /// A host's hold on a partition.
@@ -212,19 +217,44 @@ impl Client {
         for (position, assignment) in &asked {
             well &= taken && broker.take(position, *assignment);
         }
-        let positions: Vec<Position> = asked.into_iter().map(|(position, _)| position).collect();
-        positions.iter().filter(|_| well).for_each(|position| self.confirm(position));
-        Some((positions, well))
+        if well {
+            asked.iter().for_each(|(position, assignment)| self.confirm(position, *assignment));
+        }
+        Some((positions(asked), well))
     }
 
-    /// The broker has confirmed this.
-    pub(super) fn confirm(&mut self, position: &Position) {
-        self.hold(position.partition.number).expect("taken for what is ours").confirmed = position.offset;
+    /// The broker has confirmed this, of an assignment that may be over.
+    pub(super) fn confirm(&mut self, position: &Position, assignment: u32) {
+        let hold = self.hold(position.partition.number).filter(|hold| hold.assignment == assignment);
+        if let Some(hold) = hold {
+            hold.confirmed = position.offset;
+        }
+    }
+
+    /// What the group has committed of these partitions.
+    pub(super) fn found(positions: &[Position], broker: &Broker) -> Vec<Found> {
+        let of = |position: &Position| {
+            let log = broker.logs.get(&position.partition.number);
+            Found {
+                partition: position.partition.clone(),
+                offset: log.map(|log| log.committed),
+                metadata: log.map(|log| log.metadata.clone()).filter(|metadata| !metadata.is_empty()),
+            }
+        };
+        positions.iter().map(of).collect()
+    }
+
+    /// Lets a partition go, to have it again from where the group is.
+    pub(super) fn let_go(&mut self, number: i32, broker: &mut Broker) {
+        let hold = self.holds.remove(&number).expect("only what is ours is read again");
+        if broker.is_owner(number, &hold) {
+            broker.evict(number);
+        }
     }
 
     /// Whether all that is with the broker is about partitions that are still this client's.
     pub(super) fn is_current(&self, broker: &Broker) -> bool {
-        let owns = |(position, assignment): &(Position, u32)| {
+        let owns = |(position, assignment): &Asked| {
             broker.logs.get(&position.partition.number).is_some_and(|log| log.owner == Some(*assignment))
         };
         self.asked.iter().flatten().all(owns)
@@ -252,4 +282,9 @@ impl Client {
         let of = |(number, hold): (&i32, &Hold)| hold.next.saturating_sub(broker.logs[number].index_of(hold.confirmed));
         self.holds.iter().map(of).sum()
     }
+}
+
+/// What was asked for, whoever may commit it.
+pub(super) fn positions(asked: Vec<Asked>) -> Vec<Position> {
+    asked.into_iter().map(|(position, _)| position).collect()
 }

@@ -227,6 +227,11 @@ impl World {
         match ask {
             Ask::Pause(partition) => self.host_mut().client.pause(partition.number, true),
             Ask::Resume(partition) => self.host_mut().client.pause(partition.number, false),
+            // Whoever is given it next reads it from where the group is.
+            Ask::Reread(partition) => {
+                self.hosts[self.at].client.let_go(partition.number, &mut self.broker);
+                self.note(What::Lost { partitions: vec![name(partition.number)] });
+            }
             Ask::Commit(positions) => {
                 positions.iter().for_each(|position| self.commits(position));
                 self.host_mut().client.ask(positions);

@@ -19,13 +19,15 @@ use crate::{Fact, Report};
 pub struct Options {
     /// Things that happen before the calm.
     pub steps: u32,
+    /// Of all routes, where it is not for the seed to decide; those of exactly once read a topic.
+    pub delivery: Option<Guarantee>,
     /// Done to each new machine: tests break it here.
     pub prepare: fn(&mut Machine),
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { steps: 300, prepare: |_| {} }
+        Self { steps: 300, delivery: None, prepare: |_| {} }
     }
 }
 
@@ -69,7 +71,7 @@ pub struct Total {
 /// Lives through the history of this seed. The same seed gives the same history in the same build.
 pub fn simulate(seed: u64, options: &Options) -> Run {
     let mut dice = fastrand::Rng::with_seed(seed);
-    let (route, hosts) = some_route(&mut dice);
+    let (route, hosts) = some_route(&mut dice, options.delivery);
     let source = if route.lease.is_some() { "queue" } else { "topic" };
     let setting = format!(
         "{hosts} hosts on a {source}, {:?}, order by {:?}, {} attempts at once, {} messages and {} bytes in flight{}",
@@ -105,8 +107,8 @@ pub fn simulate_many(first: u64, options: &Options, mut enough: impl FnMut(Progr
     total
 }
 
-fn some_route(dice: &mut fastrand::Rng) -> (Route, usize) {
-    let route = if dice.bool() { route() } else { queue_route() };
+fn some_route(dice: &mut fastrand::Rng, delivery: Option<Guarantee>) -> (Route, usize) {
+    let route = if delivery == Some(Guarantee::ExactlyOnce) || dice.bool() { route() } else { queue_route() };
     // A queue has no partitions.
     let orders = [Order::Key, Order::None, Order::Partition];
     let orders = &orders[..if route.lease.is_some() { 2 } else { 3 }];
@@ -117,6 +119,7 @@ fn some_route(dice: &mut fastrand::Rng) -> (Route, usize) {
     let retry = Retry { max_attempts: dice.u32(1..6), ..route.policy.retry.clone() };
     let policy = Policy { unrouted, retry, ..route.policy.clone() };
     let delivery = match dice.u32(0..10) {
+        _ if delivery.is_some() => delivery.unwrap_or_default(),
         0..2 => Guarantee::AtMostOnce,
         2..4 if route.lease.is_none() => Guarantee::ExactlyOnce,
         _ => Guarantee::AtLeastOnce,

@@ -110,6 +110,9 @@ impl World {
             let told = self.dice.u32(0..8) > 0;
             return self.answer_record(index, recorded, told);
         }
+        if self.host().client.transaction.is_some() {
+            return self.answer_commit_by_chance();
+        }
         if self.host().sending.is_empty() {
             return;
         }
@@ -130,10 +133,20 @@ impl World {
     }
 
     fn answer_commit_by_chance(&mut self) {
+        if self.host().client.unanswered {
+            // It is looked at when much may have happened.
+            return match self.dice.u32(0..24) {
+                _ if self.sinks.is_down(SOURCE) => {}
+                0 => self.answer_transaction(Ending::Committed),
+                1..5 => self.overtake(),
+                _ => {}
+            };
+        }
         if self.host().client.transaction.is_some() {
             let ending = match self.dice.u32(0..20) {
                 _ if self.sinks.is_down(SOURCE) || self.sinks.is_down("out") => Ending::Unavailable,
-                0..14 => Ending::Committed,
+                0..9 => Ending::Committed,
+                9..14 => Ending::Unanswered { done: self.dice.bool() },
                 14..17 => Ending::Unavailable,
                 17..19 => Ending::Rejected,
                 _ => Ending::Fenced,
@@ -143,6 +156,25 @@ impl World {
         let taken = !self.sinks.is_down(SOURCE) && self.dice.u32(0..4) > 0;
         let told = taken && self.dice.u32(0..8) > 0;
         self.end_commit(taken, told);
+    }
+
+    /// A partition of the transaction that was not answered goes to another host, which is quick: it handles what there is,
+    /// and commits it.
+    fn overtake(&mut self) {
+        let asked = self.host().client.asked.iter().flatten().map(|(position, _)| position.partition.number).collect();
+        let able = |at: &usize| *at != self.at && self.hosts[*at].life == Life::Up && !self.hosts[*at].seen.draining;
+        let others: Vec<usize> = (0..self.hosts.len()).filter(able).collect();
+        let (asked, other): (Option<i32>, _) = (self.dice.choice::<Vec<i32>>(asked), self.dice.choice(others));
+        let (Some(number), Some(other)) = (asked, other) else { return };
+        self.on(other).assign(number);
+        self.fetch();
+        while !self.host().running.is_empty() {
+            self.end_well(0, 1);
+        }
+        self.wait(SECOND);
+        if self.host().life == Life::Up && !self.host().client.unanswered {
+            self.answer_transaction(Ending::Committed);
+        }
     }
 
     fn answer_queue(&mut self) {
@@ -233,9 +265,7 @@ impl World {
         }
         if !self.sinks.is_down(SOURCE) && self.dice.bool() {
             if self.host().client.transaction.is_some() {
-                if self.host().client.is_current(&self.broker) {
-                    self.commit_transaction();
-                }
+                self.commit_transaction();
                 return;
             }
             let host = &mut self.hosts[self.at];

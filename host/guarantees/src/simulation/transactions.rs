@@ -1,10 +1,10 @@
 //! Transactions, and the store of event ids.
 
-use cofferdam_core::action::Position;
-use cofferdam_core::event::{Aborted, DeliveryId, Event};
+use cofferdam_core::event::{Aborted, DeliveryId, Event, Unanswered};
 use cofferdam_core::outcome::Code;
 
-use super::{Sending, World, name};
+use super::broker::{Asked, positions};
+use super::{Client, Sending, World, name};
 use crate::What;
 
 /// What becomes of a transaction.
@@ -18,6 +18,11 @@ pub enum Ending {
     Rejected,
     /// It is aborted because another process has taken the name.
     Fenced,
+    /// The answer is lost. The next ending, whichever, is the look at what the group has committed.
+    Unanswered {
+        /// It was committed, if the host has all its partitions still; otherwise it was aborted.
+        done: bool,
+    },
 }
 
 impl World {
@@ -26,19 +31,25 @@ impl World {
         if self.host().client.transaction.is_none() {
             return;
         }
-        let commit = ending == Ending::Committed && self.host().client.is_current(&self.broker);
-        let publications = if commit { self.commit_transaction() } else { self.transacted() };
-        let Some((deliveries, positions)) = self.take_transaction() else { return };
-        if commit {
-            for sending in &publications {
-                self.note_durable(sending.delivery, sending.of.as_str().into(), sending.effect());
-            }
-            for position in &positions {
-                self.commits(position);
-                self.note(What::Committed { partition: name(position.partition.number), offset: position.offset });
-            }
-            return self.tell(Event::Transacted(positions));
+        if self.host().client.unanswered {
+            return self.find_out();
         }
+        let commit = matches!(ending, Ending::Committed | Ending::Unanswered { done: true });
+        let publications = if commit { self.commit_transaction() } else { None };
+        if let Ending::Unanswered { .. } = ending {
+            self.host_mut().client.unanswered = true;
+            return;
+        }
+        let publications = publications.ok_or_else(|| self.transacted());
+        let Some((deliveries, asked)) = self.take_transaction() else { return };
+        let publications = match publications {
+            Ok(_) => {
+                let client = &mut self.host_mut().client;
+                asked.iter().for_each(|(position, assignment)| client.confirm(position, *assignment));
+                return self.tell(Event::Transacted(positions(asked)));
+            }
+            Err(publications) => publications,
+        };
         let rejected = publications.first().filter(|_| ending == Ending::Rejected);
         let aborted = match (ending, rejected) {
             (Ending::Fenced, _) => Aborted::Fenced("another process has taken the name".into()),
@@ -52,20 +63,45 @@ impl World {
             }
             _ => Aborted::Unavailable("no broker answers".into()),
         };
-        self.tell(Event::NotTransacted(positions, aborted));
+        self.tell(Event::NotTransacted(positions(asked), aborted));
     }
 
-    /// The broker commits the transaction that is with it, if it may, and tells nobody.
-    pub(super) fn commit_transaction(&mut self) -> Vec<Sending> {
-        let publications = self.transacted();
-        publications.iter().for_each(|sending| self.sinks.store(sending));
-        let host = &mut self.hosts[self.at];
-        for (position, assignment) in host.client.asked.clone().into_iter().flatten() {
-            let taken = self.broker.take(&position, assignment);
-            assert!(taken, "looked at before");
-            host.client.confirm(&position);
+    /// The broker commits the transaction that is with it, if the host has all its partitions still, and tells nobody.
+    /// Returns what it made durable.
+    pub(super) fn commit_transaction(&mut self) -> Option<Vec<Sending>> {
+        let client = &self.host().client;
+        if client.unanswered || !client.is_current(&self.broker) {
+            return None;
         }
-        publications
+        let asked = client.asked.clone()?;
+        let publications = self.transacted();
+        for sending in &publications {
+            self.sinks.store(sending);
+            self.note_durable(sending.delivery, sending.of.as_str().into(), sending.effect());
+        }
+        for (position, assignment) in &asked {
+            let taken = self.broker.take(position, *assignment);
+            assert!(taken, "looked at before");
+            self.commits(position);
+            self.note(What::Committed { partition: name(position.partition.number), offset: position.offset });
+        }
+        Some(publications)
+    }
+
+    /// A host whose transaction was not answered looks at what the group has committed meanwhile.
+    fn find_out(&mut self) {
+        let Some((_, asked)) = self.take_transaction() else { return };
+        let positions = positions(asked.clone());
+        let found = Client::found(&positions, &self.broker);
+        let unanswered = Unanswered { positions, found, reason: "no broker answers".into() };
+        for event in self.machine().decide(unanswered.clone()) {
+            if let Event::Transacted(positions) = &event {
+                let client = &mut self.hosts[self.at].client;
+                let confirmed = asked.iter().filter(|(position, _)| positions.contains(position));
+                confirmed.for_each(|(position, assignment)| client.confirm(position, *assignment));
+            }
+        }
+        self.tell(Event::Unanswered(unanswered));
     }
 
     /// All publications of the transaction, in its order.
@@ -81,10 +117,10 @@ impl World {
         publications
     }
 
-    fn take_transaction(&mut self) -> Option<(Vec<DeliveryId>, Vec<Position>)> {
+    fn take_transaction(&mut self) -> Option<(Vec<DeliveryId>, Vec<Asked>)> {
         let client = &mut self.host_mut().client;
-        let positions = client.asked.take()?.into_iter().map(|(position, _)| position).collect();
-        Some((client.transaction.take()?, positions))
+        client.unanswered = false;
+        Some((client.transaction.take()?, client.asked.take()?))
     }
 
     /// The store of ids answers one question of the host: it has recorded the event, and says so or not.

@@ -9,7 +9,7 @@ mod context;
 mod identity;
 mod session;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use cofferdam_core::action::Position;
-use cofferdam_core::event::{Aborted, DeliveryId, Event, Partition};
+use cofferdam_core::event::{Aborted, DeliveryId, Event, Unanswered};
 use cofferdam_core::output::Publication;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::ConsumerGroupMetadata;
@@ -26,7 +26,7 @@ use tokio::sync::mpsc::Sender;
 use crate::kafka::properties;
 use crate::sink::Answers;
 use identity::Identity;
-use session::Session;
+use session::{Failed, Session};
 
 /// What users may change, by property: those of the sink, and how long a transaction may stay open after its host has
 /// died. Readers of committed records wait that long, where no host starts again under the same id.
@@ -93,8 +93,6 @@ pub struct Work {
     pub deliveries: Vec<(DeliveryId, Vec<Publication>)>,
     /// The offsets that go along.
     pub positions: Vec<Position>,
-    /// Partitions whose offsets go on by it: those with a delivery in it.
-    pub moves: BTreeSet<Partition>,
     /// Whose they are.
     pub member: Member,
 }
@@ -155,7 +153,12 @@ impl Transactions {
             for work in works {
                 let event = match session.transact(&work) {
                     Ok(()) => Event::Transacted(work.positions),
-                    Err(aborted) => Event::NotTransacted(work.positions, aborted),
+                    Err(Failed::Aborted(aborted)) => Event::NotTransacted(work.positions, aborted),
+                    Err(Failed::Unanswered { found, reason }) => {
+                        Event::Unanswered(Unanswered { positions: work.positions, found, reason })
+                    }
+                    // Whoever reads the group's offsets next will see what it was.
+                    Err(Failed::Unknown) => return,
                 };
                 if answers.try_send(vec![event]).is_err() {
                     return;
@@ -176,7 +179,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// Carries a transaction out; answered by `Transacted` or `NotTransacted`. One at a time. Never waits.
+    /// Carries a transaction out; answered by `Transacted`, `NotTransacted` or `Unanswered`, or not at all where this is
+    /// closed before anything is known. One at a time. Never waits.
     ///
     /// # Errors
     /// The answer, where there is nobody to carry it out.

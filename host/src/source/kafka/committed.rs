@@ -1,6 +1,5 @@
 //! What the group has committed of partitions that are about to be ours.
 
-use std::slice;
 use std::time::Duration;
 
 use cofferdam_core::event::Partition;
@@ -10,6 +9,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::context::Context;
 use super::rebalance::names;
+use crate::kafka::offsets::metadata;
 
 /// How long one look may take. The reader does nothing else meanwhile; librdkafka has stopped all fetching anyway.
 const LOOK: Duration = Duration::from_secs(1);
@@ -47,24 +47,4 @@ pub(super) fn committed(consumer: &BaseConsumer<Context>, partitions: &TopicPart
     let partitions = partitions.map(|((partition, offset), metadata)| (partition, offset, metadata)).collect();
     drop(elements);
     Ok(Committed { list, partitions })
-}
-
-/// The metadata of each element; `None` where there is none, or none of ours: we write text.
-fn metadata(list: &TopicPartitionList) -> Vec<Option<Box<str>>> {
-    // The safe interface panics where somebody else has committed bytes that are no text.
-    // SAFETY: the list is alive and not changed meanwhile; it has `cnt` elements, each with null or a pointer to
-    // `metadata_size` bytes.
-    unsafe {
-        let native = &*list.ptr();
-        let count = usize::try_from(native.cnt).unwrap_or(0);
-        let elements = if count == 0 { &[] } else { slice::from_raw_parts(native.elems, count) };
-        let text = |element: &rdkafka::bindings::rd_kafka_topic_partition_t| {
-            if element.metadata.is_null() || element.metadata_size == 0 {
-                return None;
-            }
-            let bytes = slice::from_raw_parts(element.metadata.cast::<u8>(), element.metadata_size);
-            std::str::from_utf8(bytes).ok().map(Box::from)
-        };
-        elements.iter().map(text).collect()
-    }
 }

@@ -93,6 +93,12 @@ impl Holding {
         self.queue.clear();
     }
 
+    /// Forgets what was handed over, and what was fetched: reading begins anew with what the group has committed.
+    fn begin_anew(&mut self, committed: Option<i64>) {
+        self.queue.clear();
+        (self.committed, self.next, self.anew, self.paused) = (committed, None, None, false);
+    }
+
     /// Where reading stands: the offset after the last one handed over, or what the group has committed.
     pub(super) fn position(&self) -> Option<i64> {
         self.next.max(self.committed)
@@ -198,6 +204,18 @@ impl Held {
     /// Reads it no more; whether it is ours.
     pub(super) fn revoke(&mut self, partition: &Partition) -> bool {
         self.holdings.get_mut(partition).map(Holding::revoke).is_some()
+    }
+
+    /// Whether it is ours and is read.
+    pub(super) fn is_read(&self, partition: &Partition) -> bool {
+        self.holdings.get(partition).is_some_and(|holding| !holding.revoked)
+    }
+
+    /// What was handed over of it counts for nothing: it begins anew with what the group has committed.
+    pub(super) fn begin_anew(&mut self, partition: &Partition, committed: Option<i64>) {
+        if let Some(holding) = self.holdings.get_mut(partition) {
+            holding.begin_anew(committed);
+        }
     }
 
     /// The flow wants records of it, or does not.

@@ -30,6 +30,8 @@ pub(super) struct Reader {
     pub(super) shared: Arc<Shared>,
     pub(super) commits: Commits,
     pub(super) rebalance: Rebalance,
+    /// Partitions that are to begin anew.
+    pub(super) rereads: Vec<Partition>,
     pub(super) fatal: Option<Box<str>>,
     next_report: Instant,
 }
@@ -48,6 +50,7 @@ impl Reader {
             shared,
             commits: Commits::default(),
             rebalance: Rebalance::default(),
+            rereads: Vec::new(),
             fatal: None,
             next_report: Instant::now() + lag::INTERVAL,
         }
@@ -101,19 +104,23 @@ impl Reader {
     }
 
     fn serve_asks(&mut self) {
-        let (allowed, mut refused, give_ups) = self.shared.with(|state| {
+        let (allowed, mut refused, give_ups, rereads) = self.shared.with(|state| {
             let asks = state.take_asks();
             let (allowed, mut refused): (Vec<_>, Vec<_>) =
                 asks.commits.into_iter().partition(|position| state.held.may_commit(position));
             refused.extend(asks.refused);
-            (allowed, refused, asks.give_ups)
+            (allowed, refused, asks.give_ups, asks.rereads)
         });
+        self.rereads.extend(rereads);
         refused.extend(self.commits.send(&self.consumer, allowed, Purpose::Interval));
         if !refused.is_empty() {
             self.shared.tell([Event::CommitFailed(refused)]);
         }
         for (partition, commit) in give_ups {
             self.give_up(&partition, commit);
+        }
+        if !self.rereads.is_empty() {
+            self.step_rereads();
         }
     }
 

@@ -49,6 +49,8 @@ pub(super) struct Asks {
     pub(super) commits: Vec<Position>,
     /// Partitions to let go, with what is to be committed before.
     pub(super) give_ups: BTreeMap<Partition, Option<Position>>,
+    /// Partitions to begin anew with.
+    pub(super) rereads: Vec<Partition>,
     /// Commits that found no room.
     pub(super) refused: Vec<Position>,
 }
@@ -154,7 +156,7 @@ impl State {
 
     /// Whether it is something for the reader.
     fn ask(&mut self, ask: Ask) -> bool {
-        let Asks { commits, give_ups, refused } = &mut self.asks;
+        let Asks { commits, give_ups, rereads, refused } = &mut self.asks;
         match ask {
             Ask::Grant { messages, bytes } => self.balance.grant(messages.into(), bytes),
             Ask::Pause(partition) => self.held.pause(&partition, true),
@@ -166,6 +168,10 @@ impl State {
             }
             Ask::GiveUp { partition, commit } => {
                 give_ups.insert(partition, commit);
+                return true;
+            }
+            Ask::Reread(partition) => {
+                rereads.push(partition);
                 return true;
             }
             Ask::Delete { .. } | Ask::Extend { .. } | Ask::Release { .. } => {

@@ -15,7 +15,7 @@ use rdkafka::producer::{Producer, ProducerContext, ThreadedProducer};
 pub(super) enum Refused {
     /// The same call may succeed; until then nobody knows.
     Again(Box<str>),
-    /// It can be aborted, and was not committed.
+    /// It can be aborted. Where every message is with the broker, it may have been committed all the same.
     Abort(Box<str>),
     /// Nothing more can be said by this producer: it may have been committed.
     Unknown(Box<str>),

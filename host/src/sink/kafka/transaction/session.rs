@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use cofferdam_core::event::{Aborted, DeliveryId, Refusal};
+use cofferdam_core::event::{Aborted, DeliveryId, Found, Refusal};
 use cofferdam_core::output::{Destination, Publication};
+use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{Producer, ThreadedProducer};
-use rdkafka::{ClientConfig, Offset};
 
 use super::super::delivery::refusal;
 use super::super::native::{self, Outgoing};
@@ -24,8 +24,8 @@ use crate::kafka::{headers, offsets};
 
 /// How long the broker may take until it knows the transactional id.
 const BEGIN: Duration = Duration::from_secs(60);
-/// How long one step may take before it is looked at whether to go on.
-const STEP: Duration = Duration::from_secs(5);
+/// How long one step may take before it is looked at whether to go on. The same step again goes on where it was.
+const STEP: Duration = Duration::from_millis(500);
 /// Between two tries of what may succeed a little later.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long the offsets of a transaction may be refused for a passing reason.
@@ -38,9 +38,25 @@ pub(super) struct Session {
     identity: Identity,
     topics: HashMap<Arc<str>, Arc<Topic>>,
     producer: Option<ThreadedProducer<Context>>,
+    /// How long a commit may go without an answer: as long as the broker keeps a transaction open.
+    patience: Duration,
     /// Every message is sent in a request of its own, to see which one is too large.
     alone: bool,
     closing: Arc<AtomicBool>,
+}
+
+/// Why a transaction is not known to be committed.
+pub(super) enum Failed {
+    /// It was not committed.
+    Aborted(Aborted),
+    /// The answer to its commit was lost, and this is what the group has now.
+    Unanswered {
+        found: Vec<Found>,
+        /// Why there was no answer.
+        reason: Box<str>,
+    },
+    /// The answer to its commit was lost, and the thread is to end before anything is known.
+    Unknown,
 }
 
 /// How a transaction ended that was not committed.
@@ -55,7 +71,9 @@ enum Broken {
 
 impl Session {
     pub(super) fn new(client: ClientConfig, group: String, identity: Identity, closing: Arc<AtomicBool>) -> Self {
-        Self { client, group, identity, topics: HashMap::new(), producer: None, alone: false, closing }
+        let patience = client.get("transaction.timeout.ms").and_then(|limit| limit.parse().ok());
+        let patience = patience.map_or(BEGIN, Duration::from_millis);
+        Self { client, group, identity, topics: HashMap::new(), producer: None, patience, alone: false, closing }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -84,9 +102,9 @@ impl Session {
     }
 
     /// Commits all of it, or nothing.
-    pub(super) fn transact(&mut self, work: &Work) -> Result<(), Aborted> {
+    pub(super) fn transact(&mut self, work: &Work) -> Result<(), Failed> {
         loop {
-            self.begin().map_err(Aborted::Unavailable)?;
+            self.begin().map_err(|reason| Failed::Aborted(Aborted::Unavailable(reason)))?;
             let Some(producer) = self.producer.take() else { continue };
             let result = self.carry_out(&producer, work);
             let aborted = match result {
@@ -105,16 +123,16 @@ impl Session {
                 Err(Broken::Dead(reason)) => Aborted::Unavailable(reason),
                 Err(Broken::Unknown(reason)) => {
                     drop(producer);
-                    return self.find_out(work, reason);
+                    return Err(self.find_out(work, reason));
                 }
             };
             if self.alone {
                 // What it was made for is known, or has to wait.
                 (self.alone, self.producer) = (false, None);
-                return Err(aborted);
+                return Err(Failed::Aborted(aborted));
             }
             if !matches!(aborted, Aborted::Rejected { .. }) {
-                return Err(aborted);
+                return Err(Failed::Aborted(aborted));
             }
             // Refused together with others: one of them is too large, and alone it will be seen which.
             (self.alone, self.producer) = (true, None);
@@ -141,13 +159,16 @@ impl Session {
     }
 
     fn commit(&self, producer: &ThreadedProducer<Context>) -> Result<(), Broken> {
+        let until = Instant::now() + self.patience;
         loop {
             match commit(producer, STEP) {
                 Ok(()) => return Ok(()),
-                Err(Refused::Again(_)) if !self.is_closing() => {}
+                Err(Refused::Again(_)) if !self.is_closing() && Instant::now() < until => {}
                 Err(Refused::Abort(reason)) => {
+                    // The broker is asked to commit once every message is with it. Where none was refused it may have
+                    // been asked, and then librdkafka does not know what became of that.
                     let rejection = producer.context().rejection();
-                    return Err(Broken::Abort(rejection.unwrap_or(Aborted::Unavailable(reason))));
+                    return Err(rejection.map_or(Broken::Unknown(reason), Broken::Abort));
                 }
                 Err(Refused::Again(reason) | Refused::Unknown(reason)) => return Err(Broken::Unknown(reason)),
             }
@@ -211,40 +232,40 @@ impl Session {
         }
     }
 
-    /// The broker was asked to commit and has not answered. Beginning anew under the same id ends the transaction one way
-    /// or the other; then the group's offsets say which. Until that is known nothing may go on.
-    fn find_out(&mut self, work: &Work, reason: Box<str>) -> Result<(), Aborted> {
+    /// The broker was asked to commit and has not answered. To begin anew under the same id ends the epoch: what was
+    /// pending is completed or aborted, and nothing more comes of it. Then the group's offsets can be asked for.
+    fn find_out(&mut self, work: &Work, reason: Box<str>) -> Failed {
         tracing::warn!(id = self.id(), %reason, "a commit was not answered: looking whether it was done");
+        let mut reader = None;
         loop {
-            let found = self.begin().and_then(|()| self.is_committed(work).map_err(|error| error.to_string().into()));
-            match found {
-                Ok(true) => return Ok(()),
-                Ok(false) => return Err(Aborted::Unavailable(reason)),
-                Err(error) if !self.is_closing() => {
-                    tracing::debug!(%error, "it is not known yet");
-                    std::thread::sleep(PAUSE);
-                }
-                Err(error) => return Err(Aborted::Fenced(error)),
+            match self.begin().and_then(|()| self.found(&mut reader, work).map_err(|error| error.to_string().into())) {
+                Ok(found) => return Failed::Unanswered { found, reason },
+                Err(error) => tracing::debug!(%error, "it is not known yet"),
             }
+            if self.is_closing() {
+                return Failed::Unknown;
+            }
+            std::thread::sleep(PAUSE);
         }
     }
 
-    /// Whether the group's offsets are those of this transaction: one that it moved on says it for all. Offsets that a
-    /// transaction has not settled are waited for.
-    fn is_committed(&self, work: &Work) -> KafkaResult<bool> {
+    /// What the group has committed of the transaction's partitions. `read_committed` has the broker refuse to tell
+    /// offsets while a transaction on them is pending, whoever's it is.
+    fn found(&self, reader: &mut Option<BaseConsumer>, work: &Work) -> KafkaResult<Vec<Found>> {
+        let reader = match reader {
+            Some(reader) => reader,
+            None => reader.insert(self.reader()?),
+        };
+        offsets::found(&reader.committed_offsets(offsets::list(&work.positions)?, STEP)?)
+    }
+
+    fn reader(&self) -> KafkaResult<BaseConsumer> {
         let mut client = self.client.clone();
         for property in ["transactional.id", "enable.idempotence", "acks", "transaction.timeout.ms"] {
             client.remove(property);
         }
         client.set("group.id", &self.group).set("isolation.level", "read_committed").set("enable.auto.commit", "false");
-        let consumer: BaseConsumer = client.create()?;
-        let committed = consumer.committed_offsets(offsets::list(&work.positions)?, STEP)?;
-        // An offset that cannot be told is not one that was not committed.
-        committed.elements().iter().try_for_each(|element| element.error())?;
-        Ok(work.positions.iter().filter(|position| work.moves.contains(&position.partition)).any(|position| {
-            let found = committed.find_partition(&position.partition.topic, position.partition.number);
-            found.is_some_and(|found| found.offset() == Offset::Offset(position.offset))
-        }))
+        client.create()
     }
 
     fn is_closing(&self) -> bool {
