@@ -321,24 +321,31 @@ impl Telemetry {
             };
         }
         match circuit {
-            Circuit::Open(Trip::Failures) => {
+            Circuit::Open(Trip::Failures(failures)) => {
                 opened!(
-                    "every attempt fails: intake has stopped, look at what the handler needs",
-                    failures = breaker.failures
+                    "the first attempts of many messages failed and few ended well: intake is paused, check what the \
+                     handler depends on",
+                    failures
                 );
             }
-            Circuit::Open(Trip::DeadLetters) => {
+            Circuit::Open(Trip::DeadLetters(dead_letters)) => {
                 opened!(
-                    "most messages become dead letters: intake has stopped, look at the last ones",
-                    dead_letters = breaker.dead_letters,
-                    window = breaker.window
+                    "many messages became dead letters and few ended well: intake is paused, check the last ones",
+                    dead_letters
                 );
             }
             Circuit::Open(Trip::Probe) => {
-                tracing::warn!(event = "circuit_open", route, probe_after_ms, "the probe failed, intake stays shut");
+                tracing::warn!(
+                    event = "circuit_open",
+                    route,
+                    probe_after_ms,
+                    "no probe ended well: intake stays paused"
+                );
             }
-            Circuit::Probing => tracing::info!(event = "circuit_probing", route, "an attempt is let through"),
-            Circuit::Closed => tracing::info!(event = "circuit_closed", route, "the route goes on"),
+            Circuit::Probing => tracing::info!(event = "circuit_probing", route, "a few messages are tried"),
+            Circuit::Closed => {
+                tracing::info!(event = "circuit_closed", route, "a message ended well: the route resumes")
+            }
         }
     }
 

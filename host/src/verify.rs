@@ -68,6 +68,8 @@ pub struct Plan {
     pub sections: toml::Table,
     /// Messages to write.
     pub messages: u64,
+    /// Of 100 messages so many fail at every attempt.
+    pub failing: u8,
     /// Faults to strike the hosts with.
     pub faults: u32,
     /// Decides what is in the messages, and which fault strikes whom.

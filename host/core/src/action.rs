@@ -156,11 +156,11 @@ pub enum Circuit {
 /// What opened a circuit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trip {
-    /// Too many failed attempts in a row.
-    Failures,
-    /// Too many dead letters among the last messages.
-    DeadLetters,
-    /// The attempt that was let through failed.
+    /// So many messages failed at their first attempts while few ended well.
+    Failures(usize),
+    /// So many messages became dead letters at their first attempts while few ended well.
+    DeadLetters(usize),
+    /// No probe of a round ended well.
     Probe,
 }
 

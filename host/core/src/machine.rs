@@ -70,8 +70,12 @@ pub struct Machine {
     route: Arc<Route>,
     deliveries: SlotMap<DeliveryId, Delivery>,
     lanes: Lanes,
-    /// Heads of their lanes, in the order in which they may run.
+    /// Heads of their lanes at their first attempt, in the order in which they may run.
     ready: VecDeque<DeliveryId>,
+    /// Those at a later one, likewise.
+    retries: VecDeque<DeliveryId>,
+    /// Whose turn it is, where both have somebody.
+    retry_next: bool,
     /// Held deliveries whose wait is over: they are tried even while everything else is held back.
     probes: VecDeque<DeliveryId>,
     /// Attempts handed out and not ended, forgotten ones included.
@@ -119,6 +123,8 @@ impl Machine {
             deliveries: SlotMap::with_key(),
             lanes: Lanes::default(),
             ready: VecDeque::new(),
+            retries: VecDeque::new(),
+            retry_next: false,
             probes: VecDeque::new(),
             running: 0,
             live: 0,
@@ -263,7 +269,7 @@ impl Machine {
                 Timer::Lease(id) => self.check_lease(id, now),
                 Timer::Record(id) => self.record_again(id),
                 Timer::Commit => self.commit_due(now),
-                Timer::Probe => self.probe(),
+                Timer::Probe => self.probe(now),
                 Timer::GiveUp(partition) => self.give_up_now(partition),
                 Timer::Drain => self.drain_limit(),
             }
@@ -272,9 +278,10 @@ impl Machine {
 
     /// Hands out attempts while there is room for them.
     fn dispatch(&mut self, now: Time) {
-        while self.running < self.route.concurrency && self.watch.lets_start() {
+        while self.running < self.route.concurrency {
+            let Some(turn) = self.watch.lets_start(self.running) else { return };
             let next = self.probes.pop_front();
-            let next = if self.held > 0 { next } else { next.or_else(|| self.ready.pop_front()) };
+            let next = if self.held > 0 { next } else { next.or_else(|| self.next_in_turn(turn)) };
             let Some(id) = next else { return };
             // What was dropped meanwhile stays in the queue until its turn comes.
             let Some(delivery) = self.deliveries.get(id) else { continue };
@@ -282,7 +289,10 @@ impl Machine {
                 continue;
             }
             // A process that stood still has more to hear than that time has passed.
-            if delivery.lease_is_over(now) {
+            let is_over = delivery.lease_is_over(now);
+            #[cfg(feature = "sabotage")]
+            let is_over = is_over && !self.is_sabotaged(Sabotage::LostLeaseKept);
+            if is_over {
                 self.lease_lost(id);
                 continue;
             }
@@ -293,7 +303,8 @@ impl Machine {
             delivery.state = State::Running;
             delivery.start_attempt(self.route.lease, now);
             self.running += 1;
-            self.watch.started();
+            let is_retry = delivery.attempt > 1;
+            self.watch.started(id, is_retry);
             self.actions.push_back(Action::Handle(id));
         }
     }
@@ -342,7 +353,7 @@ impl Machine {
     fn step_aside(&mut self, id: DeliveryId) {
         let Some(lane) = self.deliveries[id].lane.take() else { return };
         if let Some(next) = self.lanes.leave(lane, id) {
-            self.ready.push_back(next);
+            self.enqueue(next);
         }
     }
 

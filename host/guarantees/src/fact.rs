@@ -45,6 +45,8 @@ pub enum What {
         /// What was found.
         effect: Effect,
     },
+    /// From now on brokers, sinks and hosts are well: what keeps a record waiting is the host's own doing.
+    Calm,
     /// At the end the record had not been acknowledged.
     Outstanding {
         /// Which.

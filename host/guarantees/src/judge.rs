@@ -18,7 +18,9 @@ mod verdict;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::{Fact, Promise, Report, Terms, Violation, What};
+use cofferdam_core::time::Time;
+
+use crate::{Fact, Limit, Promise, Report, Terms, Violation, What};
 use lane::Lane;
 use partition::Partition;
 use record::{Number, Record};
@@ -39,6 +41,10 @@ pub struct Judge {
     events: Vec<bool>,
     /// An independent reader has spoken.
     read: bool,
+    /// The time of the newest fact.
+    now: Time,
+    /// The world is well since then.
+    calm: Option<Time>,
     report: Report,
     first: Option<Violation>,
 }
@@ -50,6 +56,8 @@ struct Host {
     records: BTreeSet<Number>,
     /// Receipts that it has by right.
     in_flight: u64,
+    /// The partition of the commit that it asked for last, where nothing else has happened to it since.
+    said: Option<u32>,
 }
 
 /// What a violation is said of: the fact that is looked at.
@@ -73,18 +81,32 @@ impl Judge {
             event_index: HashMap::new(),
             events: Vec::new(),
             read: false,
+            now: Time::default(),
+            calm: None,
             report: Report::default(),
             first: None,
         }
+    }
+
+    /// Records have to come to their end within this limit.
+    pub(crate) fn limit(&mut self, limit: Limit) {
+        self.terms.limit = Some(limit);
     }
 
     /// Takes in what happened next.
     pub fn take(&mut self, fact: &Fact) {
         self.report.figures.facts += 1;
         let (case, host) = (Case { fact }, fact.host);
+        self.now = fact.at;
+        if !matches!(fact.what, What::Commits { .. } | What::Committed { .. } | What::GaveUp { .. })
+            && let Some(host) = self.hosts.get_mut(&host)
+        {
+            host.said = None;
+        }
         match &fact.what {
             What::Produced { record, lane, event_id } => self.produced(record, lane.as_deref(), event_id.as_deref()),
             What::Killed => self.killed(host),
+            What::Calm => self.calm = Some(self.now),
             What::Found { record, effect } => self.found(case, record, *effect),
             What::Outstanding { record } => {
                 if let Some(number) = self.number(case, record) {
@@ -142,6 +164,7 @@ impl Judge {
         self.report.figures.records += 1;
         self.index.insert(Arc::clone(&id), number);
         let mut record = Record::new(id, lane, place);
+        record.produced = self.now;
         record.event = event.map(|event| {
             let next = u32::try_from(self.events.len()).expect("no more events than records");
             let event = *self.event_index.entry(event.into()).or_insert(next);

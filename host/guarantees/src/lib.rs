@@ -16,4 +16,4 @@ mod terms;
 pub use fact::{Effect, Fact, RecordId, What};
 pub use judge::Judge;
 pub use report::{Figures, Kept, Promise, Report, Violation};
-pub use terms::Terms;
+pub use terms::{Limit, Since, Terms};

@@ -35,11 +35,13 @@ pub enum Promise {
     AttemptsCounted,
     /// Each effect is there exactly once and in order: asked of routes that promise it.
     ExactlyOnce,
+    /// A record comes to its end within a bound, however many others fail.
+    Timely,
 }
 
 impl Promise {
     /// All, in the order of the report.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::DurableFirst,
         Self::SettledOnce,
         Self::CommitOrder,
@@ -51,6 +53,7 @@ impl Promise {
         Self::RepeatsBounded,
         Self::AttemptsCounted,
         Self::ExactlyOnce,
+        Self::Timely,
     ];
 }
 
@@ -67,6 +70,7 @@ impl fmt::Display for Promise {
             Self::NothingLost => "nothing is lost",
             Self::RepeatsBounded => "repeats are at most what was in flight at a fault",
             Self::ExactlyOnce => "each effect is there exactly once, in order",
+            Self::Timely => "a message is not delayed beyond a bound by messages that fail",
             Self::AttemptsCounted => "attempts are counted across restarts, and never exceed the limit",
         })
     }
@@ -129,6 +133,8 @@ pub struct Figures {
     pub found_again: u64,
     /// Most records in flight in one host.
     pub most_in_flight: u64,
+    /// The longest that a record took, where there is a limit on that, in milliseconds.
+    pub slowest_ms: u64,
 }
 
 /// What the judge says.
@@ -205,6 +211,7 @@ impl Figures {
         self.repeats += other.repeats;
         self.found_again += other.found_again;
         self.most_in_flight = self.most_in_flight.max(other.most_in_flight);
+        self.slowest_ms = self.slowest_ms.max(other.slowest_ms);
     }
 }
 

@@ -12,6 +12,7 @@ mod calm;
 mod check;
 mod history;
 mod host;
+mod poison;
 mod queue;
 mod run;
 mod seen;
@@ -70,6 +71,8 @@ pub struct World {
     /// All that has happened.
     pub history: History,
     dice: fastrand::Rng,
+    /// Which messages are bad.
+    poison: poison::Poison,
     /// Done to each new machine.
     prepare: fn(&mut Machine),
     /// Processes started so far.
@@ -149,6 +152,7 @@ impl World {
             at: 0,
             history: History::new(Terms::of(&route)),
             dice: fastrand::Rng::with_seed(seed),
+            poison: poison::Poison::default(),
             prepare,
             processes: 0,
             told: 0,
@@ -171,7 +175,13 @@ impl World {
 
     /// A world with one host that has this many partitions of the topic.
     pub fn kafka(route: Route, partitions: i32) -> Self {
-        let mut world = Self::new(route, 7);
+        Self::kafka_with(route, partitions, |_| {})
+    }
+
+    /// The same, with something done to each new machine before anything else.
+    pub fn kafka_with(route: Route, partitions: i32, prepare: fn(&mut Machine)) -> Self {
+        let mut world = Self::prepared(route, 7, 1, prepare);
+        world.strict = true;
         (0..partitions).for_each(|number| world.assign(number));
         world
     }

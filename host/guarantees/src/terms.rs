@@ -1,5 +1,7 @@
 //! What a history is judged by.
 
+use std::time::Duration;
+
 use cofferdam_core::route::{Guarantee, Route};
 use cofferdam_core::verdict::Unrouted;
 
@@ -25,6 +27,26 @@ pub struct Terms {
     pub handlers_agree: bool,
     /// The history was given the time to end: nothing may be outstanding.
     pub comes_to_an_end: bool,
+    /// How soon a record has to come to its end.
+    pub limit: Option<Limit>,
+}
+
+/// How soon a record has to come to its end, whatever becomes of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// The longest time.
+    pub within: Duration,
+    /// From when on.
+    pub since: Since,
+}
+
+/// From when on it is counted how long a record takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// From the receipt by the host that brings it to its end: of records that no fault has struck meanwhile.
+    Receipt,
+    /// From [`What::Calm`](crate::What::Calm), or from its production where that is later.
+    Calm,
 }
 
 impl Terms {
@@ -47,6 +69,7 @@ impl Terms {
             sinks_keep_order: route.delivery != Guarantee::AtMostOnce,
             handlers_agree: false,
             comes_to_an_end: true,
+            limit: None,
         }
     }
 }

@@ -272,3 +272,23 @@ fn what_was_held_for_a_lost_partition_holds_nobody_up() {
     world.lose(0);
     assert!(!world.seen().holding);
 }
+
+#[test]
+fn a_partition_is_given_up_with_what_the_broker_has_not_answered_for_it_may_be_refused() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a", "b"]);
+    world.done("t/0/1", 1);
+    world.store_all();
+    // The commit that says so is with the broker while the group takes the partition, and nothing else has ended since.
+    world.wait(SECOND);
+    assert_eq!(world.seen().commits.len(), 1);
+    world.revoke(0);
+    world.fail("t/0/0", failure(Class::HostFault));
+    assert_eq!(world.seen().given_up, [(0, Some(0))]);
+    // The broker refuses the first one, as while it rebalances; the new owner still knows what is finished.
+    world.answer_commit(false);
+    world.add_host();
+    world.on(1).assign(0);
+    world.fetch();
+    assert_eq!(world.in_hand(), ["t/0/0"]);
+}

@@ -232,13 +232,22 @@ fn what_no_route_takes_is_ignored_or_stops_the_route_as_configured() {
 
 #[test]
 fn a_probe_that_says_nothing_is_followed_by_another() {
-    let breaker = Breaker { failures: 1, probe_after: SECOND, probes: 1, ..Breaker::default() };
-    let mut world = World::kafka(Route { breaker, ..route() }, 2);
-    world.produce(&["a", "b", "c"]);
+    let breaker = Breaker { failures: 2, probe_after: SECOND, probes: 1, ..Breaker::default() };
+    let mut world = World::kafka(Route { breaker, concurrency: 2, ..route() }, 2);
+    world.produce(&["a", "b", "c", "d"]);
     world.fail("t/0/0", failure(Class::Retryable));
-    world.done("t/0/1", 0);
-    assert_eq!(world.seen().circuit, Circuit::Closed);
-    world.fail("t/0/2", failure(Class::Retryable));
+    world.fail("t/0/1", failure(Class::Retryable));
+    world.done("t/0/2", 0);
+    assert_eq!(world.seen().circuit, Circuit::Closed, "what ran when it opened may close it");
+    world.fail("t/0/3", failure(Class::Retryable));
+    world.produce(&["e", "f", "g", "h"]);
+    world.pass(SECOND);
+    for _ in 0..8 {
+        let Some(record) = world.in_hand().first().cloned() else { break };
+        world.fail(&record, failure(Class::Retryable));
+        world.pass(SECOND / 10);
+    }
+    world.produce(&["i", "j"]);
     world.pass(20 * SECOND);
     assert_eq!((world.seen().circuit, world.in_hand().len()), (Circuit::Probing, 1));
     // The host is at fault, then the record belongs to somebody else: neither says that the handler is well.

@@ -6,7 +6,7 @@ use cofferdam_guarantees::Promise;
 use cofferdam_guarantees::simulation::{Options, simulate};
 
 /// Histories in which it must be caught.
-const HISTORIES: u64 = 1_000;
+const HISTORIES: u64 = 4_000;
 
 #[track_caller]
 fn is_caught(promise: Promise, options: &Options) {
@@ -41,9 +41,12 @@ caught! {
     a_lost_partition_that_is_kept: LostPartitionKept breaks SettledOnce,
     finished_offsets_that_are_handled_again: ProgressIgnored breaks RepeatsBounded,
     a_partition_given_up_without_its_last_commit: LastCommitForgotten breaks RepeatsBounded,
+    a_partition_given_up_without_what_was_not_answered: UnansweredCommitForgotten breaks RepeatsBounded,
     a_dead_letter_that_is_recorded_as_handled: DeadLetterRecorded breaks NothingLost,
     a_record_handled_before_it_is_acknowledged_at_most_once: PledgeNotAwaited breaks RepeatsBounded,
     a_transaction_that_leaves_its_offsets_behind: TransactionWithoutOffsets breaks ExactlyOnce,
+    probes_that_never_take_a_retry: RetriesNeverProbe breaks NothingLost,
+    probes_that_wait_longer_and_longer: ProbesWaitForEver breaks Timely,
     a_source_that_is_granted_too_much: GrantedTwice breaks Bounded,
 }
 

@@ -35,6 +35,9 @@ pub(super) struct Arguments {
     /// Messages to send through the hosts.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
     messages: u64,
+    /// Percentage of messages that fail at every attempt and become dead letters.
+    #[arg(long, value_name = "PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u8).range(..=90))]
+    failing: u8,
     /// Faults to strike the hosts with meanwhile.
     #[arg(long, value_name = "N", default_value_t = 20)]
     faults: u32,
@@ -51,10 +54,10 @@ pub(super) struct Arguments {
     #[arg(long)]
     keep: bool,
     /// Judge the history in this folder, which an earlier run has kept; no broker is touched.
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["messages", "faults", "seed", "hosts", "simulate", "keep"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["messages", "failing", "faults", "seed", "hosts", "simulate", "keep"])]
     judge: Option<PathBuf>,
     /// Only remove the topics and queues of the run with this id, which was killed or has kept them.
-    #[arg(long, value_name = "ID", conflicts_with_all = ["messages", "faults", "seed", "hosts", "simulate", "keep", "judge"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["messages", "failing", "faults", "seed", "hosts", "simulate", "keep", "judge"])]
     remove: Option<String>,
     #[command(flatten)]
     pub(super) output: OutputArguments,
@@ -75,6 +78,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
             delivery: delivery(arguments),
             sections,
             messages: arguments.messages,
+            failing: arguments.failing,
             faults: arguments.faults,
             seed: arguments.seed,
             hosts: arguments.hosts.into(),

@@ -1,19 +1,26 @@
 //! The history of a run, judged: one judge for each route, since each has its own records, owners and bounds.
 
 use std::path::Path;
+use std::time::Duration;
 
-use cofferdam_guarantees::{Fact, Judge, Report, Terms, What};
+use cofferdam_guarantees::{Fact, Judge, Limit, Report, Since, Terms, What};
 
 use super::history::History;
 use super::workload::Broker;
 use crate::config::{Config, RouteConfig, Source};
 use crate::exit::Problem;
 
+/// How soon a host brings what it has received to its end, where no fault takes it away: with its retries behind those of
+/// its key, a pause past the session, and a machine with little time.
+const WITHIN: Duration = Duration::from_secs(45);
+
 /// Judges the history in a folder; `config` is that of its hosts.
 pub(super) fn judge(folder: &Path, config: &Config) -> Result<Report, Problem> {
     let judge = |broker| {
         let route = config.routes.iter().find(|route| self::broker(route) == broker)?;
-        Some(Judge::new(Terms { sinks_keep_order: true, handlers_agree: true, ..Terms::of(&route.route(None)) }))
+        let limit = Some(Limit { within: WITHIN, since: Since::Receipt });
+        let terms = Terms::of(&route.route(None));
+        Some(Judge::new(Terms { sinks_keep_order: true, handlers_agree: true, limit, ..terms }))
     };
     let (mut kafka, mut sqs) = (judge(Broker::Kafka), judge(Broker::Sqs));
     let mut history = History::open(folder)?;
@@ -44,7 +51,7 @@ fn broker(route: &RouteConfig) -> Broker {
 /// The route that a fact is about; `None` where it is about a whole process.
 fn about(fact: &Fact) -> Option<Broker> {
     match &fact.what {
-        What::Killed | What::Started | What::Stopped => None,
+        What::Killed | What::Calm | What::Started | What::Stopped => None,
         What::Assigned { .. }
         | What::GaveUp { .. }
         | What::Lost { .. }

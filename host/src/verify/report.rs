@@ -185,6 +185,10 @@ fn number(promise: Promise) -> Option<u8> {
         Promise::Bounded => Some(6),
         Promise::FailedIsSilent => Some(7),
         Promise::OneEnd => Some(8),
-        Promise::NothingLost | Promise::RepeatsBounded | Promise::AttemptsCounted | Promise::ExactlyOnce => None,
+        Promise::NothingLost
+        | Promise::RepeatsBounded
+        | Promise::AttemptsCounted
+        | Promise::ExactlyOnce
+        | Promise::Timely => None,
     }
 }

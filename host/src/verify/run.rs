@@ -73,6 +73,7 @@ impl Run {
         let workload = Workload {
             seed: plan.seed,
             messages: plan.messages,
+            failing: plan.failing,
             kafka: config.kafka.is_some(),
             sqs: config.sqs.is_some(),
         };

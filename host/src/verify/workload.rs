@@ -8,6 +8,8 @@ use std::ops::Range;
 pub(super) struct Workload {
     pub(super) seed: u64,
     pub(super) messages: u64,
+    /// Of 100 messages so many fail whatever the hosts do.
+    pub(super) failing: u8,
     pub(super) kafka: bool,
     pub(super) sqs: bool,
 }
@@ -18,27 +20,13 @@ const SHARE: u64 = 20;
 /// Keys on Kafka, and message groups on SQS.
 const KEYS: Range<u16> = 0..600;
 
-/// What a message tells the handler to do (`handler.wat`), and how many of 10,000 do.
-///
-/// The first messages of a run have one each, so that a short run sees every outcome.
-const MIX: [(&str, u32); 16] = [
-    ("d1", 8000),
-    ("d0", 700),
-    ("d2", 600),
-    ("r1", 300),
-    ("r2", 100),
-    ("r9", 30),
-    ("p9", 100),
-    ("t1", 20),
-    ("t9", 20),
-    ("m1", 5),
-    ("m9", 5),
-    ("u1", 10),
-    ("u9", 10),
-    ("l1", 5),
-    ("l9", 3),
-    ("f9", 3),
-];
+/// What a message that ends well tells the handler to do (`handler.wat`), and how many of 10,000 do.
+const WELL: [(&str, u32); 9] =
+    [("d1", 8300), ("d0", 700), ("d2", 560), ("r1", 300), ("r2", 100), ("t1", 20), ("m1", 5), ("u1", 10), ("l1", 5)];
+
+/// The same of one that fails for good.
+const FAILING: [(&str, u32); 7] =
+    [("r9", 5000), ("p9", 3000), ("t9", 1000), ("u9", 900), ("m9", 60), ("l9", 20), ("f9", 20)];
 
 /// Which broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,9 +61,12 @@ impl Workload {
     pub(super) fn message(&self, number: u64) -> Message {
         // Neighbours need unlike beginnings.
         let mut chance = fastrand::Rng::with_seed(self.seed ^ (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let order = match usize::try_from(self.ordinal(number)).ok().and_then(|first| MIX.get(first)) {
+        // The first messages of a run have one each, so that a short run sees every outcome.
+        let first = usize::try_from(self.ordinal(number)).ok().and_then(|first| WELL.iter().chain(&FAILING).nth(first));
+        let order = match first {
             Some((order, _)) => order,
-            None => pick(chance.u32(0..MIX.iter().map(|(_, share)| share).sum())),
+            None if chance.u8(0..100) < self.failing => pick(&FAILING, &mut chance),
+            None => pick(&WELL, &mut chance),
         };
         let key = format!("k{}", chance.u16(KEYS));
         let padding = "·".repeat(chance.usize(0..60));
@@ -90,14 +81,15 @@ impl Workload {
     }
 }
 
-fn pick(mut ticket: u32) -> &'static str {
-    for (order, share) in MIX {
-        match ticket.checked_sub(share) {
+fn pick(mix: &[(&'static str, u32)], chance: &mut fastrand::Rng) -> &'static str {
+    let mut ticket = chance.u32(0..mix.iter().map(|(_, share)| share).sum());
+    for (order, share) in mix {
+        match ticket.checked_sub(*share) {
             Some(rest) => ticket = rest,
             None => return order,
         }
     }
-    MIX[0].0
+    mix[0].0
 }
 
 #[cfg(test)]
@@ -106,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_message_is_recognised_and_a_changed_one_is_not() {
-        let workload = Workload { seed: 7, messages: 1000, kafka: true, sqs: true };
+        let workload = Workload { seed: 7, messages: 1000, failing: 10, kafka: true, sqs: true };
         let mut payload = workload.message(321).payload;
         assert_eq!(workload.recognise(payload.as_bytes()), Some(321));
         assert_eq!(Workload { seed: 8, ..workload }.recognise(payload.as_bytes()), None);
@@ -116,13 +108,27 @@ mod tests {
 
     #[test]
     fn a_short_run_has_every_kind_of_message_on_each_broker() {
-        let workload = Workload { seed: 7, messages: 400, kafka: true, sqs: true };
+        let workload = Workload { seed: 7, messages: 400, failing: 0, kafka: true, sqs: true };
         for broker in [Broker::Kafka, Broker::Sqs] {
             let messages = (0..400).filter(|number| workload.broker(*number) == broker);
             let mut orders: Vec<_> = messages.map(|number| workload.message(number).payload[..2].to_owned()).collect();
             orders.sort();
             orders.dedup();
-            assert!(MIX.iter().all(|(order, _)| orders.iter().any(|it| it == order)), "{broker:?}: {orders:?}");
+            assert!(
+                WELL.iter().chain(&FAILING).all(|(order, _)| orders.iter().any(|it| it == order)),
+                "{broker:?}: {orders:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn as_many_messages_fail_as_were_asked_for() {
+        for failing in [0, 10, 50] {
+            let workload = Workload { seed: 7, messages: 10_000, failing, kafka: true, sqs: false };
+            let is_failing =
+                |number: &u64| FAILING.iter().any(|(order, _)| workload.message(*number).payload.starts_with(order));
+            let count = (100..10_000).filter(is_failing).count() as u64;
+            assert!(count.abs_diff(u64::from(failing) * 99) < 200, "{failing} %: {count} of 9900");
         }
     }
 }

@@ -97,7 +97,7 @@ impl Machine {
         if let Some(delivery) = self.deliveries.get_mut(id).filter(|delivery| delivery.is_live()) {
             delivery.pledged = true;
             if std::mem::take(&mut delivery.gated) {
-                self.ready.push_back(id);
+                self.enqueue(id);
             }
         }
         true

@@ -29,7 +29,7 @@ impl Machine {
         self.running -= 1;
         let delivery = &mut self.deliveries[id];
         if delivery.state == State::Forgotten {
-            self.watch.undecided();
+            self.watch.undecided(id);
             self.step_aside(id);
             self.retire(id);
             return;
@@ -57,9 +57,9 @@ impl Machine {
         if class != Class::HostFault {
             self.let_go(id);
             self.note(id, failure.clone(), now);
-            self.attempt_failed(class, now);
+            self.attempt_failed(id, &failure, now);
         } else {
-            self.watch.undecided();
+            self.watch.undecided(id);
         }
         let delivery = &mut self.deliveries[id];
         let standing = Standing {
@@ -151,7 +151,7 @@ impl Machine {
             now,
         };
         let publications = report.publications();
-        self.becomes_dead_letter(now);
+        self.becomes_dead_letter(id, now);
         self.publish(id, publications, Fate::DeadLettered, now);
     }
 
@@ -184,11 +184,7 @@ impl Machine {
             return;
         }
         delivery.state = State::Waiting;
-        if delivery.held {
-            self.probes.push_back(id);
-        } else {
-            self.ready.push_back(id);
-        }
+        self.enqueue(id);
     }
 
     fn drop_lane(&mut self, id: DeliveryId, fate: Fate) {

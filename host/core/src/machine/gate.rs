@@ -77,14 +77,15 @@ impl Machine {
     /// The delivery's event may be handled by another receipt of it now.
     pub(super) fn give_up_event(&mut self, id: DeliveryId) {
         if let Some(event) = self.deliveries[id].event() {
-            self.ready.extend(self.identities.give_up(event, id));
+            let waiting = self.identities.give_up(event, id);
+            waiting.into_iter().for_each(|id| self.enqueue(id));
         }
     }
 
     /// The store of ids knows this event: it was handled before.
     pub(super) fn known(&mut self, id: DeliveryId, now: Time) {
         self.running -= 1;
-        self.watch.undecided();
+        self.watch.undecided(id);
         let delivery = &mut self.deliveries[id];
         if delivery.state == State::Forgotten {
             self.step_aside(id);

@@ -164,7 +164,7 @@ impl Machine {
             delivery
         });
         if is_head {
-            self.ready.push_back(id);
+            self.enqueue(id);
         }
         id
     }

@@ -74,7 +74,7 @@ impl Machine {
         #[cfg(feature = "sabotage")]
         if self.is_sabotaged(super::Sabotage::ReleaseKeepsLater) {
             self.hand_back_all(&withdrawn[..1], delay);
-            self.ready.extend(&withdrawn[1..]);
+            withdrawn[1..].iter().for_each(|id| self.enqueue(*id));
             return;
         }
         self.hand_back_all(&withdrawn, delay);

@@ -126,6 +126,19 @@ impl Slot {
         Some(Position { partition: self.partition.clone(), offset, metadata })
     }
 
+    /// Whether there is something that no commit has said.
+    #[cfg(feature = "sabotage")]
+    pub(super) fn is_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// What to commit before the partition is given up: also what a commit says that the broker has not answered. It may be
+    /// refused, because the group is rebalancing, and then nobody is left to ask for it again.
+    pub(super) fn last_position(&mut self) -> Option<Position> {
+        self.changed |= self.asked_in > self.confirmed;
+        self.position(u64::MAX)
+    }
+
     /// What a transaction can take of this partition: all that is prepared up to the first that is not, with the offset
     /// behind it.
     fn transaction(&mut self, mark: Mark, commit: u64, deliveries: &mut Vec<DeliveryId>) -> Option<Position> {
@@ -341,7 +354,8 @@ impl Machine {
         let Some(slot) = self.partitions.slots.get_mut(key) else { return };
         slot.live -= 1;
         if !slot.stalled.is_empty() && slot.has_room_for_tried() {
-            self.ready.extend(slot.stalled.drain(..));
+            let stalled = std::mem::take(&mut slot.stalled);
+            stalled.into_iter().for_each(|id| self.enqueue(id));
         }
         self.give_up_if_idle(key);
         self.resume_if_room(key);

@@ -31,6 +31,8 @@ pub enum Sabotage {
     LostPartitionKept,
     /// A partition is given up without its last commit.
     LastCommitForgotten,
+    /// A partition is given up without what a commit says that the broker has not answered.
+    UnansweredCommitForgotten,
     /// The source is granted twice what there is room for.
     GrantedTwice,
     /// Nothing keeps order.
@@ -41,6 +43,16 @@ pub enum Sabotage {
     DeadLetterRecorded,
     /// At most once, a record is handled before the broker knows that it is settled.
     PledgeNotAwaited,
+    /// Failed retries count towards opening the circuit.
+    RetriesTrip,
+    /// Messages that end well do not count against opening the circuit.
+    SuccessDoesNotCount,
+    /// Probes are retries, whoever waits at a first attempt.
+    ProbesAreRetries,
+    /// No retry is ever a probe.
+    RetriesNeverProbe,
+    /// The wait before a round of probes grows without a limit.
+    ProbesWaitForEver,
     /// A transaction takes the outputs and leaves the offsets where they were.
     TransactionWithoutOffsets,
     /// A commit without an answer counts as done where the group has an equal offset, whoever committed it.

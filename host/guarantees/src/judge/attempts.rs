@@ -5,7 +5,7 @@ use cofferdam_core::outcome::Class;
 use super::lane::Running;
 use super::record::{End, Number, Record};
 use super::{Case, Judge};
-use crate::Promise;
+use crate::{Promise, Since, Violation};
 
 /// Whether a failure of this class uses an attempt up, whatever the route says.
 pub(super) fn counts(class: Class) -> bool {
@@ -175,9 +175,10 @@ impl Judge {
 
     /// Notes that all the record leads to is durable, if it is now.
     pub(super) fn complete_if_it_is(&mut self, host: u32, number: Number) {
-        let terms = self.terms;
+        let (terms, now, calm) = (self.terms, self.now, self.calm);
         let record = &mut self.records[number as usize];
         let mut passes = false;
+        let mut taken = None;
         // What has no effects is done when a transaction takes its offset along.
         let waits = terms.is_exactly_once() && !record.claimed;
         let mine = record.receipts.iter_mut().filter(|receipt| receipt.host == host);
@@ -194,10 +195,27 @@ impl Judge {
                 self.events[event as usize] = true;
             }
             passes |= !receipt.stale;
+            if let Some(limit) = terms.limit.filter(|_| !receipt.stale && !receipt.finished) {
+                let since = match limit.since {
+                    Since::Receipt => Some(receipt.since),
+                    Since::Calm => calm.map(|calm| calm.max(record.produced)),
+                };
+                taken = since.map(|since| (now.since(since), limit.within));
+            }
         }
         if passes {
             record.repeating = false;
             self.let_pass(number);
+        }
+        if let Some((taken, within)) = taken {
+            self.checked(Promise::Timely);
+            let milliseconds = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
+            self.report.figures.slowest_ms = self.report.figures.slowest_ms.max(milliseconds);
+            if taken > within {
+                let record = Some(self.records[number as usize].id.as_ref().into());
+                let text = format!("came to its end after {taken:?}; expected at most {within:?}");
+                self.violated(Violation { promise: Promise::Timely, record, text, fact: None });
+            }
         }
     }
 }

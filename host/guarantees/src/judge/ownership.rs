@@ -23,6 +23,8 @@ impl Judge {
         let partition = &mut self.partitions[number as usize];
         partition.owner = host;
         partition.believers.insert(host);
+        // What was asked for under an assignment before is of no interest to this one.
+        partition.asked.iter_mut().for_each(|asked| asked.superseded = true);
     }
 
     pub(super) fn lost(&mut self, host: u32, name: &str) {
@@ -42,6 +44,13 @@ impl Judge {
             return;
         }
         let known = !partition.is_unconfirmed(host);
+        // What the broker has not answered by then may be refused, and nobody would ask again.
+        let said = self.hosts.get(&host).is_some_and(|host| host.said == Some(number));
+        self.checked(Promise::RepeatsBounded);
+        if !known && !said {
+            let text = format!("{name} is given up with a commit that was not answered, and that was not repeated");
+            self.broken(case, Promise::RepeatsBounded, "", text);
+        }
         self.check_all_settled(case, host, number);
         self.disown_partition(number, if known { Ending::Orderly } else { Ending::Fault });
     }
@@ -193,7 +202,7 @@ impl Judge {
             }
         }
         let record = &mut self.records[number as usize];
-        record.receipts.push(Receipt { host, finished: record.finished, ..Receipt::default() });
+        record.receipts.push(Receipt { host, since: self.now, finished: record.finished, ..Receipt::default() });
         let holder = self.hosts.entry(host).or_default();
         holder.records.insert(number);
         holder.in_flight += 1;

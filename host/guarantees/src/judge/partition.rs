@@ -34,6 +34,8 @@ pub(super) struct Asked {
     pub(super) after: i64,
     pub(super) finished: Vec<i64>,
     pub(super) attempts: Vec<(i64, u32)>,
+    /// The broker has confirmed a later one, or the partition was assigned anew since.
+    pub(super) superseded: bool,
 }
 
 impl Partition {
@@ -48,6 +50,9 @@ impl Partition {
     pub(super) fn confirm(&mut self, host: u32, offset: i64) -> Option<Asked> {
         let place = self.asked.iter().rposition(|asked| (asked.host, asked.offset) == (host, offset))?;
         let confirmed = self.asked.remove(place);
+        for older in self.asked[..place].iter_mut().filter(|asked| asked.host == host) {
+            older.superseded = true;
+        }
         let mut before = place;
         self.asked.retain(|asked| {
             let older = before > 0;
@@ -58,8 +63,9 @@ impl Partition {
         Some(confirmed)
     }
 
-    /// Whether this host has asked for a commit that the broker has not confirmed.
+    /// Whether this host has asked for a commit since it has the partition, and the broker has confirmed neither that one
+    /// nor a later one.
     pub(super) fn is_unconfirmed(&self, host: u32) -> bool {
-        self.asked.iter().any(|asked| asked.host == host)
+        self.asked.iter().any(|asked| asked.host == host && !asked.superseded)
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cofferdam_core::action::Fate;
 use cofferdam_core::outcome::Class;
+use cofferdam_core::time::Time;
 
 use super::effects::Effects;
 use crate::{Effect, Terms};
@@ -19,6 +20,8 @@ pub(super) struct Record {
     pub(super) event: Option<u32>,
     /// Partition and offset; `None` on a queue.
     pub(super) place: Option<(u32, i64)>,
+    /// When it was produced.
+    pub(super) produced: Time,
     /// Who has it, or had it and has not ended with it; rarely more than one.
     pub(super) receipts: Vec<Receipt>,
     /// How it ended, once all that it led to was durable; it may be handled again after.
@@ -63,6 +66,8 @@ pub(super) enum End {
 #[derive(Debug, Default)]
 pub(super) struct Receipt {
     pub(super) host: u32,
+    /// When the host took it on.
+    pub(super) since: Time,
     /// The partition or lease is gone, whether the host knows or not.
     pub(super) stale: bool,
     /// It was finished before: the host has nothing to do with it.
@@ -98,6 +103,7 @@ impl Record {
             lane,
             event: None,
             place,
+            produced: Time::default(),
             receipts: Vec::new(),
             complete: None,
             durable: Effects::default(),

@@ -51,7 +51,16 @@ impl Judge {
         let mut settled: Vec<Number> = partition.open.range(..offset).map(|(_, number)| *number).collect();
         settled.extend(finished.iter().filter_map(|offset| partition.open.get(offset)));
         let after = partition.committed;
-        partition.ask(Asked { host, offset, by_owner, after, finished: finished.into(), attempts: attempts.into() });
+        partition.ask(Asked {
+            host,
+            offset,
+            by_owner,
+            after,
+            finished: finished.into(),
+            attempts: attempts.into(),
+            superseded: false,
+        });
+        self.hosts.entry(host).or_default().said = Some(at);
         self.checked(Promise::SettledOnce);
         if !believes {
             let text = format!("commits {name}, which it has given up or lost");

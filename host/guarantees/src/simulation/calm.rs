@@ -1,6 +1,6 @@
 //! The calm after the storm: everything heals, and must come to its end.
 
-use super::{Ending, Life, SECOND, World, storm::PARTITIONS};
+use super::{Ending, Life, SECOND, World, failure, storm::PARTITIONS};
 use crate::What;
 
 /// Rounds in which a calm world must come to its end; far more than any needs.
@@ -19,6 +19,7 @@ impl World {
     /// Returns whether it was.
     pub(crate) fn calm_down(&mut self) -> bool {
         self.sinks.heal();
+        self.note_of_world(What::Calm);
         for _ in 0..PATIENCE {
             self.rise();
             if self.answer_all() {
@@ -71,7 +72,10 @@ impl World {
             self.take_in();
             while !self.host().running.is_empty() {
                 let index = self.dice.usize(0..self.hosts[at].running.len());
-                self.end_well(index, 1);
+                match self.poisoned(index) {
+                    Some(class) => self.end(index, failure(class).into()),
+                    None => self.end_well(index, 1),
+                }
             }
             self.store_all();
             self.answer_commit(true);

@@ -2,7 +2,7 @@
 
 use cofferdam_core::time::Time;
 
-use crate::{Fact, Judge, Promise, Terms, What};
+use crate::{Fact, Judge, Limit, Promise, Terms, What};
 
 /// All facts in order, and what the judge makes of them.
 #[derive(Debug)]
@@ -14,6 +14,11 @@ pub struct History {
 impl History {
     pub(super) fn new(terms: Terms) -> Self {
         Self { facts: Vec::new(), judge: Judge::new(terms) }
+    }
+
+    /// Records have to come to their end within this limit.
+    pub(super) fn expect_ends(&mut self, limit: Limit) {
+        self.judge.limit(limit);
     }
 
     pub(super) fn add(&mut self, at: Time, host: u32, what: What) {

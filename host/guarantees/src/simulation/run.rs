@@ -1,6 +1,6 @@
 //! Seeded histories: one by its seed, or many with the first that breaks a promise.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use cofferdam_core::retry::Retry;
 use cofferdam_core::route::{Bounds, Guarantee, Route};
 use cofferdam_core::verdict::{Policy, Unrouted};
 
+use super::poison::{LIMIT, Poison};
 use super::{World, queue_route, route};
 use crate::{Fact, Report};
 
@@ -73,7 +74,7 @@ pub fn simulate(seed: u64, options: &Options) -> Run {
     let mut dice = fastrand::Rng::with_seed(seed);
     let (route, hosts) = some_route(&mut dice, options.delivery);
     let source = if route.lease.is_some() { "queue" } else { "topic" };
-    let setting = format!(
+    let mut setting = format!(
         "{hosts} hosts on a {source}, {:?}, order by {:?}, {} attempts at once, {} messages and {} bytes in flight{}",
         route.delivery,
         route.order,
@@ -82,7 +83,15 @@ pub fn simulate(seed: u64, options: &Options) -> Run {
         route.bounds.bytes,
         if route.suppress_duplicates { ", duplicates suppressed" } else { "" }
     );
+    let poison = Poison { share: [0, 0, 0, 0, 10, 50, 90][dice.usize(0..7)], salt: dice.u64(..) };
+    if poison.share > 0 {
+        write!(setting, ", {} % bad messages", poison.share).expect("a string takes it");
+    }
     let mut world = World::prepared(route, dice.u64(..), hosts, options.prepare);
+    world.poison = poison;
+    if poison.share > 0 {
+        world.history.expect_ends(LIMIT);
+    }
     let lived = catch_unwind(AssertUnwindSafe(|| world.live(options.steps)));
     let broke_off = match lived {
         Ok(end) => end.err().map(str::to_owned),
@@ -144,14 +153,19 @@ fn some_route(dice: &mut fastrand::Rng, delivery: Option<Guarantee>) -> (Route, 
     (route, dice.usize(1..4))
 }
 
-/// On one route in three something opens the circuit.
+/// Most routes have it as it is by default; on some a little opens the circuit, on some nothing does.
 fn some_breaker(dice: &mut fastrand::Rng, off: Breaker) -> Breaker {
-    if dice.u32(0..3) > 0 {
-        return off;
+    match dice.u32(0..4) {
+        0..2 => Breaker::default(),
+        2 => off,
+        _ => Breaker {
+            failures: dice.u32(0..6),
+            dead_letters: dice.u32(0..4),
+            window: Duration::from_secs(dice.u64(1..600)),
+            probe_after: Duration::from_millis(dice.u64(0..60_000)),
+            probes: dice.u32(1..3),
+        },
     }
-    let probe_after = Duration::from_millis(dice.u64(0..60_000));
-    let (failures, dead_letters) = (dice.u32(0..6), dice.u32(0..4));
-    Breaker { failures, dead_letters, window: 10, probe_after, probes: dice.u32(1..3) }
 }
 
 fn text_of(panic: &(dyn std::any::Any + Send)) -> String {

@@ -49,6 +49,12 @@ impl World {
     }
 
     fn write_something(&mut self) {
+        // With bad messages there are more of them than a circuit takes to open.
+        let most = if self.poison.share > 0 { 3 } else { 1 };
+        (0..self.dice.u32(1..=most)).for_each(|_| self.write_one());
+    }
+
+    fn write_one(&mut self) {
         let key = ["", "a", "b", "c"][self.dice.usize(0..4)];
         let size = self.dice.usize(0..300);
         let headers = self.some_headers();
@@ -84,6 +90,10 @@ impl World {
             return;
         }
         let index = self.dice.usize(0..self.hosts[self.at].running.len());
+        // What the world does may strike a bad message too.
+        if let Some(class) = self.poisoned(index).filter(|_| self.dice.u32(0..10) > 0) {
+            return self.end(index, failure(class).into());
+        }
         let class = match self.dice.u32(0..100) {
             0..60 => {
                 let outputs = self.dice.u32(0..3);
@@ -99,7 +109,9 @@ impl World {
             96..98 => Class::Unrouted,
             _ => Class::Revoked,
         };
-        let wish = [None, None, Some(Duration::ZERO), Some(SECOND), Some(3_000 * SECOND)][self.dice.usize(0..5)];
+        // Where it is asked how long a message takes, nobody wishes for an hour.
+        let longest = if self.poison.share > 0 { 20 } else { 3_000 };
+        let wish = [None, None, Some(Duration::ZERO), Some(SECOND), Some(longest * SECOND)][self.dice.usize(0..5)];
         self.end(index, Failure { retry_after: wish, ..failure(class) }.into());
     }
 

@@ -75,6 +75,11 @@ impl<'r> Value<'r> {
         self.inner.is_str()
     }
 
+    /// Whether it is a whole number.
+    pub(in crate::config) fn is_integer(&self) -> bool {
+        self.inner.is_integer()
+    }
+
     /// Whether it is a table.
     pub(in crate::config) fn is_table(&self) -> bool {
         self.inner.is_table()

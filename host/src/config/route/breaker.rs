@@ -14,15 +14,24 @@ pub(super) fn breaker(route: &Table<'_>) -> Breaker {
         let number = |key, range| table.get(key).and_then(|value| value.integer(range));
         let probe_after = table.get("probe_after");
         Breaker {
-            failures: number("failures", 0..=1_000_000).unwrap_or(default.failures),
+            failures: number("failures", 0..=100_000).unwrap_or(default.failures),
             dead_letters: number("dead_letters", 0..=100_000).unwrap_or(default.dead_letters),
-            window: number("window", 1..=100_000).unwrap_or(default.window),
+            window: window(table).unwrap_or(default.window),
             probe_after: probe_after
                 .and_then(|value| value.duration(Duration::from_millis(10)..=HOUR))
                 .unwrap_or(default.probe_after),
             probes: number("probes", 1..=1_000).unwrap_or(default.probes),
         }
     };
-    let section = route.get("breaker").and_then(|value| value.table("{ failures = 10, probe_after = \"60s\" }", read));
+    let section = route.get("breaker").and_then(|value| value.table("{ failures = 20, probe_after = \"60s\" }", read));
     section.unwrap_or_default()
+}
+
+fn window(table: &Table<'_>) -> Option<Duration> {
+    let value = table.get("window")?;
+    if value.is_integer() {
+        value.refuse("the window is a time, not a number of messages", "write for example window = \"10m\"");
+        return None;
+    }
+    value.duration(Duration::from_secs(1)..=24 * HOUR)
 }
