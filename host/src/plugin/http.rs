@@ -11,6 +11,7 @@ mod body;
 mod breaker;
 mod connect;
 mod failure;
+mod received;
 mod resolve;
 mod rule;
 
@@ -39,6 +40,7 @@ use body::{Answer, Outgoing};
 pub use breaker::BreakerConfig;
 use breaker::{Breaker, Change, Ended, Pass};
 use connect::{ConnectError, Connector, Timed};
+use received::{Reading, Room};
 use resolve::{Resolve, System};
 pub(super) use rule::Miss;
 pub use rule::Rule;
@@ -202,12 +204,13 @@ impl Client {
             }
         };
         watched.answered(answer.status());
+        let reading = answer.extensions().get().map(|room| Room::for_body(room, config.response_bytes));
         if declared(answer.headers()) > config.response_bytes {
             return Err(SendError::Failed(Error::HttpResponseBodySize(Some(declared(answer.headers())))));
         }
         Ok(answer.map(|body| {
-            let place: OwnedSemaphorePermit = place;
-            Answer::new(body, config.response_bytes, end, between, place).boxed_unsync()
+            let held: (OwnedSemaphorePermit, Option<Reading>) = (place, reading);
+            Answer::new(body, config.response_bytes, end, between, held).boxed_unsync()
         }))
     }
 }

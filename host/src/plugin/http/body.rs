@@ -10,6 +10,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::failure;
+use super::received::TooMuch;
 
 /// What a guest sends.
 pub(super) struct Outgoing {
@@ -79,6 +80,9 @@ impl<H: Unpin> Body for Answer<H> {
                 let next = this.end.min(Instant::now() + this.between);
                 this.timer.as_mut().reset(next);
                 Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) if failure::find::<TooMuch>(&error).is_some() => {
+                Poll::Ready(Some(Err(Error::HttpResponseBodySize(None))))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(failure::of(&error)))),
             Poll::Ready(None) => Poll::Ready(None),

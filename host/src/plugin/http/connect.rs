@@ -19,6 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tower_service::Service;
 
 use super::address::Reach;
+use super::received::Bounded;
 use super::resolve::Resolve;
 use super::rule::{Rule, literal};
 
@@ -57,7 +58,7 @@ impl Connector {
         Self { resolver, reach: Arc::new(rule.reach.clone()), port: rule.port, limit, runtime }
     }
 
-    async fn connect(self, uri: Uri) -> Result<TokioIo<TcpStream>, ConnectError> {
+    async fn connect(self, uri: Uri) -> Result<TokioIo<Bounded>, ConnectError> {
         let host = uri.host().unwrap_or_default();
         let found = match literal(host) {
             Some(address) => vec![address],
@@ -72,7 +73,7 @@ impl Connector {
                 Ok(Ok(stream)) => {
                     // Without it the end of a small request waits for an acknowledgement; nothing depends on it.
                     let _ = stream.set_nodelay(true);
-                    return Ok(TokioIo::new(stream));
+                    return Ok(TokioIo::new(Bounded::new(stream)));
                 }
                 Ok(Err(error)) => failure = ConnectError::Refused(error),
                 Err(_) => failure = ConnectError::Overdue,
@@ -83,7 +84,7 @@ impl Connector {
 }
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Bounded>;
     type Error = BoxError;
     type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
 

@@ -6,6 +6,7 @@ use std::io;
 use wasmtime_wasi_http::Error;
 
 use super::connect::ConnectError;
+use super::received::TooMuch;
 
 /// The word for `error`, by what is behind it.
 pub(super) fn of(error: &(dyn StdError + 'static)) -> Error {
@@ -26,6 +27,9 @@ pub(super) fn of(error: &(dyn StdError + 'static)) -> Error {
             ConnectError::Refused(_) => Error::ConnectionRefused,
             ConnectError::Overdue => Error::ConnectionTimeout,
         };
+    }
+    if find::<TooMuch>(error).is_some() {
+        return Error::HttpResponseHeaderSectionSize(None);
     }
     match find::<rustls::Error>(error) {
         Some(rustls::Error::InvalidCertificate(_)) => return Error::TlsCertificateError,

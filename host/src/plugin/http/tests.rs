@@ -168,6 +168,49 @@ async fn bodies_and_heads_have_bounds() {
 }
 
 #[tokio::test]
+async fn what_comes_for_one_request_is_bounded_whatever_it_is() {
+    /// The kernel takes so much that nobody reads, at both ends of a connection.
+    const KERNEL: usize = 16 << 20;
+    let config = || Config { response_bytes: 64 << 10, ..Config::default() };
+    let chunks = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    for (first, piece, error) in [
+        ("", "HTTP/1.1 102 Processing\r\n\r\n", "HttpResponseHeaderSectionSize(None)"),
+        ("", "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n", "HttpResponseHeaderSectionSize(None)"),
+        (chunks, "0000000000000001\r\nx\r\n", "HttpResponseBodySize(None)"),
+    ] {
+        let server = Server::start("127.0.0.1:0", |_| Say::Endless(first.into(), piece.into())).await;
+        let client = client(&server, config());
+        let answer = get(&client, &server.url("/")).await;
+        assert_eq!(answer, Err(error.into()), "{piece}");
+        assert!(server.endless() < KERNEL, "{} bytes of {piece}", server.endless());
+    }
+}
+
+#[tokio::test]
+async fn a_few_interim_answers_and_many_answers_of_one_connection_are_read() {
+    let interim = "HTTP/1.1 103 Early Hints\r\nlink: </style.css>; rel=preload\r\n\r\n".repeat(10);
+    let large = "x".repeat(300 << 10);
+    let answer = format!("{interim}HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{large}", large.len());
+    let server = Server::start("127.0.0.1:0", move |_| say(&answer)).await;
+    let client = client(&server, Config { response_bytes: 300 << 10, ..Config::default() });
+    for _ in 0..10 {
+        let (status, body) = get(&client, &server.url("/")).await.unwrap();
+        assert_eq!((status, body.len()), (200, 300 << 10));
+    }
+    assert_eq!(server.connections(), 1);
+    // What was read is kept by the guest while it reads the next answer of the connection.
+    let request = || {
+        let body = Full::new(Bytes::new()).map_err(|error| match error {}).boxed_unsync();
+        client.clone().send(0, Request::get(server.url("/")).body(body).unwrap(), RequestOptions::default())
+    };
+    let Ok(mut first) = request().await else { panic!("no answer") };
+    while first.body_mut().frame().await.is_some() {}
+    let Ok(second) = request().await else { panic!("no answer") };
+    drop(first);
+    assert!(second.into_body().collect().await.is_ok());
+}
+
+#[tokio::test]
 async fn a_host_that_does_not_answer_is_not_waited_for() {
     let short = Duration::from_millis(50);
     let server = Server::start("127.0.0.1:0", |head| {

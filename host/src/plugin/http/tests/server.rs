@@ -12,6 +12,8 @@ use tokio_util::task::AbortOnDropHandle;
 pub(super) enum Say {
     /// All of an answer.
     All(String),
+    /// The first once, and then the other without end.
+    Endless(String, String),
     /// A part of one, and nothing more.
     Part(String),
     /// Nothing.
@@ -33,6 +35,8 @@ pub(super) struct Server {
 struct Seen {
     connections: AtomicUsize,
     requests: AtomicUsize,
+    /// Bytes of answers without end.
+    endless: AtomicUsize,
     last: Mutex<String>,
 }
 
@@ -66,6 +70,11 @@ impl Server {
         self.seen.requests.load(Ordering::SeqCst)
     }
 
+    /// Bytes of answers without end.
+    pub(super) fn endless(&self) -> usize {
+        self.seen.endless.load(Ordering::SeqCst)
+    }
+
     /// The last request, head and body.
     pub(super) fn last(&self) -> String {
         self.seen.last.lock().unwrap().clone()
@@ -91,6 +100,14 @@ async fn talk(mut stream: TcpStream, seen: Arc<Seen>, answer: Arc<impl Fn(&str) 
                 return drop(stream.write_all(text.as_bytes()).await);
             }
             Say::All(text) => drop(stream.write_all(text.as_bytes()).await),
+            Say::Endless(text, piece) => {
+                let (mut next, pieces) = (text.into_bytes(), piece.repeat(100).into_bytes());
+                while stream.write_all(&next).await.is_ok() {
+                    seen.endless.fetch_add(next.len(), Ordering::SeqCst);
+                    next.clone_from(&pieces);
+                }
+                return;
+            }
             Say::Part(text) => {
                 let _ = stream.write_all(text.as_bytes()).await;
                 let _ = stream.read_to_end(&mut Vec::new()).await;
