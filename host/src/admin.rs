@@ -4,13 +4,16 @@
 //!
 //! | address | answers | 200 when, else 503 |
 //! |---|---|---|
-//! | `/livez` | `{"status","stuck":[{"route","silent_ms"}]}` | the loop of every route has turned within [`SILENCE`] |
+//! | `/livez` | `{"status","stuck":[{"route","plugin","silent_ms"}]}` | the loop of every route has turned within [`SILENCE`], and no thread has been in its handler for so long |
 //! | `/readyz` | `{"status","reasons":["..."]}` | every route is running or holding, and the brokers are connected |
 //! | `/health` | `{"status","live","ready","reasons","routes":[...],"kafka":{...},"sqs":{...}}` | all of this page is well |
 //! | `/kafka/health` | `{"status","connected","expected":["topic"],"missing":["topic"],"dead_letters":[...],"error"}` | connected, no topic missing |
 //! | `/sqs/health` | `{"status","connected","queues":[...],"dead_letters":[...],"error"}` | connected, every queue answers |
 //! | `/metrics` | Prometheus text, version 0.0.4 | always |
 //! | `/` | the list of these addresses | always |
+//!
+//! What is stuck names the `plugin` where a thread does not come back from it. Only a restart mends that: the handler's
+//! limits have not stopped it.
 //!
 //! `status` is `ok`, `failing`, or `absent` for a broker that is not configured (which is well). A route is
 //! `{"name","state","since","in_flight","account"}` with `state` one of `starting`, `running`, `holding`, `draining`,
@@ -31,9 +34,11 @@ use tokio_util::sync::CancellationToken;
 mod connection;
 mod health;
 mod pages;
+mod polls;
 mod probe;
 
-pub use health::{Health, RouteHealth, SILENCE, State};
+pub use health::{Health, RouteHealth, SILENCE, State, Stuck};
+pub use polls::Poll;
 pub use probe::{DeadLetters, KafkaHealth, LetterHealth, PROBE_LIMIT, Probe, QueueHealth, SqsHealth};
 
 use connection::Listener;

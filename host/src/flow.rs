@@ -31,7 +31,7 @@ use cofferdam_core::time::Time;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{RouteHealth, SILENCE, State};
+use crate::admin::{RouteHealth, SILENCE, State, Stuck};
 use crate::clock::Clock;
 use crate::dedupe;
 use crate::journal::Journal;
@@ -107,7 +107,12 @@ pub struct Ending {
     pub account: Account,
     /// Why it stopped by itself, if it did.
     pub stopped: Option<Box<str>>,
+    /// A thread that has not come back from its handler.
+    pub stuck: Option<Stuck>,
 }
+
+/// How long a flow that has ended waits for attempts that nobody waits for any more.
+pub const LAST_ATTEMPTS: Duration = Duration::from_secs(5);
 
 /// One route at work.
 pub struct Flow {
@@ -146,8 +151,16 @@ impl Flow {
         // Other services may share the store.
         let scope: Arc<str> = format!("{}/{}", parts.route.service, parts.route.name).into();
         let duplicates = parts.dedupe.map(|store| Duplicates::new(store, scope));
-        let (workers, ended) =
-            Workers::new(&parts.route, parts.handler, duplicates.clone(), parts.guests, parts.gate, parts.clock);
+        let health = Arc::clone(&parts.health);
+        let (workers, ended) = Workers::new(
+            &parts.route,
+            parts.handler,
+            duplicates.clone(),
+            parts.guests,
+            parts.gate,
+            health,
+            parts.clock,
+        );
         let (tickets, completions) = mpsc::channel(OUTSTANDING + OTHER_ANSWERS);
         // It signs commits: no other process may have the same.
         let seed = uuid::Uuid::new_v4().as_u64_pair().1;
@@ -223,13 +236,17 @@ impl Flow {
                 _ = pulse.tick() => {
                     let now = self.clock.now();
                     self.telemetry.tick(now);
+                    let stuck = self.health.stuck_in_handler(SILENCE);
+                    let stuck = stuck.as_ref().map(|stuck| (stuck.plugin.as_deref().unwrap_or_default(), stuck.silent_ms));
+                    self.telemetry.stuck(stuck);
                 }
             }
             if self.stopped.is_some() {
                 shutdown.cancel();
             }
         }
-        self.workers.close().await;
+        let all_ended = self.workers.close(LAST_ATTEMPTS).await;
+        let stuck = if all_ended { None } else { self.health.stuck_in_handler(LAST_ATTEMPTS / 2) };
         if let Some(duplicates) = &self.duplicates {
             duplicates.close().await;
         }
@@ -239,7 +256,7 @@ impl Flow {
         if let Err(reason) = self.source.close().await {
             self.stopped.get_or_insert(reason.into());
         }
-        Ending { account: *self.machine.account(), stopped: self.stopped }
+        Ending { account: *self.machine.account(), stopped: self.stopped, stuck }
     }
 
     /// Tells the machine what happened, and takes in what it wants.

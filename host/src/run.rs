@@ -10,6 +10,7 @@ pub mod reload;
 mod routes;
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,12 +19,12 @@ use tokio_util::sync::CancellationToken;
 
 pub use plugins::{Handlers, Loader, load as load_plugins, spec as plugin_spec};
 
-use crate::admin::{Health, RouteHealth};
+use crate::admin::{Health, RouteHealth, Stuck};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dedupe::Store;
 use crate::exit::{Exit, Problem, panic_text};
-use crate::flow::{Flow, Gate, Observer, Parts};
+use crate::flow::{Flow, Gate, LAST_ATTEMPTS, Observer, Parts};
 use crate::journal::Journal;
 use crate::sink::Sinks;
 use crate::telemetry::Telemetry;
@@ -67,6 +68,7 @@ pub struct Host {
     _metrics: Exporter,
     loader: Arc<Loader>,
     handlers: Handlers,
+    drain_limit: Duration,
     flush_limit: Duration,
     /// Handlers run here. Last, so that it goes when nothing can need it any more.
     guests: Threads,
@@ -81,7 +83,13 @@ pub struct Report {
     pub stopped: Vec<(Box<str>, Box<str>)>,
     /// Publications that were still on their way when the limit was over.
     pub unflushed: usize,
+    /// Threads that have not come back, each with its route and plugin. They go with the process.
+    pub stuck: Vec<Stuck>,
 }
+
+/// What a stop may take beside the limits of the configuration, on top of [`LAST_ATTEMPTS`]: leaving groups, ending
+/// transactions.
+const FAREWELL: Duration = Duration::from_secs(10);
 
 impl Host {
     /// Loads the plugins, connects to the brokers and starts every route.
@@ -119,6 +127,7 @@ impl Host {
             admin: None,
             alerts,
             stop: CancellationToken::new(),
+            drain_limit: config.service.drain_limit,
             flush_limit: config.service.flush_limit,
             brokers,
             sinks,
@@ -131,7 +140,7 @@ impl Host {
         for ((source, route, transactions), configured) in sources.into_iter().zip(&config.routes) {
             let parts = Parts {
                 telemetry: Telemetry::new(Arc::clone(&route)),
-                health: health.route(&route.name, clock.now()),
+                health: route_health(&health, &route.name, &configured.handler, clock),
                 observer: options.observe.as_ref().map(|observe| observe(&route.name)),
                 journal: options.journal.clone(),
                 route,
@@ -194,11 +203,25 @@ impl Host {
     /// Waits until every route has ended; one that stops by itself stops the others too.
     pub async fn ended(mut self) -> Report {
         let mut report = Report::default();
-        while let Some(Ended { route, how }) = self.flows.next().await {
+        let (stop, limit) = (self.stop.clone(), self.drain_limit + self.flush_limit + LAST_ATTEMPTS + FAREWELL);
+        let mut overdue = pin!(async move {
+            stop.cancelled().await;
+            tokio::time::sleep(limit).await;
+        });
+        loop {
+            let ended = tokio::select! {
+                ended = self.flows.next() => ended,
+                () = &mut overdue => {
+                    self.give_up(&mut report, limit);
+                    break;
+                }
+            };
+            let Some(Ended { route, how }) = ended else { break };
             match how {
                 Ok(ending) => {
                     report.account += ending.account;
                     report.stopped.extend(ending.stopped.map(|reason| (route, reason)));
+                    report.stuck.extend(ending.stuck);
                 }
                 Err(panic) => report.stopped.push((route, format!("it has panicked: {}", panic_text(&*panic)).into())),
             }
@@ -207,6 +230,7 @@ impl Host {
             }
         }
         if report.stopped.is_empty()
+            && report.stuck.is_empty()
             && report.account.abandoned == 0
             && let Err(error) = self.journal.stopped()
         {
@@ -220,6 +244,29 @@ impl Host {
         self.alerts.abort();
         report
     }
+
+    /// Names the routes that have not ended, `limit` after they were told to.
+    fn give_up(&self, report: &mut Report, limit: Duration) {
+        for route in &self.routes {
+            if !self.flows.running().iter().any(|running| **running == *route.name()) {
+                continue;
+            }
+            report.account += route.account();
+            match route.stuck_in_handler(LAST_ATTEMPTS) {
+                Some(stuck) => report.stuck.push(stuck),
+                None => {
+                    let reason = format!("it has not ended within {limit:?} of a stop");
+                    report.stopped.push((route.name().into(), reason.into()));
+                }
+            }
+        }
+    }
+}
+
+fn route_health(health: &Health, route: &str, plugin: &str, clock: Clock) -> Arc<RouteHealth> {
+    let health = health.route(route, clock.now());
+    health.runs(plugin);
+    health
 }
 
 fn unwritten(error: &std::io::Error) -> Problem {

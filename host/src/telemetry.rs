@@ -53,7 +53,9 @@
 //! | `rebalance` | info, warn | partitions were `assigned` or `revoked`; warn: `lost` |
 //! | `offset_superseded` | warn | a commit was not answered, and the group has an offset of this `partition` that this host did not write; it is read again from there |
 //! | `intake_stopped`, `intake_resumed` | warn, info | the route holds because something cannot be reached, and goes on |
+//! | `handler_stuck` | error | a thread has been in the handler for 30 s, and its limits have not stopped it: restart the process; `plugin`, `silent_ms` |
 //! | `route_stopped` | error | the route is configured to stop here |
+//! | `storage_damaged` | warn | a `file` of the storage folder is not what was written, and is made again; `error` |
 //! | `plugin_replaced` | info | messages go to a new version of `plugin`; `digest`, `took_ms` since its file was seen to have changed |
 //! | `plugin_refused`, `configuration_refused` | warn | a new file or a new configuration is not taken over; the message says why |
 //! | `restart_needed` | warn | the configuration has changed in parts (`of`) that are made use of at the start only |
@@ -108,6 +110,8 @@ pub struct Telemetry {
     rebalances: [Counter; 3],
     nacked: Budget,
     dead: Budget,
+    /// A thread was in the handler for long at the last look.
+    stuck: bool,
 }
 
 /// What a rebalance did with partitions.
@@ -158,6 +162,7 @@ impl Telemetry {
                 .map(|change| counter!("cofferdam_rebalances_total", "route" => label(), "change" => change.as_str())),
             nacked: Budget::new("message_nacked"),
             dead: Budget::new("message_dlq"),
+            stuck: false,
             route,
         }
     }
@@ -379,6 +384,20 @@ impl Telemetry {
     pub fn stopped(&self, reason: &str) {
         let reason = context::shown(reason);
         tracing::error!(event = "route_stopped", route = &*self.route.name, %reason, "the route has stopped");
+    }
+
+    /// A thread has been in this plugin for so many milliseconds, or none is for long: says so once each time.
+    pub fn stuck(&mut self, stuck: Option<(&str, u64)>) {
+        if let Some((plugin, silent_ms)) = stuck.filter(|_| !self.stuck) {
+            tracing::error!(
+                event = "handler_stuck",
+                route = &*self.route.name,
+                plugin,
+                silent_ms,
+                "a thread does not come back from the handler; restart the process"
+            );
+        }
+        self.stuck = stuck.is_some();
     }
 
     /// The group has given partitions or taken them.

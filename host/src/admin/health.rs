@@ -1,6 +1,7 @@
 //! How the routes are, as those who drive them say.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use cofferdam_core::machine::Account;
@@ -8,7 +9,10 @@ use cofferdam_core::time::Time;
 use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
-/// A route whose loop has not turned for so long is stuck.
+use super::polls::{Owner, Poll};
+
+/// A route whose loop has not turned for so long is stuck, and one whose handler has kept a thread for so long: no limit
+/// lets it have one for more than some milliseconds at a time.
 pub const SILENCE: Duration = Duration::from_secs(30);
 
 /// Where a route is in its life.
@@ -60,6 +64,9 @@ pub struct Health {
 #[derive(Debug)]
 pub struct RouteHealth {
     name: Box<str>,
+    plugin: OnceLock<Box<str>>,
+    /// The threads in its handler.
+    threads: Owner,
     report: Mutex<Report>,
 }
 
@@ -83,11 +90,30 @@ pub(super) struct RoutePage {
     account: Account,
 }
 
-/// A route whose loop does not turn.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Stuck {
-    pub(super) route: Box<str>,
-    pub(super) silent_ms: u64,
+/// A route whose loop does not turn, or whose handler does not come back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stuck {
+    /// The route.
+    pub route: Box<str>,
+    /// Its plugin, where a thread does not come back from that.
+    pub plugin: Option<Box<str>>,
+    /// For how long, milliseconds.
+    pub silent_ms: u64,
+}
+
+impl fmt::Display for Stuck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { route, plugin, silent_ms } = self;
+        match plugin {
+            Some(plugin) => {
+                write!(
+                    f,
+                    "a thread of route `{route}` has been in plugin `{plugin}` for {silent_ms} ms, beyond its limits"
+                )
+            }
+            None => write!(f, "route `{route}` is silent for {silent_ms} ms"),
+        }
+    }
 }
 
 impl Health {
@@ -110,7 +136,8 @@ impl Health {
             account: Account::default(),
             turned: Instant::now(),
         };
-        let route = Arc::new(RouteHealth { name: name.into(), report: Mutex::new(report) });
+        let (plugin, threads) = (OnceLock::new(), Owner::new());
+        let route = Arc::new(RouteHealth { name: name.into(), plugin, threads, report: Mutex::new(report) });
         routes.push(Arc::clone(&route));
         route
     }
@@ -149,6 +176,28 @@ impl RouteHealth {
         report.turned = Instant::now();
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What its handler is called; the first name that is said stays.
+    pub fn runs(&self, plugin: &str) {
+        self.plugin.get_or_init(|| plugin.into());
+    }
+
+    /// This thread begins to work on its messages, and does so without a break until what is returned is dropped.
+    pub fn poll(&self) -> Poll {
+        self.threads.begin()
+    }
+
+    /// A thread that has been in its handler for longer than `limit`.
+    pub fn stuck_in_handler(&self, limit: Duration) -> Option<Stuck> {
+        let longest = self.threads.longest();
+        let plugin = self.plugin.get().map_or("?", |plugin| plugin);
+        (longest > limit).then(|| Stuck { plugin: Some(plugin.into()), ..self.silent_for(longest) })
+    }
+
     /// What came and what became of it, as last reported.
     pub fn account(&self) -> Account {
         lock(&self.report).account
@@ -167,10 +216,13 @@ impl RouteHealth {
     fn stuck(&self) -> Option<Stuck> {
         let report = *lock(&self.report);
         let silent = report.turned.elapsed();
-        (report.state.turns() && silent > SILENCE).then(|| Stuck {
-            route: self.name.clone(),
-            silent_ms: u64::try_from(silent.as_millis()).unwrap_or(u64::MAX),
-        })
+        let in_handler = self.stuck_in_handler(SILENCE);
+        in_handler.or_else(|| (report.state.turns() && silent > SILENCE).then(|| self.silent_for(silent)))
+    }
+
+    fn silent_for(&self, silent: Duration) -> Stuck {
+        let silent_ms = u64::try_from(silent.as_millis()).unwrap_or(u64::MAX);
+        Stuck { route: self.name.clone(), plugin: None, silent_ms }
     }
 }
 
@@ -202,8 +254,28 @@ mod tests {
             assert_eq!(health.stuck(), []);
             two.report(state, &Account::default(), 0, now());
             tokio::time::advance(Duration::from_millis(1)).await;
-            assert_eq!(health.stuck(), [Stuck { route: "one".into(), silent_ms: 30_001 }], "{state:?}");
+            assert_eq!(health.stuck(), [Stuck { route: "one".into(), plugin: None, silent_ms: 30_001 }], "{state:?}");
         }
+    }
+
+    #[test]
+    fn a_thread_that_does_not_come_back_from_a_handler_is_named_with_route_and_plugin() {
+        let health = Health::new();
+        let route = health.route("one", now());
+        route.runs("hostile");
+        assert_eq!(route.stuck_in_handler(Duration::ZERO), None);
+        let poll = route.poll();
+        let started = std::time::Instant::now();
+        let stuck = loop {
+            assert!(started.elapsed() < Duration::from_secs(60));
+            if let Some(stuck) = route.stuck_in_handler(Duration::from_millis(1)) {
+                break stuck;
+            }
+        };
+        assert_eq!((&*stuck.route, stuck.plugin.as_deref()), ("one", Some("hostile")));
+        assert!(stuck.to_string().starts_with("a thread of route `one` has been in plugin `hostile` for "), "{stuck}");
+        drop(poll);
+        assert_eq!(route.stuck_in_handler(Duration::ZERO), None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ use super::probe::{Answer, Asked, KafkaHealth, SqsHealth};
 const INDEX: &str = "\
 cofferdam
 
-/livez         does every route's loop turn
+/livez         does every route's loop turn, and every thread come back from its handler
 /readyz        is every route at work and every broker connected
 /health        routes and brokers in full
 /kafka/health  connected, expected and missing topics
@@ -144,7 +144,7 @@ async fn health(State(asking): State<Arc<Asking>>) -> Response {
     let ready = reasons.is_empty();
     let stuck = asking.health.stuck();
     let live = stuck.is_empty();
-    reasons.extend(stuck.iter().map(|stuck| format!("route `{}` is silent for {} ms", stuck.route, stuck.silent_ms)));
+    reasons.extend(stuck.iter().map(ToString::to_string));
     let failing = [kafka.status, sqs.status].contains(&Status::Failing);
     let status = Status::of(live && ready && !failing);
     answer(status, Whole { status, live, ready, reasons, routes: asking.health.pages(), kafka, sqs })

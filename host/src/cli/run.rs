@@ -137,6 +137,9 @@ pub(super) fn finish(run: &Run, json: bool) -> Exit {
     for (route, reason) in &run.report.stopped {
         eprintln!("cofferdam: route `{route}` has stopped: {}", reason.escape_debug());
     }
+    for stuck in &run.report.stuck {
+        eprintln!("cofferdam: {stuck}: its messages are abandoned and come again");
+    }
     if run.report.unflushed > 0 {
         eprintln!("cofferdam: {} publications were still on their way", run.report.unflushed);
     }
@@ -147,6 +150,7 @@ pub(super) fn finish(run: &Run, json: bool) -> Exit {
         print_line(&format!("account: {text}"));
     }
     match run.signal {
+        _ if !run.report.stuck.is_empty() => Exit::Plugin,
         _ if !run.report.stopped.is_empty() => Exit::Data,
         _ if account.abandoned > 0 => Exit::TryAgain,
         Some(Signal::Interrupt) => Exit::Interrupted,

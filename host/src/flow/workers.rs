@@ -34,6 +34,7 @@ use tokio_util::task::TaskTracker;
 use super::duplicates::Duplicates;
 use super::gate::Gate;
 use super::pace::{LONG, Pace};
+use crate::admin::RouteHealth;
 use crate::clock::{Clock, thread_time};
 use crate::exit::panic_text;
 use crate::plugin::{Attempt, Handler, Plugin};
@@ -95,6 +96,7 @@ struct Shared {
     duplicates: Option<Duplicates>,
     guests: Guests,
     gate: Option<Arc<Gate>>,
+    health: Arc<RouteHealth>,
     pace: Pace,
     clock: Clock,
     tasks: TaskTracker,
@@ -108,6 +110,7 @@ impl Workers {
         duplicates: Option<Duplicates>,
         guests: Guests,
         gate: Option<Arc<Gate>>,
+        health: Arc<RouteHealth>,
         clock: Clock,
     ) -> (Self, mpsc::Receiver<Batch>) {
         // The machine hands out `concurrency` attempts at most, so a batch always finds room.
@@ -115,7 +118,7 @@ impl Workers {
         let width = guests.quick.metrics().num_workers().max(1);
         let tasks = TaskTracker::new();
         let (route, pace) = (Arc::clone(route), Pace::default());
-        let shared = Shared { route, handler, duplicates, guests, gate, pace, clock, tasks, ended };
+        let shared = Shared { route, handler, duplicates, guests, gate, health, pace, clock, tasks, ended };
         (Self { shared: Arc::new(shared), width }, batches)
     }
 
@@ -137,10 +140,11 @@ impl Workers {
         }
     }
 
-    /// Waits for attempts that nobody waits for any more; each ends within its wall-time limit.
-    pub(super) async fn close(&self) {
+    /// Waits for attempts that nobody waits for any more, for `limit` at most: each ends within its wall-time limit, but
+    /// one whose thread does not come back. Says whether all have ended.
+    pub(super) async fn close(&self, limit: Duration) -> bool {
         self.shared.tasks.close();
-        self.shared.tasks.wait().await;
+        tokio::time::timeout(limit, self.shared.tasks.wait()).await.is_ok()
     }
 }
 
@@ -148,8 +152,11 @@ impl Shared {
     /// Begins on this thread; what does not end at once goes on elsewhere.
     fn run_here(self: &Arc<Self>, chunk: VecDeque<Job>) {
         let mut work = Arc::clone(self).run(chunk, Way::Any).boxed();
+        let poll = self.health.poll();
         // Whoever polls it next is told when it can go on.
-        if work.poll_unpin(&mut Context::from_waker(Waker::noop())).is_pending() {
+        let ended = work.poll_unpin(&mut Context::from_waker(Waker::noop()));
+        drop(poll);
+        if ended.is_pending() {
             self.spawn_boxed(work);
         }
     }
@@ -160,10 +167,11 @@ impl Shared {
 
     fn spawn_boxed(&self, work: BoxFuture<'static, ()>) {
         let Guests { quick, slow } = &self.guests;
+        let health = Arc::clone(&self.health);
         if self.pace.is_mostly_long() {
-            self.tasks.spawn_on(work, slow);
+            self.tasks.spawn_on(slow_only(work, health), slow);
         } else {
-            self.tasks.spawn_on(quick_or_slow(work, slow.clone(), self.tasks.clone()), quick);
+            self.tasks.spawn_on(quick_or_slow(work, slow.clone(), self.tasks.clone(), health), quick);
         }
     }
 
@@ -342,8 +350,9 @@ fn ended(
 
 /// Does the work here as long as it keeps the thread for short, and hands it over once it does not. Its processor time decides:
 /// a quick one whose thread had to wait for a core is not to wait behind those that burn it.
-async fn quick_or_slow(mut work: BoxFuture<'static, ()>, slow: Handle, tasks: TaskTracker) {
+async fn quick_or_slow(mut work: BoxFuture<'static, ()>, slow: Handle, tasks: TaskTracker, health: Arc<RouteHealth>) {
     let is_slow = std::future::poll_fn(|context| {
+        let _poll = health.poll();
         let started = thread_time();
         match work.poll_unpin(context) {
             Poll::Ready(()) => Poll::Ready(false),
@@ -352,8 +361,17 @@ async fn quick_or_slow(mut work: BoxFuture<'static, ()>, slow: Handle, tasks: Ta
         }
     });
     if is_slow.await {
-        tasks.spawn_on(work, &slow);
+        tasks.spawn_on(slow_only(work, health), &slow);
     }
+}
+
+/// Does the work here.
+async fn slow_only(mut work: BoxFuture<'static, ()>, health: Arc<RouteHealth>) {
+    std::future::poll_fn(|context| {
+        let _poll = health.poll();
+        work.poll_unpin(context)
+    })
+    .await;
 }
 
 /// Polls once and says what came of it.

@@ -18,7 +18,7 @@ use crate::flow::Ending;
 pub(super) struct Routes {
     ends: mpsc::UnboundedSender<Ended>,
     ended: mpsc::UnboundedReceiver<Ended>,
-    running: usize,
+    running: Vec<Box<str>>,
     abandoned: CancellationToken,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Ended {
 impl Routes {
     pub(super) fn new() -> Self {
         let (ends, ended) = mpsc::unbounded_channel();
-        Self { ends, ended, running: 0, abandoned: CancellationToken::new() }
+        Self { ends, ended, running: Vec::new(), abandoned: CancellationToken::new() }
     }
 
     /// Runs the flow of this route.
@@ -50,18 +50,24 @@ impl Routes {
             }
         };
         thread::Builder::new().name(route.to_owned()).spawn(run)?;
-        self.running += 1;
+        self.running.push(route.into());
         Ok(())
     }
 
     /// The next that ends; `None` once all have.
     pub(super) async fn next(&mut self) -> Option<Ended> {
-        if self.running == 0 {
+        if self.running.is_empty() {
             return None;
         }
-        let ended = self.ended.recv().await;
-        self.running -= 1;
-        ended
+        let ended = self.ended.recv().await?;
+        let at = self.running.iter().position(|route| *route == ended.route)?;
+        self.running.swap_remove(at);
+        Some(ended)
+    }
+
+    /// Those that have not ended.
+    pub(super) fn running(&self) -> &[Box<str>] {
+        &self.running
     }
 }
 
@@ -78,7 +84,7 @@ mod tests {
     use super::*;
 
     fn ending(stopped: Option<&str>) -> Ending {
-        Ending { account: Account::default(), stopped: stopped.map(Into::into) }
+        Ending { account: Account::default(), stopped: stopped.map(Into::into), stuck: None }
     }
 
     #[tokio::test]

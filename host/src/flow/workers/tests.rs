@@ -12,6 +12,7 @@ use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, OutputRule};
 use slotmap::SlotMap;
 
 use super::*;
+use crate::admin::Health;
 use crate::plugin::{Engine, EngineConfig, Spec};
 
 /// A handler that does as the payload says: `d1` answers with an output, `l9` loops.
@@ -68,8 +69,10 @@ async fn an_attempt_that_began_on_the_routes_thread_and_does_not_end_there_keeps
     (spec.limits.wall_time, spec.limits.cpu_time) = (10 * LOOP, LOOP);
     let plugin = Plugin::load(&engine, &wat::parse_str(HANDLER).unwrap(), spec).unwrap();
     let guests = Guests { quick: Handle::current(), slow: Handle::current() };
+    let (handler, clock) = (Arc::new(Handler::new(plugin)), Clock::set());
+    let health = Health::new().route("route", clock.now());
     let (workers, mut ended) =
-        Workers::new(&Arc::new(route()), Arc::new(Handler::new(plugin)), None, guests, None, Clock::set());
+        Workers::new(&Arc::new(route()), handler, None, guests, None, Arc::clone(&health), clock);
 
     let jobs = jobs(&["d1 1", "d1 2", "l9 3", "d1 4", "d1 5"]);
     let ids: Vec<DeliveryId> = jobs.iter().map(|job| job.id).collect();
@@ -89,7 +92,7 @@ async fn an_attempt_that_began_on_the_routes_thread_and_does_not_end_there_keeps
     assert_eq!(told.pop(), Some((ids[2], Class::TimedOut)));
     told.sort();
     assert_eq!(told, [0, 1, 3, 4].map(|index| (ids[index], Class::Done)));
-    workers.close().await;
+    assert!(workers.close(10 * LOOP).await);
 }
 
 /// Polled twice: the first time it keeps its thread as told, the second time it says on which one.
@@ -112,9 +115,10 @@ fn who_burns_its_thread_goes_on_with_others_of_its_kind_and_who_waited_for_it_do
     let runtime =
         |name| tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name(name).build().unwrap();
     let (quick, slow, tasks) = (runtime("quick"), runtime("slow"), TaskTracker::new());
+    let health = Health::new().route("route", Clock::set().now());
     let goes_on_at = |keeps: fn()| {
         let (say, mut said) = mpsc::unbounded_channel();
-        quick.spawn(quick_or_slow(work_that(keeps, say), slow.handle().clone(), tasks.clone()));
+        quick.spawn(quick_or_slow(work_that(keeps, say), slow.handle().clone(), tasks.clone(), Arc::clone(&health)));
         said.blocking_recv().unwrap()
     };
     assert_eq!(goes_on_at(|| std::thread::sleep(20 * LONG)), "quick");
@@ -123,4 +127,31 @@ fn who_burns_its_thread_goes_on_with_others_of_its_kind_and_who_waited_for_it_do
         while thread_time() - began < 2 * LONG {}
     };
     assert_eq!(goes_on_at(burn), "slow");
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_thread_that_does_not_come_back_and_knows_whose_it_is() {
+    let engine = Engine::new(EngineConfig { instances: 10, ..EngineConfig::default() }).unwrap();
+    let plugin = Plugin::load(&engine, &wat::parse_str(HANDLER).unwrap(), Spec::new("handler")).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let guests = Guests { quick: runtime.handle().clone(), slow: runtime.handle().clone() };
+    let (handler, clock) = (Arc::new(Handler::new(plugin)), Clock::set());
+    let health = Health::new().route("route", clock.now());
+    health.runs("handler");
+    let (workers, _ended) = Workers::new(&Arc::new(route()), handler, None, guests, None, Arc::clone(&health), clock);
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let (begin, begun) = std::sync::mpsc::channel();
+    let keeps = async move {
+        begin.send(()).unwrap();
+        wait.recv().unwrap();
+    };
+    workers.shared.spawn_boxed(keeps.boxed());
+    begun.recv().unwrap();
+    assert!(!workers.close(Duration::from_millis(100)).await);
+    let stuck = health.stuck_in_handler(Duration::from_millis(1)).expect("it is seen");
+    assert_eq!((&*stuck.route, stuck.plugin.as_deref()), ("route", Some("handler")));
+    go_on.send(()).unwrap();
+    assert!(workers.close(LOOP * 10).await);
+    assert_eq!(health.stuck_in_handler(Duration::ZERO), None);
+    runtime.shutdown_background();
 }

@@ -1,0 +1,117 @@
+//! The threads that run handlers, and since when each has not come back from one.
+//!
+//! A handler that runs is stopped by its limits, and gives its thread back at each tick before. Work of the host on its
+//! behalf, between and after, is bounded too. A thread that does not come back all the same is a fault of the host that
+//! only a restart mends, so somebody has to notice: each thread writes down what it begins, which takes it two stores.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// Whom a thread works for; 0 is nobody.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// The marks of all threads that have ever worked for a route, for as long as the thread lives.
+static MARKS: Mutex<Vec<Weak<Mark>>> = Mutex::new(Vec::new());
+
+/// Marks count milliseconds from here.
+static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+thread_local! {
+    static OWN: Arc<Mark> = Mark::of_this_thread();
+}
+
+/// What one thread does.
+#[derive(Debug, Default)]
+struct Mark {
+    /// Whom it works for.
+    owner: AtomicU64,
+    /// Since when, milliseconds.
+    since: AtomicU64,
+}
+
+impl Mark {
+    fn of_this_thread() -> Arc<Self> {
+        let mark = Arc::<Self>::default();
+        let mut all = MARKS.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|mark| mark.strong_count() > 0);
+        all.push(Arc::downgrade(&mark));
+        mark
+    }
+}
+
+/// One for whom threads work.
+#[derive(Debug)]
+pub(super) struct Owner(u64);
+
+/// This thread works for somebody until it is dropped.
+#[must_use]
+pub struct Poll(());
+
+impl Owner {
+    pub(super) fn new() -> Self {
+        LazyLock::force(&BEGINNING);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// This thread begins to work for it.
+    pub(super) fn begin(&self) -> Poll {
+        OWN.with(|mark| {
+            mark.since.store(now(), Ordering::Relaxed);
+            mark.owner.store(self.0, Ordering::Release);
+        });
+        Poll(())
+    }
+
+    /// How long the thread has been at it that has been longest.
+    pub(super) fn longest(&self) -> Duration {
+        let now = now();
+        let marks = MARKS.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = marks.iter().filter_map(Weak::upgrade).filter(|mark| mark.owner.load(Ordering::Acquire) == self.0);
+        let longest = own.map(|mark| now.saturating_sub(mark.since.load(Ordering::Relaxed))).max();
+        Duration::from_millis(longest.unwrap_or(0))
+    }
+}
+
+impl Drop for Poll {
+    fn drop(&mut self) {
+        // Where the thread is ending there is nobody to look at its mark.
+        let _ = OWN.try_with(|mark| mark.owner.store(0, Ordering::Release));
+    }
+}
+
+fn now() -> u64 {
+    u64::try_from(BEGINNING.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_that_does_not_come_back_is_seen_and_one_that_did_is_not() {
+        let (owner, other) = (Arc::new(Owner::new()), Owner::new());
+        let (go_on, wait) = mpsc::channel::<()>();
+        let (begun, has_begun) = mpsc::channel();
+        let thread = std::thread::spawn({
+            let owner = Arc::clone(&owner);
+            move || {
+                let _poll = owner.begin();
+                begun.send(()).unwrap();
+                wait.recv().unwrap();
+            }
+        });
+        has_begun.recv().unwrap();
+        let started = Instant::now();
+        while owner.longest() < Duration::from_millis(20) {
+            assert!(started.elapsed() < Duration::from_secs(60), "{:?}", owner.longest());
+            std::thread::yield_now();
+        }
+        assert_eq!(other.longest(), Duration::ZERO);
+        go_on.send(()).unwrap();
+        thread.join().unwrap();
+        assert_eq!(owner.longest(), Duration::ZERO);
+    }
+}
