@@ -85,6 +85,9 @@ fn instances(concurrency: impl Iterator<Item = u32>, least: u32, stacks: usize) 
     wanted.min(most)
 }
 
+const UNUSABLE: &str = "is another host using it, or is the folder not writable? see [storage] path";
+const DAMAGED: &str = "put a copy of the file back, or move it away to begin with an empty store";
+
 /// The key-value store, if a plugin was granted it.
 ///
 /// Must be called within a runtime, on a thread that may block.
@@ -96,13 +99,15 @@ fn store(config: &Config) -> Result<Option<keyvalue::Store>, Problem> {
         Store::Memory => keyvalue::Store::in_memory(),
         Store::Disk => {
             let path = config.storage.path.join("keyvalue.redb");
-            let opened = std::fs::create_dir_all(&config.storage.path)
-                .map_err(|error| error.to_string())
-                .and_then(|()| keyvalue::Store::open(&path).map_err(|error| error.to_string()));
-            opened.map_err(|what| {
-                let remedy = "is another host using it, or is the folder not writable? see [storage] path";
-                Problem::new(Exit::Unavailable, what, remedy).at(path.display().to_string())
-            })?
+            let made = std::fs::create_dir_all(&config.storage.path);
+            let made = made.map_err(|error| (Exit::Unavailable, error.to_string(), UNUSABLE));
+            let opened = made.and_then(|()| {
+                keyvalue::Store::open(&path).map_err(|error| match &error {
+                    keyvalue::OpenError::Damaged { .. } => (Exit::Data, error.to_string(), DAMAGED),
+                    _ => (Exit::Unavailable, error.to_string(), UNUSABLE),
+                })
+            });
+            opened.map_err(|(exit, what, remedy)| Problem::new(exit, what, remedy).at(path.display().to_string()))?
         }
         Store::Redis(address) => {
             // Services that share a server do not share buckets; the hosts of one service do.

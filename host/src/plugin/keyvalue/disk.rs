@@ -6,6 +6,8 @@
 //! flush at worst and a fraction of one under load, and a write that returned survives a crash of the process and
 //! of the machine.
 
+mod whole;
+
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,6 +41,14 @@ pub enum OpenError {
         /// Why.
         reason: String,
     },
+    /// The disk has not kept what was written to the file.
+    #[error("the key-value store {path} is damaged: {reason}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 pub(super) struct Disk {
@@ -58,10 +68,7 @@ struct Write {
 impl Disk {
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
         let failed = |reason: String| OpenError::Failed { path: path.into(), reason };
-        let database = Database::create(path).map_err(|error| match error {
-            redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(path.into()),
-            error => failed(error.to_string()),
-        })?;
+        let database = whole::open(path)?;
         make_table(&database).map_err(|error| failed(error.to_string()))?;
         let database = Arc::new(database);
         let (writes, queue) = mpsc::channel(QUEUE);
