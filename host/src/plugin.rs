@@ -24,6 +24,7 @@ mod handler;
 mod held;
 pub mod http;
 mod idle;
+mod image;
 mod instance;
 pub mod keyvalue;
 mod lift;
@@ -33,11 +34,13 @@ mod lines;
 mod load;
 mod logs;
 mod lower;
+mod names;
 mod outbox;
 mod secrets;
 mod sleepers;
 mod state;
 mod suspicion;
+mod symbols;
 mod ticker;
 mod wasi;
 mod watch;
@@ -280,7 +283,7 @@ impl Plugin {
         }
         let refused_growths = state.limiter.refusals().total();
         let logs = state.logs.lock().take();
-        let failed = |ending| Err(classify(ending, &instance.circumstances(&logs), &self.loaded.lines));
+        let failed = |ending| Err(classify(ending, &instance.circumstances(&logs), &self.loaded.symbols));
         let (outcome, output_bytes) = judged(ended.unwrap_or_else(failed), &self.loaded.spec);
         usage.output_bytes = output_bytes;
         if is_sound(outcome.class()) && instance.may_go_on(&self.loaded) {

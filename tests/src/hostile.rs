@@ -35,7 +35,12 @@ pub struct Hostile {
     pub keyvalue: bool,
     /// What one attempt may use.
     pub limits: Limits,
+    /// CPU time that it may take of the host: loading it, and handling one message.
+    pub cpu: Duration,
 }
+
+/// The same where the table has no other bound.
+const CPU: Duration = Duration::from_secs(5);
 
 /// The limits of all hostile handlers: small, so that what runs into them does so soon. A wait ends after
 /// `wall_time`, which is far more than `cpu_time`, so that a loop is never taken for a wait on a busy machine.
@@ -70,8 +75,13 @@ pub fn corpus() -> Vec<Hostile> {
 }
 
 fn row(line: &str) -> Hostile {
-    let [name, outcome, code] = line.split_whitespace().collect::<Vec<_>>()[..] else {
-        panic!("a row is a name, an outcome and a code, not {line:?}")
+    let (name, outcome, code, cpu) = match line.split_whitespace().collect::<Vec<_>>()[..] {
+        [name, outcome, code] => (name, outcome, code, CPU),
+        [name, outcome, code, cpu] => {
+            let cpu = cpu.strip_suffix("ms").and_then(|cpu| cpu.parse().ok()).map(Duration::from_millis);
+            (name, outcome, code, cpu.unwrap_or_else(|| panic!("a bound on CPU time is like 500ms: {line:?}")))
+        }
+        _ => panic!("a row is a name, an outcome, a code and perhaps a bound on CPU time, not {line:?}"),
     };
     let path = folder().join("guests").join(format!("{name}.wat"));
     let mut hostile = Hostile {
@@ -82,12 +92,15 @@ fn row(line: &str) -> Hostile {
         payload: String::new(),
         keyvalue: false,
         limits: limits(),
+        cpu,
     };
     if let Some(what) = name.strip_prefix("rust-") {
         hostile.bytes = std::fs::read(crate::guest("hostile")).expect("it was just built");
         hostile.payload = what.into();
     } else if path.exists() {
         text::Source::read(&path).fill(&mut hostile);
+    } else if let Some(items) = made::items(name) {
+        text::Source::of(&items, "(unreachable)").fill(&mut hostile);
     } else {
         hostile.bytes = made::made(name).unwrap_or_else(|| panic!("nothing makes {name}, and there is no {path:?}"));
     }

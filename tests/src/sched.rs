@@ -1,4 +1,4 @@
-//! What the machine took: the time that a thread was ready to run and had no processor (Linux).
+//! What the machine took: the time that a thread was ready to run and had no processor (Linux). And what this process used.
 //!
 //! On a busy machine any time by the clock may be the machine's fault. What is left when the waiting is taken off is
 //! what the thread itself did, or was blocked in.
@@ -31,4 +31,10 @@ impl Thread {
         let nanoseconds = text.split_whitespace().nth(1).and_then(|waited| waited.parse().ok());
         Duration::from_nanos(nanoseconds.unwrap_or(0))
     }
+}
+
+/// CPU time of all threads of this process.
+pub fn process_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

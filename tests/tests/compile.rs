@@ -92,6 +92,47 @@ fn a_large_file_is_refused_before_anything_looks_at_it() {
     assert!(matches!(endless.refusal, Refusal::TooLarge { .. }), "{endless:?}");
 }
 
+/// The descriptors of a compiler that this process has started and that has shut itself in; `None` where there is none.
+fn descriptors_of_a_compiler() -> Option<Vec<String>> {
+    let own = std::process::id().to_string();
+    let mut processes = std::fs::read_dir("/proc").expect("this is Linux").flatten().map(|entry| entry.path());
+    processes.find_map(|process| {
+        // It may end at any moment.
+        let read = |name: &str| std::fs::read_to_string(process.join(name)).ok();
+        let (stat, command) = (read("stat")?, read("cmdline")?);
+        let (_, rest) = stat.rsplit_once(") ")?;
+        if rest.split(' ').nth(1) != Some(&own) || !command.contains("\0compile\0") {
+            return None;
+        }
+        if !read("status")?.lines().any(|line| line.split_whitespace().eq(["Seccomp:", "2"])) {
+            return None;
+        }
+        let descriptors = std::fs::read_dir(process.join("fd")).ok()?.flatten();
+        let mut descriptors: Vec<_> = descriptors.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        descriptors.sort();
+        (!descriptors.is_empty()).then_some(descriptors)
+    })
+}
+
+#[test]
+fn the_compiler_has_its_three_files_and_asks_nothing_else_of_the_kernel() {
+    // Open, and not closed when another program begins, as those of some C libraries.
+    let open = std::fs::File::open("/dev/null").unwrap();
+    rustix::io::fcntl_setfd(&open, rustix::io::FdFlags::empty()).unwrap();
+    let slow = one_function(4 << 20);
+    let compiling = std::thread::spawn(move || {
+        refused(&slow, kit::host::binary(), CompileBounds { time: Duration::from_secs(3), ..bounds() })
+    });
+    let descriptors = loop {
+        assert!(!compiling.is_finished(), "it was not seen");
+        if let Some(descriptors) = descriptors_of_a_compiler() {
+            break descriptors;
+        }
+    };
+    assert_eq!(descriptors, ["0", "1", "2"]);
+    assert!(matches!(compiling.join().unwrap().0, Refusal::CompileTime { .. }));
+}
+
 #[test]
 fn a_compiler_that_stands_still_is_killed_at_its_deadline() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,10 +1,13 @@
-//! Compiled plugins, kept on disk: compiling takes a second for each 2 MB, loading what was compiled half a
-//! millisecond.
+//! Compiled plugins, kept on disk: compiling takes a second for each 2 MB, loading what was compiled some milliseconds.
+//!
+//! A file is an [`Image`] and behind it the digest of its bytes. A disk that has lost or changed some of them would have
+//! the host run machine code that no compiler has made, so the digest is checked at each load.
 
-use std::fs::{self, DirBuilder, File};
+mod private;
+
+use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -12,9 +15,18 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::image::{Image, NoImage};
+use super::symbols::Symbols;
+
 /// What is kept, bytes; beyond, what was not used for longest goes. Room for a hundred language runtimes, or for ten
 /// thousand small plugins.
 const BYTES: u64 = 4 << 30;
+
+/// Of a SHA-256 digest, bytes.
+const DIGEST: usize = 32;
+
+/// Part of the name of a file: raised when what is in the file is written in another way.
+const FORMAT: &str = "1";
 
 /// A directory of compiled plugins that nobody else may write to.
 #[derive(Debug)]
@@ -25,12 +37,26 @@ pub(super) struct Cache {
 /// Which compiled plugin: the digest of its file, and what the engine that compiled it was like.
 pub(super) struct Key(String);
 
+/// Why a file of the cache is not used.
+#[derive(Debug, thiserror::Error)]
+enum Useless {
+    #[error("its bytes are not those that were written")]
+    Damaged,
+    #[error("it cannot be read: {0}")]
+    Unreadable(#[from] io::Error),
+    #[error(transparent)]
+    NoImage(#[from] NoImage),
+    /// By wasmtime's own words.
+    #[error("{}", .0.root_cause())]
+    Refused(#[from] wasmtime::Error),
+}
+
 impl Cache {
     /// The cache in `directory`, which is made where there is none. `None`, with a warning, where it cannot be
     /// used; plugins are then compiled at each load.
     pub(super) fn open(directory: &Path) -> Option<Self> {
-        match private(directory) {
-            Ok(()) => Some(Self { directory: directory.into() }),
+        match private::directory(directory) {
+            Ok(directory) => Some(Self { directory }),
             Err(error) => {
                 tracing::warn!(directory = %directory.display(), %error, "compiled plugins are not kept");
                 None
@@ -38,34 +64,52 @@ impl Cache {
         }
     }
 
-    /// The component of `key`, if it was compiled before.
-    pub(super) fn load(&self, engine: &Engine, key: &Key) -> Option<Component> {
+    /// The component of `key` and its symbols, if it was compiled before and its file is whole. One that is not is
+    /// named in a log line.
+    pub(super) fn load(&self, engine: &Engine, key: &Key) -> Option<(Component, Symbols)> {
         let path = self.path(key);
-        // The time of its last use; that it cannot be noted only lets it go sooner.
-        let _ = File::open(&path).ok()?.set_modified(SystemTime::now());
-        // SAFETY: `deserialize_file` runs what the file says as machine code, so the file must be one that
-        // wasmtime has written, and must not change while it is mapped. It was written by `store`, the only place
-        // that puts files of this name here: the directory belongs to us and is closed to everybody else, which
-        // `private` has checked when the cache was opened. `store` writes to a file of another name, flushes it
-        // and then renames it, so a file of this name is whole and is never written again; it is replaced or
-        // removed by name only, which leaves the mapped one as it is. That wasmtime and its settings are the same
-        // is in the name, and wasmtime checks it once more. Whoever can write here regardless can write to the
-        // memory of this process too, for it runs as the same user.
-        match unsafe { Component::deserialize_file(engine, &path) } {
-            Ok(component) => Some(component),
+        let file = File::open(&path).ok()?;
+        match Self::read(engine, &path, file) {
+            Ok(found) => Some(found),
             Err(error) => {
-                tracing::warn!(file = %path.display(), error = %error.root_cause(), "a compiled plugin is of no use and is compiled again");
+                let file = path.display().to_string();
+                tracing::warn!(event = "storage_damaged", file, %error, "a compiled plugin is of no use and is compiled again");
                 None
             }
         }
     }
 
-    /// Keeps what `engine` has compiled. A crash in between leaves the old file or none.
-    pub(super) fn store(&self, key: &Key, compiled: &[u8]) -> io::Result<()> {
-        self.make_room(BYTES.saturating_sub(compiled.len() as u64))?;
+    fn read(engine: &Engine, path: &Path, mut file: File) -> Result<(Component, Symbols), Useless> {
+        // The time of its last use; that it cannot be noted only lets it go sooner.
+        let _ = file.set_modified(SystemTime::now());
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let (image, digest) = bytes.split_last_chunk::<DIGEST>().ok_or(Useless::Damaged)?;
+        if Sha256::digest(image)[..] != digest[..] {
+            return Err(Useless::Damaged);
+        }
+        bytes.truncate(bytes.len() - DIGEST);
+        let (_, symbols) = Image::read(bytes)?;
+        // SAFETY: `deserialize_file` runs what the file says as machine code, so the file must be one that
+        // wasmtime has written, and must not change while it is mapped. It was written by `store`, the only place
+        // that puts files of this name here: the directory belongs to us and is closed to everybody else, which
+        // `private` has checked when the cache was opened, and so are the folders around it. `store` writes to a file of another name, flushes it
+        // and then renames it, so a file of this name is whole and is never written again; it is replaced or
+        // removed by name only, which leaves the mapped one as it is. That the disk has kept its bytes was checked
+        // just now by their digest, that wasmtime and its settings are the same is in the name, and wasmtime checks
+        // it once more. Whoever can write here regardless can write to the memory of this process too, for it runs
+        // as the same user.
+        Ok((unsafe { Component::deserialize_file(engine, path) }?, symbols))
+    }
+
+    /// Keeps a compiled plugin. A crash in between leaves the old file or none.
+    pub(super) fn store(&self, key: &Key, image: &Image) -> io::Result<()> {
+        let image = image.bytes();
+        self.make_room(BYTES.saturating_sub(image.len() as u64))?;
         let path = self.path(key);
         let unfinished = self.directory.join(format!("{}.{}.tmp", key.0, uuid::Uuid::new_v4().simple()));
-        let written = write_durably(&unfinished, compiled).and_then(|()| fs::rename(&unfinished, &path));
+        let written =
+            write_durably(&unfinished, &[image, &Sha256::digest(image)]).and_then(|()| fs::rename(&unfinished, &path));
         if written.is_err() {
             let _ = fs::remove_file(&unfinished);
         }
@@ -103,7 +147,7 @@ impl Key {
         let mut compatible = Hashed(Sha256::new());
         engine.precompile_compatibility_hash().hash(&mut compatible);
         let (digest, compatible) = (hex(digest), hex(&compatible.0.finalize()[..8]));
-        Self(format!("{digest}-{compatible}"))
+        Self(format!("{digest}-{compatible}-{FORMAT}"))
     }
 }
 
@@ -124,60 +168,11 @@ impl Hasher for Hashed {
     }
 }
 
-/// Makes `directory`, or checks that it is ours and nobody else may write there.
-fn private(directory: &Path) -> io::Result<()> {
-    if let Some(parent) = directory.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    match DirBuilder::new().mode(0o700).create(directory) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    let found = fs::symlink_metadata(directory)?;
-    if !found.is_dir() {
-        return Err(io::Error::other("it is no directory"));
-    }
-    if found.mode() & 0o077 != 0 {
-        return Err(io::Error::other("other users have access to it (it should have mode 0700)"));
-    }
-    let probe = directory.join(format!("{}.tmp", uuid::Uuid::new_v4().simple()));
-    let ours = File::create_new(&probe)?.metadata()?.uid();
-    fs::remove_file(&probe)?;
-    if found.uid() == ours { Ok(()) } else { Err(io::Error::other("it belongs to another user")) }
-}
-
-fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_durably(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     let mut file = File::create_new(path)?;
-    file.write_all(bytes)?;
+    parts.iter().try_for_each(|part| file.write_all(part))?;
     file.sync_all()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_not_used_for_longest_makes_room() {
-        let parent = tempfile::tempdir().unwrap();
-        let cache = Cache::open(&parent.path().join("cache")).unwrap();
-        let key = |name: &str| Key(name.into());
-        let hour = |hour: u64| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(hour * 3_600);
-        for (name, used) in [("a", 3), ("b", 1), ("c", 2), ("d", 4)] {
-            cache.store(&key(name), &[0; 100]).unwrap();
-            File::open(cache.path(&key(name))).unwrap().set_modified(hour(used)).unwrap();
-        }
-        cache.make_room(250).unwrap();
-        assert_eq!(["a", "b", "c", "d"].map(|name| cache.path(&key(name)).exists()), [true, false, false, true]);
-    }
-
-    #[test]
-    fn what_is_loaded_was_used() {
-        let parent = tempfile::tempdir().unwrap();
-        let cache = Cache::open(&parent.path().join("cache")).unwrap();
-        let (engine, key) = (Engine::default(), Key("a".into()));
-        cache.store(&key, &engine.precompile_component(b"\0asm\x0d\0\x01\0").unwrap()).unwrap();
-        File::open(cache.path(&key)).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
-        assert!(cache.load(&engine, &key).is_some());
-        assert!(fs::metadata(cache.path(&key)).unwrap().modified().unwrap() > SystemTime::UNIX_EPOCH);
-    }
-}
+mod tests;

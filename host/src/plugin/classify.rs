@@ -2,6 +2,7 @@
 //! outcomes.
 
 use std::any::Any;
+use std::fmt::{self, Write as _};
 
 use cofferdam_core::outcome::{Class, Code, Failure};
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmtimeBug};
@@ -12,8 +13,8 @@ use crate::exit::panic_text;
 use super::backtrace;
 use super::budget::Spent;
 use super::limiter::Refusals;
-use super::lines::Lines;
 use super::outbox::Excess;
+use super::symbols::Symbols;
 
 /// How an attempt ended, if not with an answer.
 #[derive(Debug)]
@@ -46,7 +47,7 @@ pub(super) struct Circumstances {
 /// The order matters: errors are wrapped in each other, and a guest that cannot get memory dies of the same trap
 /// as one that panics. First what the host itself did to the guest, then what the host lacked, then what the
 /// guest did; what is left came from the way into or out of the guest.
-pub(super) fn classify(ending: Ending, circumstances: &Circumstances, lines: &Lines) -> Failure {
+pub(super) fn classify(ending: Ending, circumstances: &Circumstances, symbols: &Symbols) -> Failure {
     if let (Some(denied), Ending::Error(_) | Ending::Overdue) = (&circumstances.denied, &ending) {
         return Failure::contract(Code::CAPABILITY_DENIED, &**denied);
     }
@@ -59,7 +60,7 @@ pub(super) fn classify(ending: Ending, circumstances: &Circumstances, lines: &Li
         Ending::Error(error) => error,
     };
     let mut failure = of_error(&error, circumstances);
-    failure.backtrace = backtrace::of(&error, lines);
+    failure.backtrace = backtrace::of(&error, symbols);
     failure.place = place(&failure.code, &error);
     failure
 }
@@ -155,11 +156,31 @@ fn is_stack_below_zero(error: &wasmtime::Error) -> bool {
     const FRAME: u64 = 16 << 20;
     // wasmtime does not export the type of this; a test holds on to the text.
     let address = error.chain().find_map(|cause| {
-        let text = cause.to_string();
-        let (address, _) = text.strip_prefix("memory fault at wasm address 0x")?.split_once(' ')?;
-        u64::from_str_radix(address, 16).ok()
+        let text = beginning_with("memory fault at wasm address 0x", cause)?;
+        u64::from_str_radix(text.split(' ').next()?, 16).ok()
     });
     address.is_some_and(|address| address >= (1 << 32) - FRAME) && backtrace::is_recursion(error)
+}
+
+/// What `shown` says behind `start`, 32 bytes of it; `None` where it begins in another way.
+///
+/// Writing ends as soon as that is clear. One of the causes of a trap is its backtrace, and to show it all is to
+/// demangle the names of functions, for as long as their author likes.
+fn beginning_with(start: &'static str, shown: impl fmt::Display) -> Option<String> {
+    const MORE: usize = 32;
+    struct Beginning(&'static str, String);
+    impl fmt::Write for Beginning {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            let Self(start, found) = self;
+            found.push_str(&text[..text.floor_char_boundary(start.len() + MORE - found.len())]);
+            let is_it = found.starts_with(*start) || start.starts_with(&**found);
+            if is_it && found.len() < start.len() + MORE { Ok(()) } else { Err(fmt::Error) }
+        }
+    }
+    let mut beginning = Beginning(start, String::new());
+    // It fails when enough is known.
+    let _ = write!(beginning, "{shown}");
+    Some(beginning.1.strip_prefix(start)?.to_owned())
 }
 
 /// wasmtime does not export the type of this; a test holds on to the text.

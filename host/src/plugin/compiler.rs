@@ -3,15 +3,19 @@
 //! Compilers are not made for input that means harm: a function of 4 MB keeps one busy for half a minute and takes
 //! 1.4 GB, and nothing inside the process could stop it. So a plugin is compiled by a child, which gives way to the
 //! rest of the machine, and which the kernel and the host end when it goes over its bounds. It reads the plugin from
-//! standard input, writes what it makes to standard output, and says on standard error why there is nothing.
+//! standard input, writes what it makes to standard output, and says on standard error why there is nothing. Of the
+//! system it may use nothing else, see [`confine`].
+
+pub(super) mod confine;
 
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
-
+use super::image::Image;
+use super::symbols::Symbols;
 use super::{core_module, engine};
 
 /// What compiling one plugin may take.
@@ -34,7 +38,7 @@ impl Default for CompileBounds {
 /// What the program makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
-    /// Code, of a component.
+    /// Code of a component, with its symbols.
     Compile,
     /// A component, of a core module.
     Wrap,
@@ -61,9 +65,6 @@ const WRAP: &str = "--wrap";
 /// The threads that compile, at most.
 const THREADS: usize = 4;
 
-/// How much less the compiler counts than what serves messages.
-const NICE: i32 = 10;
-
 /// The program with its arguments, within `bounds`. It gets nothing of our environment.
 pub(super) fn command(program: &Path, bounds: &CompileBounds, work: Work) -> Command {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
@@ -83,13 +84,9 @@ pub(super) fn command(program: &Path, bounds: &CompileBounds, work: Work) -> Com
 ///
 /// Returns the exit code of the process. Must be called first in it, before there are other threads.
 pub fn main(seconds: u64, memory: u64, work: Work) -> u8 {
-    let mut plugin = Vec::new();
-    let prepared = confine(seconds, memory)
-        .map_err(|error| format!("its bounds cannot be set: {error}"))
-        .and_then(|()| io::stdin().read_to_end(&mut plugin).map_err(|error| format!("nothing to compile: {error}")));
-    let (ended, words) = match prepared {
+    let (ended, words) = match prepare(seconds, memory) {
         Err(words) => (Ended::Unable, words),
-        Ok(_) => match make(work, &plugin) {
+        Ok(plugin) => match make(work, plugin) {
             Ok(made) => match io::stdout().write_all(&made).and_then(|()| io::stdout().flush()) {
                 Ok(()) => return 0,
                 Err(error) => (Ended::Unable, format!("what was made cannot be written: {error}")),
@@ -103,10 +100,25 @@ pub fn main(seconds: u64, memory: u64, work: Work) -> u8 {
     ended as u8
 }
 
-fn make(work: Work, plugin: &[u8]) -> wasmtime::Result<Vec<u8>> {
+/// Confines the process, and reads the plugin.
+fn prepare(seconds: u64, memory: u64) -> Result<Vec<u8>, String> {
+    let unbounded = |error: io::Error| format!("its bounds cannot be set: {error}");
+    confine::close_inherited();
+    confine::bound(seconds, memory).map_err(unbounded)?;
+    let mut plugin = Vec::new();
+    io::stdin().read_to_end(&mut plugin).map_err(|error| format!("nothing to compile: {error}"))?;
+    confine::bound_output(plugin.len()).map_err(unbounded)?;
+    confine::shut_in().map_err(unbounded)?;
+    Ok(plugin)
+}
+
+fn make(work: Work, plugin: Vec<u8>) -> wasmtime::Result<Vec<u8>> {
     match work {
-        Work::Compile => engine::compiler()?.precompile_component(plugin),
-        Work::Wrap => core_module::wrap(plugin).map_err(wasmtime::Error::from_anyhow),
+        Work::Compile => {
+            let code = engine::compiler()?.precompile_component(&plugin)?;
+            Ok(Image::new(code, &Symbols::with_cpp(&Arc::new(plugin)))?.into_bytes())
+        }
+        Work::Wrap => core_module::wrap(&plugin).map_err(wasmtime::Error::from_anyhow),
     }
 }
 
@@ -115,24 +127,4 @@ fn is_out_of_memory(error: &wasmtime::Error) -> bool {
         || error.chain().any(|cause| {
             cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::OutOfMemory)
         })
-}
-
-/// The kernel ends this process when it goes over, or when the host that started it is gone.
-fn confine(seconds: u64, memory: u64) -> io::Result<()> {
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    rustix::thread::set_no_new_privs(true)?;
-    // Its priority does not decide whether it may go on.
-    let _ = rustix::process::getpriority_process(None)
-        .and_then(|nice| rustix::process::setpriority_process(None, (nice + NICE).min(19)));
-    bound(Resource::Core, 0, 0)?;
-    // A signal that says what it is for, and a second later one that cannot be overheard.
-    bound(Resource::Cpu, seconds, seconds.saturating_add(1))?;
-    bound(Resource::Data, memory, memory)?;
-    bound(Resource::Fsize, memory, memory)
-}
-
-fn bound(resource: Resource, current: u64, most: u64) -> io::Result<()> {
-    let before = getrlimit(resource).maximum.unwrap_or(u64::MAX);
-    let bound = Rlimit { current: Some(current.min(before)), maximum: Some(most.min(before)) };
-    Ok(setrlimit(resource, bound)?)
 }

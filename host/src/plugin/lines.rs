@@ -1,11 +1,15 @@
 //! Which line of which file an instruction was made from, where a component carries debug information (DWARF).
 //!
-//! Only the line programs are read, each once, when the plugin is loaded: what they say becomes one sorted list, and a
-//! fault looks its sixteen addresses up in it. wasmtime can do this itself, and does it anew for every frame of every
-//! fault with no bound on what the debug information makes it do, on the thread that the next message waits for; a
-//! guest that brings its own DWARF could hold that up as long as it likes.
+//! Only the line programs are read, each once, when the plugin is compiled: the result is one sorted list, which is kept
+//! with the code, and a fault looks its sixteen addresses up in it. The work is linear in the size of the programs.
+//! wasmtime can do this itself, and does it anew for every frame of every fault with no bound on what the debug
+//! information makes it do, on the thread that the next message waits for; a guest that brings its own DWARF could hold
+//! that up as long as it likes.
+
+use std::collections::HashMap;
 
 use gimli::{DebugLineOffset, Dwarf, EndianSlice, LineRow, LittleEndian, SectionId};
+use serde::{Deserialize, Serialize};
 use wasmparser::{Encoding, Parser, Payload};
 
 /// The most that the line programs of a component may have, bytes; 4 MiB. Larger ones are not read.
@@ -20,15 +24,17 @@ const NAMES: usize = 4 << 20;
 const NAME: usize = 120;
 
 /// Lines by instruction; empty for a component without debug information.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Lines {
     rows: Vec<Row>,
     files: Vec<Box<str>>,
+    /// Bytes of names before they were cut.
+    #[serde(skip)]
     names: usize,
 }
 
 /// From this offset in the component's file on, up to the next row.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Row {
     offset: u32,
     /// Its place among the files; [`Row::NONE`] where no line is known.
@@ -112,20 +118,21 @@ impl Lines {
     fn run(&mut self, dwarf: &Dwarf<Slice<'_>>, start: usize, code: (usize, usize)) -> Result<(), Unreadable> {
         let program = dwarf.debug_line.program(DebugLineOffset(start), 4, None, None)?;
         let mut rows = program.rows();
-        // By number in this program; most are of functions that were not linked.
-        let mut files: Vec<Option<u32>> = Vec::new();
+        // By number in this program, those that its header has: a program may ask for any number of them, of any size.
+        let mut files: HashMap<u64, u32> = HashMap::new();
         let mut sequence = self.rows.len();
         while let Some((header, row)) = rows.next_row()? {
             let file = if row.end_sequence() {
                 Row::NONE
             } else {
-                let number = usize::try_from(row.file_index()).map_err(|_| Unreadable)?;
-                match files.get(number).copied().flatten() {
-                    Some(file) => file,
+                match files.get(&row.file_index()) {
+                    Some(file) => *file,
                     None => {
                         let file = self.file(dwarf, header, row)?;
-                        files.resize(files.len().max(number.min(HEADER) + 1), None);
-                        files.get_mut(number).ok_or(Unreadable)?.insert(file).to_owned()
+                        if file != Row::NONE {
+                            files.insert(row.file_index(), file);
+                        }
+                        file
                     }
                 }
             };

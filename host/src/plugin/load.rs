@@ -19,8 +19,8 @@ use super::Spec;
 use super::cache;
 use super::contract::Contract;
 use super::engine::{Engine, Runtime};
-use super::lines::Lines;
 use super::state::State;
+use super::symbols::Symbols;
 
 /// A plugin that can be instantiated.
 pub(super) struct Loaded {
@@ -33,7 +33,7 @@ pub(super) struct Loaded {
     /// Of a plugin that takes several messages at once.
     pub(super) handle_batch: Option<ComponentExportIndex>,
     /// For the backtraces of its faults.
-    pub(super) lines: Lines,
+    pub(super) symbols: Symbols,
 }
 
 /// Checks and compiles the file `path`.
@@ -48,7 +48,7 @@ pub(super) fn load(engine: &Engine, bytes: &[u8], spec: Spec) -> Result<Loaded, 
     let bytes = &compile::component(engine, bytes)?[..];
     nesting::check(bytes)?;
     let runtime = engine.runtime(spec.limits.stack).map_err(|error| Refusal::Engine(error.to_string()))?;
-    let component = compile::compile(engine, &runtime, bytes, &digest)?;
+    let (component, symbols) = compile::compile(engine, &runtime, bytes, &digest)?;
     let handler = contract::find_handler(&component)?;
     imports::check(&component, handler.contract, &spec)?;
     check_memory(&component, &spec)?;
@@ -57,8 +57,8 @@ pub(super) fn load(engine: &Engine, bytes: &[u8], spec: Spec) -> Result<Loaded, 
     handler.check_type(&instantiable)?;
     let id = Arc::new(HandlerId { name: spec.name.clone(), digest: told(&digest) });
     let (contract, handle, handle_batch) = (handler.contract, handler.index, handler.batch());
-    let (spec, component, lines) = (Arc::new(spec), instantiable, Lines::of(bytes));
-    Ok(Loaded { id, spec, runtime, component, contract, handle, handle_batch, lines })
+    let (spec, component) = (Arc::new(spec), instantiable);
+    Ok(Loaded { id, spec, runtime, component, contract, handle, handle_batch, symbols })
 }
 
 /// The digest of the file `path`, as a plugin that was loaded from it has it.

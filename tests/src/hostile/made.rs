@@ -41,6 +41,44 @@ pub(super) fn made(name: &str) -> Option<Vec<u8>> {
     })
 }
 
+/// Items of a module that a file would be too long for, by the name of its row.
+pub(super) fn items(name: &str) -> Option<String> {
+    Some(match name {
+        // Names that are long and take long, of Rust and C++.
+        "names-of-every-function" => {
+            let (rust, cpp) = ("TB_B_E".repeat(300), "nw".repeat(200));
+            let pair = |number| {
+                format!("(func (@name \"_RINvC1a{number}_1f{rust}E\"))(func (@name \"_Z1aIX{cpp}{number}E\"))")
+            };
+            (0..1_000).map(pair).collect()
+        }
+        // Each program asks for a file of a high number, and its header has none.
+        "lines-of-files-that-are-not-there" => {
+            let program = line_program(&[4, 0xff, 0xff, 0x0f, 6, 0, 1, 1]);
+            debug_line(&program.repeat((1 << 20) / program.len()))
+        }
+        // One program that says another line at each byte, and that there is no code there in the end.
+        "lines-without-end" => debug_line(&line_program(&[[6, 7].repeat(1 << 20), vec![0, 1, 1]].concat())),
+        _ => return None,
+    })
+}
+
+/// Debug information of a module.
+fn debug_line(section: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(3 * section.len() + 64);
+    text += "(@custom \".debug_line\" \"";
+    section.iter().for_each(|byte| write!(text, "\\{byte:02x}").expect("a string takes it"));
+    text + "\")"
+}
+
+/// A line program of version 4 without files: the opcodes from 5 on are rows.
+fn line_program(instructions: &[u8]) -> Vec<u8> {
+    let header = [1, 1, 1, 0xfb, 14, 5, 0, 1, 1, 1, 0, 0];
+    let length = (2 + 4 + header.len() + instructions.len()) as u32;
+    [&length.to_le_bytes()[..], &[4, 0], &(header.len() as u32).to_le_bytes(), &header, instructions].concat()
+}
+
 /// A component with this core module in it.
 fn component(module: &[u8]) -> Vec<u8> {
     component_of(1, module)

@@ -37,6 +37,12 @@ impl Source {
         Self { text, parts }
     }
 
+    /// A component with these items in its module, and this as its handler.
+    pub(super) fn of(items: &str, handle: &str) -> Self {
+        let parts = [("items", items), ("handle", handle)].map(|(name, part)| (name.into(), part.into()));
+        Self { text: String::new(), parts: parts.into() }
+    }
+
     /// Builds the component and says how it is to be run.
     pub(super) fn fill(&self, hostile: &mut Hostile) {
         let text = if self.is_whole() { self.text.clone() } else { self.component() };

@@ -13,6 +13,8 @@ use super::super::cache::Key;
 use super::super::compiler::Work;
 use super::super::core_module;
 use super::super::engine::{Engine, Runtime};
+use super::super::image::Image;
+use super::super::symbols::Symbols;
 use super::Refusal;
 
 /// The bytes of the file, if they are not too many.
@@ -50,28 +52,42 @@ fn is_component(bytes: &[u8]) -> bool {
 }
 
 /// Compiles a component, which is kept by the digest of the file that it came from.
-pub(super) fn compile(engine: &Engine, runtime: &Runtime, bytes: &[u8], digest: &[u8]) -> Result<Component, Refusal> {
+pub(super) fn compile(
+    engine: &Engine,
+    runtime: &Runtime,
+    bytes: &[u8],
+    digest: &[u8],
+) -> Result<(Component, Symbols), Refusal> {
     let sandbox = &runtime.engine;
     let kept = engine.cache().map(|cache| (cache, Key::new(digest, sandbox)));
-    if let Some(component) = kept.as_ref().and_then(|(cache, key)| cache.load(sandbox, key)) {
-        return Ok(component);
+    if let Some(found) = kept.as_ref().and_then(|(cache, key)| cache.load(sandbox, key)) {
+        return Ok(found);
     }
     let config = engine.config();
-    let code = match &config.compiler {
-        Some(program) => apart::run(program, &config.compile, Work::Compile, bytes, invalid)?,
-        None => sandbox.precompile_component(bytes).map_err(|error| invalid(format!("{error:#}")))?,
+    let (image, symbols) = match &config.compiler {
+        Some(program) => {
+            let made = apart::run(program, &config.compile, Work::Compile, bytes, invalid)?;
+            Image::read(made).map_err(|error| Refusal::Compiler { reason: error.to_string() })?
+        }
+        None => {
+            let code = sandbox.precompile_component(bytes).map_err(|error| invalid(format!("{error:#}")))?;
+            let symbols = Symbols::of(bytes);
+            let image = Image::new(code, &symbols).map_err(|error| Refusal::Compiler { reason: error.to_string() })?;
+            (image, symbols)
+        }
     };
     // SAFETY: `deserialize` runs what the bytes say as machine code, so they must be what wasmtime has written. They
     // were written just now by wasmtime in this process, or by that of the program that whoever built the engine has
     // named as its compiler, and came from there through a file without a name that only it and we had open. It has
     // ended, so they do not change. That its wasmtime has the same version and settings is checked.
-    let component = unsafe { Component::deserialize(sandbox, &code) }.map_err(unfit)?;
-    let Some((cache, key)) = kept else { return Ok(component) };
-    if let Err(error) = cache.store(&key, &code) {
+    let component = unsafe { Component::deserialize(sandbox, image.code()) }.map_err(unfit)?;
+    let Some((cache, key)) = kept else { return Ok((component, symbols)) };
+    if let Err(error) = cache.store(&key, &image) {
         tracing::warn!(%error, "a compiled plugin could not be kept");
+        return Ok((component, symbols));
     }
     // Mapped from the file it takes memory for what is used only.
-    Ok(cache.load(sandbox, &key).unwrap_or(component))
+    Ok(cache.load(sandbox, &key).unwrap_or((component, symbols)))
 }
 
 fn invalid(reason: String) -> Refusal {

@@ -278,8 +278,8 @@ async fn a_host_function_that_panics_is_the_hosts_fault() {
     let id = plugin(&super::guest::echo(), super::spec()).id().clone();
     let component = linker.instantiate_pre(&component).unwrap();
     let idle = Arc::new(Idle::new(spec.idle));
-    let (contract, lines) = (Contract::Cofferdam01, Default::default());
-    let loaded = Loaded { id, spec, runtime, component, contract, handle, handle_batch: None, lines };
+    let (contract, symbols) = (Contract::Cofferdam01, Default::default());
+    let loaded = Loaded { id, spec, runtime, component, contract, handle, handle_batch: None, symbols };
     let suspicion = Suspicion::default();
     let plugin = Plugin { loaded, idle, batch_size: Size::new(1), suspicion, engine: engine().clone() };
     for _ in 0..2 {

@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
-use super::super::super::compiler::{CompileBounds, Ended, Work, command};
+use super::super::super::compiler::{CompileBounds, Ended, Work, command, confine};
 use super::super::Refusal;
 
 /// What is taken of the compiler's last words, bytes.
@@ -64,7 +64,7 @@ fn start(
         file.take(most).read_to_end(&mut bytes)?;
         Ok::<_, io::Error>(bytes)
     };
-    Ok((read(&mut made, u64::MAX)?, read(&mut words, WORDS)?, status))
+    Ok((read(&mut made, confine::output(bytes.len()))?, read(&mut words, WORDS)?, status))
 }
 
 fn memory_file() -> io::Result<File> {

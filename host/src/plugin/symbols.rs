@@ -1,0 +1,126 @@
+//! What a backtrace needs of a component beside its code: names of functions, and lines of the source.
+//!
+//! Both are the author's choice, and finding them is work for whoever wrote the plugin. So it is done once, where the
+//! plugin is compiled, within bounds; the result is kept with the code, and a fault only looks it up.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::lines::Lines;
+use super::names;
+use crate::clock::process_time;
+
+/// CPU time for the names of one plugin; those that were not reached stay mangled. Ten thousand of C++ take about half a
+/// second.
+const TIME: Duration = Duration::from_secs(2);
+/// The most bytes of names that are kept.
+const BYTES: usize = 4 << 20;
+/// The time between two looks at the clock.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Names and lines by place in the component's file.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Symbols {
+    /// Where the body of a function begins, and its name in the source; only those whose name was mangled.
+    functions: Vec<(u32, Box<str>)>,
+    lines: Lines,
+}
+
+impl Symbols {
+    /// The lines of a valid component, and the names of its functions as far as they take time in proportion to their
+    /// length, which those of C++ do not.
+    pub(super) fn of(component: &[u8]) -> Self {
+        let mut symbols = Self { functions: Vec::new(), lines: Lines::of(component) };
+        let mut room = BYTES;
+        for (body, name) in names::mangled(component) {
+            if let Some(name) = names::from_rust(name)
+                && !symbols.keep(body, name, &mut room)
+            {
+                break;
+            }
+        }
+        symbols
+    }
+
+    /// The same with names of C++, as many as are found in [`TIME`]. For a process that has nothing else to do and ends
+    /// soon: the thread that works on a name cannot be stopped in another way.
+    pub(super) fn with_cpp(component: &Arc<Vec<u8>>) -> Self {
+        let (found, names) = mpsc::channel();
+        let started = process_time();
+        let theirs = Arc::clone(component);
+        let work = move || {
+            for (body, name) in names::mangled(&theirs) {
+                let Some(name) = names::from_rust(name).or_else(|| names::from_cpp(name)) else { continue };
+                // Nobody listens when the time is over.
+                if found.send((body, name)).is_err() {
+                    return;
+                }
+            }
+        };
+        // It needs no more than a main thread has: names are no deeper than the limit on them.
+        let started_thread = thread::Builder::new().name("names".into()).stack_size(8 << 20).spawn(work);
+        if started_thread.is_err() {
+            return Self::of(component);
+        }
+        let mut symbols = Self::default();
+        let mut room = BYTES;
+        while process_time() - started < TIME {
+            match names.recv_timeout(LOOK) {
+                Ok((body, name)) => {
+                    if !symbols.keep(body, name, &mut room) {
+                        break;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        symbols.lines = Lines::of(component);
+        symbols
+    }
+
+    /// Whether there was room for it.
+    fn keep(&mut self, body: u32, name: Box<str>, room: &mut usize) -> bool {
+        let Some(rest) = room.checked_sub(name.len()) else { return false };
+        *room = rest;
+        self.functions.push((body, name));
+        true
+    }
+
+    /// The name of the function whose body begins at `body` in the component's file; `None` where it was not mangled.
+    pub(super) fn function(&self, body: usize) -> Option<&str> {
+        let body = u32::try_from(body).ok()?;
+        let at = self.functions.binary_search_by_key(&body, |(body, _)| *body).ok()?;
+        Some(&self.functions[at].1)
+    }
+
+    /// The file and line of the instruction at `offset` in the component's file.
+    pub(super) fn line(&self, offset: usize) -> Option<(&str, u32)> {
+        self.lines.at(offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A component with one function of this name.
+    fn named(name: &str) -> Vec<u8> {
+        wat::parse_str(format!(r#"(component (core module (func (@name "{name}"))))"#)).unwrap()
+    }
+
+    #[test]
+    fn names_of_cpp_are_found_in_a_process_of_its_own_only() {
+        let named = |name| Arc::new(named(name));
+        let (rust, cpp) = (named("_ZN5probe6handle17h0123456789abcdefE"), named("_ZN5Price6handleERKSs"));
+        let name = |symbols: &Symbols| symbols.functions.first().map(|(_, name)| name.to_string());
+        assert_eq!(name(&Symbols::of(&rust)).as_deref(), Some("probe::handle"));
+        assert_eq!(name(&Symbols::of(&cpp)), None);
+        assert_eq!(name(&Symbols::with_cpp(&rust)).as_deref(), Some("probe::handle"));
+        assert_eq!(name(&Symbols::with_cpp(&cpp)).as_deref(), Some("Price::handle(std::string const&)"));
+    }
+}
