@@ -303,7 +303,7 @@ impl Flow {
                 Action::Transact { deliveries, positions } => self.transact(&deliveries, positions),
                 Action::Holding(holding) => self.telemetry.holding(holding),
                 Action::Circuit(circuit) => self.telemetry.circuit(circuit),
-                Action::Unreadable(partition) => self.telemetry.unreadable(&partition),
+                Action::MetadataIgnored(partition, why) => self.telemetry.metadata_ignored(&partition, &why),
                 Action::Stop(reason) => {
                     self.telemetry.stopped(&reason);
                     self.stopped = Some(reason);

@@ -17,6 +17,7 @@
 //! | `dlq_messages_total` | topic, error_type | messages stored as an error, by the topic they came from and the code |
 //! | `messages_produced_total` | topic, partition | records that Kafka has acknowledged; counted by the Kafka sink |
 //! | `consumer_lag` | topic, consumer_group, partition | end of the log less the commit point; set by the Kafka source |
+//! | `cofferdam_topic_recreated_total` | topic, consumer_group | partitions whose topic was deleted and created again; counted by the Kafka source |
 //! | `cofferdam_received_total` | route | receipts; a message that comes back is a new one |
 //! | `cofferdam_in_flight` | route | deliveries neither settled nor handed back |
 //! | `cofferdam_attempts_total` | route, outcome, code | attempts that ended; `code` is empty for `done` |
@@ -50,6 +51,8 @@
 //! | `capability_denied` | warn | a plugin was denied what it asked for, or not loaded for what it imports; `plugin`, `capability`; at most 10 for an attempt |
 //! | `http_circuit_open`, `http_circuit_closed` | warn, info | a host fails again and again and is left alone, and answers again; `plugin`, `host` |
 //! | `dlq_depth` | warn, info | a `destination` holds more dead letters than `[alerts]` says, at once and every 10 min; info: no more than that again; `letters`, `limit` |
+//! | `metadata_ignored` | warn | the metadata of a group's commit was written for another offset, topic or cluster, or by another program; `reason` |
+//! | `topic_recreated` | error | a source topic was deleted and created again; its partition starts by the start rule; `topic`, `partition`, `consumer_group` |
 //! | `rebalance` | info, warn | partitions were `assigned` or `revoked`; warn: `lost` |
 //! | `offset_superseded` | warn | a commit was not answered, and the group has an offset of this `partition` that this host did not write; it is read again from there |
 //! | `intake_stopped`, `intake_resumed` | warn, info | the route holds because something cannot be reached, and goes on |
@@ -79,6 +82,7 @@ use cofferdam_core::action::{Circuit, Fate, Next, Trip};
 use cofferdam_core::event::{Ended, Partition};
 use cofferdam_core::machine::Delivery;
 use cofferdam_core::outcome::{Class, Code, Outcome};
+use cofferdam_core::progress::Ignored;
 use cofferdam_core::route::Route;
 use cofferdam_core::time::Time;
 
@@ -354,15 +358,16 @@ impl Telemetry {
         }
     }
 
-    /// The metadata of the group's commit was not written by a host that this one knows; it was ignored.
-    pub fn unreadable(&self, partition: &Partition) {
+    /// The metadata of the group's commit was ignored.
+    pub fn metadata_ignored(&self, partition: &Partition, why: &Ignored) {
         tracing::warn!(
             event = "metadata_ignored",
             route = &*self.route.name,
             consumer_group = self.topics.group(),
             topic = &*partition.topic,
             partition = partition.number,
-            "the metadata of the last commit is not ours: finished records above it may be repeated"
+            reason = %why,
+            "ignoring the metadata of the group's commit; records above the committed offset may be handled again"
         );
     }
 

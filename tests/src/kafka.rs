@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{FutureProducer, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -288,6 +288,30 @@ impl Kafka {
             committed.collect()
         })
         .await
+    }
+
+    /// Moves a group without members, and says what travels with the commit.
+    ///
+    /// # Panics
+    /// Where the broker does not take it, in half a minute.
+    pub async fn commit(&self, group: &str, topic: &str, partition: i32, committed: &Committed) {
+        let mut config = self.client();
+        config.set("group.id", group);
+        wait::eventually("the group has no members and can be moved", REQUEST, async || {
+            let (config, topic, committed) = (config.clone(), topic.to_owned(), committed.clone());
+            let commit = move || {
+                let consumer: BaseConsumer = config.create().expect("a consumer can be made");
+                let mut list = TopicPartitionList::new();
+                {
+                    let mut element = list.add_partition(&topic, partition);
+                    element.set_offset(Offset::Offset(committed.offset)).expect("it is an offset");
+                    element.set_metadata(&committed.metadata);
+                }
+                consumer.commit(&list, CommitMode::Sync).ok()
+            };
+            blocking(commit).await
+        })
+        .await;
     }
 }
 

@@ -46,7 +46,7 @@ pub use gate::Gate;
 pub use guest::{guest, guest_with_lines};
 pub use host::{Ended, Host, Prepared, host, run};
 pub use hostile::Hostile;
-pub use kafka::{Kafka, Record, Stored, kafka};
+pub use kafka::{Committed, Kafka, Record, Stored, kafka};
 pub use need::{Need, or_say_so, program};
 pub use postgres::{Postgres, postgres};
 pub use probe::Probe;

@@ -9,6 +9,7 @@ use cofferdam::source::kafka::{Config, Error, Kafka};
 use cofferdam_core::action::{Ask, Position};
 use cofferdam_core::event::{Event, Partition};
 use cofferdam_core::message::{Header, Kind, Position as Place, Record};
+use cofferdam_core::progress::{LIMIT, Progress};
 use kit::Record as Input;
 
 /// How long an event may take on a busy machine.
@@ -300,6 +301,59 @@ async fn a_topic_that_is_made_anew_under_our_feet_is_lost_and_read_from_its_begi
     }
     member.until(|event| matches!(event, Event::Assigned(_))).await;
     assert_eq!(offsets(&member.records(3).await, 0), [0, 1, 2]);
+    member.leave().await;
+}
+
+#[tokio::test]
+async fn a_topic_that_was_deleted_and_created_again_and_has_grown_past_the_old_position_is_read_from_its_beginning() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let (topic, group) = (kafka.topic("source-recreated", 1).await, kit::unique("group"));
+    kafka.produce(&topic, (0..40).map(|n| Input::new(n.to_string()))).await;
+    let mut member = Member::build(config(kafka, &group, &[&topic]));
+    member.grant(10_000);
+    let first = member.until(|event| matches!(event, Event::Assigned(_))).await;
+    member.records(40).await;
+
+    // The broker deletes in its own time. What takes the name is made at once, so the group hears nothing of it.
+    delete_topic(kafka, &topic).await;
+    kit::eventually("the topic can be made again", WAIT, async || try_create(kafka, &topic).await).await;
+    kafka.produce(&topic, (0..100).map(|n| Input::new(format!("new {n}")))).await;
+    let gone = member.until(|event| matches!(event, Event::Lost(_) | Event::Revoked(_))).await;
+    if let Event::Revoked(partitions) = gone {
+        member.source.ask(Ask::GiveUp { partition: partitions[0].clone(), commit: None });
+    }
+    // What was read at the old offset before that comes again.
+    member.seen.clear();
+    let anew = member.until(|event| matches!(event, Event::Assigned(_))).await;
+    let identity = |event: &Event| match event {
+        Event::Assigned(assigned) => assigned[0].identity,
+        event => panic!("{event:?}"),
+    };
+    assert_ne!(identity(&first), identity(&anew), "commits of the one are not taken for those of the other");
+    assert_eq!(offsets(&member.records(100).await, 0), (0..100).collect::<Vec<_>>());
+    member.leave().await;
+}
+
+#[tokio::test]
+async fn a_commit_for_a_topic_of_the_same_name_that_was_deleted_is_not_where_reading_begins() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let (topic, group) = (kafka.topic("source-stale-commit", 1).await, kit::unique("group"));
+    kafka.produce(&topic, (0..10).map(|n| Input::new(n.to_string()))).await;
+    let mut member = Member::join(kafka, &group, &[&topic]);
+    member.grant(100);
+    let Event::Assigned(assigned) = member.until(|event| matches!(event, Event::Assigned(_))).await else { panic!() };
+    let metadata = Progress::default().encode(7, assigned[0].identity, LIMIT);
+    member.records(10).await;
+    member.leave().await;
+
+    kafka.delete_topic(&topic).await;
+    kit::eventually("the topic can be made again", WAIT, async || try_create(kafka, &topic).await).await;
+    kafka.produce(&topic, (0..10).map(|n| Input::new(n.to_string()))).await;
+    // The last commit of a host that had not noticed reaches the broker now.
+    kafka.commit(&group, &topic, 0, &kit::Committed { offset: 7, metadata: metadata.into() }).await;
+    let mut member = Member::join(kafka, &group, &[&topic]);
+    member.grant(100);
+    assert_eq!(offsets(&member.records(10).await, 0), (0..10).collect::<Vec<_>>());
     member.leave().await;
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cofferdam_core::progress::Progress;
-use kit::{Host, Kafka, Probe, Record, eventually};
+use kit::{Committed, Host, Kafka, Probe, Record, eventually};
 
 const LONG: Duration = Duration::from_secs(60);
 /// The group notices a dead member soon.
@@ -85,4 +85,34 @@ async fn what_is_finished_above_the_commit_point_is_not_handled_again() {
     let outputs = probe.outputs(kafka, 301, LONG).await;
     assert_eq!(outputs.len(), 301, "the first one, and none of the others again");
     assert_eq!(outputs[300], ("slow".to_owned(), 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_groups_offset_was_moved_and_its_metadata_kept_every_record_from_there_on_is_handled() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let probe = Probe::new(kafka, 1).await;
+    // The third is put off for an hour; all others are finished.
+    let records = (0..20).map(|number| match number {
+        2 => Record::new(r#"{"do":"fail","times":1,"number":2}"#).key("slow"),
+        number => Probe::ask("quick", "echo", number),
+    });
+    kafka.produce(&probe.input, records).await;
+    let route = r#"retry = { initial_delay = "5m", max_delay = "5m", jitter = 0.0 }"#;
+    let mut host = probe.host(kafka.bootstrap(), PROPERTIES, route).start();
+    let kept = eventually("the commit says what is finished", LONG, async || {
+        let committed = kafka.committed(&probe.group, &probe.input).await.remove(&0)?;
+        let progress = Progress::decode(&committed.metadata).ok()?;
+        (committed.offset == 2 && progress.finished == std::slice::from_ref(&(3..20))).then_some(committed)
+    })
+    .await;
+    let mut seen = 19;
+    for (to, again) in [(0, 19), (5, 15)] {
+        host.stop(LONG).await;
+        kafka.commit(&probe.group, &probe.input, 0, &Committed { offset: to, ..kept.clone() }).await;
+        host = probe.host(kafka.bootstrap(), PROPERTIES, route).start();
+        seen += again;
+        assert_eq!(probe.outputs(kafka, seen, LONG).await.len(), seen, "moved to {to}");
+        let told = host.stderr().into_iter().find(|line| line.contains("metadata_ignored")).expect("it is told");
+        assert!(told.contains(&format!("another offset (offset 2; committed is {to})")), "{told}");
+    }
 }

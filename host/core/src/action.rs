@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{DeliveryId, Partition};
+use crate::progress::Ignored;
 
 /// Something to carry out. The driver brings back what came of it as an [`Event`](crate::event::Event).
 #[derive(Debug, Clone, PartialEq)]
@@ -50,8 +51,8 @@ pub enum Action {
     Holding(bool),
     /// The route stops by itself because too much fails, tries again, or goes on.
     Circuit(Circuit),
-    /// What the group has committed of this partition says something that nobody here can read; it was ignored.
-    Unreadable(Partition),
+    /// The metadata of the group's commit of this partition was ignored.
+    MetadataIgnored(Partition, Ignored),
     /// The route is configured to stop here; the reason is for people.
     Stop(Box<str>),
     /// A drain has ended: nothing is in flight any more.

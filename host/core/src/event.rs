@@ -7,6 +7,7 @@ use crate::action::Position;
 use crate::message::Record;
 use crate::outcome::{Code, Outcome, Usage};
 use crate::output::Publication;
+use crate::progress::Identity;
 use crate::time::Time;
 
 slotmap::new_key_type! {
@@ -101,13 +102,25 @@ pub enum Event {
     Drain(Duration),
 }
 
-/// A partition that was assigned, with what its group has committed.
+/// A partition that was assigned, with what its group has committed. It is read from where
+/// [`resume`](crate::progress::resume) says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
     /// The partition.
     pub partition: Partition,
+    /// The partition told apart from others of the same name. Commits are written for it.
+    pub identity: Identity,
+    /// The offset that the group has committed; `None` where it has committed none.
+    pub committed: Option<i64>,
     /// The metadata of the group's last commit, where there is any.
     pub metadata: Option<Box<str>>,
+}
+
+impl Assignment {
+    /// A partition of which nothing is known and nothing is committed.
+    pub fn new(partition: Partition) -> Self {
+        Self { partition, identity: Identity::default(), committed: None, metadata: None }
+    }
 }
 
 /// A message of a queue, with the lease that came with it.

@@ -1,19 +1,28 @@
-//! What travels with a commit: what is finished above the commit point, and the attempts already made.
+//! What travels with a commit: what it was written for, what is finished above it, and the attempts already made.
 //!
-//! Text of at most [`LIMIT`] bytes: `cf1:` and, in base64 (URL alphabet, no padding), numbers as LEB128:
+//! Text of at most [`LIMIT`] bytes: `cf2:` and, in base64 (URL alphabet, no padding), numbers as LEB128:
 //!
 //! ```text
 //! base                                     the offset that the commit is for
+//! (tag length bytes)… 0                    fields; readers skip tags that they do not know
+//!                                          1: the identity, three digests of 4 bytes, little endian
 //! count, (offset attempt since)…           records that were tried and are not settled: offset less the one before,
 //!                                          number of the next attempt, when first received (seconds, zigzag, less the
 //!                                          one before)
 //! (skip run)…                              so many offsets unfinished, then so many finished, from `base` on
 //! ```
 //!
-//! The commit of a transaction has a [`Mark`] behind this text; it says nothing of how far a partition is.
+//! `cf1:` is the format before: the same without fields. The commit of a transaction has a [`Mark`] behind this text; it says
+//! nothing of how far a partition is.
+//!
+//! Other tools move a group's offsets and keep the metadata: mirroring, restore and copying. So metadata counts only for
+//! the cluster, topic, partition and offset that it was written for ([`resume`]).
 //!
 //! The idea of an offset map in the metadata is that of Confluent's Parallel Consumer. Run lengths are enough here: what
 //! is finished above a commit point are long runs between a few records that wait.
+
+mod identity;
+mod resume;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,17 +30,32 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
+pub use identity::Identity;
+pub use resume::{Differs, Ignored, Resumption, resume};
+
 use crate::mark::Mark;
 use crate::time::Time;
 
 /// Longest metadata that is read, in bytes: what a broker takes unless it is told otherwise (`offset.metadata.max.bytes`).
 pub const LIMIT: usize = 4096;
 
-const PREFIX: &str = "cf1:";
+const PREFIX: &str = "cf2:";
+const PREFIX_WITHOUT_FIELDS: &str = "cf1:";
+
+/// Tag of the identity among the fields.
+const IDENTITY: u64 = 1;
+
+/// Bytes that the fields take: tag, length and content of the identity, and the end.
+const FIELDS: usize = 2 + identity::BYTES + 1;
 
 /// Bytes before base64 in metadata of at most `most`.
-pub(crate) const fn room(most: usize) -> usize {
+const fn bytes(most: usize) -> usize {
     most.saturating_sub(PREFIX.len()) / 4 * 3
+}
+
+/// Bytes for progress in metadata of at most `most`.
+pub(crate) const fn room(most: usize) -> usize {
+    bytes(most).saturating_sub(FIELDS)
 }
 
 /// Bytes that one tried record takes at most, where its neighbours are less than two million offsets away and came
@@ -59,21 +83,36 @@ pub struct Tried {
     pub since: Time,
 }
 
-/// The metadata is of somebody else, or of a version that this one does not know.
+/// Metadata as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The offset that the commit was for.
+    pub base: i64,
+    /// The partition that the commit was for; unknown where the format is the one without fields.
+    pub identity: Identity,
+    /// How far it had come.
+    pub progress: Progress,
+}
+
+/// The metadata is of another program, or of a version that this one does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the metadata of the group's commit was not written by a version that this one can read")]
+#[error("not written by a version that this one can read")]
 pub struct Unreadable;
 
 impl Progress {
     /// The metadata for a commit of `base`, of at most `most` bytes. What does not fit is left out, the highest finished
-    /// offsets first: then a restart repeats them.
-    pub fn encode(&self, base: i64, most: usize) -> Box<str> {
-        if self.is_empty() {
+    /// offsets first: then a restart repeats them. Empty where there is no progress and the topic's id is unknown.
+    pub fn encode(&self, base: i64, identity: Identity, most: usize) -> Box<str> {
+        if self.is_empty() && !identity.has_topic() {
             return "".into();
         }
-        let room = room(most);
+        let room = bytes(most);
         let mut bytes = Vec::with_capacity(64);
         put(&mut bytes, base.max(0).unsigned_abs());
+        put(&mut bytes, IDENTITY);
+        put(&mut bytes, identity::BYTES as u64);
+        bytes.extend(identity.to_bytes());
+        put(&mut bytes, 0);
         self.put_tried(base, room, &mut bytes);
         let mut end = base;
         for run in &self.finished {
@@ -108,22 +147,16 @@ impl Progress {
         bytes.extend(list);
     }
 
-    /// Reads the metadata of a commit. Where there is none, there is nothing beyond the offset.
+    /// Reads the progress in the metadata of a commit, whatever it was written for ([`resume`] asks that). Empty metadata
+    /// is no progress.
     ///
     /// # Errors
-    /// [`Unreadable`]: it is to be ignored, and somebody should be told.
+    /// [`Unreadable`].
     pub fn decode(metadata: &str) -> Result<Self, Unreadable> {
-        let (metadata, _) = Mark::split(metadata);
-        if metadata.is_empty() {
-            return Ok(Self::default());
-        }
-        let text = metadata.strip_prefix(PREFIX).filter(|_| metadata.len() <= LIMIT).ok_or(Unreadable)?;
-        let bytes = BASE64.decode(text).map_err(|_| Unreadable)?;
-        Self::take(&mut bytes.as_slice()).ok_or(Unreadable)
+        Ok(Written::decode(metadata)?.map(|written| written.progress).unwrap_or_default())
     }
 
-    fn take(bytes: &mut &[u8]) -> Option<Self> {
-        let base = i64::try_from(take(bytes)?).ok()?;
+    fn take(bytes: &mut &[u8], base: i64) -> Option<Self> {
         let mut progress = Self::default();
         let (mut offset, mut seconds) = (base, 0_i64);
         for index in 0..take(bytes)? {
@@ -166,6 +199,42 @@ impl Progress {
     pub(crate) fn is_finished(&self, offset: i64) -> bool {
         let index = self.finished.partition_point(|run| run.end <= offset);
         self.finished.get(index).is_some_and(|run| run.start <= offset)
+    }
+}
+
+impl Written {
+    /// Reads the metadata of a commit; `None` where it is empty.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn decode(metadata: &str) -> Result<Option<Self>, Unreadable> {
+        let (metadata, _) = Mark::split(metadata);
+        if metadata.is_empty() {
+            return Ok(None);
+        }
+        let with_fields = metadata.strip_prefix(PREFIX);
+        let text = with_fields.or_else(|| metadata.strip_prefix(PREFIX_WITHOUT_FIELDS));
+        let text = text.filter(|_| metadata.len() <= LIMIT).ok_or(Unreadable)?;
+        let bytes = BASE64.decode(text).map_err(|_| Unreadable)?;
+        Self::take(&mut bytes.as_slice(), with_fields.is_some()).map(Some).ok_or(Unreadable)
+    }
+
+    fn take(bytes: &mut &[u8], with_fields: bool) -> Option<Self> {
+        let base = i64::try_from(take(bytes)?).ok()?;
+        let mut identity = Identity::default();
+        loop {
+            let tag = if with_fields { take(bytes)? } else { 0 };
+            if tag == 0 {
+                break;
+            }
+            let length = usize::try_from(take(bytes)?).ok()?;
+            let (field, rest) = bytes.split_at_checked(length)?;
+            *bytes = rest;
+            if tag == IDENTITY {
+                identity = Identity::from_bytes(field)?;
+            }
+        }
+        Some(Self { base, identity, progress: Progress::take(bytes, base)? })
     }
 }
 

@@ -36,6 +36,20 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         event_id: Option<Box<str>>,
     },
+    /// The topic was deleted, and created again under another name in these facts: what the group has not committed of it is
+    /// gone, and so is what it has committed.
+    TopicDeleted {
+        /// `topic/number`.
+        partition: Box<str>,
+    },
+    /// Somebody has moved the group's offset: records before it are to be left alone, records from it on to be handled, again
+    /// where they were before. Nobody has the partition.
+    Moved {
+        /// `topic/number`.
+        partition: Box<str>,
+        /// The next offset to read.
+        offset: i64,
+    },
     /// The host of this fact was killed: what it had in memory is gone.
     Killed,
     /// An independent reader found this at the end of the history, in the order of its destination.

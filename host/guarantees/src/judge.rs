@@ -9,6 +9,7 @@
 mod attempts;
 mod effects;
 mod lane;
+mod meddling;
 mod ownership;
 mod partition;
 mod record;
@@ -105,6 +106,8 @@ impl Judge {
         }
         match &fact.what {
             What::Produced { record, lane, event_id } => self.produced(record, lane.as_deref(), event_id.as_deref()),
+            What::TopicDeleted { partition } => self.topic_deleted(partition),
+            What::Moved { partition, offset } => self.moved(partition, *offset),
             What::Killed => self.killed(host),
             What::Calm => self.calm = Some(self.now),
             What::Found { record, effect } => self.found(case, record, *effect),

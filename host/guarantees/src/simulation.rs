@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use cofferdam_core::Order;
 use cofferdam_core::envelope::Envelope;
-use cofferdam_core::event::{Assignment, Event, Partition, Refusal};
+use cofferdam_core::event::{Event, Partition, Refusal};
 use cofferdam_core::machine::{Breaker, Machine};
 use cofferdam_core::message::{Header, Headers, Kind, Record};
 use cofferdam_core::outcome::{Class, Code, Failure};
@@ -81,6 +81,8 @@ pub struct World {
     told: u64,
     /// A broken promise is the end of the world.
     strict: bool,
+    /// Somebody moves offsets and creates topics again.
+    meddled: bool,
 }
 
 /// Every wait exact, four attempts at once.
@@ -157,6 +159,7 @@ impl World {
             processes: 0,
             told: 0,
             strict: false,
+            meddled: false,
             route: Arc::new(route),
         };
         (0..hosts).for_each(|_| world.add_host());
@@ -274,10 +277,15 @@ impl World {
 
     /// The group gives the partition to this host, whoever had it before.
     pub fn assign(&mut self, number: i32) {
-        let (hold, metadata) = self.broker.assign(number);
-        self.host_mut().client.holds.insert(number, hold);
-        self.note(What::Assigned { partitions: vec![name(number)] });
-        self.tell(Event::Assigned(vec![Assignment { partition: partition(number), metadata }]));
+        let (hold, assignment) = self.broker.assign(number);
+        let name = self.name(number);
+        let before = self.host_mut().client.holds.insert(number, hold);
+        if before.is_some() && name != self.name(number) {
+            // That of the topic before, which the host takes for the same.
+            self.note(What::Lost { partitions: vec![name] });
+        }
+        self.note(What::Assigned { partitions: vec![self.name(number)] });
+        self.tell(Event::Assigned(vec![assignment]));
     }
 
     /// The group wants the partition back from this host.
@@ -290,14 +298,36 @@ impl World {
 
     /// The partition is gone from this host, and it knows.
     pub fn lose(&mut self, number: i32) {
-        let at = self.at;
+        let (at, name) = (self.at, self.name(number));
         if let Some(hold) = self.hosts[at].client.holds.remove(&number)
             && self.broker.is_owner(number, &hold)
         {
             self.broker.evict(number);
         }
-        self.note(What::Lost { partitions: vec![name(number)] });
+        self.note(What::Lost { partitions: vec![name] });
         self.tell(Event::Lost(vec![partition(number)]));
+    }
+
+    /// Somebody moves the group's offset of a partition that nobody has, and keeps the metadata.
+    pub fn move_offset(&mut self, number: i32, offset: i64) {
+        assert!(self.broker.is_free(number), "a broker refuses that while the group has members");
+        self.broker.move_to(number, offset);
+        let topic = self.broker.logs[&number].topic;
+        self.note_of_world(What::Moved { partition: named(number, topic), offset });
+    }
+
+    /// A topic of one partition is deleted and created again, while hosts have it.
+    pub fn recreate(&mut self, number: i32) {
+        let topic = self.broker.logs.get(&number).map_or(0, |log| log.topic);
+        self.broker.recreate(number);
+        self.note_of_world(What::TopicDeleted { partition: named(number, topic) });
+    }
+
+    /// How facts call a partition: as this host knows it.
+    fn name(&self, number: i32) -> Box<str> {
+        let held = self.host().client.holds.get(&number).map(|hold| hold.topic);
+        let there = || self.broker.logs.get(&number).map_or(0, |log| log.topic);
+        named(number, held.unwrap_or_else(there))
     }
 
     /// Writes a record to a partition; an empty key stands for none. Returns its id.
@@ -330,7 +360,7 @@ impl World {
     /// What the record keeps its order with.
     fn lane(&self, record: &Record) -> Option<Box<str>> {
         let place = match &record.position {
-            cofferdam_core::message::Position::Offset { partition, .. } => format!("t/{partition}"),
+            cofferdam_core::message::Position::Offset { partition, .. } => format!("{}/{partition}", record.source),
             cofferdam_core::message::Position::MessageId(_) => "q".to_owned(),
         };
         let key = record.key.as_ref().map(|key| String::from_utf8_lossy(key).into_owned());
@@ -380,7 +410,8 @@ impl World {
         let Some((positions, well)) = host.client.answer(&mut self.broker, taken, told) else { return };
         if well {
             for position in &positions {
-                self.note(What::Committed { partition: name(position.partition.number), offset: position.offset });
+                let partition = self.name(position.partition.number);
+                self.note(What::Committed { partition, offset: position.offset });
             }
         }
         self.tell(if well { Event::Committed(positions) } else { Event::CommitFailed(positions) });
@@ -459,7 +490,7 @@ impl World {
     }
 }
 
-/// How facts call a partition of the topic.
-fn name(number: i32) -> Box<str> {
-    format!("t/{number}").into()
+/// How facts call a partition of the topic that was created again so often.
+fn named(number: i32, topic: u32) -> Box<str> {
+    format!("{}/{number}", broker::topic_name(topic)).into()
 }

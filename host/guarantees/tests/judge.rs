@@ -536,3 +536,45 @@ fn facts_are_written_and_read_line_by_line() {
         assert_eq!(serde_json::from_str::<Fact>(&line).expect("and read"), fact, "{line}");
     }
 }
+
+fn moved(offset: i64) -> (u32, What) {
+    (0, What::Moved { partition: P.into(), offset })
+}
+
+fn both_done_and_moved(offset: i64) -> Vec<(u32, What)> {
+    let done = history([two(), A.does("t/0/0", 1), A.does("t/0/1", 1), A.commit(2), vec![A.killed(), moved(offset)]]);
+    history([done, vec![B.assigned()]])
+}
+
+#[test]
+fn what_an_offset_was_moved_back_over_is_handled_again() {
+    let again = history([vec![B.received(&["t/0/1"])], B.does("t/0/1", 1), B.commit(2), all(0..2)]);
+    keeps(history([both_done_and_moved(1), again]));
+}
+
+#[test]
+fn nothing_is_lost_a_record_that_is_skipped_after_an_offset_was_moved_back_over_it() {
+    // The new owner takes it for finished.
+    let skips = history([vec![B.received(&["t/0/1"])], B.commit(2), all(0..2)]);
+    breaks_among_others(Promise::DurableFirst, history([both_done_and_moved(1), skips]));
+    breaks(Promise::OneEnd, history([both_done_and_moved(1), all(0..2)]));
+}
+
+#[test]
+fn what_an_offset_was_moved_beyond_is_nobodys() {
+    keeps(history([
+        two(),
+        vec![A.killed(), moved(1), B.assigned(), B.received(&["t/0/1"])],
+        B.does("t/0/1", 1),
+        B.commit(2),
+        all(1..2),
+    ]));
+}
+
+#[test]
+fn what_a_topic_took_along_when_it_was_deleted_is_nobodys_and_what_the_next_has_is_handled() {
+    let deleted = || (0, What::TopicDeleted { partition: P.into() });
+    keeps(history([two(), vec![deleted(), A.lost()]]));
+    let next = vec![deleted(), produced("t#1/0/0", None)];
+    breaks_among_others(Promise::OneEnd, history([two(), next]));
+}

@@ -160,6 +160,50 @@ fn a_record_that_the_client_repeats_is_not_handled_twice() {
     assert_eq!(world.machine().account().received, 1);
 }
 
+/// Of 20 records all but the third are finished, and the host is killed.
+fn all_but_one_finished() -> World {
+    let mut world = World::kafka(wide(), 1);
+    (0..20).for_each(|_| drop(world.write(0, "", 1)));
+    world.fetch();
+    (0..20).filter(|offset| *offset != 2).for_each(|offset| world.done(&format!("t/0/{offset}"), 0));
+    world.wait(SECOND);
+    world.answer_commit(true);
+    assert_eq!(world.broker.logs[&0].committed, 2);
+    world.crash();
+    world
+}
+
+#[test]
+fn after_the_groups_offset_was_moved_and_its_metadata_kept_all_records_from_there_on_are_handled() {
+    for (to, records) in [(0, 20), (1, 19), (5, 15), (20, 0)] {
+        let mut world = all_but_one_finished();
+        world.move_offset(0, to);
+        world.assign(0);
+        world.fetch();
+        assert_eq!(world.in_hand().len(), records, "moved to {to}");
+    }
+    let mut world = all_but_one_finished();
+    world.assign(0);
+    world.fetch();
+    assert_eq!(world.in_hand(), ["t/0/2"], "not moved");
+}
+
+#[test]
+fn a_commit_that_reaches_a_topic_that_was_created_again_hides_none_of_its_records() {
+    let mut world = World::kafka(wide(), 1);
+    world.produce(&["a", "b", "c"]);
+    (0..3).for_each(|offset| world.done(&format!("t/0/{offset}"), 0));
+    world.recreate(0);
+    (0..5).for_each(|_| drop(world.write(0, "", 1)));
+    world.wait(SECOND);
+    world.answer_commit(true);
+    assert_eq!(world.broker.logs[&0].committed, 3, "the broker knows the topic by its name");
+    world.crash();
+    world.assign(0);
+    world.fetch();
+    assert_eq!(world.in_hand().len(), 5);
+}
+
 #[test]
 fn a_revoked_partition_drops_what_has_not_started_lets_the_rest_finish_and_is_given_up_after_its_commit() {
     let mut world = World::kafka(route(), 2);

@@ -43,7 +43,7 @@ fn most_kept(size: usize) -> usize {
         payload: Some(Bytes::from_owner(Payload(Arc::clone(&payload)))),
         timestamp_ms: None,
     };
-    machine.handle(Event::Assigned(vec![Assignment { partition: partition.clone(), metadata: None }]), now);
+    machine.handle(Event::Assigned(vec![Assignment::new(partition.clone())]), now);
     machine.handle(Event::Records { partition, records: (0..MESSAGES as i64).map(record).collect() }, now);
     let (mut settled, mut kept) = (0, 0);
     while let Some(action) = machine.next_action() {

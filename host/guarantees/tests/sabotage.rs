@@ -40,6 +40,7 @@ caught! {
     a_lost_lease_that_is_kept: LostLeaseKept breaks SettledOnce,
     a_lost_partition_that_is_kept: LostPartitionKept breaks SettledOnce,
     finished_offsets_that_are_handled_again: ProgressIgnored breaks RepeatsBounded,
+    metadata_that_is_believed_at_another_offset: ForeignProgressBelieved breaks DurableFirst,
     a_partition_given_up_without_its_last_commit: LastCommitForgotten breaks RepeatsBounded,
     a_partition_given_up_without_what_was_not_answered: UnansweredCommitForgotten breaks RepeatsBounded,
     a_dead_letter_that_is_recorded_as_handled: DeadLetterRecorded breaks NothingLost,

@@ -115,7 +115,7 @@ pub(super) fn taken(action: &Action, machine: &Machine, mut take_down: impl FnMu
         | Action::Record(_)
         | Action::Holding(_)
         | Action::Circuit(_)
-        | Action::Unreadable(_)
+        | Action::MetadataIgnored(..)
         | Action::Stop(_)
         | Action::Drained => {}
     }

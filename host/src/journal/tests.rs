@@ -82,7 +82,7 @@ fn partition() -> Partition {
 }
 
 fn assigned() -> Event {
-    Event::Assigned(vec![Assignment { partition: partition(), metadata: None }])
+    Event::Assigned(vec![Assignment::new(partition())])
 }
 
 fn record() -> Event {

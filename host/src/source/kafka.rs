@@ -21,12 +21,14 @@ mod commits;
 mod committed;
 mod context;
 mod holding;
+mod identity;
 mod lag;
 mod membership;
 mod queue;
 mod reader;
 mod rebalance;
 pub(crate) mod record;
+mod recreated;
 mod reread;
 mod shared;
 

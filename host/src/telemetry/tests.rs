@@ -77,7 +77,7 @@ impl World {
     /// Hands `count` records of `orders` over and sees them through; attempts that nobody scripted end well.
     fn records(&mut self, count: usize) {
         let partition = partition();
-        let assigned = Assignment { partition: partition.clone(), metadata: None };
+        let assigned = Assignment::new(partition.clone());
         self.telemetry.rebalance(Change::Assigned, [&partition].into_iter());
         self.telemetry.received(count);
         let records = (0..count as i64).map(|offset| record(Position::Offset { partition: 3, offset })).collect();
@@ -124,7 +124,7 @@ impl World {
             }
             Action::Holding(holding) => self.telemetry.holding(holding),
             Action::Circuit(circuit) => self.telemetry.circuit(circuit),
-            Action::Unreadable(partition) => self.telemetry.unreadable(&partition),
+            Action::MetadataIgnored(partition, why) => self.telemetry.metadata_ignored(&partition, &why),
             Action::Record(_) | Action::Transact { .. } => unreachable!("the route asks for neither"),
             Action::Stop(reason) => self.telemetry.stopped(&reason),
         }

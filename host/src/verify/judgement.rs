@@ -52,7 +52,9 @@ fn broker(route: &RouteConfig) -> Broker {
 fn about(fact: &Fact) -> Option<Broker> {
     match &fact.what {
         What::Killed | What::Calm | What::Started | What::Stopped => None,
-        What::Assigned { .. }
+        What::TopicDeleted { .. }
+        | What::Moved { .. }
+        | What::Assigned { .. }
         | What::GaveUp { .. }
         | What::Lost { .. }
         | What::Commits { .. }

@@ -106,7 +106,7 @@ impl Course {
         let partition = Partition { topic: Arc::clone(&self.source), number: 0 };
         let mut since = process::thread_time();
         let mut spent = Duration::ZERO;
-        self.tell(Event::Assigned(vec![Assignment { partition: partition.clone(), metadata: None }]));
+        self.tell(Event::Assigned(vec![Assignment::new(partition.clone())]));
         while self.settled < self.total {
             if self.granted >= u64::from(BATCH) && self.made < self.total {
                 spent += process::thread_time() - since;

@@ -9,7 +9,7 @@ use super::Machine;
 use crate::action::{Action, Ask, Position};
 use crate::event::{DeliveryId, Partition};
 use crate::mark::Mark;
-use crate::progress::{self, Progress, Tried};
+use crate::progress::{self, Identity, Progress, Tried};
 use crate::watermark::{Place, Watermark};
 
 slotmap::new_key_type! {
@@ -41,6 +41,8 @@ pub(super) struct Partitions {
 pub(super) struct Slot {
     pub(super) partition: Partition,
     number: u64,
+    /// What its commits are written for.
+    identity: Identity,
     /// Longest metadata of a commit, bytes.
     metadata: usize,
     pub(super) watermark: Watermark,
@@ -93,10 +95,18 @@ pub(super) struct Start {
 }
 
 impl Slot {
-    fn new(partition: Partition, number: u64, past: Progress, mark: Option<Mark>, metadata: usize) -> Self {
+    fn new(
+        partition: Partition,
+        number: u64,
+        identity: Identity,
+        past: Progress,
+        mark: Option<Mark>,
+        metadata: usize,
+    ) -> Self {
         Self {
             partition,
             number,
+            identity,
             metadata,
             watermark: Watermark::default(),
             mark,
@@ -122,7 +132,7 @@ impl Slot {
         self.asked = self.passed;
         self.asked_in = commit;
         self.changed = false;
-        let metadata = self.progress().encode(offset, self.metadata);
+        let metadata = self.progress().encode(offset, self.identity, self.metadata);
         Some(Position { partition: self.partition.clone(), offset, metadata })
     }
 
@@ -160,7 +170,8 @@ impl Slot {
         self.asked = covered;
         (self.changed, self.asked_in) = (false, commit);
         let tried = self.progress().tried.split_off(&next);
-        let metadata = mark.sign(&Progress { finished: Vec::new(), tried }.encode(next, self.metadata));
+        let progress = Progress { finished: Vec::new(), tried };
+        let metadata = mark.sign(&progress.encode(next, self.identity, self.metadata));
         Some(Position { partition: self.partition.clone(), offset: next, metadata })
     }
 
@@ -209,10 +220,10 @@ impl Partitions {
         self.index.get(partition).copied()
     }
 
-    pub(super) fn add(&mut self, partition: Partition, past: Progress, mark: Option<Mark>) {
+    pub(super) fn add(&mut self, partition: Partition, identity: Identity, past: Progress, mark: Option<Mark>) {
         let next = self.numbers.len() as u64;
         let number = *self.numbers.entry(partition.clone()).or_insert(next);
-        let key = self.slots.insert(Slot::new(partition.clone(), number, past, mark, self.metadata));
+        let key = self.slots.insert(Slot::new(partition.clone(), number, identity, past, mark, self.metadata));
         self.index.insert(partition, key);
     }
 

@@ -7,22 +7,22 @@ use super::timers::Timer;
 use crate::action::{Action, Ask, Fate, Position};
 use crate::event::{Assignment, Partition};
 use crate::mark::Mark;
-use crate::progress::Progress;
+use crate::progress::{Resumption, resume};
 use crate::time::Time;
 
 impl Machine {
     pub(super) fn assigned(&mut self, assignments: Vec<Assignment>) {
-        for Assignment { partition, metadata } in assignments {
+        for Assignment { partition, identity, committed, metadata } in assignments {
             // The source may have stopped waiting for a partition that was revoked, and have it again.
             self.lose(&partition);
-            let metadata = metadata.as_deref().unwrap_or_default();
-            let past = Progress::decode(metadata).unwrap_or_else(|_| {
-                self.actions.push_back(Action::Unreadable(partition.clone()));
-                Progress::default()
-            });
+            let Resumption { progress, ignored, .. } = resume(committed, metadata.as_deref(), identity);
+            if let Some(why) = ignored {
+                self.actions.push_back(Action::MetadataIgnored(partition.clone(), why));
+            }
             #[cfg(feature = "sabotage")]
-            let past = if self.is_sabotaged(super::Sabotage::ProgressIgnored) { Progress::default() } else { past };
-            self.partitions.add(partition, past, Mark::split(metadata).1);
+            let progress = self.sabotaged_progress(progress, metadata.as_deref());
+            let (_, mark) = Mark::split(metadata.as_deref().unwrap_or_default());
+            self.partitions.add(partition, identity, progress, mark);
         }
         self.share_anew();
     }

@@ -1,6 +1,7 @@
 //! Ways to break the machine, for tests of those who look for broken machines. Only with the feature `sabotage`.
 
 use super::Machine;
+use crate::progress::Progress;
 
 /// What is done wrongly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,6 +26,8 @@ pub enum Sabotage {
     ReleaseKeepsLater,
     /// What was finished above the commit point is handled again by the next owner.
     ProgressIgnored,
+    /// Metadata is believed that was written for another offset or another topic.
+    ForeignProgressBelieved,
     /// A lease that is lost is not given up.
     LostLeaseKept,
     /// A partition that is lost is not given up.
@@ -63,6 +66,16 @@ impl Machine {
     /// Lets the machine do this wrongly from now on.
     pub fn sabotage(&mut self, by: Sabotage) {
         self.sabotage = Some(by);
+    }
+
+    pub(super) fn sabotaged_progress(&self, progress: Progress, metadata: Option<&str>) -> Progress {
+        match self.sabotage {
+            Some(Sabotage::ProgressIgnored) => Progress::default(),
+            Some(Sabotage::ForeignProgressBelieved) => {
+                Progress::decode(metadata.unwrap_or_default()).unwrap_or_default()
+            }
+            _ => progress,
+        }
     }
 
     pub(super) fn is_sabotaged(&self, by: Sabotage) -> bool {

@@ -22,6 +22,8 @@ impl fmt::Display for What {
                 lane.iter().try_for_each(|lane| write!(f, ", in lane {lane}"))?;
                 event_id.iter().try_for_each(|event| write!(f, ", of {event}"))
             }
+            Self::TopicDeleted { partition } => write!(f, "{partition} is deleted"),
+            Self::Moved { partition, offset } => write!(f, "somebody moves {partition} to {offset}"),
             Self::Killed => f.write_str("is killed"),
             Self::Found { record, effect } => write!(f, "{effect} of {record} is found"),
             Self::Calm => f.write_str("is calm"),

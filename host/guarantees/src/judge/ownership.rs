@@ -68,7 +68,7 @@ impl Judge {
     }
 
     /// The owner of a partition, if there is one, has lost its right.
-    fn disown_partition(&mut self, number: u32, ending: Ending) {
+    pub(super) fn disown_partition(&mut self, number: u32, ending: Ending) {
         let partition = &mut self.partitions[number as usize];
         let owner = std::mem::take(&mut partition.owner);
         let held = std::mem::take(&mut partition.held);

@@ -47,6 +47,10 @@ pub(super) struct Record {
     /// It is being repeated, by right, until it is complete again.
     pub(super) repeating: bool,
     pub(super) outstanding: bool,
+    /// Nobody is to handle it any more: its topic was deleted, or the group's offset was moved behind it.
+    pub(super) gone: bool,
+    /// It is to be handled again: the group's offset was moved before it.
+    pub(super) again: bool,
     /// The highest attempt number seen.
     pub(super) highest: u32,
     /// The lowest number that the next receipt may begin with: so many attempts and one less are known for good.
@@ -117,6 +121,8 @@ impl Record {
             at_risk: false,
             repeating: false,
             outstanding: false,
+            gone: false,
+            again: false,
             highest: 0,
             floor: 1,
         }

@@ -75,6 +75,10 @@ impl Judge {
     fn claim(&mut self, case: Case<'_>, host: u32, number: Number, by_right: bool) {
         let terms = self.terms;
         let record = &mut self.records[number as usize];
+        // What a host has settled before the offset was moved back counts for nothing after.
+        if record.again && !by_right {
+            return;
+        }
         if record.claimed || terms.is_at_most_once() {
             record.claimed = true;
             if record.receipts.iter().all(|receipt| receipt.stale) {

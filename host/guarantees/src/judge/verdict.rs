@@ -10,12 +10,13 @@ impl Judge {
         let Some(number) = self.number(case, id) else { return };
         let record = &mut self.records[number as usize];
         let again = !record.found.insert(effect);
-        let in_place = self.terms.sinks_keep_order && (self.terms.handlers_agree || !record.at_risk);
+        let once = !record.again;
+        let in_place = once && self.terms.sinks_keep_order && (self.terms.handlers_agree || !record.at_risk);
         let (asked, lane) = (record.asked, record.lane.filter(|_| !again && in_place));
         let outputs = record.found.iter().any(|one| matches!(one, Effect::Output(_)));
         let both = outputs && record.found.contains(Effect::DeadLetter);
         self.report.figures.found_again += u64::from(again);
-        if self.terms.is_exactly_once() {
+        if self.terms.is_exactly_once() && once {
             let wrong = if again {
                 Some(format!("{effect} is found twice"))
             } else {
@@ -60,7 +61,7 @@ impl Judge {
         // known: what it has left says so.
         let unknown = record.claimed || self.terms.is_exactly_once();
         let acknowledged = record.acknowledged || (unknown && !record.outstanding);
-        let outstanding = record.outstanding;
+        let (outstanding, gone) = (record.outstanding, record.gone);
         let complete = record.complete.or_else(|| record.end_as_found().filter(|_| self.terms.is_exactly_once()));
         // At most once is what it says.
         let unseen = self.terms.is_exactly_once() && !self.read;
@@ -77,11 +78,11 @@ impl Judge {
         }
         let wrong = match (acknowledged, outstanding) {
             (true, true) => Some("acknowledged and outstanding at once"),
-            (false, false) => Some("neither acknowledged nor outstanding"),
+            (false, false) if !gone => Some("neither acknowledged nor outstanding"),
             _ => None,
         };
         self.close_with(number, Promise::OneEnd, wrong.map(Into::into));
-        let wrong = if acknowledged && complete.is_none() && !may_be_lost {
+        let wrong = if acknowledged && complete.is_none() && !may_be_lost && !gone {
             Some("acknowledged, and nothing came of it".to_owned())
         } else if let Some(effect) = missing {
             Some(format!("{effect} was said to be durable and is not there"))

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use cofferdam_core::action::Position;
-use cofferdam_core::event::{DeliveryId, Found};
+use cofferdam_core::event::{Assignment, DeliveryId, Found};
 use cofferdam_core::message::{self, Headers, Record};
-use cofferdam_core::progress::Progress;
+use cofferdam_core::progress::{Identity, Resumption, resume};
 
-use super::Allowance;
+use super::{Allowance, partition};
 
 /// The topic and what the group has committed of it.
 #[derive(Debug, Default)]
@@ -30,6 +31,12 @@ pub struct Log {
     pub committed: i64,
     /// What came with that commit.
     pub metadata: Box<str>,
+    /// The offset that a host has committed last, before anybody moved it.
+    pub(super) written_for: Option<i64>,
+    /// How often the topic was deleted and created again.
+    pub(super) topic: u32,
+    /// Records of the topics before.
+    deleted: Vec<Vec<Record>>,
     /// The assignment that may commit.
     owner: Option<u32>,
 }
@@ -55,6 +62,8 @@ pub struct Client {
 pub struct Hold {
     /// Which assignment it is.
     assignment: u32,
+    /// Which topic of this name it is.
+    pub(super) topic: u32,
     /// Index of the next record to hand over.
     next: usize,
     /// Offset behind the last commit that was confirmed to the machine.
@@ -67,6 +76,11 @@ pub struct Hold {
     late: bool,
     /// What was finished above the commit point when it was assigned.
     finished: Vec<Range<i64>>,
+}
+
+/// What facts call the topic after it was created again so often.
+pub(super) fn topic_name(topic: u32) -> Arc<str> {
+    if topic == 0 { "t".into() } else { format!("t#{topic}").into() }
 }
 
 impl Hold {
@@ -89,9 +103,21 @@ impl Log {
         self.records.partition_point(|record| offset(record) < offset_wanted)
     }
 
-    /// Records that the group has not committed.
-    pub fn outstanding(&self) -> &[Record] {
-        &self.records[self.index_of(self.committed)..]
+    /// Records of one of the topics that have had this name.
+    fn of_topic(&self, topic: u32) -> &[Record] {
+        self.deleted.get(topic as usize).unwrap_or(&self.records)
+    }
+
+    /// Where a new owner of the partition of this number would go on.
+    fn resume(&self, number: i32) -> (Identity, Resumption) {
+        let id = [u8::try_from(self.topic + 1).expect("few topics"); 16];
+        let identity = Identity::new(&partition(number), Some("c"), Some(&id));
+        (identity, resume(Some(self.committed), Some(&self.metadata), identity))
+    }
+
+    /// Records that a new owner of the partition of this number would begin with.
+    pub fn outstanding(&self, number: i32) -> &[Record] {
+        &self.records[self.index_of(self.resume(number).1.from.unwrap_or_default())..]
     }
 }
 
@@ -100,7 +126,7 @@ impl Broker {
     pub(super) fn produce(&mut self, number: i32, key: &str, size: usize, headers: Headers) -> Record {
         let log = self.logs.entry(number).or_default();
         let record = Record {
-            source: "t".into(),
+            source: topic_name(log.topic),
             position: message::Position::Offset { partition: number, offset: log.end },
             key: (!key.is_empty()).then(|| Bytes::from(key.to_owned())),
             headers,
@@ -118,15 +144,36 @@ impl Broker {
     }
 
     /// The group gives the partition to somebody, whoever had it before. Returns what the new owner starts with.
-    pub(super) fn assign(&mut self, number: i32) -> (Hold, Option<Box<str>>) {
+    pub(super) fn assign(&mut self, number: i32) -> (Hold, Assignment) {
         self.assignments += 1;
         let log = self.logs.entry(number).or_default();
         log.owner = Some(self.assignments);
-        let next = log.index_of(log.committed);
-        let finished = Progress::decode(&log.metadata).map(|progress| progress.finished).unwrap_or_default();
-        let (assignment, confirmed) = (self.assignments, log.committed);
-        let hold = Hold { assignment, next, confirmed, paused: false, revoked: false, late: false, finished };
-        (hold, Some(log.metadata.clone()).filter(|metadata| !metadata.is_empty()))
+        let (identity, Resumption { from, progress, .. }) = log.resume(number);
+        let confirmed = from.unwrap_or_default();
+        let next = log.index_of(confirmed);
+        let (assignment, topic, finished) = (self.assignments, log.topic, progress.finished);
+        let hold = Hold { assignment, topic, next, confirmed, paused: false, revoked: false, late: false, finished };
+        let metadata = Some(log.metadata.clone()).filter(|metadata| !metadata.is_empty());
+        let committed = Some(log.committed);
+        (hold, Assignment { partition: partition(number), identity, committed, metadata })
+    }
+
+    /// Somebody moves the group's offset and leaves the metadata as it is.
+    pub(super) fn move_to(&mut self, number: i32, offset: i64) {
+        self.logs.entry(number).or_default().committed = offset;
+    }
+
+    /// The topic is deleted, with the group's offsets, and created again under the same name.
+    pub(super) fn recreate(&mut self, number: i32) {
+        let log = self.logs.entry(number).or_default();
+        log.deleted.push(std::mem::take(&mut log.records));
+        log.topic += 1;
+        (log.end, log.committed, log.metadata, log.written_for) = (0, 0, "".into(), None);
+    }
+
+    /// Whether the topic of this hold is there no more.
+    pub(super) fn is_deleted(&self, number: i32, hold: &Hold) -> bool {
+        self.logs.get(&number).is_some_and(|log| log.topic != hold.topic)
     }
 
     /// The group takes the partition back; who had it may not know.
@@ -149,7 +196,7 @@ impl Broker {
         let Some(log) = self.logs.get_mut(&position.partition.number) else { return false };
         let ours = log.owner == Some(assignment);
         if ours {
-            log.committed = position.offset;
+            (log.committed, log.written_for) = (position.offset, Some(position.offset));
             log.metadata.clone_from(&position.metadata);
         }
         ours
@@ -157,7 +204,7 @@ impl Broker {
 
     /// Whether the group has committed all there is.
     pub fn is_finished(&self) -> bool {
-        self.logs.values().all(|log| log.outstanding().is_empty())
+        self.logs.iter().all(|(number, log)| log.outstanding(*number).is_empty())
     }
 }
 
@@ -183,7 +230,7 @@ impl Client {
     ) -> Vec<Record> {
         let mut records = Vec::new();
         let Some(hold) = self.holds.get_mut(&number).filter(|hold| !hold.paused) else { return records };
-        if !broker.is_owner(number, hold) || hold.late {
+        if !broker.is_owner(number, hold) || broker.is_deleted(number, hold) || hold.late {
             return records;
         }
         hold.late = !wanted;
@@ -279,7 +326,10 @@ impl Client {
 
     /// Records handed over that no confirmed commit covers.
     pub(super) fn uncovered(&self, broker: &Broker) -> usize {
-        let of = |(number, hold): (&i32, &Hold)| hold.next.saturating_sub(broker.logs[number].index_of(hold.confirmed));
+        let of = |(number, hold): (&i32, &Hold)| {
+            let records = broker.logs[number].of_topic(hold.topic);
+            hold.next.saturating_sub(records.partition_point(|record| offset(record) < hold.confirmed))
+        };
         self.holds.iter().map(of).sum()
     }
 }

@@ -126,7 +126,8 @@ impl World {
         for stored in std::mem::take(&mut self.sinks.stored) {
             self.note_of_world(What::Found { record: stored.of.into(), effect: stored.effect });
         }
-        let records = self.broker.logs.values().flat_map(super::Log::outstanding).map(|record| record.id());
+        let records =
+            self.broker.logs.iter().flat_map(|(number, log)| log.outstanding(*number)).map(|record| record.id());
         let messages = self.queue.messages.iter().map(|message| message.record.id());
         for id in records.chain(messages).collect::<Vec<_>>() {
             self.note_of_world(What::Outstanding { record: id.into() });

@@ -12,7 +12,7 @@ use cofferdam_core::output::Publication;
 use cofferdam_core::progress::Progress;
 use cofferdam_core::route::Guarantee;
 
-use super::{Client, Seen, World, name};
+use super::{Client, Seen, World};
 use crate::What;
 
 /// A host of the route.
@@ -213,7 +213,7 @@ impl World {
                     self.note(What::Settled { record, fate });
                 }
                 Action::Troubled { .. } | Action::Holding(_) | Action::Stop(_) | Action::Drained => {}
-                Action::Circuit(_) | Action::Unreadable(_) => {}
+                Action::Circuit(_) | Action::MetadataIgnored(..) => {}
                 Action::Record(delivery) => host.recording.push(delivery),
                 Action::Transact { deliveries, positions } => {
                     host.client.ask(positions);
@@ -229,8 +229,9 @@ impl World {
             Ask::Resume(partition) => self.host_mut().client.pause(partition.number, false),
             // Whoever is given it next reads it from where the group is.
             Ask::Reread(partition) => {
+                let name = self.name(partition.number);
                 self.hosts[self.at].client.let_go(partition.number, &mut self.broker);
-                self.note(What::Lost { partitions: vec![name(partition.number)] });
+                self.note(What::Lost { partitions: vec![name] });
             }
             Ask::Commit(positions) => {
                 positions.iter().for_each(|position| self.commits(position));
@@ -238,13 +239,14 @@ impl World {
             }
             Ask::GiveUp { partition, commit } => {
                 commit.iter().for_each(|position| self.commits(position));
+                let name = self.name(partition.number);
                 let host = &mut self.hosts[self.at];
                 let reachable = !self.sinks.is_down(super::sinks::SOURCE);
                 let taken = host.client.give_up(partition.number, commit.as_ref(), &mut self.broker, reachable);
                 if let Some(position) = commit.filter(|_| taken) {
-                    self.note(What::Committed { partition: name(partition.number), offset: position.offset });
+                    self.note(What::Committed { partition: name.clone(), offset: position.offset });
                 }
-                self.note(What::GaveUp { partitions: vec![name(partition.number)] });
+                self.note(What::GaveUp { partitions: vec![name] });
             }
             Ask::Delete { delivery, receipt } => {
                 let record = self.id_of(delivery);
@@ -261,7 +263,7 @@ impl World {
         let progress = Progress::decode(&position.metadata).expect("what the machine has written it can read");
         let finished = progress.finished.into_iter().flatten().collect();
         let attempts = progress.tried.iter().map(|(offset, tried)| (*offset, tried.attempt - 1)).collect();
-        let partition = name(position.partition.number);
+        let partition = self.name(position.partition.number);
         self.note(What::Commits { partition, offset: position.offset, finished, attempts });
     }
 

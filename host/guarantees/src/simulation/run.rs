@@ -92,6 +92,7 @@ pub fn simulate(seed: u64, options: &Options) -> Run {
     if poison.share > 0 {
         world.history.expect_ends(LIMIT);
     }
+    world.meddled = dice.u32(0..3) == 0;
     let lived = catch_unwind(AssertUnwindSafe(|| world.live(options.steps)));
     let broke_off = match lived {
         Ok(end) => end.err().map(str::to_owned),

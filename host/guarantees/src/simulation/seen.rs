@@ -96,7 +96,7 @@ impl Seen {
                 assert!(!self.holding && !self.draining && !matches!(self.circuit, Circuit::Open(_)), "intake is shut");
             }
             Action::Circuit(circuit) => self.circuit = *circuit,
-            Action::Ask(_) | Action::Unreadable(_) | Action::Record(_) | Action::Transact { .. } => {}
+            Action::Ask(_) | Action::MetadataIgnored(..) | Action::Record(_) | Action::Transact { .. } => {}
         }
     }
 }

@@ -30,7 +30,7 @@ impl World {
     }
 
     fn step_of_host(&mut self) {
-        match self.dice.u32(0..200) {
+        match self.dice.u32(0..if self.meddled { 206 } else { 200 }) {
             0..24 => self.write_something(),
             24..60 => self.take_in(),
             60..110 => self.end_one(),
@@ -43,7 +43,9 @@ impl World {
             195 => self.fault(),
             196..198 => self.learn(),
             198 => self.change_the_weather(),
-            _ => self.stop_by_chance(),
+            199 => self.stop_by_chance(),
+            200..205 => self.move_by_chance(),
+            _ => self.recreate_by_chance(),
         }
         self.leave_when_drained();
     }
@@ -231,13 +233,36 @@ impl World {
         self.hosts.iter().position(holds)
     }
 
-    /// The host learns which partitions it has lost.
+    /// The host learns which partitions it has lost, and which topics are not what they were.
     pub(super) fn learn(&mut self) {
         for number in 0..PARTITIONS {
-            let hold = self.host().client.holds.get(&number);
-            if hold.is_some_and(|hold| !self.broker.is_owner(number, hold)) {
+            let Some(hold) = self.host().client.holds.get(&number) else { continue };
+            if !self.broker.is_owner(number, hold) {
                 self.lose(number);
+            } else if self.broker.is_deleted(number, hold) && !hold.revoked {
+                self.lose(number);
+                if !self.host().seen.draining {
+                    self.assign(number);
+                }
             }
+        }
+    }
+
+    /// Somebody moves the group's offset of a partition that nobody has, to where its metadata does not belong.
+    fn move_by_chance(&mut self) {
+        let number = self.dice.i32(0..PARTITIONS);
+        let Some((end, before)) = self.broker.logs.get(&number).map(|log| (log.end, log.written_for)) else { return };
+        let offset = self.dice.i64(0..=end);
+        if !self.is_queue() && self.broker.is_free(number) && before != Some(offset) {
+            self.move_offset(number, offset);
+        }
+    }
+
+    /// A topic is deleted and created again.
+    fn recreate_by_chance(&mut self) {
+        let number = self.dice.i32(0..PARTITIONS);
+        if !self.is_queue() && self.broker.logs.get(&number).is_some_and(|log| log.end > 0) {
+            self.recreate(number);
         }
     }
 
@@ -257,6 +282,9 @@ impl World {
             0..2 => {
                 self.store_some_of_what_is_out();
                 self.kill();
+                if self.meddled {
+                    (0..PARTITIONS).for_each(|_| self.move_by_chance());
+                }
             }
             2 => self.host_mut().life = Life::Frozen,
             _ => {

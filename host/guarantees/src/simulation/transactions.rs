@@ -4,7 +4,7 @@ use cofferdam_core::event::{Aborted, DeliveryId, Event, Unanswered};
 use cofferdam_core::outcome::Code;
 
 use super::broker::{Asked, positions};
-use super::{Client, Sending, World, name};
+use super::{Client, Sending, World};
 use crate::What;
 
 /// What becomes of a transaction.
@@ -83,7 +83,8 @@ impl World {
             let taken = self.broker.take(position, *assignment);
             assert!(taken, "looked at before");
             self.commits(position);
-            self.note(What::Committed { partition: name(position.partition.number), offset: position.offset });
+            let partition = self.name(position.partition.number);
+            self.note(What::Committed { partition, offset: position.offset });
         }
         Some(publications)
     }

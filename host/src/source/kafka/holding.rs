@@ -7,12 +7,14 @@ use std::ops::Bound;
 use cofferdam_core::action::Position;
 use cofferdam_core::event::Partition;
 use cofferdam_core::message::Record;
+use cofferdam_core::progress::Identity;
 use metrics::Gauge;
 use rdkafka::bindings::rd_kafka_message_errstr;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 
+use super::identity::{Ids, TopicId};
 use super::lag;
 use super::queue::{BATCH, Message, Queue};
 use super::record::record;
@@ -41,6 +43,14 @@ pub(super) struct Holding {
     revoked: bool,
     /// The first record after the partition has begun anew; it waits until the flow has been told.
     anew: Option<Record>,
+    /// The topic's id, where the broker has told one.
+    topic: Option<TopicId>,
+    /// The id before the log began anew, to be compared with the one that is told next.
+    topic_before: Option<TopicId>,
+    /// What the flow's commits are written for.
+    pub(super) identity: Identity,
+    /// The topic was created again: it is not read before it is read from its start.
+    halted: bool,
 }
 
 /// What a visit brought.
@@ -49,6 +59,27 @@ pub(super) struct Taken {
     pub(super) records: Vec<Record>,
     /// What follows does not go on from there: the partition has to be given to the flow as a new one.
     pub(super) begins_anew: bool,
+}
+
+/// What a look at a topic's id brought.
+#[derive(Debug, PartialEq, Eq)]
+enum Look {
+    Same,
+    /// It is another, and the flow does not know.
+    Recreated,
+    /// It is another, and the flow was told when the log began anew.
+    BegunAnew,
+}
+
+/// Partitions whose topic was deleted and created again.
+#[derive(Debug, Default)]
+pub(super) struct Recreated {
+    /// The flow was told already.
+    pub(super) begun_anew: Vec<Partition>,
+    /// Read until this look.
+    pub(super) newly: Vec<Partition>,
+    /// All that are not read before they are read from their start.
+    pub(super) halted: Vec<Partition>,
 }
 
 /// How a record follows the one before.
@@ -82,8 +113,55 @@ impl Balance {
 }
 
 impl Holding {
-    pub(super) fn new(partition: Partition, queue: Queue, committed: Option<i64>, lag: Gauge) -> Self {
-        Self { partition, committed, lag, queue, paused: false, next: None, revoked: false, anew: None }
+    pub(super) fn new(
+        partition: Partition,
+        queue: Queue,
+        committed: Option<i64>,
+        (topic, identity): (Option<TopicId>, Identity),
+        lag: Gauge,
+    ) -> Self {
+        Self {
+            partition,
+            committed,
+            lag,
+            queue,
+            paused: false,
+            next: None,
+            revoked: false,
+            anew: None,
+            topic,
+            topic_before: None,
+            identity,
+            halted: false,
+        }
+    }
+
+    /// Whether the topic has another id now. Where none is known this one is learnt; whether it is another than the one before
+    /// the log began anew is told too.
+    fn look(&mut self, ids: &Ids) -> Look {
+        let Some(id) = ids.get(&self.partition.topic).filter(|_| !self.revoked) else { return Look::Same };
+        match self.topic {
+            Some(known) if known != *id => Look::Recreated,
+            Some(_) => Look::Same,
+            None => {
+                self.topic = Some(*id);
+                if self.topic_before.take().is_some_and(|before| before != *id) { Look::BegunAnew } else { Look::Same }
+            }
+        }
+    }
+
+    /// Reads it no more until [`restart`](Holding::restart), and throws away what the flow does not have yet.
+    fn halt(&mut self) {
+        self.halted = true;
+        self.anew = None;
+        self.queue.clear();
+    }
+
+    /// Reads it again, as another topic, from where librdkafka was told to go.
+    fn restart(&mut self, topic: Option<TopicId>, identity: Identity) {
+        self.queue.clear();
+        (self.halted, self.next, self.committed) = (false, None, None);
+        (self.topic, self.identity) = (topic, identity);
     }
 
     /// Stops reading it for good, and throws away what the flow does not have yet.
@@ -106,7 +184,7 @@ impl Holding {
 
     /// Whether a commit of this offset can be meant: nobody has settled what was never handed over.
     fn may_commit(&self, offset: i64) -> bool {
-        self.position().is_some_and(|position| offset <= position)
+        !self.halted && self.position().is_some_and(|position| offset <= position)
     }
 
     /// Has records looked for that librdkafka has and has not told of; whether there were such.
@@ -117,7 +195,7 @@ impl Holding {
     /// Takes up to [`BATCH`] records within the balance, and one that was paid for already.
     fn take(&mut self, balance: &mut Balance) -> Taken {
         let mut taken = Taken::default();
-        if self.paused || self.revoked {
+        if self.paused || self.revoked || self.halted {
             return taken;
         }
         taken.records.extend(self.anew.take());
@@ -139,6 +217,9 @@ impl Holding {
             if place == Place::Anew {
                 self.anew = Some(record);
                 self.committed = None;
+                // It may be another topic. Its id is learnt at the next look.
+                self.topic_before = self.topic.take();
+                self.identity = self.identity.without_topic();
                 taken.begins_anew = true;
                 break;
             }
@@ -216,6 +297,36 @@ impl Held {
         if let Some(holding) = self.holdings.get_mut(partition) {
             holding.begin_anew(committed);
         }
+    }
+
+    /// Stops reading those whose topic has another id now.
+    pub(super) fn halt_recreated(&mut self, ids: &Ids) -> Recreated {
+        let mut recreated = Recreated::default();
+        for holding in self.holdings.values_mut() {
+            match holding.look(ids) {
+                Look::Same => {}
+                Look::BegunAnew => recreated.begun_anew.push(holding.partition.clone()),
+                Look::Recreated => {
+                    recreated.halted.push(holding.partition.clone());
+                    if !holding.halted {
+                        holding.halt();
+                        recreated.newly.push(holding.partition.clone());
+                    }
+                }
+            }
+        }
+        recreated
+    }
+
+    /// Reads a partition again that was stopped, as that of another topic; whether it is still ours.
+    pub(super) fn restart(&mut self, partition: &Partition, topic: Option<TopicId>, identity: Identity) -> bool {
+        let holding = self.holdings.get_mut(partition).filter(|holding| holding.halted && !holding.revoked);
+        holding.map(|holding| holding.restart(topic, identity)).is_some()
+    }
+
+    /// What the commits of a partition are written for; unknown where it is not ours.
+    pub(super) fn identity(&self, partition: &Partition) -> Identity {
+        self.holdings.get(partition).map(|holding| holding.identity).unwrap_or_default()
     }
 
     /// The flow wants records of it, or does not.

@@ -39,6 +39,11 @@ impl Standing {
         Self { partition: holding.partition.clone(), done, gauge: holding.lag.clone() }
     }
 
+    /// The topic's name.
+    pub(super) fn topic(&self) -> &str {
+        &self.partition.topic
+    }
+
     /// Sets the gauge and says so: end of the log less what the group has committed.
     pub(super) fn report(&self, consumer: &BaseConsumer<Context>, group: &str) {
         let Some((low, high)) = watermarks(consumer, &self.partition) else { return };

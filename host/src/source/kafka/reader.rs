@@ -12,6 +12,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use super::Error;
 use super::commits::{Commits, Purpose};
 use super::context::{Answer, Context, Occurrence};
+use super::identity::Topics;
 use super::lag::{self, Standing};
 use super::rebalance::Rebalance;
 use super::shared::{Shared, State};
@@ -33,6 +34,8 @@ pub(super) struct Reader {
     /// Partitions that are to begin anew.
     pub(super) rereads: Vec<Partition>,
     pub(super) fatal: Option<Box<str>>,
+    /// Asks again and again which topics the names stand for.
+    pub(super) topics: Option<Topics>,
     next_report: Instant,
 }
 
@@ -45,6 +48,7 @@ impl Reader {
     ) -> Self {
         Self {
             group,
+            topics: Topics::new(&consumer),
             consumer,
             release_limit,
             shared,
@@ -80,6 +84,7 @@ impl Reader {
     pub(super) fn round(&mut self) -> bool {
         self.serve_asks();
         let busy = self.poll();
+        self.look_for_recreated();
         self.step_rebalance() || busy
     }
 
@@ -100,6 +105,9 @@ impl Reader {
             self.next_report = now + lag::INTERVAL;
             let standings: Vec<Standing> = self.shared.with(|state| state.held.iter().map(Standing::of).collect());
             standings.iter().for_each(|standing| standing.report(&self.consumer, &self.group));
+            if let Some(topics) = &mut self.topics {
+                topics.ask(standings.iter().map(Standing::topic));
+            }
         }
     }
 

@@ -9,17 +9,20 @@ use std::time::{Duration, Instant};
 
 use cofferdam_core::action::Position;
 use cofferdam_core::event::{Assignment, Event, Partition};
+use cofferdam_core::progress::resume;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::commits::{Purpose, transient};
 use super::committed::{Committed, committed};
 use super::context::{self, Occurrence};
 use super::holding::Holding;
+use super::identity::{Ids, Topics, identity};
 use super::lag;
 use super::queue::Queue;
 use super::reader::Reader;
+use super::recreated::{self, START};
 use super::shared::State;
 
 /// How long the group's committed metadata is asked for before partitions are taken without it.
@@ -42,7 +45,7 @@ pub(super) struct Rebalance {
 
 /// A rebalance that librdkafka waits to have answered.
 enum Stage {
-    Assigning { partitions: TopicPartitionList, until: Instant },
+    Assigning { partitions: TopicPartitionList, topics: Option<Topics>, until: Instant },
     Releasing { partitions: TopicPartitionList, releases: BTreeMap<Partition, Release>, until: Instant },
 }
 
@@ -83,7 +86,11 @@ impl Reader {
         let now = Instant::now();
         match occurrence {
             Occurrence::Assign(partitions) => {
-                self.rebalance.stage = Some(Stage::Assigning { partitions, until: now + METADATA_LIMIT });
+                let mut topics = Topics::new(&self.consumer);
+                let names = partitions.elements();
+                topics.iter_mut().for_each(|topics| topics.ask(names.iter().map(|element| element.topic())));
+                drop(names);
+                self.rebalance.stage = Some(Stage::Assigning { partitions, topics, until: now + METADATA_LIMIT });
             }
             Occurrence::Revoke { partitions, lost } => {
                 let ours = if lost { self.let_go(names(&partitions)) } else { self.revoke(names(&partitions)) };
@@ -99,30 +106,46 @@ impl Reader {
     }
 
     fn step_assigning(&mut self) -> bool {
-        let Some(Stage::Assigning { partitions, until }) = self.rebalance.stage.take() else { return false };
-        let found = match committed(&self.consumer, &partitions) {
-            Ok(found) => found,
-            Err(error) if Instant::now() < until => {
-                tracing::debug!(group = %self.group, %error, "the committed offsets could not be read yet");
-                self.rebalance.stage = Some(Stage::Assigning { partitions, until });
+        let Some(Stage::Assigning { partitions, mut topics, until }) = self.rebalance.stage.take() else {
+            return false;
+        };
+        let found = committed(&self.consumer, &partitions);
+        let ids = topics.as_mut().map_or(Ok(Ids::new()), Topics::wait);
+        let error = found.as_ref().err().cloned().or_else(|| ids.as_ref().err().copied().map(KafkaError::Global));
+        if let Some(error) = error {
+            if Instant::now() < until {
+                tracing::debug!(group = %self.group, %error, "failed to read committed offsets and topic ids, retrying");
+                let names = partitions.elements();
+                topics.iter_mut().for_each(|topics| topics.ask(names.iter().map(|element| element.topic())));
+                drop(names);
+                self.rebalance.stage = Some(Stage::Assigning { partitions, topics, until });
                 return false;
             }
-            Err(error) => {
-                // Finished work may be repeated, which is allowed; standing still for ever is not.
-                tracing::warn!(group = %self.group, %error, "partitions are read without what was committed with them");
-                Committed::unknown(partitions)
-            }
-        };
+            // Finished work may be repeated, which is allowed; standing still for ever is not.
+            tracing::warn!(group = %self.group, %error, "failed to read committed offsets or topic ids");
+        }
+        let mut found = found.unwrap_or_else(|_| Committed::unknown(partitions));
+        let ids = ids.unwrap_or_default();
+        let cluster = topics.and_then(|topics| topics.cluster());
         let (mut assigned, mut holdings) = (Vec::new(), Vec::new());
-        for (partition, offset, metadata) in found.partitions {
+        for (partition, committed, metadata) in found.partitions {
             let Some(queue) = Queue::split(&self.consumer, &partition, self.shared.bell()) else {
                 let reason = format!("{}/{} has no queue", partition.topic, partition.number);
                 self.fatal.get_or_insert(reason.into());
                 continue;
             };
+            let identity = identity(&partition, cluster.as_deref(), &ids);
+            let resumption = resume(committed, metadata.as_deref(), identity);
+            if resumption.is_recreated {
+                recreated::tell(&self.group, &partition);
+                if let Err(error) = found.list.set_partition_offset(&partition.topic, partition.number, START) {
+                    self.fatal.get_or_insert(format!("failed to set the start of a partition: {error}").into());
+                }
+            }
             let gauge = lag::gauge(&self.group, &partition);
-            holdings.push(Holding::new(partition.clone(), queue, offset, gauge));
-            assigned.push(Assignment { partition, metadata });
+            let id = ids.get(&partition.topic).copied();
+            holdings.push(Holding::new(partition.clone(), queue, resumption.from, (id, identity), gauge));
+            assigned.push(Assignment { partition, identity, committed, metadata });
         }
         let listed = listed(assigned.iter().map(|assignment| &assignment.partition));
         tracing::debug!(group = %self.group, what = "assigned", partitions = %listed, "rebalance");

@@ -189,14 +189,20 @@ impl State {
             if taken.begins_anew {
                 tracing::warn!(topic = %partition.topic, partition = partition.number, "the log begins anew");
                 self.lose(vec![partition.clone()]);
-                let assignment = Assignment { partition: partition.clone(), metadata: None };
+                let identity = self.held.identity(&partition);
+                let assignment = Assignment { identity, ..Assignment::new(partition.clone()) };
                 self.outbox.push_back(Event::Assigned(vec![assignment]));
             }
             if !taken.records.is_empty() {
                 return Some(Event::Records { partition, records: taken.records });
             }
         }
-        self.outbox.pop_front()
+        let event = self.outbox.pop_front();
+        if let Some(Event::Assigned(assigned)) = &event {
+            // A pause that was asked for before is for an assignment that is gone.
+            assigned.iter().for_each(|assignment| self.held.pause(&assignment.partition, false));
+        }
+        event
     }
 }
 
