@@ -2,6 +2,7 @@
 
 mod overlap;
 mod templates;
+mod timing;
 
 use std::collections::BTreeMap;
 
@@ -20,12 +21,14 @@ pub(super) fn check(file: &Table<'_>, config: &Config, plugins: &Places, routes:
     let has = |section| file.get(section).is_some();
     names_are_unique(reader, routes);
     overlap::sources_are_apart(reader, routes);
+    overlap::members_are_apart(reader, config, routes);
     for read in routes {
         handler_is_there(reader, config, plugins, read);
         brokers_are_there(reader, read, has("kafka"), has("sqs"));
         failures_stay_out(reader, read);
         types_can_be_told(reader, read);
         transactions_can_hold_it(reader, read);
+        timing::waits_fit(reader, config, read);
         templates::names_can_be_there(reader, read);
     }
     for (name, at) in plugins {

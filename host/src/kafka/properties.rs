@@ -1,5 +1,7 @@
 //! librdkafka properties: which ones the host owns, which default they have, and how the user's are laid over them.
 
+pub(crate) mod fit;
+
 use std::collections::BTreeMap;
 
 use rdkafka::ClientConfig;
@@ -77,7 +79,7 @@ pub fn check(properties: &BTreeMap<String, String>) -> Result<(), Error> {
     client(&[], properties, &[]).map(drop)
 }
 
-/// Lays `properties` over `defaults` and what the host has `decided` over both.
+/// Lays `properties` over `defaults`, with what follows them ([`fit`]), and what the host has `decided` over both.
 pub(crate) fn client(
     defaults: &[(&str, &str)],
     properties: &BTreeMap<String, String>,
@@ -89,6 +91,9 @@ pub(crate) fn client(
     client.set_log_level(if debug { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
     for (name, value) in defaults {
         client.set(*name, *value);
+    }
+    for (name, value) in fit::followers(properties) {
+        client.set(name, value);
     }
     for (name, value) in properties {
         if let Some(owned) = owned(name) {

@@ -5,6 +5,7 @@ use cofferdam_core::output::Destination;
 
 use super::super::read::Reader;
 use super::super::route::{Read, Source};
+use super::Config;
 
 /// Two routes that share a group and a topic, or a queue, would each get some of the messages.
 pub(super) fn sources_are_apart(reader: &Reader<'_>, routes: &[Read]) {
@@ -15,6 +16,22 @@ pub(super) fn sources_are_apart(reader: &Reader<'_>, routes: &[Read]) {
             if let Some((what, remedy)) = shared(&read.route.source, &earlier.route.source) {
                 reader.problem(at, format!("{what} with route {name:?}: each would get some of the messages"), remedy);
             }
+        }
+    }
+}
+
+/// Two routes that join one group under one `group.instance.id` fence each other.
+pub(super) fn members_are_apart(reader: &Reader<'_>, config: &Config, routes: &[Read]) {
+    let Some(id) = config.kafka.as_ref().and_then(|kafka| kafka.properties.get("group.instance.id")) else { return };
+    for (index, read) in routes.iter().enumerate() {
+        let (Some(at), Source::Kafka { group, .. }) = (&read.from_at, &read.route.source) else { continue };
+        let same =
+            |earlier: &&Read| matches!(&earlier.route.source, Source::Kafka { group: other, .. } if group == other);
+        if let Some(earlier) = routes[..index].iter().find(same) {
+            let name = earlier.route.name();
+            let what =
+                format!("the group {group:?} is shared with route {name:?}, and so is group.instance.id = {id:?}");
+            reader.problem(at, what, "give each route a group of its own, or leave group.instance.id out");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::Private;
 use super::super::read::Table;
-use crate::kafka::properties::owned;
+use crate::kafka::properties::{fit, owned};
 
 /// `[kafka]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +47,11 @@ pub(in super::super) fn kafka(file: &Table<'_>) -> Option<Kafka> {
         let servers = table.require("bootstrap_servers", "write for example bootstrap_servers = \"127.0.0.1:9092\"");
         let servers = servers.and_then(|servers| servers.full_text("127.0.0.1:9092"));
         let properties = table.get("properties").map(|properties| {
-            properties.table("{ \"fetch.max.bytes\" = \"52428800\" }", own_properties).unwrap_or_default()
+            let own = properties.table("{ \"fetch.max.bytes\" = \"52428800\" }", own_properties).unwrap_or_default();
+            for misfit in fit::misfits(&own, false) {
+                properties.problem(&misfit, misfit.remedy());
+            }
+            own
         });
         Kafka { bootstrap_servers: servers.unwrap_or_default(), properties: Private(properties.unwrap_or_default()) }
     })

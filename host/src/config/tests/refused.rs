@@ -138,6 +138,28 @@ fn sections() {
 }
 
 #[test]
+fn times_and_sizes_that_do_not_fit() {
+    snapshot(
+        "fit",
+        &[
+            ("[sqs]", "properties = { \"session.timeout.ms\" = 10000, \"heartbeat.interval.ms\" = 6000 }\n[sqs]"),
+            ("[sqs]", "properties = { \"max.poll.interval.ms\" = \"12000\", \"session.timeout.ms\" = 10000 }\n[sqs]"),
+            (
+                "[sqs]",
+                "properties = { \"message.timeout.ms\" = 1000, \"request.timeout.ms\" = 2000, \"linger.ms\" = 1000 }\n[sqs]",
+            ),
+            ("[sqs]", "properties = { \"queue.buffering.max.kbytes\" = 100, \"fetch.max.bytes\" = 1000 }\n[sqs]"),
+            ("", "delivery = \"exactly_once\"\ncommit_interval = \"10s\""),
+            (
+                "",
+                "[[routes]]\nname = \"other\"\nhandler = \"price\"\nfrom = { kafka = [\"b\"], group = \"pricing\" }\n\
+                 [kafka.properties]\n\"group.instance.id\" = \"one\"",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn routes() {
     snapshot(
         "routes",

@@ -23,7 +23,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use tokio::sync::mpsc::Sender;
 
-use crate::kafka::properties;
+use crate::kafka::properties::{self, fit};
 use crate::sink::Answers;
 use identity::Identity;
 use session::{Failed, Session};
@@ -133,13 +133,15 @@ impl Config {
     }
 
     fn client(&self, identity: &Identity) -> Result<ClientConfig, properties::Error> {
-        let decided = [
+        let within = fit::within_transaction(&self.properties);
+        let mut decided = vec![
             ("bootstrap.servers", self.bootstrap_servers.as_str()),
             ("client.id", &self.client_id),
             ("acks", "all"),
             ("enable.idempotence", "true"),
             ("transactional.id", identity.id()),
         ];
+        decided.extend(within.iter().map(|(name, value)| (*name, value.as_str())));
         properties::client(DEFAULTS, &self.properties, &decided)
     }
 }

@@ -1,0 +1,61 @@
+//! Times of a route that must fit those of the cluster's clients.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use cofferdam_core::route::Guarantee;
+
+use super::super::read::{Reader, show_duration};
+use super::super::route::{Read, Source};
+use super::Config;
+use crate::kafka::properties::fit;
+
+/// What the last commits and the farewell to the group take after the release.
+const LEAVE: Duration = Duration::from_secs(5);
+
+/// Notes waits of a route from Kafka that contradict others.
+pub(super) fn waits_fit(reader: &Reader<'_>, config: &Config, read: &Read) {
+    let (Some(kafka), Source::Kafka { .. }) = (&config.kafka, &read.route.source) else { return };
+    let properties = &kafka.properties.0;
+    let at = read.from_at.as_ref().unwrap_or(&read.name_at);
+    let parts = read.route.parts();
+    let release = parts.release_limit;
+    let poll = millis(fit::poll_interval(properties));
+    if release + LEAVE >= poll {
+        let (release, poll) = (show_duration(release), show_duration(poll));
+        let what = format!("release_limit = {release} does not fit max.poll.interval.ms = {poll}; expected 5s less");
+        reader.problem(at, what, "lower release_limit, or raise max.poll.interval.ms in kafka.properties");
+    }
+    if let Some(plugin) = config.plugins.get(&read.route.handler)
+        && plugin.limits.wall_time > release
+    {
+        let (wall_time, release) = (show_duration(plugin.limits.wall_time), show_duration(release));
+        let what = format!(
+            "wall_time = {wall_time} of the plugin {:?} is more than release_limit = {release}; a rebalance repeats attempts \
+             that take longer",
+            read.route.handler
+        );
+        reader.warning(at, what, "raise release_limit, or lower wall_time");
+    }
+    if parts.delivery == Guarantee::ExactlyOnce {
+        transactions_fit(reader, properties, read);
+    }
+}
+
+fn transactions_fit(reader: &Reader<'_>, properties: &BTreeMap<String, String>, read: &Read) {
+    let (interval, limit) = (read.route.parts().commit_interval, millis(fit::transaction_timeout(properties)));
+    if interval >= limit {
+        let (interval, limit) = (show_duration(interval), show_duration(limit));
+        let what = format!("commit_interval = {interval} does not fit transaction.timeout.ms = {limit}; expected less");
+        let remedy = "lower commit_interval, or raise transaction.timeout.ms in kafka.properties";
+        reader.problem(&read.delivery_at, what, remedy);
+    }
+    let alone = fit::misfits(properties, false);
+    for misfit in fit::misfits(properties, true).iter().filter(|misfit| !alone.contains(misfit)) {
+        reader.problem(&read.delivery_at, misfit, misfit.remedy());
+    }
+}
+
+fn millis(millis: i64) -> Duration {
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}

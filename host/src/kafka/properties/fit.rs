@@ -1,0 +1,255 @@
+//! Properties that must fit each other.
+//!
+//! A property that nobody has set follows the one that was set: who shortens the session shortens the heartbeat. Two that
+//! were set and contradict each other are refused, with both numbers, before any client is made.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::first_name;
+
+/// Two settings that contradict each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Misfit {
+    one: (&'static str, i64),
+    other: (&'static str, i64),
+    expected: &'static str,
+}
+
+/// What a property is where nobody has set it: librdkafka's default, or the host's.
+const DEFAULTS: &[(&str, i64)] = &[
+    ("session.timeout.ms", 45_000),
+    ("heartbeat.interval.ms", 15_000),
+    ("max.poll.interval.ms", 1_800_000),
+    ("message.max.bytes", 1_000_000),
+    ("fetch.max.bytes", 52_428_800),
+    ("receive.message.max.bytes", 100_000_000),
+    ("queue.buffering.max.kbytes", 131_072),
+    ("linger.ms", 5),
+    ("request.timeout.ms", 30_000),
+    ("delivery.timeout.ms", 300_000),
+    ("transaction.timeout.ms", 10_000),
+    ("socket.timeout.ms", 60_000),
+    ("reconnect.backoff.ms", 100),
+    ("reconnect.backoff.max.ms", 10_000),
+    ("retry.backoff.ms", 100),
+    ("retry.backoff.max.ms", 1_000),
+];
+
+/// The properties of a file, as numbers.
+struct Given<'a>(&'a BTreeMap<String, String>);
+
+impl Given<'_> {
+    /// What the file says, under any name of the property; what is no number is refused elsewhere.
+    fn set(&self, name: &str) -> Option<i64> {
+        let mut named = self.0.iter().filter(|(given, _)| first_name(given) == name);
+        // Fractions are allowed for `linger.ms` only, and tell nothing here.
+        named.next_back().and_then(|(_, value)| value.trim().parse::<f64>().ok()).map(|value| value.ceil() as i64)
+    }
+
+    fn of(&self, name: &str) -> i64 {
+        let default = DEFAULTS.iter().find(|(known, _)| *known == name).map_or(0, |(_, value)| *value);
+        self.set(name).unwrap_or(default)
+    }
+}
+
+/// What follows the properties that were set, among those that a client of this kind has.
+pub(crate) fn followers(given: &BTreeMap<String, String>) -> Vec<(&'static str, String)> {
+    let given = Given(given);
+    let mut followers = Vec::new();
+    let mut follow = |name: &'static str, value: i64| {
+        if given.set(name).is_none() && value != given.of(name) {
+            followers.push((name, value.to_string()));
+        }
+    };
+    let session = given.of("session.timeout.ms");
+    follow("heartbeat.interval.ms", (session / 3).max(1));
+    follow("max.poll.interval.ms", given.of("max.poll.interval.ms").max(session));
+    if let delivery @ 1.. = given.of("delivery.timeout.ms") {
+        follow("request.timeout.ms", given.of("request.timeout.ms").min(delivery));
+        follow("linger.ms", given.of("linger.ms").min(delivery - 1));
+    }
+    let largest = given.of("message.max.bytes");
+    follow("queue.buffering.max.kbytes", given.of("queue.buffering.max.kbytes").max(largest / 1_024 + 1));
+    follow("reconnect.backoff.max.ms", given.of("reconnect.backoff.max.ms").max(given.of("reconnect.backoff.ms")));
+    follow("retry.backoff.max.ms", given.of("retry.backoff.max.ms").max(given.of("retry.backoff.ms")));
+    followers
+}
+
+/// The same for transactions: nothing may take longer than the transaction is allowed to.
+pub(crate) fn within_transaction(given: &BTreeMap<String, String>) -> Vec<(&'static str, String)> {
+    let given = Given(given);
+    let limit = given.of("transaction.timeout.ms");
+    let delivery = given.of("delivery.timeout.ms");
+    let delivery = if delivery == 0 { limit } else { delivery.min(limit) };
+    let mut followers = vec![("delivery.timeout.ms", delivery)];
+    for (name, most) in [("request.timeout.ms", delivery), ("linger.ms", delivery - 1)] {
+        followers.extend((given.of(name) > most).then_some((name, most)));
+    }
+    // Where nobody sets it librdkafka lets it follow.
+    followers.extend(given.set("socket.timeout.ms").filter(|set| *set > limit).map(|_| ("socket.timeout.ms", limit)));
+    followers.into_iter().map(|(name, value)| (name, value.to_string())).collect()
+}
+
+/// Contradictions among the properties; with `transactions` also those that only a transaction's producer minds.
+pub(crate) fn misfits(given: &BTreeMap<String, String>, transactions: bool) -> Vec<Misfit> {
+    let given = Given(given);
+    let mut misfits = Vec::new();
+    // Both were set, or one and the other does not follow.
+    let mut expect = |one: &'static str, other: &'static str, fits: bool, expected: &'static str| {
+        if !fits && (given.set(one).is_some() || given.set(other).is_some()) {
+            misfits.push(Misfit { one: (one, given.of(one)), other: (other, given.of(other)), expected });
+        }
+    };
+    let follows = |name: &str| given.set(name).is_none();
+    let at_most = |one: &str, other: &str| given.of(one) <= given.of(other);
+
+    let beats = given.of("heartbeat.interval.ms").saturating_mul(2) <= given.of("session.timeout.ms");
+    let expected = "at most half of it, a third by default";
+    expect("heartbeat.interval.ms", "session.timeout.ms", beats || follows("heartbeat.interval.ms"), expected);
+    let fits = at_most("session.timeout.ms", "max.poll.interval.ms") || follows("max.poll.interval.ms");
+    expect("session.timeout.ms", "max.poll.interval.ms", fits, "at most that");
+
+    let fits = given.set("fetch.max.bytes").is_none() || at_most("message.max.bytes", "fetch.max.bytes");
+    expect("fetch.max.bytes", "message.max.bytes", fits, "at least that");
+    let fetched = given.of("fetch.max.bytes").saturating_add(512) <= given.of("receive.message.max.bytes");
+    let fits = follows("receive.message.max.bytes") || fetched;
+    expect("receive.message.max.bytes", "fetch.max.bytes", fits, "at least 512 more");
+    let queue = given.of("queue.buffering.max.kbytes").saturating_mul(1_024);
+    let fits = follows("queue.buffering.max.kbytes") || queue >= given.of("message.max.bytes");
+    expect("queue.buffering.max.kbytes", "message.max.bytes", fits, "room for one message");
+
+    // 0 is no limit.
+    let endless = given.of("delivery.timeout.ms") == 0;
+    let fits = endless || follows("request.timeout.ms") || at_most("request.timeout.ms", "delivery.timeout.ms");
+    expect("request.timeout.ms", "delivery.timeout.ms", fits, "at most that");
+    let less = given.of("linger.ms") < given.of("delivery.timeout.ms");
+    expect("linger.ms", "delivery.timeout.ms", endless || follows("linger.ms") || less, "less");
+
+    for (one, other) in
+        [("reconnect.backoff.ms", "reconnect.backoff.max.ms"), ("retry.backoff.ms", "retry.backoff.max.ms")]
+    {
+        expect(one, other, follows(other) || at_most(one, other), "at most that");
+    }
+    if transactions {
+        for one in ["delivery.timeout.ms", "socket.timeout.ms"] {
+            let other = "transaction.timeout.ms";
+            let endless = one == "delivery.timeout.ms" && endless;
+            let fits = follows(one) || follows(other) || (at_most(one, other) && !endless);
+            expect(one, other, fits, "at most that");
+        }
+    }
+    misfits
+}
+
+/// The longest time between two polls of the group, in milliseconds.
+pub(crate) fn poll_interval(given: &BTreeMap<String, String>) -> i64 {
+    let given = Given(given);
+    let value = given.of("max.poll.interval.ms");
+    if given.set("max.poll.interval.ms").is_some() { value } else { value.max(given.of("session.timeout.ms")) }
+}
+
+/// How long a transaction may stay open, in milliseconds.
+pub(crate) fn transaction_timeout(given: &BTreeMap<String, String>) -> i64 {
+    Given(given).of("transaction.timeout.ms")
+}
+
+/// `kafka.properties: heartbeat.interval.ms = 15000 does not fit session.timeout.ms = 10000`
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ((one, value), (other, limit)) = (self.one, self.other);
+        write!(f, "{one} = {value} does not fit {other} = {limit}; expected {}", self.expected)
+    }
+}
+
+impl Misfit {
+    /// What to do about it.
+    pub(crate) fn remedy(&self) -> String {
+        format!("change one of them, or leave {} out", self.one.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn what_nobody_has_set_follows_what_was_set() {
+        for (set, follows) in [
+            (("session.timeout.ms", "10000"), ("heartbeat.interval.ms", "3333")),
+            (("session.timeout.ms", "1900000"), ("max.poll.interval.ms", "1900000")),
+            (("message.timeout.ms", "8000"), ("request.timeout.ms", "8000")),
+            (("delivery.timeout.ms", "3"), ("linger.ms", "2")),
+            (("message.max.bytes", "200000000"), ("queue.buffering.max.kbytes", "195313")),
+            (("reconnect.backoff.ms", "20000"), ("reconnect.backoff.max.ms", "20000")),
+            (("retry.backoff.ms", "5000"), ("retry.backoff.max.ms", "5000")),
+        ] {
+            let found = followers(&given(&[set]));
+            assert!(found.contains(&(follows.0, follows.1.to_owned())), "{set:?}: {found:?}");
+            assert_eq!(misfits(&given(&[set]), true), [], "{set:?}");
+        }
+        assert_eq!(followers(&given(&[])), []);
+        let set = given(&[("session.timeout.ms", "10000"), ("heartbeat.interval.ms", "2000")]);
+        assert_eq!(followers(&set), [], "what was set stays");
+        let clamped = within_transaction(&given(&[("message.timeout.ms", "60000"), ("socket.timeout.ms", "60000")]));
+        let all = [("delivery.timeout.ms", "10000"), ("request.timeout.ms", "10000"), ("socket.timeout.ms", "10000")];
+        assert_eq!(clamped, all.map(|(name, value)| (name, value.to_owned())));
+    }
+
+    #[test]
+    fn settings_that_contradict_each_other_are_told_with_both_numbers() {
+        for (pairs, told) in [
+            (
+                &[("session.timeout.ms", "10000"), ("heartbeat.interval.ms", "6000")][..],
+                "heartbeat.interval.ms = 6000 does not fit session.timeout.ms = 10000; expected at most half of it, a third \
+                 by default",
+            ),
+            (
+                &[("heartbeat.interval.ms", "45000")],
+                "heartbeat.interval.ms = 45000 does not fit session.timeout.ms = 45000; expected at most half of it, a third \
+                 by default",
+            ),
+            (
+                &[("max.poll.interval.ms", "30000")],
+                "session.timeout.ms = 45000 does not fit max.poll.interval.ms = 30000; expected at most that",
+            ),
+            (
+                &[("fetch.max.bytes", "1000")],
+                "fetch.max.bytes = 1000 does not fit message.max.bytes = 1000000; expected at least that",
+            ),
+            (
+                &[("receive.message.max.bytes", "1000000")],
+                "receive.message.max.bytes = 1000000 does not fit fetch.max.bytes = 52428800; expected at least 512 more",
+            ),
+            (
+                &[("queue.buffering.max.kbytes", "100")],
+                "queue.buffering.max.kbytes = 100 does not fit message.max.bytes = 1000000; expected room for one message",
+            ),
+            (
+                &[("message.timeout.ms", "1000"), ("request.timeout.ms", "2000")],
+                "request.timeout.ms = 2000 does not fit delivery.timeout.ms = 1000; expected at most that",
+            ),
+            (
+                &[("message.timeout.ms", "1000"), ("queue.buffering.max.ms", "1000")],
+                "linger.ms = 1000 does not fit delivery.timeout.ms = 1000; expected less",
+            ),
+            (
+                &[("reconnect.backoff.max.ms", "50")],
+                "reconnect.backoff.ms = 100 does not fit reconnect.backoff.max.ms = 50; expected at most that",
+            ),
+            (
+                &[("transaction.timeout.ms", "5000"), ("delivery.timeout.ms", "6000")],
+                "delivery.timeout.ms = 6000 does not fit transaction.timeout.ms = 5000; expected at most that",
+            ),
+        ] {
+            let found: Vec<String> = misfits(&given(pairs), true).iter().map(ToString::to_string).collect();
+            assert_eq!(found, [told], "{pairs:?}");
+        }
+        let apart = given(&[("transaction.timeout.ms", "5000"), ("delivery.timeout.ms", "6000")]);
+        assert_eq!(misfits(&apart, false), [], "no transaction, no contradiction");
+    }
+}
