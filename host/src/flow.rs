@@ -109,6 +109,8 @@ pub struct Ending {
     pub stopped: Option<Box<str>>,
     /// A thread that has not come back from its handler.
     pub stuck: Option<Stuck>,
+    /// Its client of the broker has failed for good: only another process can go on.
+    pub client_failed: bool,
 }
 
 /// How long a flow that has ended waits for attempts that nobody waits for any more.
@@ -253,10 +255,15 @@ impl Flow {
         if let Some(transactions) = self.transactions.take() {
             transactions.close().await;
         }
-        if let Err(reason) = self.source.close().await {
+        let failure = self.source.close().await.err();
+        let client_failed = failure.is_some();
+        if let Some(reason) = failure {
+            self.health.fail(&reason);
             self.stopped.get_or_insert(reason.into());
         }
-        Ending { account: *self.machine.account(), stopped: self.stopped, stuck }
+        let (account, in_flight) = (*self.machine.account(), self.machine.in_flight());
+        self.health.report(State::Stopped, &account, in_flight, self.clock.now());
+        Ending { account, stopped: self.stopped, stuck, client_failed }
     }
 
     /// Tells the machine what happened, and takes in what it wants.

@@ -35,6 +35,9 @@ use guests::Threads;
 use reload::Reloader;
 use routes::{Ended, Routes};
 
+/// Time between two looks at the sinks.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// What a host is given beside its configuration.
 #[derive(Default)]
 pub struct Options {
@@ -81,6 +84,8 @@ pub struct Report {
     pub account: Account,
     /// Routes that stopped by themselves, and why.
     pub stopped: Vec<(Box<str>, Box<str>)>,
+    /// A client of a broker has failed for good: only another process can go on.
+    pub client_failed: bool,
     /// Publications that were still on their way when the limit was over.
     pub unflushed: usize,
     /// Threads that have not come back, each with its route and plugin. They go with the process.
@@ -208,9 +213,14 @@ impl Host {
             stop.cancelled().await;
             tokio::time::sleep(limit).await;
         });
+        let mut looks = tokio::time::interval(LOOK);
         loop {
             let ended = tokio::select! {
                 ended = self.flows.next() => ended,
+                _ = looks.tick(), if !report.client_failed => {
+                    self.look_at_sinks(&mut report);
+                    continue;
+                }
                 () = &mut overdue => {
                     self.give_up(&mut report, limit);
                     break;
@@ -220,6 +230,7 @@ impl Host {
             match how {
                 Ok(ending) => {
                     report.account += ending.account;
+                    report.client_failed |= ending.client_failed;
                     report.stopped.extend(ending.stopped.map(|reason| (route, reason)));
                     report.stuck.extend(ending.stuck);
                 }
@@ -267,6 +278,21 @@ fn route_health(health: &Health, route: &str, plugin: &str, clock: Clock) -> Arc
     let health = health.route(route, clock.now());
     health.runs(plugin);
     health
+}
+
+impl Host {
+    /// A producer that has failed for good publishes nothing any more: the routes stop, and the process ends.
+    fn look_at_sinks(&self, report: &mut Report) {
+        let Some(reason) = self.sinks.failure() else { return };
+        tracing::error!(event = "client_failed", client = "producer", %reason, "the producer has failed for good");
+        let reason: Box<str> = format!("the producer has failed for good: {reason}").into();
+        for route in &self.routes {
+            route.fail(&reason);
+        }
+        report.stopped.push(("*".into(), reason));
+        report.client_failed = true;
+        self.stop.cancel();
+    }
 }
 
 fn unwritten(error: &std::io::Error) -> Problem {

@@ -59,6 +59,11 @@ impl Sinks {
         }
     }
 
+    /// Why nothing can be published to Kafka any more, where that is so: only another process can.
+    pub fn failure(&self) -> Option<Box<str>> {
+        self.kafka.as_ref()?.failure()
+    }
+
     /// Waits until every publication has been answered, at most `limit`. Returns how many have not been.
     pub async fn flush(self, limit: Duration) -> usize {
         let Self { kafka, sqs } = self;

@@ -18,6 +18,7 @@
 //! | `messages_produced_total` | topic, partition | records that Kafka has acknowledged; counted by the Kafka sink |
 //! | `consumer_lag` | topic, consumer_group, partition | end of the log less the commit point; set by the Kafka source |
 //! | `cofferdam_topic_recreated_total` | topic, consumer_group | partitions whose topic was deleted and created again; counted by the Kafka source |
+//! | `cofferdam_queue_recreated_total` | queue | times that a source queue was not there and is there again; counted by the SQS source |
 //! | `cofferdam_received_total` | route | receipts; a message that comes back is a new one |
 //! | `cofferdam_in_flight` | route | deliveries neither settled nor handed back |
 //! | `cofferdam_attempts_total` | route, outcome, code | attempts that ended; `code` is empty for `done` |
@@ -53,10 +54,12 @@
 //! | `dlq_depth` | warn, info | a `destination` holds more dead letters than `[alerts]` says, at once and every 10 min; info: no more than that again; `letters`, `limit` |
 //! | `metadata_ignored` | warn | the metadata of a group's commit was written for another offset, topic or cluster, or by another program; `reason` |
 //! | `topic_recreated` | error | a source topic was deleted and created again; its partition starts by the start rule; `topic`, `partition`, `consumer_group` |
+//! | `queue_recreated` | error | a source queue was not there for a while; leases of the queue before are lost; `queue` |
 //! | `rebalance` | info, warn | partitions were `assigned` or `revoked`; warn: `lost` |
 //! | `offset_superseded` | warn | a commit was not answered, and the group has an offset of this `partition` that this host did not write; it is read again from there |
 //! | `intake_stopped`, `intake_resumed` | warn, info | the route holds because something cannot be reached, and goes on |
 //! | `handler_stuck` | error | a thread has been in the handler for 30 s, and its limits have not stopped it: restart the process; `plugin`, `silent_ms` |
+//! | `client_failed` | error | librdkafka has given up a `client`, `consumer` or `producer`, for good: the process ends with 69; `reason` |
 //! | `route_stopped` | error | the route is configured to stop here |
 //! | `storage_damaged` | warn | a `file` of the storage folder is not what was written, and is made again; `error` |
 //! | `plugin_replaced` | info | messages go to a new version of `plugin`; `digest`, `took_ms` since its file was seen to have changed |

@@ -116,3 +116,21 @@ async fn after_the_groups_offset_was_moved_and_its_metadata_kept_every_record_fr
         assert!(told.contains(&format!("another offset (offset 2; committed is {to})")), "{told}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_whose_consumer_was_fenced_by_another_of_its_name_ends_with_69_and_says_why() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let probe = Probe::new(kafka, 1).await;
+    let properties = format!(r#"{PROPERTIES}, "group.instance.id" = "copied""#);
+    let host = || probe.host(kafka.bootstrap(), &properties, "").start();
+    kafka.produce(&probe.input, [Probe::ask("quick", "echo", 0)]).await;
+    let first = host();
+    probe.outputs(kafka, 1, LONG).await;
+    let _second = host();
+    let ended = first.wait(LONG).await;
+    assert_eq!(ended.code(), Some(69), "{}", ended.stderr.join("\n"));
+    let told = ended.stderr.iter().find(|line| line.contains("client_failed")).expect("it is told");
+    assert!(told.contains(&probe.group) && told.contains("fenced"), "{told}");
+    kafka.produce(&probe.input, [Probe::ask("quick", "echo", 1)]).await;
+    assert_eq!(probe.outputs(kafka, 2, LONG).await.len(), 2, "the other goes on");
+}

@@ -68,6 +68,8 @@ pub struct RouteHealth {
     /// The threads in its handler.
     threads: Owner,
     report: Mutex<Report>,
+    /// Why it cannot go on.
+    failure: Mutex<Option<Box<str>>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -136,8 +138,9 @@ impl Health {
             account: Account::default(),
             turned: Instant::now(),
         };
-        let (plugin, threads) = (OnceLock::new(), Owner::new());
-        let route = Arc::new(RouteHealth { name: name.into(), plugin, threads, report: Mutex::new(report) });
+        let (plugin, threads, failure) = (OnceLock::new(), Owner::new(), Mutex::default());
+        let route = RouteHealth { name: name.into(), plugin, threads, report: Mutex::new(report), failure };
+        let route = Arc::new(route);
         routes.push(Arc::clone(&route));
         route
     }
@@ -156,9 +159,7 @@ impl Health {
         if routes.is_empty() {
             return vec!["there is no route yet".to_owned()];
         }
-        let unready = routes.iter().map(|route| (route, lock(&route.report).state));
-        let unready = unready.filter(|(_, state)| !state.is_ready());
-        unready.map(|(route, state)| format!("route `{}` is {}", route.name, state.as_str())).collect()
+        routes.iter().filter_map(|route| route.unready()).collect()
     }
 }
 
@@ -196,6 +197,19 @@ impl RouteHealth {
         let longest = self.threads.longest();
         let plugin = self.plugin.get().map_or("?", |plugin| plugin);
         (longest > limit).then(|| Stuck { plugin: Some(plugin.into()), ..self.silent_for(longest) })
+    }
+
+    /// It cannot go on, whatever its state. The first reason stays.
+    pub fn fail(&self, reason: &str) {
+        lock(&self.failure).get_or_insert_with(|| reason.into());
+    }
+
+    fn unready(&self) -> Option<String> {
+        let (name, state) = (&self.name, lock(&self.report).state);
+        match &*lock(&self.failure) {
+            Some(reason) => Some(format!("route `{name}` is {}: {reason}", state.as_str())),
+            None => (!state.is_ready()).then(|| format!("route `{name}` is {}", state.as_str())),
+        }
     }
 
     /// What came and what became of it, as last reported.

@@ -151,6 +151,7 @@ pub(super) fn finish(run: &Run, json: bool) -> Exit {
     }
     match run.signal {
         _ if !run.report.stuck.is_empty() => Exit::Plugin,
+        _ if run.report.client_failed => Exit::Unavailable,
         _ if !run.report.stopped.is_empty() => Exit::Data,
         _ if account.abandoned > 0 => Exit::TryAgain,
         Some(Signal::Interrupt) => Exit::Interrupted,

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     fn ending(stopped: Option<&str>) -> Ending {
-        Ending { account: Account::default(), stopped: stopped.map(Into::into), stuck: None }
+        Ending { account: Account::default(), stopped: stopped.map(Into::into), stuck: None, client_failed: false }
     }
 
     #[tokio::test]

@@ -61,7 +61,8 @@ impl Served {
 
     /// The error from which it does not recover, if it has met one.
     pub(super) fn failure(&self) -> Option<Box<str>> {
-        self.producer.context().failure()
+        let asked = || self.producer.client().fatal_error().map(|(code, reason)| format!("{code}: {reason}").into());
+        self.producer.context().failure().or_else(asked)
     }
 }
 
@@ -133,4 +134,24 @@ impl Drop for Queue {
 unsafe extern "C" fn not_empty(_: *mut rd_kafka_t, waker: *mut std::ffi::c_void) {
     // SAFETY: see `Queue::of`.
     unsafe { &*waker.cast::<Waker>() }.wake();
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::bindings::{rd_kafka_resp_err_t, rd_kafka_test_fatal_error};
+
+    use super::*;
+
+    #[test]
+    fn a_producer_that_librdkafka_has_given_up_says_why() {
+        let mut client = ClientConfig::new();
+        client.set("bootstrap.servers", "127.0.0.1:1").set("enable.idempotence", "true");
+        let served = Served::start(&client, Context::new(client.clone())).expect("no broker is asked");
+        assert_eq!(served.failure(), None);
+        let code = rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+        // SAFETY: the client is alive, and the text ends with a zero and is copied.
+        unsafe { rd_kafka_test_fatal_error(served.producer.client().native_ptr(), code, c"on purpose".as_ptr()) };
+        let reason = served.failure().expect("it has failed");
+        assert!(reason.contains("on purpose"), "{reason}");
+    }
 }

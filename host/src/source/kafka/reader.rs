@@ -66,7 +66,7 @@ impl Reader {
         while !self.shared.closing() {
             let busy = self.round();
             if let Some(reason) = self.fatal.take() {
-                tracing::error!(group = %self.group, %reason, "the consumer has ended");
+                tracing::error!(event = "client_failed", client = "consumer", group = %self.group, %reason, "the consumer has failed for good");
                 // Whatever the group thinks.
                 self.lose_all();
                 return Err(Error::Fatal { group: self.group.as_ref().into(), reason });
@@ -154,6 +154,11 @@ impl Reader {
                 Occurrence::Fatal(reason) => drop(self.fatal.get_or_insert(reason)),
                 Occurrence::Assign(_) | Occurrence::Revoke { .. } => self.rebalance.waiting.push_back(occurrence),
             }
+        }
+        // A consumer that librdkafka has given up takes part in nothing, whether an event has said so or not.
+        if self.fatal.is_none() {
+            let failure = self.consumer.client().fatal_error();
+            self.fatal = failure.map(|(code, reason)| format!("{code}: {reason}").into());
         }
         busy
     }
