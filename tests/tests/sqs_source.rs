@@ -90,6 +90,38 @@ async fn messages_of_a_group_arrive_in_order_and_each_once() {
 }
 
 #[tokio::test]
+async fn leases_of_a_queue_that_was_deleted_are_lost_and_one_of_the_same_name_is_read() {
+    let Some(sqs) = kit::or_say_so(kit::sqs()) else { return };
+    let queue = sqs.create(QueueSpec::standard("recreated")).await;
+    for number in 0..2 {
+        sqs.send(&queue, Message::new(number.to_string())).await;
+    }
+    let wait = Duration::from_secs(1);
+    let config = Config { wait, ..config(sqs.endpoint(), &queue).await };
+    let mut source = Sqs::connect(config).await.unwrap();
+    grant(&mut source, 10);
+    let messages = take(&mut source, 2).await;
+    sqs.client().delete_queue().queue_url(&queue.url).send().await.unwrap();
+    let [done, held] = ids();
+    delete(&mut source, done, &messages[0]);
+    let lease = Duration::from_secs(60);
+    source.ask(Ask::Extend { delivery: held, receipt: messages[1].receipt.clone(), lease });
+    let mut lost = Vec::new();
+    while lost.len() < 2 {
+        match next(&mut source).await {
+            Event::LeaseLost(deliveries) => lost.extend(deliveries),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(lost.contains(&done) && lost.contains(&held));
+    sqs.client().create_queue().queue_name(&queue.name).send().await.unwrap();
+    sqs.send(&queue, Message::new("new")).await;
+    let messages = take(&mut source, 1).await;
+    assert_eq!(body(&messages[0]), "new");
+    source.close().await;
+}
+
+#[tokio::test]
 async fn a_forged_receipt_loses_its_own_lease_and_no_other() {
     let Some(sqs) = kit::or_say_so(kit::sqs()) else { return };
     let queue = sqs.create(QueueSpec::standard("forged")).await;

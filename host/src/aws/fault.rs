@@ -43,6 +43,12 @@ impl Fault {
         Self::of_code(entry.code(), entry.message().unwrap_or(""), entry.sender_fault())
     }
 
+    /// Whether there is no such queue, for now at least.
+    pub fn is_missing_queue(&self) -> bool {
+        let Self::Passing(text) = self else { return false };
+        ["QueueDoesNotExist", "NonExistentQueue"].iter().any(|code| text.starts_with(code))
+    }
+
     /// An entry that the answer does not mention.
     pub fn unmentioned() -> Self {
         Self::Passing("the server's answer does not mention this entry".into())

@@ -54,12 +54,12 @@ async fn once(desk: &Desk, wishes: &[Wish]) -> Result<Vec<Result<(), Fault>>, Fa
     if hides.is_empty() {
         let request = desk.client.delete_message_batch().queue_url(url).set_entries(Some(deletes));
         let answer = timeout(CALL_LIMIT, request.send()).await.map_err(|_| late())?;
-        let answer = answer.map_err(|error| Fault::of_call(&error))?;
+        let answer = answer.map_err(|error| of_receipts(Fault::of_call(&error)))?;
         Ok(answers(wishes.len(), answer.successful().iter().map(|entry| entry.id()), answer.failed()))
     } else {
         let request = desk.client.change_message_visibility_batch().queue_url(url).set_entries(Some(hides));
         let answer = timeout(CALL_LIMIT, request.send()).await.map_err(|_| late())?;
-        let answer = answer.map_err(|error| Fault::of_call(&error))?;
+        let answer = answer.map_err(|error| of_receipts(Fault::of_call(&error)))?;
         Ok(answers(wishes.len(), answer.successful().iter().map(|entry| entry.id()), answer.failed()))
     }
 }
@@ -78,6 +78,11 @@ fn hide_entry(
         .receipt_handle(receipt)
         .visibility_timeout(seconds)
         .build()
+}
+
+/// A queue that is not there has no leases. One that is created again under the same name has none of the old ones.
+fn of_receipts(fault: Fault) -> Fault {
+    if fault.is_missing_queue() { Fault::Gone(fault.to_string().into()) } else { fault }
 }
 
 fn unbuilt(error: BuildError) -> Fault {

@@ -52,6 +52,8 @@ struct Weather {
     backoff: Backoff,
     /// No poll before, after a failed one.
     pause: Option<Instant>,
+    /// There was no queue of this name.
+    missing: bool,
     seldom: Seldom,
 }
 
@@ -64,6 +66,7 @@ impl Intake {
         let mut weather = Weather {
             backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(10)),
             pause: None,
+            missing: false,
             seldom: Seldom::default(),
         };
         loop {
@@ -107,6 +110,10 @@ impl Intake {
                 if weather.pause.take().is_some() {
                     weather.backoff.reset();
                     tracing::info!(%queue, "messages can be received again");
+                    if std::mem::take(&mut weather.missing) {
+                        metrics::counter!("cofferdam_queue_recreated_total", "queue" => queue.to_string()).increment(1);
+                        tracing::error!(event = "queue_recreated", %queue, "the queue was deleted and created again");
+                    }
                 }
                 let count = messages.len();
                 if count > 0 {
@@ -120,6 +127,7 @@ impl Intake {
             }
             Err(reason) => {
                 self.balance.settle(polled.share, std::iter::empty());
+                weather.missing |= reason.is_missing_queue();
                 let wait = weather.backoff.wait();
                 weather.pause = Some(Instant::now() + wait);
                 if let Some(kept) = weather.seldom.say(Instant::now()) {
