@@ -206,4 +206,28 @@ async fn a_partition_whose_offset_somebody_else_has_moved_is_read_again_from_the
     assert_eq!(seen(&kafka, &probe).await, wanted);
     let ended = host.stop(LONG).await;
     assert_eq!(ended.code(), Some(0), "{:#?}", ended.stderr);
+#[tokio::test(flavor = "multi_thread")]
+async fn an_output_without_a_key_that_a_compacted_topic_refuses_costs_no_neighbour_in_the_transaction() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let probe = Probe::new(kafka, 1).await;
+    kafka.alter_topic(&probe.output, "cleanup.policy", "compact").await;
+    let ask = |number: usize| match number {
+        3 | 12 => kit::Record::new(format!(r#"{{"do":"echo","number":{number}}}"#)),
+        _ => Probe::ask("k", "echo", number),
+    };
+    kafka.produce(&probe.input, (0..20).map(ask)).await;
+    let mut host = probe.host(kafka.bootstrap(), "", r#"delivery = "exactly_once""#).start();
+    eventually("all is settled", LONG, async || (settled(kafka, &probe).await == 20).then_some(())).await;
+    host.signal(Signal::TERM);
+    let numbers: Vec<u64> =
+        kafka.read_all(&probe.output).await.iter().filter_map(|stored| stored.json()["number"].as_u64()).collect();
+    assert_eq!(numbers, (0..20).filter(|number| ![3, 12].contains(number)).collect::<Vec<u64>>());
+    let dead = kafka.read_all(&probe.dead_letters).await;
+    assert_eq!(dead.len(), 2);
+    let text = dead[0].header("cofferdam-dlq-text").expect("a text");
+    assert!(
+        text.contains(&probe.output) && text.contains("the topic is compacted and the output has no key"),
+        "{text}"
+    );
+    assert_eq!(host.wait(Duration::from_secs(60)).await.code(), Some(0));
 }

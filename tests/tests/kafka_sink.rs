@@ -129,6 +129,48 @@ async fn a_request_that_is_too_large_for_the_topic_does_not_cost_the_publication
 }
 
 #[tokio::test]
+async fn what_a_topic_refuses_of_one_record_costs_no_neighbour_of_it_and_the_reason_names_topic_and_cause() {
+    type Spoil = fn(Publication) -> Publication;
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let no_key = |publication: Publication| Publication { key: None, ..publication };
+    let late = |publication: Publication| Publication { timestamp_ms: Some(4_102_444_800_000), ..publication };
+    let cases: [(&str, &str, Spoil, &str); 2] = [
+        ("cleanup.policy", "compact", no_key, "the topic is compacted and the output has no key"),
+        ("message.timestamp.after.max.ms", "3600000", late, "message.timestamp.after.max.ms of the topic"),
+    ];
+    for (setting, value, spoil, cause) in cases {
+        for bad in [vec![7], vec![0, 7, 19]] {
+            let topic = kit::unique("sink-refuses");
+            create(kafka, &topic, &[(setting, value)]).await;
+            let mut bench = Bench::new(kafka.bootstrap(), &[("linger.ms", "500")]);
+            for number in 0..20_usize {
+                let good = Publication { key: Some("k".into()), ..to(&topic, Some(number.to_string().as_bytes())) };
+                bench.publish(&if bad.contains(&number) { spoil(good) } else { good });
+            }
+            for (number, answer) in bench.answers(20).await.into_iter().enumerate() {
+                match answer {
+                    Ok(()) => assert!(!bad.contains(&number), "{setting}: {number} was stored"),
+                    Err(Refusal::Rejected(code, text)) => {
+                        assert!(bad.contains(&number), "{setting}: {number} was refused for its neighbour: {text}");
+                        assert_eq!(code, Code::INVALID_RESULT);
+                        assert!(text.contains(&topic) && text.contains(cause), "{text}");
+                    }
+                    Err(refusal) => panic!("{setting}: {number}: {refusal:?}"),
+                }
+            }
+            let stored: Vec<String> = kafka
+                .read_all(&topic)
+                .await
+                .iter()
+                .map(|stored| String::from_utf8(stored.value.clone().unwrap()).unwrap())
+                .collect();
+            let good: Vec<String> = (0..20).filter(|number| !bad.contains(number)).map(|it| it.to_string()).collect();
+            assert_eq!(stored, good, "{setting}: in order, once each");
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_a_broker_nothing_is_said_to_be_durable() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let mut bench = Bench::new(&nobody, &[("delivery.timeout.ms", "1500")]);

@@ -6,6 +6,7 @@
 
 mod delivery;
 mod native;
+mod refusal;
 mod served;
 mod topic;
 pub mod transaction;
@@ -24,8 +25,9 @@ use rdkafka::error::RDKafkaErrorCode;
 use super::{Busy, Ticket};
 use crate::kafka::headers;
 use crate::kafka::properties;
-use delivery::{Context, Sent, refusal};
+use delivery::{Context, Sent};
 use native::Outgoing;
+use refusal::{Answer, refusal};
 use served::Served;
 use topic::Topic;
 
@@ -144,7 +146,8 @@ impl Kafka {
             Ok(()) => Ok(()),
             Err((RDKafkaErrorCode::QueueFull, sent)) => Err((sent.into_ticket(), Busy)),
             Err((code, sent)) => {
-                sent.into_ticket().settle(Err(refusal(code, name)));
+                let answer = Answer::of_client(publication.key.is_some());
+                sent.into_ticket().settle(Err(refusal(code, name, &answer)));
                 Ok(())
             }
         }

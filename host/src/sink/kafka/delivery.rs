@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cofferdam_core::event::Refusal;
-use cofferdam_core::outcome::Code;
 use rdkafka::ClientConfig;
 use rdkafka::bindings::{rd_kafka_message_t, rd_kafka_t};
 use rdkafka::client::ClientContext;
@@ -13,6 +12,7 @@ use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{NoCustomPartitioner, ProducerContext};
 
 use super::native::{self, InFlight, Outgoing};
+use super::refusal::{Answer, refusal};
 use super::served::Served;
 use super::topic::Topic;
 use crate::kafka::headers::Borrowed;
@@ -88,16 +88,16 @@ impl Context {
         self.answers.hand_over();
     }
 
-    /// A broker refuses a whole request as too large where the topic's limit is below the producer's, and then the
-    /// messages in it are refused for their neighbours. Each is sent once more, alone; what is then refused is itself
-    /// too large. It may be overtaken by others on the way.
+    /// A broker answers for a whole batch, and one record can be the cause. Each record is sent once more, in a batch of its
+    /// own, and the answer to that is about this record. Records of one partition keep their order among each other; one
+    /// that was not in the batch may overtake them.
     fn send_alone(
         &self,
         message: &rd_kafka_message_t,
         InFlight { sent, payload }: InFlight<Sent>,
+        code: RDKafkaErrorCode,
     ) -> Result<(), (RDKafkaErrorCode, Sent)> {
-        let too_large = RDKafkaErrorCode::MessageSizeTooLarge;
-        let Some(client) = &self.alone else { return Err((too_large, sent)) };
+        let Some(client) = &self.alone else { return Err((code, sent)) };
         let producer = self.sends_alone.get_or_init(|| {
             let made = Served::start(client, Self::for_one_alone(client));
             made.inspect_err(|reason| tracing::error!(reason, "no producer for single messages")).ok()
@@ -147,10 +147,12 @@ impl ProducerContext<NoCustomPartitioner> for Context {
             }
             Err((error, message)) => (error, message),
         };
+        // SAFETY: the message is alive as long as the result, and nobody changes it.
+        let message = unsafe { &*message.ptr() };
         let mut code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-        let sent = if code == RDKafkaErrorCode::MessageSizeTooLarge {
-            // SAFETY: the message is alive as long as the result, and nobody changes it.
-            match self.send_alone(unsafe { &*message.ptr() }, *in_flight) {
+        let answer = Answer::of(message);
+        let sent = if answer.may_concern_another(code) {
+            match self.send_alone(message, *in_flight, code) {
                 Ok(()) => return,
                 Err((reason, sent)) => {
                     code = reason;
@@ -160,7 +162,7 @@ impl ProducerContext<NoCustomPartitioner> for Context {
         } else {
             in_flight.sent
         };
-        let refusal = refusal(code, sent.topic.name());
+        let refusal = refusal(code, sent.topic.name(), &answer);
         self.answers.put(sent, Err(refusal));
     }
 }
@@ -184,18 +186,5 @@ impl Drop for Answers {
     /// What a producer gives up when it is dropped.
     fn drop(&mut self) {
         self.hand_over();
-    }
-}
-
-/// What an error means for the publication that met it.
-pub(super) fn refusal(code: RDKafkaErrorCode, topic: &str) -> Refusal {
-    use RDKafkaErrorCode as Kafka;
-    let text = || format!("{topic}: {code}").into();
-    match code {
-        Kafka::MessageSizeTooLarge | Kafka::InvalidMessageSize | Kafka::MessageBatchTooLarge => {
-            Refusal::Rejected(Code::OUTPUT_TOO_LARGE, text())
-        }
-        Kafka::InvalidRecord | Kafka::InvalidTimestamp => Refusal::Rejected(Code::INVALID_RESULT, text()),
-        _ => Refusal::Unavailable(text()),
     }
 }

@@ -146,7 +146,7 @@ mod tests {
     fn a_producer_that_librdkafka_has_given_up_says_why() {
         let mut client = ClientConfig::new();
         client.set("bootstrap.servers", "127.0.0.1:1").set("enable.idempotence", "true");
-        let served = Served::start(&client, Context::new(client.clone())).expect("no broker is asked");
+        let served = Served::start(&client, Context::new(client.clone(), Vec::new())).expect("no broker is asked");
         assert_eq!(served.failure(), None);
         let code = rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
         // SAFETY: the client is alive, and the text ends with a zero and is copied.

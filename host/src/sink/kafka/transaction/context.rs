@@ -9,8 +9,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{NoCustomPartitioner, ProducerContext};
 
-use super::super::delivery::refusal;
 use super::super::native::InFlight;
+use super::super::refusal::{Answer, refusal};
 use super::super::topic::Topic;
 use crate::kafka::journal::Journal;
 
@@ -24,7 +24,15 @@ pub(super) struct Sent {
 /// The producer's context: remembers the first message of a transaction that was refused.
 pub(super) struct Context {
     journal: Journal,
-    refused: Mutex<Option<Aborted>>,
+    refused: Mutex<Option<Rejection>>,
+}
+
+/// A message of a transaction that was refused.
+#[derive(Debug, Clone)]
+struct Rejection {
+    aborted: Aborted,
+    /// Another message of the same batch may be the cause.
+    is_doubtful: bool,
 }
 
 impl Default for Context {
@@ -40,7 +48,16 @@ impl Context {
     }
 
     /// The first refusal since, as what became of the transaction.
-    pub(super) fn rejection(&self) -> Option<Aborted> {
+    pub(super) fn aborted(&self) -> Option<Aborted> {
+        self.rejection().map(|rejection| rejection.aborted)
+    }
+
+    /// Whether the message that was refused first may be innocent.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.rejection().is_some_and(|rejection| rejection.is_doubtful)
+    }
+
+    fn rejection(&self) -> Option<Rejection> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -60,15 +77,19 @@ impl ProducerContext<NoCustomPartitioner> for Context {
 
     fn delivery(&self, result: &DeliveryResult<'_>, in_flight: Box<InFlight<Sent>>) {
         let Sent { delivery, index, topic } = in_flight.sent;
-        let error = match result {
+        let (error, message) = match result {
             Ok(message) => return topic.count(rdkafka::Message::partition(message)),
-            Err((error, _)) => error,
+            Err((error, message)) => (error, message),
         };
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-        let aborted = match refusal(code, topic.name()) {
+        // SAFETY: the message is alive as long as the result, and nobody changes it.
+        let answer = Answer::of(unsafe { &*message.ptr() });
+        let is_doubtful = answer.may_concern_another(code);
+        let aborted = match refusal(code, topic.name(), &answer) {
             Refusal::Unavailable(reason) => Aborted::Unavailable(reason),
             Refusal::Rejected(code, text) => Aborted::Rejected { delivery, index, code, text },
         };
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(aborted);
+        let rejection = Rejection { aborted, is_doubtful };
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(rejection);
     }
 }

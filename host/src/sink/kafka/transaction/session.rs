@@ -13,8 +13,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{Producer, ThreadedProducer};
 
-use super::super::delivery::refusal;
 use super::super::native::{self, Outgoing};
+use super::super::refusal::{Answer, refusal};
 use super::super::topic::Topic;
 use super::Work;
 use super::commit::{Refused, commit};
@@ -40,7 +40,7 @@ pub(super) struct Session {
     producer: Option<ThreadedProducer<Context>>,
     /// How long a commit may go without an answer: as long as the broker keeps a transaction open.
     patience: Duration,
-    /// Every message is sent in a request of its own, to see which one is too large.
+    /// Every message is sent in a batch of its own, to see which one is refused.
     alone: bool,
     closing: Arc<AtomicBool>,
 }
@@ -107,6 +107,7 @@ impl Session {
             self.begin().map_err(|reason| Failed::Aborted(Aborted::Unavailable(reason)))?;
             let Some(producer) = self.producer.take() else { continue };
             let result = self.carry_out(&producer, work);
+            let mut is_doubtful = false;
             let aborted = match result {
                 Ok(()) => {
                     // A producer that sends everything alone has done its work.
@@ -115,6 +116,7 @@ impl Session {
                     return Ok(());
                 }
                 Err(Broken::Abort(aborted)) => {
+                    is_doubtful = producer.context().is_doubtful();
                     if self.abort(&producer) {
                         self.producer = Some(producer);
                     }
@@ -131,10 +133,10 @@ impl Session {
                 (self.alone, self.producer) = (false, None);
                 return Err(Failed::Aborted(aborted));
             }
-            if !matches!(aborted, Aborted::Rejected { .. }) {
+            if !is_doubtful {
                 return Err(Failed::Aborted(aborted));
             }
-            // Refused together with others: one of them is too large, and alone it will be seen which.
+            // Refused together with others: one of them is to blame, and alone it will be seen which.
             (self.alone, self.producer) = (true, None);
         }
     }
@@ -151,7 +153,7 @@ impl Session {
         let until = Instant::now() + OFFSETS;
         while let Err(error) = producer.send_offsets_to_transaction(&offsets, &work.member.0, STEP) {
             if !is_retriable(&error) || Instant::now() >= until || self.is_closing() {
-                return Err(producer.context().rejection().map_or_else(|| broken(&error), Broken::Abort));
+                return Err(producer.context().aborted().map_or_else(|| broken(&error), Broken::Abort));
             }
             std::thread::sleep(PAUSE);
         }
@@ -167,8 +169,8 @@ impl Session {
                 Err(Refused::Abort(reason)) => {
                     // The broker is asked to commit once every message is with it. Where none was refused it may have
                     // been asked, and then librdkafka does not know what became of that.
-                    let rejection = producer.context().rejection();
-                    return Err(rejection.map_or(Broken::Unknown(reason), Broken::Abort));
+                    let aborted = producer.context().aborted();
+                    return Err(aborted.map_or(Broken::Unknown(reason), Broken::Abort));
                 }
                 Err(Refused::Again(reason) | Refused::Unknown(reason)) => return Err(Broken::Unknown(reason)),
             }
@@ -190,10 +192,11 @@ impl Session {
             let text = format!("{} is no topic, and only topics take part in transactions", publication.destination);
             return Err(Broken::Abort(Aborted::Unavailable(text.into())));
         };
+        let refusal = |code| refusal(code, name, &Answer::of_client(publication.key.is_some()));
         let topic = match self.topics.get(name) {
             Some(topic) => Arc::clone(topic),
             None => {
-                let made = Topic::new(name).ok_or_else(|| rejected(refusal(RDKafkaErrorCode::InvalidTopic, name)))?;
+                let made = Topic::new(name).ok_or_else(|| rejected(refusal(RDKafkaErrorCode::InvalidTopic)))?;
                 Arc::clone(self.topics.entry(Arc::clone(name)).or_insert(Arc::new(made)))
             }
         };
@@ -212,7 +215,7 @@ impl Session {
                 Err((RDKafkaErrorCode::QueueFull, back)) if !self.is_closing() => sent = back,
                 // librdkafka itself says that the transaction is at an end; why, it says when it is asked to go on.
                 Err((RDKafkaErrorCode::State | RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced, _)) => return Ok(()),
-                Err((code, _)) => return Err(rejected(refusal(code, name))),
+                Err((code, _)) => return Err(rejected(refusal(code))),
             }
             std::thread::sleep(PAUSE);
         }
