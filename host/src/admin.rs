@@ -17,7 +17,8 @@
 //!
 //! `status` is `ok`, `failing`, or `absent` for a broker that is not configured (which is well). A route is
 //! `{"name","state","since","in_flight","account"}` with `state` one of `starting`, `running`, `holding`, `draining`,
-//! `stopped`, `since` in ISO 8601, and `account` as `run` prints it. A queue is `{"name","available","in_flight",
+//! `stopped`, `since` in ISO 8601, and `account` as `run` prints it; where a destination does not take what it writes also
+//! `waits_for`: `{"destination","reason","refused_dead_letters","since"}`. A queue is `{"name","available","in_flight",
 //! "delayed","dead_letters":{"queue","available"},"error"}`; what is not known is null. A destination of dead letters is
 //! `{"destination","letters","limit","alert"}`, from the last look (`[alerts]`); an alert changes no status.
 //!
@@ -37,7 +38,7 @@ mod pages;
 mod polls;
 mod probe;
 
-pub use health::{Health, RouteHealth, SILENCE, State, Stuck};
+pub use health::{Health, Obstacle, RouteHealth, SILENCE, State, Stuck};
 pub use polls::Poll;
 pub use probe::{DeadLetters, KafkaHealth, LetterHealth, PROBE_LIMIT, Probe, QueueHealth, SqsHealth};
 

@@ -31,7 +31,7 @@ use cofferdam_core::time::Time;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{RouteHealth, SILENCE, State, Stuck};
+use crate::admin::{Obstacle, RouteHealth, SILENCE, State, Stuck};
 use crate::clock::Clock;
 use crate::dedupe;
 use crate::journal::Journal;
@@ -145,6 +145,8 @@ pub struct Flow {
     drain_limit: Duration,
     stopped: Option<Box<str>>,
     drained: bool,
+    /// Health says that a destination does not take something.
+    obstructed: bool,
 }
 
 impl Flow {
@@ -189,6 +191,7 @@ impl Flow {
             drain_limit: parts.drain_limit,
             stopped: None,
             drained: false,
+            obstructed: false,
         }
     }
 
@@ -375,6 +378,15 @@ impl Flow {
     fn troubled(&mut self, id: DeliveryId, next: Next, now: Time) {
         let Some(delivery) = self.machine.delivery(id) else { return };
         self.telemetry.troubled(delivery, next, now);
+        if let (Next::Hold(_) | Next::Refused(_), Some(refusal)) = (next, delivery.refusal()) {
+            self.obstructed = true;
+            self.health.obstructed(Obstacle {
+                destination: refusal.destination.to_string().into(),
+                reason: refusal.text.clone(),
+                refused_dead_letters: self.machine.refused(),
+                since: now,
+            });
+        }
         if let Some(observer) = &mut self.observer {
             observer.troubled(delivery, next);
         }
@@ -407,7 +419,7 @@ impl Flow {
         }
     }
 
-    fn report(&self, stopping: bool) {
+    fn report(&mut self, stopping: bool) {
         let state = match (self.drained, stopping, self.machine.is_holding()) {
             (true, ..) => State::Stopped,
             (_, true, _) => State::Draining,
@@ -416,5 +428,12 @@ impl Flow {
         };
         self.health.report(state, self.machine.account(), self.machine.in_flight(), self.clock.now());
         self.telemetry.in_flight(self.machine.in_flight());
+        if self.obstructed {
+            self.telemetry.refused(self.machine.refused());
+            if !self.machine.is_holding() && self.machine.refused() == 0 {
+                self.obstructed = false;
+                self.health.unobstructed();
+            }
+        }
     }
 }

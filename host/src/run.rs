@@ -2,6 +2,7 @@
 
 mod alerts;
 mod brokers;
+mod conditions;
 mod dedupe;
 mod guests;
 mod health;
@@ -31,6 +32,7 @@ use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::{self, Exporter};
 
 pub use brokers::Brokers;
+pub use conditions::Unfit;
 use guests::Threads;
 use reload::Reloader;
 use routes::{Ended, Routes};
@@ -109,6 +111,13 @@ impl Host {
         let dedupe = dedupe::open(config).await?;
         let brokers = Arc::new(Brokers::connect(config).await?);
         brokers.ensure_topics(config).await?;
+        for Unfit { route, what, remedy, is_grave } in brokers.unfit(config).await {
+            if is_grave {
+                tracing::warn!(event = "topic_unfit", route, remedy, "{what}");
+            } else {
+                tracing::info!(event = "topic_unfit", route, remedy, "{what}");
+            }
+        }
         let mut sources = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
             let (source, route) = brokers.source(config, route, clock).await?;

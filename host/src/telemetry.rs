@@ -22,10 +22,12 @@
 //! | `cofferdam_received_total` | route | receipts; a message that comes back is a new one |
 //! | `cofferdam_in_flight` | route | deliveries neither settled nor handed back |
 //! | `cofferdam_attempts_total` | route, outcome, code | attempts that ended; `code` is empty for `done` |
-//! | `cofferdam_put_off_total` | route, next | deliveries that go on later: `retry`, `defer`, `hold` |
+//! | `cofferdam_put_off_total` | route, next | deliveries that go on later: `retry`, `defer`, `hold`, `refused` |
 //! | `cofferdam_guest_cpu_seconds` | route | what the guest itself burnt in one attempt |
 //! | `cofferdam_guest_memory_peak_bytes` | route | highest sum of all memories and tables of the instance in one attempt |
 //! | `cofferdam_route_holding` | route | 1 while intake is stopped because something cannot be reached, else 0 |
+//! | `cofferdam_refused_dead_letters` | route | records whose dead letter is refused by its destination in every form: each waits with its key |
+//! | `cofferdam_refusals_total` | route, destination, next | publications that a destination did not take: `hold` for now, `refused` for good |
 //! | `cofferdam_assigned_partitions` | route | partitions that the group has given to this process |
 //! | `cofferdam_dead_letters` | destination | dead letters that were not replayed, at the last look (`[alerts]`); set by the host |
 //! | `cofferdam_capability_denied_total` | plugin, capability, reason | what a plugin asked for and was not granted; `import`: it was not loaded; for `http` `host`, `scheme`, `port`, `method`, `address`; for `keyvalue` `bucket`. Counted by the plugin |
@@ -45,9 +47,10 @@
 //! | `consumer_lag` | debug | every 5 s, by the Kafka source; `lag` |
 //! | `message_consumed` | debug | an attempt has ended; `outcome`, `code`, `duration_ms` |
 //! | `message_acked` | debug | acknowledged; `status` is `done`, `ignored` or `duplicate` |
-//! | `message_nacked` | warn | not acknowledged; `next` is `retry`, `hold` or `abandoned`, with `wait_ms`, `outcome`, `code`, `text` |
+//! | `message_nacked` | warn | not acknowledged; `next` is `retry`, `hold` or `abandoned`, with `wait_ms`, `outcome`, `code`, `text`; `destination` where one does not take what the message leads to |
 //! | | info | the same, `next` is `defer` |
 //! | | debug | the same, `next` is `released` or `revoked` |
+//! | `dead_letter_refused` | error | a destination takes the dead letter in no form: the record waits with its key, everything else goes on; `destination`, `text` in the words of the broker, `wait_ms` |
 //! | `message_dlq` | warn | stored as an error; `outcome`, `code`, `text`, `destination` |
 //! | `capability_denied` | warn | a plugin was denied what it asked for, or not loaded for what it imports; `plugin`, `capability`; at most 10 for an attempt |
 //! | `http_circuit_open`, `http_circuit_closed` | warn, info | a host fails again and again and is left alone, and answers again; `plugin`, `host` |
@@ -60,6 +63,7 @@
 //! | `intake_stopped`, `intake_resumed` | warn, info | the route holds because something cannot be reached, and goes on |
 //! | `handler_stuck` | error | a thread has been in the handler for 30 s, and its limits have not stopped it: restart the process; `plugin`, `silent_ms` |
 //! | `client_failed` | error | librdkafka has given up a `client`, `consumer` or `producer`, for good: the process ends with 69; `reason` |
+//! | `topic_unfit` | warn, info | at the start: topics of a route do not fit, so that dead letters can be lost or not stored (warn), or outputs refused (info); `remedy` |
 //! | `route_stopped` | error | the route is configured to stop here |
 //! | `storage_damaged` | warn | a `file` of the storage folder is not what was written, and is made again; `error` |
 //! | `plugin_replaced` | info | messages go to a new version of `plugin`; `digest`, `took_ms` since its file was seen to have changed |
@@ -108,7 +112,8 @@ pub struct Telemetry {
     codes: Codes,
     received: Counter,
     in_flight: Gauge,
-    put_off: [Counter; 3],
+    put_off: [Counter; 4],
+    refused: Gauge,
     guest_cpu: Histogram,
     guest_memory: Histogram,
     circuit: Gauge,
@@ -158,10 +163,11 @@ impl Telemetry {
             codes: Codes::new(label()),
             received: counter!("cofferdam_received_total", "route" => label()),
             in_flight: gauge!("cofferdam_in_flight", "route" => label()),
-            put_off: ["retry", "defer", "hold"]
+            put_off: ["retry", "defer", "hold", "refused"]
                 .map(|next| counter!("cofferdam_put_off_total", "route" => label(), "next" => next)),
             guest_cpu: histogram!("cofferdam_guest_cpu_seconds", "route" => label()),
             guest_memory: histogram!("cofferdam_guest_memory_peak_bytes", "route" => label()),
+            refused: gauge!("cofferdam_refused_dead_letters", "route" => label()),
             circuit: gauge!("cofferdam_circuit_open", "route" => label()),
             holding: gauge!("cofferdam_route_holding", "route" => label()),
             assigned: gauge!("cofferdam_assigned_partitions", "route" => label()),
@@ -182,6 +188,11 @@ impl Telemetry {
     /// So many deliveries are in flight now; worth a call each time the driver has done a round.
     pub fn in_flight(&self, deliveries: usize) {
         self.in_flight.set(deliveries as f64);
+    }
+
+    /// So many records wait because no form of their dead letter is taken.
+    pub fn refused(&self, deliveries: usize) {
+        self.refused.set(deliveries as f64);
     }
 
     /// An attempt has ended: to be called before the machine hears of it.
@@ -261,11 +272,20 @@ impl Telemetry {
             Next::Retry(wait) => (0, "retry", wait),
             Next::Defer(wait) => (1, "defer", wait),
             Next::Hold(wait) => (2, "hold", wait),
+            Next::Refused(wait) => (3, "refused", wait),
         };
         self.put_off[index].increment(1);
+        let refusal = delivery.refusal();
+        if let (Some(refusal), true) = (refusal, index > 1) {
+            let (route, destination) = (self.route.name.to_string(), refusal.destination.to_string());
+            counter!("cofferdam_refusals_total", "route" => route, "destination" => destination, "next" => word)
+                .increment(1);
+        }
         let wanted = match next {
             Next::Defer(_) => tracing::enabled!(target: "cofferdam::delivery", tracing::Level::INFO),
-            Next::Retry(_) | Next::Hold(_) => tracing::enabled!(target: "cofferdam::delivery", tracing::Level::WARN),
+            Next::Retry(_) | Next::Hold(_) | Next::Refused(_) => {
+                tracing::enabled!(target: "cofferdam::delivery", tracing::Level::WARN)
+            }
         };
         // What nobody would see takes no room from what somebody does.
         if !wanted || !self.nacked.take(now) {
@@ -281,10 +301,22 @@ impl Telemetry {
             Some(Outcome::Failed(failure)) if !held || failure.class == Class::HostFault => Some(&**failure),
             _ => None,
         };
+        let destination = refusal.map(|refusal| refusal.destination.to_string());
+        let refused_for = refusal.map(|refusal| context::shown(&refusal.text));
+        if matches!(next, Next::Refused(_)) {
+            let text = "no form of the dead letter is taken: the record waits with its key";
+            line!(ERROR, "dead_letter_refused", text, context, Some(now), {
+                destination,
+                text = refused_for.as_deref(),
+                wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            });
+            return;
+        }
         // Held without a fault in the attempt: what it leads to cannot be published.
         let class = failure.map_or(Class::HostFault, |failure| failure.class);
         let code = failure.map_or_else(|| self.unavailable(delivery), |failure| failure.code.clone());
         let text = failure.map(|failure| context::shown(&failure.text));
+        let (text, destination) = if failure.is_none() && held { (refused_for, destination) } else { (text, None) };
         macro_rules! nacked {
             ($level:ident) => {
                 line!($level, "message_nacked", "a message goes on later", context, Some(now), {
@@ -293,12 +325,13 @@ impl Telemetry {
                     outcome = class.as_str(),
                     code = code.as_str(),
                     text = text.as_deref(),
+                    destination = destination.as_deref(),
                 })
             };
         }
         match next {
             Next::Defer(_) => nacked!(INFO),
-            Next::Retry(_) | Next::Hold(_) => nacked!(WARN),
+            Next::Retry(_) | Next::Hold(_) | Next::Refused(_) => nacked!(WARN),
         }
     }
 

@@ -87,3 +87,54 @@ async fn a_dead_letter_keeps_the_original_byte_for_byte_and_says_why() {
     let ended = host.wait(WAIT).await;
     assert_eq!((ended.code(), &ended.account()["dead_lettered"]), (Some(0), &4.into()), "{:#?}", ended.stderr);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_that_its_topic_never_takes_holds_its_key_and_nobody_else_and_the_log_says_why() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let probe = Probe::new(kafka, 1).await;
+    kafka.alter_topic(&probe.dead_letters, "max.message.bytes", "4000").await;
+    let large = format!(r#"{{"do":"permanent","number":0,"rest":"{}"}}"#, "x".repeat(20_000));
+    let behind = [Probe::ask("large", "echo", 1), Probe::ask("b", "echo", 2), Probe::ask("c", "echo", 3)];
+    kafka.produce(&probe.input, [Record::new(large).key("large")].into_iter().chain(behind)).await;
+    let mut host = probe.host(kafka.bootstrap(), r#""compression.type" = "none""#, "").start();
+    let mut outputs = probe.outputs(kafka, 2, WAIT).await;
+    outputs.sort();
+    assert_eq!(outputs, [("b".to_owned(), 2), ("c".to_owned(), 3)]);
+    // What comes later goes on too.
+    kafka.produce(&probe.input, [Probe::ask("d", "echo", 4)]).await;
+    assert_eq!(probe.outputs(kafka, 3, WAIT).await[2], ("d".to_owned(), 4));
+    assert!(kafka.read_all(&probe.dead_letters).await.is_empty());
+
+    kafka.alter_topic(&probe.dead_letters, "max.message.bytes", "1000000").await;
+    assert_eq!(probe.outputs(kafka, 4, WAIT).await[3], ("large".to_owned(), 1));
+    assert_eq!(kafka.read_all(&probe.dead_letters).await[0].header("cofferdam-dlq-outcome"), Some("permanent"));
+    host.signal(Signal::TERM);
+    let ended = host.wait(WAIT).await;
+    let told = |what: &[&str]| ended.stderr.iter().any(|line| what.iter().all(|word| line.contains(word)));
+    assert!(told(&["dead_letter_refused", &probe.dead_letters, "max.message.bytes"]), "{:#?}", ended.stderr);
+    assert!(told(&["topic_unfit", &probe.dead_letters, "4000"]), "the start says it before: {:#?}", ended.stderr);
+    assert_eq!((ended.code(), &ended.account()["dead_lettered"]), (Some(0), &1.into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_without_a_key_and_with_a_timestamp_far_ahead_is_stored_with_its_reasons() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let probe = Probe::new(kafka, 1).await;
+    kafka.alter_topic(&probe.input, "message.timestamp.after.max.ms", "9223372036854775807").await;
+    kafka.alter_topic(&probe.dead_letters, "cleanup.policy", "compact").await;
+    let century = 4_102_444_800_000;
+    let original = Record::new(r#"{"do":"permanent","number":0}"#).timestamp(century);
+    kafka.produce(&probe.input, [original]).await;
+    let mut host = probe.start(kafka, "");
+    let letters = kit::eventually("the dead letter", WAIT, async || {
+        let letters = kafka.read_all(&probe.dead_letters).await;
+        (!letters.is_empty()).then_some(letters)
+    })
+    .await;
+    assert_eq!(letters[0].header("cofferdam-dlq-outcome"), Some("permanent"));
+    assert_eq!(letters[0].header("cofferdam-dlq-timestamp"), Some("2100-01-01T00:00:00.000Z"));
+    assert_eq!(letters[0].header("cofferdam-dlq-no-key"), Some("true"));
+    assert!(letters[0].key.is_some() && letters[0].timestamp < century);
+    host.signal(Signal::TERM);
+    assert_eq!(host.wait(WAIT).await.code(), Some(0));
+}

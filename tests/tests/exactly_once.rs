@@ -206,6 +206,8 @@ async fn a_partition_whose_offset_somebody_else_has_moved_is_read_again_from_the
     assert_eq!(seen(&kafka, &probe).await, wanted);
     let ended = host.stop(LONG).await;
     assert_eq!(ended.code(), Some(0), "{:#?}", ended.stderr);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_output_without_a_key_that_a_compacted_topic_refuses_costs_no_neighbour_in_the_transaction() {
     let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };

@@ -91,7 +91,7 @@ async fn header_names_that_are_no_text_survive_the_way_out_and_in() {
 async fn a_publication_of_two_megabytes_is_rejected_and_others_are_not() {
     let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
     let topic = kafka.topic("sink-large", 1).await;
-    let mut bench = Bench::new(kafka.bootstrap(), &[]);
+    let mut bench = Bench::new(kafka.bootstrap(), &[("compression.type", "none")]);
     bench.publish(&to(&topic, Some(b"before")));
     bench.publish(&to(&topic, Some(&vec![b'x'; 2_000_000])));
     bench.publish(&to(&topic, Some(b"after")));
@@ -99,6 +99,21 @@ async fn a_publication_of_two_megabytes_is_rejected_and_others_are_not() {
     assert_eq!((&answers[0], &answers[2]), (&Ok(()), &Ok(())));
     assert!(matches!(&answers[1], Err(Refusal::Rejected(code, _)) if *code == Code::OUTPUT_TOO_LARGE), "{answers:?}");
     assert_eq!(kafka.read_all(&topic).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_publication_that_its_topic_has_room_for_is_stored_whatever_its_size() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let topic = kit::unique("sink-room");
+    create(kafka, &topic, &[("max.message.bytes", "8000000")]).await;
+    // The second is what compresses well, to a topic with the limit that topics have by default.
+    let usual = kafka.topic("sink-usual", 1).await;
+    for (topic, properties) in [(&topic, &[("compression.type", "none")][..]), (&usual, &[])] {
+        let mut bench = Bench::new(kafka.bootstrap(), properties);
+        bench.publish(&to(topic, Some(&vec![b'x'; 3_000_000])));
+        assert_eq!(bench.answers(1).await, [Ok(())]);
+        assert_eq!(kafka.read_all(topic).await[0].value.as_ref().map(Vec::len), Some(3_000_000));
+    }
 }
 
 #[tokio::test]

@@ -174,4 +174,7 @@ pub enum Next {
     Defer(Duration),
     /// Held until the host or its destinations work again; the next try is after this wait.
     Hold(Duration),
+    /// No destination takes its dead letter: it waits with its key, and everything else goes on. It is offered again after
+    /// this wait.
+    Refused(Duration),
 }

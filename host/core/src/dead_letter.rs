@@ -3,6 +3,7 @@
 //! What is written here is read by [`Letter`], and sent back by [`Letter::replay`].
 
 mod aside;
+mod lighter;
 mod read;
 mod replay;
 
@@ -23,6 +24,7 @@ use crate::route::Route;
 use crate::time::Time;
 use crate::verdict::Reason;
 
+pub(crate) use lighter::lighten;
 pub use read::{Attempt, Letter, Reasons};
 pub use replay::{MARKER, Marker};
 

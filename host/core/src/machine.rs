@@ -29,6 +29,7 @@ mod overdue;
 mod partition;
 mod publish;
 mod rebalance;
+mod refused;
 mod retire;
 #[cfg(feature = "sabotage")]
 mod sabotage;
@@ -82,6 +83,8 @@ pub struct Machine {
     running: u32,
     /// Deliveries that wait for the host or a destination to work again.
     held: u32,
+    /// Deliveries whose dead letter no destination takes.
+    refused: u32,
     /// Neither settled nor handed back.
     live: usize,
     intake: Intake,
@@ -129,6 +132,7 @@ impl Machine {
             running: 0,
             live: 0,
             held: 0,
+            refused: 0,
             memory: Memory::default(),
             overdue: Overdue::default(),
             commits: Commits::default(),

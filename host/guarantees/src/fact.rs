@@ -61,6 +61,9 @@ pub enum What {
     },
     /// From now on brokers, sinks and hosts are well: what keeps a record waiting is the host's own doing.
     Calm,
+    /// Nobody has anything to do but wait for destinations that refuse the dead letters of some records for ever: all others
+    /// that a host has taken on must have come to their end.
+    Quiet,
     /// At the end the record had not been acknowledged.
     Outstanding {
         /// Which.

@@ -12,6 +12,7 @@ mod lane;
 mod meddling;
 mod ownership;
 mod partition;
+mod quiet;
 mod record;
 mod settlement;
 mod verdict;
@@ -116,6 +117,7 @@ impl Judge {
                     self.records[number as usize].outstanding = true;
                 }
             }
+            What::Quiet => self.quiet(case),
             What::Started => {}
             What::Assigned { partitions } => partitions.iter().for_each(|name| self.assigned(host, name)),
             What::GaveUp { partitions } => partitions.iter().for_each(|name| self.gave_up(case, host, name)),

@@ -37,11 +37,13 @@ pub enum Promise {
     ExactlyOnce,
     /// A record comes to its end within a bound, however many others fail.
     Timely,
+    /// A record whose dead letter is refused for ever holds its key, and nobody else.
+    OthersGoOn,
 }
 
 impl Promise {
     /// All, in the order of the report.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::DurableFirst,
         Self::SettledOnce,
         Self::CommitOrder,
@@ -54,6 +56,7 @@ impl Promise {
         Self::AttemptsCounted,
         Self::ExactlyOnce,
         Self::Timely,
+        Self::OthersGoOn,
     ];
 }
 
@@ -69,6 +72,7 @@ impl fmt::Display for Promise {
             Self::OneEnd => "every record is handled, stored as an error, or still outstanding",
             Self::NothingLost => "nothing is lost",
             Self::RepeatsBounded => "repeats are at most what was in flight at a fault",
+            Self::OthersGoOn => "a dead letter that nobody takes holds its key, and no other record",
             Self::ExactlyOnce => "each effect is there exactly once, in order",
             Self::Timely => "a message is not delayed beyond a bound by messages that fail",
             Self::AttemptsCounted => "attempts are counted across restarts, and never exceed the limit",

@@ -135,6 +135,11 @@ pub fn rejected() -> Option<Refusal> {
     Some(Refusal::Rejected(Code::OUTPUT_TOO_LARGE, "1 MB is the most".into()))
 }
 
+/// What a sink says that will never take it, whatever its size.
+pub fn invalid() -> Option<Refusal> {
+    Some(Refusal::Rejected(Code::INVALID_RESULT, "the topic is compacted and the output has no key".into()))
+}
+
 impl World {
     /// A world with one host, moved by hand: the first broken promise panics.
     pub fn new(route: Route, seed: u64) -> Self {

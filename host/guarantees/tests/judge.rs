@@ -188,12 +188,27 @@ fn a_history_as_it_should_be() {
     assert_eq!((figures.records, figures.handled, figures.dead_lettered, figures.attempts), (2, 1, 1, 2));
     assert_eq!((figures.repeats, figures.faults, figures.most_in_flight), (0, 0, 2));
     assert!(
-        report
-            .promises
-            .iter()
-            .all(|kept| kept.checked > 0 || matches!(kept.promise, Promise::ExactlyOnce | Promise::Timely)),
+        report.promises.iter().all(|kept| kept.checked > 0
+            || matches!(kept.promise, Promise::ExactlyOnce | Promise::Timely | Promise::OthersGoOn)),
         "{report}"
     );
+}
+
+#[test]
+fn a_refused_dead_letter_holds_its_key_and_no_other() {
+    let fails = || {
+        let three = [produced("t/0/0", Some("k")), produced("t/0/1", Some("k")), produced("t/0/2", Some("other"))];
+        let received = A.received(&["t/0/0", "t/0/1", "t/0/2"]);
+        let first = [A.handling("t/0/0", 1), A.handled("t/0/0", 1, Class::Permanent, 0)];
+        let refused = (A.0, What::Refused { record: "t/0/0".into(), effect: Effect::DeadLetter });
+        let all = three.into_iter().chain([A.assigned(), received]).chain(first).chain([refused]);
+        all.collect::<Vec<_>>()
+    };
+    let quiet = || vec![(0, What::Quiet)];
+    let report = judge(history([fails(), A.does("t/0/2", 1), quiet()]));
+    assert_eq!(report.of(Promise::OthersGoOn).broken, 0, "{report}");
+    let report = judge(history([fails(), quiet()]));
+    assert_eq!(report.of(Promise::OthersGoOn).broken, 1, "the other key waits for nothing: {report}");
 }
 
 #[test]

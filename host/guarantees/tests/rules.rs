@@ -7,7 +7,7 @@ use cofferdam_core::machine::Breaker;
 use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::route::{Bounds, Route};
 use cofferdam_core::verdict::{Policy, Unrouted};
-use cofferdam_guarantees::simulation::{SECOND, Stored, World, failure, rejected, route, unavailable};
+use cofferdam_guarantees::simulation::{SECOND, Stored, World, failure, invalid, rejected, route, unavailable};
 
 fn trap(place: u64) -> Failure {
     Failure { place: Some(place), ..failure(Class::Trapped) }
@@ -199,13 +199,72 @@ fn nothing_passes_a_record_that_is_stored_nowhere() {
     let mut world = one_record();
     world.fail("t/0/0", failure(Class::Permanent));
     world.answer(1, None);
-    for refusal in [rejected(), rejected(), unavailable(), rejected()] {
+    // With its reasons, without them; later again with them.
+    for refusal in [rejected(), rejected(), unavailable(), rejected(), rejected()] {
         world.answer(0, refusal);
-        world.wait(20 * SECOND);
+        world.wait(70 * SECOND);
     }
-    assert!(world.seen().holding && world.seen().commits.is_empty());
+    assert!(world.seen().commits.is_empty());
     world.store_all();
     assert_eq!(world.seen().fates[0].1, Fate::DeadLettered);
+}
+
+#[test]
+fn a_dead_letter_that_is_refused_in_every_form_holds_its_key_and_nobody_else() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a", "a", "b"]);
+    world.fail("t/0/0", failure(Class::Permanent));
+    world.answer(1, None);
+    for _ in 0..2 {
+        world.answer(0, rejected());
+    }
+    assert!(!world.seen().holding && world.host().sending.is_empty());
+    assert_eq!(world.machine().refused(), 1);
+    assert_eq!(world.in_hand(), ["t/0/2"], "the other key goes on, the same waits");
+    world.done("t/0/2", 0);
+    world.produce(&["c", "a"]);
+    world.done("t/0/3", 0);
+    assert_eq!(world.seen().fates.len(), 2, "and so does what comes after");
+    let [(_, Next::Refused(wait))] = world.seen().troubles[..] else { panic!("{:?}", world.seen().troubles) };
+    world.wait(wait);
+    assert!(world.host().sending[0].publication.headers.text("cofferdam-dlq-outcome").is_some(), "with its reasons");
+    world.answer(0, None);
+    assert_eq!(world.machine().refused(), 0);
+    assert_eq!(world.in_hand(), ["t/0/1"]);
+}
+
+#[test]
+fn a_dead_letter_is_offered_with_a_key_and_without_its_timestamp_before_it_is_offered_without_reasons() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&[""]);
+    world.fail("t/0/0", failure(Class::Permanent));
+    world.answer(1, None);
+    let mut forms = Vec::new();
+    while let Some(sending) = world.host().sending.first() {
+        let letter = &sending.publication;
+        let has = |name| letter.headers.text(name).is_some();
+        forms.push((letter.key.is_some(), letter.timestamp_ms.is_some(), has("cofferdam-dlq-outcome")));
+        world.answer(0, invalid());
+    }
+    // The records of this world carry a timestamp, or none.
+    let with_timestamp = forms[0].1;
+    let mut expected = vec![(false, with_timestamp, true), (true, with_timestamp, true)];
+    expected.extend(with_timestamp.then_some((true, false, true)));
+    expected.push((true, false, false));
+    assert_eq!(forms, expected);
+}
+
+#[test]
+fn what_waits_for_a_refused_dead_letter_keeps_no_drain_waiting() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a", "a"]);
+    world.fail("t/0/0", failure(Class::Permanent));
+    world.answer(1, None);
+    for _ in 0..2 {
+        world.answer(0, rejected());
+    }
+    world.drain(100 * SECOND);
+    assert_eq!(world.seen().drained, 1);
 }
 
 #[test]

@@ -72,21 +72,27 @@ fn an_output_that_can_never_be_stored_makes_its_record_a_dead_letter() {
 }
 
 #[test]
-fn a_dead_letter_that_is_never_taken_holds_the_route_and_is_not_tried_all_the_time() {
-    let mut world = World::kafka(exactly_once(), 1);
+fn a_dead_letter_that_is_never_taken_holds_its_partition_and_is_not_tried_all_the_time() {
+    let mut world = World::kafka(exactly_once(), 2);
     world.produce(&["a"]);
     world.done("t/0/0", 1);
     // The output, the dead letter with its reason, the dead letter without.
-    for rejected in 1..=3 {
-        assert!(!world.host().machine.is_holding(), "rejected {rejected} times");
+    for _ in 1..=3 {
         world.wait(SECOND);
         world.answer_transaction(Ending::Rejected);
     }
-    assert!(world.host().machine.is_holding());
+    assert!(!world.machine().is_holding());
+    assert_eq!(world.machine().refused(), 1);
+    world.write(1, "b", 10);
+    world.fetch();
+    world.done("t/1/0", 1);
     world.wait(SECOND);
     world.answer_transaction(Ending::Committed);
-    assert!(!world.host().machine.is_holding());
-    assert_eq!(found(&world), [("t/0/0", Effect::DeadLetter), ("t/0/0", Effect::ErrorEvent)]);
+    assert_eq!(found(&world), [("t/1/0", Effect::Output(0))], "another partition goes on");
+    world.wait(10 * SECOND);
+    world.answer_transaction(Ending::Committed);
+    assert_eq!(world.machine().refused(), 0);
+    assert_eq!(found(&world)[1..], [("t/0/0", Effect::DeadLetter), ("t/0/0", Effect::ErrorEvent)]);
 }
 
 #[test]

@@ -70,6 +70,21 @@ pub struct RouteHealth {
     report: Mutex<Report>,
     /// Why it cannot go on.
     failure: Mutex<Option<Box<str>>>,
+    obstacle: Mutex<Option<Obstacle>>,
+}
+
+/// A destination that does not take what a route writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Obstacle {
+    /// `kafka:orders.dlq`
+    pub destination: Box<str>,
+    /// In the words of the broker or of its client.
+    pub reason: Box<str>,
+    /// Records whose dead letter is refused for good; each holds its key only.
+    pub refused_dead_letters: usize,
+    /// Since when something is not taken.
+    #[serde(serialize_with = "iso_8601")]
+    pub since: Time,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +105,8 @@ pub(super) struct RoutePage {
     since: Time,
     in_flight: usize,
     account: Account,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for: Option<Obstacle>,
 }
 
 /// A route whose loop does not turn, or whose handler does not come back.
@@ -139,8 +156,8 @@ impl Health {
             turned: Instant::now(),
         };
         let (plugin, threads, failure) = (OnceLock::new(), Owner::new(), Mutex::default());
-        let route = RouteHealth { name: name.into(), plugin, threads, report: Mutex::new(report), failure };
-        let route = Arc::new(route);
+        let (report, obstacle) = (Mutex::new(report), Mutex::default());
+        let route = Arc::new(RouteHealth { name: name.into(), plugin, threads, report, failure, obstacle });
         routes.push(Arc::clone(&route));
         route
     }
@@ -212,6 +229,18 @@ impl RouteHealth {
         }
     }
 
+    /// A destination does not take something. Of several the last is shown, and since when the first did not.
+    pub fn obstructed(&self, obstacle: Obstacle) {
+        let mut known = lock(&self.obstacle);
+        let since = known.as_ref().map_or(obstacle.since, |known| known.since);
+        *known = Some(Obstacle { since, ..obstacle });
+    }
+
+    /// Nothing waits for a destination any more.
+    pub fn unobstructed(&self) {
+        *lock(&self.obstacle) = None;
+    }
+
     /// What came and what became of it, as last reported.
     pub fn account(&self) -> Account {
         lock(&self.report).account
@@ -224,7 +253,8 @@ impl RouteHealth {
 
     fn page(&self) -> RoutePage {
         let Report { state, since, in_flight, account, .. } = *lock(&self.report);
-        RoutePage { name: self.name.clone(), state, since, in_flight, account }
+        let waits_for = lock(&self.obstacle).clone();
+        RoutePage { name: self.name.clone(), state, since, in_flight, account, waits_for }
     }
 
     fn stuck(&self) -> Option<Stuck> {

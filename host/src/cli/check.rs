@@ -7,7 +7,7 @@ use super::run::{load, runtime};
 use super::{ConfigArgument, Ended, OutputArguments, compile, print_line};
 use crate::config::{Config, Source};
 use crate::exit::{Exit, Problem};
-use crate::run::{Brokers, load_plugins};
+use crate::run::{Brokers, Unfit, load_plugins};
 use crate::telemetry::log;
 
 #[derive(Args)]
@@ -65,6 +65,13 @@ async fn ask_brokers(config: &Config) -> Result<(), Vec<Problem>> {
     }
     for queue in config.sqs_queues() {
         problems.extend(brokers.queue(&queue).await.err());
+    }
+    for Unfit { route, what, remedy, is_grave } in brokers.unfit(config).await {
+        if is_grave {
+            problems.push(Problem::new(Exit::Configuration, what, remedy).at(format!("route {route}")));
+        } else {
+            eprintln!("cofferdam: route {route}: {what}; {remedy}");
+        }
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }

@@ -1,5 +1,7 @@
 //! The topics that a configuration needs: which are missing, and making them.
 
+mod rules;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use rdkafka::metadata::Metadata;
 use super::journal::Journal;
 use super::properties;
 use super::revival::Revival;
+pub use rules::Rules;
 
 /// How long one request may take.
 const LIMIT: Duration = Duration::from_secs(15);

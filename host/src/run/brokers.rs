@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cofferdam_core::output::Destination;
 use cofferdam_core::route::{DeadLetterRule, Guarantee, Route};
 
+use super::conditions::{self, Unfit};
 use crate::aws;
 use crate::aws::queue::{Depth, Queue};
 use crate::clock::Clock;
@@ -69,6 +70,14 @@ impl Brokers {
         let Some(kafka) = &self.kafka else { return Ok(Vec::new()) };
         let names: Vec<Arc<str>> = needed(config).into_iter().map(|needed| needed.name).collect();
         kafka.missing(&names).await.map_err(|error| unreachable(&error))
+    }
+
+    /// What does not fit between the topics of each route, as far as their configuration may be read.
+    pub async fn unfit(&self, config: &Config) -> Vec<Unfit> {
+        let Some(kafka) = &self.kafka else { return Vec::new() };
+        let topics: BTreeSet<String> = config.routes.iter().flat_map(conditions::topics).collect();
+        let rules = kafka.rules(topics.iter().map(String::as_str)).await;
+        config.routes.iter().flat_map(|route| conditions::unfit(route, &rules)).collect()
     }
 
     /// A queue and its attributes.

@@ -21,6 +21,7 @@ use cofferdam_core::outcome::Code;
 use cofferdam_core::output::{Destination, Publication};
 use rdkafka::ClientConfig;
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::producer::Producer;
 
 use super::{Busy, Ticket};
 use crate::kafka::headers;
@@ -33,6 +34,11 @@ use topic::Topic;
 
 /// Time between two looks while a flush waits.
 const LOOK: Duration = Duration::from_millis(5);
+
+/// The largest message that a producer hands to a broker. The limits of topics are to decide: a client that refuses what a
+/// topic takes keeps a record from its dead letters. Below the largest request that a broker reads by default
+/// (`socket.request.max.bytes`, 100 MiB) and below the producer's queue.
+const MESSAGE_MAX_BYTES: &str = "100000000";
 
 /// What users may change, by property. Requirement K1, and:
 const DEFAULTS: &[(&str, &str)] = &[
@@ -84,9 +90,24 @@ impl Config {
     /// [`Error::Properties`], [`Error::Client`].
     pub fn build(self) -> Result<Kafka, Error> {
         let client = self.client()?;
-        let context = Context::new(client.clone());
+        let context = Context::new(client.clone(), self.alone());
         let producer = Served::start(&client, context).map_err(|reason| Error::Client { reason })?;
         Ok(Kafka(Arc::new(Shared { producer, topics: RwLock::default() })))
+    }
+
+    /// What differs for messages that are sent alone. They include those over the limit of the producer for all: with a higher
+    /// one, librdkafka would give the buffer of each batch more room.
+    fn alone(&self) -> Vec<(&'static str, &'static str)> {
+        let is_given = |name: &str| self.properties.contains_key(name);
+        let mut alone = vec![("batch.num.messages", "1"), ("linger.ms", "0")];
+        if !is_given("message.max.bytes") {
+            alone.push(("message.max.bytes", MESSAGE_MAX_BYTES));
+        }
+        // The original of a dead letter may have been compressed better than by our default.
+        if !is_given("compression.type") && !is_given("compression.codec") {
+            alone.push(("compression.type", "zstd"));
+        }
+        alone
     }
 
     fn client(&self) -> Result<ClientConfig, properties::Error> {
@@ -133,7 +154,7 @@ impl Kafka {
             ticket.settle(Err(Refusal::Rejected(Code::INVALID_RESULT, text.into())));
             return Ok(());
         };
-        let outgoing = Outgoing {
+        let outgoing = || Outgoing {
             topic: topic.native_name(),
             partition,
             key: publication.key.as_deref(),
@@ -141,8 +162,13 @@ impl Kafka {
             timestamp_ms: publication.timestamp_ms,
             headers: headers::Owned::of(&publication.headers),
         };
+        let producer = self.0.producer.native();
         let sent = Sent::new(ticket, Arc::clone(&topic), partition);
-        match native::produce(self.0.producer.native(), outgoing, sent) {
+        let produced = native::produce(producer, outgoing(), sent).or_else(|(code, sent)| match code {
+            RDKafkaErrorCode::MessageSizeTooLarge => producer.context().produce_alone(outgoing(), sent, code),
+            _ => Err((code, sent)),
+        });
+        match produced {
             Ok(()) => Ok(()),
             Err((RDKafkaErrorCode::QueueFull, sent)) => Err((sent.into_ticket(), Busy)),
             Err((code, sent)) => {

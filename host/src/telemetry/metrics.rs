@@ -86,6 +86,18 @@ pub(super) const ALL: &[Described] = {
             "1 while intake is stopped because something cannot be reached",
         ),
         described(
+            "cofferdam_refused_dead_letters",
+            Gauge,
+            Unit::Count,
+            "records that wait because no form of their dead letter is taken",
+        ),
+        described(
+            "cofferdam_refusals_total",
+            Counter,
+            Unit::Count,
+            "publications that a destination did not take, for now or for good",
+        ),
+        described(
             "cofferdam_assigned_partitions",
             Gauge,
             Unit::Count,

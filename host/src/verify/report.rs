@@ -189,6 +189,7 @@ fn number(promise: Promise) -> Option<u8> {
         | Promise::RepeatsBounded
         | Promise::AttemptsCounted
         | Promise::ExactlyOnce
-        | Promise::Timely => None,
+        | Promise::Timely
+        | Promise::OthersGoOn => None,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{FOLDED, PREFIX, aside};
+use super::{FOLDED, PREFIX, aside, lighter};
 use crate::message::{Header, Headers, Position, Record};
 use crate::time::Time;
 
@@ -81,6 +81,9 @@ impl Letter {
         if let (Some(source), Some(position)) = (text("source"), text("position")) {
             original.source = Arc::from(source);
             original.position = Position::of(position);
+        }
+        if reasons.contains_key(lighter::NO_KEY) {
+            original.key = None;
         }
         original.timestamp_ms = time(&reasons, "timestamp").map(Time::as_millis).or(original.timestamp_ms);
         let owned = |name: &str| text(name).map(Box::from);

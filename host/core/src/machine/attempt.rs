@@ -158,7 +158,7 @@ impl Machine {
     /// Another attempt later: in the lane, or by way of the queue.
     fn put_off(&mut self, id: DeliveryId, next: Next, now: Time) {
         self.actions.push_back(Action::Troubled { delivery: id, next });
-        let (Next::Retry(wait) | Next::Defer(wait) | Next::Hold(wait)) = next;
+        let (Next::Retry(wait) | Next::Defer(wait) | Next::Hold(wait) | Next::Refused(wait)) = next;
         #[cfg(feature = "sabotage")]
         if self.is_sabotaged(super::Sabotage::RetryOvertakes) && self.deliveries[id].partition().is_some() {
             self.step_aside(id);
@@ -187,7 +187,7 @@ impl Machine {
         self.enqueue(id);
     }
 
-    fn drop_lane(&mut self, id: DeliveryId, fate: Fate) {
+    pub(super) fn drop_lane(&mut self, id: DeliveryId, fate: Fate) {
         for id in self.withdraw(id) {
             self.finish(id, fate);
         }
@@ -198,6 +198,9 @@ impl Machine {
         let delivery = &mut self.deliveries[id];
         delivery.holds = delivery.holds.saturating_add(1);
         let wait = HOLD.delay(delivery.holds, None, self.chance.f64());
+        if std::mem::take(&mut delivery.stands) {
+            self.refused -= 1;
+        }
         if !delivery.held {
             delivery.held = true;
             self.held += 1;
@@ -212,6 +215,9 @@ impl Machine {
     pub(super) fn let_go(&mut self, id: DeliveryId) {
         let delivery = &mut self.deliveries[id];
         delivery.holds = 0;
+        if std::mem::take(&mut delivery.stands) {
+            self.refused -= 1;
+        }
         if delivery.held {
             delivery.held = false;
             self.held -= 1;

@@ -22,6 +22,7 @@ impl Machine {
         agree("receipts that have not ended", self.account.received - self.account.ended(), count as u64)?;
         agree("deliveries in flight", self.live, count)?;
         agree("deliveries held", self.held as usize, live().filter(|delivery| delivery.held).count())?;
+        agree("letters refused", self.refused as usize, live().filter(|delivery| delivery.stands).count())?;
         let bytes: u64 = self.deliveries().map(|(_, delivery)| delivery.size()).sum();
         agree("bytes in memory", self.in_use().bytes, bytes)
     }
@@ -54,7 +55,7 @@ impl Machine {
             (State::Waiting, Some(ahead)) => {
                 (!self.deliveries.contains_key(ahead)).then_some("waits behind one that is gone")
             }
-            (_, None) | (State::Publishing(_) | State::Recording, Some(_)) => None,
+            (_, None) | (State::Publishing(_) | State::Standing(_) | State::Recording, Some(_)) => None,
             (_, Some(_)) => Some("has gone ahead of the head of its lane"),
         };
         wrong.map_or(Ok(()), |wrong| Err(format!("{} {wrong} ({:?})", delivery.record.id(), delivery.state)))

@@ -9,7 +9,7 @@ use crate::event::Ended;
 use crate::lanes::LaneId;
 use crate::message::Record;
 use crate::outcome::Failure;
-use crate::output::Publication;
+use crate::output::{Destination, Publication};
 use crate::route;
 use crate::time::Time;
 use crate::watermark::Place;
@@ -37,6 +37,10 @@ pub struct Delivery {
     /// How often in a row it was held.
     pub(super) holds: u32,
     pub(super) held: bool,
+    /// No destination takes its dead letter.
+    pub(super) stands: bool,
+    /// Its dead letter has just been refused in its last form.
+    pub(super) is_refused_for_good: bool,
     pub(super) trouble: Option<Box<Trouble>>,
     pub(super) ended: Option<Box<Ended>>,
     /// The number of the first commit that says how often it was tried, or that it was taken; 0 where none needs to.
@@ -56,8 +60,21 @@ struct Rare {
     refused: Vec<u32>,
     /// Why an output can never become durable.
     rejection: Option<Failure>,
+    /// The destination of a publication that was refused last, and what it said.
+    refusal: Option<Box<Refused>>,
+    /// The dead letter with all that was taken from it since.
+    letter: Option<Box<Publication>>,
     /// The id of its event, once somebody has asked; `None` inside where there is none.
     event: Option<Option<Box<str>>>,
+}
+
+/// A publication that was refused, whether for now or for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// By which topic or queue.
+    pub destination: Destination,
+    /// In its words.
+    pub text: Box<str>,
 }
 
 /// By what right the host has it.
@@ -95,6 +112,8 @@ pub(super) enum State {
     Parked,
     /// Until what it leads to is durable; then it ends like this.
     Publishing(Fate),
+    /// Until its dead letter, which was refused for good, is offered again; then it ends like this.
+    Standing(Fate),
     /// Until a transaction takes what it leads to; then it ends like this.
     Prepared(Fate),
     /// In a transaction; when that is committed, it ends like this.
@@ -167,6 +186,8 @@ impl Delivery {
             pending: 0,
             holds: 0,
             held: false,
+            stands: false,
+            is_refused_for_good: false,
             trouble: None,
             ended: None,
             counted: 0,
@@ -258,6 +279,31 @@ impl Delivery {
     /// The queue may have given it to somebody else, if it is not rid of it.
     pub(super) fn lease_is_over(&self, now: Time) -> bool {
         !self.pledged && matches!(&self.tenure, Tenure::Lease(lease) if lease.until <= now)
+    }
+
+    /// The publication that was refused last since something of it was durable.
+    pub fn refusal(&self) -> Option<&Refused> {
+        self.rare.as_ref()?.refusal.as_deref()
+    }
+
+    /// Notes who has refused a publication, and why.
+    pub(super) fn note_refusal(&mut self, index: u32, text: &str) {
+        let destination = self.publications.get(index as usize).map(|publication| publication.destination.clone());
+        let refused = destination.map(|destination| Box::new(Refused { destination, text: text.into() }));
+        self.rare.get_or_insert_default().refusal = refused;
+    }
+
+    /// Keeps the dead letter as it was before anything was taken from it.
+    pub(super) fn keep_letter(&mut self, full: Publication) {
+        self.rare.get_or_insert_default().letter.get_or_insert_with(|| Box::new(full));
+    }
+
+    /// Gives the dead letter back what was taken from it.
+    pub(super) fn restore_letter(&mut self) {
+        let full = self.rare.as_mut().and_then(|rare| rare.letter.take());
+        if let (Some(full), Some(letter)) = (full, self.publications.first_mut()) {
+            *letter = *full;
+        }
     }
 
     /// A publication is to be handed out again.

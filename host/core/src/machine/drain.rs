@@ -34,6 +34,7 @@ impl Machine {
         }
         self.draining = Draining::Finishing;
         self.timers.set(now.after(limit), Timer::Drain);
+        self.drop_standing(|_| true, Fate::Released);
         let unstarted = self.chosen(self.hands_back());
         for id in &unstarted {
             self.withdraw(*id);
@@ -79,7 +80,7 @@ impl Machine {
     }
 
     /// Live deliveries in such a state, in the order in which they were received.
-    fn chosen(&self, which: impl Fn(State) -> bool) -> Vec<DeliveryId> {
+    pub(super) fn chosen(&self, which: impl Fn(State) -> bool) -> Vec<DeliveryId> {
         let live = self.deliveries.iter().filter(|(_, delivery)| delivery.is_live() && which(delivery.state));
         let mut chosen: Vec<_> = live.map(|(id, delivery)| (delivery.number, id)).collect();
         chosen.sort_unstable();

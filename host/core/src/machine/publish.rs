@@ -9,7 +9,6 @@ use super::Machine;
 use super::delivery::{Delivery, State, Tenure};
 use super::timers::Timer;
 use crate::action::{Action, Fate, Next};
-use crate::dead_letter;
 use crate::event::{DeliveryId, Refusal};
 use crate::lanes::LaneId;
 use crate::outcome::{Class, Code, Failure};
@@ -72,16 +71,20 @@ impl Machine {
         let delivery = &mut self.deliveries[id];
         delivery.pending -= 1;
         let before = delivery.is_refused();
+        let (Refusal::Unavailable(text) | Refusal::Rejected(_, text)) = &refusal;
+        delivery.note_refusal(index, text);
         match (refusal, delivery.state) {
             (Refusal::Rejected(code, text), State::Publishing(Fate::Done)) => {
                 delivery.reject(|| Failure::contract(code, text));
             }
-            (Refusal::Rejected(..), State::Publishing(_)) if index == DEAD_LETTER => {
-                if make_bare(delivery) {
-                    delivery.pending += 1;
+            (Refusal::Rejected(code, _), State::Publishing(_)) if index == DEAD_LETTER => {
+                if self.change_letter(id, &code) {
+                    self.deliveries[id].pending += 1;
                     self.actions.push_back(Action::Publish { delivery: id, index });
                 } else {
+                    let delivery = &mut self.deliveries[id];
                     delivery.refuse(index);
+                    delivery.is_refused_for_good = true;
                 }
             }
             // An error event that nobody will ever take is no reason to stand still: the original is stored.
@@ -96,6 +99,7 @@ impl Machine {
             }
             _ => delivery.refuse(index),
         }
+        let delivery = &self.deliveries[id];
         if let Some(lane) = delivery.lane.filter(|_| !before && delivery.is_refused() && delivery.is_live()) {
             self.lanes.set_blocked(lane, true);
             self.lanes.set_stalled(lane, true);
@@ -103,31 +107,30 @@ impl Machine {
         self.answered(id, now);
     }
 
-    /// A transaction was aborted because of one publication: it goes otherwise, the rest stays. False where there is no
-    /// other way: a dead letter that is rejected even bare holds the route, for the original is stored nowhere else.
-    pub(super) fn reject_prepared(
-        &mut self,
-        id: DeliveryId,
-        index: u32,
-        code: Code,
-        text: Box<str>,
-        now: Time,
-    ) -> bool {
-        let Some(delivery) = self.deliveries.get_mut(id) else { return true };
+    /// A transaction was aborted because of one publication: it goes otherwise, the rest stays. A dead letter that is
+    /// rejected in every form stays where it is, and with it what comes behind it in its partition.
+    pub(super) fn reject_prepared(&mut self, id: DeliveryId, index: u32, code: Code, text: Box<str>, now: Time) {
+        let Some(delivery) = self.deliveries.get_mut(id) else { return };
+        delivery.note_refusal(index, &text);
         match delivery.state {
             State::Prepared(Fate::Done) => {
                 self.note(id, Failure::contract(code, text), now);
                 self.store(id, Reason::Permanent, now);
             }
-            State::Prepared(_) if index == DEAD_LETTER => return make_bare(delivery),
+            State::Prepared(_) if index == DEAD_LETTER => {
+                let has_changed = self.change_letter(id, &code);
+                if !has_changed {
+                    self.stand(id, now);
+                }
+            }
             State::Prepared(_) => delivery.publications.truncate(index as usize),
             _ => {}
         }
-        true
     }
 
     /// One publication less is out.
     fn answered(&mut self, id: DeliveryId, now: Time) {
+        let may_stand = !self.holds_for_refused();
         let delivery = &mut self.deliveries[id];
         if delivery.pending > 0 {
             return;
@@ -140,6 +143,8 @@ impl Machine {
             // It would be refused again whatever the handler does, and the next of the key may have run: no retry.
             self.note(id, rejection, now);
             self.store(id, Reason::Permanent, now);
+        } else if std::mem::take(&mut delivery.is_refused_for_good) && may_stand {
+            self.stand(id, now);
         } else if delivery.is_refused() {
             let wait = self.hold(id);
             self.actions.push_back(Action::Troubled { delivery: id, next: Next::Hold(wait) });
@@ -152,6 +157,10 @@ impl Machine {
     /// Tries again what was refused, if it is its turn: what is ahead of it in its lane goes first.
     pub(super) fn publish_again(&mut self, id: DeliveryId, now: Time) {
         let Some(delivery) = self.deliveries.get(id) else { return };
+        if matches!(delivery.state, State::Standing(_)) {
+            self.offer_again(id, now);
+        }
+        let delivery = &self.deliveries[id];
         let behind = delivery.lane.is_some_and(|lane| self.lanes.is_behind(lane, id));
         if delivery.waits_to_publish() && !behind {
             self.hand_out_refused(id, now);
@@ -213,14 +222,4 @@ impl Machine {
         }
         self.lanes.set_stalled(lane, stalled || blocked);
     }
-}
-
-/// With the reason beside it the original may have become too large; alone it once had room. Says whether there was
-/// something to take away.
-fn make_bare(delivery: &mut Delivery) -> bool {
-    let publication = &mut delivery.publications[DEAD_LETTER as usize];
-    let bare = dead_letter::bare(&delivery.record, publication.destination.clone());
-    let differs = *publication != bare;
-    *publication = bare;
-    differs
 }

@@ -35,6 +35,7 @@ impl Machine {
                 continue;
             };
             self.partitions.slots[key].leaving = true;
+            self.drop_standing(|delivery| delivery.partition() == Some(key), Fate::Revoked);
             self.drop_of(key, self.hands_back());
             self.timers.set(now.after(self.route.release_limit), Timer::GiveUp(key));
             self.give_up_if_idle(key);

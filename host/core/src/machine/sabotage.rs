@@ -42,6 +42,10 @@ pub enum Sabotage {
     LanesIgnored,
     /// A dead letter that finds nobody is forgotten.
     DeadLetterDropped,
+    /// A dead letter that is refused for good holds the whole route.
+    RefusedHoldsRoute,
+    /// Those behind a record whose dead letter is refused for good go on.
+    RefusedIsOvertaken,
     /// An event whose record became a dead letter is recorded as handled.
     DeadLetterRecorded,
     /// At most once, a record is handled before the broker knows that it is settled.

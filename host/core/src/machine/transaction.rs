@@ -103,11 +103,8 @@ impl Machine {
         }
         match aborted {
             Aborted::Rejected { delivery, index, code, text } => {
-                if self.reject_prepared(delivery, index, code, text, now) {
-                    self.commit_soon(now);
-                } else {
-                    self.transact_later(Some(delivery), now);
-                }
+                self.reject_prepared(delivery, index, code, text, now);
+                self.commit_soon(now);
             }
             Aborted::Unavailable(_) => self.transact_later(first, now),
             Aborted::Fenced(reason) => {

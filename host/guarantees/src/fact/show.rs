@@ -27,6 +27,7 @@ impl fmt::Display for What {
             Self::Killed => f.write_str("is killed"),
             Self::Found { record, effect } => write!(f, "{effect} of {record} is found"),
             Self::Calm => f.write_str("is calm"),
+            Self::Quiet => f.write_str("only refused dead letters are waited for"),
             Self::Outstanding { record } => write!(f, "{record} is outstanding"),
             Self::Started => f.write_str("starts"),
             Self::Assigned { partitions } => write!(f, "is assigned {}", partitions.join(" ")),

@@ -51,6 +51,8 @@ pub(super) struct Record {
     pub(super) gone: bool,
     /// It is to be handled again: the group's offset was moved before it.
     pub(super) again: bool,
+    /// Its dead letter was refused for ever, at least in one form.
+    pub(super) refused: bool,
     /// The highest attempt number seen.
     pub(super) highest: u32,
     /// The lowest number that the next receipt may begin with: so many attempts and one less are known for good.
@@ -123,6 +125,7 @@ impl Record {
             outstanding: false,
             gone: false,
             again: false,
+            refused: false,
             highest: 0,
             floor: 1,
         }

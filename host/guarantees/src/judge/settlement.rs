@@ -32,10 +32,13 @@ impl Judge {
 
     pub(super) fn refused(&mut self, case: Case<'_>, host: u32, id: &str, effect: Effect) {
         let Some(number) = self.number(case, id) else { return };
+        let record = &mut self.records[number as usize];
+        if effect == Effect::DeadLetter {
+            record.refused = true;
+        }
         if effect != Effect::ErrorEvent {
             return;
         }
-        let record = &mut self.records[number as usize];
         if let Some(receipt) = record.open(host) {
             receipt.no_error_event = true;
             self.complete_if_it_is(host, number);

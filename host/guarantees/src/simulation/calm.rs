@@ -1,7 +1,12 @@
 //! The calm after the storm: everything heals, and must come to its end.
 
+use cofferdam_core::outcome::Class;
+
 use super::{Ending, Life, SECOND, World, failure, storm::PARTITIONS};
 use crate::What;
+
+/// How long a quarantine takes: far longer than anything else waits.
+const QUARANTINE: std::time::Duration = std::time::Duration::from_secs(3_600);
 
 /// Rounds in which a calm world must come to its end; far more than any needs.
 const PATIENCE: usize = 20_000;
@@ -34,6 +39,21 @@ impl World {
             self.wait(wake.since(self.now));
         }
         false
+    }
+
+    /// Everything is well, but the dead letters of some records are refused, in every form. After an hour all that can go on
+    /// has gone on.
+    pub(crate) fn quarantine(&mut self) {
+        self.sinks.heal();
+        self.sinks.refuse_letters();
+        let until = self.now.after(QUARANTINE);
+        while self.now < until {
+            self.rise();
+            if !self.answer_all() {
+                self.wait(SECOND);
+            }
+        }
+        self.note_of_world(What::Quiet);
     }
 
     /// Every host runs and knows what it has; every partition has an owner.
@@ -72,7 +92,8 @@ impl World {
             self.take_in();
             while !self.host().running.is_empty() {
                 let index = self.dice.usize(0..self.hosts[at].running.len());
-                match self.poisoned(index) {
+                let is_refused = self.sinks.refuses_letter_of(&self.in_hand()[index]);
+                match self.poisoned(index).or(is_refused.then_some(Class::Permanent)) {
                     Some(class) => self.end(index, failure(class).into()),
                     None => self.end_well(index, 1),
                 }

@@ -175,10 +175,20 @@ fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 impl World {
+    /// Nothing else than a refused letter can keep anybody waiting for long: no circuit, and room to note what was tried.
+    fn can_be_quarantined(&self) -> bool {
+        let breaker = &self.route.breaker;
+        let has_circuit = breaker.failures > 0 || breaker.dead_letters > 0;
+        !has_circuit && self.route.commit_metadata == cofferdam_core::progress::LIMIT
+    }
+
     /// A storm, a calm, and the end. Says what did not come to its end.
     fn live(&mut self, steps: u32) -> Result<(), &'static str> {
         for _ in 0..steps {
             self.step();
+        }
+        if self.dice.bool() && self.can_be_quarantined() {
+            self.quarantine();
         }
         let settled = self.calm_down();
         let stopped = settled && self.stop_all();

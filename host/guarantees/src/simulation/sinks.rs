@@ -23,6 +23,8 @@ pub struct Sinks {
     recorded: BTreeSet<Box<str>>,
     /// Destinations that cannot be reached.
     down: BTreeSet<&'static str>,
+    /// The dead letters of some records are refused, in every form.
+    refusing: bool,
 }
 
 /// Something durable.
@@ -51,13 +53,32 @@ impl Sinks {
         self.down.contains(destination)
     }
 
-    /// All can be reached again.
+    /// All can be reached again, and take everything.
     pub fn heal(&mut self) {
         self.down.clear();
+        self.refusing = false;
+    }
+
+    /// From now on the dead letters of some records are refused, in every form.
+    pub fn refuse_letters(&mut self) {
+        self.refusing = true;
+    }
+
+    /// Whether the dead letter of this record would be refused now.
+    pub fn refuses_letter_of(&self, record: &str) -> bool {
+        self.refusing && record.bytes().map(u32::from).sum::<u32>().is_multiple_of(4)
+    }
+
+    /// Whether this is refused whatever comes.
+    pub(super) fn refuses(&self, sending: &Sending) -> bool {
+        sending.effect() == Effect::DeadLetter && self.refuses_letter_of(&sending.of)
     }
 
     /// Takes it, told or not.
     pub(super) fn store(&mut self, sending: &Sending) {
+        if self.refuses(sending) {
+            return;
+        }
         let Sending { of, publication, .. } = sending.clone();
         self.stored.push(Stored { of, effect: sending.effect(), publication });
     }
@@ -87,6 +108,10 @@ impl World {
     /// A sink answers one publication of the host: it is durable, or refused.
     pub fn answer(&mut self, index: usize, refusal: Option<Refusal>) {
         let sending = self.host_mut().sending.remove(index);
+        let refusal = match self.sinks.refuses(&sending) {
+            true if !matches!(refusal, Some(Refusal::Unavailable(_))) => self.some_rejection(),
+            _ => refusal,
+        };
         let (record, effect) = (sending.of.as_str().into(), sending.effect());
         let Sending { delivery, index, .. } = sending;
         let Some(refusal) = refusal else {
@@ -135,6 +160,11 @@ impl World {
                 self.answer(place, unavailable());
             }
         }
+    }
+
+    /// What is said of a publication that is refused whatever comes.
+    fn some_rejection(&mut self) -> Option<Refusal> {
+        if self.dice.bool() { super::rejected() } else { super::invalid() }
     }
 
     /// Says that something is durable, and whether that still counts.

@@ -305,7 +305,9 @@ impl World {
         }
         if !self.sinks.is_down(SOURCE) && self.dice.bool() {
             if self.host().client.transaction.is_some() {
-                self.commit_transaction();
+                if !self.transacted().iter().any(|sending| self.sinks.refuses(sending)) {
+                    self.commit_transaction();
+                }
                 return;
             }
             let host = &mut self.hosts[self.at];
@@ -315,7 +317,9 @@ impl World {
 
     /// A destination goes out of reach, or all come back.
     fn change_the_weather(&mut self) {
-        if self.dice.bool() {
+        if self.dice.u32(0..4) == 0 {
+            self.sinks.refuse_letters();
+        } else if self.dice.bool() {
             let destination = DESTINATIONS[self.dice.usize(0..DESTINATIONS.len())];
             self.sinks.set_down(destination, true);
         } else {

@@ -14,7 +14,7 @@ pub enum Ending {
     Committed,
     /// It is aborted: the broker cannot be reached, or says no for now.
     Unavailable,
-    /// It is aborted because of the first publication of its first delivery that has one.
+    /// It is aborted because of a publication that is refused whatever comes, or else of the first.
     Rejected,
     /// It is aborted because another process has taken the name.
     Fenced,
@@ -34,6 +34,9 @@ impl World {
         if self.host().client.unanswered {
             return self.find_out();
         }
+        let is_refused = self.transacted().iter().any(|sending| self.sinks.refuses(sending));
+        let would_commit = matches!(ending, Ending::Committed | Ending::Unanswered { .. });
+        let ending = if would_commit && is_refused { Ending::Rejected } else { ending };
         let commit = matches!(ending, Ending::Committed | Ending::Unanswered { done: true });
         let publications = if commit { self.commit_transaction() } else { None };
         if let Ending::Unanswered { .. } = ending {
@@ -50,13 +53,14 @@ impl World {
             }
             Err(publications) => publications,
         };
-        let rejected = publications.first().filter(|_| ending == Ending::Rejected);
+        let refused = publications.iter().find(|sending| self.sinks.refuses(sending)).or(publications.first());
+        let rejected = refused.filter(|_| ending == Ending::Rejected);
         let aborted = match (ending, rejected) {
             (Ending::Fenced, _) => Aborted::Fenced("another process has taken the name".into()),
-            (_, Some(Sending { delivery, index, .. })) => {
+            (_, Some(sending @ Sending { delivery, index, .. })) => {
+                let effect = sending.effect();
                 let (delivery, index, code) = (*delivery, *index, Code::OUTPUT_TOO_LARGE);
                 if let Some(record) = self.record_id(delivery).filter(|_| deliveries.contains(&delivery)) {
-                    let effect = publications[0].effect();
                     self.note(What::Refused { record: record.into(), effect });
                 }
                 Aborted::Rejected { delivery, index, code, text: "1 MB is the most".into() }
@@ -106,7 +110,7 @@ impl World {
     }
 
     /// All publications of the transaction, in its order.
-    fn transacted(&self) -> Vec<Sending> {
+    pub(super) fn transacted(&self) -> Vec<Sending> {
         let mut publications = Vec::new();
         for delivery in self.host().client.transaction.iter().flatten() {
             let of = self.machine().delivery(*delivery).expect("known while its transaction is out");

@@ -162,11 +162,12 @@ pub(super) fn next_word(next: Next) -> &'static str {
         Next::Retry(_) => "retry",
         Next::Defer(_) => "deferred",
         Next::Hold(_) => "held",
+        Next::Refused(_) => "dead letter refused",
     }
 }
 
 pub(super) fn wait(next: Next) -> std::time::Duration {
     match next {
-        Next::Retry(wait) | Next::Defer(wait) | Next::Hold(wait) => wait,
+        Next::Retry(wait) | Next::Defer(wait) | Next::Hold(wait) | Next::Refused(wait) => wait,
     }
 }

@@ -50,11 +50,14 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// For a producer of this configuration.
-    pub(super) fn new(mut client: ClientConfig) -> Self {
-        client.set("batch.num.messages", "1");
+    /// For a producer of this configuration; `alone` is what differs for messages that are sent alone.
+    pub(super) fn new(client: ClientConfig, alone: Vec<(&str, &str)>) -> Self {
         let all = Self::for_one_alone(&client);
-        Self { alone: Some(client), ..all }
+        let alone = alone.into_iter().fold(client, |mut client, (name, value)| {
+            client.set(name, value);
+            client
+        });
+        Self { alone: Some(alone), ..all }
     }
 
     fn for_one_alone(client: &ClientConfig) -> Self {
@@ -97,12 +100,6 @@ impl Context {
         InFlight { sent, payload }: InFlight<Sent>,
         code: RDKafkaErrorCode,
     ) -> Result<(), (RDKafkaErrorCode, Sent)> {
-        let Some(client) = &self.alone else { return Err((code, sent)) };
-        let producer = self.sends_alone.get_or_init(|| {
-            let made = Served::start(client, Self::for_one_alone(client));
-            made.inspect_err(|reason| tracing::error!(reason, "no producer for single messages")).ok()
-        });
-        let Some(producer) = producer else { return Err((RDKafkaErrorCode::Fail, sent)) };
         let topic = Arc::clone(&sent.topic);
         let key = (!message.key.is_null()).then(|| {
             // SAFETY: librdkafka gives a pointer to that many bytes, which live as long as the message.
@@ -118,6 +115,22 @@ impl Context {
             timestamp_ms: u64::try_from(timestamp).ok(),
             headers: Borrowed::of(message).to_owned(),
         };
+        self.produce_alone(outgoing, sent, code)
+    }
+
+    /// Sends a message in a batch of its own. `code` is the error where this is that producer already.
+    pub(super) fn produce_alone(
+        &self,
+        outgoing: Outgoing<'_>,
+        sent: Sent,
+        code: RDKafkaErrorCode,
+    ) -> Result<(), (RDKafkaErrorCode, Sent)> {
+        let Some(client) = &self.alone else { return Err((code, sent)) };
+        let producer = self.sends_alone.get_or_init(|| {
+            let made = Served::start(client, Self::for_one_alone(client));
+            made.inspect_err(|reason| tracing::error!(reason, "no producer for single messages")).ok()
+        });
+        let Some(producer) = producer else { return Err((RDKafkaErrorCode::Fail, sent)) };
         native::produce(producer.native(), outgoing, sent)
     }
 }

@@ -35,6 +35,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("linger.ms", "5"),
     ("max.in.flight.requests.per.connection", "5"),
     ("queue.buffering.max.kbytes", "131072"),
+    ("message.max.bytes", super::MESSAGE_MAX_BYTES),
     ("transaction.timeout.ms", "10000"),
 ];
 

@@ -30,6 +30,26 @@ fn letter(known: &Known) -> Letter {
     Letter::read(&stored(known.dead_letter()))
 }
 
+#[test]
+fn a_key_that_was_not_there_and_a_timestamp_that_was_set_aside_come_back() {
+    let mut known = known();
+    known.route.dead_letter = DeadLetterRule::To(Destination::Kafka("dead".into()));
+    known.record.key = None;
+    known.record.timestamp_ms = Some(4_102_444_800_000);
+    let mut letter = known.dead_letter();
+    assert!(lighten(&mut letter, &known.record, &Code::INVALID_RESULT));
+    assert!(letter.key.is_some() && letter.timestamp_ms.is_some());
+    assert!(lighten(&mut letter, &known.record, &Code::INVALID_RESULT));
+    assert_eq!(letter.timestamp_ms, None);
+    let read = Letter::read(&stored(letter.clone()));
+    assert_eq!(read.original, known.record);
+    assert!(read.reasons.is_some());
+    // Then the reasons, and then there is nothing left to take.
+    assert!(lighten(&mut letter, &known.record, &Code::INVALID_RESULT));
+    assert!(letter.headers.text("cofferdam-dlq-outcome").is_none());
+    assert!(!lighten(&mut letter, &known.record, &Code::INVALID_RESULT));
+}
+
 fn marker(count: u32) -> Marker {
     Marker { id: "r-1".into(), time: DEAD.to_string(), count, letter: "kafka:dead/0/7".into() }
 }

@@ -1,0 +1,205 @@
+//! What must fit between the topics of a route. `check --brokers` and the start of `run` look at the same list.
+//!
+//! | condition | otherwise |
+//! |---|---|
+//! | a dead-letter topic takes records as large as its source | a record that fails is stored nowhere, and holds its key |
+//! | a dead-letter topic is not compacted | a later letter of a key replaces the one before |
+//! | a dead-letter topic keeps its records by append time, or as long as its source | a letter may be removed at once |
+//! | a dead-letter topic takes the timestamps that its source takes | a letter is stored without its timestamp |
+//! | an output topic takes records as large as the source | a large output makes its record a dead letter |
+//! | an output topic is not compacted | an output without a key makes its record a dead letter |
+//! | a topic of error events takes all of them | an error event is dropped |
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cofferdam_core::output::Destination;
+use cofferdam_core::route::DeadLetterRule;
+
+use crate::config::{RouteConfig, Source};
+use crate::kafka::topics::Rules;
+
+/// The largest message of SQS, in bytes.
+const LARGEST_OF_SQS: u64 = 1 << 20;
+
+/// Something that does not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    /// The route.
+    pub route: Box<str>,
+    /// What does not fit, and what comes of it.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: String,
+    /// Dead letters can be lost or kept from being stored. Otherwise the route goes on as it is configured.
+    pub is_grave: bool,
+}
+
+/// All topics that the conditions of this route are about.
+pub(super) fn topics(route: &RouteConfig) -> BTreeSet<String> {
+    let sources = route.source.topics().filter(|name| !name.starts_with('^')).map(str::to_owned);
+    let (letters, destinations) = (letters_of(route).into_iter().map(|(_, letters)| letters), route.destinations());
+    let written = destinations.map(|(destination, _)| destination.clone()).chain(letters);
+    let written = written.filter_map(|destination| match destination {
+        Destination::Kafka(name) => Some(name.to_string()),
+        Destination::Sqs(_) => None,
+    });
+    sources.chain(written).collect()
+}
+
+/// Each source of the route with the place of its dead letters, as far as the configuration names them.
+fn letters_of(route: &RouteConfig) -> Vec<(&str, Destination)> {
+    let sources: Vec<&str> = match &route.source {
+        Source::Kafka { .. } => route.source.topics().filter(|name| !name.starts_with('^')).collect(),
+        Source::Sqs { queue, .. } => vec![queue],
+    };
+    let letters = |source: &str| match route.dead_letter.as_ref()? {
+        DeadLetterRule::To(destination) => Some(destination.clone()),
+        DeadLetterRule::OwnTopic => Some(Destination::Kafka(format!("{source}.dlq").into())),
+    };
+    sources.into_iter().filter_map(|source| Some((source, letters(source)?))).collect()
+}
+
+/// What does not fit between the topics of this route. Topics without rules here are not looked at.
+pub(super) fn unfit(route: &RouteConfig, rules: &BTreeMap<Arc<str>, Rules>) -> Vec<Unfit> {
+    let mut found = Found { route: route.name(), unfit: Vec::new() };
+    let is_topic = matches!(route.source, Source::Kafka { .. });
+    let source_rules = |source: &str| if is_topic { rules.get(source).copied() } else { Some(of_a_queue()) };
+    for (source, letters) in letters_of(route) {
+        let Some(from) = source_rules(source) else { continue };
+        match &letters {
+            Destination::Kafka(topic) => {
+                if let Some(to) = rules.get(topic) {
+                    found.letters((source, from), (topic, *to));
+                }
+            }
+            Destination::Sqs(queue) if from.largest > LARGEST_OF_SQS + (16 << 10) => found.add(
+                true,
+                format!("source {source} takes {} bytes, dead-letter queue {queue} 1048576", from.largest),
+                "a larger record that fails is stored nowhere and holds its key; name a dead-letter topic",
+            ),
+            Destination::Sqs(_) => {}
+        }
+    }
+    let largest = route.source.topics().filter_map(|source| rules.get(source)).map(|rules| rules.largest).max();
+    let core = route.route(None);
+    let errors = core.errors.as_ref().map(Destination::name);
+    let letters: BTreeSet<Arc<str>> = letters_of(route).iter().map(|(_, letters)| Arc::clone(letters.name())).collect();
+    let written: BTreeSet<&Arc<str>> = route.destinations().map(|(destination, _)| destination.name()).collect();
+    for topic in written.into_iter().filter(|topic| !letters.contains(*topic)) {
+        let Some(to) = rules.get(topic) else { continue };
+        if Some(topic) == errors {
+            found.errors(topic, *to);
+        } else {
+            found.outputs(topic, *to, largest);
+        }
+    }
+    found.unfit
+}
+
+/// What comes from a queue has any timestamp and no age.
+fn of_a_queue() -> Rules {
+    let retention = Some(Duration::ZERO);
+    Rules { largest: LARGEST_OF_SQS, compacted: false, by_append_time: true, before: None, after: None, retention }
+}
+
+struct Found<'a> {
+    route: &'a str,
+    unfit: Vec<Unfit>,
+}
+
+impl Found<'_> {
+    fn add(&mut self, is_grave: bool, what: String, remedy: &str) {
+        self.unfit.push(Unfit { route: self.route.into(), what, remedy: remedy.to_owned(), is_grave });
+    }
+
+    fn letters(&mut self, (source, from): (&str, Rules), (topic, to): (&str, Rules)) {
+        if to.largest < from.largest {
+            let (takes, up_to) = (to.largest, from.largest);
+            let what = format!("dead-letter topic {topic} takes {takes} bytes, its source {source} {up_to}");
+            let remedy = "a larger record that fails is stored nowhere and holds its key; raise max.message.bytes";
+            self.add(true, what, remedy);
+        }
+        if to.compacted {
+            let what = format!("dead-letter topic {topic} is compacted");
+            let remedy = "a later letter of a key replaces the one before; set cleanup.policy=delete";
+            self.add(true, what, remedy);
+        }
+        let shorter = match (to.retention, from.retention) {
+            (Some(to), Some(from)) => to < from,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if shorter && !to.by_append_time {
+            let what =
+                format!("dead-letter topic {topic} keeps records by their timestamps, and shorter than {source}");
+            let remedy = "the letter of an old record is removed at once; set message.timestamp.type=LogAppendTime";
+            self.add(true, what, remedy);
+        }
+        let stricter = |to: Option<Duration>, from: Option<Duration>| match (to, from) {
+            (Some(to), Some(from)) => to < from,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        let is_stricter = stricter(to.before, from.before) || stricter(to.after, from.after);
+        if is_stricter && !to.by_append_time && !from.by_append_time {
+            let what = format!("dead-letter topic {topic} refuses timestamps that its source {source} takes");
+            let remedy = "such letters are stored without their timestamp; set message.timestamp.type=LogAppendTime";
+            self.add(false, what, remedy);
+        }
+    }
+
+    fn outputs(&mut self, topic: &str, to: Rules, largest: Option<u64>) {
+        if let Some(largest) = largest.filter(|largest| to.largest < *largest) {
+            let what = format!("output topic {topic} takes {} bytes, the source {largest}", to.largest);
+            self.add(false, what, "a larger output makes its record a dead letter; raise max.message.bytes");
+        }
+        if to.compacted {
+            let what = format!("output topic {topic} is compacted");
+            self.add(false, what, "an output without a key makes its record a dead letter; give each output a key");
+        }
+    }
+
+    fn errors(&mut self, topic: &str, to: Rules) {
+        if to.compacted {
+            let what = format!("topic {topic} of error events is compacted");
+            self.add(false, what, "the event of a record without a key is dropped; set cleanup.policy=delete");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules() -> Rules {
+        Rules {
+            largest: 1_048_588,
+            compacted: false,
+            by_append_time: false,
+            before: None,
+            after: Some(Duration::from_secs(3_600)),
+            retention: Some(Duration::from_secs(604_800)),
+        }
+    }
+
+    fn letters(from: Rules, to: Rules) -> Vec<bool> {
+        let mut found = Found { route: "r", unfit: Vec::new() };
+        found.letters(("in", from), ("in.dlq", to));
+        found.unfit.into_iter().map(|unfit| unfit.is_grave).collect()
+    }
+
+    #[test]
+    fn topics_of_the_same_rules_fit_and_each_stricter_rule_of_the_dead_letters_is_told() {
+        assert!(letters(rules(), rules()).is_empty());
+        assert_eq!(letters(rules(), Rules { largest: 1_000, ..rules() }), [true]);
+        assert_eq!(letters(rules(), Rules { compacted: true, ..rules() }), [true]);
+        assert_eq!(letters(Rules { retention: None, ..rules() }, rules()), [true]);
+        assert_eq!(letters(Rules { after: None, ..rules() }, rules()), [false]);
+        let by_append_time = Rules { by_append_time: true, ..rules() };
+        assert!(letters(Rules { retention: None, after: None, ..rules() }, by_append_time).is_empty());
+        let lenient = Rules { largest: u64::MAX, after: None, retention: None, ..rules() };
+        assert!(letters(rules(), lenient).is_empty());
+    }
+}
