@@ -5,7 +5,7 @@
 //! | address | answers | 200 when, else 503 |
 //! |---|---|---|
 //! | `/livez` | `{"status","stuck":[{"route","plugin","silent_ms"}]}` | the loop of every route has turned within [`SILENCE`], and no thread has been in its handler for so long |
-//! | `/readyz` | `{"status","reasons":["..."]}` | every route is running or holding, and the brokers are connected |
+//! | `/readyz` | `{"status","reasons":["..."]}` | every route is running or holding, none has been out of its consumer group or unable to write for a minute, and the brokers are connected |
 //! | `/health` | `{"status","live","ready","reasons","routes":[...],"kafka":{...},"sqs":{...}}` | all of this page is well |
 //! | `/kafka/health` | `{"status","connected","expected":["topic"],"missing":["topic"],"dead_letters":[...],"error"}` | connected, no topic missing |
 //! | `/sqs/health` | `{"status","connected","queues":[...],"dead_letters":[...],"error"}` | connected, every queue answers |

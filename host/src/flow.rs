@@ -244,6 +244,8 @@ impl Flow {
                     let stuck = self.health.stuck_in_handler(SILENCE);
                     let stuck = stuck.as_ref().map(|stuck| (stuck.plugin.as_deref().unwrap_or_default(), stuck.silent_ms));
                     self.telemetry.stuck(stuck);
+                    let absence = self.source.absence(self.machine.account().received).map(|absence| (absence.lasts, absence.reason));
+                    self.health.absent(absence);
                 }
             }
             if self.stopped.is_some() {

@@ -43,6 +43,15 @@ impl Source {
         }
     }
 
+    /// How long the source has not been in its consumer group or may not read, and why; `None` while all is well, and for
+    /// queues. `received` is the number of records so far.
+    pub fn absence(&mut self, received: u64) -> Option<kafka::Absence> {
+        match self {
+            Self::Kafka(kafka) => kafka.absence(received),
+            Self::Sqs(_) => None,
+        }
+    }
+
     /// Takes no more messages, and goes on carrying out asks: the beginning of a drain.
     pub fn stop(&self) {
         if let Self::Sqs(sqs) = self {

@@ -64,6 +64,7 @@
 //! | `handler_stuck` | error | a thread has been in the handler for 30 s, and its limits have not stopped it: restart the process; `plugin`, `silent_ms` |
 //! | `client_failed` | error | librdkafka has given up a `client`, `consumer` or `producer`, for good: the process ends with 69; `reason` |
 //! | `topic_unfit` | warn, info | at the start: topics of a route do not fit, so that dead letters can be lost or not stored (warn), or outputs refused (info); `remedy` |
+//! | `not_authorized` | error | a broker does not allow what a route needs; `client`, `route` or `topic`, `code`, `remedy` |
 //! | `route_stopped` | error | the route is configured to stop here |
 //! | `storage_damaged` | warn | a `file` of the storage folder is not what was written, and is made again; `error` |
 //! | `plugin_replaced` | info | messages go to a new version of `plugin`; `digest`, `took_ms` since its file was seen to have changed |

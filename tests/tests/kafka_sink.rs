@@ -73,6 +73,7 @@ async fn header_names_that_are_no_text_survive_the_way_out_and_in() {
         group: kit::unique("group"),
         topics: vec![topic],
         properties: BTreeMap::new(),
+        route: "r".to_owned(),
         release_limit: WAIT,
     };
     let mut source = source.build().unwrap();

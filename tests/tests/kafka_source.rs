@@ -387,6 +387,7 @@ fn offline(group: &str, topics: &[&str]) -> Config {
         group: group.to_owned(),
         topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
         properties: BTreeMap::new(),
+        route: "r".to_owned(),
         release_limit: WAIT,
     }
 }
@@ -585,4 +586,31 @@ impl Worker {
 
 fn at(partition: &Partition, offset: i64) -> Position {
     Position { partition: partition.clone(), offset, metadata: "".into() }
+}
+
+#[tokio::test]
+async fn a_consumer_that_its_group_does_not_take_says_so_and_why() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let (topic, group) = (kafka.topic("source-collision", 1).await, kit::unique("group"));
+    use rdkafka::consumer::{BaseConsumer, Consumer};
+    // Another program is in the group, with an assignor that we do not have.
+    let mut other = kafka.client();
+    other.set("group.id", &group).set("partition.assignment.strategy", "range");
+    let other: BaseConsumer = other.create().unwrap();
+    other.subscribe(&[&topic]).unwrap();
+    kit::eventually("the other one has the partition", WAIT, async || {
+        other.poll(Duration::from_millis(50));
+        (other.assignment().unwrap().count() > 0).then_some(())
+    })
+    .await;
+    let mut source = config(kafka, &group, &[&topic]).build().unwrap();
+    kit::eventually("it says why it is not in the group", WAIT, async || {
+        other.poll(Duration::from_millis(50));
+        let absence = source.absence(0)?;
+        absence.reason.filter(|reason| reason.contains("Inconsistent group protocol"))
+    })
+    .await;
+    drop(other);
+    kit::eventually("it is in the group", WAIT, async || source.absence(0).is_none().then_some(())).await;
+    source.close().await.unwrap();
 }

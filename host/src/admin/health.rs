@@ -15,6 +15,9 @@ use super::polls::{Owner, Poll};
 /// lets it have one for more than some milliseconds at a time.
 pub const SILENCE: Duration = Duration::from_secs(30);
 
+/// A route that is out of its group, or cannot write, for so long is not ready.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Where a route is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -70,7 +73,9 @@ pub struct RouteHealth {
     report: Mutex<Report>,
     /// Why it cannot go on.
     failure: Mutex<Option<Box<str>>>,
-    obstacle: Mutex<Option<Obstacle>>,
+    obstacle: Mutex<Option<(Instant, Obstacle)>>,
+    /// For how long the route has been out of its consumer group, as last reported, and why.
+    absence: Mutex<Option<(Duration, Option<Box<str>>)>>,
 }
 
 /// A destination that does not take what a route writes.
@@ -156,8 +161,9 @@ impl Health {
             turned: Instant::now(),
         };
         let (plugin, threads, failure) = (OnceLock::new(), Owner::new(), Mutex::default());
-        let (report, obstacle) = (Mutex::new(report), Mutex::default());
-        let route = Arc::new(RouteHealth { name: name.into(), plugin, threads, report, failure, obstacle });
+        let (report, obstacle, absence) = (Mutex::new(report), Mutex::default(), Mutex::default());
+        let route = RouteHealth { name: name.into(), plugin, threads, report, failure, obstacle, absence };
+        let route = Arc::new(route);
         routes.push(Arc::clone(&route));
         route
     }
@@ -221,19 +227,43 @@ impl RouteHealth {
         lock(&self.failure).get_or_insert_with(|| reason.into());
     }
 
-    fn unready(&self) -> Option<String> {
-        let (name, state) = (&self.name, lock(&self.report).state);
-        match &*lock(&self.failure) {
-            Some(reason) => Some(format!("route `{name}` is {}: {reason}", state.as_str())),
-            None => (!state.is_ready()).then(|| format!("route `{name}` is {}", state.as_str())),
-        }
-    }
-
     /// A destination does not take something. Of several the last is shown, and since when the first did not.
     pub fn obstructed(&self, obstacle: Obstacle) {
         let mut known = lock(&self.obstacle);
-        let since = known.as_ref().map_or(obstacle.since, |known| known.since);
-        *known = Some(Obstacle { since, ..obstacle });
+        let (at, since) = known.as_ref().map_or((Instant::now(), obstacle.since), |(at, known)| (*at, known.since));
+        *known = Some((at, Obstacle { since, ..obstacle }));
+    }
+
+    /// The route has been out of its consumer group for so long, and why; `None` where it is in it. To be told every few
+    /// seconds.
+    pub fn absent(&self, absence: Option<(Duration, Option<Box<str>>)>) {
+        *lock(&self.absence) = absence;
+    }
+
+    /// Why the route is not ready.
+    fn unready(&self) -> Option<String> {
+        let (name, state) = (&self.name, lock(&self.report).state);
+        if let Some(reason) = &*lock(&self.failure) {
+            return Some(format!("route `{name}` is {}: {reason}", state.as_str()));
+        }
+        if !state.is_ready() {
+            return Some(format!("route `{name}` is {}", state.as_str()));
+        }
+        if let Some((lasts, reason)) = &*lock(&self.absence)
+            && *lasts >= PATIENCE
+        {
+            let reason = reason.as_deref().unwrap_or("no word from the broker");
+            return Some(format!(
+                "route `{name}` is not in its consumer group, or may not read, for {} s: {reason}",
+                lasts.as_secs()
+            ));
+        }
+        // A letter that is refused for good keeps the route from nothing else.
+        let obstacle = lock(&self.obstacle);
+        let (at, obstacle) = obstacle.as_ref().filter(|_| state == State::Holding)?;
+        let lasts = at.elapsed();
+        let (to, reason) = (&obstacle.destination, &obstacle.reason);
+        (lasts >= PATIENCE).then(|| format!("route `{name}` cannot write {to} for {} s: {reason}", lasts.as_secs()))
     }
 
     /// Nothing waits for a destination any more.
@@ -253,7 +283,7 @@ impl RouteHealth {
 
     fn page(&self) -> RoutePage {
         let Report { state, since, in_flight, account, .. } = *lock(&self.report);
-        let waits_for = lock(&self.obstacle).clone();
+        let waits_for = lock(&self.obstacle).as_ref().map(|(_, obstacle)| obstacle.clone());
         RoutePage { name: self.name.clone(), state, since, in_flight, account, waits_for }
     }
 
@@ -330,6 +360,39 @@ mod tests {
         health.route("starting", now());
         tokio::time::advance(SILENCE * 10).await;
         assert_eq!(health.stuck(), []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_route_that_cannot_write_or_is_not_in_its_group_for_a_minute_is_not_ready() {
+        let health = Health::new();
+        let route = health.route("orders", now());
+        let obstacle = Obstacle {
+            destination: "kafka:out".into(),
+            reason: "not authorized to write topic out".into(),
+            refused_dead_letters: 0,
+            since: now(),
+        };
+        route.obstructed(obstacle.clone());
+        tokio::time::advance(PATIENCE).await;
+        route.report(State::Running, &Account::default(), 0, now());
+        assert!(health.unready().is_empty(), "one record waits, the others go on");
+        route.report(State::Holding, &Account::default(), 0, now());
+        let expected = "route `orders` cannot write kafka:out for 60 s: not authorized to write topic out";
+        assert_eq!(health.unready(), [expected]);
+        // It is told again and again.
+        route.obstructed(obstacle);
+        assert_eq!(health.unready(), [expected]);
+        route.unobstructed();
+        assert!(health.unready().is_empty());
+
+        route.absent(Some((PATIENCE / 2, None)));
+        assert!(health.unready().is_empty());
+        route.absent(Some((PATIENCE, Some("Group authorization failed".into()))));
+        let expected =
+            "route `orders` is not in its consumer group, or may not read, for 60 s: Group authorization failed";
+        assert_eq!(health.unready(), [expected]);
+        route.absent(None);
+        assert!(health.unready().is_empty());
     }
 
     #[test]

@@ -19,6 +19,8 @@ const KINDS: usize = 256;
 /// The journal of one client.
 pub(crate) struct Journal {
     client: &'static str,
+    /// The route that the client belongs to; `None` where it serves all.
+    route: Option<Box<str>>,
     kinds: Mutex<HashMap<Box<str>, Window>>,
 }
 
@@ -31,35 +33,45 @@ struct Window {
 impl Journal {
     /// For a client of this kind: `consumer`, `producer` or `admin`.
     pub(crate) fn new(client: &'static str) -> Self {
-        Self { client, kinds: Mutex::default() }
+        Self { client, route: None, kinds: Mutex::default() }
+    }
+
+    /// The same for the client of a route.
+    pub(crate) fn of_route(client: &'static str, route: &str) -> Self {
+        Self { route: Some(route.into()), ..Self::new(client) }
     }
 
     /// A line of librdkafka's log.
     pub(crate) fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        let client = self.client;
+        let (client, route) = (self.client, self.route.as_deref());
         // One set of properties serves producers and consumers; each complains of the other's.
         if matches!(level, RDKafkaLogLevel::Debug) || facility == "CONFWARN" {
-            tracing::debug!(client, facility, "{text}");
+            tracing::debug!(client, route, facility, "{text}");
             return;
         }
         let Some(suppressed) = self.admit(facility) else { return };
         match level {
-            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => tracing::info!(client, facility, suppressed, "{text}"),
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+                tracing::info!(client, route, facility, suppressed, "{text}")
+            }
             // Also its errors: it connects again and tries again by itself.
-            _ => tracing::warn!(client, facility, suppressed, "{text}"),
+            _ => tracing::warn!(client, route, facility, suppressed, "{text}"),
         }
     }
 
     /// Something that librdkafka reports as an error.
     pub(crate) fn error(&self, error: &KafkaError, text: &str) {
         let code = error.rdkafka_error_code();
-        let client = self.client;
+        let (client, route) = (self.client, self.route.as_deref());
         let kind = code.map_or_else(|| "error".to_owned(), |code| format!("{code:?}"));
         let Some(suppressed) = self.admit(&kind) else { return };
-        if code.is_some_and(needs_somebody) {
-            tracing::error!(client, code = kind, suppressed, "{text}");
+        if code.is_some_and(is_not_authorized) {
+            let remedy = "grant the right to the user of this host";
+            tracing::error!(event = "not_authorized", client, route, code = kind, suppressed, remedy, "{text}");
+        } else if code.is_some_and(needs_somebody) {
+            tracing::error!(client, route, code = kind, suppressed, "{text}");
         } else {
-            tracing::warn!(client, code = kind, suppressed, "{text}");
+            tracing::warn!(client, route, code = kind, suppressed, "{text}");
         }
     }
 
@@ -94,9 +106,18 @@ fn needs_somebody(code: RDKafkaErrorCode) -> bool {
             | RDKafkaErrorCode::Authentication
             | RDKafkaErrorCode::SSL
             | RDKafkaErrorCode::SaslAuthenticationFailed
-            | RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::InconsistentGroupProtocol
+    )
+}
+
+/// Whether the broker knows who asks, and does not allow it.
+pub(crate) fn is_not_authorized(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::TopicAuthorizationFailed
             | RDKafkaErrorCode::GroupAuthorizationFailed
             | RDKafkaErrorCode::ClusterAuthorizationFailed
+            | RDKafkaErrorCode::TransactionalIdAuthorizationFailed
     )
 }
 

@@ -204,8 +204,15 @@ impl Topics {
                 settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value))
             })
             .collect();
-        self.create(&topics).await?;
-        Ok(names)
+        let made = self.create(&topics).await?;
+        // Others may have made the rest meanwhile; or they were there, and this user may not see them.
+        let unseen: Vec<Arc<str>> = names.iter().filter(|name| !made.contains(*name)).cloned().collect();
+        let unseen = if unseen.is_empty() { unseen } else { self.missing(&unseen).await? };
+        for topic in unseen {
+            let remedy = "grant this user Describe on it, and Read or Write";
+            tracing::error!(event = "not_authorized", %topic, remedy, "the topic exists and may not be seen");
+        }
+        Ok(made)
     }
 
     /// Records in these topics, from the first that is kept to the last; topics that are not there hold none.
@@ -250,19 +257,24 @@ impl Topics {
         Ok(())
     }
 
-    async fn create(&self, topics: &[NewTopic<'_>]) -> Result<(), Error> {
+    /// Those that were made; others exist already.
+    async fn create(&self, topics: &[NewTopic<'_>]) -> Result<Vec<Arc<str>>, Error> {
+        let mut made = Vec::new();
         let options = AdminOptions::new().request_timeout(Some(LIMIT)).operation_timeout(Some(LIMIT));
         let results = self.admin.create_topics(topics, &options).await.map_err(|error| self.unreachable(&error))?;
         for result in results {
             match result {
-                Ok(name) => tracing::info!(topic = name, "topic made"),
+                Ok(name) => {
+                    tracing::info!(topic = name, "topic made");
+                    made.push(name.into());
+                }
                 Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
                 Err((name, code)) => {
                     return Err(Error::Refused { name: name.into(), reason: code.to_string().into() });
                 }
             }
         }
-        Ok(())
+        Ok(made)
     }
 
     async fn found(&self) -> Result<Found, Error> {

@@ -135,6 +135,7 @@ impl Brokers {
         let transactions = transaction::Config {
             bootstrap_servers: kafka.bootstrap_servers.clone(),
             client_id: format!("{}-{}-transactions", self.client_id, route.name),
+            route: route.name.to_string(),
             group: group.to_string(),
             id_prefix: format!("{}-{}-{}", config.service.name, route.name, host_name()),
             folder: config.storage.path.join("transactions"),
@@ -255,6 +256,7 @@ impl Brokers {
                 let source = source::kafka::Config {
                     bootstrap_servers: kafka.bootstrap_servers.clone(),
                     client_id: format!("{}-{}", self.client_id, route.name()),
+                    route: route.name().to_owned(),
                     group: group.clone(),
                     topics: topics.clone(),
                     properties: kafka.properties.0.clone(),

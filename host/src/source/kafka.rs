@@ -24,6 +24,7 @@ mod holding;
 mod identity;
 mod lag;
 mod membership;
+mod presence;
 mod queue;
 mod reader;
 mod rebalance;
@@ -49,6 +50,8 @@ use crate::kafka::properties;
 use crate::kafka::waker::Waker;
 use context::Context;
 use membership::{Losses, Membership};
+pub use presence::Absence;
+use presence::Presence;
 use reader::Reader;
 use shared::Shared;
 
@@ -79,6 +82,8 @@ pub struct Config {
     pub bootstrap_servers: String,
     /// Unique in this process.
     pub client_id: String,
+    /// The route, for the log.
+    pub route: String,
     /// The consumer group.
     pub group: String,
     /// Names, or regular expressions that begin with `^`; at least one.
@@ -142,7 +147,7 @@ impl Config {
         let refused = |reason: String| Error::Client { group: group.as_ref().into(), reason: reason.into() };
         let waker = Arc::new(Waker::default());
         let client = self.client()?;
-        let mut consumer = BaseConsumer::from_config_and_context(&client, Context::new(&client))
+        let mut consumer = BaseConsumer::from_config_and_context(&client, Context::new(&client, &self.route))
             .map_err(|error| refused(error.to_string()))?;
         let wakes = Arc::clone(&waker);
         consumer.set_nonempty_callback(move || wakes.wake());
@@ -151,6 +156,7 @@ impl Config {
         let consumer = Arc::new(consumer);
         let losses = Losses::default();
         let membership = Membership::new(&consumer, losses.clone());
+        let presence = Presence::new(&consumer);
         let shared = Arc::new(Shared::new(Arc::clone(&waker), losses));
         let (end, ended) = oneshot::channel();
         let name = format!("kafka-{group}");
@@ -163,7 +169,7 @@ impl Config {
             }
         };
         std::thread::Builder::new().name(name).spawn(read).map_err(|error| refused(format!("no thread: {error}")))?;
-        Ok(Kafka { group, shared, ended, membership })
+        Ok(Kafka { group, shared, ended, membership, presence })
     }
 
     fn client(&self) -> Result<ClientConfig, properties::Error> {
@@ -201,6 +207,7 @@ pub struct Kafka {
     shared: Arc<Shared>,
     ended: oneshot::Receiver<Result<(), Error>>,
     membership: Membership,
+    presence: Presence,
 }
 
 impl Kafka {
@@ -232,6 +239,12 @@ impl Kafka {
     /// known, which passes. For offsets that go with a transaction.
     pub fn member(&self) -> Option<ConsumerGroupMetadata> {
         self.membership.current()
+    }
+
+    /// How long the consumer has not been in its group or may not read, and why; `None` while it is and may. To be called
+    /// every few seconds with the number of records `received` so far.
+    pub fn absence(&mut self, received: u64) -> Option<Absence> {
+        self.presence.absence(received)
     }
 
     /// Carries out what was asked, leaves the group, and ends the thread; at most 15 s.

@@ -5,6 +5,8 @@ use cofferdam_core::outcome::Code;
 use rdkafka::bindings::{rd_kafka_message_status, rd_kafka_message_t, rd_kafka_msg_status_t};
 use rdkafka::error::RDKafkaErrorCode;
 
+use crate::kafka::journal::is_not_authorized;
+
 /// What a delivery report says of a record beside the error code.
 ///
 /// The broker's own words are not among it: librdkafka 2.12.1 frees them before it hands over the report, and
@@ -42,6 +44,9 @@ impl Answer {
 pub(super) fn refusal(code: RDKafkaErrorCode, topic: &str, answer: &Answer) -> Refusal {
     let words = code.to_string();
     let Some(rejected) = rejected(code) else {
+        if is_not_authorized(code) {
+            return Refusal::Unavailable(format!("not authorized to write topic {topic}: {words}").into());
+        }
         return Refusal::Unavailable(format!("topic {topic}: {words}").into());
     };
     let why = match code {

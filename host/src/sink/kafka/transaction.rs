@@ -46,6 +46,8 @@ pub struct Config {
     pub bootstrap_servers: String,
     /// Unique in this process.
     pub client_id: String,
+    /// The route, for the log.
+    pub route: String,
     /// The consumer group whose offsets go along.
     pub group: String,
     /// What the transactional id begins with; a number follows that no other process on this machine has.
@@ -128,7 +130,7 @@ impl Config {
         })?;
         let client = self.client(&identity)?;
         let closing = Arc::new(AtomicBool::new(false));
-        let mut session = Session::new(client, self.group, identity, Arc::clone(&closing));
+        let mut session = Session::new(client, self.route, self.group, identity, Arc::clone(&closing));
         session.begin().map_err(|reason| Error::Refused { id: session.id().to_owned(), reason })?;
         Ok(Transactions { session, closing })
     }

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use cofferdam_core::event::Partition;
 use rdkafka::ClientConfig;
@@ -16,7 +17,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::kafka::journal::Journal;
+use crate::kafka::journal::{Journal, is_not_authorized};
 use crate::kafka::revival::Revival;
 
 /// Something that happened in the group.
@@ -49,23 +50,39 @@ pub(super) struct Context {
     occurrences: Mutex<Vec<Occurrence>>,
     calls: AtomicU64,
     leaving: AtomicBool,
+    complaint: Mutex<Option<Complaint>>,
+}
+
+/// An error by which the group or a topic does not have the consumer.
+#[derive(Debug, Clone)]
+pub(super) struct Complaint {
+    pub(super) at: Instant,
+    pub(super) text: Box<str>,
+    /// librdkafka says it once, and not again while it lasts.
+    pub(super) is_said_once: bool,
 }
 
 impl Context {
     /// For a consumer of this configuration.
-    pub(super) fn new(client: &ClientConfig) -> Self {
+    pub(super) fn new(client: &ClientConfig, route: &str) -> Self {
         Self {
-            journal: Journal::new("consumer"),
+            journal: Journal::of_route("consumer", route),
             revival: Revival::new(client),
             occurrences: Mutex::default(),
             calls: AtomicU64::new(0),
             leaving: AtomicBool::new(false),
+            complaint: Mutex::default(),
         }
     }
 
     /// What happened since the last call, in order.
     pub(super) fn take(&self) -> Vec<Occurrence> {
         std::mem::take(&mut *self.occurrences.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The last one.
+    pub(super) fn complaint(&self) -> Option<Complaint> {
+        self.complaint.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Grows with every call of librdkafka.
@@ -97,6 +114,11 @@ impl ClientContext for Context {
     fn error(&self, error: KafkaError, text: &str) {
         self.journal.error(&error, text);
         self.revival.heard(&error);
+        if let Some(code) = error.rdkafka_error_code().filter(|code| keeps_out(*code)) {
+            let is_said_once = code == RDKafkaErrorCode::TopicAuthorizationFailed;
+            let complaint = Complaint { at: Instant::now(), text: text.into(), is_said_once };
+            *self.complaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(complaint);
+        }
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::Fatal) => self.note(Occurrence::Fatal(text.into())),
             _ => self.count(),
@@ -137,6 +159,19 @@ impl ConsumerContext for Context {
         let answers = answers.collect();
         self.note(Occurrence::Commit(answers));
     }
+}
+
+/// Whether an error is the group's or a topic's refusal to have the consumer.
+fn keeps_out(code: RDKafkaErrorCode) -> bool {
+    is_not_authorized(code)
+        || matches!(
+            code,
+            RDKafkaErrorCode::InconsistentGroupProtocol
+                | RDKafkaErrorCode::InvalidSessionTimeout
+                | RDKafkaErrorCode::InvalidGroupId
+                | RDKafkaErrorCode::GroupMaxSizeReached
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+        )
 }
 
 /// Adds partitions to the assignment, or makes them the assignment, as the group's assignor wants it.

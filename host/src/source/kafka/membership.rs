@@ -61,7 +61,7 @@ mod tests {
     fn there_is_no_membership_while_a_loss_is_on_its_way() {
         let client = rdkafka::ClientConfig::new().set("group.id", "g").clone();
         let consumer =
-            rdkafka::config::FromClientConfigAndContext::from_config_and_context(&client, Context::new(&client));
+            rdkafka::config::FromClientConfigAndContext::from_config_and_context(&client, Context::new(&client, "r"));
         let consumer: Arc<BaseConsumer<Context>> = Arc::new(consumer.unwrap());
         let losses = Losses::default();
         let mut membership = Membership::new(&consumer, losses.clone());

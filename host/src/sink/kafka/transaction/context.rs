@@ -35,13 +35,12 @@ struct Rejection {
     is_doubtful: bool,
 }
 
-impl Default for Context {
-    fn default() -> Self {
-        Self { journal: Journal::new("transactions"), refused: Mutex::default() }
-    }
-}
-
 impl Context {
+    /// For the transactions of this route.
+    pub(super) fn new(route: &str) -> Self {
+        Self { journal: Journal::of_route("transactions", route), refused: Mutex::default() }
+    }
+
     /// A new transaction begins.
     pub(super) fn clear(&self) {
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;

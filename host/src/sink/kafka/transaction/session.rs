@@ -34,6 +34,7 @@ const OFFSETS: Duration = Duration::from_secs(5);
 /// The producer of a route's transactions.
 pub(super) struct Session {
     client: ClientConfig,
+    route: String,
     group: String,
     identity: Identity,
     topics: HashMap<Arc<str>, Arc<Topic>>,
@@ -70,10 +71,16 @@ enum Broken {
 }
 
 impl Session {
-    pub(super) fn new(client: ClientConfig, group: String, identity: Identity, closing: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(
+        client: ClientConfig,
+        route: String,
+        group: String,
+        identity: Identity,
+        closing: Arc<AtomicBool>,
+    ) -> Self {
         let patience = client.get("transaction.timeout.ms").and_then(|limit| limit.parse().ok());
         let patience = patience.map_or(BEGIN, Duration::from_millis);
-        Self { client, group, identity, topics: HashMap::new(), producer: None, patience, alone: false, closing }
+        Self { client, route, group, identity, topics: HashMap::new(), producer: None, patience, alone: false, closing }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -89,7 +96,7 @@ impl Session {
         if self.alone {
             client.set("batch.num.messages", "1");
         }
-        let made = ThreadedProducer::from_config_and_context(&client, Context::default());
+        let made = ThreadedProducer::from_config_and_context(&client, Context::new(&self.route));
         let producer: ThreadedProducer<Context> = made.map_err(|error| error.to_string())?;
         let until = Instant::now() + BEGIN;
         while let Err(error) = producer.init_transactions(STEP) {

@@ -1,0 +1,78 @@
+//! Whether the consumer is in its group.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use rdkafka::bindings::{
+    rd_kafka_consumer_group_metadata, rd_kafka_consumer_group_metadata_destroy,
+    rd_kafka_consumer_group_metadata_generation_id,
+};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use super::context::{Complaint, Context};
+
+/// An error of the group counts for this long: librdkafka repeats it while it lasts, and asks again within a few seconds.
+const FRESH: Duration = Duration::from_secs(30);
+
+/// A consumer that is not in its group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absence {
+    /// How long.
+    pub lasts: Duration,
+    /// What the broker said last, where it said something.
+    pub reason: Option<Box<str>>,
+}
+
+/// Watches a consumer.
+pub(super) struct Presence {
+    consumer: Weak<BaseConsumer<Context>>,
+    absent_since: Option<Instant>,
+    /// Records received so far, and when that was last seen to have grown.
+    received: u64,
+    grown: Instant,
+}
+
+impl Presence {
+    /// Of a consumer that has just been made.
+    pub(super) fn new(consumer: &Arc<BaseConsumer<Context>>) -> Self {
+        let now = Instant::now();
+        Self { consumer: Arc::downgrade(consumer), absent_since: Some(now), received: 0, grown: now }
+    }
+
+    pub(super) fn absence(&mut self, received: u64) -> Option<Absence> {
+        let consumer = self.consumer.upgrade()?;
+        if received > self.received {
+            (self.received, self.grown) = (received, Instant::now());
+        }
+        let complaint = consumer.context().complaint();
+        // Who receives records may read.
+        let lasts = |it: &Complaint| if it.is_said_once { it.at > self.grown } else { it.at.elapsed() < FRESH };
+        let is_refused = complaint.as_ref().is_some_and(lasts);
+        if is_member(&consumer) && !is_refused {
+            self.absent_since = None;
+            return None;
+        }
+        let since = *self.absent_since.get_or_insert_with(Instant::now);
+        Some(Absence { lasts: since.elapsed(), reason: complaint.map(|complaint| complaint.text) })
+    }
+}
+
+/// Whether the group has given the consumer a generation.
+fn is_member(consumer: &BaseConsumer<Context>) -> bool {
+    // SAFETY: the client is alive during the calls; the metadata, where there is any, is ours, is read, and is given back.
+    unsafe {
+        let metadata = rd_kafka_consumer_group_metadata(consumer.client().native_ptr());
+        if metadata.is_null() {
+            return false;
+        }
+        let generation = rd_kafka_consumer_group_metadata_generation_id(metadata);
+        rd_kafka_consumer_group_metadata_destroy(metadata);
+        generation >= 0
+    }
+}
+
+impl std::fmt::Debug for Presence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Presence").field("absent_since", &self.absent_since).finish_non_exhaustive()
+    }
+}
