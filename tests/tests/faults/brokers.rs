@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use kit::kafka::private_in_turn;
 
-use crate::work::{SESSION, Work, elapsed};
+use crate::work::{PATIENT, SESSION, Work, elapsed};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_stops_or_dies_is_waited_for() {
@@ -58,5 +58,21 @@ async fn a_network_that_is_silent_past_the_session_is_waited_for() {
     elapsed(Instant::now(), 2 * SESSION).await;
     broker.gate().open();
     work.go_on(500).await;
+    work.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_see_a_key_in_order_through_an_outage_longer_than_the_delivery_timeout() {
+    let Some(broker) = kit::or_say_so(private_in_turn().await) else { return };
+    let broker = broker.lock().await;
+    let work = Work::begin_with(&broker, &broker.through(), 1, PATIENT).await;
+    work.go_on(300).await;
+    for _ in 0..2 {
+        broker.gate().shut();
+        elapsed(Instant::now(), Duration::from_secs(4)).await;
+        broker.gate().open();
+        work.go_on(300).await;
+    }
+    // Nobody lost a partition, so nothing comes twice either.
     work.end().await;
 }

@@ -20,12 +20,12 @@ const KEYS: usize = 40;
 const PACE: Duration = Duration::from_millis(100);
 const PARTITIONS: i32 = 4;
 
-/// So that hosts miss each other soon, and find a broker soon that was away. A delivery timeout shorter than an outage must
-/// not cost the order of a key.
-const PROPERTIES: &str = concat!(
-    r#""session.timeout.ms" = 3000, "heartbeat.interval.ms" = 300, "#,
-    r#""reconnect.backoff.max.ms" = 500, "delivery.timeout.ms" = 2000"#
-);
+/// So that hosts miss each other soon, and find a broker soon that was away.
+const PROPERTIES: &str =
+    r#""session.timeout.ms" = 3000, "heartbeat.interval.ms" = 300, "reconnect.backoff.max.ms" = 500"#;
+
+/// So that a host keeps its partitions through an outage, which outlasts the delivery timeout.
+pub(crate) const PATIENT: &str = r#""reconnect.backoff.max.ms" = 500, "delivery.timeout.ms" = 1500"#;
 
 /// Little may be in flight. What fails once comes again soon, and is no reason to stop the route.
 const ROUTE: &str = r#"
@@ -41,6 +41,7 @@ pub(crate) struct Work<'a> {
     kafka: &'a Kafka,
     pub(crate) probe: Probe,
     brokers: String,
+    properties: &'static str,
     pub(crate) hosts: Vec<Host>,
     /// Messages come all the time, until this is cancelled; then it tells how many of each key there are.
     producer: JoinHandle<u64>,
@@ -79,11 +80,16 @@ impl Outcome {
 impl<'a> Work<'a> {
     /// Messages begin to come, and so many hosts begin with them. They reach the brokers at `brokers`.
     pub(crate) async fn begin(kafka: &'a Kafka, brokers: &str, hosts: usize) -> Self {
+        Self::begin_with(kafka, brokers, hosts, PROPERTIES).await
+    }
+
+    /// The same with these properties of librdkafka.
+    pub(crate) async fn begin_with(kafka: &'a Kafka, brokers: &str, hosts: usize, properties: &'static str) -> Self {
         let probe = Probe::new(kafka, PARTITIONS).await;
         let enough = CancellationToken::new();
         let producer = tokio::spawn(produce(kafka.writer(&probe.input), enough.clone()));
         let brokers = brokers.to_owned();
-        let mut work = Self { kafka, probe, brokers, hosts: Vec::new(), producer, enough, repeats: 0 };
+        let mut work = Self { kafka, probe, brokers, properties, hosts: Vec::new(), producer, enough, repeats: 0 };
         for _ in 0..hosts {
             work.join();
         }
@@ -92,7 +98,7 @@ impl<'a> Work<'a> {
 
     /// One more host in the group.
     pub(crate) fn join(&mut self) {
-        let host = self.probe.host(&self.brokers, PROPERTIES, ROUTE);
+        let host = self.probe.host(&self.brokers, self.properties, ROUTE);
         // A line for each attempt that is repeated would hide the others.
         self.hosts.push(host.env("COFFERDAM_LOG", "info,cofferdam::delivery=error").start());
     }
