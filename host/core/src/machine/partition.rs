@@ -182,6 +182,12 @@ impl Slot {
         Progress { finished, tried: tried.collect() }
     }
 
+    /// Whether all others wait for this record: no commit and no transaction goes beyond it.
+    fn is_first(&self, offset: i64) -> bool {
+        let mut open = self.watermark.entries().filter(|(at, settled)| !settled && !self.prepared.contains_key(at));
+        open.next().is_some_and(|(first, _)| first == offset)
+    }
+
     /// Whether there is room in the metadata for another record that was tried and is not settled.
     fn has_room_for_tried(&self) -> bool {
         (self.tried.len() + self.past.tried.len()) * progress::TRIED < self.room() / 2
@@ -350,7 +356,7 @@ impl Partitions {
         let Some(slot) = self.slots.get_mut(key) else { return true };
         if slot.confirmed < counted {
             slot.uncommitted.push(id);
-        } else if !held && !slot.has_room_for_tried() && !slot.tried.contains_key(&offset) {
+        } else if !held && !slot.has_room_for_tried() && !slot.tried.contains_key(&offset) && !slot.is_first(offset) {
             slot.stalled.push(id);
         } else {
             return true;
@@ -364,12 +370,26 @@ impl Machine {
     pub(super) fn partition_left(&mut self, key: PartitionKey) {
         let Some(slot) = self.partitions.slots.get_mut(key) else { return };
         slot.live -= 1;
-        if !slot.stalled.is_empty() && slot.has_room_for_tried() {
-            let stalled = std::mem::take(&mut slot.stalled);
-            stalled.into_iter().for_each(|id| self.enqueue(id));
-        }
+        self.start_stalled(key);
         self.give_up_if_idle(key);
         self.resume_if_room(key);
+    }
+
+    /// Lets those start that waited for room, or the one that all others wait for now.
+    pub(super) fn start_stalled(&mut self, key: PartitionKey) {
+        let Some(slot) = self.partitions.slots.get_mut(key) else { return };
+        if slot.stalled.is_empty() {
+            return;
+        }
+        let started = if slot.has_room_for_tried() {
+            std::mem::take(&mut slot.stalled)
+        } else {
+            let offset = |id: DeliveryId| self.deliveries.get(id).and_then(|delivery| delivery.offset());
+            let is_first = |id: &DeliveryId| offset(*id).is_some_and(|(_, offset)| slot.is_first(offset));
+            let first = slot.stalled.iter().position(is_first);
+            first.map(|first| slot.stalled.remove(first)).into_iter().collect()
+        };
+        started.into_iter().for_each(|id| self.enqueue(id));
     }
 
     /// A partition with its share of the bound above the commit point takes no more until some of it is settled, nor

@@ -21,6 +21,7 @@ impl Machine {
         delivery.state = State::Prepared(fate);
         if let Some((key, offset)) = delivery.offset() {
             self.partitions.prepare(key, offset, id);
+            self.start_stalled(key);
         }
         // Outputs leave in the order of offsets: the next of the key may run.
         self.step_aside(id);
