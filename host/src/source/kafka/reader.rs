@@ -12,7 +12,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use super::Error;
 use super::commits::{Commits, Purpose};
 use super::context::{Answer, Context, Occurrence};
-use super::identity::Topics;
+use super::identity::{Ids, Topics};
 use super::lag::{self, Standing};
 use super::rebalance::Rebalance;
 use super::shared::{Shared, State};
@@ -36,6 +36,8 @@ pub(super) struct Reader {
     pub(super) fatal: Option<Box<str>>,
     /// Asks again and again which topics the names stand for.
     pub(super) topics: Option<Topics>,
+    /// The ids that were told last, also of topics that are not ours for a while.
+    pub(super) known: Ids,
     next_report: Instant,
 }
 
@@ -49,6 +51,7 @@ impl Reader {
         Self {
             group,
             topics: Topics::new(&consumer),
+            known: Ids::new(),
             consumer,
             release_limit,
             shared,

@@ -136,17 +136,22 @@ impl Reader {
             };
             let identity = identity(&partition, cluster.as_deref(), &ids);
             let resumption = resume(committed, metadata.as_deref(), identity);
-            if resumption.is_recreated {
+            let known = self.known.get(&partition.topic);
+            let is_another = known.is_some_and(|known| ids.get(&partition.topic).is_some_and(|id| id != known));
+            if is_another || resumption.is_recreated {
                 recreated::tell(&self.group, &partition);
-                if let Err(error) = found.list.set_partition_offset(&partition.topic, partition.number, START) {
-                    self.fatal.get_or_insert(format!("failed to set the start of a partition: {error}").into());
-                }
+            }
+            if resumption.is_recreated
+                && let Err(error) = found.list.set_partition_offset(&partition.topic, partition.number, START)
+            {
+                self.fatal.get_or_insert(format!("failed to set the start of a partition: {error}").into());
             }
             let gauge = lag::gauge(&self.group, &partition);
             let id = ids.get(&partition.topic).copied();
             holdings.push(Holding::new(partition.clone(), queue, resumption.from, (id, identity), gauge));
             assigned.push(Assignment { partition, identity, committed, metadata });
         }
+        self.known.extend(ids);
         let listed = listed(assigned.iter().map(|assignment| &assignment.partition));
         tracing::debug!(group = %self.group, what = "assigned", partitions = %listed, "rebalance");
         if !assigned.is_empty() {

@@ -42,6 +42,7 @@ impl Reader {
         if !partitions.is_empty() {
             self.restart(&partitions, &ids);
         }
+        self.known.extend(ids);
     }
 
     fn restart(&self, partitions: &[Partition], ids: &Ids) {
