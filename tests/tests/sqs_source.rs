@@ -308,6 +308,30 @@ async fn an_outage_of_the_server_ends_nothing() {
 }
 
 #[tokio::test]
+async fn a_source_that_was_stopped_with_no_poll_under_way_closes_within_a_second() {
+    let Some(sqs) = kit::or_say_so(kit::sqs()) else { return };
+    let queue = sqs.create(QueueSpec::standard("stopped")).await;
+    for number in 0..2 {
+        sqs.send(&queue, Message::new(number.to_string())).await;
+    }
+    let mut source = Sqs::connect(config(sqs.endpoint(), &queue).await).await.unwrap();
+    // All that was granted has come, so nothing is polled for.
+    grant(&mut source, 2);
+    let taken = take(&mut source, 2).await;
+    source.stop();
+    source.ask(Ask::Release {
+        receipts: vec![taken[0].receipt.clone(), taken[1].receipt.clone()],
+        delay: Duration::ZERO,
+    });
+    // As a drain does: the intake ends here, and not in `close`.
+    assert!(source.next().now_or_never().is_none());
+    let begun = Instant::now();
+    source.close().await;
+    assert!(begun.elapsed() < Duration::from_secs(1), "it took {:?}", begun.elapsed());
+    assert_eq!(sqs.counts(&queue).await.visible, 2, "what was to be released is");
+}
+
+#[tokio::test]
 async fn closing_while_the_server_is_away_is_bounded() {
     let Some(sqs) = kit::or_say_so(kit::sqs()) else { return };
     let queue = sqs.create(QueueSpec::standard("away")).await;

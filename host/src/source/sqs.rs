@@ -18,7 +18,7 @@ use aws_sdk_sqs::Client;
 use cofferdam_core::action::Ask;
 use cofferdam_core::event::{DeliveryId, Event};
 use futures::FutureExt;
-use futures::future::{BoxFuture, Fuse};
+use futures::future::{BoxFuture, Fuse, FusedFuture};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -243,9 +243,10 @@ impl Sqs {
         self.stop.cancel();
     }
 
-    /// Ends well: waits for the polls under way (at most [`Config::patience`]) and releases at once what they bring,
-    /// carries out what was asked, then ends. What could not be carried out within 10 s more is
-    /// left to the end of its lease. Events that nobody took are dropped, their messages released.
+    /// Closes the source in order: waits for the polls under way (at most [`Config::patience`]), releases at once what
+    /// they bring, carries out what was asked, then ends; with neither a poll nor a request under way, at once. What
+    /// cannot be carried out within 10 s more is left to the end of its lease. Events that nobody took are dropped, their
+    /// messages released.
     pub async fn close(self) {
         self.stop.cancel();
         self.closing.cancel();
@@ -253,9 +254,10 @@ impl Sqs {
         drop((deletes, extends));
 
         let finished = timeout_at(Instant::now() + patience + CLOSE_LIMIT, async {
-            loop {
+            // After [`Sqs::stop`] it has usually ended already, and a fused future that has ended is never ready again.
+            while !intake.is_terminated() {
                 tokio::select! {
-                    () = &mut intake => break,
+                    () = &mut intake => {}
                     () = &mut desks => {}
                     Some(event) = events.recv() => give_back(event, &releases),
                 }
@@ -266,10 +268,12 @@ impl Sqs {
             drop(releases);
             // So that nobody waits for room.
             let told = async { while events.recv().await.is_some() {} };
-            tokio::join!(desks, told);
+            if !desks.is_terminated() {
+                tokio::join!(desks, told);
+            }
         });
         if finished.await.is_err() {
-            tracing::warn!(queue = %queue.name, "asks were left undone at the end: these messages come back when their leases end");
+            tracing::warn!(queue = %queue.name, "the source was closed before its last requests were answered; messages not yet deleted or released come back when their leases end");
         }
     }
 
