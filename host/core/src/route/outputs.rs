@@ -1,6 +1,7 @@
 //! From what a handler asks for to what leaves the host.
 
 use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::mem;
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use super::{OutputRule, Route};
 use crate::envelope::{self, Event, Wrapped, Wrapping};
 use crate::event::Trace;
-use crate::message::Message;
+use crate::message::{Header, Headers, Kind, Message, Position, Record};
 use crate::outcome::{Code, Failure};
 use crate::output::{Destination, Output, Publication};
 use crate::template::{Scope, Template};
@@ -66,6 +67,9 @@ impl Route {
                 None => Some(text_key(&output)?),
             };
             deduplication = Some(fill(&rule.deduplication, &output)?.unwrap_or_else(|| output_id().to_owned()).into());
+        }
+        if matches!(rule.destination, Destination::Sqs(_)) {
+            keep_types(&mut output.headers, &message.record);
         }
         self.add_standard_headers(&mut output.headers, message, trace, now);
         let Wrapped { headers, payload } = self.wrap(rule, message, output_id, &mut output, now)?;
@@ -126,6 +130,22 @@ impl Route {
             Destination::Kafka(_) => envelope::binary(event),
             Destination::Sqs(_) => envelope::structured(event),
         })
+    }
+}
+
+/// Gives headers that a handler has passed on, name and value as they came, the data types that they had. The contract with
+/// plugins has none, so a number would leave as text.
+fn keep_types(headers: &mut Headers, of: &Record) {
+    // The headers of a topic have no types.
+    if headers.is_empty() || !matches!(of.position, Position::MessageId(_)) {
+        return;
+    }
+    let typed = of.headers.iter().filter(|header| header.kind != Kind::Text);
+    let types: HashMap<_, _> = typed.map(|header| ((header.name, header.value), header.kind)).collect();
+    if !types.is_empty() {
+        let kind = |header: &Header<'_>| types.get(&(header.name, header.value)).copied();
+        *headers =
+            headers.iter().map(|header| Header { kind: kind(&header).unwrap_or(header.kind), ..header }).collect();
     }
 }
 

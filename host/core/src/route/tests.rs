@@ -1,7 +1,7 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::message::{Header, Position};
+use crate::message::{Header, Headers, Kind, Position};
 use crate::output::{Output, Publication};
 use crate::time::Time;
 
@@ -55,6 +55,30 @@ fn record(kind: &str) -> Arc<Record> {
         payload: Some(Bytes::from(text)),
         timestamp_ms: None,
     })
+}
+
+#[test]
+fn an_attribute_of_a_queue_that_a_handler_passes_on_keeps_its_type() {
+    let passed = |position: Position, headers: Headers| {
+        let record = Record { position, headers, ..(*record("order.placed")).clone() };
+        let route = route(&[("out", rule(Destination::Sqs("out".into())))]);
+        let message = route.admit(&Arc::new(record)).unwrap();
+        // As a handler gives them back: the contract has no types.
+        let text = |name: &'static str, value: &'static str| Header::text(name, value);
+        let headers = Headers::from([text("price", "1.5"), text("count", "3"), text("raw", "x"), text("new", "1.5")]);
+        let output = Output { to: "out".into(), headers, ..Output::default() };
+        let sent = route.resolve(&message, &route.trace(&message), vec![output], Time::default()).unwrap();
+        sent[0].headers.iter().take(4).map(|header| header.kind.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    let typed = || {
+        let header = |name: &'static str, value: &'static str, kind| Header { kind, ..Header::text(name, value) };
+        let (number, label) = (Kind::Number, Kind::Labelled("Number.int"));
+        Headers::from([header("price", "1.5", number), header("count", "3", label), header("raw", "x", Kind::Bytes)])
+    };
+    let of_queue = passed(Position::MessageId("m-1".into()), typed());
+    assert_eq!(of_queue, ["Number", "Number.int", "Binary", "String"]);
+    let of_topic = passed(Position::Offset { partition: 0, offset: 1 }, typed());
+    assert_eq!(of_topic, ["String"; 4], "a topic has no types");
 }
 
 fn resolved(route: &Route, output: Output) -> Result<Publication, Failure> {
