@@ -24,6 +24,7 @@ pub(crate) mod fake;
 pub mod fault;
 pub mod headers;
 pub mod queue;
+pub(crate) mod words;
 
 /// A long poll takes 20 s at most; a call that takes longer than this has lost its server.
 const CALL_LIMIT: Duration = Duration::from_secs(30);

@@ -213,7 +213,8 @@ impl Flow {
             self.publish();
             self.record();
             self.report(stopping);
-            if self.drained {
+            // What the last polls of a queue bring may have to be handled: see `Machine`'s drain.
+            if self.drained && self.machine.in_flight() == 0 && self.source.is_dry() {
                 break;
             }
             alarm.set(self.machine.next_wake().map(|at| self.clock.instant(at)));
@@ -331,7 +332,10 @@ impl Flow {
             let Some(((delivery, index), ticket)) = self.outbox.next() else { return };
             let publication = self.machine.delivery(delivery).and_then(|delivery| delivery.publication(index));
             let publication = publication.expect("a delivery stays until its publications are answered");
-            let ticket = ticket.unwrap_or_else(|| Ticket::new(self.tickets.clone(), delivery, index));
+            let ticket = ticket.unwrap_or_else(|| {
+                let once = self.machine.is_to_be_sent_once(delivery);
+                Ticket::new(self.tickets.clone(), delivery, index).sent_once(once)
+            });
             if let Err((ticket, Busy)) = self.sinks.publish(publication, ticket) {
                 self.outbox.turn_back((delivery, index), ticket);
                 return;

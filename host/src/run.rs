@@ -7,6 +7,8 @@ mod dedupe;
 mod guests;
 mod health;
 mod plugins;
+mod queues;
+pub mod redrive;
 pub mod reload;
 mod routes;
 

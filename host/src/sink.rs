@@ -91,6 +91,7 @@ pub struct Ticket {
     flow: Sender<Answers>,
     delivery: DeliveryId,
     index: u32,
+    sent_once: bool,
     settled: bool,
 }
 
@@ -98,7 +99,19 @@ impl Ticket {
     /// A ticket for publication `index` of `delivery`. `flow` must have room for one answer for each ticket that is not
     /// settled: a ticket does not wait.
     pub fn new(flow: Sender<Answers>, delivery: DeliveryId, index: u32) -> Self {
-        Self { flow, delivery, index, settled: false }
+        Self { flow, delivery, index, sent_once: false, settled: false }
+    }
+
+    /// The publication is not to be sent again where it may have arrived, if this is so.
+    pub fn sent_once(mut self, sent_once: bool) -> Self {
+        self.sent_once = sent_once;
+        self
+    }
+
+    /// Whether the publication is not to be sent again where it may have arrived. A sink whose broker drops repeats need not
+    /// ask, as the idempotent producer of Kafka.
+    pub fn is_sent_once(&self) -> bool {
+        self.sent_once
     }
 
     /// Whose publication it is.

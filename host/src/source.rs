@@ -59,6 +59,14 @@ impl Source {
         }
     }
 
+    /// Whether no more messages can come after [`Source::stop`]: every poll of a queue has ended.
+    pub fn is_dry(&self) -> bool {
+        match self {
+            Self::Kafka(_) => true,
+            Self::Sqs(sqs) => sqs.is_dry(),
+        }
+    }
+
     /// Carries out what was asked, leaves, and ends.
     ///
     /// # Errors

@@ -51,6 +51,8 @@
 //! | | info | the same, `next` is `defer` |
 //! | | debug | the same, `next` is `released` or `revoked` |
 //! | `dead_letter_refused` | error | a destination takes the dead letter in no form: the record waits with its key, everything else goes on; `destination`, `text` in the words of the broker, `wait_ms` |
+//! | `message_redriven` | error | the host could not keep a message that it had for the last time: the queue's redrive policy moves it away unless it is deleted; `status`, `receives` |
+//! | `redrive_policy` | info, warn | at the start, for a queue with a redrive policy: `max_receive_count` of the queue, `max_attempts` of the route; warn: the first is less than the second |
 //! | `message_dlq` | warn | stored as an error; `outcome`, `code`, `text`, `destination` |
 //! | `capability_denied` | warn | a plugin was denied what it asked for, or not loaded for what it imports; `plugin`, `capability`; at most 10 for an attempt |
 //! | `http_circuit_open`, `http_circuit_closed` | warn, info | a host fails again and again and is left alone, and answers again; `plugin`, `host` |
@@ -222,6 +224,10 @@ impl Telemetry {
         self.tick(now);
         let topic = self.topics.of(&delivery.record().source);
         topic.consumed(fate).increment(1);
+        let given_away = matches!(fate, Fate::Released | Fate::Revoked | Fate::Abandoned);
+        if given_away && delivery.is_last_receive(self.route.lease) {
+            return self.redriven(delivery, fate, now);
+        }
         match fate {
             Fate::Done | Fate::Ignored | Fate::Duplicate => {
                 line!(DEBUG, "message_acked", "a message was acknowledged", self.context(delivery), Some(now), {
@@ -249,6 +255,17 @@ impl Telemetry {
         line!(DEBUG, "message_produced", "a publication is durable", self.context(delivery), Some(now), {
             destination = destination(),
         });
+    }
+
+    /// The queue has given the message out for the last time, and did not get rid of it.
+    fn redriven(&mut self, delivery: &Delivery, fate: Fate, now: Time) {
+        if self.nacked.take(now) {
+            let text = "lost to the redrive policy: this was the last receive that maxReceiveCount allows, so the queue moves the message to its redrive queue, without a reason";
+            line!(ERROR, "message_redriven", text, self.context(delivery), Some(now), {
+                status = topics::status(fate),
+                receives = delivery.receives(),
+            });
+        }
     }
 
     fn dead_lettered(&mut self, delivery: &Delivery, now: Time) {

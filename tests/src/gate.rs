@@ -60,6 +60,8 @@ enum Passage {
     Shut,
     /// Connections are accepted, and nothing comes through either way.
     Swallowed,
+    /// Requests reach the server, and where it answers the connection ends.
+    Unanswered,
 }
 
 /// How fast bytes go in one direction of each connection.
@@ -131,6 +133,11 @@ impl Gate {
     /// are there stay, and go on when it is opened.
     pub fn swallow(&self) {
         self.way.send_modify(|way| way.passage = Passage::Swallowed);
+    }
+
+    /// Lets requests through and ends each connection where an answer begins: what was asked for is done, and nobody knows.
+    pub fn lose_answers(&self) {
+        self.way.send_modify(|way| way.passage = Passage::Unanswered);
     }
 
     /// Resets every connection that is there now.
@@ -216,7 +223,7 @@ async fn accept(
                     let _ = way.wait_for(|way| way.passage != Passage::Swallowed).await;
                     reset(&client);
                 }
-                Passage::Open => match TcpStream::connect(&server).await {
+                Passage::Open | Passage::Unanswered => match TcpStream::connect(&server).await {
                     Ok(upstream) => relay(client, upstream, way, &counts, kafka).await,
                     Err(_) => reset(&client),
                 },

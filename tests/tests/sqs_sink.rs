@@ -54,7 +54,12 @@ impl Outlet {
 
     /// Whether it was taken; its index is the number of those taken before it.
     fn publish(&mut self, publication: &Publication) -> bool {
-        let ticket = Ticket::new(self.flow.clone(), DeliveryId::default(), self.count);
+        self.publish_as(publication, false)
+    }
+
+    /// The same for one that must not be sent again where it may have arrived, if this is so.
+    fn publish_as(&mut self, publication: &Publication, sent_once: bool) -> bool {
+        let ticket = Ticket::new(self.flow.clone(), DeliveryId::default(), self.count).sent_once(sent_once);
         match self.sink.publish(publication, ticket) {
             Ok(()) => {
                 self.count += 1;
@@ -70,8 +75,13 @@ impl Outlet {
 
     /// What came of everything that was taken, by index.
     async fn settled(&mut self) -> Vec<Result<(), Refusal>> {
+        self.settled_from(0).await
+    }
+
+    /// What came of what was taken from this index on.
+    async fn settled_from(&mut self, first: u32) -> Vec<Result<(), Refusal>> {
         let mut results: HashMap<u32, _> = HashMap::new();
-        while results.len() < self.count as usize {
+        while results.len() < (self.count - first) as usize {
             let answers = timeout(LONG, self.answers.recv()).await.expect("settled in time");
             for event in answers.expect("this test holds the flow") {
                 match event {
@@ -81,7 +91,7 @@ impl Outlet {
                 }
             }
         }
-        (0..self.count).map(|index| results.remove(&index).expect("each index once")).collect()
+        (first..self.count).map(|index| results.remove(&index).expect("each index once")).collect()
     }
 }
 
@@ -292,4 +302,30 @@ async fn closing_sends_what_was_taken() {
     }
     outlet.sink.close(LONG).await;
     assert_eq!(sqs.counts(&queue).await.visible, 30);
+}
+
+#[tokio::test]
+async fn what_is_to_be_sent_once_is_not_sent_again_where_its_answer_is_lost() {
+    let Some(sqs) = kit::or_say_so(kit::sqs()) else { return };
+    let queue = sqs.create(QueueSpec::standard("once")).await;
+    let gate = Gate::before(sqs.endpoint()).await;
+    let mut outlet = Outlet::new(&gate.endpoint(), &queue, |config| config).await;
+    gate.lose_answers();
+    for number in 0..12 {
+        let publication = outlet.publication(&number.to_string());
+        assert!(outlet.publish_as(&publication, true));
+    }
+    let lost = outlet.settled().await;
+    assert!(lost.iter().all(|result| matches!(result, Err(Refusal::Unavailable(_)))), "{lost:?}");
+    gate.open();
+    let publication = outlet.publication("later");
+    assert!(outlet.publish_as(&publication, true));
+    assert_eq!(outlet.settled_from(12).await, [Ok(())]);
+    let mut bodies: Vec<String> =
+        sqs.receive_all(&queue).await.iter().map(|message| message.body().expect("a body").to_owned()).collect();
+    bodies.sort();
+    let mut expected: Vec<String> = (0..12).map(|number| number.to_string()).chain(["later".to_owned()]).collect();
+    expected.sort();
+    assert_eq!(bodies, expected, "each arrived, and once");
+    outlet.sink.close(LONG).await;
 }

@@ -324,7 +324,8 @@ async fn a_source_that_was_stopped_with_no_poll_under_way_closes_within_a_second
         delay: Duration::ZERO,
     });
     // As a drain does: the intake ends here, and not in `close`.
-    assert!(source.next().now_or_never().is_none());
+    assert!(matches!(source.next().now_or_never(), Some(Some(Event::Due))));
+    assert!(source.is_dry());
     let begun = Instant::now();
     source.close().await;
     assert!(begun.elapsed() < Duration::from_secs(1), "it took {:?}", begun.elapsed());

@@ -66,6 +66,8 @@ pub(crate) struct Report<'a> {
     /// The number of the attempt that ended so, from 1.
     pub(crate) attempt: u32,
     pub(crate) attempts: &'a [Attempted],
+    /// Attempts that were not made here: receives that the queue has counted.
+    pub(crate) assumed: u32,
     pub(crate) handler: Option<&'a Arc<HandlerId>>,
     pub(crate) usage: Usage,
     pub(crate) trace: &'a Trace,
@@ -177,6 +179,12 @@ impl Report<'_> {
 
     fn text(&self) -> String {
         let (text, reason, most) = (&self.failure.text, self.reason, self.route.policy.retry.max_attempts);
+        if reason == Reason::AttemptsExhausted && self.assumed > 0 {
+            let (made, assumed) = (self.attempt.saturating_sub(self.assumed), self.assumed);
+            return format!(
+                "{text} (not tried again: {reason}; {made} of {most} were made by this host, {assumed} are receives that the queue has counted)"
+            );
+        }
         match reason.attempts_left(self.attempt, most) {
             Some(left) => format!("{text} (not tried again: {reason}; {left} of {most} attempts left)"),
             None => format!("{text} (not tried again: {reason})"),

@@ -63,6 +63,8 @@ pub(crate) struct Lanes {
     by_hash: HashTable<LaneId>,
     /// Keys are chosen by whoever sends messages: theirs is the standard library's hasher, which withstands that.
     hasher: RandomState,
+    /// Deliveries behind heads that wait for their next attempt.
+    halted: usize,
 }
 
 #[derive(Debug)]
@@ -76,6 +78,8 @@ struct Lane {
     blocked: bool,
     /// Some publications in the lane wait for those ahead of them.
     stalled: bool,
+    /// The head waits for its next attempt.
+    halted: bool,
 }
 
 /// Deliveries with outputs on their way, in order. One alone, the usual case, allocates nothing.
@@ -126,12 +130,14 @@ impl Lanes {
                     lane.head = Some(delivery);
                 } else {
                     lane.waiting.push_back(delivery);
+                    self.halted += usize::from(lane.halted);
                 }
                 (*entry.get(), is_head)
             }
             Entry::Vacant(entry) => {
                 let (head, waiting, ahead) = (Some(delivery), VecDeque::new(), Ahead::default());
-                let id = lanes.insert(Lane { hash, head, waiting, ahead, blocked: false, stalled: false });
+                let id =
+                    lanes.insert(Lane { hash, head, waiting, ahead, blocked: false, stalled: false, halted: false });
                 entry.insert(id);
                 (id, true)
             }
@@ -143,10 +149,15 @@ impl Lanes {
         let lane = self.lanes.get_mut(id)?;
         let mut next = None;
         if lane.head == Some(delivery) {
+            if std::mem::take(&mut lane.halted) {
+                self.halted -= lane.waiting.len();
+            }
             lane.head = lane.waiting.pop_front();
             next = lane.head;
         } else if !lane.ahead.remove(delivery) {
+            let before = lane.waiting.len();
             lane.waiting.retain(|waiting| *waiting != delivery);
+            self.halted -= if lane.halted { before - lane.waiting.len() } else { 0 };
         }
         lane.blocked &= lane.ahead.first.is_some();
         if lane.head.is_none() && lane.ahead.first.is_none() {
@@ -212,11 +223,34 @@ impl Lanes {
     /// All that wait behind `delivery` leave the lane. Returns them in order.
     pub(crate) fn cut(&mut self, id: LaneId, delivery: DeliveryId) -> VecDeque<DeliveryId> {
         let Some(lane) = self.lanes.get_mut(id) else { return VecDeque::new() };
-        if lane.head == Some(delivery) {
-            return std::mem::take(&mut lane.waiting);
+        let cut = if lane.head == Some(delivery) {
+            std::mem::take(&mut lane.waiting)
+        } else {
+            let place = lane.waiting.iter().position(|waiting| *waiting == delivery);
+            place.map_or_else(VecDeque::new, |place| lane.waiting.split_off(place + 1))
+        };
+        self.halted -= if lane.halted { cut.len() } else { 0 };
+        cut
+    }
+
+    /// The head of the lane waits for its next attempt, or no longer does.
+    pub(crate) fn halt(&mut self, id: LaneId, halted: bool) {
+        let Some(lane) = self.lanes.get_mut(id) else { return };
+        match (std::mem::replace(&mut lane.halted, halted), halted) {
+            (false, true) => self.halted += lane.waiting.len(),
+            (true, false) => self.halted -= lane.waiting.len(),
+            _ => {}
         }
-        let place = lane.waiting.iter().position(|waiting| *waiting == delivery);
-        place.map_or_else(VecDeque::new, |place| lane.waiting.split_off(place + 1))
+    }
+
+    /// Deliveries behind heads that wait for their next attempt: none of them can start before.
+    pub(crate) fn halted(&self) -> usize {
+        self.halted
+    }
+
+    /// Whether somebody waits behind the head.
+    pub(crate) fn has_waiting(&self, id: LaneId) -> bool {
+        self.lanes.get(id).is_some_and(|lane| !lane.waiting.is_empty())
     }
 
     /// Who runs, or may.
@@ -306,6 +340,31 @@ mod tests {
         let [lane, ..] = [first, second, third].map(|id| lanes.enter(a, id).0);
         assert_eq!(lanes.leave(lane, second), None);
         assert_eq!(lanes.leave(lane, first), Some(third));
+    }
+
+    #[test]
+    fn those_behind_a_head_that_waits_are_counted_whatever_comes_and_goes() {
+        let [first, second, third, fourth, fifth] = ids();
+        let mut lanes = Lanes::default();
+        let a = hash(&lanes, "a");
+        let [lane, ..] = [first, second].map(|id| lanes.enter(a, id).0);
+        assert!(lanes.has_waiting(lane));
+        lanes.halt(lane, true);
+        lanes.halt(lane, true);
+        assert_eq!(lanes.halted(), 1);
+        assert_eq!([third, fourth, fifth].map(|id| lanes.enter(a, id).1), [false; 3]);
+        assert_eq!(lanes.halted(), 4);
+        lanes.leave(lane, third);
+        assert_eq!(lanes.halted(), 3);
+        lanes.cut(lane, fourth);
+        assert_eq!(lanes.halted(), 2);
+        lanes.halt(lane, false);
+        assert_eq!(lanes.halted(), 0);
+        lanes.halt(lane, true);
+        assert_eq!(lanes.leave(lane, first), Some(second));
+        assert_eq!(lanes.halted(), 0, "the next head may start");
+        lanes.halt(lane, true);
+        assert_eq!((lanes.halted(), lanes.cut(lane, second).len(), lanes.halted()), (1, 1, 0));
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod lease;
 mod memory;
 mod overdue;
 mod partition;
+mod prefetch;
 mod publish;
 mod rebalance;
 mod refused;
@@ -62,6 +63,7 @@ use intake::Intake;
 use memory::Memory;
 use overdue::Overdue;
 use partition::Partitions;
+use prefetch::Prefetch;
 use retire::Retired;
 use timers::{Timer, Timers};
 
@@ -88,6 +90,7 @@ pub struct Machine {
     /// Neither settled nor handed back.
     live: usize,
     intake: Intake,
+    prefetch: Prefetch,
     partitions: Partitions,
     memory: Memory,
     overdue: Overdue,
@@ -98,6 +101,8 @@ pub struct Machine {
     watch: Watch,
     timers: Timers,
     draining: Draining,
+    /// When what runs in a drain is no longer waited for.
+    drain_until: Time,
     actions: VecDeque<Action>,
     retired: Retired,
     account: Account,
@@ -121,6 +126,7 @@ impl Machine {
     pub fn new(route: Arc<Route>, seed: u64) -> Self {
         let mut machine = Self {
             intake: Intake::new(route.bounds),
+            prefetch: Prefetch::default(),
             partitions: Partitions::new(route.commit_metadata, route.is_exactly_once().then_some(seed)),
             route,
             deliveries: SlotMap::with_key(),
@@ -141,6 +147,7 @@ impl Machine {
             watch: Watch::default(),
             timers: Timers::default(),
             draining: Draining::No,
+            drain_until: Time::default(),
             actions: VecDeque::new(),
             retired: Retired::default(),
             account: Account::default(),
@@ -148,7 +155,7 @@ impl Machine {
             #[cfg(feature = "sabotage")]
             sabotage: None,
         };
-        machine.replenish();
+        machine.replenish(Time::default());
         machine
     }
 
@@ -165,7 +172,7 @@ impl Machine {
         self.take_in(event, now);
         self.dispatch(now);
         self.wind_up();
-        self.replenish();
+        self.replenish(now);
         self.end_drain();
     }
 
@@ -224,6 +231,12 @@ impl Machine {
     pub fn is_to_be_sent(&self, id: DeliveryId) -> bool {
         let Some(delivery) = self.deliveries.get(id) else { return false };
         (delivery.is_live() || self.route.is_at_most_once()) && !self.is_overtaking(id, delivery)
+    }
+
+    /// Whether a publication of this delivery must not be sent again where it may have arrived: an output of a route that
+    /// delivers at most once. Dead letters and error events are sent until they are durable, or the only copy might be lost.
+    pub fn is_to_be_sent_once(&self, id: DeliveryId) -> bool {
+        self.route.is_at_most_once() && self.deliveries.get(id).is_some_and(|delivery| !delivery.storing)
     }
 
     /// All deliveries of which something is still here or out, also those that no longer count.
@@ -305,7 +318,9 @@ impl Machine {
             }
             let delivery = &mut self.deliveries[id];
             delivery.state = State::Running;
-            delivery.start_attempt(self.route.lease, now);
+            if delivery.start_attempt(self.route.lease, now) {
+                self.prefetch.begins(now);
+            }
             self.running += 1;
             let is_retry = delivery.attempt > 1;
             self.watch.started(id, is_retry);
@@ -314,11 +329,12 @@ impl Machine {
     }
 
     /// Tells the source how much more it may hand over.
-    fn replenish(&mut self) {
+    fn replenish(&mut self, now: Time) {
         if self.draining.is_draining() || self.held > 0 || self.watch.is_open() {
             return;
         }
-        if let Some((messages, bytes)) = self.intake.replenish() {
+        let lookahead = self.lookahead(now);
+        if let Some((messages, bytes)) = self.intake.replenish(lookahead) {
             #[cfg(feature = "sabotage")]
             let messages = if self.is_sabotaged(Sabotage::GrantedTwice) { 2 * messages } else { messages };
             self.actions.push_back(Action::Ask(Ask::Grant { messages, bytes }));
@@ -334,6 +350,9 @@ impl Machine {
         debug_assert!(delivery.is_live(), "a delivery ends once");
         self.account.end(fate);
         self.live -= 1;
+        if delivery.is_unstarted() {
+            self.prefetch.gone();
+        }
         self.actions.push_back(Action::Settled { delivery: id, fate });
         #[cfg(feature = "sabotage")]
         if self.sabotage == Some(Sabotage::DuplicateSettle) {

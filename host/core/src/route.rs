@@ -95,11 +95,13 @@ pub struct Lease {
     pub length: Duration,
     /// How long one attempt may hold a message.
     pub attempt_limit: Duration,
+    /// How often the queue hands a message out before its redrive policy moves it (`maxReceiveCount`); `None` without one.
+    pub max_receives: Option<u32>,
 }
 
 impl Default for Lease {
     fn default() -> Self {
-        Self { length: Duration::from_secs(60), attempt_limit: Duration::from_secs(900) }
+        Self { length: Duration::from_secs(60), attempt_limit: Duration::from_secs(900), max_receives: None }
     }
 }
 

@@ -92,13 +92,15 @@ pub enum Reason {
     TooOld,
     /// The route handles every message once at most.
     OnlyOnce,
+    /// The host stops, and the queue would move the message away when it is received again.
+    LastReceive,
 }
 
 impl Reason {
     /// Of `most` attempts, how many were not made, where that is of interest after number `attempt`.
     pub fn attempts_left(self, attempt: u32, most: u32) -> Option<u32> {
         match self {
-            Self::Permanent | Self::SameFault | Self::TooOld => Some(most.saturating_sub(attempt)),
+            Self::Permanent | Self::SameFault | Self::TooOld | Self::LastReceive => Some(most.saturating_sub(attempt)),
             Self::AttemptsExhausted | Self::OnlyOnce => None,
         }
     }
@@ -112,6 +114,7 @@ impl fmt::Display for Reason {
             Self::SameFault => "the same fault came again",
             Self::TooOld => "it was deferred for longer than max_age",
             Self::OnlyOnce => "the route delivers at most once",
+            Self::LastReceive => "the host stops, and the queue's maxReceiveCount leaves it no other receive",
         })
     }
 }

@@ -70,6 +70,12 @@ pub enum What {
         record: RecordId,
     },
 
+    /// The queue's redrive policy has moved the message away: it was received too often.
+    Redriven {
+        /// Which.
+        record: RecordId,
+    },
+
     /// A process of a host has begun.
     Started,
     /// These partitions are the host's from now on.
@@ -187,6 +193,8 @@ pub enum What {
         /// Which.
         record: RecordId,
     },
+    /// The host was told to stop: what has not started goes back.
+    Draining,
     /// The host ended by itself, with everything settled or handed back.
     Stopped,
 }

@@ -14,6 +14,7 @@ mod ownership;
 mod partition;
 mod quiet;
 mod record;
+mod redrive;
 mod settlement;
 mod verdict;
 
@@ -60,6 +61,8 @@ struct Host {
     in_flight: u64,
     /// The partition of the commit that it asked for last, where nothing else has happened to it since.
     said: Option<u32>,
+    /// It was told to stop.
+    draining: bool,
 }
 
 /// What a violation is said of: the fact that is looked at.
@@ -140,6 +143,8 @@ impl Judge {
             What::Deletes { record } => self.deletes(case, host, record),
             What::Deleted { record } => self.deleted(case, record),
             What::LeaseLost { record } => self.lease_lost(case, host, record),
+            What::Draining => self.hosts.entry(host).or_default().draining = true,
+            What::Redriven { record } => self.redriven(case, record),
             What::Stopped => self.stopped(case, host),
         }
     }

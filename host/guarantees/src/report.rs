@@ -33,6 +33,9 @@ pub enum Promise {
     RepeatsBounded,
     /// No record gets more attempts than the route says, and no attempt is forgotten.
     AttemptsCounted,
+    /// A host hands a message back only when it stops or has lost the one before it, and never on its last receive: a queue
+    /// moves away only what faults have used the receives of up.
+    NotMoved,
     /// Each effect is there exactly once and in order: asked of routes that promise it.
     ExactlyOnce,
     /// A record comes to its end within a bound, however many others fail.
@@ -43,7 +46,7 @@ pub enum Promise {
 
 impl Promise {
     /// All, in the order of the report.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::DurableFirst,
         Self::SettledOnce,
         Self::CommitOrder,
@@ -54,6 +57,7 @@ impl Promise {
         Self::NothingLost,
         Self::RepeatsBounded,
         Self::AttemptsCounted,
+        Self::NotMoved,
         Self::ExactlyOnce,
         Self::Timely,
         Self::OthersGoOn,
@@ -73,6 +77,7 @@ impl fmt::Display for Promise {
             Self::NothingLost => "nothing is lost",
             Self::RepeatsBounded => "repeats are at most what was in flight at a fault",
             Self::OthersGoOn => "a dead letter that nobody takes holds its key, and no other record",
+            Self::NotMoved => "a queue moves no message away unless faults have used its receives up",
             Self::ExactlyOnce => "each effect is there exactly once, in order",
             Self::Timely => "a message is not delayed beyond a bound by messages that fail",
             Self::AttemptsCounted => "attempts are counted across restarts, and never exceed the limit",

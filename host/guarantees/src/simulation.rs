@@ -153,7 +153,7 @@ impl World {
         let mut world = Self {
             now: Time::from_millis(1_000_000),
             broker: Broker::default(),
-            queue: Queue::new(route.lease.unwrap_or_default().length),
+            queue: Queue::new(route.lease.unwrap_or_default()),
             sinks: Sinks::default(),
             hosts: Vec::new(),
             at: 0,
@@ -445,9 +445,13 @@ impl World {
     pub fn receive(&mut self) {
         let host = &mut self.hosts[self.at];
         let messages = self.queue.receive(self.now, host.ahead, &mut host.allowance);
+        for record in std::mem::take(&mut self.queue.moved) {
+            self.note_of_world(What::Redriven { record: record.into() });
+        }
         if messages.is_empty() {
             return;
         }
+        let host = &mut self.hosts[self.at];
         messages.iter().for_each(|leased| host.seen.receive(&leased.record));
         self.received(messages.iter().map(|leased| &leased.record));
         self.tell(Event::Messages(messages));

@@ -43,15 +43,16 @@ fn on_kafka_what_runs_may_finish_and_is_committed() {
 #[test]
 fn on_sqs_what_has_not_started_goes_back_at_once() {
     let mut world = World::sqs();
-    world.send(&["a", "a", "b", "", "", "", "a"]);
+    world.send(&["a", "a", "b", "", "", ""]);
+    world.receive();
     world.drain(10 * SECOND);
     let (ids, at) = &world.queue.released[0];
-    assert_eq!((ids.join(" "), *at), ("m-1 m-5 m-6".to_owned(), world.now));
+    assert_eq!((ids.join(" "), *at), ("m-1 m-5".to_owned(), world.now));
     world.fail("m-2", failure(Class::Retryable));
     assert_eq!(world.queue.released[1].1, world.now.after(SECOND), "one that was tried keeps its backoff");
     world.post("d", 5);
     world.receive();
-    assert_eq!(world.queue.released[2].0, ["m-5", "m-7"], "what comes late goes back too");
+    assert_eq!(world.queue.released[2].0, ["m-5", "m-6"], "what comes late goes back too");
     for id in ["m-0", "m-3", "m-4"] {
         world.done(id, 0);
         assert_eq!(world.seen().drained, 0);

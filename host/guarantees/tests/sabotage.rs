@@ -33,6 +33,8 @@ caught! {
     a_retry_that_is_overtaken: RetryOvertakes breaks KeyOrder,
     an_output_that_goes_on_behind_a_refused_one: RefusedOutputOvertaken breaks KeyOrder,
     a_release_that_keeps_later_ones: ReleaseKeepsLater breaks KeyOrder,
+    neighbours_that_are_given_back_with_a_retry: NeighboursGivenBack breaks NotMoved,
+    a_last_receive_that_is_given_back_at_a_stop: LastReceiveGivenBack breaks NotMoved,
     lanes_that_keep_no_order: LanesIgnored breaks KeyOrder,
     an_attempt_that_is_forgotten: AttemptForgotten breaks AttemptsCounted,
     an_attempt_before_the_one_before_is_known: AttemptNotAwaited breaks AttemptsCounted,

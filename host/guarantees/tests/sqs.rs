@@ -9,6 +9,7 @@ use cofferdam_core::message::{Position, Record};
 use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::route::{Lease, Route};
 use cofferdam_core::time::Time;
+use cofferdam_guarantees::Effect;
 use cofferdam_guarantees::simulation::{SECOND, World, failure, queue_route, unavailable};
 
 fn fates(world: &World) -> Vec<(&str, Fate)> {
@@ -45,61 +46,184 @@ fn a_group_waits_until_the_message_before_is_stored_and_other_groups_do_not() {
     assert_eq!(world.in_hand(), ["m-2", "m-1"]);
 }
 
-#[test]
-fn a_failed_message_goes_back_with_all_that_wait_behind_it() {
-    let mut world = World::sqs();
-    world.send(&["a", "b", "a", "a"]);
-    world.fail("m-0", failure(Class::Retryable));
-    assert_eq!(released(&world), [(vec!["m-0", "m-2", "m-3"], SECOND)]);
-    assert_eq!(fates(&world), [("m-0", Fate::Released), ("m-2", Fate::Released), ("m-3", Fate::Released)]);
-    assert_eq!(world.in_hand(), ["m-1"]);
-    world.receive();
-    assert_eq!(world.in_hand(), ["m-1"]);
-    world.wait(SECOND);
-    world.receive();
-    assert_eq!(world.in_hand(), ["m-1", "m-0"]);
-    world.done("m-0", 0);
-    assert_eq!(world.in_hand(), ["m-1", "m-2"]);
+/// The rules of a queue that moves away what was received so often.
+fn redrive(max_receives: u32) -> Route {
+    Route { lease: Some(Lease { max_receives: Some(max_receives), ..Lease::default() }), ..queue_route() }
+}
+
+/// The queue extends every lease that is with it.
+fn extend_all(world: &mut World) {
+    while !world.host().extends.is_empty() {
+        world.answer_extend();
+    }
+}
+
+/// Time passes, and no lease ends.
+fn pass(world: &mut World, seconds: u32) {
+    for _ in 0..seconds {
+        world.wait(SECOND);
+        extend_all(world);
+    }
 }
 
 #[test]
-fn attempts_are_counted_through_releases_and_the_queue_is_believed_for_strangers_only() {
+fn a_failed_message_is_tried_again_here_with_its_group_behind_it_and_costs_nobody_a_receive() {
+    let mut world = World::new(redrive(1), 7);
+    world.send(&["a", "b", "a", "a"]);
+    for attempt in 1..5 {
+        assert_eq!((world.attempt("m-0"), world.in_hand().len()), (attempt, 2));
+        world.fail("m-0", failure(Class::Retryable));
+        assert_eq!(world.in_hand(), ["m-1"], "its group waits");
+        world.wait(10 * SECOND);
+        extend_all(&mut world);
+    }
+    world.fail("m-0", failure(Class::Retryable));
+    world.store_all();
+    world.answer_delete(true);
+    assert_eq!(fates(&world), [("m-0", Fate::DeadLettered)]);
+    assert_eq!(world.in_hand(), ["m-1", "m-2"]);
+    world.receive();
+    assert!(released(&world).is_empty());
+    assert_eq!(world.machine().account().received, 4);
+}
+
+#[test]
+fn a_message_that_waits_long_goes_back_only_where_it_costs_nobody_anything() {
+    let later = || Failure { retry_after: Some(61 * SECOND), ..failure(Class::Deferred) };
+    let mut world = World::new(redrive(4), 7);
+    world.send(&["a", "b", "b"]);
+    world.fail("m-1", later());
+    assert!(released(&world).is_empty(), "another waits behind it");
+    world.fail("m-0", later());
+    assert_eq!(released(&world), [(vec!["m-0"], 61 * SECOND)]);
+    pass(&mut world, 61);
+    world.receive();
+    world.fail("m-0", later());
+    assert_eq!(released(&world).len(), 2, "a receive is left for a fault after this one");
+    pass(&mut world, 61);
+    world.receive();
+    world.fail("m-0", later());
+    assert_eq!(released(&world).len(), 2, "one more, and a fault would be the last");
+}
+
+#[test]
+fn at_a_stop_what_is_received_for_the_last_time_stays_with_what_it_waits_behind() {
+    let mut world = World::new(redrive(2), 7);
+    // The second of the group was received before: it is the last time.
+    ["a", "a", "a", "b"].iter().for_each(|group| world.post(group, 10));
+    world.queue.messages[1].receives = 1;
+    world.receive();
+    assert_eq!(world.in_hand(), ["m-0", "m-3"]);
+    world.drain(30 * SECOND);
+    assert_eq!(released(&world), [(vec!["m-2"], Duration::ZERO)]);
+    world.done("m-3", 0);
+    world.answer_delete(true);
+    world.fail("m-0", failure(Class::Retryable));
+    assert_eq!(released(&world).len(), 1, "what waits behind it would be moved");
+    world.wait(SECOND);
+    for id in ["m-0", "m-1"] {
+        world.done(id, 0);
+        world.answer_delete(true);
+    }
+    assert_eq!(world.seen().drained, 1);
+}
+
+#[test]
+fn at_a_stop_a_message_that_has_failed_on_its_last_receive_is_stored_with_its_reason() {
+    let mut world = World::new(redrive(1), 7);
+    world.send(&["a", "b"]);
+    world.fail("m-0", failure(Class::Retryable));
+    world.drain(30 * SECOND);
+    world.fail("m-1", failure(Class::Retryable));
+    world.store_all();
+    world.answer_delete(true);
+    world.answer_delete(true);
+    assert_eq!(fates(&world), [("m-0", Fate::DeadLettered), ("m-1", Fate::DeadLettered)]);
+    for letter in world.sinks.stored.iter().filter(|stored| stored.effect == Effect::DeadLetter) {
+        let text = letter.publication.headers.text("cofferdam-dlq-text").unwrap();
+        assert!(
+            text.contains("the queue's maxReceiveCount leaves it no other receive; 4 of 5 attempts left"),
+            "{text}"
+        );
+    }
+    assert!(released(&world).is_empty());
+}
+
+#[test]
+fn a_host_receives_what_it_can_start_soon_and_no_more() {
+    let mut world = World::new(Route { concurrency: 2, ..queue_route() }, 7);
+    for number in 0..50 {
+        world.post(&number.to_string(), 10);
+    }
+    world.receive();
+    assert_eq!(world.machine().account().received, 2, "as many as can start at once");
+    // What has begun lately is a measure of what will.
+    world.receive();
+    assert_eq!(world.machine().account().received, 4);
+    for _ in 0..5 {
+        world.wait(2 * SECOND);
+        world.receive();
+    }
+    assert_eq!(world.machine().account().received, 4, "attempts take long, and nothing can start");
+    world.fail("m-0", failure(Class::Retryable));
+    world.fail("m-1", failure(Class::Retryable));
+    world.receive();
+    assert!(world.machine().account().received > 4, "what waits for its next attempt is in nobody's way");
+}
+
+#[test]
+fn groups_with_one_at_work_leave_room_for_others_while_something_is_idle() {
+    let mut world = World::new(Route { concurrency: 4, ..queue_route() }, 7);
+    for group in ["a", "b"] {
+        (0..10).for_each(|_| world.post(group, 10));
+    }
+    world.post("c", 10);
+    for _ in 0..20 {
+        world.receive();
+        world.wait(2 * SECOND);
+    }
+    assert_eq!(world.in_hand().len(), 3, "{:?}", world.in_hand());
+}
+
+#[test]
+fn attempts_are_counted_here_and_the_queue_is_believed_for_strangers_only() {
     let mut world = World::sqs();
     world.send(&["a", "a"]);
     for attempt in 1..=2 {
         assert_eq!(world.attempt("m-0"), attempt);
         world.fail("m-0", failure(Class::Retryable));
         world.wait(10 * SECOND);
-        world.receive();
     }
     world.done("m-0", 0);
-    assert_eq!(world.attempt("m-1"), 1, "received three times, never tried");
+    world.answer_delete(true);
+    assert_eq!(world.attempt("m-1"), 1, "it waited, and was never tried");
     world.crash();
     world.wait(60 * SECOND);
     world.receive();
-    assert_eq!(world.attempt("m-0"), 4, "deleted in vain: the queue has counted");
-    world.done("m-0", 0);
-    assert_eq!(world.attempt("m-1"), 4);
+    assert_eq!(world.attempt("m-1"), 2, "the first attempt may have died with the host");
 }
 
 #[test]
 fn attempts_that_other_hosts_made_in_between_are_counted() {
-    let mut world = World::sqs();
+    let mut route = queue_route();
+    route.policy.retry.max_delay = 1_000 * SECOND;
+    let mut world = World::new(route, 7);
     world.add_host();
     world.send(&["a"]);
-    for (host, attempt) in [(0, 1), (1, 2), (0, 3), (0, 4), (1, 5)] {
+    for (host, attempt) in [(0, 1), (1, 2), (0, 3), (0, 4), (1, 4), (1, 5)] {
         world.on(host).receive();
         assert_eq!(world.attempt("m-0"), attempt);
-        world.fail("m-0", failure(Class::Retryable));
-        world.wait(20 * SECOND);
+        // A wait that is longer than a lease, so it goes back.
+        world.fail("m-0", Failure { retry_after: Some(61 * SECOND), ..failure(Class::Retryable) });
+        world.store_all();
+        world.answer_delete(true);
+        world.wait(61 * SECOND);
     }
-    world.store_all();
-    world.answer_delete(true);
     assert_eq!(fates(&world).last(), Some(&("m-0", Fate::DeadLettered)));
 }
 
 #[test]
-fn a_stranger_received_often_has_one_attempt_left() {
+fn a_stranger_received_often_has_a_retry_left_and_its_letter_says_who_has_counted() {
     let mut world = World::sqs();
     world.send(&["a"]);
     for _ in 0..9 {
@@ -107,19 +231,31 @@ fn a_stranger_received_often_has_one_attempt_left() {
         world.wait(60 * SECOND);
         world.receive();
     }
-    assert_eq!(world.attempt("m-0"), 5);
+    for attempt in 4..=5 {
+        assert_eq!(world.attempt("m-0"), attempt);
+        world.fail("m-0", failure(Class::Retryable));
+        world.wait(20 * SECOND);
+        extend_all(&mut world);
+    }
+    world.store_all();
+    let text = world.sinks.stored[0].publication.headers.text("cofferdam-dlq-text").unwrap();
+    let counted = "2 of 5 were made by this host, 3 are receives that the queue has counted";
+    assert!(text.contains(counted), "{text}");
 }
 
 #[test]
 fn the_history_of_failures_survives_a_release() {
-    let mut world = World::sqs();
+    let mut route = queue_route();
+    route.policy.retry.max_delay = 1_000 * SECOND;
+    let mut world = World::new(route, 7);
     world.send(&["a"]);
     for _ in 0..5 {
-        world.fail("m-0", failure(Class::Retryable));
-        world.wait(20 * SECOND);
+        world.fail("m-0", Failure { retry_after: Some(61 * SECOND), ..failure(Class::Retryable) });
+        world.store_all();
+        world.wait(61 * SECOND);
         world.receive();
     }
-    world.store_all();
+    assert_eq!(released(&world).len(), 4);
     let attempts = world.sinks.stored[0].publication.headers.text("cofferdam-dlq-attempts").unwrap();
     assert_eq!(attempts.matches("retryable").count(), 5);
 }

@@ -1,7 +1,11 @@
 //! What a failed call means: the decisions that callers take, not the dozens of codes.
 
-use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use std::time::Duration;
+
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::BatchResultErrorEntry;
+
+use super::words;
 
 /// Why a call, or one entry of a batch, failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -10,6 +14,9 @@ pub enum Fault {
     /// repair while we wait (a missing queue, a missing permission, a disabled key).
     #[error("{0}")]
     Passing(Box<str>),
+    /// The same, and the call may have been carried out: its answer was lost, or says nothing.
+    #[error("{0}")]
+    Unclear(Box<str>),
     /// The receipt handle is no longer good: the lease ran out and somebody else may have the message, or it is deleted.
     #[error("{0}")]
     Gone(Box<str>),
@@ -27,15 +34,22 @@ impl Fault {
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
-        match error {
-            SdkError::ServiceError(service) => {
-                let meta = service.err();
-                let status = service.raw().status().as_u16();
-                let (code, message) = (meta.code().unwrap_or("Unknown"), meta.message().unwrap_or(""));
-                Self::of_code(code, message, status < 500)
-            }
-            other => Self::Passing(DisplayErrorContext(other).to_string().into()),
+        let unclear = words::may_be_done(error);
+        match error.as_service_error().and_then(|service| Some((service.code()?, service.message().unwrap_or("")))) {
+            Some((code, message)) => Self::of_code(code, message, !unclear),
+            None if unclear => Self::Unclear(words::of(error).into()),
+            None => Self::Passing(words::of(error).into()),
         }
+    }
+
+    /// No answer came within this time.
+    pub fn late(limit: Duration) -> Self {
+        Self::Unclear(format!("no answer within {limit:?}").into())
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Passing(_) | Self::Unclear(_))
     }
 
     /// Of one entry of a batch.
@@ -51,13 +65,12 @@ impl Fault {
 
     /// An entry that the answer does not mention.
     pub fn unmentioned() -> Self {
-        Self::Passing("the server's answer does not mention this entry".into())
+        Self::Unclear("the server's answer does not mention this entry".into())
     }
 
     fn of_code(code: &str, message: &str, sender: bool) -> Self {
-        // `com.amazonaws.sqs#X`, `AWS.SimpleQueueService.X` and `X` are the same code on different servers.
+        let text: Box<str> = words::of_code(code, message).into();
         let code = code.rsplit(['#', '.']).next().unwrap_or(code);
-        let text: Box<str> = format!("{code}: {message}").into();
         match code {
             "ReceiptHandleIsInvalid" | "MessageNotInflight" => Self::Gone(text),
             "BatchRequestTooLong" | "MessageTooLong" => Self::TooLarge(text),
@@ -78,7 +91,8 @@ impl Fault {
                 }
             }
             _ if sender && !repairable(code) => Self::Invalid(text),
-            _ => Self::Passing(text),
+            _ if sender || code.contains("Throttl") => Self::Passing(text),
+            _ => Self::Unclear(text),
         }
     }
 }
@@ -136,6 +150,7 @@ mod tests {
     fn of(code: &str, message: &str, sender: bool) -> &'static str {
         match Fault::of_code(code, message, sender) {
             Fault::Passing(_) => "passing",
+            Fault::Unclear(_) => "unclear",
             Fault::Gone(_) => "gone",
             Fault::TooLarge(_) => "too large",
             Fault::Invalid(_) => "invalid",
@@ -168,7 +183,7 @@ mod tests {
             ("AWS.SimpleQueueService.BatchRequestTooLong", "", true, "too large"),
             ("InvalidMessageContents", "", true, "invalid"),
             ("MissingParameter", "The request must contain the parameter MessageGroupId.", true, "invalid"),
-            ("InternalError", "", false, "passing"),
+            ("InternalError", "", false, "unclear"),
             ("RequestThrottled", "", true, "passing"),
             ("ThrottlingException", "", true, "passing"),
             ("QueueDoesNotExist", "", true, "passing"),
@@ -177,7 +192,8 @@ mod tests {
             ("KmsDisabled", "", true, "passing"),
             ("ExpiredToken", "", true, "passing"),
             ("SomethingNew", "", true, "invalid"),
-            ("SomethingNew", "", false, "passing"),
+            ("SomethingNew", "", false, "unclear"),
+            ("ThrottlingException", "", false, "passing"),
         ] {
             assert_eq!(of(code, message, sender), expected, "{code}: {message}");
         }

@@ -5,11 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::QueueAttributeName;
+use tokio::time::timeout;
+
+use super::words;
 
 /// What SQS takes where a queue does not say: 1 MiB, since 2025.
 const LARGEST_MESSAGE: usize = 1024 * 1024;
+
+/// How long a server may take to say what a queue is like. People wait for it.
+const ANSWER_LIMIT: Duration = Duration::from_secs(8);
 
 /// A queue and those of its attributes that the host goes by, as they were when it was resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +58,7 @@ impl Depth {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no such queue, in this region and account.
-    #[error("no queue `{queue}` in this region and account: {text}")]
+    #[error("no queue `{queue}`: {text}")]
     Missing {
         /// Its name or address.
         queue: Box<str>,
@@ -60,7 +66,7 @@ pub enum Error {
         text: Box<str>,
     },
     /// The server answers and says no: credentials, or a permission.
-    #[error("the queue `{queue}` cannot be used, {action} was refused: {text}")]
+    #[error("queue `{queue}` cannot be used, {action} was refused: {text}")]
     Refused {
         /// Its name or address.
         queue: Box<str>,
@@ -70,7 +76,7 @@ pub enum Error {
         text: Box<str>,
     },
     /// The server cannot be reached, or cannot answer now.
-    #[error("the queue `{queue}` cannot be reached ({action}): {text}")]
+    #[error("queue `{queue}` cannot be reached ({action}): {text}")]
     Unreachable {
         /// Its name or address.
         queue: Box<str>,
@@ -80,13 +86,24 @@ pub enum Error {
         text: Box<str>,
     },
     /// The server's answer makes no sense.
-    #[error("the queue `{queue}` has an attribute that cannot be understood: {text}")]
+    #[error("queue `{queue}` has an attribute that cannot be read: {text}")]
     Answer {
         /// Its name or address.
         queue: Box<str>,
         /// Which, and what it says.
         text: Box<str>,
     },
+}
+
+impl Error {
+    /// The name or address of the queue, as it was asked for.
+    pub fn queue(&self) -> &str {
+        let (Self::Missing { queue, .. }
+        | Self::Refused { queue, .. }
+        | Self::Unreachable { queue, .. }
+        | Self::Answer { queue, .. }) = self;
+        queue
+    }
 }
 
 impl Queue {
@@ -145,7 +162,8 @@ async fn address(client: &Client, queue: &str) -> Result<String, Error> {
     if queue.starts_with("http://") || queue.starts_with("https://") {
         return Ok(queue.to_owned());
     }
-    let found = client.get_queue_url().queue_name(queue).send().await.map_err(|error| failed(queue, ACTION, &error))?;
+    let answer = timeout(ANSWER_LIMIT, client.get_queue_url().queue_name(queue).send()).await;
+    let found = answer.map_err(|_| late(queue, ACTION))?.map_err(|error| failed(queue, ACTION, &error))?;
     found.queue_url.ok_or_else(|| nonsense(queue, "the server gave no address"))
 }
 
@@ -157,7 +175,8 @@ async fn attributes(
 ) -> Result<HashMap<QueueAttributeName, String>, Error> {
     const ACTION: &str = "sqs:GetQueueAttributes";
     let call = client.get_queue_attributes().queue_url(url).attribute_names(which);
-    let answer = call.send().await.map_err(|error| failed(queue, ACTION, &error))?;
+    let answer = timeout(ANSWER_LIMIT, call.send()).await;
+    let answer = answer.map_err(|_| late(queue, ACTION))?.map_err(|error| failed(queue, ACTION, &error))?;
     Ok(answer.attributes.unwrap_or_default())
 }
 
@@ -174,12 +193,11 @@ fn failed<E>(queue: &str, action: &'static str, error: &SdkError<E>) -> Error
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
 {
-    let queue = queue.into();
+    let (queue, text) = (queue.into(), words::of(error).into());
     let SdkError::ServiceError(service) = error else {
-        return Error::Unreachable { queue, action, text: DisplayErrorContext(error).to_string().into() };
+        return Error::Unreachable { queue, action, text };
     };
-    let code = service.err().code().unwrap_or("Unknown");
-    let text: Box<str> = format!("{code}: {}", service.err().message().unwrap_or("")).into();
+    let code = service.err().code().unwrap_or_default();
     let status = service.raw().status().as_u16();
     if code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist") {
         Error::Missing { queue, text }
@@ -188,6 +206,10 @@ where
     } else {
         Error::Refused { queue, action, text }
     }
+}
+
+fn late(queue: &str, action: &'static str) -> Error {
+    Error::Unreachable { queue: queue.into(), action, text: format!("no answer within {ANSWER_LIMIT:?}").into() }
 }
 
 fn nonsense(queue: &str, text: &str) -> Error {

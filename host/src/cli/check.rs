@@ -1,12 +1,17 @@
 //! `cofferdam check`.
 
+use std::collections::HashMap;
+
 use clap::Args;
+use cofferdam_core::output::Destination;
+use cofferdam_core::route::DeadLetterRule;
 use serde_json::json;
 
 use super::run::{load, runtime};
 use super::{ConfigArgument, Ended, OutputArguments, compile, print_line};
 use crate::config::{Config, Source};
 use crate::exit::{Exit, Problem};
+use crate::run::redrive::{self, Limits};
 use crate::run::{Brokers, Unfit, load_plugins};
 use crate::telemetry::log;
 
@@ -29,16 +34,14 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
     runtime()?.block_on(async {
         let (_, handlers) = load_plugins(&config, Some(compile::program())).await?;
         let plugins: Vec<_> = handlers.values().map(|handler| handler.current()).collect();
-        if arguments.brokers {
-            ask_brokers(&config).await?;
-        }
+        let limits = if arguments.brokers { ask_brokers(&config).await? } else { Vec::new() };
         if arguments.output.json {
             let plugins: Vec<_> = plugins
                 .iter()
                 .map(|plugin| json!({ "name": plugin.id().name, "digest": plugin.id().digest, "contract": plugin.contract().name() }))
                 .collect();
             let routes: Vec<_> = config.routes.iter().map(|route| route.name()).collect();
-            print_line(&json!({ "service": config.service.name, "plugins": plugins, "routes": routes }).to_string());
+            print_line(&json!({ "service": config.service.name, "plugins": plugins, "routes": routes, "redrive": limits }).to_string());
             return Ok(Exit::Success);
         }
         for plugin in &plugins {
@@ -47,13 +50,17 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
         for route in &config.routes {
             print_line(&format!("route {}: {} -> {}", route.name(), from(&route.source), route.handler));
         }
+        for limits in &limits {
+            print_line(&format!("{}{limits}", if limits.are_tight() { "warning: " } else { "" }));
+        }
         let asked = if arguments.brokers { ", topics and queues are there" } else { "" };
         print_line(&format!("{}: all is well{asked}", arguments.config.config.display()));
         Ok(Exit::Success)
     })
 }
 
-async fn ask_brokers(config: &Config) -> Result<(), Vec<Problem>> {
+/// Asks for all topics and queues. Returns both limits of each route whose queue has a redrive policy.
+async fn ask_brokers(config: &Config) -> Result<Vec<Limits>, Vec<Problem>> {
     let brokers = Brokers::connect(config).await?;
     let mut problems = Vec::new();
     let missing = brokers.missing_topics(config).await?;
@@ -63,8 +70,12 @@ async fn ask_brokers(config: &Config) -> Result<(), Vec<Problem>> {
     } else if !missing.is_empty() {
         eprintln!("cofferdam: topics that `run` will make: {}", missing.join(", "));
     }
-    for queue in config.sqs_queues() {
-        problems.extend(brokers.queue(&queue).await.err());
+    let mut queues = HashMap::new();
+    for name in config.sqs_queues() {
+        match brokers.queue(&name).await {
+            Ok(queue) => drop(queues.insert(name, queue)),
+            Err(problem) => problems.push(problem),
+        }
     }
     for Unfit { route, what, remedy, is_grave } in brokers.unfit(config).await {
         if is_grave {
@@ -73,7 +84,27 @@ async fn ask_brokers(config: &Config) -> Result<(), Vec<Problem>> {
             eprintln!("cofferdam: route {route}: {what}; {remedy}");
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(problems) }
+    for route in &config.routes {
+        let Source::Sqs { queue, .. } = &route.source else { continue };
+        let Some(queue) = queues.get(queue) else { continue };
+        // Where nobody has named one, nobody has looked for it.
+        let dead_letter = route.route(redrive::of(queue)).dead_letter;
+        if let DeadLetterRule::To(Destination::Sqs(name)) = dead_letter
+            && !queues.contains_key(&*name)
+            && route.dead_letter.is_none()
+        {
+            problems.extend(brokers.queue(&name).await.err());
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let limits = config.routes.iter().filter_map(|route| {
+        let Source::Sqs { queue, .. } = &route.source else { return None };
+        let queue = queues.get(queue.as_str())?;
+        Limits::of(&route.route(redrive::of(queue)), queue)
+    });
+    Ok(limits.collect())
 }
 
 fn from(source: &Source) -> String {

@@ -21,6 +21,15 @@ use destination::destination;
 pub(super) use outputs::Places as OutputPlaces;
 pub use source::Source;
 
+/// The redrive policy of a route's source, where it is a queue with one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Redrive<'a> {
+    /// The queue that messages are moved to.
+    pub queue: &'a str,
+    /// `maxReceiveCount`: how often a message is received before that.
+    pub max_receives: Option<u32>,
+}
+
 /// `[[routes]]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RouteConfig {
@@ -40,15 +49,18 @@ impl RouteConfig {
         &self.route.name
     }
 
-    /// The route for the core. `redrive` is the dead-letter queue of the source's redrive policy, where it has one: it
-    /// counts on SQS where the file names no dead letter. Where there is neither, dead letters go to the queue
-    /// `<service>-dlq`, `<service>-dlq.fifo` for a FIFO source; whether that one exists is to be checked.
-    pub fn route(&self, redrive: Option<&str>) -> Route {
+    /// The route for the core. On SQS `redrive` bounds how often a message may be received, and its queue takes the dead
+    /// letters where the file names no other. Where there is neither, dead letters go to the queue `<service>-dlq`,
+    /// `<service>-dlq.fifo` for a FIFO source; whether that one exists is to be checked.
+    pub fn route(&self, redrive: Option<Redrive<'_>>) -> Route {
         let mut route = self.route.clone();
+        if let Some(lease) = &mut route.lease {
+            lease.max_receives = redrive.and_then(|redrive| redrive.max_receives);
+        }
         route.dead_letter = match (&self.dead_letter, &self.source, redrive) {
             (Some(rule), ..) => rule.clone(),
             (None, Source::Kafka { .. }, _) => DeadLetterRule::OwnTopic,
-            (None, Source::Sqs { .. }, Some(redrive)) => DeadLetterRule::To(Destination::Sqs(redrive.into())),
+            (None, Source::Sqs { .. }, Some(redrive)) => DeadLetterRule::To(Destination::Sqs(redrive.queue.into())),
             (None, Source::Sqs { queue, .. }, None) => {
                 let suffix = if queue.ends_with(".fifo") { ".fifo" } else { "" };
                 // A queue's name knows no dots.
@@ -135,7 +147,7 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
     let suppress_duplicates = table.get("duplicates").and_then(|value| value.choice(&words)).unwrap_or_default();
     let lease = match &source {
         Source::Sqs { lease, visibility_timeout, .. } => {
-            Some(Lease { length: *lease, attempt_limit: *visibility_timeout })
+            Some(Lease { length: *lease, attempt_limit: *visibility_timeout, max_receives: None })
         }
         Source::Kafka { .. } => None,
     };

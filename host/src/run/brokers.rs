@@ -20,6 +20,9 @@ use crate::sink::kafka::transaction::{self, Transactions};
 use crate::sink::{self, Sinks};
 use crate::source::{self, Source};
 
+use super::queues::Queues;
+use super::redrive::{self, Limits};
+
 /// `delivery.timeout.ms` of a producer that never gives a message up.
 const FOR_EVER: &str = "0";
 
@@ -28,6 +31,7 @@ pub struct Brokers {
     client_id: String,
     kafka: Option<Topics>,
     sqs: Option<aws_sdk_sqs::Client>,
+    queues: Queues,
 }
 
 impl Brokers {
@@ -45,7 +49,9 @@ impl Brokers {
             Some(sqs) => Some(aws::client(sqs.region.as_deref(), sqs.endpoint.as_deref()).await),
             None => None,
         };
-        Ok(Self { client_id, kafka: kafka.transpose()?, sqs })
+        let region = sqs.as_ref().and_then(|client| client.config().region());
+        let queues = Queues::of(config, region.map(AsRef::as_ref));
+        Ok(Self { client_id, kafka: kafka.transpose()?, sqs, queues })
     }
 
     /// Sees to it that the topics are there: made where they may be, refused by name where not.
@@ -86,7 +92,7 @@ impl Brokers {
     /// When it is not there or cannot be asked.
     pub async fn queue(&self, name: &str) -> Result<Queue, Problem> {
         let client = self.sqs.as_ref().ok_or_else(|| without("sqs"))?;
-        Queue::resolve(client, name).await.map_err(|error| unreachable(&error))
+        Queue::resolve(client, name).await.map_err(|error| self.queues.problem(&error))
     }
 
     /// How full a queue is.
@@ -95,7 +101,7 @@ impl Brokers {
     /// When it is not there or cannot be asked.
     pub async fn depth(&self, queue: &str) -> Result<Depth, Problem> {
         let client = self.sqs.as_ref().ok_or_else(|| without("sqs"))?;
-        aws::queue::depth(client, queue).await.map_err(|error| unreachable(&error))
+        aws::queue::depth(client, queue).await.map_err(|error| self.queues.problem(&error))
     }
 
     /// Records in these topics, from the first that is kept to the last.
@@ -117,7 +123,7 @@ impl Brokers {
             Some(client) => {
                 let sink = sink::sqs::Config { limit: None, ..sink::sqs::Config::new(client.clone()) };
                 let connected = sink::sqs::Sqs::connect(sink, queues(routes)).await;
-                Some(connected.map_err(|error| unreachable(&error))?)
+                Some(connected.map_err(|error| self.queues.problem(&error))?)
             }
             None => None,
         };
@@ -193,11 +199,11 @@ impl Brokers {
     /// # Errors
     /// When they are in topics that only an expression names, or the source's queue cannot be asked.
     pub async fn dead_letters_of(&self, route: &RouteConfig) -> Result<Vec<Destination>, Problem> {
-        let redrive = match &route.source {
-            config::Source::Sqs { queue, .. } if route.dead_letter.is_none() => self.queue(queue).await?.redrive,
+        let queue = match &route.source {
+            config::Source::Sqs { queue, .. } if route.dead_letter.is_none() => Some(self.queue(queue).await?),
             _ => None,
         };
-        let topics = match route.route(redrive.as_deref()).dead_letter {
+        let topics = match route.route(queue.as_ref().and_then(redrive::of)).dead_letter {
             DeadLetterRule::To(destination) => return Ok(vec![destination]),
             DeadLetterRule::OwnTopic => route.source.topics(),
         };
@@ -274,8 +280,14 @@ impl Brokers {
                     patience: *wait + std::time::Duration::from_secs(2),
                     ..source::sqs::Config::new(client, queue.clone(), clock)
                 };
-                let source = source::sqs::Sqs::connect(source).await.map_err(|error| unreachable(&error))?;
-                let core = Arc::new(route.route(source.queue().redrive.as_deref()));
+                let source = source::sqs::Sqs::connect(source).await.map_err(|error| match error {
+                    source::sqs::Error::Queue(error) => self.queues.problem(&error),
+                    other => unreachable(&other),
+                })?;
+                let core = Arc::new(route.route(redrive::of(source.queue())));
+                if let Some(limits) = Limits::of(&core, source.queue()) {
+                    limits.log();
+                }
                 Ok((Source::Sqs(source), core))
             }
         }

@@ -7,7 +7,8 @@
 //! Order: on a FIFO queue the messages of one group are sent one after the other, the next when the one before is
 //! settled, whatever the tries it takes; messages of different groups share calls and overtake each other.
 //! Delivery is at least once: a call whose answer was lost is made again (a FIFO queue suppresses the repeat by
-//! its deduplication id).
+//! its deduplication id). What is to be sent once (`Ticket::is_sent_once`) is not: where it may have arrived, it is refused
+//! as unavailable at once.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -11,7 +11,7 @@
 //! bounded. An outage of the server never ends the source; it polls more and more seldom, and says so.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
@@ -155,13 +155,13 @@ impl Sqs {
             clock: config.clock,
             events,
             deleting: deleting.clone(),
+            late: Mutex::default(),
             closing: closing.clone(),
         });
 
         let (stop_intake, patience) = (stop.clone(), config.patience);
-        let (from, unwanted) = (balance.clone(), releases.clone());
-        let intake =
-            Intake { desk: desk.clone(), balance: from, unwanted, stop: stop_intake, lease, wait, pollers, patience };
+        let from = balance.clone();
+        let intake = Intake { desk: desk.clone(), balance: from, stop: stop_intake, lease, wait, pollers, patience };
         let desks = async move {
             let deletes = delete::run(deletes_asked, desk.clone());
             let extends = extend::run(extends_asked, desk.clone());
@@ -221,8 +221,8 @@ impl Sqs {
         }
     }
 
-    /// What happened next: `Messages`, `Deleted`, `DeleteFailed`, `Extended` or `LeaseLost`. Nothing is lost by
-    /// dropping the future. `None` cannot be while the source is open.
+    /// What happened next: `Messages`, `Deleted`, `DeleteFailed`, `Extended` or `LeaseLost`, and once `Due`, when the last
+    /// poll after [`Sqs::stop`] has ended. Nothing is lost by dropping the future. `None` cannot be while the source is open.
     pub async fn next(&mut self) -> Option<Event> {
         if !self.refused.is_empty() {
             return Some(Event::DeleteFailed(std::mem::take(&mut self.refused)));
@@ -231,16 +231,22 @@ impl Sqs {
             tokio::select! {
                 biased;
                 event = self.events.recv() => return event,
-                () = &mut self.intake => {}
+                // Whoever waits for the last poll is woken.
+                () = &mut self.intake => return Some(Event::Due),
                 () = &mut self.desks => {}
             }
         }
     }
 
-    /// Takes no more messages: what polls under way still bring goes back at once. Asks are carried out as before.
-    /// For the beginning of a drain, so that [`Sqs::close`] need not wait for polls at its end.
+    /// Starts no more polls. What those under way still bring is handed over: whether it goes back or stays is a delivery
+    /// rule. For the beginning of a drain, so that [`Sqs::close`] need not wait for polls at its end.
     pub fn stop(&self) {
         self.stop.cancel();
+    }
+
+    /// Whether no more messages can come.
+    pub fn is_dry(&self) -> bool {
+        self.intake.is_terminated() && self.events.is_empty()
     }
 
     /// Closes the source in order: waits for the polls under way (at most [`Config::patience`]), releases at once what

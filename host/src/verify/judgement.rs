@@ -51,7 +51,7 @@ fn broker(route: &RouteConfig) -> Broker {
 /// The route that a fact is about; `None` where it is about a whole process.
 fn about(fact: &Fact) -> Option<Broker> {
     match &fact.what {
-        What::Killed | What::Calm | What::Quiet | What::Started | What::Stopped => None,
+        What::Killed | What::Calm | What::Quiet | What::Started | What::Draining | What::Stopped => None,
         What::TopicDeleted { .. }
         | What::Moved { .. }
         | What::Assigned { .. }
@@ -71,6 +71,7 @@ fn about(fact: &Fact) -> Option<Broker> {
         | What::Durable { record, .. }
         | What::Late { record, .. }
         | What::Refused { record, .. }
+        | What::Redriven { record }
         | What::Settled { record, .. } => Some(of(record)),
     }
 }

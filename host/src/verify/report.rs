@@ -188,6 +188,7 @@ fn number(promise: Promise) -> Option<u8> {
         Promise::NothingLost
         | Promise::RepeatsBounded
         | Promise::AttemptsCounted
+        | Promise::NotMoved
         | Promise::ExactlyOnce
         | Promise::Timely
         | Promise::OthersGoOn => None,

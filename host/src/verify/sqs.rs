@@ -1,7 +1,6 @@
 //! SQS as the world sees it: messages written, what is left to do, what stands there at the end.
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message as Received, SendMessageBatchRequestEntry as Entry};
 use cofferdam_core::time::Time;
 use cofferdam_guarantees::{Effect, RecordId, What};
@@ -14,6 +13,7 @@ use super::history::World;
 use super::stage::{Names, Part};
 use super::workload::{Message, Workload};
 use crate::aws::queue::{Depth, depth};
+use crate::aws::words;
 use crate::exit::{Exit, Problem};
 
 /// Messages in one call, at most.
@@ -70,7 +70,7 @@ impl Writer {
                     .expect("id and body are set")
             });
             let send = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries.collect()));
-            let answer = send.send().await.map_err(|error| unavailable(&DisplayErrorContext(&error)))?;
+            let answer = send.send().await.map_err(|error| unavailable(&words::of(&error)))?;
             for taken in answer.successful {
                 let Some(place) = self.batch.iter().position(|(number, _)| number.to_string() == taken.id) else {
                     continue;
@@ -149,7 +149,7 @@ async fn drain_alone(client: &Client, url: &str, all: &Mutex<Vec<Received>>) -> 
     while silence < 2 {
         let receive = client.receive_message().queue_url(url).max_number_of_messages(BATCH as i32).wait_time_seconds(1);
         let receive = receive.visibility_timeout(HIDDEN_SECONDS).message_attribute_names("All");
-        let answer = receive.send().await.map_err(|error| unavailable(&DisplayErrorContext(&error)))?;
+        let answer = receive.send().await.map_err(|error| unavailable(&words::of(&error)))?;
         let messages = answer.messages.unwrap_or_default();
         silence = if messages.is_empty() { silence + 1 } else { 0 };
         let entries = messages.iter().enumerate().filter_map(|(index, message)| {
@@ -161,7 +161,7 @@ async fn drain_alone(client: &Client, url: &str, all: &Mutex<Vec<Received>>) -> 
         all.lock().await.extend(messages);
         if !entries.is_empty() {
             let delete = client.delete_message_batch().queue_url(url).set_entries(Some(entries));
-            delete.send().await.map_err(|error| unavailable(&DisplayErrorContext(&error)))?;
+            delete.send().await.map_err(|error| unavailable(&words::of(&error)))?;
         }
     }
     Ok(())
@@ -169,7 +169,7 @@ async fn drain_alone(client: &Client, url: &str, all: &Mutex<Vec<Received>>) -> 
 
 async fn address(client: &Client, queue: &str) -> Result<String, Problem> {
     let found = client.get_queue_url().queue_name(queue).send().await;
-    let url = found.map_err(|error| unavailable(&DisplayErrorContext(&error)))?.queue_url;
+    let url = found.map_err(|error| unavailable(&words::of(&error)))?.queue_url;
     url.ok_or_else(|| Problem::new(Exit::Unavailable, format!("the queue {queue} has no address"), ""))
 }
 

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::QueueAttributeName;
 
+use crate::aws::words;
 use crate::config::{Kafka, Sqs};
 use crate::exit::{Exit, Problem};
 use crate::kafka::topics::{self, Needed, Tier, Topics};
@@ -114,7 +114,7 @@ impl Stage {
             let attributes: HashMap<_, _> = fifo.into_iter().chain([retention]).collect();
             let made = sqs.create_queue().queue_name(&name).set_attributes(Some(attributes)).send().await;
             made.map_err(|error| {
-                let text = DisplayErrorContext(&error).to_string();
+                let text = words::of(&error);
                 Problem::new(Exit::Unavailable, format!("the queue {name} cannot be made: {text}"), "")
             })?;
         }
@@ -147,13 +147,13 @@ impl Stage {
                 Ok(found) => found.queue_url,
                 Err(error) if error.as_service_error().is_some_and(|error| error.is_queue_does_not_exist()) => None,
                 Err(error) => {
-                    result = Err(unremoved(&name, &DisplayErrorContext(&error).to_string()));
+                    result = Err(unremoved(&name, &words::of(&error)));
                     None
                 }
             };
             let Some(url) = url else { continue };
             if let Err(error) = sqs.delete_queue().queue_url(url).send().await {
-                result = Err(unremoved(&name, &DisplayErrorContext(&error).to_string()));
+                result = Err(unremoved(&name, &words::of(&error)));
             }
         }
         result

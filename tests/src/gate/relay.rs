@@ -100,6 +100,9 @@ async fn carry(
     let give = async {
         while let Some((due, chunk)) = arriving.recv().await {
             sleep_until(due).await;
+            if matches!(side, Side::Down(_)) && passage.borrow().passage == Passage::Unanswered {
+                return;
+            }
             for piece in side.pieces(chunk) {
                 side.pass(&piece, &mut passage).await;
                 let mut rest = &piece.bytes[..];
@@ -121,6 +124,10 @@ async fn carry(
             }
         }
     };
-    // What was taken is still given when the sender has closed.
-    tokio::join!(take, give);
+    // What was taken is still given when the sender has closed; where nothing is given any more, nothing is taken.
+    let mut give = std::pin::pin!(give);
+    tokio::select! {
+        () = &mut give => {}
+        () = take => give.await,
+    }
 }

@@ -5,4 +5,5 @@ mod brokers;
 mod dead_letters;
 mod hosts;
 mod queues;
+mod redrive;
 mod work;

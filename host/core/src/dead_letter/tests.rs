@@ -46,6 +46,7 @@ fn known() -> Known {
 impl Known {
     fn publications(&self) -> Vec<Publication> {
         let report = Report {
+            assumed: 0,
             route: &self.route,
             record: &self.record,
             failure: &self.failure,

@@ -61,6 +61,7 @@ impl Machine {
         } else {
             self.watch.undecided(id);
         }
+        let ends_here = self.draining.is_draining() && self.is_last_receive(id);
         let delivery = &mut self.deliveries[id];
         let standing = Standing {
             attempt: delivery.attempt,
@@ -72,8 +73,10 @@ impl Machine {
             Verdict::Retry(_) | Verdict::Defer(_) if self.route.is_at_most_once() => {
                 self.store(id, Reason::OnlyOnce, now)
             }
+            // Handed back, it would be moved by its queue, without a reason.
+            Verdict::Retry(_) | Verdict::Defer(_) if ends_here => self.store(id, Reason::LastReceive, now),
             Verdict::Retry(wait) => {
-                delivery.attempt += 1;
+                delivery.count_ahead();
                 #[cfg(feature = "sabotage")]
                 if self.sabotage == Some(super::Sabotage::AttemptForgotten) {
                     delivery.attempt -= 1;
@@ -145,6 +148,7 @@ impl Machine {
             reason,
             attempt: delivery.attempt,
             attempts: &trouble.attempts,
+            assumed: delivery.assumed(),
             handler: ended.handler.as_ref(),
             usage: ended.usage,
             trace: &ended.trace,
@@ -155,7 +159,11 @@ impl Machine {
         self.publish(id, publications, Fate::DeadLettered, now);
     }
 
-    /// Another attempt later: in the lane, or by way of the queue.
+    /// Another attempt later, in the lane.
+    ///
+    /// A message of a queue keeps its lease meanwhile, and so do those behind it. Each release costs a message a receive, and
+    /// a queue with a redrive policy moves a message away after some of them, whether a handler has seen it or not. And a
+    /// queue hands a released message out again while later ones of its group are in flight, so the order is kept here.
     fn put_off(&mut self, id: DeliveryId, next: Next, now: Time) {
         self.actions.push_back(Action::Troubled { delivery: id, next });
         let (Next::Retry(wait) | Next::Defer(wait) | Next::Hold(wait) | Next::Refused(wait)) = next;
@@ -163,18 +171,45 @@ impl Machine {
         if self.is_sabotaged(super::Sabotage::RetryOvertakes) && self.deliveries[id].partition().is_some() {
             self.step_aside(id);
         }
+        #[cfg(feature = "sabotage")]
+        if self.deliveries[id].receives().is_some() && self.release_wrongly(id, wait) {
+            return;
+        }
         let delivery = &self.deliveries[id];
-        let held = matches!(next, Next::Hold(_));
+        let (held, draining) = (matches!(next, Next::Hold(_)), self.draining.is_draining());
         match delivery.tenure {
-            // Backoff is the queue's business, and whatever waits behind goes back with it: were it kept, the queue
-            // might hand out the first again while a later one runs here.
-            Tenure::Lease(_) if !held || self.draining.is_draining() => self.hand_back(id, wait),
+            // What still waits behind it in a drain cannot go back: it would be moved by the queue.
+            Tenure::Lease(_) if draining && !self.has_waiting(id) && !self.is_last_receive(id) => {
+                self.hand_back(id, wait)
+            }
+            Tenure::Lease(_) if !held && !draining && self.waits_in_its_queue(id, wait) => self.hand_back(id, wait),
             Tenure::Offset { partition, .. } if self.partitions.is_leaving(partition) => {
                 self.drop_lane(id, Fate::Revoked)
             }
-            Tenure::Offset { .. } if self.draining.is_draining() => self.drop_lane(id, Fate::Released),
-            _ => self.timers.set(now.after(wait), Timer::Again(id)),
+            Tenure::Offset { .. } if draining => self.drop_lane(id, Fate::Released),
+            _ => {
+                if let Some(lane) = delivery.lane {
+                    self.lanes.halt(lane, true);
+                }
+                self.timers.set(now.after(wait), Timer::Again(id));
+            }
         }
+    }
+
+    /// Lets a message go back to its queue as it must not. Returns whether it has.
+    #[cfg(feature = "sabotage")]
+    fn release_wrongly(&mut self, id: DeliveryId, wait: Duration) -> bool {
+        if self.is_sabotaged(super::Sabotage::NeighboursGivenBack) {
+            self.hand_back(id, wait);
+            return true;
+        }
+        let keeps_later = self.is_sabotaged(super::Sabotage::ReleaseKeepsLater);
+        if keeps_later {
+            let withdrawn = self.withdraw(id);
+            self.hand_back_all(&withdrawn[..1], wait);
+            self.ready.extend(&withdrawn[1..]);
+        }
+        keeps_later
     }
 
     /// The wait of a parked delivery is over.
@@ -184,6 +219,9 @@ impl Machine {
             return;
         }
         delivery.state = State::Waiting;
+        if let Some(lane) = delivery.lane {
+            self.lanes.halt(lane, false);
+        }
         self.enqueue(id);
     }
 

@@ -100,6 +100,18 @@ pub(super) struct Lease {
     pub(super) check: Time,
     /// How long the running attempt may hold it.
     pub(super) attempt_until: Option<Time>,
+    /// An attempt has begun.
+    pub(super) started: bool,
+    /// Attempts that were not made here: receives that the queue has counted and nobody here knows of.
+    pub(super) assumed: u32,
+    /// The attempt's number is that of the next one: the last one failed.
+    pub(super) ahead: bool,
+}
+
+impl Lease {
+    pub(super) fn new(receipt: Arc<str>, receives: u32, until: Time, check: Time) -> Self {
+        Self { receipt, receives, until, check, attempt_until: None, started: false, assumed: 0, ahead: false }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -276,6 +288,28 @@ impl Delivery {
         }
     }
 
+    /// How often the queue has handed it out, this time included; `None` for a record of a topic.
+    pub fn receives(&self) -> Option<u32> {
+        match &self.tenure {
+            Tenure::Offset { .. } => None,
+            Tenure::Lease(lease) => Some(lease.receives),
+        }
+    }
+
+    /// Whether the queue's redrive policy moves the message away when it is received once more, as these rules say.
+    pub fn is_last_receive(&self, rules: Option<route::Lease>) -> bool {
+        let most = rules.and_then(|rules| rules.max_receives);
+        most.zip(self.receives()).is_some_and(|(most, receives)| receives >= most && !self.pledged)
+    }
+
+    /// Attempts that were not made here: receives that the queue has counted and nobody here knows of.
+    pub(super) fn assumed(&self) -> u32 {
+        match &self.tenure {
+            Tenure::Offset { .. } => 0,
+            Tenure::Lease(lease) => lease.assumed,
+        }
+    }
+
     /// The queue may have given it to somebody else, if it is not rid of it.
     pub(super) fn lease_is_over(&self, now: Time) -> bool {
         !self.pledged && matches!(&self.tenure, Tenure::Lease(lease) if lease.until <= now)
@@ -357,10 +391,34 @@ impl Delivery {
         }
     }
 
-    pub(super) fn start_attempt(&mut self, rules: Option<route::Lease>, now: Time) {
-        if let (Tenure::Lease(lease), Some(rules)) = (&mut self.tenure, rules) {
-            lease.attempt_until = Some(now.after(rules.attempt_limit));
+    /// Returns whether it is the first attempt under a lease.
+    pub(super) fn start_attempt(&mut self, rules: Option<route::Lease>, now: Time) -> bool {
+        let (Tenure::Lease(lease), Some(rules)) = (&mut self.tenure, rules) else { return false };
+        lease.attempt_until = Some(now.after(rules.attempt_limit));
+        lease.ahead = false;
+        !std::mem::replace(&mut lease.started, true)
+    }
+
+    /// The attempt's number is that of the next one from now on.
+    pub(super) fn count_ahead(&mut self) {
+        self.attempt += 1;
+        if let Tenure::Lease(lease) = &mut self.tenure {
+            lease.ahead = true;
         }
+    }
+
+    /// There is no next attempt: the number is that of the last one again.
+    pub(super) fn count_back(&mut self) {
+        if let Tenure::Lease(lease) = &mut self.tenure
+            && std::mem::take(&mut lease.ahead)
+        {
+            self.attempt -= 1;
+        }
+    }
+
+    /// A message of a queue on which no attempt has begun under this lease.
+    pub(super) fn is_unstarted(&self) -> bool {
+        matches!(&self.tenure, Tenure::Lease(lease) if !lease.started)
     }
 }
 

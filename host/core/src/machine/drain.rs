@@ -1,5 +1,6 @@
 //! Stopping: nothing new, what has not started goes back, what runs may finish, then one last commit.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::Machine;
@@ -8,6 +9,7 @@ use super::timers::Timer;
 use crate::action::{Action, Fate};
 use crate::event::DeliveryId;
 use crate::time::Time;
+use crate::verdict::Reason;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Draining {
@@ -34,13 +36,63 @@ impl Machine {
         }
         self.draining = Draining::Finishing;
         self.timers.set(now.after(limit), Timer::Drain);
+        self.drain_until = now.after(limit);
         self.drop_standing(|_| true, Fate::Released);
         let unstarted = self.chosen(self.hands_back());
-        for id in &unstarted {
+        self.hand_back_what_may(unstarted, now);
+        self.commit();
+    }
+
+    /// What arrives in a drain goes back. Returns what stays.
+    pub(super) fn turn_away(&mut self, received: Vec<DeliveryId>, now: Time) -> Vec<DeliveryId> {
+        if now >= self.drain_until {
+            // For these there is no time left, and their leases end by themselves.
+            let (late, others) = received.into_iter().partition(|id| self.is_last_receive(*id));
+            self.hand_back_what_may(others, now);
+            for id in late {
+                self.withdraw(id);
+                self.finish(id, Fate::Abandoned);
+            }
+            return Vec::new();
+        }
+        let kept = self.hand_back_what_may(received, now);
+        if !kept.is_empty() && self.draining == Draining::Over {
+            self.draining = Draining::Finishing;
+        }
+        kept
+    }
+
+    /// Hands these back, which have not started, in the order in which they were received. Returns what stays: what is
+    /// received for the last time, for its queue would move it away, and what it waits behind. It is handled within the
+    /// limit of the drain; what has failed before is stored as an error, with its reason.
+    fn hand_back_what_may(&mut self, unstarted: Vec<DeliveryId>, now: Time) -> Vec<DeliveryId> {
+        let mut lanes = HashSet::new();
+        let (mut kept, mut released) = (Vec::new(), Vec::new());
+        for id in unstarted.into_iter().rev() {
+            let lane = self.deliveries[id].lane;
+            if self.is_last_receive(id) || lane.is_some_and(|lane| lanes.contains(&lane)) {
+                lanes.extend(lane);
+                kept.push(id);
+            } else {
+                released.push(id);
+            }
+        }
+        released.reverse();
+        kept.reverse();
+        for id in &released {
             self.withdraw(*id);
         }
-        self.hand_back_all(&unstarted, Duration::ZERO);
-        self.commit();
+        self.hand_back_all(&released, Duration::ZERO);
+        for id in &kept {
+            let delivery = &self.deliveries[*id];
+            // What is held waits for something else than its handler.
+            let failed = delivery.state == State::Parked && !delivery.held;
+            if failed && self.is_last_receive(*id) {
+                self.deliveries[*id].count_back();
+                self.store(*id, Reason::LastReceive, now);
+            }
+        }
+        kept
     }
 
     pub(super) fn drain_limit(&mut self) {

@@ -7,7 +7,7 @@ use super::Machine;
 use super::delivery::{Delivery, Lease, State, Tenure};
 use super::partition::{Arrival, PartitionKey};
 use super::timers::Timer;
-use crate::action::{Ask, Fate};
+use crate::action::Ask;
 use crate::event::{DeliveryId, Leased, Partition};
 use crate::lanes::LaneKey;
 use crate::message::Record;
@@ -72,14 +72,16 @@ impl Intake {
         (self.bounds.messages as usize / partitions.max(1)).max(1)
     }
 
-    /// What to grant, if it is worth a word.
-    pub(super) fn replenish(&mut self) -> Option<(u32, u64)> {
-        let messages = self.bounds.messages.saturating_sub(self.open + self.messages);
+    /// What to grant, if it is worth a word. With `lookahead` no more than so many are granted at a time.
+    pub(super) fn replenish(&mut self, lookahead: Option<u32>) -> Option<(u32, u64)> {
+        let bound = self.bounds.messages.saturating_sub(self.open);
+        let messages = lookahead.unwrap_or(bound).min(bound).saturating_sub(self.messages);
         // What the last record went over is granted again once there is room: the source still has it to make up for.
         let room = i128::from(self.bounds.bytes) - i128::from(self.held) - i128::from(self.bytes);
         let bytes = u64::try_from(room).unwrap_or(0);
         let enough = |room: u64, bound: u64, rest: bool| room > 0 && (rest || room >= bound / u64::from(SHARE));
-        let worth = enough(messages.into(), self.bounds.messages.into(), self.messages == 0)
+        let share = lookahead.unwrap_or(u32::MAX).min(self.bounds.messages);
+        let worth = enough(messages.into(), share.into(), self.messages == 0)
             || enough(bytes, self.bounds.bytes, self.bytes <= 0);
         if !worth {
             return None;
@@ -122,28 +124,30 @@ impl Machine {
     }
 
     pub(super) fn messages(&mut self, messages: Vec<Leased>, now: Time) {
-        let mut unwanted: Vec<Arc<str>> = Vec::new();
+        let mut received = Vec::with_capacity(messages.len());
         for Leased { record, receipt, receives, until } in messages {
             self.intake.received(record.size() as u64);
             let check = self.lease_check(until);
-            let lease = Lease { receipt: Arc::clone(&receipt), receives, until, check, attempt_until: None };
+            let lease = Lease::new(receipt, receives, until, check);
             let id = self.receive(record, Tenure::Lease(Box::new(lease)), now);
             self.timers.set(check, Timer::Lease(id));
-            if self.draining.is_draining() {
-                self.withdraw(id);
-                self.finish(id, Fate::Released);
-                unwanted.push(receipt);
-            } else if self.route.is_at_most_once() {
-                self.delete(id);
-            }
+            received.push(id);
         }
-        self.release(unwanted, Duration::ZERO);
+        if self.draining.is_draining() {
+            received = self.turn_away(received, now);
+        }
+        if self.route.is_at_most_once() {
+            received.into_iter().for_each(|id| self.delete(id));
+        }
     }
 
     fn receive(&mut self, record: Record, tenure: Tenure, now: Time) -> DeliveryId {
         let partition = match &tenure {
             Tenure::Offset { partition, .. } => self.partitions.number(*partition),
-            Tenure::Lease(_) => 0,
+            Tenure::Lease(_) => {
+                self.prefetch.received();
+                0
+            }
         };
         let lane = LaneKey::of(self.route.order, partition, record.key.as_deref());
         #[cfg(feature = "sabotage")]

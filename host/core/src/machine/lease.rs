@@ -71,13 +71,29 @@ impl Machine {
     /// The message goes back to its queue, and so does all that waits behind it.
     pub(super) fn hand_back(&mut self, id: DeliveryId, delay: Duration) {
         let withdrawn = self.withdraw(id);
-        #[cfg(feature = "sabotage")]
-        if self.is_sabotaged(super::Sabotage::ReleaseKeepsLater) {
-            self.hand_back_all(&withdrawn[..1], delay);
-            withdrawn[1..].iter().for_each(|id| self.enqueue(*id));
-            return;
-        }
         self.hand_back_all(&withdrawn, delay);
+    }
+
+    /// Whether a message that waits so long waits in its queue. It does where that costs nobody anything: the wait is longer
+    /// than a lease, nothing waits behind it, and a receive is left for a fault after the one that it costs.
+    pub(super) fn waits_in_its_queue(&self, id: DeliveryId, wait: Duration) -> bool {
+        let delivery = &self.deliveries[id];
+        let most = self.route.lease.and_then(|lease| lease.max_receives);
+        let to_spare = most.is_none_or(|most| delivery.receives().is_some_and(|receives| receives + 1 < most));
+        wait > self.lease_length() && to_spare && !self.has_waiting(id)
+    }
+
+    /// Whether something waits behind the message.
+    pub(super) fn has_waiting(&self, id: DeliveryId) -> bool {
+        self.deliveries[id].lane.is_some_and(|lane| self.lanes.has_waiting(lane))
+    }
+
+    pub(super) fn is_last_receive(&self, id: DeliveryId) -> bool {
+        #[cfg(feature = "sabotage")]
+        if self.is_sabotaged(super::Sabotage::LastReceiveGivenBack) {
+            return false;
+        }
+        self.deliveries[id].is_last_receive(self.route.lease)
     }
 
     pub(super) fn hand_back_all(&mut self, withdrawn: &[DeliveryId], delay: Duration) {

@@ -1,8 +1,8 @@
 //! What is remembered of messages that were handed back to their queue.
 //!
-//! A queue counts receipts, and not every receipt is an attempt: a message may come and go because one before it in
-//! its group failed. So attempts are counted here, and the queue's count is believed only for what was not seen: other
-//! hosts may have received the message in between, or before.
+//! A queue counts receives, and not every receive is an attempt: somebody may have looked at the message, or a host was
+//! stopped before the message had its turn. So attempts are counted here. For receives that nobody here knows of the
+//! queue's count stands in (an attempt may have ended with the death of its host), and then at least one retry is left.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -26,6 +26,8 @@ pub(super) struct Memory {
 pub(super) struct Past {
     /// The number of the next attempt.
     attempt: u32,
+    /// How many of those before were assumed.
+    assumed: u32,
     /// How often the queue had handed it out.
     receives: u32,
     first_received: Time,
@@ -55,21 +57,24 @@ impl Memory {
 }
 
 impl Machine {
-    /// Gives a message its past back, if it has one. Where it has none, and for what others did in between, the queue's
-    /// count stands for the attempts, but never so that the first attempt here comes after the last.
+    /// Gives a message its past back, if it has one. For receives that are not known here the queue's count stands for
+    /// attempts, but never so that the first attempt here is the last.
     pub(super) fn recall(&mut self, delivery: &mut Delivery) {
-        let Tenure::Lease(lease) = &delivery.tenure else { return };
-        let receives = lease.receives;
+        let Tenure::Lease(lease) = &mut delivery.tenure else { return };
         let Position::MessageId(id) = &delivery.record.position else { return };
-        let attempt = match self.memory.take(id) {
+        let (next, assumed, known) = match self.memory.take(id) {
             Some(past) => {
                 delivery.received = past.first_received;
                 delivery.trouble = past.trouble;
-                past.attempt.saturating_add(receives.saturating_sub(past.receives.saturating_add(1)))
+                (past.attempt, past.assumed, past.receives)
             }
-            None => receives,
+            None => (1, 0, 0),
         };
-        delivery.attempt = attempt.clamp(1, self.route.policy.retry.max_attempts.max(1));
+        let unknown = lease.receives.saturating_sub(known.saturating_add(1));
+        let most = self.route.policy.retry.max_attempts.max(1);
+        let with_a_retry = most.saturating_sub(1).max(next);
+        delivery.attempt = next.saturating_add(unknown).min(with_a_retry).clamp(1, most);
+        lease.assumed = assumed + delivery.attempt.saturating_sub(next);
     }
 
     /// Remembers a message that goes back to its queue.
@@ -78,6 +83,7 @@ impl Machine {
         if let (Position::MessageId(id), Tenure::Lease(lease)) = (&delivery.record.position, &delivery.tenure) {
             let past = Past {
                 attempt: delivery.attempt,
+                assumed: lease.assumed,
                 receives: lease.receives,
                 first_received: delivery.received,
                 trouble: delivery.trouble.clone(),
@@ -93,7 +99,7 @@ mod tests {
     use super::*;
 
     fn past() -> Past {
-        Past { attempt: 1, receives: 1, first_received: Time::default(), trouble: None, time: 0 }
+        Past { attempt: 1, assumed: 0, receives: 1, first_received: Time::default(), trouble: None, time: 0 }
     }
 
     #[test]

@@ -98,7 +98,15 @@ impl Machine {
                 continue;
             }
             match delivery.tenure {
-                Tenure::Lease(_) => self.hand_back(id, Duration::ZERO),
+                Tenure::Lease(_) => {
+                    let withdrawn = self.withdraw(id);
+                    let last = withdrawn.iter().any(|id| self.is_last_receive(*id));
+                    // Handed back, it would be moved by its queue at once; so its lease ends by itself.
+                    if last {
+                        self.finish(id, Fate::Abandoned);
+                    }
+                    self.hand_back_all(&withdrawn[usize::from(last)..], Duration::ZERO);
+                }
                 Tenure::Offset { .. } => self.drop_lane(id, fate),
             }
         }

@@ -24,6 +24,10 @@ pub enum Sabotage {
     DeleteBeforeDurable,
     /// A message goes back to its queue, and those behind it in its group go on.
     ReleaseKeepsLater,
+    /// A message that is tried again goes back to its queue, and those behind it with it.
+    NeighboursGivenBack,
+    /// A drain hands back what the queue will then move away.
+    LastReceiveGivenBack,
     /// What was finished above the commit point is handled again by the next owner.
     ProgressIgnored,
     /// Metadata is believed that was written for another offset or another topic.

@@ -57,6 +57,8 @@ impl fmt::Display for What {
             Self::Deletes { record } => write!(f, "deletes {record}"),
             Self::Deleted { record } => write!(f, "{record} is deleted"),
             Self::LeaseLost { record } => write!(f, "has lost its lease on {record}"),
+            Self::Draining => f.write_str("is told to stop"),
+            Self::Redriven { record } => write!(f, "{record} is moved away by its queue"),
             Self::Stopped => f.write_str("has stopped"),
         }
     }

@@ -86,7 +86,9 @@ impl Judge {
         // Who has lost it knows nothing of what came after, and of what is finished the attempts are forgotten.
         // On a topic an attempt begins only when the broker knows of all before it.
         let known = if place.is_some() { (*floor).max(*highest) } else { *floor };
-        let low = if stale || complete.is_some() { 1 } else { known.min(self.terms.max_attempts) };
+        // A receive that only a queue has counted may be no attempt, so it never stands for the last one.
+        let most = if place.is_some() { self.terms.max_attempts } else { (self.terms.max_attempts - 1).max(1) };
+        let low = if stale || complete.is_some() { 1 } else { known.min(most) };
         let high = if place.is_some() && !stale { highest + 1 } else { u32::MAX };
         let wrong = (attempt < low || attempt > high)
             .then(|| format!("begins with attempt {attempt}, {highest} were made and {} are known for good", low - 1));

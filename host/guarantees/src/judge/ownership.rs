@@ -169,6 +169,7 @@ impl Judge {
     pub(super) fn lease_lost(&mut self, case: Case<'_>, host: u32, id: &str) {
         let Some(number) = self.number(case, id) else { return };
         self.report.figures.faults += 1;
+        self.excuse_those_behind(host, number);
         self.disown(host, number, Ending::Fault);
     }
 
@@ -202,6 +203,7 @@ impl Judge {
             }
         }
         let record = &mut self.records[number as usize];
+        record.handed_back = false;
         record.receipts.push(Receipt { host, since: self.now, finished: record.finished, ..Receipt::default() });
         let holder = self.hosts.entry(host).or_default();
         holder.records.insert(number);
@@ -239,6 +241,7 @@ impl Judge {
         receipt.settled = Some(fate);
         let (stale, running, end) = (receipt.stale, receipt.running, receipt.end(&terms));
         let counted = receipt.last.is_some_and(super::attempts::counts) && !running;
+        let (begun, excused) = (receipt.attempt > 0, receipt.behind_a_loss || receipt.stale);
         self.check(case, Promise::SettledOnce, number, None::<&str>);
         match fate {
             Fate::Done | Fate::DeadLettered | Fate::Ignored | Fate::Duplicate => {
@@ -255,10 +258,16 @@ impl Judge {
                 self.check(case, Promise::SettledOnce, number, wrong);
                 if queued {
                     self.records[number as usize].floor += u32::from(counted);
+                    self.handed_back(case, host, number, begun, excused);
                 }
                 self.end_receipt(host, number, Ending::Orderly, stale);
             }
-            Fate::Revoked | Fate::Abandoned => self.end_receipt(host, number, Ending::Fault, stale),
+            Fate::Revoked | Fate::Abandoned => {
+                if queued {
+                    self.excuse_those_behind(host, number);
+                }
+                self.end_receipt(host, number, Ending::Fault, stale);
+            }
         }
     }
 

@@ -44,6 +44,10 @@ pub(super) struct Record {
     pub(super) licensed: bool,
     /// It was in flight at any fault.
     pub(super) at_risk: bool,
+    /// The queue has moved it away.
+    pub(super) moved: bool,
+    /// A host has handed it back last, and for no reason outside of itself.
+    pub(super) handed_back: bool,
     /// It is being repeated, by right, until it is complete again.
     pub(super) repeating: bool,
     pub(super) outstanding: bool,
@@ -90,6 +94,8 @@ pub(super) struct Receipt {
     /// Nobody will ever take the error event.
     pub(super) no_error_event: bool,
     pub(super) settled: Option<Fate>,
+    /// The host has lost the lease of another message of its lane.
+    pub(super) behind_a_loss: bool,
     /// How it ended, once all that it leads to was durable.
     pub(super) completed: Option<End>,
 }
@@ -121,6 +127,8 @@ impl Record {
             claimed: false,
             licensed: false,
             at_risk: false,
+            moved: false,
+            handed_back: false,
             repeating: false,
             outstanding: false,
             gone: false,

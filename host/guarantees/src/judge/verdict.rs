@@ -61,7 +61,7 @@ impl Judge {
         // known: what it has left says so.
         let unknown = record.claimed || self.terms.is_exactly_once();
         let acknowledged = record.acknowledged || (unknown && !record.outstanding);
-        let (outstanding, gone) = (record.outstanding, record.gone);
+        let (outstanding, gone) = (record.outstanding, record.gone || record.moved);
         let complete = record.complete.or_else(|| record.end_as_found().filter(|_| self.terms.is_exactly_once()));
         // At most once is what it says.
         let unseen = self.terms.is_exactly_once() && !self.read;
@@ -82,6 +82,7 @@ impl Judge {
             _ => None,
         };
         self.close_with(number, Promise::OneEnd, wrong.map(Into::into));
+        // What its queue has moved away stands there as it came.
         let wrong = if acknowledged && complete.is_none() && !may_be_lost && !gone {
             Some("acknowledged, and nothing came of it".to_owned())
         } else if let Some(effect) = missing {

@@ -10,7 +10,6 @@ use cofferdam_core::machine::Machine;
 use cofferdam_core::message::Record;
 use cofferdam_core::output::Publication;
 use cofferdam_core::progress::Progress;
-use cofferdam_core::route::Guarantee;
 
 use super::{Client, Seen, World};
 use crate::What;
@@ -169,6 +168,7 @@ impl World {
     /// The host is told to stop; what runs has this long.
     pub fn drain(&mut self, limit: Duration) {
         self.host_mut().seen.draining = true;
+        self.note(What::Draining);
         self.tell(Event::Drain(limit));
     }
 
@@ -184,7 +184,7 @@ impl World {
     fn carry_out(&mut self) {
         while let Some(action) = self.host_mut().machine.next_action() {
             let host = &mut self.hosts[self.at];
-            host.seen.saw(&action, &host.machine, self.route.delivery == Guarantee::AtMostOnce);
+            host.seen.saw(&action, &host.machine, &self.route);
             match action {
                 Action::Handle(delivery) => {
                     host.running.push(delivery);

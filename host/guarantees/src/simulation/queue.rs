@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cofferdam_core::event::Leased;
 use cofferdam_core::message::{Headers, Position, Record};
+use cofferdam_core::route::Lease;
 use cofferdam_core::time::Time;
 
 use super::Allowance;
@@ -19,6 +20,10 @@ pub struct Queue {
     /// What was sent and not deleted, in order.
     pub messages: Vec<Message>,
     lease: Duration,
+    /// The redrive policy: what would be received more often is moved away.
+    max_receives: Option<u32>,
+    /// What was moved away and not told yet.
+    pub(super) moved: Vec<String>,
     sent: u32,
     receipts: u64,
     /// Record ids that were released together, and when they can be received again.
@@ -30,15 +35,25 @@ pub struct Queue {
 pub struct Message {
     /// As it is handed out.
     pub record: Record,
-    receives: u32,
+    /// How often it was handed out.
+    pub receives: u32,
     visible_at: Time,
     /// The handle of the last receipt.
     receipt: Option<Arc<str>>,
 }
 
 impl Queue {
-    pub(super) fn new(lease: Duration) -> Self {
-        Self { messages: Vec::new(), lease, sent: 0, receipts: 0, released: Vec::new() }
+    pub(super) fn new(rules: Lease) -> Self {
+        let Lease { length: lease, max_receives, .. } = rules;
+        Self {
+            messages: Vec::new(),
+            lease,
+            max_receives,
+            moved: Vec::new(),
+            sent: 0,
+            receipts: 0,
+            released: Vec::new(),
+        }
     }
 
     /// Sends a message of `size` bytes, and returns it. An empty group stands for none.
@@ -57,9 +72,16 @@ impl Queue {
     }
 
     /// Gives out up to ten to a host whose clock is `ahead`. As with AWS, an invisible message blocks what comes after
-    /// it in its group, and nothing that comes before it.
+    /// it in its group, and nothing that comes before it. What was received too often is moved away.
     pub(super) fn receive(&mut self, now: Time, ahead: Duration, allowance: &mut Allowance) -> Vec<Leased> {
         let visible_at = now.after(self.lease);
+        if let Some(most) = self.max_receives {
+            let (moved, kept) =
+                self.messages.drain(..).partition(|message| message.visible_at <= now && message.receives >= most);
+            self.messages = kept;
+            let moved: Vec<Message> = moved;
+            self.moved.extend(moved.iter().map(|message| message.record.id()));
+        }
         let mut blocked: Vec<Bytes> = Vec::new();
         let mut leased = Vec::new();
         for message in &mut self.messages {

@@ -8,7 +8,7 @@ use cofferdam_core::Order;
 use cofferdam_core::envelope::Envelope;
 use cofferdam_core::machine::{Breaker, Machine};
 use cofferdam_core::retry::Retry;
-use cofferdam_core::route::{Bounds, Guarantee, Route};
+use cofferdam_core::route::{Bounds, Guarantee, Lease, Route};
 use cofferdam_core::verdict::{Policy, Unrouted};
 
 use super::poison::{LIMIT, Poison};
@@ -74,8 +74,10 @@ pub fn simulate(seed: u64, options: &Options) -> Run {
     let mut dice = fastrand::Rng::with_seed(seed);
     let (route, hosts) = some_route(&mut dice, options.delivery);
     let source = if route.lease.is_some() { "queue" } else { "topic" };
+    let redrive = route.lease.and_then(|lease| lease.max_receives);
     let mut setting = format!(
-        "{hosts} hosts on a {source}, {:?}, order by {:?}, {} attempts at once, {} messages and {} bytes in flight{}",
+        "{hosts} hosts on a {source}{}, {:?}, order by {:?}, {} attempts at once, {} messages and {} bytes in flight{}",
+        redrive.map_or_else(String::new, |most| format!(" that moves away what was received {most} times")),
         route.delivery,
         route.order,
         route.concurrency,
@@ -136,6 +138,9 @@ fn some_route(dice: &mut fastrand::Rng, delivery: Option<Guarantee>) -> (Route, 
     };
     let suppress_duplicates = delivery == Guarantee::AtLeastOnce && dice.u32(0..4) == 0;
     let envelope = if suppress_duplicates { Envelope::CloudEvents } else { Envelope::Raw };
+    // One queue in two has a redrive policy.
+    let max_receives = dice.bool().then(|| dice.u32(1..6));
+    let lease = route.lease.map(|lease| Lease { max_receives, ..lease });
     let breaker = some_breaker(dice, route.breaker.clone());
     // With little room for it, what travels with a commit fills up in a short history too.
     let commit_metadata = if dice.bool() { route.commit_metadata } else { dice.usize(100..300) };
@@ -149,6 +154,7 @@ fn some_route(dice: &mut fastrand::Rng, delivery: Option<Guarantee>) -> (Route, 
         commit_metadata,
         envelope,
         breaker,
+        lease,
         ..route
     };
     (route, dice.usize(1..4))

@@ -5,6 +5,7 @@ use cofferdam_core::event::DeliveryId;
 use cofferdam_core::machine::Machine;
 use cofferdam_core::message::Record;
 use cofferdam_core::output::Publication;
+use cofferdam_core::route::{Guarantee, Route};
 
 /// What a host said of itself, since the world began where nothing else is said.
 #[derive(Debug)]
@@ -64,13 +65,17 @@ impl Seen {
         self.circuit = Circuit::Closed;
     }
 
-    pub(super) fn saw(&mut self, action: &Action, machine: &Machine, pledged: bool) {
+    pub(super) fn saw(&mut self, action: &Action, machine: &Machine, route: &Route) {
+        // What is acknowledged already has nowhere to go back to, and what a queue may move away stays with its host.
+        let pledged = route.delivery == Guarantee::AtMostOnce;
+        let stays = route.lease.is_some_and(|lease| lease.max_receives.is_some());
         let of_source = matches!(action, Action::Ask(Ask::GiveUp { .. } | Ask::Release { .. }) | Action::Circuit(_));
         assert!(self.drained == 0 || of_source, "{action:?} after the end of a drain");
         let id_of = |delivery: &DeliveryId| machine.delivery(*delivery).expect("an action's delivery").record().id();
         match action {
-            // What is acknowledged already has nowhere to go back to.
-            Action::Handle(delivery) => assert!(!self.draining || pledged, "{} starts in a drain", id_of(delivery)),
+            Action::Handle(delivery) => {
+                assert!(!self.draining || pledged || stays, "{} starts in a drain", id_of(delivery));
+            }
             Action::Publish { delivery, index } => {
                 let delivery = machine.delivery(*delivery).expect("an action's delivery");
                 let publication = delivery.publication(*index).expect("a publication that is there");

@@ -6,7 +6,7 @@ use cofferdam_core::envelope::{Envelope, Wrapping};
 use cofferdam_core::output::Destination;
 use cofferdam_core::route::{DeadLetterRule, Lease};
 
-use super::super::{Kind, Limits, RouteConfig, Source};
+use super::super::{Kind, Limits, Redrive, RouteConfig, Source};
 use super::{LEAST, changed, parse};
 
 /// The example of the interface, without what this version refuses.
@@ -102,13 +102,17 @@ fn a_number_or_a_flag_can_come_from_the_environment() {
     assert!(!config.topics.create);
 }
 
+fn redrive(queue: &str) -> Redrive<'_> {
+    Redrive { queue, max_receives: Some(3) }
+}
+
 #[test]
 fn the_default_dead_letter_is_beside_the_topic_or_in_the_redrive_queue_or_the_services_own() {
     assert_eq!(route("").route(None).dead_letter, DeadLetterRule::OwnTopic);
     let queue = |queue: &str| DeadLetterRule::To(Destination::Sqs(queue.into()));
     let fifo = from_queue(r#"{ sqs = "tasks.fifo" }"#);
     assert_eq!(fifo.dead_letter, None);
-    assert_eq!(fifo.route(Some("tasks-dead.fifo")).dead_letter, queue("tasks-dead.fifo"));
+    assert_eq!(fifo.route(Some(redrive("tasks-dead.fifo"))).dead_letter, queue("tasks-dead.fifo"));
     assert_eq!(fifo.route(None).dead_letter, queue("orders-dlq.fifo"));
     assert_eq!(from_queue(r#"{ sqs = "tasks" }"#).route(None).dead_letter, queue("orders-dlq"));
 }
@@ -118,7 +122,7 @@ fn a_dead_letter_that_is_named_wins_over_the_redrive_queue() {
     let text = changed(r#"{ kafka = ["orders.placed"], group = "pricing" }"#, r#"{ sqs = "tasks" }"#);
     let config = parse(&format!("{text}dead_letter = {{ kafka = \"tasks.dlq\" }}")).unwrap();
     let named = DeadLetterRule::To(Destination::Kafka("tasks.dlq".into()));
-    assert_eq!(config.routes[0].route(Some("tasks-dead")).dead_letter, named);
+    assert_eq!(config.routes[0].route(Some(redrive("tasks-dead"))).dead_letter, named);
 }
 
 #[test]
@@ -139,8 +143,9 @@ fn the_owner_of_the_host_says_what_a_plugin_may_have_at_most() {
 #[test]
 fn a_queue_has_a_lease_and_a_limit_on_attempts() {
     let source = from_queue(r#"{ sqs = "tasks.fifo", lease = "30s", visibility_timeout = "5m", wait = "20s" }"#);
-    let lease = Lease { length: Duration::from_secs(30), attempt_limit: Duration::from_secs(300) };
-    assert_eq!(source.route(None).lease, Some(lease));
+    let lease =
+        Lease { length: Duration::from_secs(30), attempt_limit: Duration::from_secs(300), max_receives: Some(3) };
+    assert_eq!(source.route(Some(redrive("dead"))).lease, Some(lease));
     assert!(matches!(source.source, Source::Sqs { wait, .. } if wait == Duration::from_secs(20)));
     assert_eq!(from_queue(r#"{ sqs = "tasks.fifo" }"#).route(None).lease, Some(Lease::default()));
     assert_eq!(route("").route(None).lease, None);

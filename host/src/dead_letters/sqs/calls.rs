@@ -80,7 +80,7 @@ async fn again<T>(call: impl AsyncFn() -> Result<T, Fault>) -> Result<T, Fault> 
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     for _ in 1..TRIES {
         match call().await {
-            Err(Fault::Passing(_)) => sleep(backoff.wait()).await,
+            Err(fault) if fault.is_passing() => sleep(backoff.wait()).await,
             answer => return answer,
         }
     }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::Builder;
+use aws_sdk_sqs::config::retry::RetryConfig;
 use cofferdam_core::event::Refusal;
 use cofferdam_core::outcome::Code;
 use tokio::time::{Instant, sleep, timeout};
@@ -18,7 +20,8 @@ use super::sender::Job;
 pub(super) const CALL_LIMIT: Duration = Duration::from_secs(10);
 
 /// Sends these messages, which are of different groups on a FIFO queue, and settles every ticket. What fails for
-/// now is tried again, alone with others that did, until its time is up.
+/// now is tried again, alone with others that did, until its time is up. A message that is to be sent once is tried again
+/// only where it is certain that it has not arrived.
 pub(super) async fn send(client: &Client, queue: &Queue, mut jobs: Vec<Job>) {
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
     loop {
@@ -30,11 +33,16 @@ pub(super) async fn send(client: &Client, queue: &Queue, mut jobs: Vec<Job>) {
                 Ok(()) => job.ticket.settle(Ok(())),
                 Err(Fault::TooLarge(text)) => job.ticket.settle(Err(Refusal::Rejected(Code::OUTPUT_TOO_LARGE, text))),
                 Err(Fault::Invalid(text)) => job.ticket.settle(Err(Refusal::Rejected(Code::INVALID_RESULT, text))),
-                Err(Fault::Passing(text) | Fault::Gone(text)) if job.is_over(now) => {
+                // Sent again, it might be there twice.
+                Err(Fault::Unclear(text)) if job.ticket.is_sent_once() => {
+                    tracing::warn!(queue = %queue.name, reason = %text, "a message may have been sent and is not sent again");
+                    job.ticket.settle(Err(Refusal::Unavailable(text)));
+                }
+                Err(Fault::Passing(text) | Fault::Unclear(text) | Fault::Gone(text)) if job.is_over(now) => {
                     tracing::warn!(queue = %queue.name, reason = %text, "a message could not be sent in time");
                     job.ticket.settle(Err(Refusal::Unavailable(text)));
                 }
-                Err(Fault::Passing(_) | Fault::Gone(_)) => again.push(job),
+                Err(Fault::Passing(_) | Fault::Unclear(_) | Fault::Gone(_)) => again.push(job),
             }
         }
         if again.is_empty() {
@@ -70,10 +78,15 @@ async fn once(client: &Client, queue: &Queue, jobs: &[Job]) -> Result<Vec<Result
         entry
     };
     let entries: Vec<_> = jobs.iter().enumerate().map(entry).collect();
-    let request = client.send_message_batch().queue_url(&*queue.url).set_entries(Some(entries));
+    let request = client.send_message_batch().queue_url(&*queue.url).set_entries(Some(entries)).customize();
+    let request = match jobs.iter().any(|job| job.ticket.is_sent_once()) {
+        // The SDK does not know which answer was lost. What else is in the batch is tried again by `send`.
+        true => request.config_override(Builder::new().retry_config(RetryConfig::disabled())),
+        false => request,
+    };
     let answer = timeout(CALL_LIMIT, request.send())
         .await
-        .map_err(|_| Fault::Passing(format!("no answer within {CALL_LIMIT:?}").into()))?
+        .map_err(|_| Fault::late(CALL_LIMIT))?
         .map_err(|error| Fault::of_call(&error))?;
     Ok(answers(jobs.len(), answer.successful().iter().map(|entry| entry.id()), answer.failed()))
 }

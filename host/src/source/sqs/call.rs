@@ -53,12 +53,12 @@ async fn once(desk: &Desk, wishes: &[Wish]) -> Result<Vec<Result<(), Fault>>, Fa
     let url = &*desk.queue.url;
     if hides.is_empty() {
         let request = desk.client.delete_message_batch().queue_url(url).set_entries(Some(deletes));
-        let answer = timeout(CALL_LIMIT, request.send()).await.map_err(|_| late())?;
+        let answer = timeout(CALL_LIMIT, request.send()).await.map_err(|_| Fault::late(CALL_LIMIT))?;
         let answer = answer.map_err(|error| of_receipts(Fault::of_call(&error)))?;
         Ok(answers(wishes.len(), answer.successful().iter().map(|entry| entry.id()), answer.failed()))
     } else {
         let request = desk.client.change_message_visibility_batch().queue_url(url).set_entries(Some(hides));
-        let answer = timeout(CALL_LIMIT, request.send()).await.map_err(|_| late())?;
+        let answer = timeout(CALL_LIMIT, request.send()).await.map_err(|_| Fault::late(CALL_LIMIT))?;
         let answer = answer.map_err(|error| of_receipts(Fault::of_call(&error)))?;
         Ok(answers(wishes.len(), answer.successful().iter().map(|entry| entry.id()), answer.failed()))
     }
@@ -87,8 +87,4 @@ fn of_receipts(fault: Fault) -> Fault {
 
 fn unbuilt(error: BuildError) -> Fault {
     Fault::Invalid(error.to_string().into())
-}
-
-fn late() -> Fault {
-    Fault::Passing(format!("no answer within {CALL_LIMIT:?}").into())
 }

@@ -71,7 +71,7 @@ async fn delete(desk: Arc<Desk>, mut asked: Vec<Delete>) {
                 Ok(()) => deleted.push(ask.delivery),
                 // A try before this one may have deleted it, unheard. Then this says too little, never too much.
                 Err(Fault::Gone(_)) => lost.push(ask.delivery),
-                Err(Fault::Passing(_)) if attempt < TRIES => again.push(ask),
+                Err(fault) if fault.is_passing() && attempt < TRIES => again.push(ask),
                 Err(fault) => {
                     failed.push(ask.delivery);
                     reason = Some(fault);

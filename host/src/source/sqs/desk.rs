@@ -1,7 +1,7 @@
 //! What all desks of a source share, and how they collect what they are asked.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use crate::aws::backoff::Seldom;
 use crate::aws::batch::MOST;
 use crate::aws::queue::Queue;
 use crate::clock::Clock;
@@ -37,6 +38,8 @@ pub(super) struct Desk {
     pub(super) clock: Clock,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) deleting: Arc<Deleting>,
+    /// When a poll without an answer was told of last.
+    pub(super) late: Mutex<Seldom>,
     /// Cancelled when the source closes: nobody needs its leases any longer.
     pub(super) closing: CancellationToken,
 }
@@ -45,6 +48,16 @@ impl Desk {
     /// Tells the flow. Where the flow has gone, there is nobody to tell.
     pub(super) async fn tell(&self, event: Event) {
         let _ = self.events.send(event).await;
+    }
+
+    /// Says that the server has not answered a poll for so long, which is still waited for.
+    pub(super) fn say_late(&self, after: Duration) {
+        let kept = self.late.lock().unwrap_or_else(PoisonError::into_inner).say(Instant::now());
+        if let Some(kept) = kept {
+            let (queue, url) = (&*self.queue.name, &*self.queue.url);
+            let reason = format!("no answer within {after:?}, still waiting");
+            tracing::warn!(queue, url, reason, kept, "messages cannot be received");
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The long polls.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +8,7 @@ use cofferdam_core::event::{Event, Leased};
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::aws::backoff::{Backoff, Seldom};
@@ -18,17 +18,17 @@ use crate::aws::fault::Fault;
 use super::balance::{Balance, Share};
 use super::desk::Desk;
 use super::message::{SYSTEM, leased};
-use super::release::Release;
 
 /// How long a balance of less than a full poll waits for more: a poll per message would cost a call per message.
 const GATHER: Duration = Duration::from_millis(20);
+
+/// How much longer than its wait a poll may take before people are told.
+const LATE: Duration = Duration::from_secs(4);
 
 /// Polls as long as there is room, and hands over what they bring, in the order in which they end.
 pub(super) struct Intake {
     pub(super) desk: Arc<Desk>,
     pub(super) balance: Arc<Balance>,
-    /// Where messages go that came after the end.
-    pub(super) unwanted: mpsc::Sender<Release>,
     pub(super) stop: CancellationToken,
     /// Seconds.
     pub(super) lease: i32,
@@ -131,22 +131,21 @@ impl Intake {
                 let wait = weather.backoff.wait();
                 weather.pause = Some(Instant::now() + wait);
                 if let Some(kept) = weather.seldom.say(Instant::now()) {
-                    tracing::warn!(%queue, %reason, again_in = ?wait, kept, "messages cannot be received");
+                    let url = &*self.desk.queue.url;
+                    tracing::warn!(%queue, url, %reason, again_in = ?wait, kept, "messages cannot be received");
                 }
                 1
             }
         }
     }
 
-    /// Waits for the polls under way and sends back what they bring.
+    /// Waits for the polls under way and hands over what they bring.
     async fn end(&self, mut polls: Polls) {
         let until = Instant::now() + self.patience;
         while let Ok(Some(polled)) = timeout_at(until, polls.next()).await {
             let Ok(messages) = polled.result else { continue };
             if !messages.is_empty() {
-                let receipts = messages.into_iter().map(|leased| leased.receipt).collect();
-                // Closed only where the whole source was dropped; then their leases end by themselves.
-                let _ = self.unwanted.send(Release::new(receipts, Duration::ZERO)).await;
+                self.desk.tell(Event::Messages(messages)).await;
             }
         }
         if !polls.is_empty() {
@@ -167,7 +166,17 @@ async fn poll(desk: Arc<Desk>, share: Share, lease: i32, wait: i32) -> Polled {
         .wait_time_seconds(wait)
         .message_attribute_names("All")
         .set_message_system_attribute_names(Some(SYSTEM.to_vec()));
-    let result = match request.send().await {
+    let mut answer = pin!(request.send());
+    let patience = Duration::from_secs(wait.unsigned_abs().into()) + LATE;
+    let answer = match timeout(patience, &mut answer).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            // The poll goes on: what the server gives away to nobody is hidden until its lease ends.
+            desk.say_late(patience);
+            answer.await
+        }
+    };
+    let result = match answer {
         Ok(answer) => {
             let messages = answer.messages.unwrap_or_default().into_iter();
             Ok(messages.filter_map(|message| leased(message, &desk.queue.name, until)).collect())

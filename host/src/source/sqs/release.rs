@@ -96,7 +96,7 @@ async fn hide(desk: &Desk, mut batch: Vec<Entry>) {
             match answer {
                 // Where the lease is gone already, somebody else has the message or will have it.
                 Ok(()) | Err(Fault::Gone(_)) => {}
-                Err(Fault::Passing(_)) if attempt < TRIES => again.push(entry),
+                Err(fault) if fault.is_passing() && attempt < TRIES => again.push(entry),
                 Err(reason) => {
                     tracing::warn!(queue = %desk.queue.name, attempt, %reason, "a message could not be released: it comes back when its lease ends");
                 }
