@@ -14,7 +14,7 @@ use cofferdam_core::message::{Header, Headers, Kind};
 use serde_json::{Value, json};
 
 use super::attribute;
-use super::body::is_allowed;
+use super::body::{ENCODING, is_allowed};
 
 /// The attribute that holds the headers which cannot be attributes, and those beyond the tenth attribute.
 pub const FOLDED: &str = "cofferdam-headers";
@@ -22,14 +22,21 @@ pub const FOLDED: &str = "cofferdam-headers";
 /// Headers of the host itself: they stay visible, so they are the last to be folded.
 const OWN: &str = "cofferdam-";
 
-/// The attributes for these headers: at most ten.
-pub fn encode<'a>(headers: impl Iterator<Item = Header<'a>>) -> Vec<(String, MessageAttributeValue)> {
-    let headers: Vec<Header<'_>> = headers.collect();
+/// The attributes for these headers, and for what [`ENCODING`] says of the body: at most ten. A header that is called so
+/// is folded: the attribute is from whoever has written the body.
+pub fn encode<'a>(
+    headers: impl Iterator<Item = Header<'a>>,
+    encoding: Option<&'a str>,
+) -> Vec<(String, MessageAttributeValue)> {
+    let foreign = |header: Header<'a>| header.name == FOLDED.as_bytes() || header.name == ENCODING.as_bytes();
+    let own = encoding.map(|encoding| Header::text(ENCODING, encoding));
+    let headers: Vec<(Header<'_>, bool)> =
+        headers.map(|header| (header, foreign(header))).chain(own.map(|own| (own, false))).collect();
     let mut attributes: Vec<(usize, String, MessageAttributeValue)> = Vec::with_capacity(headers.len());
     let mut folded: Vec<usize> = Vec::new();
-    for (place, header) in headers.iter().copied().enumerate() {
+    for (place, (header, is_foreign)) in headers.iter().copied().enumerate() {
         match attribute::encode(header) {
-            Ok((name, value)) if attributes.iter().all(|(_, other, _)| *other != name) && name != FOLDED => {
+            Ok((name, value)) if attributes.iter().all(|(_, other, _)| *other != name) && !is_foreign => {
                 attributes.push((place, name, value));
             }
             _ => folded.push(place),
@@ -44,7 +51,7 @@ pub fn encode<'a>(headers: impl Iterator<Item = Header<'a>>) -> Vec<(String, Mes
     let mut encoded: Vec<_> = attributes.into_iter().map(|(_, name, value)| (name, value)).collect();
     if !folded.is_empty() {
         folded.sort_unstable();
-        let list: Value = folded.into_iter().map(|place| fold(headers[place])).collect();
+        let list: Value = folded.into_iter().map(|place| fold(headers[place].0)).collect();
         let list = list.to_string();
         encoded.push(attribute::encode(Header::text(FOLDED, &list)).expect("a text under a good name is an attribute"));
     }

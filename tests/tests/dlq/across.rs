@@ -24,16 +24,17 @@ async fn a_record_of_a_topic_comes_back_from_a_queue_byte_for_byte() {
                 .header("z", ""),
             Record::tombstone("two words"),
             Record::new("").timestamp(yesterday() + 123),
+            Record::new("no tombstone").header("cofferdam-encoding", "tombstone"),
             many.key("order-7").partition(1),
         ];
         kafka.produce(&input, records).await;
-        desk.host_until(async || (sqs.counts(&dead).await.visible == 4).then_some(())).await;
+        desk.host_until(async || (sqs.counts(&dead).await.visible == 5).then_some(())).await;
         let report = &desk.json(&["replay", &format!("sqs:{}", dead.name)]).await[0];
-        assert_eq!(report["sent"], serde_json::json!({ format!("kafka:{input}"): 4 }), "{report}");
+        assert_eq!(report["sent"], serde_json::json!({ format!("kafka:{input}"): 5 }), "{report}");
         let stored = kafka.read_all(&input).await;
         let (copies, originals): (Vec<&Stored>, Vec<&Stored>) =
             stored.iter().partition(|record| record.header("cofferdam-replay").is_some());
-        assert_eq!((copies.len(), originals.len()), (4, 4));
+        assert_eq!((copies.len(), originals.len()), (5, 5));
         for original in originals {
             assert!(copies.iter().any(|copy| bare(copy) == bare(original)), "{original:?} is not among {copies:?}");
         }

@@ -29,16 +29,14 @@ pub(super) struct Entry {
 /// it has no message group and the queue is FIFO.
 pub(super) fn write(queue: &Queue, publication: &Publication) -> Result<Entry, Refusal> {
     let (body, encoding) = body::encode(publication.payload.as_ref());
-    let encoding = encoding.attribute().map(|value| Header::text(body::ENCODING, value));
     let mut size = body.len();
     let mut builder = SendMessageBatchRequestEntry::builder().id("").message_body(body);
 
-    let (traces, others): (Vec<_>, Vec<_>) =
-        publication.headers.iter().chain(encoding).partition(|header| trace(*header).is_some());
+    let (traces, others): (Vec<_>, Vec<_>) = publication.headers.iter().partition(|header| trace(*header).is_some());
     if let Some(trace) = traces.first().and_then(|header| trace(*header)) {
         builder = builder.message_system_attributes(SystemName::AwsTraceHeader, trace);
     }
-    for (name, value) in headers::encode(others.into_iter().chain(traces.into_iter().skip(1))) {
+    for (name, value) in headers::encode(others.into_iter().chain(traces.into_iter().skip(1)), encoding.attribute()) {
         size += attribute::size(&name, &value);
         builder = builder.message_attributes(name, value);
     }

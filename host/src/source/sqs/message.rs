@@ -21,19 +21,21 @@ pub(crate) const SYSTEM: [System; 4] =
 pub(crate) fn leased(message: Message, source: &Arc<str>, until: Time) -> Option<Leased> {
     let receipt = message.receipt_handle?.into();
     let mut system = message.attributes.unwrap_or_default();
-    let mut headers = headers::decode(&message.message_attributes.unwrap_or_default());
-    if let Some(trace) = system.remove(&System::AwsTraceHeader) {
-        headers.push(Header::text(TRACE, &trace));
-    }
-
+    let mut attributes = message.message_attributes.unwrap_or_default();
     let body = message.body.unwrap_or_default();
-    let payload = match headers.text(body::ENCODING).and_then(|encoding| body::decode(&body, encoding)) {
+    // Of the attribute, not of a folded header of that name.
+    let encoding = attributes.get(body::ENCODING).and_then(|encoding| encoding.string_value());
+    let payload = match encoding.and_then(|encoding| body::decode(&body, encoding)) {
         Some(payload) => {
-            headers.retain(|header| header.name != body::ENCODING.as_bytes());
+            attributes.remove(body::ENCODING);
             payload
         }
         None => Some(Bytes::from(body)),
     };
+    let mut headers = headers::decode(&attributes);
+    if let Some(trace) = system.remove(&System::AwsTraceHeader) {
+        headers.push(Header::text(TRACE, &trace));
+    }
     let record = Record {
         source: source.clone(),
         position: Position::MessageId(message.message_id.unwrap_or_default().into()),
