@@ -3,12 +3,13 @@
 //! A topic is a log: what was replayed stays in it, and what is deleted is its beginning. So a replay keeps books, as
 //! records among the letters (`receipt`). A queue is no log: what was replayed is deleted, and the queue is the book.
 //!
-//! [`Store`] is a topic or a queue; [`filter`] says which letters are meant, [`replay`] how they go back, `outlet`
-//! is where they go out.
+//! [`Store`] is a topic or a queue; [`filter`] says which letters are meant, [`replay`] how they go back, [`origins`]
+//! which places they may name, `outlet` is where they go out.
 
 mod error;
 pub mod filter;
 pub mod kafka;
+pub mod origins;
 pub mod outlet;
 pub mod pace;
 pub mod purge;

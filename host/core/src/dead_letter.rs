@@ -4,6 +4,7 @@
 
 mod aside;
 mod lighter;
+mod own;
 mod read;
 mod replay;
 
@@ -83,7 +84,10 @@ impl Report<'_> {
     }
 
     fn dead_letter(&self) -> Publication {
-        let mut letter = bare(self.record, self.route.dead_letter.destination(self.record));
+        let mut letter = copy(self.record, self.route.dead_letter.destination(self.record));
+        if let Some(hidden) = own::hide(&self.record.headers) {
+            letter.headers = hidden;
+        }
         let mut reasons = self.reasons();
         aside::put(self.record, &letter, &mut reasons);
         match letter.destination {
@@ -212,8 +216,18 @@ impl Report<'_> {
     }
 }
 
-/// The original alone, for a destination that refuses it with the reason beside it.
+/// The letter without reasons, for a destination that refuses it with them: nothing in it claims to be one.
 pub(crate) fn bare(record: &Record, destination: Destination) -> Publication {
+    let mut letter = copy(record, destination);
+    if let Some(hidden) = own::hide(&record.headers) {
+        letter.headers = hidden;
+        own::mark_bare(&letter.destination, &mut letter.headers);
+    }
+    letter
+}
+
+/// The original, byte for byte.
+fn copy(record: &Record, destination: Destination) -> Publication {
     let fifo = matches!(&destination, Destination::Sqs(queue) if queue.ends_with(".fifo"));
     Publication {
         destination,

@@ -43,11 +43,17 @@ const REPLAY: &str = "Examples:
   cofferdam dlq replay orders.placed.dlq --code SERVICE_UNAVAILABLE --rate 50/s
   cofferdam dlq replay --route price-orders 0/17 0/18 --dry-run
   cofferdam dlq replay sqs:tasks-dlq.fifo --to sqs:tasks.fifo
+  cofferdam dlq replay orders.retired.dlq --to-unknown
   cofferdam dlq replay --plugin fixed.wasm orders.placed.dlq 0/17
 
 What is sent: the original with key, value, headers and timestamp, on Kafka into the partition it came from, without \
 the cofferdam-dlq-* headers and with `cofferdam-replay`: {\"id\", \"time\", \"count\", \"letter\"}. A timestamp so old that \
 its topic would soon delete the copy becomes the present.
+
+Where: to the source that the letter names, if a configured route reads it. Other letters stay unless --to or \
+--to-unknown is given: whoever may write to a dead-letter topic or queue can make a letter name any source. A letter \
+whose destination does not exist stays too, and keeps no other letter. A message that a queue moved itself goes back to \
+that queue, whatever its attributes claim. A letter that fails again during the replay stays for the next replay.
 
 What is promised: a letter counts as replayed when the broker has acknowledged its copy, never before, so that nothing \
 is lost whenever this command ends. The same command goes on where it ended, and other filters know what was sent. \
@@ -57,7 +63,8 @@ After a crash (not after Ctrl-C) a part of one batch may be sent a second time, 
 Replayed letters stay in a topic, marked by records with the header `cofferdam-dlq-receipt`; `purge --replayed` \
 deletes them. In a queue they are deleted. Run one replay of a topic or queue at a time.
 
-Exit codes: 0 all was sent, 65 some letters stay (they do not say where they came from, or were refused), 69 a broker \
+Exit codes: 0 all was sent, 65 some letters stay (they name no source, or one that no configured route reads, or were \
+refused), 69 a broker \
 cannot be reached, 130 interrupted. With --plugin: as `cofferdam invoke`.";
 
 impl Command {

@@ -53,6 +53,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it says of one destination that it is not there or cannot be used, and nothing of others.
+    pub(super) fn is_of_one_destination(&self) -> bool {
+        use crate::aws::queue::Error as Queue;
+        match self {
+            Self::NoTopic(_) | Self::NoBroker(_) => true,
+            Self::Queue(error) => !matches!(error, Queue::Unreachable { .. }),
+            _ => false,
+        }
+    }
+
     /// How a command ends because of it, and what would be right.
     pub fn problem(&self) -> Problem {
         let (exit, remedy) = match self {

@@ -97,7 +97,7 @@ impl Topic {
         let mut records = topic.read();
         while let Some(record) = records.recv().await {
             if let Some((receipt, partition)) = Receipt::read(&record?) {
-                topic.books.enter(partition, receipt);
+                topic.books.enter(partition, &receipt);
             }
         }
         Ok(topic)

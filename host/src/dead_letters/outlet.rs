@@ -25,6 +25,8 @@ pub struct Outlet {
     sqs: Option<aws_sdk_sqs::Client>,
     topics: HashMap<Arc<str>, Topic>,
     queues: HashMap<Arc<str>, sink::sqs::Sqs>,
+    /// Destinations that were asked for in vain, and why.
+    gone: HashMap<Destination, Box<str>>,
 }
 
 /// A topic that was asked for.
@@ -41,7 +43,7 @@ const LEFT: Duration = Duration::from_secs(24 * 60 * 60);
 impl Outlet {
     /// An outlet to these brokers.
     pub fn new(kafka: Option<(sink::kafka::Kafka, Topics)>, sqs: Option<aws_sdk_sqs::Client>) -> Self {
-        Self { kafka, sqs, topics: HashMap::new(), queues: HashMap::new() }
+        Self { kafka, sqs, topics: HashMap::new(), queues: HashMap::new(), gone: HashMap::new() }
     }
 
     /// Finds a destination, so that copies are not sent to one that is not there.
@@ -68,6 +70,26 @@ impl Outlet {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Finds a destination that a letter names. Where it is not there, or cannot be used, `Err` says why, once and for all:
+    /// the letters of other destinations are not concerned.
+    ///
+    /// # Errors
+    /// Where its broker cannot be asked.
+    pub(super) async fn find_named(&mut self, destination: &Destination) -> Result<Result<(), Box<str>>, Error> {
+        if let Some(reason) = self.gone.get(destination) {
+            return Ok(Err(reason.clone()));
+        }
+        match self.find(destination).await {
+            Ok(()) => Ok(Ok(())),
+            Err(error) if error.is_of_one_destination() => {
+                let reason: Box<str> = error.to_string().into();
+                self.gone.insert(destination.clone(), reason.clone());
+                Ok(Err(reason))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether a record with this timestamp would soon be deleted there by the broker, since it is too old.

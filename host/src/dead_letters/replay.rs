@@ -19,15 +19,16 @@ use cofferdam_core::message::Position;
 use cofferdam_core::output::{Destination, Publication};
 use cofferdam_core::time::Time;
 
-use super::Found;
 use super::filter::Filter;
+use super::origins::Origins;
 use super::outlet::Outlet;
 use super::pace::Rate;
+use super::{Error, Found};
 
 /// Most letters that are under way at once.
 pub const BATCH: usize = 100;
 
-/// Refusals that a report names; further ones are counted.
+/// Refusals, and places, that a report names; further ones are counted.
 const NAMED: usize = 20;
 
 /// What is to be sent back, and how.
@@ -39,6 +40,8 @@ pub struct Order {
     pub limit: u64,
     /// Where to, in place of where each came from.
     pub to: Option<Destination>,
+    /// Where letters may say that they came from; others stay.
+    pub origins: Origins,
     /// Most letters in a time.
     pub rate: Option<Rate>,
     /// Nothing is sent and nothing is written.
@@ -59,6 +62,12 @@ pub struct Report {
     pub retimed: u64,
     /// Letters that do not say where they came from.
     pub homeless: u64,
+    /// Letters that say that they came from where no route reads, by what they say; the first places of them.
+    pub unknown: BTreeMap<Destination, u64>,
+    /// All of those.
+    pub unknowns: u64,
+    /// Letters that this replay has sent, and that came back as letters while it was at work.
+    pub returned: u64,
     /// Letters that their destination will never take, and why; the first of them.
     pub refused: Vec<(String, Box<str>)>,
     /// All that were refused.
@@ -81,9 +90,51 @@ pub(super) struct Copy {
 }
 
 impl Order {
-    /// Where this letter goes; `None` where nobody knows.
-    pub(super) fn destination(&self, found: &Found) -> Option<Destination> {
-        self.to.clone().or_else(|| found.origin())
+    /// Finds where all letters are to go, where that is one place.
+    ///
+    /// # Errors
+    /// Where it is not there, or cannot be asked.
+    pub(super) async fn find_to(&self, outlet: &mut Outlet) -> Result<(), Error> {
+        match &self.to {
+            Some(to) => outlet.find(to).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Where a letter goes that the filter takes, and that it is there; `None` where the letter stays, which is entered.
+    ///
+    /// # Errors
+    /// Where its broker cannot be asked.
+    pub(super) async fn way(
+        &self,
+        found: &Found,
+        outlet: &mut Outlet,
+        report: &mut Report,
+    ) -> Result<Option<Destination>, Error> {
+        // On a queue it is another message than the one that was sent, and would be sent for ever.
+        if Marker::of(&found.letter.original).is_some_and(|marker| marker.id == self.id) {
+            report.returned += 1;
+            return Ok(None);
+        }
+        let to = match (&self.to, found.origin()) {
+            (Some(to), _) => to.clone(),
+            (None, Some(origin)) if self.origins.know(&origin) => origin,
+            (None, Some(unknown)) => {
+                report.unknown(unknown);
+                return Ok(None);
+            }
+            (None, None) => {
+                report.homeless += 1;
+                return Ok(None);
+            }
+        };
+        Ok(match outlet.find_named(&to).await? {
+            Ok(()) => Some(to),
+            Err(reason) => {
+                report.refused(found, &reason);
+                None
+            }
+        })
     }
 
     /// The copies of these letters, for destinations that were found.
@@ -128,6 +179,9 @@ impl Report {
             repeated: 0,
             retimed: 0,
             homeless: 0,
+            unknown: BTreeMap::new(),
+            unknowns: 0,
+            returned: 0,
             refused: Vec::new(),
             refusals: 0,
             undeleted: 0,
@@ -148,6 +202,13 @@ impl Report {
 
     pub(super) fn sent(&mut self, destination: &Destination) {
         *self.sent.entry(destination.clone()).or_default() += 1;
+    }
+
+    fn unknown(&mut self, origin: Destination) {
+        self.unknowns += 1;
+        if self.unknown.len() < NAMED || self.unknown.contains_key(&origin) {
+            *self.unknown.entry(origin).or_default() += 1;
+        }
     }
 
     pub(super) fn refused(&mut self, found: &Found, reason: &str) {

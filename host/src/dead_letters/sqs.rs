@@ -93,7 +93,11 @@ impl Queue {
         let leased = message::leased(message, &self.queue.name, Time::default())?;
         let stored = leased.record.timestamp_ms.map(Time::from_millis);
         let position = leased.record.position.clone();
-        let mut letter = Letter::read(&leased.record);
+        // What a queue moved itself was written by its producer: nothing in it is from a host.
+        let mut letter = match source {
+            Some(_) => Letter::without_reasons(&leased.record),
+            None => Letter::read(&leased.record),
+        };
         let mut redriven = None;
         if letter.reasons.is_none() {
             redriven = source.or_else(|| self.source.clone());

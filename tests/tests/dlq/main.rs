@@ -4,6 +4,7 @@ mod across;
 mod alert;
 mod crash;
 mod desk;
+mod forged;
 mod list;
 mod plugin;
 mod purge;

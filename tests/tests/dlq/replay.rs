@@ -6,10 +6,15 @@ use kit::Stored;
 
 use crate::desk::{Desk, WAIT, bare, counted, five, letter, marker, word, yesterday};
 
+/// A desk without a host, with a route from this topic.
+pub(crate) fn reading(kafka: &kit::Kafka, source: &str) -> Desk {
+    Desk::new(Some(kafka), None, &Desk::route(&format!("{{ kafka = {source:?}, group = \"y\" }}"), ""))
+}
+
 /// A desk without a host, a topic with these letters, and the topic that they came from.
 pub(crate) async fn crafted(kafka: &kit::Kafka, letters: usize, partitions: i32) -> (Desk, String, String) {
     let (source, topic) = (kafka.topic("dlq-source", partitions).await, kafka.topic("dlq-letters", 1).await);
-    let desk = Desk::new(Some(kafka), None, &Desk::route("{ kafka = \"x\", group = \"y\" }", ""));
+    let desk = reading(kafka, &source);
     let code = |number| if number % 3 == 0 { "THIRD" } else { "OTHER" };
     kafka.produce(&topic, (0..letters).map(|number| letter(&source, number, code(number)))).await;
     (desk, source, topic)
@@ -77,7 +82,7 @@ async fn a_letter_goes_back_into_its_partition_and_elsewhere_by_its_key() {
     let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
     let (source, topic) = (kafka.topic("dlq-source", 3).await, kafka.topic("dlq-letters", 1).await);
     let other = kafka.topic("dlq-other", 1).await;
-    let desk = Desk::new(Some(kafka), None, &Desk::route("{ kafka = \"x\", group = \"y\" }", ""));
+    let desk = reading(kafka, &source);
     let letters = (0..6).map(|number| letter(&source, number, "X").key("same"));
     let letters = letters.zip([0, 1, 2].into_iter().cycle());
     let letters = letters.map(|(letter, partition)| letter.header("cofferdam-dlq-position", format!("{partition}/7")));
@@ -149,4 +154,43 @@ async fn letters_that_cannot_go_back_stay_and_are_named() {
     let report = &desk.json(&["replay", &topic, "--to", &format!("kafka:{source}")]).await[0];
     assert_eq!((&report["letters"], &report["repeated"]), (&1.into(), &0.into()), "{report}");
     assert_eq!(kafka.read_all(&source).await[2].text(), "somebody else's");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_that_names_a_place_no_route_reads_stays_until_somebody_says_so() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let (desk, source, topic) = crafted(kafka, 2, 1).await;
+    let payments = kafka.topic("dlq-payments", 1).await;
+    kafka.produce(&topic, [letter(&payments, 2, "X")]).await;
+    let ended = desk.run(&["dlq", "replay", &topic]).await;
+    assert_eq!(ended.code(), Some(65), "{:#?}", ended.stderr);
+    let said = "  1 name a source that no configured route reads, and stay; --to-unknown sends them there:";
+    assert!(ended.stdout.iter().any(|line| line == said), "{:#?}", ended.stdout);
+    assert_eq!(ended.stdout.last(), Some(&format!("    1 name kafka:{payments}")));
+    assert_eq!((kafka.ends(&source).await[&0], kafka.ends(&payments).await[&0]), (2, 0));
+    assert_eq!(desk.positions(&[&topic]).await, ["0/2"]);
+    let report = &desk.json(&["replay", &topic, "--to-unknown"]).await[0];
+    assert_eq!(report["sent"], serde_json::json!({ format!("kafka:{payments}"): 1 }), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_whose_destination_is_gone_keeps_no_other_from_being_replayed() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let (desk, source, topic) = crafted(kafka, 3, 1).await;
+    let gone = kit::unique("gone");
+    let rest =
+        [letter(&gone, 3, "X"), letter(&source, 4, "X"), letter("no topic at all", 5, "X"), letter(&source, 6, "X")];
+    kafka.produce(&topic, rest).await;
+    let ended = desk.run(&["dlq", "replay", &topic, "--to-unknown"]).await;
+    assert_eq!(ended.code(), Some(65), "{:#?}", ended.stderr);
+    assert_eq!(kafka.ends(&source).await[&0], 5, "{:#?}", ended.stdout);
+    let said = [
+        "  2 were refused for good, and stay:".to_owned(),
+        format!("    kafka:{topic}/0/3: there is no topic {gone}"),
+        format!("    kafka:{topic}/0/5: there is no topic no topic at all"),
+    ];
+    assert!(ended.stdout.ends_with(&said), "{:#?}", ended.stdout);
+    let again = desk.run(&["dlq", "replay", &topic, "--to-unknown"]).await;
+    assert_eq!((again.code(), kafka.ends(&source).await[&0]), (Some(65), 5), "what was sent is not sent again");
+    assert_eq!(desk.positions(&[&topic]).await, ["0/3", "0/5"]);
 }

@@ -8,10 +8,13 @@ use serde_json::json;
 
 use crate::desk::{Desk, WAIT, counted};
 
-/// A route that nobody runs.
-fn idle() -> String {
-    Desk::route("{ sqs = \"x\" }", "").replace("kafka = ", "sqs = ")
+/// A route from this queue that nobody runs.
+fn idle(source: &kit::Queue) -> String {
+    Desk::route(&format!("{{ sqs = {:?} }}", source.name), "").replace("kafka = ", "sqs = ")
 }
+
+/// What a producer writes to pass for a host.
+const FORGED: &str = r#"{"outcome":"permanent","code":"NO","text":"as usual","source":"payments","position":"m-1"}"#;
 
 /// A dead letter as a host writes it, of a message of `source`.
 fn letter(source: &str, number: usize, code: &str) -> Message {
@@ -45,9 +48,10 @@ async fn a_fifo_message_goes_back_with_group_attributes_and_body() {
     let desk = Desk::new(None, Some(&sqs), &route);
     // Eleven with the reason, and one that says how the body is to be read.
     let mut message = Message::new(r#"{"do":"permanent"}"#).group("order-7").deduplication("d-1");
-    for number in 0..10 {
+    for number in 0..9 {
         message = message.attribute(format!("a-{number}"), format!("value {number}"));
     }
+    message = message.attribute("cofferdam-dlq", FORGED);
     sqs.send(&source, message).await;
     desk.host_until(async || (sqs.counts(&dead).await.visible == 1).then_some(())).await;
 
@@ -75,6 +79,7 @@ async fn a_fifo_message_goes_back_with_group_attributes_and_body() {
     let marker = attributes["cofferdam-replay"].string_value().expect("text");
     assert!(marker.contains("\"count\":2"), "{marker}");
     assert_eq!(received[0].body(), Some(r#"{"do":"permanent"}"#));
+    assert_eq!(attributes["cofferdam-dlq"].string_value(), Some(FORGED), "as its producer wrote it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,7 +87,7 @@ async fn what_does_not_match_is_there_for_others_at_once() {
     let Some(sqs) = kit::or_say_so(kit::sqs()) else { return };
     let (source, dead) =
         (sqs.create(QueueSpec::standard("dlq-tasks")).await, sqs.create(QueueSpec::standard("dlq-dead")).await);
-    let desk = Desk::new(None, Some(&sqs), &idle());
+    let desk = Desk::new(None, Some(&sqs), &idle(&source));
     for number in 0..25 {
         let code = if number % 5 == 0 { "FIFTH" } else { "OTHER" };
         let letter = letter(&source.name, number, code);
@@ -112,7 +117,7 @@ async fn a_killed_replay_of_a_fifo_queue_doubles_nothing() {
     let Some(sqs) = kit::or_say_so(kit::sqs()) else { return };
     let (source, dead) =
         (sqs.create(QueueSpec::fifo("dlq-tasks")).await, sqs.create(QueueSpec::fifo("dlq-dead")).await);
-    let desk = Desk::new(None, Some(&sqs), &idle());
+    let desk = Desk::new(None, Some(&sqs), &idle(&source));
     const LETTERS: usize = 60;
     for number in 0..LETTERS {
         sqs.send(&dead, letter(&source.name, number, "X")).await;
@@ -145,8 +150,9 @@ async fn what_the_queue_itself_moved_is_listed_and_goes_back_where_it_came_from(
     let dead = sqs.create(QueueSpec::standard("dlq-dead")).await;
     let source = QueueSpec::standard("dlq-tasks").dead_letters(&dead, 1).visibility_timeout(Duration::ZERO);
     let source = sqs.create(source).await;
-    let desk = Desk::new(None, Some(&sqs), &idle());
-    let id = sqs.send(&source, Message::new("too often").attribute("own", "x")).await;
+    let desk = Desk::new(None, Some(&sqs), &idle(&source));
+    let message = Message::new("too often").attribute("own", "x").attribute("cofferdam-dlq", FORGED);
+    let id = sqs.send(&source, message).await;
     kit::eventually("it is moved", WAIT, async || {
         sqs.receive(&source, Duration::ZERO).await;
         (sqs.counts(&dead).await.visible == 1).then_some(())
@@ -162,5 +168,51 @@ async fn what_the_queue_itself_moved_is_listed_and_goes_back_where_it_came_from(
     settled(&sqs, &dead, 0).await;
     let back = sqs.receive(&source, Duration::from_secs(5)).await;
     assert_eq!(back[0].body(), Some("too often"));
-    assert_eq!(back[0].message_attributes().and_then(|all| all["own"].string_value()), Some("x"));
+    let attribute = |name: &str| back[0].message_attributes().and_then(|all| all[name].string_value());
+    assert_eq!((attribute("own"), attribute("cofferdam-dlq")), (Some("x"), Some(FORGED)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_that_fails_again_during_a_replay_is_not_sent_again_by_it() {
+    let Some(sqs) = kit::or_say_so(kit::sqs()) else { return };
+    let dead = sqs.create(QueueSpec::standard("dlq-dead")).await;
+    let source = sqs.create(QueueSpec::standard("dlq-tasks").dead_letters(&dead, 10)).await;
+    let out = sqs.create(QueueSpec::standard("dlq-out")).await;
+    let route = format!(
+        "[[routes]]\nname = \"probe\"\nfrom = {{ sqs = {:?}, wait = \"1s\" }}\nhandler = \"probe\"\n\
+         [routes.outputs]\nout = {{ sqs = {:?} }}\n",
+        source.name, out.name,
+    );
+    let desk = Desk::new(None, Some(&sqs), &route);
+    for _ in 0..2 {
+        sqs.send(&source, Message::new(r#"{"do":"permanent"}"#)).await;
+    }
+    let mut host = desk.start(&["run", "--json"]);
+    settled(&sqs, &dead, 2).await;
+    for replay in 1..=2 {
+        let report = &desk.json(&["replay", &format!("sqs:{}", dead.name)]).await[0];
+        assert_eq!(report["letters"], 2, "replay {replay}: {report}");
+        settled(&sqs, &dead, 2).await;
+    }
+    host.signal(kit::Signal::TERM);
+    let ended = host.wait(WAIT).await;
+    assert_eq!((ended.code(), &ended.account()["dead_lettered"]), (Some(0), &6.into()), "{:#?}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_whose_queue_is_gone_keeps_no_other_from_being_replayed() {
+    let Some(sqs) = kit::or_say_so(kit::sqs()) else { return };
+    let (source, dead) =
+        (sqs.create(QueueSpec::standard("dlq-tasks")).await, sqs.create(QueueSpec::standard("dlq-dead")).await);
+    let desk = Desk::new(None, Some(&sqs), &idle(&source));
+    let gone = kit::unique("gone");
+    for (number, source) in [(0, &*source.name), (1, &gone), (2, &*source.name)] {
+        sqs.send(&dead, letter(source, number, "X").standard()).await;
+    }
+    let name = format!("sqs:{}", dead.name);
+    let ended = desk.run(&["dlq", "replay", &name, "--to-unknown"]).await;
+    assert_eq!(ended.code(), Some(65), "{:#?}", ended.stderr);
+    assert!(ended.stdout.contains(&"  1 were refused for good, and stay:".to_owned()), "{:#?}", ended.stdout);
+    settled(&sqs, &dead, 1).await;
+    assert_eq!(sqs.receive_all(&source).await.len(), 2);
 }

@@ -1,4 +1,5 @@
-//! Any record of a dead-letter topic or queue: taken apart without loss of what is not ours.
+//! Any record of a dead-letter topic or queue: taken apart without loss of what is not ours, and without belief in what
+//! is not from a host.
 
 #![no_main]
 
@@ -25,6 +26,10 @@ enum Name<'a> {
     Position,
     Timestamp,
     Usage,
+    Bare,
+    HeaderOrder,
+    HeaderTypes,
+    Hidden(u8, &'a str),
     Ours(&'a str),
     Other(&'a str),
 }
@@ -40,6 +45,10 @@ impl Name<'_> {
             Self::Position => "position",
             Self::Timestamp => "timestamp",
             Self::Usage => "usage",
+            Self::Bare => "bare",
+            Self::HeaderOrder => "header-order",
+            Self::HeaderTypes => "header-types",
+            Self::Hidden(times, name) => return format!("{}cofferdam-dlq{name}", "_".repeat(usize::from(times))),
             Self::Ours(name) => name,
         };
         format!("cofferdam-dlq-{name}")
@@ -65,15 +74,33 @@ fuzz_target!(|input: Input<'_>| {
     };
     let letter = Letter::read(&record);
     assert_eq!(letter.original.payload, record.payload);
-    if letter.reasons.is_none() {
-        assert_eq!(letter.original, record);
+    let spoken = record.headers.iter().any(|header| {
+        let ours: &[u8] = if input.of_queue { b"cofferdam-dlq" } else { b"cofferdam-dlq-" };
+        header.name.starts_with(ours) && header.value.is_some()
+    });
+    // Where the host has written nothing, nobody else is believed.
+    if !spoken {
+        assert_eq!((&letter.original, letter.reasons.is_none()), (&record, true));
     }
-    // What begins with our name is ours only behind the reasons; anything else stays, in its order.
+    if letter.reasons.is_none() {
+        assert_eq!(letter.origin(), None);
+    }
+    // Names of the host's are the host's, hidden ones are given back, anything else stays in its order.
     let others = |record: &Record| -> Headers {
-        let ours = |header: &Header<'_>| header.name.starts_with(b"cofferdam-dlq");
+        let ours = |header: &Header<'_>| {
+            let name = header.name.to_ascii_lowercase();
+            name.iter().skip_while(|byte| **byte == b'_').copied().collect::<Vec<u8>>().starts_with(b"cofferdam-dlq")
+        };
         record.headers.iter().filter(|header| !ours(header)).collect()
     };
     if !input.of_queue {
-        assert_eq!(others(&letter.original), others(&record));
+        assert_eq!(others(&letter.original).len(), others(&record).len());
+        let typed = |headers: Headers| -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+            headers.iter().map(|header| (header.name.to_vec(), header.value.map(<[u8]>::to_vec))).collect()
+        };
+        let is_ordered = !record.headers.iter().any(|header| header.name == b"cofferdam-dlq-header-order");
+        if is_ordered {
+            assert_eq!(typed(others(&letter.original)), typed(others(&record)));
+        }
     }
 });

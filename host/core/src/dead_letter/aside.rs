@@ -6,7 +6,7 @@
 //! | reason | where | what |
 //! |---|---|---|
 //! | `key` or `key-base64` | SQS | the key, where it is not the message's group; null where there is none |
-//! | `header-order` | SQS, of a record from Kafka | the places that the headers, sorted by name, had |
+//! | `header-order` | SQS | the places that the headers, sorted by name, had, where that is another order |
 //! | `header-types` | Kafka, of a message from SQS | the data type of each attribute |
 
 use base64::Engine;
@@ -25,10 +25,10 @@ const TYPES: &str = "header-types";
 /// Adds to the reasons what `letter`, which is the original alone, does not keep of `record`.
 pub(super) fn put(record: &Record, letter: &Publication, reasons: &mut Map<String, Value>) {
     match (&letter.destination, &record.position) {
-        (Destination::Sqs(_), position) => {
+        (Destination::Sqs(_), _) => {
             put_key(record.key.as_ref(), letter.group.as_deref(), reasons);
-            let order = sorted(&record.headers);
-            if matches!(position, Position::Offset { .. }) && !order.is_sorted() {
+            let order = sorted(&letter.headers);
+            if !order.is_sorted() {
                 reasons.insert(ORDER.to_owned(), json!(order));
             }
         }
@@ -68,6 +68,8 @@ pub(super) fn restore(headers: &mut Headers, reasons: &Map<String, Value>) {
         *headers = headers.iter().zip(kinds).map(|(header, kind)| Header { kind, ..header }).collect();
     }
     let Some(order) = list(reasons, ORDER).filter(|order| order.len() == headers.len()) else { return };
+    // A queue gives the trace header last, whatever its name.
+    headers.sort_by_name();
     let places = order.iter().filter_map(|place| usize::try_from(place.as_u64()?).ok());
     let mut placed: Vec<(usize, Header<'_>)> = places.zip(headers.iter()).collect();
     placed.sort_unstable_by_key(|(place, _)| *place);

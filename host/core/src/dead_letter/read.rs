@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{FOLDED, PREFIX, aside, lighter};
-use crate::message::{Header, Headers, Position, Record};
+use super::{aside, lighter, own};
+use crate::message::{Position, Record};
 use crate::time::Time;
 
 /// A record of a dead-letter destination: the original, and why it is there.
@@ -14,8 +14,8 @@ use crate::time::Time;
 pub struct Letter {
     /// The original as it once came, with the place it came from. Without reasons: the record itself.
     pub original: Record,
-    /// Why it is there. `None`: not written by this host, or written without room for them. A queue's own redrive says
-    /// nothing either.
+    /// Why it is there, in the words of the host: an original cannot forge it. `None`: not written by a host, or written
+    /// without room for them. A queue's own redrive says nothing either.
     pub reasons: Option<Box<Reasons>>,
 }
 
@@ -64,15 +64,22 @@ pub struct Attempt {
 }
 
 impl Letter {
+    /// A record that no host wrote as a letter, such as one that a queue moved itself: whatever its headers claim, it is
+    /// the original, and says nothing of why it is there.
+    pub fn without_reasons(record: &Record) -> Self {
+        Self { original: record.clone(), reasons: None }
+    }
+
     /// Takes a record of a dead-letter topic or queue apart. Whatever cannot be understood is left out, never refused.
     pub fn read(record: &Record) -> Self {
         let mut original = record.clone();
         let found = match record.position {
-            Position::Offset { .. } => of_topic(&mut original.headers),
-            Position::MessageId(_) => of_queue(&mut original.headers),
+            Position::Offset { .. } => own::take_of_topic(&mut original.headers),
+            Position::MessageId(_) => own::take_of_queue(&mut original.headers),
         };
-        let Some(reasons) = found else { return Self { original, reasons: None } };
+        let Some(reasons) = found else { return Self::without_reasons(record) };
         aside::restore(&mut original.headers, &reasons);
+        own::reveal(&mut original.headers);
         if matches!(record.position, Position::MessageId(_)) {
             original.key = aside::key(&reasons, record.key.as_ref());
             original.timestamp_ms = None;
@@ -86,6 +93,9 @@ impl Letter {
             original.key = None;
         }
         original.timestamp_ms = time(&reasons, "timestamp").map(Time::as_millis).or(original.timestamp_ms);
+        if !reasons.contains_key("outcome") {
+            return Self { original, reasons: None };
+        }
         let owned = |name: &str| text(name).map(Box::from);
         let reasons = Reasons {
             outcome: owned("outcome").unwrap_or_default(),
@@ -105,36 +115,6 @@ impl Letter {
         };
         Self { original, reasons: Some(Box::new(reasons)) }
     }
-}
-
-/// The reasons are the end of the headers, from the last `outcome` on: an original may have been a dead letter itself.
-fn of_topic(headers: &mut Headers) -> Option<Map<String, Value>> {
-    let name = |header: &Header<'_>| Some(std::str::from_utf8(header.name).ok()?.strip_prefix(PREFIX)?.to_owned());
-    let first = last(headers, |header| name(header).as_deref() == Some("outcome"))?;
-    let mut reasons = Map::new();
-    let mut place = 0..;
-    headers.retain(|header| {
-        let is_behind = place.next() >= Some(first);
-        let (Some(name), Some(value), true) = (name(header), header.value, is_behind) else { return true };
-        reasons.insert(name, String::from_utf8_lossy(value).into());
-        false
-    });
-    Some(reasons)
-}
-
-fn of_queue(headers: &mut Headers) -> Option<Map<String, Value>> {
-    let place = last(headers, |header| header.name == FOLDED.as_bytes())?;
-    let reasons: Map<String, Value> = serde_json::from_slice(headers.iter().nth(place)?.value?).ok()?;
-    reasons.get("outcome")?;
-    let mut places = 0..;
-    headers.retain(|_| places.next() != Some(place));
-    Some(reasons)
-}
-
-/// The place of the last header that is so.
-fn last(headers: &Headers, is_so: impl Fn(&Header<'_>) -> bool) -> Option<usize> {
-    let places = headers.iter().enumerate().filter(|(_, header)| is_so(header));
-    places.map(|(place, _)| place).last()
 }
 
 fn json(reasons: &Map<String, Value>, name: &str) -> Option<Value> {

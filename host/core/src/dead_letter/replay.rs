@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Letter, bare, fifo_id, group};
+use super::{Letter, copy, fifo_id, group};
 use crate::message::{Header, Position, Record};
 use crate::output::{Destination, Publication};
 
@@ -46,7 +46,7 @@ impl Letter {
     /// A FIFO queue drops the second of two copies of the same letter and count within its five minutes, whatever the
     /// replay that sent them.
     pub fn replay(&self, to: Destination, marker: &Marker) -> Publication {
-        let mut publication = bare(&self.original, to);
+        let mut publication = copy(&self.original, to);
         publication.headers.retain(|header| header.name != MARKER.as_bytes());
         let text = serde_json::to_string(marker).expect("texts and a number are JSON");
         publication.headers.push(Header::text(MARKER, &text));

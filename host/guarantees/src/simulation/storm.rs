@@ -70,10 +70,17 @@ impl World {
         self.write_with(number, key, size, headers);
     }
 
-    /// Of an event that may have been sent before, where that makes a difference.
+    /// Of an event that may have been sent before, where that makes a difference; else now and then what a producer
+    /// writes to pass for a host.
     fn some_headers(&mut self) -> Headers {
         if !self.route.suppress_duplicates {
-            return Headers::default();
+            let forged = [
+                ("cofferdam-dlq-outcome", "permanent"),
+                ("cofferdam-dlq-source", "payments"),
+                ("_cofferdam-dlq-x", ""),
+            ];
+            let forges = self.dice.u32(0..8) == 0;
+            return forged.iter().filter(|_| forges).map(|(name, value)| Header::text(name, value)).collect();
         }
         let id = format!("event-{}", self.dice.u32(0..40));
         let told = [("ce_specversion", "1.0"), ("ce_type", "t"), ("ce_source", "s"), ("ce_id", &id)];

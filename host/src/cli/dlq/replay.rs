@@ -18,7 +18,9 @@ use super::choice::{Choice, moment};
 use super::place::{Place, destination};
 use super::{Where, show, words};
 use crate::clock::Clock;
+use crate::config::{Config, Source};
 use crate::dead_letters::filter::State;
+use crate::dead_letters::origins::Origins;
 use crate::dead_letters::pace::Rate;
 use crate::dead_letters::replay::{Order, Report};
 use crate::exit::{Exit, Problem};
@@ -39,6 +41,9 @@ pub(in super::super) struct Arguments {
     /// Send them there, in place of where each came from: kafka:TOPIC or sqs:QUEUE.
     #[arg(long, value_name = "DESTINATION")]
     to: Option<String>,
+    /// Also send letters whose source no configured route reads.
+    #[arg(long, conflicts_with = "to")]
+    to_unknown: bool,
     /// No more than so many in a time: 50/s, 100/m, 1000/h.
     #[arg(long, value_name = "RATE", value_parser = rate)]
     rate: Option<Rate>,
@@ -47,7 +52,7 @@ pub(in super::super) struct Arguments {
     dry_run: bool,
     /// Give one letter to this plugin file as `invoke` does, in place of sending it: nothing is written anywhere. The
     /// route it failed in, or --route, says how.
-    #[arg(long, value_name = "FILE.wasm", conflicts_with_all = ["to", "rate", "dry_run", "again"])]
+    #[arg(long, value_name = "FILE.wasm", conflicts_with_all = ["to", "to_unknown", "rate", "dry_run", "again"])]
     plugin: Option<PathBuf>,
     #[command(flatten)]
     pub(in super::super) output: OutputArguments,
@@ -95,6 +100,7 @@ async fn replay(arguments: &Arguments) -> Ended {
         filter,
         limit: arguments.choice.limit.unwrap_or(u64::MAX),
         to,
+        origins: if arguments.to_unknown { Origins::any() } else { origins(&place.config) },
         rate: arguments.rate,
         dry: arguments.dry_run,
         id: uuid::Uuid::now_v7().to_string(),
@@ -103,8 +109,12 @@ async fn replay(arguments: &Arguments) -> Ended {
     let mut outlet = place.brokers.outlet(&place.config)?;
     let stop = until_signal();
     let mut worst = Exit::Success;
+    // All of them first: what comes back while one is replayed is not found in the next.
+    let mut stores = Vec::with_capacity(place.destinations.len());
     for destination in &place.destinations {
-        let store = place.brokers.dead_letters(&place.config, destination).await?;
+        stores.push((destination, place.brokers.dead_letters(&place.config, destination).await?));
+    }
+    for (destination, store) in stores {
         words::warn_of_receives(&store);
         let bar = bar(store.about());
         let steps = bar.clone();
@@ -121,7 +131,7 @@ async fn replay(arguments: &Arguments) -> Ended {
             Problem { remedy, ..problem }.at(destination.to_string())
         })?;
         order.limit = order.limit.saturating_sub(report.total());
-        if report.homeless > 0 || report.refusals > 0 {
+        if report.homeless + report.unknowns + report.refusals > 0 {
             worst = Exit::Data;
         }
         if report.stopped {
@@ -129,6 +139,18 @@ async fn replay(arguments: &Arguments) -> Ended {
         }
     }
     Ok(worst)
+}
+
+/// The sources of all routes.
+fn origins(config: &Config) -> Origins {
+    let mut origins = Origins::default();
+    for route in &config.routes {
+        match &route.source {
+            Source::Kafka { topics, .. } => topics.iter().for_each(|topic| origins.add_topic(topic)),
+            Source::Sqs { queue, .. } => origins.add_queue(queue),
+        }
+    }
+    origins
 }
 
 /// Cancelled by the first signal; the second ends the process.
@@ -169,6 +191,9 @@ fn say(from: &str, order: &Order, report: &Report, json: bool) {
             "repeated": report.repeated,
             "retimed": report.retimed,
             "without_source": report.homeless,
+            "unknown_source": report.unknowns,
+            "unknown_sources": report.unknown.keys().map(ToString::to_string).collect::<Vec<_>>(),
+            "returned": report.returned,
             "refused": report.refusals,
             "refusals": refused,
             "undeleted": report.undeleted,
@@ -189,7 +214,7 @@ pub(super) fn in_words(from: &str, order: &Order, report: &Report) -> Vec<String
     }];
     let mut say = |line: String| lines.push(format!("  {line}"));
     for (to, letters) in &report.sent {
-        say(format!("{letters} to {to}"));
+        say(format!("{letters} to {}", words::escaped(&to.to_string())));
     }
     if report.repeated > 0 {
         let what = "may have been sent by a replay that was interrupted, and carry its id";
@@ -202,10 +227,20 @@ pub(super) fn in_words(from: &str, order: &Order, report: &Report) -> Vec<String
     if report.homeless > 0 {
         say(format!("{} do not say where they came from, and stay: say it by --to", report.homeless));
     }
+    if report.unknowns > 0 {
+        let what = "name a source that no configured route reads, and stay; --to-unknown sends them there:";
+        say(format!("{} {what}", report.unknowns));
+        for (origin, letters) in &report.unknown {
+            say(format!("  {letters} name {}", words::escaped(&origin.to_string())));
+        }
+    }
+    if report.returned > 0 {
+        say(format!("{} failed again meanwhile, and stay for the next replay", report.returned));
+    }
     if report.refusals > 0 {
         say(format!("{} were refused for good, and stay:", report.refusals));
         for (letter, why) in &report.refused {
-            say(format!("  {letter}: {}", words::escaped(why)));
+            say(format!("  {}: {}", words::escaped(letter), words::escaped(why)));
         }
     }
     if report.undeleted > 0 {

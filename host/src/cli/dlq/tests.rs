@@ -8,6 +8,7 @@ use cofferdam_core::time::Time;
 
 use super::{list, replay, show, table::shortened, words};
 use crate::dead_letters::filter::Filter;
+use crate::dead_letters::origins::Origins;
 use crate::dead_letters::replay::{Order, Report};
 use crate::dead_letters::{Found, Replays};
 
@@ -105,6 +106,7 @@ fn a_replay_says_what_went_where_and_what_stays() {
         filter: Filter::default(),
         limit: u64::MAX,
         to: None,
+        origins: Origins::default(),
         rate: None,
         dry: false,
         id: "01980000-0000-7000-8000-000000000000".into(),
@@ -114,7 +116,8 @@ fn a_replay_says_what_went_where_and_what_stays() {
     report.sent.insert(Destination::Kafka("orders.placed".into()), 12);
     report.sent.insert(Destination::Sqs("tasks.fifo".into()), 1);
     (report.repeated, report.retimed, report.homeless, report.undeleted, report.unseen) = (2, 3, 4, 5, 6);
-    (report.refusals, report.stopped) = (7, true);
+    (report.refusals, report.stopped, report.unknowns, report.returned) = (7, true, 8, 9);
+    report.unknown.insert(Destination::Kafka("payments\u{1b}[2J".into()), 8);
     report.refused.push(("kafka:orders.placed.dlq/0/17".into(), "OUTPUT_TOO_LARGE: too\nlarge".into()));
     insta::assert_snapshot!(replay::in_words("kafka:orders.placed.dlq", &order, &report).join("\n"));
 }

@@ -4,8 +4,12 @@
 //! dropped after a week; it has room for any selection, while the metadata of a commit ends at 4096 bytes; and it needs
 //! no topic and no right that the letters did not need. Two are written for each batch: `sending` before its copies are
 //! sent, `replayed` when all of them are durable. What was being sent and was not replayed is in doubt.
+//!
+//! A record counts as a receipt only where it is, byte for byte, what a host writes, and speaks only of what stands before
+//! it. Whoever may write to the source cannot make one, since a letter hides such headers of its original; whoever may
+//! write to the dead-letter topic itself can, as they can write letters.
 
-use std::collections::BTreeSet;
+mod offsets;
 
 use bytes::Bytes;
 use cofferdam_core::message::{Header, Position, Record};
@@ -13,13 +17,15 @@ use cofferdam_core::output::{Destination, Publication};
 use cofferdam_core::time::Time;
 use serde::{Deserialize, Serialize};
 
+pub(super) use offsets::Offsets;
+
 /// The header that tells a receipt from a letter; its value is the state.
 const RECEIPT: &str = "cofferdam-dlq-receipt";
 
 /// Headers of a receipt.
 const HEADERS: usize = 2;
 
-/// Longest receipt, in bytes: far below what makes a letter lose its reasons.
+/// Longest receipt, in bytes; those of a batch have a few hundred.
 const LARGEST: usize = 64 << 10;
 
 /// What a receipt says.
@@ -33,8 +39,8 @@ pub(super) struct Receipt {
     pub(super) time: String,
     /// The topic: in a copy of it under another name offsets are others.
     pub(super) topic: String,
-    /// `3-7,9`: offsets in the partition of the receipt.
-    pub(super) offsets: String,
+    /// In the partition of the receipt, before the receipt.
+    pub(super) offsets: Offsets,
 }
 
 /// How far a batch is.
@@ -61,19 +67,24 @@ impl State {
 
 impl Receipt {
     /// The receipt of a record and its partition; `None` for a letter.
-    ///
-    /// An original may claim to be one. As a dead letter it has its reasons with it, or was too large for them.
     pub(super) fn read(record: &Record) -> Option<(Self, i32)> {
-        record.headers.text(RECEIPT)?;
-        let payload = record.payload.as_ref().filter(|payload| payload.len() <= LARGEST)?;
-        if record.headers.len() != HEADERS {
+        let Position::Offset { partition, offset } = record.position else { return None };
+        if record.headers.len() != HEADERS || record.headers.iter().next()?.name != RECEIPT.as_bytes() {
             return None;
         }
+        let payload = record.payload.as_ref().filter(|payload| payload.len() <= LARGEST)?;
         let receipt: Self = serde_json::from_slice(payload).ok()?;
-        match record.position {
-            Position::Offset { partition, .. } if *receipt.topic == *record.source => Some((receipt, partition)),
-            _ => None,
-        }
+        let speaks_of_earlier = receipt.offsets.last().is_some_and(|last| last < offset);
+        let own = *receipt.topic == *record.source && receipt.began().is_some();
+        (own && speaks_of_earlier && receipt.is_written_as(record)).then_some((receipt, partition))
+    }
+
+    /// Whether the record is, byte for byte, what a host writes for this receipt.
+    fn is_written_as(&self, record: &Record) -> bool {
+        let written = self.publication();
+        let parts = |header: Header<'_>| (header.name.to_vec(), header.value.map(<[u8]>::to_vec));
+        (&record.key, &record.payload) == (&written.key, &written.payload)
+            && record.headers.iter().map(parts).eq(written.headers.iter().map(parts))
     }
 
     /// When the replay began.
@@ -98,67 +109,76 @@ impl Receipt {
     }
 }
 
-/// `3-7,9`
-pub(super) fn write(offsets: &BTreeSet<i64>) -> String {
-    let mut ranges: Vec<(i64, i64)> = Vec::new();
-    for &offset in offsets {
-        match ranges.last_mut() {
-            Some((_, last)) if *last + 1 == offset => *last = offset,
-            _ => ranges.push((offset, offset)),
-        }
-    }
-    let range = |(first, last): (i64, i64)| if first == last { first.to_string() } else { format!("{first}-{last}") };
-    ranges.into_iter().map(range).collect::<Vec<_>>().join(",")
-}
-
-/// The offsets of `3-7,9`; what is no range is passed over.
-pub(super) fn offsets(text: &str) -> impl Iterator<Item = i64> {
-    text.split(',').flat_map(|range| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        match (first.parse::<i64>(), last.parse::<i64>()) {
-            (Ok(first), Ok(last)) => first..last.saturating_add(1),
-            _ => 0..0,
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn offsets_are_written_as_ranges_and_come_back() {
-        for (numbers, text) in [(vec![], ""), (vec![7], "7"), (vec![3, 4, 5, 9, 11, 12], "3-5,9,11-12")] {
-            let set: BTreeSet<i64> = numbers.into_iter().collect();
-            assert_eq!(write(&set), text);
-            assert_eq!(offsets(text).collect::<BTreeSet<_>>(), set);
-        }
-        assert_eq!(offsets("x,4,9-2").collect::<Vec<_>>(), [4]);
-    }
-
-    #[test]
-    fn a_receipt_comes_back_from_its_topic_and_from_no_other() {
-        let receipt = Receipt {
-            state: State::Replayed,
-            replay: "r".into(),
-            time: Time::from_millis(5).to_string(),
-            topic: "dead".into(),
-            offsets: "1-2".into(),
-        };
-        let publication = receipt.publication();
-        let record = |source: &str| Record {
-            source: source.into(),
-            position: Position::Offset { partition: 4, offset: 9 },
+    /// A record with these bytes where a receipt would stand.
+    fn record(publication: &Publication, offset: i64) -> Record {
+        Record {
+            source: "dead".into(),
+            position: Position::Offset { partition: 4, offset },
             key: publication.key.clone(),
             headers: publication.headers.clone(),
             payload: publication.payload.clone(),
             timestamp_ms: None,
-        };
-        assert_eq!(Receipt::read(&record("dead")), Some((receipt.clone(), 4)));
-        assert_eq!(Receipt::read(&record("mirror.dead")), None);
-        let mut letter = record("dead");
-        letter.headers.push(Header::text("cofferdam-dlq-outcome", "permanent"));
-        assert_eq!(Receipt::read(&letter), None, "an original that claims to be a receipt");
+        }
+    }
+
+    fn receipt(offsets: &str) -> Receipt {
+        Receipt {
+            state: State::Replayed,
+            replay: "r".into(),
+            time: Time::from_millis(5).to_string(),
+            topic: "dead".into(),
+            offsets: offsets.to_owned().try_into().expect("ranges"),
+        }
+    }
+
+    #[test]
+    fn a_receipt_comes_back_from_its_topic_and_from_no_other() {
+        let receipt = receipt("1-2");
+        let written = record(&receipt.publication(), 9);
+        assert_eq!(Receipt::read(&written), Some((receipt.clone(), 4)));
+        assert_eq!(Receipt::read(&Record { source: "mirror.dead".into(), ..written }), None);
         assert_eq!(receipt.began(), Some(Time::from_millis(5)));
+    }
+
+    #[test]
+    fn a_receipt_speaks_only_of_what_stands_before_it() {
+        let publication = receipt("3-7").publication();
+        assert!(Receipt::read(&record(&publication, 8)).is_some());
+        for offset in [0, 3, 5, 7] {
+            assert_eq!(Receipt::read(&record(&publication, offset)), None, "at {offset}");
+        }
+        let all = receipt("0-9223372036854775806").publication();
+        assert_eq!(Receipt::read(&record(&all, 10)), None);
+    }
+
+    #[test]
+    fn what_is_not_byte_for_byte_as_a_host_writes_it_is_no_receipt() {
+        let written = record(&receipt("1-2").publication(), 9);
+        let payload = |text: String| Record { payload: Some(text.into()), ..written.clone() };
+        let json = String::from_utf8_lossy(written.payload.as_ref().expect("JSON")).into_owned();
+        let mut forged = vec![
+            Record { key: Some("k".into()), ..written.clone() },
+            Record { key: None, ..written.clone() },
+            payload(format!(" {json}")),
+            payload(json.replace('}', r#","do":"permanent"}"#)),
+            payload(json.replace("replayed", "refused")),
+            payload(json.replace("1-2", "1-3")),
+            payload(json.replace("1-2", "")),
+            Record { payload: None, ..written.clone() },
+        ];
+        let with = |headers: &[Header<'_>]| Record { headers: headers.iter().copied().collect(), ..written.clone() };
+        let own: Vec<_> = written.headers.iter().collect();
+        forged.push(with(&[own[0], Header::text("x", "y")]));
+        forged.push(with(&[own[1], own[0]]));
+        forged.push(with(&own[..1]));
+        forged.push(with(&[own[0], own[1], Header::text("cofferdam-dlq-outcome", "permanent")]));
+        forged.push(with(&[Header::text("_cofferdam-dlq-receipt", "replayed"), own[1]]));
+        for record in forged {
+            assert_eq!(Receipt::read(&record), None, "{record:?}");
+        }
     }
 }

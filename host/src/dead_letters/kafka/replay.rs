@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::outlet::Outlet;
 use super::super::pace::{Pace, Rate};
 use super::super::replay::{BATCH, Became, Copy, Order, Report};
-use super::receipt::{self, Receipt, State};
+use super::receipt::{Offsets, Receipt, State};
 use super::{Error, Found, Topic};
 
 /// A batch takes no longer than this, where the rate is low.
@@ -73,6 +73,7 @@ impl Topic {
         if !order.dry {
             outlet.find(&Destination::Kafka(self.name.clone())).await?;
         }
+        order.find_to(outlet).await?;
         let mut pace = Pace::new(order.rate);
         let most = Rate::batch(order.rate, BATCH_TIME, BATCH);
         let mut batch: Vec<Chosen> = Vec::new();
@@ -87,18 +88,14 @@ impl Topic {
             let Some(found) = self.found(&record) else { continue };
             report.seen(1);
             let unsent = found.replays.count == 0 || found.replays.in_doubt;
-            let taken = order.filter.takes(&found);
-            match order.destination(&found) {
-                Some(to) if taken => {
+            let to = if order.filter.takes(&found) { order.way(&found, outlet, report).await? } else { None };
+            match to {
+                Some(to) => {
                     chosen += 1;
                     batch.push(Chosen { found, place: (partition, offset), to });
                 }
-                to => {
-                    report.homeless += u64::from(taken && to.is_none());
-                    if unsent {
-                        mark.stays(offset);
-                    }
-                }
+                None if unsent => mark.stays(offset),
+                None => {}
             }
             if batch.len() == most {
                 self.send(std::mem::take(&mut batch), order, outlet, &mut pace, report, marks).await?;
@@ -143,9 +140,6 @@ impl Topic {
         report: &mut Report,
         stays: &mut BTreeSet<(i32, i64)>,
     ) -> Result<(), Error> {
-        for one in batch {
-            outlet.find(&one.to).await?;
-        }
         self.write(batch.iter(), State::Sending, order, outlet).await?;
         let doubt = |one: &Chosen| self.books.doubt(one.place.0, one.place.1);
         let copies = order.copies(batch.iter().map(|one| (&one.found, &one.to, doubt(one))), outlet, report);
@@ -186,10 +180,10 @@ impl Topic {
         }
         let receipt = |((partition, replay, time), offsets): ((i32, String, String), BTreeSet<i64>)| {
             let topic = self.name.to_string();
-            let receipt = Receipt { state, replay, time, topic, offsets: receipt::write(&offsets) };
-            Copy { publication: receipt.publication(), partition: Some(partition) }
+            let receipt = Receipt { state, replay, time, topic, offsets: Offsets::of(&offsets)? };
+            Some(Copy { publication: receipt.publication(), partition: Some(partition) })
         };
-        let receipts: Vec<Copy> = receipts.into_iter().map(receipt).collect();
+        let receipts: Vec<Copy> = receipts.into_iter().filter_map(receipt).collect();
         let results = outlet.send(&receipts, &mut Pace::new(None)).await;
         results.into_iter().try_for_each(|result| {
             result.map_err(|refusal| {

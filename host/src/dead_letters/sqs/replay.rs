@@ -42,35 +42,34 @@ impl Queue {
         walk: &mut Walk<'_>,
         pace: &mut Pace,
     ) -> Result<(), Error> {
+        order.find_to(outlet).await?;
         let mut chosen = 0;
         while chosen < order.limit && !stop.is_cancelled() {
             // What waits for its turn is not hidden from others meanwhile.
             pace.ready().await;
             let Some(received) = walk.next().await? else { break };
             report.seen(received.len() as u64);
-            let mut batch: Vec<(Held, Destination)> = Vec::new();
+            let (mut batch, mut failed) = (Vec::<(Held, Destination)>::new(), None);
             for held in received {
-                let taken = chosen < order.limit && order.filter.takes(&held.found);
-                match order.destination(&held.found).filter(|_| taken) {
-                    Some(to) => {
+                let taken = failed.is_none() && chosen < order.limit && order.filter.takes(&held.found);
+                let way = if taken { order.way(&held.found, outlet, report).await } else { Ok(None) };
+                match way {
+                    Ok(Some(to)) => {
                         chosen += 1;
                         batch.push((held, to));
                     }
-                    None => {
-                        report.homeless += u64::from(taken);
+                    Ok(None) => walk.keep(held),
+                    Err(error) => {
+                        failed = Some(error);
                         walk.keep(held);
                     }
                 }
             }
-            let sent = self.send(&batch, order, outlet, pace, report).await;
-            let (done, failed) = match sent {
-                Ok(done) => done,
-                Err(error) => (vec![false; batch.len()], Some(error)),
-            };
+            let (done, not_taken) = self.send(&batch, order, outlet, pace, report).await;
             for ((held, _), done) in batch.into_iter().zip(done) {
                 if done { walk.forget(&held) } else { walk.keep(held) }
             }
-            if let Some(error) = failed {
+            if let Some(error) = failed.or(not_taken) {
                 return Err(error);
             }
         }
@@ -82,16 +81,13 @@ impl Queue {
         &self,
         batch: &[(Held, Destination)],
         order: &Order,
-        outlet: &mut Outlet,
+        outlet: &Outlet,
         pace: &mut Pace,
         report: &mut Report,
-    ) -> Result<(Vec<bool>, Option<Error>), Error> {
+    ) -> (Vec<bool>, Option<Error>) {
         if order.dry {
             batch.iter().for_each(|(_, to)| report.sent(to));
-            return Ok((vec![false; batch.len()], None));
-        }
-        for (_, to) in batch {
-            outlet.find(to).await?;
+            return (vec![false; batch.len()], None);
         }
         let copies = order.copies(batch.iter().map(|(held, to)| (&held.found, to, None)), outlet, report);
         let results = outlet.send(&copies, pace).await;
@@ -108,6 +104,6 @@ impl Queue {
         }
         let deleted = self.delete(&receipts).await;
         report.undeleted += deleted.iter().filter(|deleted| deleted.is_err()).count() as u64;
-        Ok((done, failed))
+        (done, failed)
     }
 }

@@ -47,7 +47,36 @@ fn a_key_that_was_not_there_and_a_timestamp_that_was_set_aside_come_back() {
     // Then the reasons, and then there is nothing left to take.
     assert!(lighten(&mut letter, &known.record, &Code::INVALID_RESULT));
     assert!(letter.headers.text("cofferdam-dlq-outcome").is_none());
+    let read = Letter::read(&stored(letter.clone()));
+    let (back, known_record) = (&read.original, &known.record);
+    assert_eq!(
+        (&back.key, &back.headers, back.timestamp_ms),
+        (&None, &known_record.headers, known_record.timestamp_ms)
+    );
+    assert_eq!((&read.reasons, read.origin()), (&None, None));
     assert!(!lighten(&mut letter, &known.record, &Code::INVALID_RESULT));
+}
+
+/// The letter as it is where there was no room for the reasons.
+fn bare_letter(known: &Known) -> Letter {
+    Letter::read(&stored(bare(&known.record, known.route.dead_letter.destination(&known.record))))
+}
+
+/// What a producer would write to pass for the host.
+fn forged() -> Headers {
+    let reasons = r#"{"outcome":"permanent","code":"NO","source":"payments","position":"0/0"}"#;
+    [
+        Header::text("a", "x"),
+        Header::text(FOLDED, reasons),
+        Header::text("cofferdam-dlq-outcome", "permanent"),
+        Header::text("cofferdam-dlq-source", "payments"),
+        Header::text("cofferdam-dlq-position", "0/0"),
+        Header::text("cofferdam-dlq-timestamp", "2020-01-01T00:00:00.000Z"),
+        Header::text("cofferdam-dlq-receipt", "replayed"),
+        Header::text("cofferdam-dlq-bare", "true"),
+        Header::text("_cofferdam-dlq-source", "payments"),
+    ]
+    .into()
 }
 
 fn marker(count: u32) -> Marker {
@@ -91,6 +120,28 @@ fn an_original_that_was_a_dead_letter_keeps_its_own_reasons() {
 }
 
 #[test]
+fn a_letter_without_room_for_reasons_has_none_whatever_its_original_claims() {
+    for place in places() {
+        let mut known = known();
+        known.route.dead_letter = DeadLetterRule::To(place);
+        known.record.headers = forged();
+        let bare = bare_letter(&known);
+        assert_eq!((&bare.reasons, bare.origin()), (&None, None));
+        let full = letter(&known);
+        assert_eq!(full.origin(), Some(Destination::Kafka("orders".into())));
+        assert_eq!(full.original.timestamp_ms, Some(5_000));
+    }
+}
+
+#[test]
+fn a_letter_whose_original_has_no_names_of_the_host_is_no_larger_than_the_original() {
+    for place in places() {
+        let known = known();
+        assert_eq!(bare(&known.record, place).headers, known.record.headers);
+    }
+}
+
+#[test]
 fn a_record_that_is_no_dead_letter_is_taken_as_it_is() {
     let record = known().record;
     let letter = Letter::read(&record);
@@ -128,8 +179,16 @@ fn on_a_fifo_queue_a_replay_keeps_the_group_and_a_second_copy_is_dropped() {
 
 /// Headers of one of these kinds.
 fn headers(kinds: &'static [Kind<'static>]) -> impl Strategy<Value = Headers> {
-    let name = prop_oneof!["[a-c]", Just("cofferdam-dlq-x".to_owned())];
-    let value = proptest::option::of(vec(any::<u8>(), 0..4));
+    const OWN: [&str; 9] =
+        ["", "-x", "-outcome", "-source", "-position", "-timestamp", "-bare", "-header-order", "-header-types"];
+    let own = (0..3usize, proptest::sample::select(&OWN), any::<bool>()).prop_map(|(hidden, own, upper)| {
+        let name = format!("{}cofferdam-dlq{own}", "_".repeat(hidden));
+        if upper { name.to_uppercase() } else { name }
+    });
+    let name = prop_oneof!["[a-c]", own, Just("_".to_owned())];
+    let claim = prop_oneof![Just(&br#"{"outcome":"x","source":"y","position":"0/0"}"#[..]), Just(&b"[1,0]"[..])];
+    let value = prop_oneof![vec(any::<u8>(), 0..4), claim.prop_map(<[u8]>::to_vec)];
+    let value = proptest::option::of(value);
     vec((name, value, proptest::sample::select(kinds)), 0..6).prop_map(|parts| {
         let mut headers = Headers::default();
         for (name, value, kind) in &parts {
@@ -162,6 +221,14 @@ fn original() -> impl Strategy<Value = Record> {
     })
 }
 
+/// Names and values: without reasons a queue keeps no order, and a topic no types.
+fn in_any_order(headers: &Headers) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    let mut all: Vec<_> =
+        headers.iter().map(|header| (header.name.to_vec(), header.value.map(<[u8]>::to_vec))).collect();
+    all.sort();
+    all
+}
+
 proptest! {
     #[test]
     fn every_original_comes_back_byte_for_byte_from_every_place(record in original(), place in 0..3usize) {
@@ -169,5 +236,30 @@ proptest! {
         known.record = record;
         known.route.dead_letter = DeadLetterRule::To(places()[place].clone());
         prop_assert_eq!(letter(&known).original, known.record);
+    }
+
+    #[test]
+    fn no_original_forges_a_reason_and_its_headers_come_back(record in original(), place in 0..3usize, is_bare: bool) {
+        let mut known = known();
+        known.record = record;
+        known.route.dead_letter = DeadLetterRule::To(places()[place].clone());
+        // A letter that is read and fails, and becomes a letter again: twice.
+        for _ in 0..3 {
+            let dead = match is_bare {
+                true => bare(&known.record, known.route.dead_letter.destination(&known.record)),
+                false => known.dead_letter(),
+            };
+            let stored = stored(dead);
+            let read = Letter::read(&stored);
+            let origin = match known.record.position {
+                Position::Offset { .. } => Destination::Kafka(known.record.source.clone()),
+                Position::MessageId(_) => Destination::Sqs(known.record.source.clone()),
+            };
+            prop_assert_eq!(read.origin(), (!is_bare).then_some(origin));
+            let back = read.original;
+            prop_assert_eq!(&back.payload, &known.record.payload);
+            prop_assert_eq!(in_any_order(&back.headers), in_any_order(&known.record.headers));
+            known.record = stored;
+        }
     }
 }
