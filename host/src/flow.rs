@@ -29,6 +29,7 @@ use cofferdam_core::machine::{Account, Delivery, Machine};
 use cofferdam_core::route::Route;
 use cofferdam_core::time::Time;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Obstacle, RouteHealth, SILENCE, State, Stuck};
@@ -88,8 +89,17 @@ pub struct Parts {
     pub dedupe: Option<dedupe::Store>,
     /// For a route that has each effect exactly once.
     pub transactions: Option<Transactions>,
-    /// How long what runs may take to finish once the flow is told to stop.
-    pub drain_limit: Duration,
+    /// How long a stop may take.
+    pub limits: Limits,
+}
+
+/// How long a stop may take: both together, whatever is away.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// What runs may take this long to finish.
+    pub drain: Duration,
+    /// Then brokers have this long to answer, and the source to leave.
+    pub flush: Duration,
 }
 
 /// Somebody who watches deliveries end.
@@ -111,6 +121,10 @@ pub struct Ending {
     pub stuck: Option<Stuck>,
     /// Its client of the broker has failed for good: only another process can go on.
     pub client_failed: bool,
+    /// When the limits of its stop are over.
+    pub until: Instant,
+    /// A broker has not answered the last commit within them.
+    pub cut_short: bool,
 }
 
 /// How long a flow that has ended waits for attempts that nobody waits for any more.
@@ -142,7 +156,7 @@ pub struct Flow {
     observer: Option<Box<dyn Observer>>,
     journal: Journal,
     health: Arc<RouteHealth>,
-    drain_limit: Duration,
+    limits: Limits,
     stopped: Option<Box<str>>,
     drained: bool,
     /// Health says that a destination does not take something.
@@ -188,7 +202,7 @@ impl Flow {
             observer: parts.observer,
             journal: parts.journal,
             health: parts.health,
-            drain_limit: parts.drain_limit,
+            limits: parts.limits,
             stopped: None,
             drained: false,
             obstructed: false,
@@ -197,7 +211,7 @@ impl Flow {
 
     /// Works until `shutdown`, or until the route stops by itself; then drains.
     pub async fn run(mut self, shutdown: CancellationToken) -> Ending {
-        let mut stopping = false;
+        let (mut stopping, mut until) = (false, None);
         // One for all rounds: to listen anew in each takes a lock.
         let mut told_to_stop = pin!(shutdown.clone().cancelled_owned());
         let mut alarm = Alarm::default();
@@ -224,7 +238,10 @@ impl Flow {
                 () = &mut told_to_stop, if !stopping => {
                     stopping = true;
                     self.source.stop();
-                    self.tell(Event::Drain(self.drain_limit));
+                    let Limits { drain, flush } = self.limits;
+                    until = Some(Instant::now() + drain + flush);
+                    // What is left of it is for the farewell to the group.
+                    self.tell(Event::Drain { finish: drain, flush: flush / 2 });
                 }
                 1.. = self.completions.recv_many(&mut answers, AT_ONCE) => {
                     self.outstanding -= answers.iter().map(Vec::len).sum::<usize>();
@@ -253,23 +270,42 @@ impl Flow {
                 shutdown.cancel();
             }
         }
-        let all_ended = self.workers.close(LAST_ATTEMPTS).await;
-        let stuck = if all_ended { None } else { self.health.stuck_in_handler(LAST_ATTEMPTS / 2) };
-        if let Some(duplicates) = &self.duplicates {
-            duplicates.close().await;
+        let until = until.unwrap_or_else(|| Instant::now() + self.limits.flush);
+        self.close(until).await
+    }
+
+    /// Everything that is left ends, side by side, at most until then: who has no answer by then has none.
+    async fn close(self, until: Instant) -> Ending {
+        let Self { workers, duplicates, transactions, source, machine, health, clock, mut stopped, .. } = self;
+        // Those that nobody waits for any more.
+        let left = LAST_ATTEMPTS.min(until.saturating_duration_since(Instant::now()));
+        let attempts = workers.close(left);
+        let records = async {
+            if let Some(duplicates) = &duplicates
+                && timeout_at(until, duplicates.close()).await.is_err()
+            {
+                tracing::warn!("the store of ids has not answered at the end");
+            }
+        };
+        let transactions = async {
+            if let Some(transactions) = transactions {
+                transactions.close(until).await;
+            }
+        };
+        let (closed, all_ended, ..) = tokio::join!(source.close(until), attempts, records, transactions);
+        let stuck = if all_ended { None } else { health.stuck_in_handler(LAST_ATTEMPTS / 2) };
+        let cut_short = machine.was_cut_short();
+        if cut_short {
+            tracing::warn!("the last commit was not answered within the limits of the stop");
         }
-        if let Some(transactions) = self.transactions.take() {
-            transactions.close().await;
+        let client_failed = closed.is_err();
+        if let Err(reason) = closed {
+            health.fail(&reason);
+            stopped.get_or_insert(reason.into());
         }
-        let failure = self.source.close().await.err();
-        let client_failed = failure.is_some();
-        if let Some(reason) = failure {
-            self.health.fail(&reason);
-            self.stopped.get_or_insert(reason.into());
-        }
-        let (account, in_flight) = (*self.machine.account(), self.machine.in_flight());
-        self.health.report(State::Stopped, &account, in_flight, self.clock.now());
-        Ending { account, stopped: self.stopped, stuck, client_failed }
+        let (account, in_flight) = (*machine.account(), machine.in_flight());
+        health.report(State::Stopped, &account, in_flight, clock.now());
+        Ending { account, stopped, stuck, client_failed, until, cut_short }
     }
 
     /// Tells the machine what happened, and takes in what it wants.

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_core::machine::Account;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 pub use plugins::{Handlers, Loader, load as load_plugins, spec as plugin_spec};
@@ -27,7 +28,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::dedupe::Store;
 use crate::exit::{Exit, Problem, panic_text};
-use crate::flow::{Flow, Gate, LAST_ATTEMPTS, Observer, Parts};
+use crate::flow::{Flow, Gate, LAST_ATTEMPTS, Limits, Observer, Parts};
 use crate::journal::Journal;
 use crate::sink::Sinks;
 use crate::telemetry::Telemetry;
@@ -41,6 +42,9 @@ use routes::{Ended, Routes};
 
 /// Time between two looks at the sinks.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// The admin server may take this long beyond the limits of a stop.
+const CLOSE_ADMIN: Duration = Duration::from_millis(200);
 
 /// What a host is given beside its configuration.
 #[derive(Default)]
@@ -90,15 +94,16 @@ pub struct Report {
     pub stopped: Vec<(Box<str>, Box<str>)>,
     /// A client of a broker has failed for good: only another process can go on.
     pub client_failed: bool,
+    /// A broker has not answered the last commit of a route: what it covers may come again.
+    pub cut_short: bool,
     /// Publications that were still on their way when the limit was over.
     pub unflushed: usize,
     /// Threads that have not come back, each with its route and plugin. They go with the process.
     pub stuck: Vec<Stuck>,
 }
 
-/// What a stop may take beside the limits of the configuration, on top of [`LAST_ATTEMPTS`]: leaving groups, ending
-/// transactions.
-const FAREWELL: Duration = Duration::from_secs(10);
+/// A route that has not ended so long after the limits of a stop has a thread that does not come back.
+const OVERDUE: Duration = Duration::from_secs(1);
 
 impl Host {
     /// Loads the plugins, connects to the brokers and starts every route.
@@ -168,7 +173,7 @@ impl Host {
                 clock,
                 transactions,
                 dedupe: host.dedupe.clone().filter(|_| configured.suppresses_duplicates()),
-                drain_limit: config.service.drain_limit,
+                limits: Limits { drain: config.service.drain_limit, flush: config.service.flush_limit },
             };
             host.spawn(configured.name(), parts)?;
         }
@@ -218,8 +223,8 @@ impl Host {
 
     /// Waits until every route has ended; one that stops by itself stops the others too.
     pub async fn ended(mut self) -> Report {
-        let mut report = Report::default();
-        let (stop, limit) = (self.stop.clone(), self.drain_limit + self.flush_limit + LAST_ATTEMPTS + FAREWELL);
+        let (mut report, mut until) = (Report::default(), None);
+        let (stop, limit) = (self.stop.clone(), self.drain_limit + self.flush_limit + OVERDUE);
         let mut overdue = pin!(async move {
             stop.cancelled().await;
             tokio::time::sleep(limit).await;
@@ -234,6 +239,7 @@ impl Host {
                 }
                 () = &mut overdue => {
                     self.give_up(&mut report, limit);
+                    until.get_or_insert_with(Instant::now);
                     break;
                 }
             };
@@ -242,6 +248,8 @@ impl Host {
                 Ok(ending) => {
                     report.account += ending.account;
                     report.client_failed |= ending.client_failed;
+                    until = until.max(Some(ending.until));
+                    report.cut_short |= ending.cut_short;
                     report.stopped.extend(ending.stopped.map(|reason| (route, reason)));
                     report.stuck.extend(ending.stuck);
                 }
@@ -254,13 +262,17 @@ impl Host {
         if report.stopped.is_empty()
             && report.stuck.is_empty()
             && report.account.abandoned == 0
+            && !report.cut_short
             && let Err(error) = self.journal.stopped()
         {
             report.stopped.push(("?".into(), unwritten(&error).what.into()));
         }
-        report.unflushed = self.sinks.flush(self.flush_limit).await;
+        // The limits are those of the whole stop; what is durable already takes no time.
+        let until = until.unwrap_or_else(|| Instant::now() + self.flush_limit);
+        report.unflushed = self.sinks.flush(until.saturating_duration_since(Instant::now())).await;
         if let Some(admin) = self.admin.take() {
-            admin.close().await;
+            // Whoever still reads a page is cut off then.
+            let _ = timeout_at(until + CLOSE_ADMIN, admin.close()).await;
         }
         // It only looks.
         self.alerts.abort();

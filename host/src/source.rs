@@ -7,6 +7,7 @@ pub mod sqs;
 use cofferdam_core::action::Ask;
 use cofferdam_core::event::Event;
 use rdkafka::consumer::ConsumerGroupMetadata;
+use tokio::time::{Instant, timeout_at};
 
 /// The source of one route.
 pub enum Source {
@@ -67,15 +68,17 @@ impl Source {
         }
     }
 
-    /// Carries out what was asked, leaves, and ends.
+    /// Carries out what was asked, leaves, and ends, at most until then.
     ///
     /// # Errors
     /// Why it had ended before, or did not end in time.
-    pub async fn close(self) -> Result<(), String> {
+    pub async fn close(self, until: Instant) -> Result<(), String> {
         match self {
-            Self::Kafka(kafka) => kafka.close().await.map_err(|error| error.to_string()),
+            Self::Kafka(kafka) => kafka.close(until).await.map_err(|error| error.to_string()),
             Self::Sqs(sqs) => {
-                sqs.close().await;
+                if timeout_at(until, sqs.close()).await.is_err() {
+                    tracing::warn!("the queue has not answered within the limits of the stop");
+                }
                 Ok(())
             }
         }

@@ -48,6 +48,7 @@
 //! | `message_consumed` | debug | an attempt has ended; `outcome`, `code`, `duration_ms` |
 //! | `message_acked` | debug | acknowledged; `status` is `done`, `ignored` or `duplicate` |
 //! | `message_nacked` | warn | not acknowledged; `next` is `retry`, `hold` or `abandoned`, with `wait_ms`, `outcome`, `code`, `text`; `destination` where one does not take what the message leads to |
+//! | | error | the same, `next` is `abandoned` with `at_most_once`: the message is lost |
 //! | | info | the same, `next` is `defer` |
 //! | | debug | the same, `next` is `released` or `revoked` |
 //! | `dead_letter_refused` | error | a destination takes the dead letter in no form: the record waits with its key, everything else goes on; `destination`, `text` in the words of the broker, `wait_ms` |
@@ -62,6 +63,7 @@
 //! | `queue_recreated` | error | a source queue was not there for a while; leases of the queue before are lost; `queue` |
 //! | `rebalance` | info, warn | partitions were `assigned` or `revoked`; warn: `lost` |
 //! | `offset_superseded` | warn | a commit was not answered, and the group has an offset of this `partition` that this host did not write; it is read again from there |
+//! | `transactional_id_taken` | warn | another process uses the transactional `id` of this route; the host goes on under the id `now` |
 //! | `intake_stopped`, `intake_resumed` | warn, info | the route holds because something cannot be reached, and goes on |
 //! | `handler_stuck` | error | a thread has been in the handler for 30 s, and its limits have not stopped it: restart the process; `plugin`, `silent_ms` |
 //! | `client_failed` | error | librdkafka has given up a `client`, `consumer` or `producer`, for good: the process ends with 69; `reason` |
@@ -93,7 +95,7 @@ use cofferdam_core::event::{Ended, Partition};
 use cofferdam_core::machine::Delivery;
 use cofferdam_core::outcome::{Class, Code, Outcome};
 use cofferdam_core::progress::Ignored;
-use cofferdam_core::route::Route;
+use cofferdam_core::route::{Guarantee, Route};
 use cofferdam_core::time::Time;
 
 pub use budget::LINES_PER_SECOND;
@@ -241,8 +243,14 @@ impl Telemetry {
                 });
             }
             Fate::Abandoned => {
-                let text = "a message was still unfinished at the end: it is received again";
-                if self.nacked.take(now) {
+                if !self.nacked.take(now) {
+                    return;
+                }
+                if self.route.delivery == Guarantee::AtMostOnce {
+                    let text = "a message was unfinished at the end of the drain, and is lost: at_most_once acknowledges first";
+                    line!(ERROR, "message_nacked", text, self.context(delivery), Some(now), { next = "abandoned", });
+                } else {
+                    let text = "a message was unfinished at the end of the drain; it is received again";
                     line!(WARN, "message_nacked", text, self.context(delivery), Some(now), { next = "abandoned", });
                 }
             }

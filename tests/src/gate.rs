@@ -166,6 +166,8 @@ impl Gate {
         self.counts.bytes.load(Ordering::SeqCst)
     }
 
+    /// The request by which a consumer of Kafka commits offsets.
+    pub const OFFSET_COMMIT: i16 = 8;
     /// The request by which a producer of Kafka ends a transaction.
     pub const END_TRANSACTION: i16 = 26;
     /// The request by which a producer of Kafka takes its transactional id.

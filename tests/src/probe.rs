@@ -23,6 +23,8 @@ pub struct Probe {
     pub group: String,
     /// The guest that it goes through; `probe`.
     pub guest: &'static str,
+    /// More keys of the service's table.
+    pub service: &'static str,
 }
 
 impl Probe {
@@ -32,7 +34,7 @@ impl Probe {
         let dead_letters = format!("{input}.dlq");
         kafka.create_topic(&dead_letters, 1).await;
         let (output, errors) = (kafka.topic("probe-out", 1).await, kafka.topic("probe-errors", 1).await);
-        Self { input, output, dead_letters, errors, group: unique("probe"), guest: "probe" }
+        Self { input, output, dead_letters, errors, group: unique("probe"), guest: "probe", service: "" }
     }
 
     /// Starts a host with this route; `more` is further lines of the route's table.
@@ -51,12 +53,13 @@ impl Probe {
     }
 
     fn prepared(&self, brokers: &str, properties: &str, envelope: &str, more: &str) -> Prepared {
-        let Self { input, output, errors, group, .. } = self;
+        let Self { input, output, errors, group, service, .. } = self;
+        let comma = if service.is_empty() { "" } else { "," };
         let path = guest(self.guest);
         let path = path.display();
         run(&format!(
             r#"
-            service = {{ name = "probe" }}
+            service = {{ name = "probe"{comma} {service} }}
             kafka = {{ bootstrap_servers = "{brokers}", properties = {{ {properties} }} }}
             admin = {{ listen = "" }}
             [plugins.probe]

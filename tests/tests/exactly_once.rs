@@ -233,3 +233,34 @@ async fn an_output_without_a_key_that_a_compacted_topic_refuses_costs_no_neighbo
     );
     assert_eq!(host.wait(Duration::from_secs(60)).await.code(), Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hosts_of_one_transactional_id_part_and_do_not_end_each_others_transactions() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let probe = Probe::new(kafka, 2).await;
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let storage = folder.path().join("storage");
+    let route = format!("{ROUTE}\n[storage]\npath = {:?}", storage.display().to_string());
+    let mut hosts = vec![probe.host(kafka.bootstrap(), "", &route).start()];
+    kafka.produce(&probe.input, for_both(0..5)).await;
+    eventually("all is settled", LONG, async || (settled(kafka, &probe).await == 10).then_some(())).await;
+    // The second one finds nobody's lock, as on another machine of the same name.
+    std::fs::remove_dir_all(&storage).expect("the folder is there");
+    hosts.push(probe.host(kafka.bootstrap(), "", &route).start());
+    hosts[1].says("running", LONG).await;
+    for round in 1..10 {
+        kafka.produce(&probe.input, for_both(5 * round..5 * round + 5)).await;
+        let goal = 10 * (round as i64 + 1);
+        eventually("all is settled", LONG, async || (settled(kafka, &probe).await == goal).then_some(())).await;
+    }
+    assert_eq!(seen(kafka, &probe).await, each_once(0..50));
+    let mut said = Vec::new();
+    for mut host in hosts {
+        let ended = host.stop(LONG).await;
+        assert_eq!(ended.code(), Some(0), "{:#?}", ended.stderr);
+        said.extend(ended.stderr);
+    }
+    let count = |event| said.iter().filter(|line| line.contains(event)).count();
+    assert_eq!(count("transactional_id_taken"), 1, "{said:#?}");
+    assert_eq!(count("intake_stopped"), 0, "{said:#?}");
+}

@@ -85,7 +85,7 @@ async fn header_names_that_are_no_text_survive_the_way_out_and_in() {
         }
     };
     assert_eq!(records[0].headers, headers);
-    source.close().await.unwrap();
+    source.close(tokio::time::Instant::now() + WAIT).await.unwrap();
 }
 
 #[tokio::test]

@@ -363,7 +363,7 @@ async fn a_broker_that_is_not_there_is_waited_for_and_does_not_keep_the_source_f
     let config = Config { bootstrap_servers: nobody.to_string(), ..offline("group", &["topic"]) };
     let mut source = config.build().expect("no broker is asked");
     source.ask(Ask::Grant { messages: 1, bytes: 1 });
-    tokio::time::timeout(WAIT, source.close()).await.unwrap().unwrap();
+    tokio::time::timeout(WAIT, source.close(tokio::time::Instant::now() + WAIT)).await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -521,7 +521,7 @@ impl Member {
     }
 
     async fn leave(self) {
-        self.source.close().await.unwrap();
+        self.source.close(tokio::time::Instant::now() + WAIT).await.unwrap();
     }
 }
 
@@ -580,7 +580,7 @@ impl Worker {
         self.work(seen, Duration::from_millis(5)).await;
         let commits = self.next.iter().filter_map(|(partition, next)| Some(at(partition, (*next)?))).collect();
         self.source.ask(Ask::Commit(commits));
-        self.source.close().await.unwrap();
+        self.source.close(tokio::time::Instant::now() + WAIT).await.unwrap();
     }
 }
 
@@ -612,5 +612,5 @@ async fn a_consumer_that_its_group_does_not_take_says_so_and_why() {
     .await;
     drop(other);
     kit::eventually("it is in the group", WAIT, async || source.absence(0).is_none().then_some(())).await;
-    source.close().await.unwrap();
+    source.close(tokio::time::Instant::now() + WAIT).await.unwrap();
 }

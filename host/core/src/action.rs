@@ -55,7 +55,7 @@ pub enum Action {
     MetadataIgnored(Partition, Ignored),
     /// The route is configured to stop here; the reason is for people.
     Stop(Box<str>),
-    /// A drain has ended: nothing is in flight any more.
+    /// A drain has ended: nothing is in flight any more, or its limit is over.
     Drained,
 }
 
@@ -78,7 +78,7 @@ pub enum Ask {
     /// where the group has taken it away.
     Reread(Partition),
     /// Commit these, without waiting; answered once for each, together or apart, by `Committed` or `CommitFailed`. No
-    /// other is asked for before: an answer that never comes keeps intake shut and a drain waiting.
+    /// other is asked for before: an answer that never comes keeps intake shut, and a drain waiting up to its limit.
     Commit(Vec<Position>),
     /// The answer to `Revoked`: commit this, if there is something, and let the partition go.
     GiveUp {

@@ -98,8 +98,13 @@ pub enum Event {
     },
     /// Time has passed: what is due is due.
     Due,
-    /// Stop intake, hand back what has not started, end what runs within this limit.
-    Drain(Duration),
+    /// Stop intake, hand back what has not started, and end what runs.
+    Drain {
+        /// What runs may take this long.
+        finish: Duration,
+        /// After that the answers of brokers are waited for this long, and no longer: a stop ends whatever is away.
+        flush: Duration,
+    },
 }
 
 /// A partition that was assigned, with what its group has committed. It is read from where

@@ -202,7 +202,7 @@ impl Machine {
             Event::Durable { delivery, index: _ } => self.durable(delivery, now),
             Event::NotDurable { delivery, index, refusal } => self.not_durable(delivery, index, refusal, now),
             Event::Due => {}
-            Event::Drain(limit) => self.drain(limit, now),
+            Event::Drain { finish, flush } => self.drain(finish, flush, now),
         }
     }
 
@@ -289,6 +289,7 @@ impl Machine {
                 Timer::Probe => self.probe(now),
                 Timer::GiveUp(partition) => self.give_up_now(partition),
                 Timer::Drain => self.drain_limit(),
+                Timer::Flush => self.flush_limit(),
             }
         }
     }

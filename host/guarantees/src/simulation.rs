@@ -39,7 +39,7 @@ use cofferdam_core::verdict::Policy;
 
 pub use broker::{Broker, Client, Hold, Log};
 pub use history::History;
-pub use host::{Allowance, Host, Life, Sending};
+pub use host::{Allowance, FLUSH, Host, Life, Sending};
 pub use queue::{Message, Queue};
 pub use run::{Options, Progress, Run, Total, simulate, simulate_many};
 pub use seen::Seen;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cofferdam_core::action::Fate;
 use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::route::{Guarantee, Route};
-use cofferdam_guarantees::simulation::{SECOND, World, failure, route, unavailable};
+use cofferdam_guarantees::simulation::{FLUSH, SECOND, World, failure, queue_route, route, unavailable};
 
 fn fates(world: &World) -> Vec<(&str, Fate)> {
     world.seen().fates.iter().map(|(id, fate)| (&**id, *fate)).collect()
@@ -147,4 +147,29 @@ fn a_partition_revoked_in_a_drain_is_given_up() {
     world.done("t/0/0", 0);
     assert_eq!(world.seen().given_up, [(0, Some(1))]);
     assert_eq!(world.seen().drained, 1);
+}
+
+#[test]
+fn a_drain_ends_within_its_limits_though_nobody_answers() {
+    let deliveries = [Guarantee::AtMostOnce, Guarantee::AtLeastOnce, Guarantee::ExactlyOnce];
+    for delivery in deliveries {
+        let mut world = World::kafka(Route { delivery, ..route() }, 1);
+        world.produce(&["a", "b", "c"]);
+        world.pass(SECOND);
+        // One is with a worker, one with a sink or waits for it, one with the broker that it is committed to.
+        world.done("t/0/0", 1);
+        world.store_all();
+        world.done("t/0/1", 1);
+        world.wait(2 * SECOND);
+        world.drain(2 * SECOND);
+        world.wait(2 * SECOND + FLUSH);
+        assert_eq!(world.seen().drained, 1, "{delivery:?}");
+    }
+    for delivery in &deliveries[..2] {
+        let mut world = World::new(Route { delivery: *delivery, ..queue_route() }, 7);
+        world.send(&["a", "b"]);
+        world.drain(2 * SECOND);
+        world.wait(2 * SECOND + FLUSH);
+        assert_eq!(world.seen().drained, 1, "{delivery:?}");
+    }
 }

@@ -62,3 +62,14 @@ fn an_equal_offset_that_is_taken_for_the_own_commit() {
     let options = Options { prepare, delivery: Some(Guarantee::ExactlyOnce), ..Options::default() };
     is_caught(Promise::NothingLost, &options);
 }
+
+#[test]
+fn a_stop_that_waits_for_answers_without_a_limit() {
+    let prepare = |machine: &mut Machine| machine.sabotage(Sabotage::StopWaitsForAnswers);
+    let options = Options { prepare, ..Options::default() };
+    let late = |seed| {
+        let why = simulate(seed, &options).broke_off;
+        why.is_some_and(|why| why.contains("a stop ends within its limits"))
+    };
+    assert!((0..HISTORIES).any(late), "not caught in {HISTORIES} histories");
+}

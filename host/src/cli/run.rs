@@ -153,7 +153,7 @@ pub(super) fn finish(run: &Run, json: bool) -> Exit {
         _ if !run.report.stuck.is_empty() => Exit::Plugin,
         _ if run.report.client_failed => Exit::Unavailable,
         _ if !run.report.stopped.is_empty() => Exit::Data,
-        _ if account.abandoned > 0 => Exit::TryAgain,
+        _ if account.abandoned > 0 || run.report.cut_short => Exit::TryAgain,
         Some(Signal::Interrupt) => Exit::Interrupted,
         Some(Signal::Terminate) | None => Exit::Success,
     }

@@ -55,7 +55,7 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
         Event::LeaseLost(ids) => {
             ids.iter().filter_map(|id| record(*id, machine)).for_each(|record| take_down(What::LeaseLost { record }));
         }
-        Event::Drain(_) => take_down(What::Draining),
+        Event::Drain { .. } => take_down(What::Draining),
         Event::Revoked(_)
         | Event::CommitFailed(_)
         | Event::DeleteFailed(_)

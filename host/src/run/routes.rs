@@ -84,7 +84,14 @@ mod tests {
     use super::*;
 
     fn ending(stopped: Option<&str>) -> Ending {
-        Ending { account: Account::default(), stopped: stopped.map(Into::into), stuck: None, client_failed: false }
+        Ending {
+            account: Account::default(),
+            stopped: stopped.map(Into::into),
+            stuck: None,
+            client_failed: false,
+            until: tokio::time::Instant::now(),
+            cut_short: false,
+        }
     }
 
     #[tokio::test]

@@ -45,6 +45,7 @@ use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use tokio::sync::oneshot;
 use tokio::task::coop::cooperative;
+use tokio::time::Instant;
 
 use crate::kafka::properties;
 use crate::kafka::waker::Waker;
@@ -55,8 +56,11 @@ use presence::Presence;
 use reader::Reader;
 use shared::Shared;
 
-/// How long [`Kafka::close`] waits for the reader. The reader's own limit is shorter.
-const CLOSE_LIMIT: Duration = Duration::from_secs(15);
+/// How long [`Kafka::close`] waits for the reader beyond the limit that the reader keeps.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// How long the reader may take to leave where nobody waits for it.
+const LEAVE_LIMIT: Duration = Duration::from_secs(12);
 
 /// What users may change, by property. Requirement K2, and:
 const DEFAULTS: &[(&str, &str)] = &[
@@ -128,12 +132,10 @@ pub enum Error {
         reason: Box<str>,
     },
     /// The reader did not end in time; it was left behind.
-    #[error("the consumer of group `{group}` did not leave within {limit:?}")]
+    #[error("the consumer of group `{group}` did not leave within the limits of the stop")]
     NotClosed {
         /// The group.
         group: Box<str>,
-        /// How long it was waited for.
-        limit: Duration,
     },
 }
 
@@ -247,23 +249,23 @@ impl Kafka {
         self.presence.absence(received)
     }
 
-    /// Carries out what was asked, leaves the group, and ends the thread; at most 15 s.
+    /// Carries out what was asked, leaves the group, and ends the thread, at most until then.
     ///
     /// # Errors
     /// [`Error::Fatal`] where the consumer had ended before, [`Error::NotClosed`].
-    pub async fn close(mut self) -> Result<(), Error> {
-        self.shared.close();
+    pub async fn close(mut self, until: Instant) -> Result<(), Error> {
+        self.shared.close(until.into_std());
         let group = || self.group.as_ref().into();
-        match tokio::time::timeout(CLOSE_LIMIT, &mut self.ended).await {
+        match tokio::time::timeout_at(until + GRACE, &mut self.ended).await {
             Ok(Ok(ended)) => ended,
             Ok(Err(_)) => Err(Error::Fatal { group: group(), reason: "its thread panicked".into() }),
-            Err(_) => Err(Error::NotClosed { group: group(), limit: CLOSE_LIMIT }),
+            Err(_) => Err(Error::NotClosed { group: group() }),
         }
     }
 }
 
 impl Drop for Kafka {
     fn drop(&mut self) {
-        self.shared.close();
+        self.shared.close(std::time::Instant::now() + LEAVE_LIMIT);
     }
 }

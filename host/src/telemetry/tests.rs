@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use cofferdam_core::Order;
-use cofferdam_core::action::{Action, Ask};
+use cofferdam_core::action::{Action, Ask, Fate};
 use cofferdam_core::envelope::Envelope;
 use cofferdam_core::event::{Assignment, DeliveryId, Event, HandlerId, Leased, Refusal};
 use cofferdam_core::machine::{Breaker, Machine};
 use cofferdam_core::message::{Header, Position, Record};
 use cofferdam_core::outcome::{Failure, Usage};
 use cofferdam_core::output::{Destination, Publication};
-use cofferdam_core::route::{Bounds, DeadLetterRule};
+use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee};
 use cofferdam_core::verdict::Policy;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
@@ -43,6 +43,10 @@ struct World {
 
 impl World {
     fn new(group: Option<&str>) -> Self {
+        Self::with(group, Guarantee::default())
+    }
+
+    fn with(group: Option<&str>, delivery: Guarantee) -> Self {
         let route = Arc::new(Route {
             name: "price-orders".into(),
             service: "shop".into(),
@@ -52,7 +56,7 @@ impl World {
             order: Order::None,
             concurrency: 1,
             bounds: Bounds::default(),
-            delivery: Default::default(),
+            delivery,
             suppress_duplicates: false,
             breaker: Breaker { failures: 0, dead_letters: 0, ..Breaker::default() },
             commit_interval: Duration::from_secs(1),
@@ -340,6 +344,32 @@ fn a_message_that_goes_on_later_is_told_with_the_wait_and_the_reason() {
     // A deferral is not counted; the attempt after the retry is the second.
     assert_eq!(lines.iter().map(|line| line["attempt"].as_u64()).collect::<Vec<_>>(), [1, 1, 2, 2].map(Some));
     assert!(lines.iter().all(|line| line["wait_ms"].as_u64().is_some_and(|wait| wait > 0)), "{lines:?}");
+}
+
+#[test]
+fn an_abandoned_message_is_said_to_come_again_only_where_it_does() {
+    let told = |delivery| {
+        let lines = lines("warn", "message_nacked", || {
+            let mut world = World::with(Some("pricing"), delivery);
+            let partition = partition();
+            let assigned = Assignment::new(partition.clone());
+            world.machine.handle(Event::Assigned(vec![assigned]), world.now);
+            let records = vec![record(Position::Offset { partition: 3, offset: 0 })];
+            world.machine.handle(Event::Records { partition, records }, world.now);
+            let (_, delivery) = world.machine.deliveries().next().unwrap();
+            world.telemetry.settled(delivery, Fate::Abandoned, world.now);
+        });
+        let [line] = <[Value; 1]>::try_from(lines).unwrap();
+        ["level", "next", "message"].map(|field| line[field].as_str().unwrap().to_owned())
+    };
+    for delivery in [Guarantee::AtLeastOnce, Guarantee::ExactlyOnce] {
+        let [level, next, message] = told(delivery);
+        assert_eq!((&*level, &*next), ("WARN", "abandoned"));
+        assert!(message.ends_with("it is received again"), "{message}");
+    }
+    let [level, next, message] = told(Guarantee::AtMostOnce);
+    assert_eq!((&*level, &*next), ("ERROR", "abandoned"));
+    assert!(message.contains("is lost") && !message.contains("again"), "{message}");
 }
 
 #[test]

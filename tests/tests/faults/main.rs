@@ -6,4 +6,5 @@ mod dead_letters;
 mod hosts;
 mod queues;
 mod redrive;
+mod stops;
 mod work;

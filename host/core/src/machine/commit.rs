@@ -1,7 +1,6 @@
 //! Commits: everything up to an offset, and what travels with it.
 
 use super::Machine;
-use super::drain::Draining;
 use super::timers::Timer;
 use crate::action::{Action, Ask, Position};
 use crate::time::Time;
@@ -94,7 +93,7 @@ impl Machine {
     /// Commits what the broker does not have, one commit at a time.
     pub(super) fn commit(&mut self) {
         self.commits.due = None;
-        if self.commits.unanswered > 0 || self.draining == Draining::Over {
+        if self.commits.unanswered > 0 || self.draining.is_over() {
             return;
         }
         (self.commits.refused, self.commits.prompt) = (false, false);

@@ -1,4 +1,5 @@
-//! Stopping: nothing new, what has not started goes back, what runs may finish, then one last commit.
+//! Stopping: nothing new, what has not started goes back, what runs may finish, then one last commit. Each of the two
+//! has a limit of its own, so a stop ends whatever is away.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -20,23 +21,39 @@ pub(super) enum Draining {
     Late,
     /// That try is made.
     Last,
+    /// The limit for answers is over too.
+    Overdue,
     Over,
+    /// Over, and a broker has not answered the last commit.
+    CutShort,
 }
 
 impl Draining {
     pub(super) fn is_draining(self) -> bool {
         self != Self::No
     }
+
+    /// Whether nothing more is asked for.
+    pub(super) fn is_over(self) -> bool {
+        matches!(self, Self::Overdue | Self::Over | Self::CutShort)
+    }
 }
 
 impl Machine {
-    pub(super) fn drain(&mut self, limit: Duration, now: Time) {
+    /// Whether a drain has ended by its limit, while a broker still had a commit: what it covers may come again.
+    pub fn was_cut_short(&self) -> bool {
+        self.draining == Draining::CutShort
+    }
+
+    pub(super) fn drain(&mut self, finish: Duration, flush: Duration, now: Time) {
         if self.draining.is_draining() {
             return;
         }
         self.draining = Draining::Finishing;
-        self.timers.set(now.after(limit), Timer::Drain);
-        self.drain_until = now.after(limit);
+        let until = now.after(finish);
+        self.timers.set(until, Timer::Drain);
+        self.timers.set(until.after(flush), Timer::Flush);
+        self.drain_until = until;
         self.drop_standing(|_| true, Fate::Released);
         let unstarted = self.chosen(self.hands_back());
         self.hand_back_what_may(unstarted, now);
@@ -106,6 +123,18 @@ impl Machine {
         }
     }
 
+    /// A broker that has not answered by now is not waited for. What it has of the last commit, whoever reads the group's
+    /// offsets next will see.
+    pub(super) fn flush_limit(&mut self) {
+        #[cfg(feature = "sabotage")]
+        if self.is_sabotaged(super::Sabotage::StopWaitsForAnswers) {
+            return;
+        }
+        if self.draining.is_draining() && !self.draining.is_over() {
+            self.draining = Draining::Overdue;
+        }
+    }
+
     /// What has not started goes back; but what is acknowledged already has nowhere to go back to.
     pub(super) fn hands_back(&self) -> fn(State) -> bool {
         if self.route.is_at_most_once() { |_| false } else { State::has_not_started }
@@ -113,20 +142,22 @@ impl Machine {
 
     /// Ends the drain once nothing is in flight and the broker has what is settled.
     pub(super) fn end_drain(&mut self) {
-        if matches!(self.draining, Draining::No | Draining::Over) || self.live > 0 || self.commits.are_unanswered() {
+        let overdue = self.draining == Draining::Overdue;
+        let waits = self.live > 0 || self.commits.are_unanswered();
+        if matches!(self.draining, Draining::No | Draining::Over | Draining::CutShort) || waits && !overdue {
             return;
         }
         if self.draining == Draining::Late {
             self.draining = Draining::Last;
             self.commits.forgive();
         }
-        if !self.commits.were_refused() {
+        if !overdue && !self.commits.were_refused() {
             self.commit();
         }
         let refused = self.commits.were_refused() && self.partitions.news && self.draining == Draining::Finishing;
         let waits = self.commits.are_unanswered() || refused;
-        if !waits {
-            self.draining = Draining::Over;
+        if !waits || overdue {
+            self.draining = if overdue { Draining::CutShort } else { Draining::Over };
             self.actions.push_back(Action::Drained);
         }
     }

@@ -66,6 +66,8 @@ pub enum Sabotage {
     ProbesWaitForEver,
     /// A transaction takes the outputs and leaves the offsets where they were.
     TransactionWithoutOffsets,
+    /// A stop has no limit for answers that do not come.
+    StopWaitsForAnswers,
     /// A commit without an answer counts as done where the group has an equal offset, whoever committed it.
     EqualOffsetBelieved,
 }

@@ -20,6 +20,7 @@ pub(super) enum Timer {
     Probe,
     GiveUp(PartitionKey),
     Drain,
+    Flush,
 }
 
 #[derive(Debug, Default)]

@@ -15,7 +15,10 @@ impl World {
     /// A host that was told to stop and has come to its end is gone.
     pub(super) fn leave_when_drained(&mut self) {
         if self.host().life == Life::Up && self.seen().drained > 0 {
-            self.note(What::Stopped);
+            // What the broker was asked and has not answered may be done all the same.
+            self.store_some_of_what_is_out();
+            // Who was not answered has not stopped in order.
+            self.note(if self.machine().was_cut_short() { What::Killed } else { What::Stopped });
             self.leave();
         }
     }

@@ -65,6 +65,11 @@ impl World {
 
     fn check_books(&self) {
         let host = self.host();
+        // One that stood still ends with its next look at the clock.
+        let now = self.now.after(host.ahead);
+        let late = host.seen.until.is_some_and(|until| now > until);
+        let looks = host.machine.next_wake().is_some_and(|wake| wake <= now);
+        assert!(!late || looks || host.seen.drained > 0, "a stop ends within its limits");
         assert_eq!(host.machine.audit(), Ok(()));
         assert_eq!(
             host.machine.is_holding(),

@@ -14,6 +14,9 @@ use cofferdam_core::progress::Progress;
 use super::{Client, Seen, World};
 use crate::What;
 
+/// How long a host that stops waits for answers.
+pub const FLUSH: Duration = Duration::from_secs(10);
+
 /// A host of the route.
 #[derive(Debug)]
 pub struct Host {
@@ -165,11 +168,14 @@ impl World {
         self.start();
     }
 
-    /// The host is told to stop; what runs has this long.
+    /// The host is told to stop; what runs has this long, and answers have [`FLUSH`] more.
     pub fn drain(&mut self, limit: Duration) {
-        self.host_mut().seen.draining = true;
+        let until = self.now.after(self.host().ahead).after(limit).after(FLUSH);
+        let seen = &mut self.host_mut().seen;
+        seen.draining = true;
+        seen.until.get_or_insert(until);
         self.note(What::Draining);
-        self.tell(Event::Drain(limit));
+        self.tell(Event::Drain { finish: limit, flush: FLUSH });
     }
 
     /// Passes an event on and takes in what the machine wants done.

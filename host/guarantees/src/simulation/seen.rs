@@ -6,6 +6,7 @@ use cofferdam_core::machine::Machine;
 use cofferdam_core::message::Record;
 use cofferdam_core::output::Publication;
 use cofferdam_core::route::{Guarantee, Route};
+use cofferdam_core::time::Time;
 
 /// What a host said of itself, since the world began where nothing else is said.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub struct Seen {
     pub drained: u32,
     /// This process was told to stop.
     pub draining: bool,
+    /// By the host's clock it has to end before this.
+    pub(super) until: Option<Time>,
     /// Receipts that the machine takes, in this process.
     pub(super) received: u64,
     /// Size of the largest record.
@@ -46,6 +49,7 @@ impl Default for Seen {
             stopped: 0,
             drained: 0,
             draining: false,
+            until: None,
             received: 0,
             largest: 0,
         }
@@ -63,6 +67,7 @@ impl Seen {
         self.received = 0;
         (self.draining, self.holding, self.drained) = (false, false, 0);
         self.circuit = Circuit::Closed;
+        self.until = None;
     }
 
     pub(super) fn saw(&mut self, action: &Action, machine: &Machine, route: &Route) {

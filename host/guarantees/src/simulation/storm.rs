@@ -301,8 +301,8 @@ impl World {
         }
     }
 
-    /// What is on its way when a host dies may arrive.
-    fn store_some_of_what_is_out(&mut self) {
+    /// What is on its way when a host dies or ends may arrive.
+    pub(super) fn store_some_of_what_is_out(&mut self) {
         let mut rows: Vec<usize> = (0..self.host().sending.len()).map(|index| self.first_of_its_row(index)).collect();
         rows.dedup();
         for first in rows.into_iter().collect::<std::collections::BTreeSet<_>>() {

@@ -66,7 +66,10 @@ impl Reader {
     /// Serves the group until the flow closes the source, or until librdkafka says that nothing can be read any more.
     pub(super) fn run(mut self, waker: &Waker) -> Result<(), Error> {
         waker.here();
-        while !self.shared.closing() {
+        let until = loop {
+            if let Some(until) = self.shared.closing() {
+                break until;
+            }
             let busy = self.round();
             if let Some(reason) = self.fatal.take() {
                 tracing::error!(event = "client_failed", client = "consumer", group = %self.group, %reason, "the consumer has failed for good");
@@ -78,8 +81,8 @@ impl Reader {
             if !busy {
                 self.sleep();
             }
-        }
-        self.leave();
+        };
+        self.leave(until);
         Ok(())
     }
 

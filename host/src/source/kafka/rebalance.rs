@@ -4,6 +4,7 @@
 //! with its rounds: it serves asks and commits, so that revoked partitions can be given up properly.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,10 +30,6 @@ use super::shared::State;
 const METADATA_LIMIT: Duration = Duration::from_secs(60);
 /// How long a commit that met a rebalance waits before it is repeated.
 const REPEAT: Duration = Duration::from_millis(100);
-/// How long the last commits may take.
-const LEAVE_LIMIT: Duration = Duration::from_secs(8);
-/// And after them the farewell to the group. A consumer that has not said it blocks whoever drops it.
-const FAREWELL_LIMIT: Duration = Duration::from_secs(4);
 
 /// Rebalances in order; one is answered at a time.
 #[derive(Default)]
@@ -194,7 +191,7 @@ impl Reader {
         drop(self.shared.with(|state| state.held.remove(settled.into_iter().map(|(partition, _)| partition))));
         let late = self.let_go(late.into_iter().map(|(partition, _)| partition));
         if !late.is_empty() {
-            tracing::warn!(group = %self.group, partitions = %listed(&late), "not given up in time, what ran is repeated");
+            tracing::warn!(group = %self.group, partitions = %listed(&late), "the partitions were not given up within the release limit");
         }
         if let Err(error) = context::unassign(&self.consumer, &partitions) {
             self.fatal.get_or_insert(format!("partitions could not be given back: {error}").into());
@@ -227,7 +224,7 @@ impl Reader {
         *release = match result {
             Err(code) if transient(code) => Release::Due { position, at: Instant::now() + REPEAT },
             Err(code) => {
-                tracing::warn!(group = %self.group, ?code, ?position, "the last commit failed, what it covers is repeated");
+                tracing::warn!(group = %self.group, ?code, ?position, "the last commit failed");
                 self.shared.tell([Event::CommitFailed(vec![position])]);
                 Release::Settled
             }
@@ -244,11 +241,12 @@ impl Reader {
         self.let_go(all);
     }
 
-    /// Carries out what was asked, within [`LEAVE_LIMIT`], and leaves the group, within [`FAREWELL_LIMIT`].
-    pub(super) fn leave(mut self) {
+    /// Carries out what was asked, and leaves the group, at most until then. Two thirds of the time are for the last commits.
+    pub(super) fn leave(mut self, until: Instant) {
         self.rebalance.leaving = true;
-        let until = Instant::now() + LEAVE_LIMIT;
-        while self.fatal.is_none() && Instant::now() < until {
+        let now = Instant::now();
+        let commits = now + until.saturating_duration_since(now) * 2 / 3;
+        while self.fatal.is_none() && Instant::now() < commits {
             let busy = self.round();
             if self.commits.is_empty() && !self.releases_due() {
                 break;
@@ -271,11 +269,15 @@ impl Reader {
         if let Err(error) = self.consumer.close_queue() {
             tracing::warn!(group = %self.group, %error, "the group was not left properly");
         }
-        let until = Instant::now() + FAREWELL_LIMIT;
         while !self.consumer.closed() && Instant::now() < until {
             if !self.poll() {
                 thread::park_timeout(Duration::from_millis(10));
             }
+        }
+        if !self.consumer.closed() {
+            tracing::debug!(group = %self.group, "the farewell to the group was not answered");
+            // A consumer that has not left waits for it when it is dropped. The process ends without that.
+            std::mem::forget(Arc::clone(&self.consumer));
         }
         tracing::debug!(group = %self.group, what = "left", "rebalance");
     }

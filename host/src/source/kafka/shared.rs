@@ -4,9 +4,9 @@
 //! first, records only where nothing of that waits. Nobody holds it while a broker is asked.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use cofferdam_core::action::{Ask, Position};
 use cofferdam_core::event::{Assignment, Event, Partition};
@@ -26,7 +26,8 @@ pub(super) struct Shared {
     state: Mutex<State>,
     bell: Arc<Bell>,
     reader: Arc<Waker>,
-    closing: AtomicBool,
+    /// Once the consumer is to end: when it has to have left.
+    closing: OnceLock<Instant>,
 }
 
 /// What is under the lock.
@@ -58,7 +59,7 @@ pub(super) struct Asks {
 impl Shared {
     pub(super) fn new(reader: Arc<Waker>, losses: Losses) -> Self {
         let state = State { losses, ..State::default() };
-        Self { state: Mutex::new(state), bell: Arc::default(), reader, closing: AtomicBool::new(false) }
+        Self { state: Mutex::new(state), bell: Arc::default(), reader, closing: OnceLock::new() }
     }
 
     /// To be rung when there are records.
@@ -115,15 +116,16 @@ impl Shared {
         Poll::Pending
     }
 
-    /// The consumer is to end.
-    pub(super) fn close(&self) {
-        self.closing.store(true, Ordering::Release);
+    /// The consumer is to end, and to have left the group by then.
+    pub(super) fn close(&self, until: Instant) {
+        // The first one to say so waits for it.
+        let _ = self.closing.set(until);
         self.reader.wake();
     }
 
-    /// Whether the consumer is to end.
-    pub(super) fn closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire)
+    /// When the consumer has to have left, once it is to end.
+    pub(super) fn closing(&self) -> Option<Instant> {
+        self.closing.get().copied()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -5,9 +5,10 @@ use std::ffi::CStr;
 use std::time::Duration;
 
 use rdkafka::bindings::{
-    rd_kafka_commit_transaction, rd_kafka_error_destroy, rd_kafka_error_is_retriable, rd_kafka_error_string,
-    rd_kafka_error_txn_requires_abort,
+    rd_kafka_commit_transaction, rd_kafka_error_code, rd_kafka_error_destroy, rd_kafka_error_is_retriable,
+    rd_kafka_error_string, rd_kafka_error_txn_requires_abort,
 };
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{Producer, ProducerContext, ThreadedProducer};
 
 /// Why a transaction is not committed.
@@ -18,7 +19,7 @@ pub(super) enum Refused {
     /// It can be aborted. Where every message is with the broker, it may have been committed all the same.
     Abort(Box<str>),
     /// Nothing more can be said by this producer: it may have been committed.
-    Unknown(Box<str>),
+    Unknown(Box<str>, RDKafkaErrorCode),
 }
 
 /// Commits the open transaction once all its messages are with the broker.
@@ -39,7 +40,7 @@ pub(super) fn commit<C: ProducerContext + 'static>(
         } else if rd_kafka_error_is_retriable(error) != 0 {
             Refused::Again(text)
         } else {
-            Refused::Unknown(text)
+            Refused::Unknown(text, rd_kafka_error_code(error).into())
         };
         rd_kafka_error_destroy(error);
         Err(refused)

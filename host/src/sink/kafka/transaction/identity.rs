@@ -13,6 +13,8 @@ const MOST: u32 = 10_000;
 #[derive(Debug)]
 pub(super) struct Identity {
     id: String,
+    /// Nobody can have taken it: it is not the same after a restart.
+    is_own: bool,
     /// Locked; the operating system unlocks it when the process ends.
     _lock: File,
 }
@@ -31,7 +33,7 @@ impl Identity {
             let path = folder.join(format!("{name}.lock"));
             let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
             match lock.try_lock() {
-                Ok(()) => return Ok(Self { id, _lock: lock }),
+                Ok(()) => return Ok(Self { id, is_own: false, _lock: lock }),
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(error),
             }
@@ -41,6 +43,19 @@ impl Identity {
 
     pub(super) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Whether another process may have the same: one with another folder that has the same path, on a machine of the same
+    /// name.
+    pub(super) fn may_be_taken(&self) -> bool {
+        !self.is_own
+    }
+
+    /// Another process works under the id: this one goes on under one that nobody else has.
+    pub(super) fn renew(&mut self) {
+        let unique = uuid::Uuid::new_v4().simple().to_string();
+        self.id = format!("{}-{}", self.id, &unique[..8]);
+        self.is_own = true;
     }
 }
 
@@ -59,5 +74,10 @@ mod tests {
         assert_eq!(Identity::take(folder.path(), "shop-orders.v1-h").unwrap().id(), freed);
         let elsewhere = tempfile::tempdir().unwrap();
         assert_ne!(Identity::take(elsewhere.path(), "shop-orders.v1-h").unwrap().id(), freed);
+        let mut taken = Identity::take(elsewhere.path(), "shop-orders.v1-h").unwrap();
+        let before = taken.id().to_owned();
+        assert!(taken.may_be_taken());
+        taken.renew();
+        assert!(taken.id().starts_with(&before) && taken.id() != before && !taken.may_be_taken());
     }
 }

@@ -66,8 +66,11 @@ enum Broken {
     Abort(Aborted),
     /// The producer is of no use any more; the broker ends the transaction when the next one begins.
     Dead(Box<str>),
-    /// The producer is of no use any more, and the broker may have committed.
-    Unknown(Box<str>),
+    /// The same, because the broker knows a newer producer of the same id: another process has taken it, or the broker has
+    /// ended a transaction that took too long. It has ended what was open.
+    Fenced(Box<str>),
+    /// The producer is of no use any more, and the broker may have committed; whether it is fenced.
+    Unknown(Box<str>, bool),
 }
 
 impl Session {
@@ -113,6 +116,7 @@ impl Session {
         loop {
             self.begin().map_err(|reason| Failed::Aborted(Aborted::Unavailable(reason)))?;
             let Some(producer) = self.producer.take() else { continue };
+            let began = Instant::now();
             let result = self.carry_out(&producer, work);
             let mut is_doubtful = false;
             let aborted = match result {
@@ -130,8 +134,17 @@ impl Session {
                     aborted
                 }
                 Err(Broken::Dead(reason)) => Aborted::Unavailable(reason),
-                Err(Broken::Unknown(reason)) => {
+                Err(Broken::Fenced(reason)) => {
+                    if self.take_another_id(&reason, began) {
+                        continue;
+                    }
+                    Aborted::Unavailable(reason)
+                }
+                Err(Broken::Unknown(reason, is_fenced)) => {
                     drop(producer);
+                    if is_fenced {
+                        self.take_another_id(&reason, began);
+                    }
                     return Err(self.find_out(work, reason));
                 }
             };
@@ -146,6 +159,23 @@ impl Session {
             // Refused together with others: one of them is to blame, and alone it will be seen which.
             (self.alone, self.producer) = (true, None);
         }
+    }
+
+    /// Where another process has taken the transactional id, goes on under one that nobody else has: two of one id would end
+    /// each other's transactions for ever. The id keeps nobody out, see the module. `false` where it may have been the
+    /// broker, which fences whose transaction takes too long.
+    fn take_another_id(&mut self, reason: &str, began: Instant) -> bool {
+        if began.elapsed() >= self.patience || !self.identity.may_be_taken() {
+            return false;
+        }
+        let taken = self.id().to_owned();
+        self.identity.renew();
+        self.client.set("transactional.id", self.identity.id());
+        tracing::warn!(
+            event = "transactional_id_taken", group = %self.group, id = taken, now = self.id(), reason,
+            "another process uses the same transactional id; give each host a storage path of its own"
+        );
+        true
     }
 
     fn carry_out(&mut self, producer: &ThreadedProducer<Context>, work: &Work) -> Result<(), Broken> {
@@ -177,9 +207,10 @@ impl Session {
                     // The broker is asked to commit once every message is with it. Where none was refused it may have
                     // been asked, and then librdkafka does not know what became of that.
                     let aborted = producer.context().aborted();
-                    return Err(aborted.map_or(Broken::Unknown(reason), Broken::Abort));
+                    return Err(aborted.map_or(Broken::Unknown(reason, false), Broken::Abort));
                 }
-                Err(Refused::Again(reason) | Refused::Unknown(reason)) => return Err(Broken::Unknown(reason)),
+                Err(Refused::Again(reason)) => return Err(Broken::Unknown(reason, false)),
+                Err(Refused::Unknown(reason, code)) => return Err(Broken::Unknown(reason, is_fenced(code))),
             }
         }
     }
@@ -287,9 +318,15 @@ fn is_retriable(error: &KafkaError) -> bool {
     matches!(error, KafkaError::Transaction(reason) if reason.is_retriable())
 }
 
+fn is_fenced(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(code, Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch)
+}
+
 fn broken(error: &KafkaError) -> Broken {
     let text = error.to_string().into();
     match error {
+        KafkaError::Transaction(reason) if is_fenced(reason.code()) => Broken::Fenced(text),
         KafkaError::Transaction(reason) if reason.is_fatal() => Broken::Dead(text),
         _ => Broken::Abort(Aborted::Unavailable(text)),
     }
