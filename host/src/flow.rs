@@ -352,6 +352,8 @@ impl Flow {
                 Action::Transact { deliveries, positions } => self.transact(&deliveries, positions),
                 Action::Holding(holding) => self.telemetry.holding(holding),
                 Action::Circuit(circuit) => self.telemetry.circuit(circuit),
+                Action::Blocked(blocked) => self.telemetry.blocked(&blocked),
+                Action::Unblocked(partition) => self.telemetry.unblocked(&partition),
                 Action::MetadataIgnored(partition, why) => self.telemetry.metadata_ignored(&partition, &why),
                 Action::Stop(reason) => {
                     self.telemetry.stopped(&reason);

@@ -33,6 +33,9 @@
 //! | `cofferdam_capability_denied_total` | plugin, capability, reason | what a plugin asked for and was not granted; `import`: it was not loaded; for `http` `host`, `scheme`, `port`, `method`, `address`; for `keyvalue` `bucket`. Counted by the plugin |
 //! | `cofferdam_http_requests_total` | plugin, host, status | requests of plugins, by the entry that granted them: `1xx` to `5xx`, `failed`, `denied` (the address), `refused` (left alone), `abandoned` |
 //! | `cofferdam_http_circuit_open` | plugin, host | 1 while a host that failed again and again is left alone, else 0 |
+//! | `cofferdam_partition_blocked_since_seconds` | route, topic, partition, bound | since when records wait behind one that has not ended and the bound is reached, seconds since 1970; 0 where nothing waits. `in_flight`: the messages and bytes of the route; `commit_metadata`: what a commit can say |
+//! | `cofferdam_partition_blocked_offset` | route, topic, partition, bound | the offset that they wait behind |
+//! | `cofferdam_circuit_open` | route | 1 while the route is stopped because most messages fail, else 0 |
 //! | `cofferdam_rebalances_total` | route, change | partitions that came and went: `assigned`, `revoked`, `lost` |
 //!
 //! # Log events
@@ -69,6 +72,9 @@
 //! | `client_failed` | error | librdkafka has given up a `client`, `consumer` or `producer`, for good: the process ends with 69; `reason` |
 //! | `topic_unfit` | warn, info | at the start: topics of a route do not fit, so that dead letters can be lost or not stored (warn), or outputs refused (info); `remedy` |
 //! | `not_authorized` | error | a broker does not allow what a route needs; `client`, `route` or `topic`, `code`, `remedy` |
+//! | `circuit_open` | error, warn | an outage: the first attempts of many messages fail, intake is paused; warn: no probe ended well |
+//! | `circuit_probing`, `circuit_closed` | info | a few messages are tried, and the route resumes |
+//! | `partition_blocked`, `partition_unblocked` | warn, info | the commit point has not moved for 10 s and the `bound` is reached: no more of the partition is taken in or started; `behind` is the offset, `blocked_since` the time |
 //! | `route_stopped` | error | the route is configured to stop here |
 //! | `storage_damaged` | warn | a `file` of the storage folder is not what was written, and is made again; `error` |
 //! | `plugin_replaced` | info | messages go to a new version of `plugin`; `digest`, `took_ms` since its file was seen to have changed |
@@ -90,7 +96,7 @@ mod topics;
 use std::sync::Arc;
 
 use ::metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
-use cofferdam_core::action::{Circuit, Fate, Next, Trip};
+use cofferdam_core::action::{Blocked, Bound, Circuit, Fate, Next, Trip};
 use cofferdam_core::event::{Ended, Partition};
 use cofferdam_core::machine::Delivery;
 use cofferdam_core::outcome::{Class, Code, Outcome};
@@ -445,6 +451,53 @@ impl Telemetry {
                 "the group's offset was not written by this host: the partition is read again from there"
             );
         }
+    }
+
+    /// No more of a partition is taken in or started, because of records that wait.
+    pub fn blocked(&self, blocked: &Blocked) {
+        let Blocked { partition, bound, behind, since } = blocked;
+        let [time, offset] = self.of_blocked(partition, *bound);
+        time.set(since.as_millis() as f64 / 1_000.0);
+        offset.set(*behind as f64);
+        tracing::warn!(
+            event = "partition_blocked",
+            route = &*self.route.name,
+            consumer_group = self.topics.group(),
+            topic = &*partition.topic,
+            partition = partition.number,
+            bound = bound.as_str(),
+            behind,
+            blocked_since = %since,
+            "the partition is blocked: a bound is reached by records that wait, no more is taken in or started"
+        );
+    }
+
+    /// That is over.
+    pub fn unblocked(&self, partition: &Partition) {
+        for gauge in [Bound::InFlight, Bound::Metadata].into_iter().flat_map(|bound| self.of_blocked(partition, bound))
+        {
+            gauge.set(0.0);
+        }
+        tracing::info!(
+            event = "partition_unblocked",
+            route = &*self.route.name,
+            consumer_group = self.topics.group(),
+            topic = &*partition.topic,
+            partition = partition.number,
+            "the partition is not blocked any more"
+        );
+    }
+
+    fn of_blocked(&self, partition: &Partition, bound: Bound) -> [Gauge; 2] {
+        ["cofferdam_partition_blocked_since_seconds", "cofferdam_partition_blocked_offset"].map(|name| {
+            gauge!(
+                name,
+                "route" => self.route.name.to_string(),
+                "topic" => partition.topic.to_string(),
+                "partition" => partition.number.to_string(),
+                "bound" => bound.as_str()
+            )
+        })
     }
 
     /// The route is configured to stop here. `reason` may hold words of a guest.

@@ -53,6 +53,10 @@ pub enum Action {
     Circuit(Circuit),
     /// The metadata of the group's commit of this partition was ignored.
     MetadataIgnored(Partition, Ignored),
+    /// A partition takes no more, or starts nothing new, and its commit point has not moved for a while.
+    Blocked(Blocked),
+    /// That is over.
+    Unblocked(Partition),
     /// The route is configured to stop here; the reason is for people.
     Stop(Box<str>),
     /// A drain has ended: nothing is in flight any more, or its limit is over.
@@ -163,6 +167,38 @@ pub enum Trip {
     DeadLetters(usize),
     /// No probe of a round ended well.
     Probe,
+}
+
+/// A partition whose records wait behind one that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocked {
+    /// The partition.
+    pub partition: Partition,
+    /// What is full.
+    pub bound: Bound,
+    /// The first offset that has not ended: the commit point.
+    pub behind: i64,
+    /// Since when the commit point has been there, as far as that was looked at.
+    pub since: crate::time::Time,
+}
+
+/// What bounds how far a partition goes ahead of its commit point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// The messages and bytes that the route may have in flight.
+    InFlight,
+    /// The metadata of a commit, which says what is finished and what was tried above the commit point.
+    Metadata,
+}
+
+impl Bound {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InFlight => "in_flight",
+            Self::Metadata => "commit_metadata",
+        }
+    }
 }
 
 /// What comes next for a delivery whose attempt failed.

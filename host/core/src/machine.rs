@@ -34,6 +34,7 @@ mod refused;
 mod retire;
 #[cfg(feature = "sabotage")]
 mod sabotage;
+mod stuck;
 mod timers;
 mod transaction;
 mod unanswered;
@@ -103,6 +104,10 @@ pub struct Machine {
     draining: Draining,
     /// When what runs in a drain is no longer waited for.
     drain_until: Time,
+    /// The time of the newest event.
+    now: Time,
+    /// A timer is set to look at partitions that have reached a bound.
+    looks_for_stuck: bool,
     actions: VecDeque<Action>,
     retired: Retired,
     account: Account,
@@ -148,6 +153,8 @@ impl Machine {
             timers: Timers::default(),
             draining: Draining::No,
             drain_until: Time::default(),
+            now: Time::default(),
+            looks_for_stuck: false,
             actions: VecDeque::new(),
             retired: Retired::default(),
             account: Account::default(),
@@ -161,6 +168,7 @@ impl Machine {
 
     /// Takes in what happened at `now`, which must not be before the last one.
     pub fn handle(&mut self, event: Event, now: Time) {
+        self.now = now;
         if self.retired.is_enough() || !matches!(event, Event::Ended(..) | Event::Durable { .. }) {
             self.sweep();
         }
@@ -287,6 +295,7 @@ impl Machine {
                 Timer::Record(id) => self.record_again(id),
                 Timer::Commit => self.commit_due(now),
                 Timer::Probe => self.probe(now),
+                Timer::Stuck => self.look_at_stuck(now),
                 Timer::GiveUp(partition) => self.give_up_now(partition),
                 Timer::Drain => self.drain_limit(),
                 Timer::Flush => self.flush_limit(),
@@ -333,6 +342,9 @@ impl Machine {
     fn replenish(&mut self, now: Time) {
         if self.draining.is_draining() || self.held > 0 || self.watch.is_open() {
             return;
+        }
+        if self.intake.is_full() {
+            self.look_for_stuck();
         }
         let lookahead = self.lookahead(now);
         if let Some((messages, bytes)) = self.intake.replenish(lookahead) {

@@ -1,7 +1,7 @@
 //! Partitions: how they come and go, and how far they are committed.
 
 use cofferdam_core::Order;
-use cofferdam_core::action::Fate;
+use cofferdam_core::action::{Bound, Fate};
 use cofferdam_core::outcome::{Class, Failure};
 use cofferdam_core::route::{Bounds, Guarantee, Route};
 use cofferdam_guarantees::simulation::{SECOND, World, failure, route, unavailable};
@@ -90,6 +90,41 @@ fn a_partition_that_stands_still_leaves_room_for_the_others() {
     world.done("t/0/0", 0);
     world.fetch();
     assert!(world.in_hand().contains(&"t/0/4".to_owned()), "with room again it goes on");
+}
+
+#[test]
+fn records_that_wait_until_a_bound_is_reached_say_so_and_say_when_it_is_over() {
+    let bounds = Bounds { messages: 20, bytes: 100_000 };
+    let mut world = World::kafka(Route { bounds, concurrency: 100, ..route() }, 2);
+    (0..30).for_each(|number| drop(world.write(0, &format!("k{number}"), 1)));
+    world.fetch();
+    let waits = || Failure { retry_after: Some(600 * SECOND), ..failure(Class::Deferred) };
+    world.in_hand().iter().for_each(|id| world.fail(id, waits()));
+    assert!(world.seen().blocked.is_empty(), "it may be over soon");
+    world.pass(30 * SECOND);
+    let blocked = world.seen().blocked[&0].clone();
+    assert_eq!((blocked.bound, blocked.behind), (Bound::InFlight, 0));
+    world.pass(600 * SECOND);
+    for _ in 0..30 {
+        world.in_hand().iter().for_each(|id| world.done(id, 0));
+        world.answer_commit(true);
+        world.fetch();
+    }
+    world.pass(20 * SECOND);
+    assert!(world.seen().blocked.is_empty() && world.broker.is_finished());
+}
+
+#[test]
+fn records_that_wait_until_the_metadata_is_full_say_so() {
+    let mut world = World::kafka(Route { commit_metadata: 200, concurrency: 4, ..wide() }, 1);
+    (0..200).for_each(|_| drop(world.write(0, "", 1)));
+    for _ in 0..200 {
+        world.fetch();
+        let waits = || Failure { retry_after: Some(600 * SECOND), ..failure(Class::Deferred) };
+        world.in_hand().iter().for_each(|id| world.fail(id, waits()));
+        world.pass(SECOND);
+    }
+    assert_eq!(world.seen().blocked[&0].bound, Bound::Metadata);
 }
 
 /// Nobody's order, and room for all.

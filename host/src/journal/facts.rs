@@ -115,6 +115,8 @@ pub(super) fn taken(action: &Action, machine: &Machine, mut take_down: impl FnMu
         | Action::Record(_)
         | Action::Holding(_)
         | Action::Circuit(_)
+        | Action::Blocked(_)
+        | Action::Unblocked(_)
         | Action::MetadataIgnored(..)
         | Action::Stop(_)
         | Action::Drained => {}

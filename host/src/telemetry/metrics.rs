@@ -103,6 +103,24 @@ pub(super) const ALL: &[Described] = {
             Unit::Count,
             "partitions that the group has given to this process",
         ),
+        described(
+            "cofferdam_partition_blocked_since_seconds",
+            Gauge,
+            Unit::Seconds,
+            "since when records of a partition wait behind one that has not ended, and a bound is reached",
+        ),
+        described(
+            "cofferdam_partition_blocked_offset",
+            Gauge,
+            Unit::Count,
+            "the offset that records of a blocked partition wait behind",
+        ),
+        described(
+            "cofferdam_circuit_open",
+            Gauge,
+            Unit::Count,
+            "1 while the route is stopped because most messages fail",
+        ),
         described("cofferdam_rebalances_total", Counter, Unit::Count, "changes of what is assigned"),
         described(
             "cofferdam_capability_denied_total",

@@ -128,6 +128,8 @@ impl World {
             }
             Action::Holding(holding) => self.telemetry.holding(holding),
             Action::Circuit(circuit) => self.telemetry.circuit(circuit),
+            Action::Blocked(blocked) => self.telemetry.blocked(&blocked),
+            Action::Unblocked(partition) => self.telemetry.unblocked(&partition),
             Action::MetadataIgnored(partition, why) => self.telemetry.metadata_ignored(&partition, &why),
             Action::Record(_) | Action::Transact { .. } => unreachable!("the route asks for neither"),
             Action::Stop(reason) => self.telemetry.stopped(&reason),
@@ -230,7 +232,13 @@ fn every_metric_stands_in_a_scrape_after_messages_went_through_the_machine() {
         .into();
         world.unavailable = 1;
         world.records(3);
+        let partition = Partition { topic: "orders".into(), number: 3 };
+        let since = Time::from_millis(1_795_237_296_120);
+        world.carry_out(Action::Blocked(Blocked { partition, bound: Bound::InFlight, behind: 17, since }));
         let text = scrape.render();
+        let labels = r#"{route="price-orders",topic="orders",partition="3",bound="in_flight"}"#;
+        assert_eq!(value(&text, &format!("cofferdam_partition_blocked_since_seconds{labels}")), 1_795_237_296.12);
+        assert_eq!(value(&text, &format!("cofferdam_partition_blocked_offset{labels}")), 17.0);
         for name in ALL.iter().map(|metric| metric.name).filter(|name| !OF_OTHERS.contains(name)) {
             assert!(text.contains(&format!("# HELP {name} ")), "{name} is described\n{text}");
             assert!(text.lines().any(|line| line.starts_with(name) && line.contains('{')), "{name} is shown\n{text}");

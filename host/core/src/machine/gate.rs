@@ -58,6 +58,7 @@ impl Machine {
             Tenure::Offset { partition, offset, .. } => {
                 let start = Start { id, counted: delivery.counted, held: delivery.held };
                 if !self.partitions.lets_start(*partition, *offset, start) {
+                    self.look_for_stuck();
                     return false;
                 }
             }

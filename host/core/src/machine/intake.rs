@@ -72,6 +72,11 @@ impl Intake {
         (self.bounds.messages as usize / partitions.max(1)).max(1)
     }
 
+    /// Nothing more can be taken in.
+    pub(super) fn is_full(&self) -> bool {
+        self.open >= self.bounds.messages || self.held >= self.bounds.bytes
+    }
+
     /// What to grant, if it is worth a word. With `lookahead` no more than so many are granted at a time.
     pub(super) fn replenish(&mut self, lookahead: Option<u32>) -> Option<(u32, u64)> {
         let bound = self.bounds.messages.saturating_sub(self.open);

@@ -6,6 +6,7 @@ use std::ops::Range;
 use slotmap::SlotMap;
 
 use super::Machine;
+use super::stuck::Stuck;
 use crate::action::{Action, Ask, Position};
 use crate::event::{DeliveryId, Partition};
 use crate::mark::Mark;
@@ -70,6 +71,8 @@ pub(super) struct Slot {
     pub(super) stalled: Vec<DeliveryId>,
     /// Deliveries that are neither settled nor forgotten.
     pub(super) live: u32,
+    /// How long the commit point has stood still while the partition takes no more; see `stuck.rs`.
+    pub(super) stuck: Option<Stuck>,
     pub(super) paused: bool,
     /// The group wants it back: nothing starts, what runs may finish.
     pub(super) leaving: bool,
@@ -121,6 +124,7 @@ impl Slot {
             uncommitted: Vec::new(),
             stalled: Vec::new(),
             live: 0,
+            stuck: None,
             paused: false,
             leaving: false,
         }
@@ -195,7 +199,7 @@ impl Slot {
 
     /// Whether commits have hardly room for what they have to say. What earlier owners have said and has not come yet weighs
     /// as well, but until it has come nothing is held back: only who has the records can make it less.
-    fn is_heavy(&self) -> bool {
+    pub(super) fn is_heavy(&self) -> bool {
         self.past.is_empty() && self.weight() >= self.room() / 4 * 3
     }
 
@@ -401,6 +405,7 @@ impl Machine {
         if !slot.paused && !slot.leaving && full {
             slot.paused = true;
             self.actions.push_back(Action::Ask(Ask::Pause(slot.partition.clone())));
+            self.look_for_stuck();
         }
     }
 

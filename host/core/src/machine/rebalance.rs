@@ -93,6 +93,9 @@ impl Machine {
                 self.intake.closed(slot.watermark.open() + slot.passed);
             }
             self.partitions.index.remove(&slot.partition);
+            if slot.stuck.is_some_and(|stuck| stuck.told) {
+                self.actions.push_back(Action::Unblocked(slot.partition));
+            }
         }
     }
 

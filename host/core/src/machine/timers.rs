@@ -18,6 +18,7 @@ pub(super) enum Timer {
     Lease(DeliveryId),
     Commit,
     Probe,
+    Stuck,
     GiveUp(PartitionKey),
     Drain,
     Flush,

@@ -219,7 +219,7 @@ impl World {
                     self.note(What::Settled { record, fate });
                 }
                 Action::Troubled { .. } | Action::Holding(_) | Action::Stop(_) | Action::Drained => {}
-                Action::Circuit(_) | Action::MetadataIgnored(..) => {}
+                Action::Blocked(_) | Action::Unblocked(_) | Action::Circuit(_) | Action::MetadataIgnored(..) => {}
                 Action::Record(delivery) => host.recording.push(delivery),
                 Action::Transact { deliveries, positions } => {
                     host.client.ask(positions);

@@ -1,6 +1,8 @@
 //! What a host said of itself, and the rules of conversation between a machine and its driver.
 
-use cofferdam_core::action::{Action, Ask, Circuit, Fate, Next, Position};
+use std::collections::BTreeMap;
+
+use cofferdam_core::action::{Action, Ask, Blocked, Circuit, Fate, Next, Position};
 use cofferdam_core::event::DeliveryId;
 use cofferdam_core::machine::Machine;
 use cofferdam_core::message::Record;
@@ -23,6 +25,8 @@ pub struct Seen {
     pub holding: bool,
     /// What the machine said last of its circuit.
     pub circuit: Circuit,
+    /// Partitions that the machine has said are blocked, by number.
+    pub blocked: BTreeMap<i32, Blocked>,
     /// How often the route wanted to stop.
     pub stopped: u32,
     /// Drains that have ended, in this process.
@@ -46,6 +50,7 @@ impl Default for Seen {
             given_up: Vec::new(),
             holding: false,
             circuit: Circuit::Closed,
+            blocked: BTreeMap::new(),
             stopped: 0,
             drained: 0,
             draining: false,
@@ -68,13 +73,17 @@ impl Seen {
         (self.draining, self.holding, self.drained) = (false, false, 0);
         self.circuit = Circuit::Closed;
         self.until = None;
+        self.blocked.clear();
     }
 
     pub(super) fn saw(&mut self, action: &Action, machine: &Machine, route: &Route) {
         // What is acknowledged already has nowhere to go back to, and what a queue may move away stays with its host.
         let pledged = route.delivery == Guarantee::AtMostOnce;
         let stays = route.lease.is_some_and(|lease| lease.max_receives.is_some());
-        let of_source = matches!(action, Action::Ask(Ask::GiveUp { .. } | Ask::Release { .. }) | Action::Circuit(_));
+        let of_source = matches!(
+            action,
+            Action::Ask(Ask::GiveUp { .. } | Ask::Release { .. }) | Action::Circuit(_) | Action::Unblocked(_)
+        );
         assert!(self.drained == 0 || of_source, "{action:?} after the end of a drain");
         let id_of = |delivery: &DeliveryId| machine.delivery(*delivery).expect("an action's delivery").record().id();
         match action {
@@ -106,6 +115,12 @@ impl Seen {
                 assert!(!self.holding && !self.draining && !matches!(self.circuit, Circuit::Open(_)), "intake is shut");
             }
             Action::Circuit(circuit) => self.circuit = *circuit,
+            Action::Blocked(blocked) => {
+                assert!(self.blocked.insert(blocked.partition.number, blocked.clone()).is_none(), "told once");
+            }
+            Action::Unblocked(partition) => {
+                assert!(self.blocked.remove(&partition.number).is_some(), "told before");
+            }
             Action::Ask(_) | Action::MetadataIgnored(..) | Action::Record(_) | Action::Transact { .. } => {}
         }
     }
