@@ -97,7 +97,7 @@ impl MessageFile {
             source: written.source,
             key,
             headers,
-            attributes: written.attributes.into_iter().map(attribute).collect(),
+            attributes: written.attributes.into_iter().filter_map(attribute).collect(),
             payload,
             timestamp_ms: written.timestamp_ms,
             attempt: written.attempt,
@@ -130,12 +130,14 @@ fn add_header(parts: &[Option<String>], headers: &mut Headers) -> Result<(), Err
     Ok(())
 }
 
-fn attribute((name, value): (String, Value)) -> (Box<str>, Box<str>) {
+/// As an envelope does it: null is the same as absent.
+fn attribute((name, value): (String, Value)) -> Option<(Box<str>, Box<str>)> {
     let value = match value {
+        Value::Null => return None,
         Value::String(text) => text,
         other => other.to_string(),
     };
-    (name.into(), value.into())
+    Some((name.into(), value.into()))
 }
 
 #[cfg(test)]

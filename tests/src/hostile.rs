@@ -138,6 +138,5 @@ pub fn message(payload: &str) -> Message {
         payload: Some(payload.to_owned().into()),
         timestamp_ms: Some(1_700_000_000_000),
     };
-    let payload = record.payload.clone();
-    Message { id: "message-1".into(), record: Arc::new(record), attributes: Vec::new(), payload }
+    Message { id: "message-1".into(), ..Arc::new(record).into() }
 }

@@ -44,15 +44,16 @@ impl Probe {
 
     /// A host with this route on these brokers; `properties` are librdkafka's, as in a table of TOML.
     pub fn host(&self, brokers: &str, properties: &str, more: &str) -> Prepared {
-        self.prepared(brokers, properties, "raw", more)
+        self.enveloped(brokers, properties, "\"raw\"", more)
     }
 
     /// The same for CloudEvents.
     pub fn events(&self, brokers: &str, properties: &str, more: &str) -> Prepared {
-        self.prepared(brokers, properties, "cloudevents", more)
+        self.enveloped(brokers, properties, "\"cloudevents\"", more)
     }
 
-    fn prepared(&self, brokers: &str, properties: &str, envelope: &str, more: &str) -> Prepared {
+    /// The same with this envelope, as in TOML.
+    pub fn enveloped(&self, brokers: &str, properties: &str, envelope: &str, more: &str) -> Prepared {
         let Self { input, output, errors, group, service, .. } = self;
         let comma = if service.is_empty() { "" } else { "," };
         let path = guest(self.guest);
@@ -69,7 +70,7 @@ impl Probe {
             name = "probe"
             from = {{ kafka = ["{input}"], group = "{group}" }}
             handler = "probe"
-            envelope = "{envelope}"
+            envelope = {envelope}
             errors = {{ kafka = "{errors}" }}
             outputs = {{ out = {{ kafka = "{output}" }} }}
             {more}
@@ -104,6 +105,5 @@ pub fn message(payload: &str) -> Message {
         payload: Some(payload.to_owned().into()),
         timestamp_ms: None,
     };
-    let payload = record.payload.clone();
-    Message { id: record.id().into(), record: record.into(), attributes: Vec::new(), payload }
+    std::sync::Arc::new(record).into()
 }

@@ -30,8 +30,7 @@ fn messages(what: &[&str]) -> Vec<Message> {
             payload: Some(Bytes::from(format!(r#"{{"do":"{what}","times":2}}"#))),
             timestamp_ms: Some(1),
         };
-        let payload = record.payload.clone();
-        Message { id: number.to_string().into(), record: Arc::new(record), attributes: Vec::new(), payload }
+        Message { id: number.to_string().into(), ..Arc::new(record).into() }
     };
     what.iter().enumerate().map(message).collect()
 }

@@ -50,8 +50,7 @@ fn handle(plugin: &Arc<Plugin>, what: &Value) -> Attempt {
         payload: Some(Bytes::from(what.to_string())),
         timestamp_ms: None,
     };
-    let payload = record.payload.clone();
-    let message = Message { id: "1".into(), record: Arc::new(record), attributes: Vec::new(), payload };
+    let message = Message { id: "1".into(), ..Arc::new(record).into() };
     let plugin = Arc::clone(plugin);
     GUESTS.block_on(async { tokio::spawn(async move { plugin.handle(&message, 1).await }).await }).expect("no panic")
 }

@@ -43,7 +43,7 @@ fn message(payload: &str) -> Message {
         timestamp_ms: Some(1_700_000_000_000),
     };
     let attributes = vec![("type".into(), "order.placed".into()), ("datacontenttype".into(), "text/csv".into())];
-    Message { id: "message-1".into(), payload: record.payload.clone(), record: Arc::new(record), attributes }
+    Message { id: "message-1".into(), attributes, ..Arc::new(record).into() }
 }
 
 async fn handle(plugin: &Plugin, payload: &str) -> Attempt {

@@ -66,3 +66,51 @@ async fn in_postgres() {
     let Some(postgres) = kit::or_say_so(kit::postgres().await) else { return };
     each_has_its_effect_once(kafka, &format!("store = \"postgres\"\nurl = \"{}\"", postgres.url())).await;
 }
+
+/// Handles these payloads one after the other with duplicates suppressed, and says how many outputs and dead letters there are.
+async fn handled(kafka: &Kafka, envelope: &str, payloads: &[&str]) -> (usize, usize) {
+    let probe = Probe::new(kafka, 1).await;
+    let route = "duplicates = \"suppress\"\n[dedupe]\nstore = \"memory\"";
+    let mut host = probe.enveloped(kafka.bootstrap(), PROPERTIES, envelope, route).start();
+    kafka.produce(&probe.input, payloads.iter().map(|payload| Record::new(*payload).key("k"))).await;
+    eventually("all is settled", LONG, async || (settled(kafka, &probe).await == payloads.len()).then_some(())).await;
+    host.signal(Signal::TERM);
+    host.wait(LONG).await;
+    (kafka.read_all(&probe.output).await.len(), kafka.read_all(&probe.dead_letters).await.len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_without_an_id_are_never_taken_for_duplicates() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let payloads = [
+        r#"{"id":null,"do":"echo"}"#,
+        r#"{"id":null,"do":"echo"}"#,
+        r#"{"id":"","do":"echo"}"#,
+        r#"{"id":"","do":"echo"}"#,
+        r#"{"do":"echo"}"#,
+        r#"{"id":"1","do":"echo"}"#,
+        r#"{"id":"1","do":"echo"}"#,
+        r#"{"id":"2","task_name":null,"do":"echo"}"#,
+    ];
+    let envelope = r#"{ json = { required = ["task_name"], attributes = { task_name = "/do" } } }"#;
+    assert_eq!(handled(kafka, envelope, &payloads).await, (7, 0), "one of two with the id 1 is a duplicate");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_two_sources_are_different_events() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let event = |members: &str| format!(r#"{{"specversion":"1.0","type":"t",{members},"data":{{"do":"echo"}}}}"#);
+    let payloads = [
+        r#""id":"1","source":"/shop/berlin""#,
+        r#""id":"1","source":"/shop/paris""#,
+        r#""id":"1","source":"/shop/berlin""#,
+        r#""id":null,"source":"/shop/berlin""#,
+        r#""id":null,"source":"/shop/berlin""#,
+        r#""id":"2","source":null"#,
+        r#""id":"3","source":"/shop/berlin","subject":null,"data_base64":null"#,
+    ]
+    .map(event);
+    let payloads: Vec<&str> = payloads.iter().map(String::as_str).collect();
+    // Without an id or a source it is no CloudEvent, and nothing is dropped without a word.
+    assert_eq!(handled(kafka, "\"cloudevents\"", &payloads).await, (3, 3));
+}

@@ -56,12 +56,7 @@ impl Envelope {
         match self {
             Self::CloudEvents => cloudevents::decode(record),
             Self::Json(paths) => json::decode(record, paths),
-            Self::Raw => Ok(Message {
-                id: record.id().into(),
-                record: Arc::clone(record),
-                attributes: Vec::new(),
-                payload: record.payload.clone(),
-            }),
+            Self::Raw => Ok(Arc::clone(record).into()),
         }
     }
 }

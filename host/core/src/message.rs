@@ -92,6 +92,8 @@ impl fmt::Display for Position {
 pub struct Message {
     /// The same at every attempt and every receipt: of the event where the envelope carries one, else of the record.
     pub id: Arc<str>,
+    /// Where no other event has this id.
+    pub unique: Unique,
     /// The record it was decoded from: source, position, key, headers and timestamp are read there.
     pub record: Arc<Record>,
     /// Context attributes of the envelope; empty for raw.
@@ -111,7 +113,50 @@ impl Position {
     }
 }
 
+/// Where no two events have the same id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unique {
+    /// Everywhere: the id is the record's own.
+    #[default]
+    Record,
+    /// Within the record's topic or queue.
+    Source,
+    /// Within the attribute `source`, as CloudEvents says.
+    Attribute,
+}
+
+impl From<Arc<Record>> for Message {
+    /// The record as it is, without an envelope.
+    fn from(record: Arc<Record>) -> Self {
+        Self {
+            id: record.id().into(),
+            unique: Unique::Record,
+            payload: record.payload.clone(),
+            record,
+            attributes: Vec::new(),
+        }
+    }
+}
+
 impl Message {
+    /// The identity of the event: equal for two messages if and only if they carry the same event. Its parts are delimited
+    /// by their lengths, so no event can pass for another by the letters of its id.
+    ///
+    /// A record without an event id is known by its place and its timestamp: a topic that was deleted and created again has
+    /// the same places, with other records.
+    pub fn identity(&self) -> Box<str> {
+        let within = match self.unique {
+            Unique::Record => {
+                let time = self.record.timestamp_ms.filter(|_| self.record.offset().is_some());
+                return format!("record {} {}", time.unwrap_or_default(), self.id).into();
+            }
+            Unique::Source => &*self.record.source,
+            Unique::Attribute => self.attribute("source").unwrap_or_default(),
+        };
+        let kind = if self.unique == Unique::Source { "id" } else { "event" };
+        format!("{kind} {} {within} {}", within.len(), self.id).into()
+    }
+
     /// The value of the attribute called `name`.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(key, _)| &**key == name).map(|(_, value)| &**value)

@@ -160,9 +160,9 @@ impl Route {
         Err(Failure::new(Class::Unrouted, Code::NO_ROUTE, text))
     }
 
-    /// The id of the event in a record; `None` where its envelope cannot be read.
-    pub fn event_id(&self, record: &Arc<Record>) -> Option<Box<str>> {
-        self.envelope.decode(record).ok().map(|message| (*message.id).into())
+    /// The identity of the event in a record, as [`Message::identity`]; `None` where its envelope cannot be read.
+    pub fn event_identity(&self, record: &Arc<Record>) -> Option<Box<str>> {
+        self.envelope.decode(record).ok().map(|message| message.identity())
     }
 
     pub(crate) fn is_at_most_once(&self) -> bool {

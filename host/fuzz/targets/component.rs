@@ -99,6 +99,5 @@ fn message() -> Message {
         payload: Some("{}".into()),
         timestamp_ms: Some(1),
     };
-    let payload = record.payload.clone();
-    Message { id: "id".into(), record: Arc::new(record), attributes: vec![("a".into(), "b".into())], payload }
+    Message { id: "id".into(), attributes: vec![("a".into(), "b".into())], ..Arc::new(record).into() }
 }

@@ -356,8 +356,10 @@ impl World {
     fn produced(&mut self, record: &Record) -> String {
         let id = record.id();
         let lane = self.lane(record);
-        let event = || self.route.event_id(&Arc::new(record.clone()));
-        let event_id = self.route.suppress_duplicates.then(event).flatten();
+        // As the world wrote it, not as the rules read it.
+        let event_id = record.text_header("ce_id").zip(record.text_header("ce_source"));
+        let event_id =
+            event_id.filter(|_| self.route.suppress_duplicates).map(|(id, source)| format!("{id} of {source}").into());
         self.note_of_world(What::Produced { record: id.as_str().into(), lane, event_id });
         id
     }

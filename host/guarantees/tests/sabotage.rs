@@ -47,6 +47,7 @@ caught! {
     a_partition_given_up_without_what_was_not_answered: UnansweredCommitForgotten breaks RepeatsBounded,
     a_refused_dead_letter_that_holds_the_route: RefusedHoldsRoute breaks OthersGoOn,
     a_record_that_is_overtaken_while_its_dead_letter_is_refused: RefusedIsOvertaken breaks KeyOrder,
+    events_of_two_sources_that_are_taken_for_one: SourceIgnored breaks NothingLost,
     a_dead_letter_that_is_recorded_as_handled: DeadLetterRecorded breaks NothingLost,
     a_record_handled_before_it_is_acknowledged_at_most_once: PledgeNotAwaited breaks RepeatsBounded,
     a_transaction_that_leaves_its_offsets_behind: TransactionWithoutOffsets breaks ExactlyOnce,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use cofferdam_core::message::{Message, Position, Record};
+use cofferdam_core::message::{Position, Record};
 use cofferdam_core::outcome::{Class, Failure, Outcome, Usage};
 use cofferdam_core::route::Route;
 use cofferdam_core::time::Time;
@@ -183,11 +183,11 @@ fn given(file: MessageFile) -> Given {
 
 async fn invoke(plugin: &Plugin, given: &Given, route: Option<&Route>, outputs: Option<&[String]>) -> Attempt {
     let record = &given.record;
-    let mut message = match route.map_or_else(|| Ok(plain(record)), |route| route.admit(record)) {
+    let mut message = match route.map_or_else(|| Ok(Arc::clone(record).into()), |route| route.admit(record)) {
         Ok(message) => message,
         Err(failure) => return before_the_handler(failure),
     };
-    if let Some(id) = &given.id {
+    if let Some(id) = given.id.as_ref().filter(|id| !id.is_empty()) {
         message.id = id.as_str().into();
     }
     for (name, value) in &given.attributes {
@@ -214,11 +214,6 @@ async fn invoke(plugin: &Plugin, given: &Given, route: Option<&Route>, outputs: 
         }
     }
     attempt
-}
-
-fn plain(record: &Arc<Record>) -> Message {
-    let payload = record.payload.clone();
-    Message { id: record.id().into(), record: Arc::clone(record), attributes: Vec::new(), payload }
 }
 
 fn before_the_handler(failure: Failure) -> Attempt {

@@ -45,9 +45,9 @@ fn message() -> Message {
     };
     Message {
         id: "message-1".into(),
-        record: Arc::new(record),
         attributes: vec![("type".into(), "order.placed".into())],
         payload: Some("payload".into()),
+        ..Arc::new(record).into()
     }
 }
 

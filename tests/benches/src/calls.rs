@@ -190,6 +190,5 @@ fn message(number: u32, size: usize) -> Message {
         payload: Some(Bytes::from(load::payload(number, size))),
         timestamp_ms: Some(1_795_237_296_000),
     };
-    let payload = record.payload.clone();
-    Message { id: record.id().into(), record: Arc::new(record), attributes: Vec::new(), payload }
+    Arc::new(record).into()
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::object::{self, Object};
 use super::{Malformed, Wrapped};
-use crate::message::{Header, Headers, Message, Record};
+use crate::message::{Header, Headers, Message, Record, Unique};
 
 const REQUIRED: [&str; 4] = ["id", "source", "specversion", "type"];
 const STRUCTURED: &str = "application/cloudevents";
@@ -44,6 +44,14 @@ fn decode_structured(record: &Arc<Record>) -> Result<Message, Malformed> {
     let mut payload = None;
     for (name, raw) in fields.members() {
         match name {
+            // By the JSON format, null is the same as absent.
+            _ if raw.get() == "null" => {}
+            "id" | "source" if object::no_name(raw).is_some() => {
+                let what = object::no_name(raw).unwrap_or_default();
+                return Err(Malformed(format!(
+                    "the attribute `{name}` of the CloudEvent is {what}; expected a string"
+                )));
+            }
             "data" => payload = data(bytes, raw, content_is_json(&fields))?,
             "data_base64" => {
                 let text: String =
@@ -51,10 +59,11 @@ fn decode_structured(record: &Arc<Record>) -> Result<Message, Malformed> {
                 let data = STANDARD.decode(text).map_err(|error| Malformed(format!("`data_base64`: {error}")))?;
                 payload = Some(Bytes::from(data));
             }
-            _ => attributes.push((name.into(), attribute_text(name, raw)?)),
+            _ => attributes.extend(attribute_text(name, raw)?.map(|text| (name.into(), text))),
         }
     }
-    if fields.get("data").is_some() && fields.get("data_base64").is_some() {
+    let is_there = |name| fields.get(name).is_some_and(|raw| raw.get() != "null");
+    if is_there("data") && is_there("data_base64") {
         return Err(Malformed("`data` and `data_base64` exclude each other".into()));
     }
     finish(record, attributes, payload)
@@ -71,9 +80,6 @@ fn content_is_json(fields: &Object<'_>) -> bool {
 /// JSON data is handed on as it stands; data of another type is a JSON string whose content it is.
 fn data(bytes: &Bytes, raw: &RawValue, is_json: bool) -> Result<Option<Bytes>, Malformed> {
     let text = raw.get();
-    if text == "null" {
-        return Ok(None);
-    }
     if is_json || !text.starts_with('"') {
         return Ok(Some(bytes.slice_ref(text.as_bytes())));
     }
@@ -82,7 +88,7 @@ fn data(bytes: &Bytes, raw: &RawValue, is_json: bool) -> Result<Option<Bytes>, M
 }
 
 /// Arrays and objects are not allowed by the specification, and yet common; nothing is lost by handing them on as JSON.
-fn attribute_text(name: &str, raw: &RawValue) -> Result<Box<str>, Malformed> {
+fn attribute_text(name: &str, raw: &RawValue) -> Result<Option<Box<str>>, Malformed> {
     object::text(raw).map_err(|error| Malformed(format!("`{name}`: {error}")))
 }
 
@@ -91,10 +97,12 @@ fn decode_binary(record: &Arc<Record>, content_type: &str) -> Result<Message, Ma
     for header in record.headers.iter() {
         let Ok(name) = std::str::from_utf8(header.name) else { continue };
         let Some(name) = name.strip_prefix("ce_") else { continue };
-        let Some(Ok(value)) = header.value.map(std::str::from_utf8) else {
+        attributes.retain(|(other, _)| **other != *name);
+        // A header without a value is the same as none.
+        let Some(value) = header.value else { continue };
+        let Ok(value) = std::str::from_utf8(value) else {
             return Err(Malformed(format!("header `ce_{name}` is not text")));
         };
-        attributes.retain(|(other, _)| **other != *name);
         attributes.push((name.into(), value.into()));
     }
     if !content_type.is_empty() {
@@ -118,7 +126,7 @@ fn finish(
         return Err(Malformed("only CloudEvents of specversion 1.0 are read".into()));
     }
     let id = value("id").map_or_else(Arc::default, |id| Arc::from(&**id));
-    Ok(Message { id, record: Arc::clone(record), attributes, payload })
+    Ok(Message { id, unique: Unique::Attribute, record: Arc::clone(record), attributes, payload })
 }
 
 /// An event to write.

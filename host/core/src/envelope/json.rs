@@ -7,12 +7,12 @@ use serde_json::value::RawValue;
 
 use super::Malformed;
 use super::object::{self, Object};
-use crate::message::{Message, Record};
+use crate::message::{Message, Record, Unique};
 
 /// Where the parts of the envelope stand in the JSON object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Paths {
-    /// The id; the record's own where there is none.
+    /// The id, unique within the topic or queue. Where there is none, or an empty one, the record's own is taken.
     pub id: Pointer,
     /// The payload; the whole value where this is `None`.
     pub payload: Option<Pointer>,
@@ -68,8 +68,8 @@ pub(super) fn decode(record: &Arc<Record>, paths: &Paths) -> Result<Message, Mal
     let object = Object::read(bytes).map_err(|error| Malformed(format!("the value is no JSON object: {error}")))?;
     let mut attributes: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(paths.attributes.len());
     for (name, pointer) in &paths.attributes {
-        if let Some(found) = pointer.find(&object) {
-            attributes.push((name.clone(), text_at(pointer, found)?));
+        if let Some(text) = text_at(pointer, &object)? {
+            attributes.push((name.clone(), text));
         }
     }
     for name in &paths.required {
@@ -77,21 +77,34 @@ pub(super) fn decode(record: &Arc<Record>, paths: &Paths) -> Result<Message, Mal
             return Err(Malformed(format!("the message lacks the required field `{name}`")));
         }
     }
-    let id = match paths.id.find(&object) {
-        Some(found) => text_at(&paths.id, found)?.into(),
-        None => record.id().into(),
-    };
     let payload = match &paths.payload {
         None => Some(bytes.clone()),
         Some(pointer) => match pointer.find(&object).map(RawValue::get) {
-            None | Some("null") => None,
+            // Not a tombstone: those who read the outputs would delete what the message never spoke of.
+            None => {
+                return Err(Malformed(format!("no payload at `{pointer}`; expected a value, or null for a tombstone")));
+            }
+            Some("null") => None,
             Some(found) => Some(bytes.slice_ref(found.as_bytes())),
         },
     };
-    Ok(Message { id, record: Arc::clone(record), attributes, payload })
+    let message = Message { attributes, payload, ..Arc::clone(record).into() };
+    Ok(match id(&paths.id, &object)? {
+        Some(id) => Message { id: id.into(), unique: Unique::Source, ..message },
+        None => message,
+    })
 }
 
-fn text_at(pointer: &Pointer, value: &RawValue) -> Result<Box<str>, Malformed> {
+/// The id of the event; an empty one is none.
+fn id(pointer: &Pointer, object: &Object<'_>) -> Result<Option<Box<str>>, Malformed> {
+    if let Some(what) = pointer.find(object).and_then(object::no_name) {
+        return Err(Malformed(format!("the id at `{pointer}` is {what}; expected a string or a number")));
+    }
+    Ok(text_at(pointer, object)?.filter(|id| !id.is_empty()))
+}
+
+fn text_at(pointer: &Pointer, object: &Object<'_>) -> Result<Option<Box<str>>, Malformed> {
+    let Some(value) = pointer.find(object) else { return Ok(None) };
     object::text(value).map_err(|error| Malformed(format!("`{pointer}`: {error}")))
 }
 

@@ -35,8 +35,23 @@ impl<'a> Object<'a> {
     }
 }
 
-/// What a value says: the content of a string, and anything else as it is written.
-pub(super) fn text(value: &RawValue) -> serde_json::Result<Box<str>> {
-    let written = value.get();
-    if written.starts_with('"') { serde_json::from_str(written) } else { Ok(written.into()) }
+/// The text of a value: the content of a string, anything else as it is written. `null` has none: it is the same as a
+/// member that is not there.
+pub(super) fn text(value: &RawValue) -> serde_json::Result<Option<Box<str>>> {
+    match value.get() {
+        "null" => Ok(None),
+        written if written.starts_with('"') => serde_json::from_str(written).map(Some),
+        written => Ok(Some(written.into())),
+    }
+}
+
+/// What a value that is to name something is instead, if it is no string and no number: `true` names nothing, and the
+/// same object can be written in many ways.
+pub(super) fn no_name(value: &RawValue) -> Option<&'static str> {
+    match value.get().as_bytes() {
+        [b'{', ..] => Some("an object"),
+        [b'[', ..] => Some("an array"),
+        [b't' | b'f', ..] => Some("a boolean"),
+        _ => None,
+    }
 }

@@ -102,7 +102,7 @@ fn a_pointer_finds_what_the_standard_says() {
     let text = r#"{"a/b": {"m~n": [1, 2]}, "": {"": 3}, "0": "zero"}"#;
     let at = |pointer| {
         let paths = Paths { payload: Pointer::parse(pointer), ..Paths::default() };
-        let message = Envelope::Json(paths).decode(&record(Some(text), &[])).expect("an object");
+        let message = Envelope::Json(paths).decode(&record(Some(text), &[])).ok()?;
         message.payload.map(|payload| String::from_utf8(payload.to_vec()).expect("text"))
     };
     assert_eq!(at("/a~1b/m~0n/1").as_deref(), Some("2"));
@@ -118,6 +118,108 @@ fn json_without_a_required_field_is_malformed() {
     let envelope = Envelope::Json(Paths { required: vec!["entity_id".into()], ..Paths::default() });
     assert_eq!(error(&envelope, &record(Some("{}"), &[])), "the message lacks the required field `entity_id`");
     assert!(error(&envelope, &record(Some("[]"), &[])).contains("no JSON object"));
+}
+
+fn decoded(envelope: &Envelope, text: &str) -> Message {
+    envelope.decode(&record(Some(text), &[])).expect(text)
+}
+
+fn event(members: &str) -> String {
+    format!(r#"{{"specversion":"1.0","type":"t",{members}}}"#)
+}
+
+#[test]
+fn null_is_the_same_as_absent() {
+    let text = r#"{"id":null,"entity_id":null,"organization":"o","data":{"x":null}}"#;
+    let message = decoded(&Envelope::Json(Paths::default()), text);
+    assert_eq!(&*message.id, "orders/3/42");
+    assert_eq!((message.attribute("entity_id"), message.attribute("organization")), (None, Some("o")));
+    let required = Envelope::Json(Paths { required: vec!["entity_id".into()], ..Paths::default() });
+    assert_eq!(error(&required, &record(Some(text), &[])), "the message lacks the required field `entity_id`");
+
+    let ce = Envelope::CloudEvents;
+    for lacking in [r#""id":null,"source":"s""#, r#""id":"1","source":null"#, r#""source":"s""#, r#""id":"1""#] {
+        assert!(error(&ce, &record(Some(&event(lacking)), &[])).contains("lacks the required attribute"), "{lacking}");
+    }
+    let rest = r#""id":"1","source":"s","subject":null,"datacontenttype":null,"data_base64":null,"data":{"n":1}"#;
+    let message = decoded(&ce, &event(rest));
+    assert_eq!((message.attribute("subject"), message.attribute("data_base64")), (None, None));
+    assert_eq!(message.payload.as_deref(), Some(&br#"{"n":1}"#[..]));
+    let message = decoded(&ce, &event(r#""id":"1","source":"s","data":null,"data_base64":"aGk=""#));
+    assert_eq!(message.payload.as_deref(), Some(&b"hi"[..]));
+}
+
+#[test]
+fn a_header_without_a_value_is_the_same_as_none() {
+    let mut headers: Headers = [("ce_specversion", "1.0"), ("ce_id", "1"), ("ce_source", "s"), ("ce_type", "t")]
+        .map(|(name, value)| Header::text(name, value))
+        .into();
+    let with = |headers: &Headers| Record { headers: headers.clone(), ..(*record(None, &[])).clone() };
+    headers.push(Header { name: b"ce_subject", value: None, kind: Default::default() });
+    let message = Envelope::CloudEvents.decode(&Arc::new(with(&headers))).expect("well formed");
+    assert_eq!((&*message.id, message.attribute("subject")), ("1", None));
+    headers.push(Header { name: b"ce_id", value: None, kind: Default::default() });
+    assert!(error(&Envelope::CloudEvents, &Arc::new(with(&headers))).contains("required attribute `id`"));
+}
+
+#[test]
+fn an_empty_id_is_no_id() {
+    assert_eq!(&*decoded(&Envelope::Json(Paths::default()), r#"{"id":""}"#).id, "orders/3/42");
+    let text = event(r#""id":"","source":"s""#);
+    assert!(error(&Envelope::CloudEvents, &record(Some(&text), &[])).contains("required attribute `id`"));
+}
+
+#[test]
+fn an_id_is_a_string_or_a_number() {
+    let json = Envelope::Json(Paths::default());
+    for (id, kept) in [("17", "17"), ("1.50", "1.50"), (r#""17""#, "17"), (r#""null""#, "null")] {
+        assert_eq!(&*decoded(&json, &format!(r#"{{"id":{id}}}"#)).id, kept);
+    }
+    for (id, what) in [("true", "a boolean"), (r#"{"x":1}"#, "an object"), ("[1]", "an array")] {
+        let told = error(&json, &record(Some(&format!(r#"{{"id":{id}}}"#)), &[]));
+        assert_eq!(told, format!("the id at `/id` is {what}; expected a string or a number"));
+        let text = event(&format!(r#""source":"s","id":{id}"#));
+        assert!(error(&Envelope::CloudEvents, &record(Some(&text), &[])).contains(what), "{id}");
+    }
+}
+
+#[test]
+fn an_event_is_known_by_its_source_and_its_id() {
+    let json = Envelope::Json(Paths::default());
+    let elsewhere = Record { source: "returns".into(), ..(*record(Some(r#"{"id":"1"}"#), &[])).clone() };
+    let anew = Record { timestamp_ms: Some(7), ..(*record(Some("{}"), &[])).clone() };
+    let of = |source: &str, id: &str| {
+        decoded(&Envelope::CloudEvents, &event(&format!(r#""source":"{source}","id":"{id}""#))).identity()
+    };
+    // No two of these are one event, whatever their ids are made of.
+    let all = [
+        of("/shop/berlin", "1"),
+        of("/shop/paris", "1"),
+        of("/shop", "berlin 1"),
+        of("/shop berlin", "1"),
+        of("orders", "1"),
+        decoded(&json, r#"{"id":"1"}"#).identity(),
+        json.decode(&Arc::new(elsewhere)).expect("well formed").identity(),
+        // A record without an id, another that claims to be it, and the one at its place in a topic created anew.
+        decoded(&json, "{}").identity(),
+        decoded(&json, r#"{"id":"orders/3/42"}"#).identity(),
+        json.decode(&Arc::new(anew)).expect("well formed").identity(),
+    ];
+    let different: std::collections::BTreeSet<_> = all.iter().collect();
+    assert_eq!(different.len(), all.len(), "{all:#?}");
+    assert_eq!(of("/shop/berlin", "1"), of("/shop/berlin", "1"));
+    assert_eq!(decoded(&json, r#"{"id":1}"#).identity(), decoded(&json, r#"{"id":"1","x":2}"#).identity());
+    assert_eq!(decoded(&json, "{}").identity(), decoded(&Envelope::Raw, "{}").identity());
+}
+
+#[test]
+fn a_payload_that_is_not_there_is_no_tombstone() {
+    let envelope = Envelope::Json(Paths { payload: Pointer::parse("/data/order"), ..Paths::default() });
+    for text in [r#"{"id":"1"}"#, r#"{"data":null}"#, r#"{"data":{}}"#, r#"{"data":"order"}"#] {
+        let told = error(&envelope, &record(Some(text), &[]));
+        assert_eq!(told, "no payload at `/data/order`; expected a value, or null for a tombstone", "{text}");
+    }
+    assert_eq!(decoded(&envelope, r#"{"data":{"order":null}}"#).payload, None);
 }
 
 #[test]

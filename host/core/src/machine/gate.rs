@@ -53,6 +53,8 @@ impl Machine {
     /// Whether a delivery may start. One that may not is kept where it waits, and comes back when its wait is over.
     pub(super) fn may_start(&mut self, id: DeliveryId) -> bool {
         let at_most_once = self.route.is_at_most_once();
+        #[cfg(feature = "sabotage")]
+        let ignores_source = self.is_sabotaged(super::Sabotage::SourceIgnored);
         let delivery = &mut self.deliveries[id];
         match &delivery.tenure {
             Tenure::Offset { partition, offset, .. } => {
@@ -71,7 +73,13 @@ impl Machine {
         if !self.route.suppress_duplicates {
             return true;
         }
-        let event = delivery.identify(|record| self.route.event_id(record));
+        let event = delivery.identify(|record| {
+            #[cfg(feature = "sabotage")]
+            if ignores_source {
+                return self.route.envelope.decode(record).ok().map(|message| (*message.id).into());
+            }
+            self.route.event_identity(record)
+        });
         event.is_none_or(|event| self.identities.claim(event, id))
     }
 

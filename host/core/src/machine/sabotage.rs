@@ -52,6 +52,8 @@ pub enum Sabotage {
     RefusedIsOvertaken,
     /// An event whose record became a dead letter is recorded as handled.
     DeadLetterRecorded,
+    /// Events of different sources are taken for one where their ids are equal.
+    SourceIgnored,
     /// At most once, a record is handled before the broker knows that it is settled.
     PledgeNotAwaited,
     /// Failed retries count towards opening the circuit.

@@ -2,9 +2,11 @@
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::mem;
 
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 
 use super::{OutputRule, Route};
 use crate::envelope::{self, Event, Wrapped, Wrapping};
@@ -16,7 +18,7 @@ use crate::template::{Scope, Template};
 use crate::time::Time;
 
 impl Route {
-    /// Maps each output to its destination. The id of output i is `<message id>/<i>`, the same at every attempt.
+    /// Maps each output to its destination.
     ///
     /// # Errors
     /// `contract_broken`: an output names none of the route's outputs, lacks a name that a template needs, or is too
@@ -43,7 +45,7 @@ impl Route {
         let rule = self.outputs.get(&*output.to).ok_or_else(|| self.unknown(&output.to))?;
         // Most outputs go to Kafka as they are, and need none.
         let output_id = OnceCell::new();
-        let output_id = || output_id.get_or_init(|| format!("{}/{index}", message.id)).as_str();
+        let output_id = || output_id.get_or_init(|| self.output_id(message, index)).as_str();
         let fill = |template: &Option<Template>, output: &Output| match template {
             None => Ok(None),
             Some(template) => {
@@ -66,7 +68,9 @@ impl Route {
                 Some(group) => Some(group.into()),
                 None => Some(text_key(&output)?),
             };
-            deduplication = Some(fill(&rule.deduplication, &output)?.unwrap_or_else(|| output_id().to_owned()).into());
+            // An empty id is none: the queue would take all such messages for one.
+            let filled = fill(&rule.deduplication, &output)?.filter(|id| !id.is_empty());
+            deduplication = Some(filled.unwrap_or_else(|| output_id().to_owned()).into());
         }
         if matches!(rule.destination, Destination::Sqs(_)) {
             keep_types(&mut output.headers, &message.record);
@@ -81,6 +85,20 @@ impl Route {
         }
         let destination = rule.destination.clone();
         Ok(Publication { destination, key: output.key, headers, payload, timestamp_ms: None, group, deduplication })
+    }
+
+    /// The id of an output: `<message id>/<digest>/<index>`, the same at every attempt. The digest is that of the service, the
+    /// route and the identity of the event. Without it, events that share an id (of two sources, or at one place of a topic
+    /// and its successor) and routes that read the same event would give equal ids to different outputs, and readers or FIFO
+    /// queues that drop repeats would drop those.
+    fn output_id(&self, message: &Message, index: usize) -> String {
+        let origin = format!("{}/{} {}", self.service, self.name, message.identity());
+        let mut id = format!("{}/", message.id);
+        for byte in &Sha256::digest(origin)[..8] {
+            let _ = write!(id, "{byte:02x}");
+        }
+        let _ = write!(id, "/{index}");
+        id
     }
 
     fn unknown(&self, name: &str) -> Failure {
@@ -104,7 +122,11 @@ impl Route {
         }
         let time = now.to_string();
         let source = format!("/{}", self.service);
-        let given = |name: &str| output.attributes.iter().find(|(key, _)| &**key == name).map(|(_, value)| &**value);
+        // An empty value of an attribute that an event must have is none.
+        let given = |name: &str| {
+            let found = output.attributes.iter().find(|(key, _)| &**key == name).map(|(_, value)| &**value);
+            found.filter(|value| !value.is_empty())
+        };
         let kind = given("type").or_else(|| message.attribute("type")).ok_or_else(|| {
             let text = format!("output `{}` becomes a CloudEvent and has no attribute `type`", output.to);
             Failure::contract(Code::INVALID_RESULT, text)
@@ -113,7 +135,8 @@ impl Route {
         attributes.push(("source", given("source").unwrap_or(&source)));
         attributes.push(("time", given("time").unwrap_or(&time)));
         for (name, value) in &output.attributes {
-            if attributes.iter().any(|(taken, _)| *taken == &**name) {
+            let is_default = name.as_ref() == "datacontenttype" && value.is_empty();
+            if is_default || attributes.iter().any(|(taken, _)| *taken == &**name) {
                 continue;
             }
             if !envelope::is_attribute_name(name) {

@@ -36,6 +36,9 @@ impl Route {
     }
 }
 
+/// Of the first output for [`record`], in every version: readers know a repeat by it.
+const OUTPUT_ID: &str = "e-1/b8036c6236b1ab89/0";
+
 fn route(outputs: &[(&str, OutputRule)]) -> Route {
     Route {
         envelope: Envelope::CloudEvents,
@@ -134,9 +137,46 @@ fn a_fifo_queue_gets_a_group_and_an_id_that_repeats_can_be_known_by() {
     let queue = rule(Destination::Sqs("q.fifo".into()));
     let route = route(&[("tasks", queue)]);
     let publication = resolved(&route, output("tasks")).expect("resolves");
-    assert_eq!((publication.group.as_deref(), publication.deduplication.as_deref()), (Some("k"), Some("e-1/0")));
+    assert_eq!((publication.group.as_deref(), publication.deduplication.as_deref()), (Some("k"), Some(OUTPUT_ID)));
     let failure = resolved(&route, Output { key: Some(Bytes::from_static(b"\xff")), ..output("tasks") });
     assert_eq!(failure.expect_err("not text").code, Code::INVALID_RESULT);
+}
+
+#[test]
+fn different_outputs_have_different_ids() {
+    let queue = rule(Destination::Sqs("q.fifo".into()));
+    let route = route(&[("tasks", queue)]);
+    let id = |route: &Route, from: &Record| {
+        let message = route.envelope.decode(&Arc::new(from.clone())).expect("well formed");
+        let resolved = route.resolve(&message, &route.trace(&message), vec![output("tasks")], Time::from_millis(0));
+        resolved.expect("resolves").remove(0).deduplication.expect("an id")
+    };
+    let first = record("order.placed");
+    let payload = Some(Bytes::from(r#"{"specversion":"1.0","id":"e-1","source":"/other","type":"order.placed"}"#));
+    let of_another_source = Record { payload, ..(*first).clone() };
+    let raw = Route { envelope: Envelope::Raw, ..route.clone() };
+    let of_a_topic_created_anew = Record { timestamp_ms: Some(9), ..(*first).clone() };
+    let ids = [
+        id(&route, &first),
+        id(&route, &of_another_source),
+        id(&Route { name: "r2".into(), ..route.clone() }, &first),
+        id(&Route { service: "shop2".into(), ..route.clone() }, &first),
+        id(&raw, &first),
+        id(&raw, &of_a_topic_created_anew),
+    ];
+    assert_eq!(std::collections::BTreeSet::from_iter(&ids).len(), ids.len(), "{ids:#?}");
+    let again =
+        Record { position: Position::Offset { partition: 2, offset: 7 }, timestamp_ms: Some(9), ..(*first).clone() };
+    assert_eq!(id(&route, &again), ids[0], "the event was sent twice, and is the same");
+}
+
+#[test]
+fn an_empty_deduplication_id_is_none() {
+    let deduplication = Template::parse("{header:task}").ok();
+    let queue = OutputRule { deduplication, ..rule(Destination::Sqs("q.fifo".into())) };
+    let empty = Output { headers: [Header::text("task", "")].into(), ..output("tasks") };
+    let publication = resolved(&route(&[("tasks", queue)]), empty).expect("resolves");
+    assert_eq!(publication.deduplication.as_deref(), Some(OUTPUT_ID), "or the queue takes all of them for one");
 }
 
 #[test]
@@ -153,13 +193,13 @@ fn a_cloud_event_is_binary_on_kafka_and_structured_on_sqs() {
         route(&[("kafka", wrapped(Destination::Kafka("p".into()))), ("sqs", wrapped(Destination::Sqs("q".into())))]);
     let attributes = vec![("type".into(), "order.priced".into()), ("entityid".into(), "o-1".into())];
     let binary = resolved(&route, Output { attributes: attributes.clone(), ..output("kafka") }).expect("resolves");
-    assert_eq!(binary.headers.text("ce_id"), Some("e-1/0"));
+    assert_eq!(binary.headers.text("ce_id"), Some(OUTPUT_ID));
     assert_eq!(binary.headers.text("ce_type"), Some("order.priced"));
     assert_eq!(binary.payload.as_deref(), Some(&b"{}"[..]));
     let structured = resolved(&route, Output { attributes, ..output("sqs") }).expect("resolves");
     let event: serde_json::Value = serde_json::from_slice(&structured.payload.expect("an event")).expect("JSON");
     assert_eq!(
         (&event["id"], &event["entityid"], &event["data"]),
-        (&"e-1/0".into(), &"o-1".into(), &serde_json::json!({}))
+        (&OUTPUT_ID.into(), &"o-1".into(), &serde_json::json!({}))
     );
 }

@@ -15,7 +15,7 @@ fn filled(template: &str) -> Result<String, Error> {
         timestamp_ms: None,
     };
     let attributes = vec![("entity".into(), "e-1".into()), ("task".into(), "parse".into())];
-    let message = Message { id: "m-1".into(), record: Arc::new(record), attributes, payload: None };
+    let message = Message { id: "m-1".into(), attributes, ..Arc::new(record).into() };
     let output = Output { attributes: vec![("task".into(), "embed".into())], ..Output::default() };
     Template::parse(template)?.fill(Scope { output: &output, message: &message, output_id: "m-1/0" })
 }

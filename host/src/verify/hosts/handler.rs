@@ -25,8 +25,7 @@ mod tests {
             payload: Some(payload.to_owned().into()),
             timestamp_ms: None,
         };
-        let payload = record.payload.clone();
-        Message { id: record.id().into(), record: Arc::new(record), attributes: Vec::new(), payload }
+        Arc::new(record).into()
     }
 
     #[tokio::test]
