@@ -22,6 +22,9 @@
 //! "delayed","dead_letters":{"queue","available"},"error"}`; what is not known is null. A destination of dead letters is
 //! `{"destination","letters","limit","alert"}`, from the last look (`[alerts]`); an alert changes no status.
 //!
+//! A request whose `Host` is a name that somebody on the internet can have, and that is not configured, is answered with
+//! 421: a web page must not read this through a name of its own.
+//!
 //! Brokers are asked at most once a second whoever asks here, and one that has not answered within [`PROBE_LIMIT`]
 //! counts as not connected.
 
@@ -34,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 mod connection;
 mod health;
+mod hosts;
 mod pages;
 mod polls;
 mod probe;
@@ -42,16 +46,19 @@ pub use health::{Health, Obstacle, RouteHealth, SILENCE, State, Stuck};
 pub use polls::Poll;
 pub use probe::{DeadLetters, KafkaHealth, LetterHealth, PROBE_LIMIT, Probe, QueueHealth, SqsHealth};
 
-use connection::Listener;
+use connection::{Bounds, Server};
+use hosts::Hosts;
 
 /// How long requests under way may go on after the end; then their connections are cut.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Where to listen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Address and port; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Names that requests may be for, beside addresses, `localhost` and names that nobody on the internet can have.
+    pub hosts: Vec<String>,
 }
 
 /// Whom to ask.
@@ -91,6 +98,7 @@ pub struct Admin {
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
+    hosts: Hosts,
     probes: Probes,
 }
 
@@ -109,7 +117,8 @@ impl Admin {
         let failed = |source| Error::Bind { listen, source };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Bound { listener, address, probes: self.probes })
+        let hosts = Hosts::new(&self.config.hosts);
+        Ok(Bound { listener, address, hosts, probes: self.probes })
     }
 }
 
@@ -123,10 +132,10 @@ impl Bound {
     /// one second, a broker [`PROBE_LIMIT`]). No error of a client ends it.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) {
         let cut = CancellationToken::new();
-        let listener = Listener::new(self.listener, cut.clone());
         let end = CancellationToken::new();
-        let ended = end.clone().cancelled_owned();
-        let serving = axum::serve(listener, pages::router(self.probes)).with_graceful_shutdown(ended).into_future();
+        let pages = pages::router(self.probes);
+        let server = Server { listener: self.listener, pages, hosts: Arc::new(self.hosts), bounds: Bounds::default() };
+        let serving = server.run(end.clone(), cut.clone());
         let farewell = async {
             shutdown.await;
             end.cancel();
@@ -135,8 +144,8 @@ impl Bound {
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            // It never fails; it ends when all its connections have.
-            _ = serving => {}
+            // It ends when all its connections have.
+            () = serving => {}
             () = farewell => {}
         }
     }

@@ -19,6 +19,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, RouteConfig};
+use crate::escape;
 use crate::exit::{Exit, Problem};
 
 /// Hosts message handlers that other people wrote: Kafka and SQS in and out, each message in a WebAssembly sandbox.
@@ -114,15 +115,30 @@ pub fn main() -> Exit {
 fn say(problems: &[Problem], json: bool) -> Exit {
     for problem in problems {
         if json {
-            print_line(&serde_json::to_string(problem).expect("three texts are JSON"));
+            print_json(&serde_json::to_string(problem).expect("three texts are JSON"));
         }
         eprintln!("cofferdam: {problem}");
     }
     problems.first().map_or(Exit::Success, |problem| problem.exit)
 }
 
-/// A line on standard output; a reader that has gone away is no error.
+/// Text on standard output; a reader that has gone away is no error. Whatever it is made of, it is text when it is read.
 fn print_line(line: &str) {
+    print(&escape::lines(line));
+}
+
+/// JSON on standard output, on one line.
+fn print_json(line: &str) {
+    print(&escape::json(line));
+}
+
+/// Text that is escaped already, and may have colours.
+#[cfg(feature = "embedded")]
+fn print_coloured(text: &str) {
+    print(&escape::coloured(text));
+}
+
+fn print(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 

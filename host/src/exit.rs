@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::process::{ExitCode, Termination};
 
+use crate::escape;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 /// The exit codes; those of `sysexits.h` where there is one.
@@ -63,11 +64,11 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.place.is_empty() {
-            write!(f, "{}: ", self.place)?;
+            write!(f, "{}: ", escape::lines(&self.place))?;
         }
-        f.write_str(&self.what)?;
+        f.write_str(&escape::lines(&self.what))?;
         if !self.remedy.is_empty() {
-            write!(f, "; {}", self.remedy)?;
+            write!(f, "; {}", escape::lines(&self.remedy))?;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@
 //! source · sink                              Kafka and SQS in and out
 //! kafka · aws · dedupe · plugin · telemetry · admin · journal · embedded
 //! clock · signal · exit · server · message_file
+//! escape
 //! ```
 
 pub mod admin;
@@ -20,6 +21,7 @@ pub mod dead_letters;
 pub mod dedupe;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+pub mod escape;
 pub mod exit;
 pub mod flow;
 pub mod journal;

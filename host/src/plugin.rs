@@ -48,7 +48,6 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -60,6 +59,8 @@ use cofferdam_core::message::Message;
 use cofferdam_core::outcome::{Class, Failure, Outcome, Usage};
 use cofferdam_core::output::Output;
 
+use crate::escape::Escaped;
+
 pub use batch::Batch;
 pub use budget::be_exact_on_this_thread;
 pub use compiler::CompileBounds;
@@ -69,7 +70,7 @@ pub use engine::{Engine, EngineConfig, EngineError};
 pub use handler::Handler;
 pub use limits::Limits;
 pub use load::{LoadError, Refusal, digest_of};
-pub use logs::{Escaped, Level, LogLine, LogLines};
+pub use logs::{Level, LogLine, LogLines};
 pub use secrets::Secrets;
 
 use classify::{Ending, classify, is_pool_exhausted};
@@ -240,6 +241,13 @@ impl Plugin {
         }
     }
 
+    /// The failure as people may read it: no secret of this plugin is told by it. For failures that others make of what
+    /// the plugin says; those of an attempt are without them already.
+    pub fn redacted(&self, mut failure: Failure) -> Failure {
+        self.loaded.spec.secrets.redact_failure(&mut failure);
+        failure
+    }
+
     /// One that is kept, else a new one.
     fn instance(&self, now: Instant) -> Instance {
         let kept = self.idle.take().filter(|instance| instance.is_young(&self.loaded, now));
@@ -310,14 +318,12 @@ enum Again {
     Never,
 }
 
-/// The outcome, and the bytes of its outputs. No text of a failure tells a secret.
+/// The outcome, and the bytes of its outputs. No failure tells a secret.
 fn judged(said: Said, spec: &Spec) -> (Outcome<Vec<Output>>, u64) {
     match said.and_then(|outputs| lift::judge(outputs, &spec.limits)) {
         Ok((outputs, size)) => (Outcome::Done(outputs), size as u64),
         Err(mut failure) => {
-            if let Cow::Owned(told) = spec.secrets.redact(&failure.text) {
-                failure.text = told.into();
-            }
+            spec.secrets.redact_failure(&mut failure);
             (failure.into(), 0)
         }
     }

@@ -260,6 +260,92 @@ fn a_secret_is_given_and_never_read_in_what_a_plugin_says() {
     assert_eq!(lines, expected.map(|place| format!("{place}: [secret api_key]")));
 }
 
+/// Every place in which a host writes of what a plugin has said, and every way to say it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_told_nowhere() {
+    const WAIT: Duration = Duration::from_secs(60);
+    const PLACES: [&str; 9] =
+        ["code", "output", "long output", "long attribute", "long line", "lines", "panic", "bucket", "url"];
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let (input, errors) = (kafka.topic("told-in", 1).await, kafka.topic("told-errors", 1).await);
+    let letters = format!("{input}.dlq");
+    kafka.create_topic(&letters, 1).await;
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let (journal, file) = (folder.path().join("journal"), folder.path().join("cofferdam.toml"));
+    let configuration = format!(
+        r#"
+        service = {{ name = "told" }}
+        kafka = {{ bootstrap_servers = "{}" }}
+        admin = {{ listen = "127.0.0.1:0" }}
+        [plugins.caller]
+        path = {:?}
+        secrets = {{ word = {{ env = "WORD" }}, lines = {{ env = "LINES" }} }}
+        capabilities = {{ keyvalue = "caller", http = [] }}
+        [[routes]]
+        name = "tell"
+        from = {{ kafka = ["{input}"], group = "{input}" }}
+        handler = "caller"
+        errors = {{ kafka = "{errors}" }}
+        retry = {{ max_attempts = 1 }}
+        breaker = {{ failures = 0, dead_letters = 0 }}
+        outputs = {{ out = {{ kafka = "{errors}" }} }}
+        "#,
+        kafka.bootstrap(),
+        kit::guest("caller"),
+    );
+    std::fs::write(&file, configuration).expect("a temporary file");
+    let command = |arguments: &[&str]| {
+        let host = kit::host(arguments).current_dir(folder.path()).env("WORD", "HUNTER2_HUNTER2");
+        host.env("LINES", "ab1HUNTER3\nHUNTER4cd").env("COFFERDAM_LOG", "info,cofferdam=trace,plugin=trace")
+    };
+    let host = command(&["run", "--json", "--journal", &journal.to_string_lossy()]).start();
+    let ask = |(place, secret): (&str, &str)| json!({ "do": "tell", "secret": secret, "place": place }).to_string();
+    let asked: Vec<String> = PLACES.iter().flat_map(|place| [(*place, "word"), (*place, "lines")]).map(ask).collect();
+    kafka.produce(&input, asked.iter().map(|asked| kit::Record::new(asked.as_str()).key("k"))).await;
+    let (letters, errors) = kit::eventually("all became dead letters", WAIT, async || {
+        let (letters, errors) = (kafka.read_all(&letters).await, kafka.read_all(&errors).await);
+        (letters.len() == asked.len() && errors.len() == asked.len()).then_some((letters, errors))
+    })
+    .await;
+    let listening = host.says("admin server is listening", WAIT).await;
+    let listening: Value = serde_json::from_str(&listening).expect("a line of JSON");
+    let address = listening["address"].as_str().expect("an address");
+    let mut told = vec![format!("{letters:?} {errors:?}")];
+    told.extend(errors.iter().map(|event| event.json().to_string()));
+    told.extend(["metrics", "health"].map(|page| page_of(address, page)));
+    let mut host = host;
+    let ended = host.stop(WAIT).await;
+    told.extend(ended.stdout.into_iter().chain(ended.stderr));
+    told.push(std::fs::read_to_string(&journal).expect("a journal"));
+    assert!(told.iter().any(|text| text.contains("[secret word]")), "it was about to be told");
+    for (number, asked) in asked.iter().enumerate() {
+        let message = folder.path().join(format!("{number}.json"));
+        std::fs::write(&message, json!({ "payload": asked }).to_string()).expect("a temporary file");
+        let plugin = kit::guest("caller");
+        let mut arguments =
+            vec!["invoke", plugin.to_str().expect("text"), "--config", "cofferdam.toml", "--route", "tell"];
+        let message = message.to_string_lossy();
+        arguments.extend(["--message", &message]);
+        if number % 3 == 0 {
+            arguments.push("--json");
+        }
+        let ended = command(&arguments).start().wait(WAIT).await;
+        told.extend(ended.stdout.into_iter().chain(ended.stderr));
+    }
+    for text in &told {
+        assert!(!text.contains("HUNTER"), "{}", &text[text.find("HUNTER").unwrap_or(0).saturating_sub(300)..]);
+    }
+}
+
+fn page_of(address: &str, page: &str) -> String {
+    let mut connection = TcpStream::connect(address).expect("somebody listens");
+    let request = format!("GET /{page} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).expect("it answers");
+    answer
+}
+
 fn until(what: &str, done: impl Fn() -> bool) {
     let began = Instant::now();
     while !done() {

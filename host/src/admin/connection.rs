@@ -1,72 +1,181 @@
-//! Connections within bounds: so many at once, none silent for long, none left over at the end.
+//! Connections within bounds: so many at once, none slow for long, none left over at the end.
 
+use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
+use tower_service::Service;
 
-/// Connections at once; who comes later waits in the system's own queue.
-const CONNECTIONS: usize = 64;
+use super::hosts::Hosts;
 
-/// How long a connection may go without a byte, in or out.
-const IDLE: Duration = Duration::from_secs(15);
+/// What clients may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Connections at once. The next one takes the place of the one whose last answer is longest ago: whoever is slow never
+    /// keeps a probe waiting.
+    pub(super) connections: usize,
+    /// How long the whole head of a request may take, and the time between two requests.
+    pub(super) head: Duration,
+    /// How long a connection may go without a byte, in or out.
+    pub(super) idle: Duration,
+}
 
-/// Accepts connections while there is room.
-pub(super) struct Listener {
-    listener: TcpListener,
-    room: Arc<Semaphore>,
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { connections: 64, head: Duration::from_secs(10), idle: Duration::from_secs(15) }
+    }
+}
+
+/// Longest head of a request, bytes.
+const HEAD_BYTES: usize = 16 << 10;
+
+/// Answers requests, by `pages`, until `end`; then those that are under way.
+pub(super) struct Server {
+    pub(super) listener: TcpListener,
+    pub(super) pages: Router,
+    pub(super) hosts: Arc<Hosts>,
+    pub(super) bounds: Bounds,
+}
+
+impl Server {
+    /// Ends when `end` has come and every request under way is answered. All connections end with `cut`.
+    pub(super) async fn run(mut self, end: CancellationToken, cut: CancellationToken) {
+        let places = Arc::new(Places { most: self.bounds.connections, taken: Mutex::default() });
+        let mut connections = JoinSet::new();
+        loop {
+            let stream = tokio::select! {
+                () = end.cancelled() => break,
+                Some(_) = connections.join_next() => continue,
+                // Errors of accept (too many open files, say) are waited out in there.
+                (stream, _) = axum::serve::Listener::accept(&mut self.listener) => stream,
+            };
+            let place = places.take(cut.child_token());
+            connections.spawn(self.answer(stream, place, end.clone()));
+        }
+        while connections.join_next().await.is_some() {}
+    }
+
+    /// Answers the requests of one connection.
+    fn answer(&self, stream: TcpStream, place: Place, end: CancellationToken) -> impl Future<Output = ()> + use<> {
+        let (pages, hosts, bounds) = (self.pages.clone(), Arc::clone(&self.hosts), self.bounds);
+        let place = Arc::new(place);
+        let of_service = Arc::clone(&place);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (mut pages, hosts, place) = (pages.clone(), Arc::clone(&hosts), Arc::clone(&of_service));
+            async move {
+                let answer: Result<Response<Body>, Infallible> = match hosts.refuse(&request) {
+                    Some(refusal) => Ok(refusal),
+                    None => pages.call(request).await,
+                };
+                place.answered();
+                answer
+            }
+        });
+        let connection = Connection { stream, idle: Box::pin(sleep(bounds.idle)), most: bounds.idle };
+        async move {
+            let mut http = http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(bounds.head).max_buf_size(HEAD_BYTES);
+            let connection = http.serve_connection(TokioIo::new(connection), service);
+            tokio::pin!(connection);
+            let cut = place.entry.cut.clone();
+            tokio::select! {
+                // Whatever a client does wrong is its own affair.
+                _ = &mut connection => return,
+                () = cut.cancelled() => return,
+                () = end.cancelled() => connection.as_mut().graceful_shutdown(),
+            }
+            tokio::select! {
+                _ = connection => {}
+                () = cut.cancelled() => {}
+            }
+        }
+    }
+}
+
+/// Who is connected.
+struct Places {
+    most: usize,
+    taken: Mutex<Vec<Arc<Entry>>>,
+}
+
+struct Entry {
     cut: CancellationToken,
+    /// When it was last answered, or came.
+    since: Mutex<Instant>,
 }
 
-impl Listener {
-    /// All its connections end with `cut`.
-    pub(super) fn new(listener: TcpListener, cut: CancellationToken) -> Self {
-        Self { listener, room: Arc::new(Semaphore::new(CONNECTIONS)), cut }
+/// The place of one connection.
+struct Place {
+    entry: Arc<Entry>,
+    places: Arc<Places>,
+}
+
+impl Places {
+    fn taken(&self) -> MutexGuard<'_, Vec<Arc<Entry>>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a connection that ends with `cut`; another one has to go where all are taken.
+    fn take(self: &Arc<Self>, cut: CancellationToken) -> Place {
+        let entry = Arc::new(Entry { cut, since: Mutex::new(Instant::now()) });
+        let mut taken = self.taken();
+        if taken.len() >= self.most {
+            let oldest = taken.iter().enumerate().min_by_key(|(_, entry)| entry.since()).map(|(index, _)| index);
+            if let Some(oldest) = oldest {
+                taken.swap_remove(oldest).cut.cancel();
+            }
+        }
+        taken.push(Arc::clone(&entry));
+        Place { entry, places: Arc::clone(self) }
     }
 }
 
-impl axum::serve::Listener for Listener {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let room = Arc::clone(&self.room).acquire_owned().await.expect("the semaphore is never closed");
-        // Errors of accept (too many open files, say) are waited out in there.
-        let (stream, address) = axum::serve::Listener::accept(&mut self.listener).await;
-        let cut = Box::pin(self.cut.clone().cancelled_owned());
-        (Connection { stream, idle: Box::pin(sleep(IDLE)), cut, _room: room }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+impl Entry {
+    fn since(&self) -> Instant {
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A connection that ends when nothing moves for [`IDLE`], and when it is cut.
-pub(super) struct Connection {
+impl Place {
+    fn answered(&self) {
+        *self.entry.since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.taken().retain(|entry| !Arc::ptr_eq(entry, &self.entry));
+    }
+}
+
+/// A connection that ends when nothing moves for too long.
+struct Connection {
     stream: TcpStream,
     idle: Pin<Box<Sleep>>,
-    cut: Pin<Box<WaitForCancellationFutureOwned>>,
-    _room: OwnedSemaphorePermit,
+    most: Duration,
 }
 
 impl Connection {
     /// What came of an attempt to move bytes, unless it has waited for too long.
     fn watched<T>(&mut self, context: &mut Context<'_>, moved: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if moved.is_ready() {
-            self.idle.as_mut().reset(Instant::now() + IDLE);
+            self.idle.as_mut().reset(Instant::now() + self.most);
             return moved;
-        }
-        if self.cut.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         ready!(self.idle.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -110,26 +219,67 @@ impl AsyncWrite for Connection {
 
 #[cfg(test)]
 mod tests {
-    use axum::serve::Listener as _;
-    use futures::FutureExt;
+    use std::net::SocketAddr;
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
 
-    #[tokio::test]
-    async fn who_comes_when_all_places_are_taken_waits_until_one_is_free() {
+    /// A server with these bounds, until the test ends.
+    async fn serve(bounds: Bounds) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut listener = Listener::new(listener, CancellationToken::new());
-        let mut open = Vec::new();
-        let mut clients = Vec::new();
-        for _ in 0..CONNECTIONS {
-            clients.push(TcpStream::connect(address).await.unwrap());
-            open.push(listener.accept().await.0);
+        let pages = Router::new().route("/livez", get(|| async { "alive" }));
+        let server = Server { listener, pages, hosts: Arc::default(), bounds };
+        tokio::spawn(server.run(CancellationToken::new(), CancellationToken::new()));
+        address
+    }
+
+    async fn probe(address: SocketAddr) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    /// The beginning of a request whose head does not end.
+    async fn slow(address: SocketAddr) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET /livez HTTP/1.1\r\nx: ").await.unwrap();
+        stream
+    }
+
+    #[tokio::test]
+    async fn slow_clients_keep_no_probe_waiting() {
+        let day = Duration::from_secs(86_400);
+        let address = serve(Bounds { head: day, idle: day, ..Bounds::default() }).await;
+        let mut held = Vec::new();
+        for _ in 0..3 * Bounds::default().connections {
+            held.push(slow(address).await);
         }
-        assert_eq!(listener.room.available_permits(), 0);
-        let _late = TcpStream::connect(address).await.unwrap();
-        assert!(listener.accept().now_or_never().is_none());
-        open.pop();
-        listener.accept().await;
+        for _ in 0..10 {
+            let answer = tokio::time::timeout(Duration::from_secs(10), probe(address)).await.expect("at once");
+            assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("alive"), "{answer}");
+        }
+        let closed = tokio::time::timeout(Duration::from_secs(10), held[0].read_to_end(&mut Vec::new())).await;
+        assert!(closed.is_ok(), "the one that waited longest had to go");
+    }
+
+    #[tokio::test]
+    async fn a_head_that_comes_byte_by_byte_ends_in_time() {
+        let address = serve(Bounds { head: Duration::from_millis(300), ..Bounds::default() }).await;
+        let (mut read, mut write) = slow(address).await.into_split();
+        let drip = async {
+            // Never silent, until the server has had enough.
+            while write.write_all(b"y").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let mut rest = Vec::new();
+        let ended =
+            tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(drip, read.read_to_end(&mut rest)) });
+        assert!(ended.await.is_ok(), "still open");
     }
 }

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
 use serde::Serialize;
 
 use super::Probes;
 use super::health::{Health, RoutePage, Stuck};
 use super::probe::{Answer, Asked, KafkaHealth, SqsHealth};
+use crate::escape;
 
 const INDEX: &str = "\
 cofferdam
@@ -166,5 +167,10 @@ async fn metrics(State(asking): State<Arc<Asking>>) -> Response {
 
 fn answer(status: Status, page: impl Serialize) -> Response {
     let code = if status == Status::Failing { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    (code, [(header::CACHE_CONTROL, "no-store")], Json(page)).into_response()
+    let page = match serde_json::to_string(&page) {
+        Ok(page) => page,
+        Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    };
+    let headers = [(header::CACHE_CONTROL, "no-store"), (header::CONTENT_TYPE, "application/json")];
+    (code, headers, escape::json(&page).into_owned()).into_response()
 }

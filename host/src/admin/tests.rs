@@ -60,8 +60,12 @@ struct Answer {
 }
 
 async fn get(address: SocketAddr, path: &str) -> Answer {
+    get_as(address, path, "localhost").await
+}
+
+async fn get_as(address: SocketAddr, path: &str, host: &str) -> Answer {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -71,7 +75,7 @@ async fn get(address: SocketAddr, path: &str) -> Answer {
 }
 
 fn anywhere() -> Config {
-    Config { listen: "127.0.0.1:0".parse().unwrap() }
+    Config { listen: "127.0.0.1:0".parse().unwrap(), hosts: Vec::new() }
 }
 
 fn kafka(connected: bool) -> KafkaHealth {
@@ -265,10 +269,22 @@ async fn metrics_come_as_prometheus_reads_them_and_the_front_page_lists_all_addr
 }
 
 #[tokio::test]
+async fn a_web_page_cannot_read_it_through_a_name_of_its_own() {
+    let server = Server::start(false).await;
+    for path in ["/health", "/metrics", "/livez"] {
+        let answer = get_as(server.address, path, "rebound.evil.test:9464").await;
+        assert_eq!(answer.code, 421, "{path}");
+        assert!(answer.body.starts_with("unknown host: rebound.evil.test:9464; expected"), "{}", answer.body);
+    }
+    assert_eq!(get_as(server.address, "/livez", &server.address.to_string()).await.code, 200);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn an_address_that_is_taken_is_named() {
     let server = Server::start(false).await;
     let probes = Probes { health: Health::new(), metrics: Arc::new(String::new), kafka: None, sqs: None, pages: None };
-    let error = Admin::new(Config { listen: server.address }, probes).bind().await.err().unwrap();
+    let error = Admin::new(Config { listen: server.address, hosts: Vec::new() }, probes).bind().await.err().unwrap();
     assert!(error.to_string().contains(&server.address.to_string()), "{error}");
     server.stop().await;
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cofferdam_core::message::Header;
 use serde_json::{Map, Value, json};
 
-use crate::plugin::Escaped;
+use crate::escape::Escaped;
 
 /// Text stands as it is, other bytes as `NAME_base64`.
 pub(super) fn insert_bytes(fields: &mut Map<String, Value>, name: &str, bytes: Option<&Bytes>) {

@@ -8,7 +8,7 @@ use cofferdam_core::route::DeadLetterRule;
 use serde_json::json;
 
 use super::run::{load, runtime};
-use super::{ConfigArgument, Ended, OutputArguments, compile, print_line};
+use super::{ConfigArgument, Ended, OutputArguments, compile, print_json, print_line};
 use crate::config::{Config, Source};
 use crate::exit::{Exit, Problem};
 use crate::run::redrive::{self, Limits};
@@ -41,7 +41,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
                 .map(|plugin| json!({ "name": plugin.id().name, "digest": plugin.id().digest, "contract": plugin.contract().name() }))
                 .collect();
             let routes: Vec<_> = config.routes.iter().map(|route| route.name()).collect();
-            print_line(&json!({ "service": config.service.name, "plugins": plugins, "routes": routes, "redrive": limits }).to_string());
+            print_json(&json!({ "service": config.service.name, "plugins": plugins, "routes": routes, "redrive": limits }).to_string());
             return Ok(Exit::Success);
         }
         for plugin in &plugins {

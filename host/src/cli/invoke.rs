@@ -210,7 +210,7 @@ async fn invoke(plugin: &Plugin, given: &Given, route: Option<&Route>, outputs: 
             (None, None) => None,
         };
         if let Some(failure) = refused {
-            attempt.outcome = failure.into();
+            attempt.outcome = plugin.redacted(failure).into();
         }
     }
     attempt

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{ConfigArgument, Ended, OutputArguments, compile, open_files, print_line};
+use super::{ConfigArgument, Ended, OutputArguments, compile, open_files, print_json, print_line};
 use crate::config::Config;
 use crate::exit::{Exit, Problem};
 use crate::journal::Journal;
@@ -145,7 +145,7 @@ pub(super) fn finish(run: &Run, json: bool) -> Exit {
     }
     let text = serde_json::to_string(&account).expect("numbers are JSON");
     if json {
-        print_line(&text);
+        print_json(&text);
     } else {
         print_line(&format!("account: {text}"));
     }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use toml::{Table, Value};
 
-use super::{ConfigArgument, Ended, OutputArguments, print_line};
+use super::{ConfigArgument, Ended, OutputArguments, print_json, print_line};
 use crate::config::DEFAULT_FILE;
 use crate::exit::{Exit, Problem};
 use crate::signal::Signals;
@@ -149,7 +149,7 @@ async fn interrupt(stop: CancellationToken, id: String) {
 
 fn finish(report: &Report, arguments: &Arguments) -> Exit {
     if arguments.output.json {
-        print_line(&serde_json::to_string(report).expect("texts and numbers are JSON"));
+        print_json(&serde_json::to_string(report).expect("texts and numbers are JSON"));
     } else {
         print_line(&show::text(report));
     }

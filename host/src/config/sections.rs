@@ -43,6 +43,8 @@ pub struct Sqs {
 pub struct Admin {
     /// Where to listen, 127.0.0.1:9464 by default; `None`, written `""`, listens nowhere.
     pub listen: Option<SocketAddr>,
+    /// Names that requests may be for, beside addresses, `localhost` and names that nobody on the internet can have.
+    pub hosts: Vec<String>,
 }
 
 /// `[alerts]`: what people are told without asking.
@@ -104,9 +106,14 @@ pub(super) fn sqs(file: &Table<'_>) -> Option<Sqs> {
 
 pub(super) fn admin(file: &Table<'_>) -> Admin {
     let default = SocketAddr::from(([127, 0, 0, 1], 9464));
-    let mut admin = Admin { listen: Some(default) };
+    let mut admin = Admin { listen: Some(default), hosts: Vec::new() };
     if let Some(section) = file.get("admin") {
         section.table("[admin]", |table| {
+            if let Some(value) = table.get("hosts") {
+                for name in value.list("[\"metrics.example.com\"]").unwrap_or_default() {
+                    admin.hosts.extend(name.full_text("metrics.example.com"));
+                }
+            }
             let Some(value) = table.get("listen") else { return };
             let Some(text) = value.text("127.0.0.1:9464") else { return };
             admin.listen = text.parse().ok();

@@ -251,7 +251,7 @@ impl Shared {
         let work = AssertUnwindSafe(self.attempt_unguarded(job)).catch_unwind();
         work.await.unwrap_or_else(|panic| {
             let failure = Failure::host(Code::INTERNAL, format!("the host panicked: {}", panic_text(&*panic)));
-            ended(failure.into(), Usage::default(), None, Trace::default())
+            ended(self.handler.current().redacted(failure).into(), Usage::default(), None, Trace::default())
         })
     }
 
@@ -278,7 +278,8 @@ impl Shared {
         let outcome = match attempt.outcome {
             Outcome::Done(outputs) => match self.route.resolve(message, &trace, outputs, self.clock.now()) {
                 Ok(publications) => Outcome::Done(publications),
-                Err(failure) => failure.into(),
+                // It names what the handler has named.
+                Err(failure) => plugin.redacted(failure).into(),
             },
             Outcome::Failed(failure) => Outcome::Failed(failure),
         };

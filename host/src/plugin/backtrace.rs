@@ -8,9 +8,9 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use wasmtime::{FrameInfo, WasmBacktrace};
 
-use super::logs::Escaped;
 use super::names::bounded;
 use super::symbols::Symbols;
+use crate::escape::Escaped;
 
 /// Frames that are kept, from the innermost.
 pub(super) const FRAMES: usize = 16;

@@ -3,12 +3,12 @@
 //! Each line is passed on as a `tracing` event of target `plugin` at once, and kept for whoever called the
 //! handler. Both within the plugin's limits; what is over them is dropped and counted, and fails nothing.
 
-use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
 use super::Spec;
+use crate::escape::Escaped;
 
 /// A line that a guest wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -45,23 +45,6 @@ pub struct LogLines {
     pub lines: Vec<LogLine>,
     /// How many were over them.
     pub dropped: u64,
-}
-
-/// Text of a guest with its control characters, and those that turn the direction of text, escaped.
-pub struct Escaped<'a>(pub &'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|character| {
-            let turns =
-                matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-            if character.is_control() || turns {
-                write!(f, "{}", character.escape_default())
-            } else {
-                f.write_char(character)
-            }
-        })
-    }
 }
 
 /// The logs of an instance, shared with its standard streams.
@@ -140,20 +123,40 @@ impl Logs {
         let mut open = std::mem::take(open);
         while !bytes.is_empty() {
             let end = bytes.iter().position(|byte| *byte == b'\n');
-            let room = LINE - open.len();
+            // More than a line, so that a secret across its end is all there.
+            let room = LINE + self.spec.secrets.reach() - open.len();
             let (piece, rest, ended) = match end {
                 Some(end) if end <= room => (&bytes[..end], &bytes[end + 1..], true),
-                _ if bytes.len() >= room => (&bytes[..room], &bytes[room..], true),
+                _ if bytes.len() >= room => (&bytes[..room], &bytes[room..], false),
                 _ => (bytes, &[][..], false),
             };
+            let is_full = piece.len() == room && !ended;
             open.extend_from_slice(piece);
             bytes = rest;
+            if is_full {
+                self.break_line(stream, &mut open);
+            }
             if ended {
-                self.stream_line(stream, &open);
-                open.clear();
+                self.end_line(stream, &mut open);
             }
         }
         self.open[stream as usize] = open;
+    }
+
+    /// Passes on all of a line, in pieces where it is long.
+    fn end_line(&mut self, stream: Stream, open: &mut Vec<u8>) {
+        while open.len() > LINE {
+            self.break_line(stream, open);
+        }
+        self.stream_line(stream, open);
+        open.clear();
+    }
+
+    /// Passes on the beginning of a line that is too long.
+    fn break_line(&mut self, stream: Stream, open: &mut Vec<u8>) {
+        let end = self.spec.secrets.cut(open, LINE);
+        self.stream_line(stream, &open[..end]);
+        open.drain(..end);
     }
 
     fn stream_line(&mut self, stream: Stream, bytes: &[u8]) {
@@ -161,15 +164,17 @@ impl Logs {
             Stream::Output => (Level::Info, "stdout"),
             Stream::Error => (Level::Warn, "stderr"),
         };
-        self.line(level, context, &String::from_utf8_lossy(bytes));
+        let text = String::from_utf8_lossy(bytes);
+        let secrets = self.spec.secrets.clone();
+        self.line(level, context, &secrets.redact_line(&text));
     }
 
     /// The lines of this attempt, which has ended.
     pub(super) fn take(&mut self) -> LogLines {
         for stream in [Stream::Output, Stream::Error] {
-            let open = std::mem::take(&mut self.open[stream as usize]);
+            let mut open = std::mem::take(&mut self.open[stream as usize]);
             if !open.is_empty() {
-                self.stream_line(stream, &open);
+                self.end_line(stream, &mut open);
             }
         }
         (self.bytes, self.denied) = (0, 0);

@@ -57,7 +57,8 @@ pub(super) async fn bind(
         sqs: config.sqs.as_ref().map(|_| sqs(config, brokers, alerts)),
         pages,
     };
-    let bound = Admin::new(admin::Config { listen }, probes).bind().await;
+    let hosts = config.admin.hosts.clone();
+    let bound = Admin::new(admin::Config { listen, hosts }, probes).bind().await;
     bound.map(Some).map_err(|error| {
         let remedy = "choose another address in [admin] listen, or \"\" for none";
         Problem::new(Exit::Unavailable, error.to_string(), remedy).at("admin.listen")

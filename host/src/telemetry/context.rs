@@ -8,6 +8,7 @@ use cofferdam_core::message::{Message, Position};
 use cofferdam_core::time::Time;
 
 use super::Telemetry;
+use crate::escape::is_hidden;
 
 /// Longest text of a guest in a line, in bytes; the dead letter has more of it.
 const TEXT_SHOWN: usize = 1024;
@@ -113,13 +114,13 @@ pub(super) use line;
 /// [`TEXT_SHOWN`]. Quotes stay: the text is a value of its own wherever it is written.
 pub(super) fn shown(text: &str) -> Cow<'_, str> {
     let cut = &text[..text.floor_char_boundary(TEXT_SHOWN)];
-    let plain = |char: char| matches!(char, '"' | '\'') || char.escape_debug().eq([char]);
+    let plain = |char: char| !is_hidden(char) && char != '\\';
     if cut.len() == text.len() && text.chars().all(plain) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(cut.len() + 16);
     for char in cut.chars() {
-        if plain(char) { shown.push(char) } else { shown.extend(char.escape_debug()) }
+        if plain(char) { shown.push(char) } else { shown.extend(char.escape_default()) }
     }
     if cut.len() < text.len() {
         shown.push('…');
@@ -134,7 +135,7 @@ mod tests {
     #[test]
     fn what_does_not_print_is_escaped_and_the_rest_stays() {
         assert!(matches!(shown("price of \"ö\" isn't known"), Cow::Borrowed(_)));
-        assert_eq!(shown("a\nb\u{1b}[31m\u{9b}\u{202e}c\0\\"), r"a\nb\u{1b}[31m\u{9b}\u{202e}c\0\\");
+        assert_eq!(shown("a\nb\u{1b}[31m\u{9b}\u{202e}c\0\\"), r"a\nb\u{1b}[31m\u{9b}\u{202e}c\u{0}\\");
     }
 
     #[test]

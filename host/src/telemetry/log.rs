@@ -4,13 +4,15 @@
 //! [`telemetry`](super) lists, `message`, the fields of that event, and `target`.
 
 use std::fmt;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 use tracing::Dispatch;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::{MakeWriter, Subscriber};
+
+use crate::escape;
 
 /// The variable that says what is logged, in the words of `RUST_LOG`: `info,cofferdam::delivery=debug`.
 pub const VARIABLE: &str = "COFFERDAM_LOG";
@@ -66,10 +68,48 @@ pub(super) fn dispatch<W>(format: Format, filter: EnvFilter, color: bool, writer
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
+    let writer = Readable { writer, json: format == Format::Json };
     let lines = Subscriber::builder().with_env_filter(filter).with_timer(Utc).with_ansi(color).with_writer(writer);
     match format {
         Format::Json => Dispatch::new(lines.json().flatten_event(true).with_current_span(false).finish()),
         Format::Text | Format::Quiet => Dispatch::new(lines.finish()),
+    }
+}
+
+/// The last thing before a line is read: whatever it is made of, no character of it hides or turns the text. The
+/// formatter escapes those of ASCII.
+struct Readable<W> {
+    writer: W,
+    json: bool,
+}
+
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Readable<W> {
+    type Writer = Readable<W::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Readable { writer: self.writer.make_writer(), json: self.json }
+    }
+
+    fn make_writer_for(&'a self, meta: &tracing::Metadata<'_>) -> Self::Writer {
+        Readable { writer: self.writer.make_writer_for(meta), json: self.json }
+    }
+}
+
+/// The formatter writes whole lines.
+impl<W: Write> Write for Readable<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) if !bytes.is_ascii() => {
+                let shown = if self.json { escape::json(text) } else { escape::coloured(text) };
+                self.writer.write_all(shown.as_bytes())?;
+                Ok(bytes.len())
+            }
+            _ => self.writer.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
     }
 }
 
@@ -130,6 +170,15 @@ pub(super) mod tests {
         assert_eq!(line["event"], "message_dlq");
         assert_eq!(line["partition"], 3);
         assert_eq!(line["message"], "a \"quoted\" text");
+    }
+
+    #[test]
+    fn no_character_of_a_line_hides_or_turns_what_is_read() {
+        let (text, hidden) = ("K\u{f6}ln \u{1b}[2J\u{9b}\u{202e}\u{200b}\u{61c}\u{2028}", escape::is_hidden);
+        for format in [Format::Text, Format::Json] {
+            let line = logged(format, None, || tracing::warn!(field = %text, "{text}"));
+            assert!(line.contains("K\u{f6}ln") && !line.trim_end().contains(hidden), "{line:?}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use cofferdam_core::message::Record;
 
 use super::super::bytes::shown;
 use super::seen::{Event, Seen, next_word, place, wait};
-use crate::plugin::Escaped;
+use crate::escape::Escaped;
 
 /// What is shown of a payload or of a text, characters.
 const SHOWN: usize = 400;

@@ -10,7 +10,7 @@ use tokio::sync::broadcast;
 
 use super::lines::Look;
 use super::seen::Seen;
-use crate::cli::print_line;
+use crate::cli::{print_coloured, print_json};
 use crate::flow::Observer;
 
 /// Messages that a page shows when it is opened, at most.
@@ -68,7 +68,11 @@ pub(super) struct Watcher {
 impl Watcher {
     fn tell(&self, seen: &Seen) {
         self.recent.add(seen);
-        print_line(&if self.json { seen.line().to_string() } else { self.look.text(seen) });
+        if self.json {
+            print_json(&seen.line().to_string());
+        } else {
+            print_coloured(&self.look.text(seen));
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::super::run::runtime;
-use super::super::{Ended, OutputArguments, print_line};
+use super::super::{Ended, OutputArguments, print_json, print_line};
 use super::choice::Choice;
 use super::place::Place;
 use super::table::{Table, shortened};
@@ -67,7 +67,7 @@ async fn list(arguments: &Arguments) -> Ended {
             listed += 1;
             rows += 1;
             if json {
-                print_line(&words::summary(&found).to_string());
+                print_json(&words::summary(&found).to_string());
             } else {
                 table.row(row(&found));
             }

@@ -7,7 +7,7 @@ use cofferdam_core::output::Destination;
 use serde_json::json;
 
 use super::super::run::runtime;
-use super::super::{Ended, OutputArguments, print_line};
+use super::super::{Ended, OutputArguments, print_json, print_line};
 use super::choice::Choice;
 use super::place::Place;
 use super::{Where, words};
@@ -107,7 +107,7 @@ fn say(arguments: &Arguments, destination: &Destination, letters: u64, verb: &st
             "out_of_reach": survey.out_of_reach,
             "unseen": survey.unseen,
         });
-        return print_line(&line.to_string());
+        return print_json(&line.to_string());
     }
     print_line(&format!("{destination}: {} {verb}", words::letters(letters)));
     if survey.out_of_reach > 0 {

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::invoke::{self, Given, Setting};
 use super::super::run::runtime;
-use super::super::{Ended, OutputArguments, print_line};
+use super::super::{Ended, OutputArguments, print_json, print_line};
 use super::choice::{Choice, moment};
 use super::place::{Place, destination};
 use super::{Where, show, words};
@@ -200,7 +200,7 @@ fn say(from: &str, order: &Order, report: &Report, json: bool) {
             "unseen": report.unseen,
             "stopped": report.stopped,
         });
-        print_line(&line.to_string());
+        print_json(&line.to_string());
     } else {
         in_words(from, order, report).iter().for_each(|line| print_line(line));
     }

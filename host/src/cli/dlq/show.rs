@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::super::bytes::shown;
 use super::super::run::runtime;
-use super::super::{Ended, OutputArguments, print_line};
+use super::super::{Ended, OutputArguments, print_json, print_line};
 use super::place::Place;
 use super::{Where, words};
 use crate::dead_letters::{Found, Next};
@@ -32,7 +32,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
         let place = Place::find(&arguments.which, destination).await?;
         let found = find(&place, position).await?;
         if arguments.output.json {
-            print_line(&words::whole(&found).to_string());
+            print_json(&words::whole(&found).to_string());
         } else {
             lines(&found).iter().for_each(|line| print_line(line));
         }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::bytes;
 use crate::dead_letters::{Found, Looked, Store};
-use crate::plugin::Escaped;
+use crate::escape::Escaped;
 
 /// Control characters escaped: what is said of a failure comes from a guest.
 pub(super) fn escaped(text: &str) -> String {

@@ -5,13 +5,14 @@ use cofferdam_core::output::Output;
 use serde_json::{Map, Value, json};
 
 use super::super::bytes::{header, insert_bytes, shown};
-use super::super::print_line;
-use crate::plugin::{Attempt, Escaped, Plugin};
+use super::super::{print_json, print_line};
+use crate::escape::Escaped;
+use crate::plugin::{Attempt, Plugin};
 
 /// Prints the attempt.
 pub(super) fn show(attempt: &Attempt, plugin: &Plugin, json: bool) {
     if json {
-        print_line(&as_json(attempt, plugin).to_string());
+        print_json(&as_json(attempt, plugin).to_string());
     } else {
         as_text(attempt).iter().for_each(|line| print_line(line));
     }

@@ -71,16 +71,45 @@ const SPECIAL_V4: [Ipv4Net; 11] = [
 const GLOBAL_V6: Ipv6Net = v6(0x2000, 0, 3);
 const SPECIAL_V6: [Ipv6Net; 4] = [v6(0x2001, 0, 23), v6(0x2001, 0xdb8, 32), v6(0x2002, 0, 16), v6(0x3fff, 0, 20)];
 
-/// Services of clouds that tell a machine its credentials, where they are outside of the link: Alibaba's, Azure's, and
-/// Amazon's in IPv6.
-const CREDENTIALS: [IpAddr; 3] = [
-    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
-    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+/// Services of clouds that tell a machine its credentials, where their documentation places them outside of the link.
+const CREDENTIALS_V4: [Ipv4Addr; 2] = [
+    // Alibaba Cloud, instance metadata.
+    Ipv4Addr::new(100, 100, 100, 200),
+    // Azure, WireServer: certificates and extension settings.
+    Ipv4Addr::new(168, 63, 129, 16),
+];
+const CREDENTIALS_V6: [Ipv6Net; 6] = [
+    // AWS: instance metadata (fd00:ec2::254), EKS Pod Identity (fd00:ec2::23), and what else it keeps beside them.
+    v6(0xfd00, 0xec2, 32),
+    // Google Cloud, metadata server: fd20:ce::254.
+    v6(0xfd20, 0xce, 64),
+    // Oracle Cloud, instance metadata: fd00:c1::a9fe:a9fe.
+    v6(0xfd00, 0xc1, 64),
+    // Scaleway, instance metadata: fd00:42::42.
+    v6(0xfd00, 0x42, 64),
+    // Alibaba Cloud, instance metadata: fd00:100::100:200.
+    v6(0xfd00, 0x100, 64),
+    // Akamai (Linode), metadata service: fd00:a9fe:a9fe::1.
+    v6(0xfd00, 0xa9fe, 32),
 ];
 
+fn is_of_credentials(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => CREDENTIALS_V4.contains(&v4),
+        IpAddr::V6(v6) => CREDENTIALS_V6.iter().any(|range| range.contains(&v6)) || is_translated_link(v6),
+    }
+}
+
+/// Whether a private address of IPv6 ends with one of IPv4 that is never reached: translators of a private network (NAT64
+/// with a prefix of their own) and clouds spell those of the link so.
+fn is_translated_link(address: Ipv6Addr) -> bool {
+    let [.., a, b, c, d] = address.octets();
+    let ending = Ipv4Addr::new(a, b, c, d);
+    PRIVATE_V6.contains(&address) && (ending.is_link_local() || CREDENTIALS_V4.contains(&ending))
+}
+
 fn is_public(address: IpAddr) -> bool {
-    if CREDENTIALS.contains(&address) {
+    if is_of_credentials(address) {
         return false;
     }
     match address {
@@ -90,7 +119,7 @@ fn is_public(address: IpAddr) -> bool {
 }
 
 fn is_private(address: IpAddr) -> bool {
-    if CREDENTIALS.contains(&address) {
+    if is_of_credentials(address) {
         return false;
     }
     match address {
@@ -142,6 +171,45 @@ mod tests {
         "2001:db8::1",
         "2002:7f00:1::",
     ];
+
+    /// Services that hand out credentials, by the documentation of who runs them.
+    const CREDENTIALS: [(&str, &str); 21] = [
+        ("AWS instance metadata", "169.254.169.254"),
+        ("AWS instance metadata", "fd00:ec2::254"),
+        ("AWS ECS task credentials", "169.254.170.2"),
+        ("AWS EKS Pod Identity", "169.254.170.23"),
+        ("AWS EKS Pod Identity", "fd00:ec2::23"),
+        ("Google Cloud metadata", "fd20:ce::254"),
+        ("Google Kubernetes Engine metadata", "169.254.169.252"),
+        ("Azure WireServer", "168.63.129.16"),
+        ("Azure App Service", "169.254.130.1"),
+        ("Oracle Cloud metadata", "fd00:c1::a9fe:a9fe"),
+        ("Oracle Cloud Classic metadata", "192.0.0.192"),
+        ("Alibaba Cloud metadata", "100.100.100.200"),
+        ("Alibaba Cloud metadata", "fd00:100::100:200"),
+        ("Scaleway metadata", "169.254.42.42"),
+        ("Scaleway metadata", "fd00:42::42"),
+        ("Akamai metadata", "fd00:a9fe:a9fe::1"),
+        ("Tencent Cloud metadata", "169.254.0.23"),
+        ("OpenStack, Hetzner, Huawei metadata", "fe80::a9fe:a9fe"),
+        ("the link, behind a translator of one's own", "fd12:3456::a9fe:a9fe"),
+        ("the link, behind a translator of one's own", "64:ff9b:1::a9fe:a9fe"),
+        ("Alibaba Cloud, behind a translator of one's own", "fd12:3456::6464:64c8"),
+    ];
+
+    #[test]
+    fn no_grant_of_private_networks_leads_to_credentials() {
+        let reach = Reach { private: true, ..Reach::default() };
+        for (service, address) in CREDENTIALS {
+            assert!(!reach.allows(address.parse().unwrap()), "{service}: {address}");
+            assert!(!Reach::default().allows(address.parse().unwrap()), "{service}: {address}");
+            // Whoever means it says so.
+            let listed = Reach { ranges: vec![address.parse::<IpAddr>().unwrap().into()], ..Reach::default() };
+            assert!(listed.allows(address.parse().unwrap()), "{service}: {address}");
+        }
+        let neighbours = ["fd00:ec3::254", "fd20:cf::254", "fd00:c2::1", "100.100.100.201", "fd12:3456::a9fd:1"];
+        assert_eq!(allowed(&reach, &neighbours), neighbours);
+    }
 
     #[test]
     fn a_name_leads_to_the_public_internet_alone() {

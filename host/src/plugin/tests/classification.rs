@@ -78,7 +78,7 @@ async fn what_is_absent_is_not_what_is_empty() {
 #[test]
 fn what_people_read_of_a_guest_has_no_control_characters() {
     let text = "a\u{1b}[31m\nb\u{202e}c \u{e9} \"d\"";
-    assert_eq!(crate::plugin::Escaped(text).to_string(), "a\\u{1b}[31m\\nb\\u{202e}c \u{e9} \"d\"");
+    assert_eq!(crate::escape::Escaped(text).to_string(), "a\\u{1b}[31m\\nb\\u{202e}c \u{e9} \"d\"");
 }
 
 #[tokio::test]

@@ -19,8 +19,13 @@ enum What {
         #[serde(default)]
         follow: bool,
     },
-    /// Says the secret of this name wherever it can: in the log, on both standard streams, and in a failure.
-    Tell { secret: String },
+    /// Says the secret of this name wherever it can: in the log, on both standard streams, and in a failure; or in this place
+    /// alone.
+    Tell {
+        secret: String,
+        #[serde(default)]
+        place: String,
+    },
     /// Begins a request to a host and leaves it.
     Leave { host: String },
     /// Opens a bucket.
@@ -53,8 +58,11 @@ pub fn handle(message: Message) -> Result<Vec<Output>, Failure> {
                 Err(error) => json!({ "error": format!("{error:?}") }),
             }
         }
-        What::Tell { secret } => {
+        What::Tell { secret, place } => {
             let secret = config::require(&secret)?;
+            if !place.is_empty() {
+                return tell(&secret, &place);
+            }
             log::info(format!("in the log: {secret}"));
             println!("on standard output: {secret}");
             eprintln!("on standard error: {secret}");
@@ -64,6 +72,28 @@ pub fn handle(message: Message) -> Result<Vec<Output>, Failure> {
         What::Open { bucket } => json!({ "opened": keyvalue::open(&bucket).is_ok() }),
     };
     Ok(vec![Output::json("out", &answer)?])
+}
+
+/// Says the secret in a place that the host makes a text of.
+fn tell(secret: &str, place: &str) -> Result<Vec<Output>, Failure> {
+    let long = |length: usize| "x".repeat(length);
+    match place {
+        "code" => return Err(Failure::permanent(secret, "as a code")),
+        "output" => return Ok(vec![Output::new(secret, "")]),
+        // Where a text of 4096 bytes is cut.
+        "long output" => return Ok(vec![Output::new(long(4_060) + secret, "")]),
+        "long attribute" => {
+            let name = long(4_030) + secret;
+            return Ok(vec![Output::new("out", "").attribute(&*name, "1").attribute(&*name, "2")]);
+        }
+        // Where a line of 8192 bytes is broken.
+        "long line" => println!("{}{secret}", long(8_185)),
+        "lines" => eprintln!("{secret}"),
+        "panic" => panic!("{secret}"),
+        "bucket" => drop(keyvalue::open(secret)),
+        _ => drop(http::get(format!("https://{secret}.test/{secret}")).send()),
+    }
+    Err(Failure::permanent("TOLD", "not here"))
 }
 
 /// Whether it began.
