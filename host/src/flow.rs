@@ -161,6 +161,8 @@ pub struct Flow {
     drained: bool,
     /// Health says that a destination does not take something.
     obstructed: bool,
+    /// The journal cannot be written: nothing is done any more.
+    is_muted: bool,
 }
 
 impl Flow {
@@ -206,6 +208,7 @@ impl Flow {
             stopped: None,
             drained: false,
             obstructed: false,
+            is_muted: false,
         }
     }
 
@@ -222,6 +225,12 @@ impl Flow {
         let mut pulse = tokio::time::interval(SILENCE / 6);
         loop {
             self.write_journal();
+            if self.is_muted {
+                // As if it were killed here: what is in hand comes again.
+                self.health.report(State::Stopped, self.machine.account(), self.machine.in_flight(), self.clock.now());
+                shutdown.cancel();
+                break;
+            }
             self.workers.hand_over(std::mem::take(&mut self.jobs));
             self.withdraw();
             self.publish();
@@ -337,6 +346,9 @@ impl Flow {
             if self.journal.takes(&action, &self.machine) {
                 self.write_journal();
             }
+            if self.is_muted {
+                continue;
+            }
             match action {
                 Action::Handle(id) => {
                     self.jobs.extend(self.machine.delivery(id).map(|delivery| Job::new(id, delivery)));
@@ -366,7 +378,7 @@ impl Flow {
 
     /// Hands publications to the sinks, in order, as far as they have room.
     fn publish(&mut self) {
-        while self.outstanding < OUTSTANDING {
+        while self.outstanding < OUTSTANDING && !self.is_muted {
             let Some(((delivery, index), ticket)) = self.outbox.next() else { return };
             let publication = self.machine.delivery(delivery).and_then(|delivery| delivery.publication(index));
             let publication = publication.expect("a delivery stays until its publications are answered");
@@ -397,7 +409,9 @@ impl Flow {
     /// What was taken down stands in the file before anything is done because of it.
     fn write_journal(&mut self) {
         if let Err(error) = self.journal.flush() {
-            self.stopped.get_or_insert_with(|| format!("the journal cannot be written: {error}").into());
+            self.is_muted = true;
+            self.stopped
+                .get_or_insert_with(|| format!("failed to write the journal: {error}; nothing was done since").into());
         }
     }
 
@@ -405,6 +419,7 @@ impl Flow {
     fn record(&mut self) {
         if let Some(duplicates) = &self.duplicates
             && !self.records.is_empty()
+            && !self.is_muted
         {
             self.outstanding += duplicates.record(std::mem::take(&mut self.records), &self.tickets);
         }

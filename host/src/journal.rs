@@ -8,6 +8,7 @@ mod facts;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -28,8 +29,8 @@ impl Journal {
     /// # Errors
     /// When the file is there already, or cannot be made.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
-        let writer = Writer { file, lines: Vec::new(), host: std::process::id(), last: Time::default() };
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let writer = Writer { file, lines: Vec::new(), host: std::process::id(), last: Time::default(), failed: None };
         Ok(Self(Some(Arc::new(Mutex::new(writer)))))
     }
 
@@ -66,7 +67,8 @@ impl Journal {
     /// Hands everything taken down so far to the operating system, so that it outlives the process.
     ///
     /// # Errors
-    /// When it cannot be written; the same lines are tried again the next time.
+    /// When it cannot be written, now or at any time before: what came out of the file may end within a line, and nothing may
+    /// follow that. Nothing may be done from then on, by any route.
     pub fn flush(&self) -> io::Result<()> {
         match &self.0 {
             Some(writer) => writer.lock().unwrap_or_else(PoisonError::into_inner).flush(),
@@ -88,6 +90,8 @@ struct Writer {
     lines: Vec<u8>,
     host: u32,
     last: Time,
+    /// Why nothing can be written any more.
+    failed: Option<io::ErrorKind>,
 }
 
 impl Writer {
@@ -101,8 +105,11 @@ impl Writer {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        if let Some(failed) = self.failed {
+            return Err(failed.into());
+        }
         if !self.lines.is_empty() {
-            self.file.write_all(&self.lines)?;
+            self.file.write_all(&self.lines).inspect_err(|error| self.failed = Some(error.kind()))?;
             self.lines.clear();
         }
         Ok(())

@@ -9,7 +9,7 @@
 //! source · sink                              Kafka and SQS in and out
 //! kafka · aws · dedupe · plugin · telemetry · admin · journal · embedded
 //! clock · signal · exit · server · message_file
-//! escape
+//! escape · storage
 //! ```
 
 pub mod admin;
@@ -33,5 +33,6 @@ pub mod server;
 pub mod signal;
 pub mod sink;
 pub mod source;
+pub mod storage;
 pub mod telemetry;
 pub mod verify;

@@ -19,6 +19,14 @@ pub enum Error {
         /// What it or the system said.
         reason: Box<str>,
     },
+    /// Its file is empty or damaged; a new one is not begun in its place.
+    #[error("{store} is damaged: {reason}")]
+    Damaged {
+        /// Which one.
+        store: Box<str>,
+        /// What is wrong with it.
+        reason: Box<str>,
+    },
     /// It answers, and does not allow this: a password, a permission, a table of another shape.
     #[error("{store} refuses: {reason}")]
     Refused {

@@ -310,8 +310,11 @@ async fn a_secret_is_told_nowhere() {
     let listening = host.says("admin server is listening", WAIT).await;
     let listening: Value = serde_json::from_str(&listening).expect("a line of JSON");
     let address = listening["address"].as_str().expect("an address");
-    let mut told = vec![format!("{letters:?} {errors:?}")];
-    told.extend(errors.iter().map(|event| event.json().to_string()));
+    let stored = letters.iter().chain(&errors).flat_map(|stored| {
+        let headers = stored.headers.iter().filter_map(|(_, value)| value.as_ref());
+        headers.chain(&stored.value).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    });
+    let mut told: Vec<String> = stored.collect();
     told.extend(["metrics", "health"].map(|page| page_of(address, page)));
     let mut host = host;
     let ended = host.stop(WAIT).await;

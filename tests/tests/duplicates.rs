@@ -114,3 +114,42 @@ async fn events_of_two_sources_are_different_events() {
     // Without an id or a source it is no CloudEvent, and nothing is dropped without a word.
     assert_eq!(handled(kafka, "\"cloudevents\"", &payloads).await, (3, 3));
 }
+
+/// Starts a host with its ids on disk in `folder`, and a message of its own; stops it when that is handled, or it ends by itself.
+async fn with_ids_in(kafka: &Kafka, probe: &Probe, folder: &std::path::Path) -> kit::Ended {
+    let route = format!("duplicates = \"suppress\"\n[storage]\npath = {folder:?}\n[dedupe]\nstore = \"disk\"");
+    let mut host = probe.events(kafka.bootstrap(), PROPERTIES, &route).start();
+    let before = settled(kafka, probe).await;
+    kafka.produce(&probe.input, [event(before)]).await;
+    eventually("it handles, or ends", LONG, async || {
+        let refused = host.stderr().iter().any(|line| line.starts_with("cofferdam: "));
+        (refused || settled(kafka, probe).await > before).then_some(())
+    })
+    .await;
+    host.signal(Signal::TERM);
+    host.wait(LONG).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_empty_or_damaged_is_refused_by_name() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let probe = Probe::new(kafka, 1).await;
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let storage = folder.path().join("storage");
+    let file = storage.join("dedupe.redb");
+    assert_eq!(with_ids_in(kafka, &probe, &storage).await.code(), Some(0));
+    let good = std::fs::read(&file).expect("ids on disk");
+    let zeroed = [&[0_u8; 4096][..], &good[4096..]].concat();
+    for (how, bytes) in [("empty", &[][..]), ("cut", &good[..good.len() / 2]), ("zeroed", &zeroed[..])] {
+        std::fs::write(&file, bytes).expect("it can be written");
+        let ended = with_ids_in(kafka, &probe, &storage).await;
+        let told = ended.stderr.join("\n");
+        assert_eq!(ended.code(), Some(65), "{how}: {told}");
+        assert!(
+            told.contains("dedupe.redb is damaged: ") && told.contains("to begin with an empty one"),
+            "{how}: {told}"
+        );
+    }
+    std::fs::write(&file, good).expect("it can be written");
+    assert_eq!(with_ids_in(kafka, &probe, &storage).await.code(), Some(0), "restored");
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Each top module of `host/src` and its floor. Those of one floor do not know each other.
-const FLOORS: [(&str, u32); 22] = [
+const FLOORS: [(&str, u32); 23] = [
     ("main", 6),
     ("cli", 6),
     ("run", 5),
@@ -27,6 +27,7 @@ const FLOORS: [(&str, u32); 22] = [
     ("exit", 1),
     ("server", 1),
     ("escape", 0),
+    ("storage", 0),
 ];
 
 /// Knows only the core and libraries, and is known by the command line alone.

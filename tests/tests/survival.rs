@@ -134,3 +134,60 @@ async fn a_host_whose_consumer_was_fenced_by_another_of_its_name_ends_with_69_an
     kafka.produce(&probe.input, [Probe::ask("quick", "echo", 1)]).await;
     assert_eq!(probe.outputs(kafka, 2, LONG).await.len(), 2, "the other goes on");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_cannot_write_its_journal_does_nothing_more() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let probe = Probe::new(kafka, 1).await;
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let (journal, file) = (folder.path().join("journal"), folder.path().join("cofferdam.toml"));
+    let configuration = format!(
+        r#"
+        service = {{ name = "probe" }}
+        kafka = {{ bootstrap_servers = "{}" }}
+        admin = {{ listen = "" }}
+        plugins = {{ probe = {{ path = {:?} }} }}
+        [[routes]]
+        name = "probe"
+        from = {{ kafka = ["{}"], group = "{}" }}
+        handler = "probe"
+        outputs = {{ out = {{ kafka = "{}" }} }}
+        "#,
+        kafka.bootstrap(),
+        kit::guest("probe"),
+        probe.input,
+        probe.group,
+        probe.output
+    );
+    std::fs::write(&file, configuration).expect("a temporary file");
+    // Files end at 64 KiB, as on a disk that is full.
+    let limited = "trap '' XFSZ; ulimit -f 64; exec \"$@\"";
+    let bash = std::path::Path::new("/bin/bash");
+    let arguments: [&std::ffi::OsStr; 5] =
+        ["-c".as_ref(), limited.as_ref(), "bash".as_ref(), kit::host::binary().as_os_str(), "run".as_ref()];
+    let host = kit::host::program(bash, arguments)
+        .arg("--config")
+        .arg(&file)
+        .arg("--json")
+        .arg("--journal")
+        .arg(&journal)
+        .start();
+    let keyed = |number: usize| Probe::ask(&format!("key-{}", number % 100), "echo", number);
+    kafka.produce(&probe.input, (0..2_000).map(keyed)).await;
+    let ended = host.wait(LONG).await;
+    assert_ne!(ended.code(), Some(0));
+    assert!(ended.stderr.iter().any(|line| line.contains("failed to write the journal: ")), "{:#?}", ended.stderr);
+    let text = String::from_utf8_lossy(&std::fs::read(&journal).expect("a journal")).into_owned();
+    let facts = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let handled: std::collections::BTreeSet<String> = facts
+        .filter(|fact| fact["event"] == "handled")
+        .map(|fact| fact["record"].as_str().expect("a record").to_owned())
+        .collect();
+    assert!(!handled.is_empty() && text.len() <= 64 << 10, "{} bytes", text.len());
+    let outputs = kafka.read_all(&probe.output).await;
+    let unknown = outputs.iter().filter(|output| !handled.contains(output.header("causation-id").expect("a cause")));
+    assert_eq!(unknown.count(), 0, "of {} outputs the journal does not know the attempt", outputs.len());
+    let committed: i64 =
+        kafka.committed(&probe.group, &probe.input).await.values().map(|committed| committed.offset).sum();
+    assert!(committed <= i64::try_from(handled.len()).expect("few"), "{committed} are committed");
+}

@@ -3,7 +3,7 @@
 //! As in the key-value store, a thread of the store's own takes all recordings that are waiting, writes them in one
 //! transaction, and answers each when that transaction is on the disk.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,6 +12,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Error, Key};
+use crate::storage;
 
 /// Key to the time it was recorded at, milliseconds since 1970.
 const SEEN: TableDefinition<&[u8; 16], u64> = TableDefinition::new("seen");
@@ -47,20 +48,14 @@ struct File {
 
 impl Disk {
     pub(super) async fn open(path: PathBuf, window: Duration) -> Result<Self, Error> {
-        let opened = path.clone();
-        let open = move || {
-            if let Some(folder) = opened.parent() {
-                std::fs::create_dir_all(folder)?;
-            }
-            Ok(Database::create(&opened)?)
-        };
-        let file = File { path, window, open: Box::new(open), database: RwLock::new(None) };
-        blocking(move || Self::start(file)).await
+        blocking(move || Self::start(path, window)).await
     }
 
-    fn start(file: File) -> Result<Self, Error> {
-        file.reopen()?;
-        let file = Arc::new(file);
+    fn start(path: PathBuf, window: Duration) -> Result<Self, Error> {
+        let database = storage::database(&path, make_tables).map_err(|error| unusable(&path, error))?;
+        let opened = path.clone();
+        let open = move || storage::reopened(&opened);
+        let file = Arc::new(File { path, window, open: Box::new(open), database: RwLock::new(Some(database)) });
         let (writes, queue) = mpsc::channel(QUEUE);
         let thread = Builder::new().name("dedupe".into()).spawn({
             let file = Arc::clone(&file);
@@ -171,7 +166,7 @@ impl File {
         self.database.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens the file where it is not open. Reads of a new file find their tables.
+    /// Opens the file where it is not open.
     fn reopen(&self) -> Result<(), Error> {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         if database.is_some() {
@@ -179,10 +174,7 @@ impl File {
         }
         let open = || -> Result<Database, redb::Error> {
             let database = (self.open)()?;
-            let transaction = database.begin_write()?;
-            transaction.open_table(SEEN)?;
-            transaction.open_table(BY_TIME)?;
-            transaction.commit()?;
+            make_tables(&database)?;
             Ok(database)
         };
         *database = Some(open().map_err(|error| self.failed(error))?);
@@ -190,10 +182,29 @@ impl File {
     }
 
     fn failed(&self, reason: impl ToString) -> Error {
-        Error::Unavailable {
-            store: format!("the file {}", self.path.display()).into(),
-            reason: reason.to_string().into(),
-        }
+        Error::Unavailable { store: name(&self.path), reason: reason.to_string().into() }
+    }
+}
+
+/// So that reads of a new file find their tables.
+fn make_tables(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(SEEN)?;
+    transaction.open_table(BY_TIME)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+fn name(path: &Path) -> Box<str> {
+    format!("the file {}", path.display()).into()
+}
+
+fn unusable(path: &Path, error: storage::Error) -> Error {
+    let store = name(path);
+    match error {
+        storage::Error::Damaged { reason, .. } => Error::Damaged { store, reason: reason.into() },
+        storage::Error::InUse(_) => Error::Unavailable { store, reason: "it is open in another process".into() },
+        storage::Error::Failed { reason, .. } => Error::Unavailable { store, reason: reason.into() },
     }
 }
 

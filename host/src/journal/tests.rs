@@ -153,3 +153,19 @@ fn a_journal_is_of_one_process() {
     Journal::create(&path).unwrap().started().unwrap();
     assert_eq!(Journal::create(&path).unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
 }
+
+#[test]
+fn after_a_line_that_could_not_be_written_none_follows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("j");
+    let journal = Journal::create(&path).unwrap();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let writer = journal.0.clone().unwrap();
+    let good = std::mem::replace(&mut writer.lock().unwrap().file, full);
+    journal.started().unwrap_err();
+    // There is room again, and half a line may stand in the file.
+    writer.lock().unwrap().file = good;
+    journal.flush().unwrap_err();
+    journal.stopped().unwrap_err();
+    assert_eq!(std::fs::read(&path).unwrap(), b"");
+}

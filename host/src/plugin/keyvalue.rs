@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::server::{self, Address};
-pub use disk::OpenError;
+pub use crate::storage::Error as OpenError;
 
 /// The longest key, bytes.
 pub const KEY: usize = 1 << 10;
@@ -21,9 +21,34 @@ pub const VALUE: usize = 1 << 20;
 /// The most keys on one page of a list.
 pub const PAGE: usize = 256;
 
+/// What an entry counts for beside its bucket's name, its key and its value, bytes.
+const ENTRY: u64 = 64;
+
+/// What a store in memory takes, bytes.
+const IN_MEMORY: u64 = 256 << 20;
+
+/// How much may be kept on disk or in memory, bytes: names of buckets, keys and values, and 64 for each entry. A file may take
+/// twice as much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// In all buckets together.
+    pub store: u64,
+    /// In one bucket, whoever has written it.
+    pub bucket: u64,
+}
+
+impl Default for Quota {
+    fn default() -> Self {
+        Self { store: 1 << 30, bucket: 256 << 20 }
+    }
+}
+
 /// Where values are kept; a clone is the same store.
 #[derive(Clone)]
-pub struct Store(Backend);
+pub struct Store {
+    backend: Backend,
+    quota: Quota,
+}
 
 #[derive(Clone)]
 enum Backend {
@@ -37,6 +62,8 @@ enum Backend {
 pub struct Bucket {
     store: Store,
     name: Arc<str>,
+    /// How much it may have after a write.
+    most: u64,
 }
 
 /// Why a call of a key-value store did not succeed.
@@ -54,9 +81,16 @@ pub enum Error {
     /// The sum does not fit into 64 bits.
     #[error("the sum does not fit into 64 bits")]
     Overflow,
-    /// The store in memory has reached its bound.
-    #[error("the store is full")]
-    Full,
+    /// The store, or the bucket, has reached its quota.
+    #[error("the {what} is full: {bytes} bytes with this value, at most {limit} are taken")]
+    Full {
+        /// `store` or `bucket`.
+        what: &'static str,
+        /// How much it would have.
+        bytes: u64,
+        /// How much it may have.
+        limit: u64,
+    },
     /// The file cannot be read or written, the server is away or refuses. What was to be written may be written or not.
     #[error("the store failed: {0}")]
     Failed(Arc<str>),
@@ -74,30 +108,34 @@ pub struct Page {
 impl Store {
     /// A store that lasts as long as the process, of at most 256 MiB.
     pub fn in_memory() -> Self {
-        Self(Backend::Memory(Arc::default()))
+        Self::new(Backend::Memory(Arc::default()), Quota { store: IN_MEMORY, bucket: IN_MEMORY })
     }
 
-    /// A store in the file `path`, which is made where there is none. Blocks while it is opened.
+    /// A store in the file `path`, which is made where there is none, its folder too. Blocks while it is opened.
     ///
     /// # Errors
     /// Where the file cannot be opened, is no store, or is open in another process.
-    pub fn open(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self(Backend::Disk(Arc::new(disk::Disk::open(path)?))))
+    pub fn open(path: &Path, quota: Quota) -> Result<Self, OpenError> {
+        Ok(Self::new(Backend::Disk(Arc::new(disk::Disk::open(path)?)), quota))
+    }
+
+    fn new(backend: Backend, quota: Quota) -> Self {
+        Self { backend, quota }
     }
 
     /// A store on the Redis server at `address`, which may take as long as `timeout` for a call; stores of one `prefix`
-    /// share their buckets. The runtime that this is called on does the input and output.
+    /// share their buckets. How much is kept is for that server to say (`maxmemory`). The runtime that this is called on does the input and output.
     ///
     /// # Errors
     /// Where the server cannot be reached now, or refuses.
     pub async fn redis(address: &Address, timeout: Duration, prefix: &str) -> Result<Self, server::Error> {
         let server = server::Redis::open(address, timeout).await?;
-        Ok(Self(Backend::Redis(Arc::new(redis::Redis::new(server, prefix)))))
+        Ok(Self::new(Backend::Redis(Arc::new(redis::Redis::new(server, prefix))), Quota::default()))
     }
 
     /// The bucket called `name`.
     pub fn bucket(&self, name: &str) -> Bucket {
-        Bucket { store: self.clone(), name: name.into() }
+        Bucket { store: self.clone(), name: name.into(), most: self.quota.bucket }
     }
 }
 
@@ -107,12 +145,18 @@ impl Bucket {
         &self.name
     }
 
+    /// The same for somebody who may not let it grow over `most` bytes.
+    #[must_use]
+    pub fn at_most(self, most: u64) -> Self {
+        Self { most: most.min(self.most), ..self }
+    }
+
     /// The value of `key`.
     ///
     /// # Errors
     /// [`Error::Failed`].
     pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
-        match &self.store.0 {
+        match &self.store.backend {
             Backend::Memory(memory) => Ok(memory.get(&self.name, key)),
             Backend::Disk(disk) => disk.get(&self.name, key),
             Backend::Redis(redis) => redis.get(&self.name, key).await,
@@ -161,7 +205,7 @@ impl Bucket {
     /// # Errors
     /// [`Error::Failed`].
     pub async fn list_keys(&self, cursor: Option<&str>) -> Result<Page, Error> {
-        let mut keys = match &self.store.0 {
+        let mut keys = match &self.store.backend {
             Backend::Memory(memory) => memory.keys_after(&self.name, cursor, PAGE + 1),
             Backend::Disk(disk) => disk.keys_after(&self.name, cursor, PAGE + 1)?,
             Backend::Redis(redis) => redis.keys_after(&self.name, cursor, PAGE + 1).await?,
@@ -174,12 +218,35 @@ impl Bucket {
 
     async fn write(&self, key: &str, change: Change) -> Result<Changed, Error> {
         change.check(key)?;
-        match &self.store.0 {
-            Backend::Memory(memory) => memory.write(&self.name, key, change),
-            Backend::Disk(disk) => disk.write(&self.name, key, change).await,
+        let quota = Quota { bucket: self.most, ..self.store.quota };
+        match &self.store.backend {
+            Backend::Memory(memory) => memory.write(&self.name, key, change, quota),
+            Backend::Disk(disk) => disk.write(&self.name, key, change, quota).await,
             Backend::Redis(redis) => redis.write(&self.name, key, change).await,
         }
     }
+}
+
+impl Quota {
+    /// What bucket and store have after an entry that counted for `before` counts for `after`.
+    ///
+    /// # Errors
+    /// [`Error::Full`]: it grows, and one of them would have more than it may.
+    fn after(self, bucket: u64, store: u64, before: u64, after: u64) -> Result<(u64, u64), Error> {
+        let (bucket, store) = (bucket - before.min(bucket) + after, store - before.min(store) + after);
+        for (what, bytes, limit) in [("bucket", bucket, self.bucket), ("store", store, self.store)] {
+            // What makes room is let through, also where less is allowed than before.
+            if bytes > limit && after > before {
+                return Err(Error::Full { what, bytes, limit });
+            }
+        }
+        Ok((bucket, store))
+    }
+}
+
+/// What an entry counts for.
+fn cost(bucket: &str, key: &str, value: usize) -> u64 {
+    (bucket.len() + key.len() + value) as u64 + ENTRY
 }
 
 /// A write, as one step.

@@ -85,9 +85,6 @@ fn instances(concurrency: impl Iterator<Item = u32>, least: u32, stacks: usize) 
     wanted.min(most)
 }
 
-const UNUSABLE: &str = "is another host using it, or is the folder not writable? see [storage] path";
-const DAMAGED: &str = "put a copy of the file back, or move it away to begin with an empty store";
-
 /// The key-value store, if a plugin was granted it.
 ///
 /// Must be called within a runtime, on a thread that may block.
@@ -99,15 +96,13 @@ fn store(config: &Config) -> Result<Option<keyvalue::Store>, Problem> {
         Store::Memory => keyvalue::Store::in_memory(),
         Store::Disk => {
             let path = config.storage.path.join("keyvalue.redb");
-            let made = std::fs::create_dir_all(&config.storage.path);
-            let made = made.map_err(|error| (Exit::Unavailable, error.to_string(), UNUSABLE));
-            let opened = made.and_then(|()| {
-                keyvalue::Store::open(&path).map_err(|error| match &error {
-                    keyvalue::OpenError::Damaged { .. } => (Exit::Data, error.to_string(), DAMAGED),
-                    _ => (Exit::Unavailable, error.to_string(), UNUSABLE),
-                })
-            });
-            opened.map_err(|(exit, what, remedy)| Problem::new(exit, what, remedy).at(path.display().to_string()))?
+            keyvalue::Store::open(&path, config.keyvalue.quota).map_err(|error| {
+                let exit = match error {
+                    keyvalue::OpenError::Damaged { .. } => Exit::Data,
+                    keyvalue::OpenError::InUse(_) | keyvalue::OpenError::Failed { .. } => Exit::Unavailable,
+                };
+                Problem::new(exit, error.to_string(), error.remedy()).at("keyvalue")
+            })?
         }
         Store::Redis(address) => {
             // Services that share a server do not share buckets; the hosts of one service do.
@@ -118,7 +113,7 @@ fn store(config: &Config) -> Result<Option<keyvalue::Store>, Problem> {
                     server::Error::Unavailable { .. } => {
                         (Exit::Unavailable, "is it running, and reachable from here? see [keyvalue]")
                     }
-                    server::Error::Refused { .. } => {
+                    server::Error::Refused { .. } | server::Error::Damaged { .. } => {
                         (Exit::Configuration, "see user, password and permissions of [keyvalue] url")
                     }
                 };
@@ -140,7 +135,8 @@ pub fn spec(
     io: &runtime::Handle,
 ) -> Result<Spec, Problem> {
     let granted = &plugin.capabilities;
-    let bucket = granted.keyvalue.as_ref().zip(store).map(|(namespace, store)| store.bucket(namespace));
+    let most = granted.keyvalue_max_bytes.unwrap_or(u64::MAX);
+    let bucket = granted.keyvalue.as_ref().zip(store).map(|(name, store)| store.bucket(name).at_most(most));
     let http = granted.http.clone().map(|http| http::Client::new(name, http, io)).transpose();
     let http = http.map_err(|error| Problem::new(Exit::Unavailable, error, "").at(format!("plugins.{name}")))?;
     Ok(Spec {

@@ -14,6 +14,8 @@ use crate::plugin::http::{BreakerConfig, Config as Http, Reach, Rule};
 pub struct Capabilities {
     /// The namespace of the key-value store that it may use; none is granted without.
     pub keyvalue: Option<String>,
+    /// How far its writes may let that grow on disk or in memory, bytes; to the quota of buckets without.
+    pub keyvalue_max_bytes: Option<u64>,
     /// Which hosts it may make requests to; none is granted without. An empty list loads it and denies all of them.
     pub http: Option<Http>,
     /// What becomes of an attempt that asks for more.
@@ -26,6 +28,7 @@ const HOSTS: &str = "[\"api.example.com\", { host = \"http://10.0.0.7:8080\", me
 pub(super) fn capabilities(granted: &Value<'_>) -> Capabilities {
     let read = |table: &Table<'_>| Capabilities {
         keyvalue: table.get("keyvalue").and_then(|name| name.name("orders", identifier)),
+        keyvalue_max_bytes: table.get("keyvalue_max_bytes").and_then(|size| size.size(1 << 10..=1 << 40)),
         http: table.get("http").and_then(|granted| http(&granted)),
         denied: table
             .get("denied")

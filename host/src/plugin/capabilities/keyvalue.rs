@@ -42,7 +42,9 @@ impl store::Host for HostCall<'_> {
         match &self.spec.keyvalue {
             Some(bucket) if bucket.name() == identifier => Ok(Ok(self.table.push(bucket.clone())?)),
             _ => {
-                let mut what = format!("keyvalue: the bucket {identifier} was not granted");
+                // Before it is cut: half a secret is not found.
+                let named = self.spec.secrets.redact(&identifier);
+                let mut what = format!("keyvalue: the bucket {named} was not granted");
                 what.truncate(what.floor_char_boundary(256));
                 self.denials.note("keyvalue", "bucket", &what);
                 Ok(Err(Error::AccessDenied))

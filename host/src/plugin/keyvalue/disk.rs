@@ -6,50 +6,28 @@
 //! flush at worst and a fraction of one under load, and a write that returned survives a crash of the process and
 //! of the machine.
 
-mod whole;
-
+use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
-use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Change, Changed, Error, Next};
+use super::{Change, Changed, Error, Next, Quota, cost};
+use crate::storage;
 
 /// Bucket and key to value.
 const VALUES: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("values");
+/// Bucket to what it counts for, bytes; the whole store under the empty name.
+const SIZES: TableDefinition<&str, u64> = TableDefinition::new("sizes");
 
 /// Writes that wait for the thread; a further one waits for room.
 const QUEUE: usize = 1024;
 
 /// The most writes in one transaction.
 const BATCH: usize = 256;
-
-/// Why a store could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process has it open.
-    #[error("the key-value store {0} is open in another process")]
-    InUse(PathBuf),
-    /// The file cannot be opened, or is no store.
-    #[error("the key-value store {path} cannot be opened: {reason}")]
-    Failed {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
-    /// The disk has not kept what was written to the file.
-    #[error("the key-value store {path} is damaged: {reason}")]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
 
 pub(super) struct Disk {
     database: Arc<Database>,
@@ -62,21 +40,21 @@ struct Write {
     bucket: Box<str>,
     key: Box<str>,
     change: Change,
+    quota: Quota,
     answer: oneshot::Sender<Result<Changed, Error>>,
 }
 
 impl Disk {
-    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
-        let failed = |reason: String| OpenError::Failed { path: path.into(), reason };
-        let database = whole::open(path)?;
-        make_table(&database).map_err(|error| failed(error.to_string()))?;
+    pub(super) fn open(path: &Path) -> Result<Self, storage::Error> {
+        let database = storage::database(path, make_tables)?;
         let database = Arc::new(database);
         let (writes, queue) = mpsc::channel(QUEUE);
         let thread = Builder::new().name("keyvalue".into()).spawn({
             let database = Arc::clone(&database);
             move || run(&database, queue)
         });
-        let thread = thread.map_err(|error| failed(error.to_string()))?;
+        let failed = |error: std::io::Error| storage::Error::Failed { path: path.into(), reason: error.to_string() };
+        let thread = thread.map_err(failed)?;
         Ok(Self { database, writes: Some(writes), thread: Some(thread) })
     }
 
@@ -106,10 +84,10 @@ impl Disk {
         read().map_err(failed)
     }
 
-    pub(super) async fn write(&self, bucket: &str, key: &str, change: Change) -> Result<Changed, Error> {
+    pub(super) async fn write(&self, bucket: &str, key: &str, change: Change, quota: Quota) -> Result<Changed, Error> {
         let stopped = || Error::Failed("it has stopped".into());
         let (answer, answered) = oneshot::channel();
-        let write = Write { bucket: bucket.into(), key: key.into(), change, answer };
+        let write = Write { bucket: bucket.into(), key: key.into(), change, quota, answer };
         self.writes.as_ref().ok_or_else(stopped)?.send(write).await.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
     }
@@ -129,9 +107,11 @@ impl Drop for Disk {
 fn run(database: &Database, mut queue: mpsc::Receiver<Write>) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.blocking_recv_many(&mut batch, BATCH) > 0 {
-        let (answers, changes): (Vec<_>, Vec<_>) =
-            batch.drain(..).map(|write| (write.answer, (write.bucket, write.key, write.change))).unzip();
-        let results = transact(database, changes).unwrap_or_else(|error| {
+        let (answers, writes): (Vec<_>, Vec<_>) = batch
+            .drain(..)
+            .map(|Write { bucket, key, change, quota, answer }| (answer, (bucket, key, change, quota)))
+            .unzip();
+        let results = transact(database, writes).unwrap_or_else(|error| {
             let error = failed(error);
             answers.iter().map(|_| Err(error.clone())).collect()
         });
@@ -145,40 +125,86 @@ fn run(database: &Database, mut queue: mpsc::Receiver<Write>) {
 type Results = Vec<Result<Changed, Error>>;
 
 /// All changes, in order, on the disk when it returns; none of them where it fails.
-fn transact(database: &Database, changes: Vec<(Box<str>, Box<str>, Change)>) -> Result<Results, redb::Error> {
+fn transact(database: &Database, writes: Vec<(Box<str>, Box<str>, Change, Quota)>) -> Result<Results, redb::Error> {
     let transaction = database.begin_write()?;
     let results = {
-        let mut table = transaction.open_table(VALUES)?;
-        let apply = |(bucket, key, change): (Box<str>, Box<str>, Change)| apply(&mut table, &bucket, &key, change);
-        changes.into_iter().map(apply).collect::<Result<Results, redb::Error>>()?
+        let mut tables = Tables { values: transaction.open_table(VALUES)?, sizes: transaction.open_table(SIZES)? };
+        let apply = |(bucket, key, change, quota): (Box<str>, Box<str>, Change, Quota)| {
+            tables.apply(&bucket, &key, change, quota)
+        };
+        writes.into_iter().map(apply).collect::<Result<Results, redb::Error>>()?
     };
     transaction.commit()?;
     Ok(results)
 }
 
-fn apply(
-    table: &mut Table<'_, (&str, &str), &[u8]>,
-    bucket: &str,
-    key: &str,
-    change: Change,
-) -> Result<Result<Changed, Error>, redb::Error> {
-    let applied = change.apply(table.get((bucket, key))?.as_ref().map(|value| value.value()));
-    let (next, changed) = match applied {
-        Ok(applied) => applied,
-        Err(error) => return Ok(Err(error)),
-    };
-    match next {
-        Next::Keep => {}
-        Next::Remove => drop(table.remove((bucket, key))?),
-        Next::Put(value) => drop(table.insert((bucket, key), value.as_slice())?),
-    }
-    Ok(Ok(changed))
+struct Tables<'a> {
+    values: Table<'a, (&'static str, &'static str), &'static [u8]>,
+    sizes: Table<'a, &'static str, u64>,
 }
 
-/// So that reads find a table in a new store.
-fn make_table(database: &Database) -> Result<(), redb::Error> {
+impl Tables<'_> {
+    fn apply(
+        &mut self,
+        bucket: &str,
+        key: &str,
+        change: Change,
+        quota: Quota,
+    ) -> Result<Result<Changed, Error>, redb::Error> {
+        let (before, applied) = {
+            let current = self.values.get((bucket, key))?;
+            let current = current.as_ref().map(|value| value.value());
+            (current.map_or(0, |value| cost(bucket, key, value.len())), change.apply(current))
+        };
+        let (next, changed) = match applied {
+            Ok(applied) => applied,
+            Err(error) => return Ok(Err(error)),
+        };
+        let after = match &next {
+            Next::Keep => before,
+            Next::Remove => 0,
+            Next::Put(value) => cost(bucket, key, value.len()),
+        };
+        if after != before {
+            let (of_bucket, of_store) = match quota.after(self.size(bucket)?, self.size("")?, before, after) {
+                Ok(sizes) => sizes,
+                Err(error) => return Ok(Err(error)),
+            };
+            self.sizes.insert(bucket, of_bucket)?;
+            self.sizes.insert("", of_store)?;
+        }
+        match next {
+            Next::Keep => {}
+            Next::Remove => drop(self.values.remove((bucket, key))?),
+            Next::Put(value) => drop(self.values.insert((bucket, key), value.as_slice())?),
+        }
+        Ok(Ok(changed))
+    }
+
+    fn size(&self, bucket: &str) -> Result<u64, redb::Error> {
+        Ok(self.sizes.get(bucket)?.map_or(0, |size| size.value()))
+    }
+}
+
+/// So that reads find a table in a new store, and writes the sizes in one of an older version.
+fn make_tables(database: &Database) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
-    transaction.open_table(VALUES)?;
+    {
+        let (values, mut sizes) = (transaction.open_table(VALUES)?, transaction.open_table(SIZES)?);
+        if sizes.is_empty()? {
+            let mut counted = BTreeMap::from([(String::new(), 0)]);
+            for entry in values.iter()? {
+                let (name, value) = entry?;
+                let (bucket, key) = name.value();
+                let cost = cost(bucket, key, value.value().len());
+                *counted.entry(bucket.to_owned()).or_default() += cost;
+                *counted.entry(String::new()).or_default() += cost;
+            }
+            for (bucket, size) in counted {
+                sizes.insert(&*bucket, size)?;
+            }
+        }
+    }
     transaction.commit()?;
     Ok(())
 }

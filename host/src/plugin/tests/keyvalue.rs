@@ -3,12 +3,12 @@
 use super::guest::outputs;
 use super::imports::{KEYVALUE, importing};
 use super::*;
-use crate::plugin::keyvalue::{Error, KEY, PAGE, Store, VALUE};
+use crate::plugin::keyvalue::{Bucket, Error, KEY, PAGE, Quota, Store, VALUE};
 
 /// Both kinds of store, and the directory of the one on disk.
 fn stores() -> (tempfile::TempDir, [Store; 2]) {
     let directory = tempfile::tempdir().unwrap();
-    let disk = Store::open(&directory.path().join("values.redb")).unwrap();
+    let disk = Store::open(&directory.path().join("values.redb"), Quota::default()).unwrap();
     (directory, [Store::in_memory(), disk])
 }
 
@@ -107,18 +107,57 @@ async fn keys_and_values_have_bounds() {
     }
 }
 
+/// Writes values of 512 KiB until one is refused.
+async fn fill(bucket: &Bucket) -> (usize, Error) {
+    let mut written = 0;
+    loop {
+        match bucket.set(&format!("k{written}"), vec![7; 512 << 10]).await {
+            Ok(()) => written += 1,
+            Err(error) => return (written, error),
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_plugin_fills_the_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("values.redb");
+    let quota = Quota { store: 5 << 20, bucket: 3 << 20 };
+    let store = Store::open(&path, quota).unwrap();
+    let (written, error) = fill(&store.bucket("orders")).await;
+    assert!(matches!(error, Error::Full { what: "bucket", .. }) && written == 5, "{written}: {error}");
+    let (written, error) = fill(&store.bucket("prices").at_most(1 << 20)).await;
+    assert!(matches!(error, Error::Full { what: "bucket", limit, .. } if limit == 1 << 20) && written == 1, "{error}");
+    let (written, error) = fill(&store.bucket("others")).await;
+    assert!(matches!(error, Error::Full { what: "store", .. }) && written == 3, "{written}: {error}");
+    // One that is full can be read, changed in place, and emptied.
+    let orders = store.bucket("orders");
+    assert_eq!(orders.get("k0").await, Ok(Some(vec![7; 512 << 10])));
+    orders.set("k1", vec![8; 512 << 10]).await.unwrap();
+    orders.delete("k0").await.unwrap();
+    orders.set("k9", vec![7; 512 << 10]).await.unwrap();
+    drop((orders, store));
+    assert!(std::fs::metadata(&path).unwrap().len() < 4 * quota.store, "the file is bounded too");
+    // The next process knows what is there; where it allows less, what makes room goes through.
+    let store = Store::open(&path, Quota { store: 1 << 20, bucket: 1 << 20 }).unwrap();
+    let orders = store.bucket("orders");
+    assert!(matches!(orders.set("new", vec![0]).await, Err(Error::Full { .. })));
+    orders.set("k9", vec![0]).await.unwrap();
+    orders.delete("k1").await.unwrap();
+}
+
 #[tokio::test]
 async fn values_on_disk_outlive_the_store() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("values.redb");
-    Store::open(&path).unwrap().bucket("orders").set("a", b"1".to_vec()).await.unwrap();
-    let store = Store::open(&path).unwrap();
+    Store::open(&path, Quota::default()).unwrap().bucket("orders").set("a", b"1".to_vec()).await.unwrap();
+    let store = Store::open(&path, Quota::default()).unwrap();
     assert_eq!(store.bucket("orders").get("a").await, Ok(Some(b"1".to_vec())));
-    assert!(Store::open(&path).is_err(), "it is open already");
+    assert!(Store::open(&path, Quota::default()).is_err(), "it is open already");
     drop(store);
     let text = directory.path().join("text");
     std::fs::write(&text, "not a store, and not empty either").unwrap();
-    assert!(Store::open(&text).is_err());
+    assert!(Store::open(&text, Quota::default()).is_err());
 }
 
 #[tokio::test]

@@ -1,0 +1,255 @@
+//! Files that the host keeps: in a folder that is its user's alone, and whole or not there at all.
+
+use std::any::Any;
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use redb::Database;
+
+/// A file up to this size is read whole when it is opened, bytes; of a larger one the parts are checked that a start reads.
+const CHECKED: u64 = 256 << 20;
+
+/// Why a database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another process has it open.
+    #[error("the file {} is open in another process", .0.display())]
+    InUse(PathBuf),
+    /// It was written by somebody else, or has been damaged since.
+    #[error("the file {} is damaged: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The system refuses.
+    #[error("the file {} cannot be opened: {reason}", path.display())]
+    Failed {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// What helps.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::InUse(_) => "end the other host, or give this one a [storage] path of its own".to_owned(),
+            Self::Damaged { path, .. } => format!(
+                "restore it from a backup, or move it away (`mv {0} {0}.old`) to begin with an empty one",
+                path.display()
+            ),
+            Self::Failed { .. } => "see permissions and room of the folder, [storage] path".to_owned(),
+        }
+    }
+}
+
+/// Makes the folder where there is none, for this user alone. One that others can read stays as it is, with a warning: it
+/// may be meant so.
+pub(crate) fn folder(path: &Path) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => return made,
+    }
+    let mode = fs::metadata(path)?.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let path = path.display();
+        tracing::warn!(%path, mode = format_args!("{mode:o}"), "the storage folder is open to other users; expected mode 700");
+    }
+    Ok(())
+}
+
+/// Opens the database in the file `path`. Where there is no file one is made, which has what `prepare` does; a file that is
+/// there is a database, or it is refused: an empty one is what a crash of the machine or a full disk leaves of it.
+///
+/// # Errors
+/// As the variants of [`Error`] say.
+pub(crate) fn database(path: &Path, prepare: impl Fn(&Database) -> Result<(), redb::Error>) -> Result<Database, Error> {
+    let failed = |error: io::Error| Error::Failed { path: path.into(), reason: error.to_string() };
+    let damaged = |reason: &str| Error::Damaged { path: path.into(), reason: reason.to_owned() };
+    if let Some(folder) = path.parent() {
+        self::folder(folder).map_err(failed)?;
+    }
+    let length = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            create(path, &prepare)?;
+            fs::metadata(path).map_err(failed)?.len()
+        }
+        found => found.map_err(failed)?.len(),
+    };
+    if length == 0 {
+        return Err(damaged("it is empty"));
+    }
+    let note = beside(path, "damaged");
+    if let Ok(reason) = fs::read_to_string(&note) {
+        let reason = format!("{} (noted in {}, to be moved away with it)", reason.trim(), note.display());
+        return Err(damaged(&reason));
+    }
+    // Others of this user's group read nothing; that it cannot be changed is no reason not to use it.
+    let _ = fs::set_permissions(path, Permissions::from_mode(0o600));
+    let opened = guarded(path, || {
+        let mut database = Database::open(path)?;
+        let is_sound = length > CHECKED || database.check_integrity()?;
+        prepare(&database)?;
+        Ok((database, is_sound))
+    })?;
+    match opened {
+        (database, true) => Ok(database),
+        (database, false) => {
+            // The check has repaired what it could, which may be without what was recorded: the next start has to know.
+            drop(database);
+            let reason = "parts of it did not match their checksums";
+            fs::write(&note, reason).map_err(failed)?;
+            Err(damaged(reason))
+        }
+    }
+}
+
+/// Opens the database anew, after a failure of the disk.
+///
+/// # Errors
+/// As [`database`].
+pub(crate) fn reopened(path: &Path) -> Result<Database, redb::Error> {
+    // Never as a new one.
+    Ok(Database::open(path)?)
+}
+
+/// Makes a database that is there whole, or not at all.
+fn create(path: &Path, prepare: impl Fn(&Database) -> Result<(), redb::Error>) -> Result<(), Error> {
+    let new = beside(path, "new");
+    let failed = |error: io::Error| Error::Failed { path: path.into(), reason: error.to_string() };
+    // What a crash has left.
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).map_err(failed)?;
+    guarded(&new, || prepare(&Database::create(&new)?))?;
+    fs::rename(&new, path).map_err(failed)?;
+    let folder =
+        path.parent().map_or(Path::new("."), |folder| if folder == Path::new("") { Path::new(".") } else { folder });
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+/// `path` with a further extension.
+fn beside(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(extension);
+    name.into()
+}
+
+/// Does what redb does to a file; it may panic over one that is damaged.
+fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, Error> {
+    let damaged = |reason: String| Error::Damaged { path: path.into(), reason };
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(redb::Error::DatabaseAlreadyOpen)) => Err(Error::InUse(path.into())),
+        Ok(Err(redb::Error::Io(error))) if !is_damage(&error) => {
+            Err(Error::Failed { path: path.into(), reason: error.to_string() })
+        }
+        Ok(Err(error)) => Err(damaged(error.to_string())),
+        Err(panic) => Err(damaged(said(&*panic))),
+    }
+}
+
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it cannot be read").to_owned()
+}
+
+/// Whether it is what stands in the file, and not the system that refuses.
+fn is_damage(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput)
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::TableDefinition;
+
+    use super::*;
+
+    const TABLE: TableDefinition<u64, u64> = TableDefinition::new("t");
+
+    fn prepare(database: &Database) -> Result<(), redb::Error> {
+        let transaction = database.begin_write()?;
+        transaction.open_table(TABLE)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// A database with some content, and its bytes.
+    fn stored(folder: &Path) -> (PathBuf, Vec<u8>) {
+        let path = folder.join("store/x.redb");
+        let database = database(&path, prepare).unwrap();
+        let transaction = database.begin_write().unwrap();
+        (0..20_000).for_each(|number| drop(transaction.open_table(TABLE).unwrap().insert(number, number).unwrap()));
+        transaction.commit().unwrap();
+        drop(database);
+        let bytes = fs::read(&path).unwrap();
+        (path, bytes)
+    }
+
+    #[test]
+    fn nobody_else_reads_what_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, _) = stored(folder.path());
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        assert_eq!((mode(path.parent().unwrap()), mode(&path)), (0o700, 0o600));
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        drop(database(&path, prepare).unwrap());
+        assert_eq!(mode(&path), 0o600, "one of an older version too");
+    }
+
+    #[test]
+    fn an_empty_or_damaged_file_is_never_taken_for_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, good) = stored(folder.path());
+        let mut rng = 1_u64;
+        let mut at = || {
+            rng = rng.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(rng >> 33).unwrap() % good.len()
+        };
+        let mut flipped = good.clone();
+        (0..200).for_each(|bit| flipped[at()] ^= 1 << (bit % 8));
+        let mut zeroed = good.clone();
+        zeroed[..4096].fill(0);
+        let cut = good[..good.len() / 2].to_vec();
+        for (how, bytes) in
+            [("empty", vec![]), ("cut", cut), ("zeroed", zeroed), ("flipped", flipped), ("foreign", b"text".to_vec())]
+        {
+            fs::write(&path, bytes).unwrap();
+            // Whoever starts it again and again does not get another answer.
+            for _ in 0..2 {
+                let error = database(&path, prepare).err().unwrap_or_else(|| panic!("{how} is taken"));
+                assert!(matches!(error, Error::Damaged { .. }), "{how}: {error}");
+                let told = format!("{error}; {}", error.remedy());
+                assert!(told.contains("x.redb is damaged: ") && told.contains("begin with an empty one"), "{told}");
+            }
+            let _ = fs::remove_file(beside(&path, "damaged"));
+        }
+        fs::write(&path, good).unwrap();
+        assert!(database(&path, prepare).is_ok());
+        fs::remove_file(&path).unwrap();
+        assert!(database(&path, prepare).is_ok(), "moved away, it begins anew");
+    }
+
+    #[test]
+    fn what_a_crash_left_of_a_new_file_is_no_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.redb");
+        fs::write(beside(&path, "new"), "half").unwrap();
+        let open = database(&path, prepare).unwrap();
+        assert!(matches!(database(&path, prepare), Err(Error::InUse(_))));
+        drop(open);
+    }
+}
