@@ -4,7 +4,7 @@
 //! 1.4 GB, and nothing inside the process could stop it. So a plugin is compiled by a child, which gives way to the
 //! rest of the machine, and which the kernel and the host end when it goes over its bounds. It reads the plugin from
 //! standard input, writes what it makes to standard output, and says on standard error why there is nothing. Of the
-//! system it may use nothing else, see [`confine`].
+//! system it may use nothing else, see `confine`.
 
 pub(super) mod confine;
 

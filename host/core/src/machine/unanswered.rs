@@ -8,7 +8,7 @@
 
 use super::Machine;
 use crate::action::{Action, Ask};
-use crate::event::{Aborted, Event, Found, Partition, Unanswered};
+use crate::event::{Aborted, Event, Partition, Unanswered};
 use crate::mark::Mark;
 
 impl Machine {
@@ -18,7 +18,7 @@ impl Machine {
         let Unanswered { positions, found, reason } = unanswered;
         #[cfg(feature = "sabotage")]
         if self.is_sabotaged(super::Sabotage::EqualOffsetBelieved) {
-            let is_equal = |found: &Found| {
+            let is_equal = |found: &crate::event::Found| {
                 let same = |position: &&crate::action::Position| position.partition == found.partition;
                 positions.iter().find(same).is_some_and(|position| Some(position.offset) == found.offset)
             };
