@@ -46,13 +46,33 @@ pub(crate) fn json(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// The same for lines that the host has coloured, and in which ASCII is escaped already.
+/// The same for lines of text that the host may have coloured: of the sequences that steer a terminal only those of its own
+/// formatter stay.
 pub(crate) fn coloured(text: &str) -> Cow<'_, str> {
-    replaced(
-        text,
-        |character| !character.is_ascii() && is_hidden(character),
-        |text, character| write!(text, "{}", character.escape_default()),
-    )
+    let is_wanted = |character| is_hidden(character) && !matches!(character, '\n' | '\t');
+    if !text.chars().any(is_wanted) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        let length = colour(rest).unwrap_or(character.len_utf8());
+        let (first, behind) = rest.split_at(length);
+        match is_wanted(character) && length == character.len_utf8() {
+            true => shown.extend(character.escape_default()),
+            false => shown.push_str(first),
+        }
+        rest = behind;
+    }
+    Cow::Owned(shown)
+}
+
+/// The length of the sequence at the beginning, if it is one that the formatter of lines writes: plain, bold, dim, italic, or
+/// a colour.
+fn colour(text: &str) -> Option<usize> {
+    let (code, _) = text.strip_prefix("\u{1b}[")?.split_once('m')?;
+    let known = matches!(code, "0" | "1" | "2" | "3" | "31" | "32" | "33" | "34" | "35");
+    known.then_some("\u{1b}[".len() + code.len() + 1)
 }
 
 fn replaced(

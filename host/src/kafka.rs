@@ -2,11 +2,12 @@
 //!
 //! [`properties`] is how one configuration becomes clients, [`topics`] sees to it that topics exist, `headers` reads
 //! and writes headers that are not text, `offsets` are what is committed, `waker` wakes
-//! the thread that serves a client, `revival` brings one back that has forgotten its brokers, and `journal` is where the
+//! the thread that serves a client, `mock` knows the cluster of `dev`, `revival` brings one back that has forgotten its brokers, and `journal` is where the
 //! client library's own words go.
 
 pub(crate) mod headers;
 pub(crate) mod journal;
+pub(crate) mod mock;
 pub(crate) mod offsets;
 pub mod properties;
 pub(crate) mod revival;

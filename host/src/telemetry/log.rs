@@ -76,8 +76,8 @@ where
     }
 }
 
-/// The last thing before a line is read: whatever it is made of, no character of it hides or turns the text. The
-/// formatter escapes those of ASCII.
+/// The last thing before a line is read: whatever it is made of, no character of it steers the terminal, hides, or turns the
+/// text. The formatter of JSON escapes those of ASCII; that of text does so in messages and not in fields.
 struct Readable<W> {
     writer: W,
     json: bool,
@@ -99,7 +99,7 @@ impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Readable<W> {
 impl<W: Write> Write for Readable<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match std::str::from_utf8(bytes) {
-            Ok(text) if !bytes.is_ascii() => {
+            Ok(text) if !self.json || !bytes.is_ascii() => {
                 let shown = if self.json { escape::json(text) } else { escape::coloured(text) };
                 self.writer.write_all(shown.as_bytes())?;
                 Ok(bytes.len())
