@@ -97,7 +97,7 @@ impl Context {
     fn send_alone(
         &self,
         message: &rd_kafka_message_t,
-        InFlight { sent, payload }: InFlight<Sent>,
+        InFlight { sent, payload, timestamp_ms }: InFlight<Sent>,
         code: RDKafkaErrorCode,
     ) -> Result<(), (RDKafkaErrorCode, Sent)> {
         let topic = Arc::clone(&sent.topic);
@@ -105,14 +105,12 @@ impl Context {
             // SAFETY: librdkafka gives a pointer to that many bytes, which live as long as the message.
             unsafe { std::slice::from_raw_parts(message.key.cast_const().cast::<u8>(), message.key_len) }
         });
-        // SAFETY: a plain read of the message; the kind of timestamp is not asked for.
-        let timestamp = unsafe { rdkafka::bindings::rd_kafka_message_timestamp(message, std::ptr::null_mut()) };
         let outgoing = Outgoing {
             topic: topic.native_name(),
             partition: sent.partition,
             key,
             payload,
-            timestamp_ms: u64::try_from(timestamp).ok(),
+            timestamp_ms,
             headers: Borrowed::of(message).to_owned(),
         };
         self.produce_alone(outgoing, sent, code)

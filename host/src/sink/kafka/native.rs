@@ -42,6 +42,8 @@ pub(super) struct InFlight<S> {
     pub(super) sent: S,
     /// The bytes that librdkafka reads meanwhile.
     pub(super) payload: Option<Bytes>,
+    /// As it was given: librdkafka does not tell the timestamp of a message that has failed.
+    pub(super) timestamp_ms: Option<u64>,
 }
 
 /// Enqueues the message; what was sent comes back through the context's `delivery`, or at once with the reason.
@@ -55,7 +57,7 @@ where
     let (payload, payload_length) = bytes(message.payload.as_deref());
     let timestamp = message.timestamp_ms.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0);
     let headers = message.headers.as_ref().map_or(ptr::null_mut(), headers::Owned::native);
-    let opaque = Box::new(InFlight { sent, payload: message.payload }).into_ptr();
+    let opaque = Box::new(InFlight { sent, payload: message.payload, timestamp_ms: message.timestamp_ms }).into_ptr();
     // SAFETY: each tag is followed by what rdkafka.h says belongs to it, in that type, and the list ends with END. The
     // client and all pointers are alive during the call. The key is copied. The payload is not, without F_COPY: it is read
     // until the message is answered, and lives in the opaque until then, in `Bytes`, which nobody changes. Headers and
