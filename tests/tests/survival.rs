@@ -146,6 +146,7 @@ async fn a_host_that_cannot_write_its_journal_does_nothing_more() {
         service = {{ name = "probe" }}
         kafka = {{ bootstrap_servers = "{}" }}
         admin = {{ listen = "" }}
+        storage = {{ path = {:?} }}
         plugins = {{ probe = {{ path = {:?} }} }}
         [[routes]]
         name = "probe"
@@ -154,14 +155,15 @@ async fn a_host_that_cannot_write_its_journal_does_nothing_more() {
         outputs = {{ out = {{ kafka = "{}" }} }}
         "#,
         kafka.bootstrap(),
+        folder.path().join("state"),
         kit::guest("probe"),
         probe.input,
         probe.group,
         probe.output
     );
     std::fs::write(&file, configuration).expect("a temporary file");
-    // Files end at 64 KiB, as on a disk that is full.
-    let limited = "trap '' XFSZ; ulimit -f 64; exec \"$@\"";
+    // Files end at 64 KiB, as on a disk that is full; what is compiled was kept before.
+    let limited = "\"$1\" check --config \"$4\" >/dev/null && trap '' XFSZ && ulimit -f 64 && exec \"$@\"";
     let bash = std::path::Path::new("/bin/bash");
     let arguments: [&std::ffi::OsStr; 5] =
         ["-c".as_ref(), limited.as_ref(), "bash".as_ref(), kit::host::binary().as_os_str(), "run".as_ref()];
