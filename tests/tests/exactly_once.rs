@@ -130,7 +130,7 @@ const UNANSWERED: &str =
 const COMMITS: &[i16] = &[Gate::END_TRANSACTION, Gate::INIT_PRODUCER];
 const ROUTE: &str = r#"
     delivery = "exactly_once"
-    commit_interval = "2s"
+    commit_interval = "1500ms"
     release_limit = "1s"
 "#;
 

@@ -42,9 +42,9 @@ impl<'a> Stuck<'a> {
             .await;
     }
 
-    /// For some seconds, in which the host has tried more than once.
-    async fn nothing_is_committed_past_it(&self) {
-        self.host.says("intake has stopped", LONG).await;
+    /// For some seconds, in which the host has tried more than once, after it has said so.
+    async fn nothing_is_committed_past_it(&self, said: &str) {
+        self.host.says(said, LONG).await;
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(3) {
             let committed = self.committed().await;
@@ -97,7 +97,7 @@ async fn without_its_dead_letter_topic_a_host_holds_and_goes_on_when_it_is_back(
     let stuck = Stuck::begin(kafka).await;
     kafka.delete_topic(&stuck.probe.dead_letters).await;
     stuck.fail().await;
-    stuck.nothing_is_committed_past_it().await;
+    stuck.nothing_is_committed_past_it("intake has stopped").await;
     kafka.create_topic(&stuck.probe.dead_letters, 1).await;
     stuck.goes_on().await;
 }
@@ -108,7 +108,7 @@ async fn a_dead_letter_topic_that_takes_nothing_so_large_is_waited_for() {
     let stuck = Stuck::begin(kafka).await;
     kafka.alter_topic(&stuck.probe.dead_letters, "max.message.bytes", "500").await;
     stuck.fail().await;
-    stuck.nothing_is_committed_past_it().await;
+    stuck.nothing_is_committed_past_it("dead_letter_refused").await;
     kafka.alter_topic(&stuck.probe.dead_letters, "max.message.bytes", "100000").await;
     stuck.goes_on().await;
 }
