@@ -183,32 +183,6 @@ async fn a_commit_whose_answer_is_lost_is_known_by_its_mark_and_not_made_again()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_partition_whose_offset_somebody_else_has_moved_is_read_again_from_there() {
-    let Some(kafka) = kit::or_say_so(private_in_turn().await) else { return };
-    let kafka = kafka.lock().await;
-    let probe = Probe::new(&kafka, 2).await;
-    let mut host = probe.host(&kafka.through(), UNANSWERED, ROUTE).start();
-    kafka.produce(&probe.input, for_both(0..5)).await;
-    eventually("all is settled", LONG, async || (settled(&kafka, &probe).await == 10).then_some(())).await;
-    kafka.gate().hold(COMMITS);
-    kafka.produce(&probe.input, for_both(5..25)).await;
-    eventually("a commit is held back", LONG, async || (kafka.gate().caught() > 0).then_some(())).await;
-    // Without a member of the group nobody asks whose the partition is: what other libraries' transactions may do.
-    kafka.commit_in_transaction(&probe.group, &probe.input, 1, 15).await;
-    // What is told is stable: the broker has given the transaction up by then, and the commit comes too late.
-    let committed = kafka.committed(&probe.group, &probe.input).await;
-    assert_eq!([committed[&0].offset, committed[&1].offset], [5, 15]);
-    kafka.gate().let_go();
-    host.says("offset_superseded", LONG).await;
-    eventually("all is settled", LONG, async || (settled(&kafka, &probe).await == 50).then_some(())).await;
-    let mut wanted = each_once(0..25);
-    wanted.insert("key-1".to_owned(), (0..5).chain(15..25).collect());
-    assert_eq!(seen(&kafka, &probe).await, wanted);
-    let ended = host.stop(LONG).await;
-    assert_eq!(ended.code(), Some(0), "{:#?}", ended.stderr);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_output_without_a_key_that_a_compacted_topic_refuses_costs_no_neighbour_in_the_transaction() {
     let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
     let probe = Probe::new(kafka, 1).await;
