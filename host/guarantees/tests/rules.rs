@@ -369,6 +369,25 @@ fn what_comes_behind_a_refused_output_of_its_key_is_sent_again_behind_it() {
 }
 
 #[test]
+fn what_is_refused_late_is_sent_again_when_what_is_ahead_of_it_is_durable() {
+    let mut world = World::kafka(route(), 1);
+    world.produce(&["a", "a", "a"]);
+    world.done("t/0/0", 1);
+    world.done("t/0/1", 1);
+    world.done("t/0/2", 2);
+    (0..3).for_each(|_| world.answer(0, unavailable()));
+    world.wait(SECOND);
+    let sent = |world: &World| world.host().sending.iter().map(|sending| sending.of.clone()).collect::<Vec<_>>();
+    assert_eq!(sent(&world), ["t/0/2", "t/0/0"], "one output of the last has no answer yet");
+    world.answer(1, None);
+    world.answer(0, unavailable());
+    world.wait(5 * SECOND);
+    assert_eq!(sent(&world), ["t/0/1"], "the last waits, and its own wait is over");
+    world.answer(0, None);
+    assert_eq!(sent(&world), ["t/0/2", "t/0/2"]);
+}
+
+#[test]
 fn a_dead_letter_waits_for_the_outputs_of_its_key_ahead_of_it() {
     let mut world = World::kafka(route(), 1);
     world.produce(&["a", "a"]);

@@ -161,9 +161,12 @@ impl Machine {
             self.offer_again(id, now);
         }
         let delivery = &self.deliveries[id];
-        let behind = delivery.lane.is_some_and(|lane| self.lanes.is_behind(lane, id));
-        if delivery.waits_to_publish() && !behind {
-            self.hand_out_refused(id, now);
+        if !delivery.waits_to_publish() {
+            return;
+        }
+        match delivery.lane.filter(|lane| self.lanes.is_behind(*lane, id)) {
+            Some(lane) => self.lanes.set_stalled(lane, true),
+            None => self.hand_out_refused(id, now),
         }
     }
 

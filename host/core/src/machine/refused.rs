@@ -67,7 +67,7 @@ impl Machine {
         match delivery.tenure {
             // It has nowhere to go back to.
             _ if self.route.is_at_most_once() => self.timers.set(now.after(wait), Timer::Publish(id)),
-            Tenure::Lease(_) if self.draining.is_draining() => self.hand_back(id, wait),
+            Tenure::Lease(_) if self.draining.is_draining() => self.give_back_standing(id, wait),
             Tenure::Offset { partition, .. } if self.partitions.is_leaving(partition) => {
                 self.drop_lane(id, Fate::Revoked);
             }
@@ -98,18 +98,20 @@ impl Machine {
                 continue;
             }
             match delivery.tenure {
-                Tenure::Lease(_) => {
-                    let withdrawn = self.withdraw(id);
-                    let last = withdrawn.iter().any(|id| self.is_last_receive(*id));
-                    // Handed back, it would be moved by its queue at once; so its lease ends by itself.
-                    if last {
-                        self.finish(id, Fate::Abandoned);
-                    }
-                    self.hand_back_all(&withdrawn[usize::from(last)..], Duration::ZERO);
-                }
+                Tenure::Lease(_) => self.give_back_standing(id, Duration::ZERO),
                 Tenure::Offset { .. } => self.drop_lane(id, fate),
             }
         }
+    }
+
+    /// Hands a message back whose letter is refused, with all that waits behind it. What was received for the last time would
+    /// be moved by its queue at once: its lease ends by itself instead.
+    fn give_back_standing(&mut self, id: DeliveryId, delay: Duration) {
+        let (last, others): (Vec<_>, Vec<_>) = self.withdraw(id).into_iter().partition(|id| self.is_last_receive(*id));
+        for id in last {
+            self.finish(id, Fate::Abandoned);
+        }
+        self.hand_back_all(&others, delay);
     }
 
     /// The letter is offered again, first in its full form.

@@ -5,10 +5,15 @@ use super::ownership::Ending;
 use super::record::Number;
 
 impl Judge {
-    /// A topic was deleted: what nobody has handled of it is gone.
+    /// A topic was deleted: what nobody has handled of it is gone. So is the group's offset, and with it what says whether a
+    /// transaction without an answer was done: what was in hand may be sent once more.
     pub(super) fn topic_deleted(&mut self, name: &str) {
         let partition = self.partition(name);
-        self.in_partition(partition).into_iter().for_each(|(_, number)| self.leave_alone(number));
+        for (_, number) in self.in_partition(partition) {
+            let record = &mut self.records[number as usize];
+            record.again |= record.receipts.iter().any(|receipt| receipt.settled.is_none());
+            self.leave_alone(number);
+        }
     }
 
     /// The group's offset was moved: what is before it is nobody's business, all from it on is to be handled, as if nothing of it

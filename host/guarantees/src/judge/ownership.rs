@@ -194,13 +194,7 @@ impl Judge {
                 }
             }
             // A queue hands a message out again when the lease has ended, and the host that had it may not know.
-            None => {
-                let had: Vec<u32> = record.receipts.iter().filter(|one| !one.stale).map(|one| one.host).collect();
-                for host in had {
-                    self.report.figures.faults += 1;
-                    self.disown(host, number, Ending::Fault);
-                }
-            }
+            None => self.taken_from_all(number),
         }
         let record = &mut self.records[number as usize];
         record.handed_back = false;
@@ -212,6 +206,16 @@ impl Judge {
         self.report.figures.most_in_flight = self.report.figures.most_in_flight.max(in_flight);
         let wrong = (in_flight > bound).then(|| format!("{in_flight} records in flight, the bound is {bound}"));
         self.check(case, Promise::Bounded, number, wrong);
+    }
+
+    /// The lease of a message has ended by itself, whoever had it.
+    pub(super) fn taken_from_all(&mut self, number: Number) {
+        let receipts = &self.records[number as usize].receipts;
+        let had: Vec<u32> = receipts.iter().filter(|one| !one.stale).map(|one| one.host).collect();
+        for host in had {
+            self.report.figures.faults += 1;
+            self.disown(host, number, Ending::Fault);
+        }
     }
 
     /// What a client had fetched before its host stood still. The partition is somebody else's, and the host will handle

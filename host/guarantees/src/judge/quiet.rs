@@ -10,21 +10,23 @@ impl Judge {
     /// Every record that a host has by right must have come to its end, but those whose dead letter is refused and those
     /// that wait for such a one.
     pub(super) fn quiet(&mut self, case: Case<'_>) {
-        // One that a commit says is finished is never begun again, whether that commit was confirmed or not.
-        let has = |record: &Record| {
-            record.receipts.iter().any(|receipt| {
-                let is_finished = receipt.finished || (record.claimed && receipt.attempt == 0);
-                !receipt.stale && !is_finished && receipt.settled.is_none()
-            })
+        // One that a commit says is finished is never begun again, whether that commit was confirmed or not; it may still hold
+        // up others.
+        let is_held = |record: &Record| {
+            let held = record.receipts.iter().filter(|receipt| !receipt.stale && receipt.settled.is_none());
+            held.map(|receipt| receipt.finished || (record.claimed && receipt.attempt == 0)).min()
         };
-        let waiting: Vec<Number> =
-            (0..).zip(&self.records).filter(|(_, record)| has(record)).map(|(number, _)| number).collect();
+        let held: Vec<(Number, bool)> =
+            (0..).zip(&self.records).filter_map(|(number, record)| Some((number, is_held(record)?))).collect();
+        let waiting = held.iter().filter(|(_, is_finished)| !is_finished).map(|(number, _)| *number);
+        let waiting: Vec<Number> = waiting.collect();
         let is_refused = |number: &Number| self.records[*number as usize].refused;
-        let mut held_up: BTreeSet<Number> = waiting.iter().copied().filter(is_refused).collect();
+        let held: Vec<Number> = held.into_iter().map(|(number, _)| number).collect();
+        let mut held_up: BTreeSet<Number> = held.iter().copied().filter(is_refused).collect();
         // One that waits for a refused one may hold up others itself.
         loop {
             let before = held_up.len();
-            let more = waiting.iter().filter(|number| held_up.iter().any(|other| self.holds_up(*other, **number)));
+            let more = held.iter().filter(|number| held_up.iter().any(|other| self.holds_up(*other, **number)));
             held_up = more.copied().collect();
             if held_up.len() == before {
                 break;

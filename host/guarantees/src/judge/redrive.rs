@@ -32,6 +32,8 @@ impl Judge {
         record.moved = true;
         let wrong = record.handed_back.then_some("moved away by its queue, and its host had handed it back");
         self.check(case, Promise::NotMoved, number, wrong);
+        // Its lease has ended, and the host that had it may not know.
+        self.taken_from_all(number);
         self.let_pass(number);
     }
 }

@@ -11,7 +11,9 @@ impl Judge {
         let record = &mut self.records[number as usize];
         let again = !record.found.insert(effect);
         let once = !record.again;
-        let in_place = once && self.terms.sinks_keep_order && (self.terms.handlers_agree || !record.at_risk);
+        // A handler that comes to another end gives outputs where those behind have met a dead letter.
+        let is_repeated = record.at_risk || record.refused;
+        let in_place = once && self.terms.sinks_keep_order && (self.terms.handlers_agree || !is_repeated);
         let (asked, lane) = (record.asked, record.lane.filter(|_| !again && in_place));
         let outputs = record.found.iter().any(|one| matches!(one, Effect::Output(_)));
         let both = outputs && record.found.contains(Effect::DeadLetter);
