@@ -62,8 +62,8 @@ pub(crate) const fn room(most: usize) -> usize {
 /// within a month.
 pub(crate) const TRIED: usize = 3 + 2 + 4;
 
-/// Bytes that one run takes at most, of less than two million offsets.
-pub(crate) const RUN: usize = 3 + 3;
+/// Bytes that one run takes at most, less than two million offsets after the one before, and of less than 268 million.
+pub(crate) const RUN: usize = 3 + 4;
 
 /// How far a partition has come, beyond what one offset can say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -81,6 +81,15 @@ pub struct Tried {
     pub attempt: u32,
     /// When it was first received; whole seconds survive.
     pub since: Time,
+}
+
+/// Metadata for a commit.
+pub(crate) struct Measured {
+    pub(crate) text: Box<str>,
+    /// Bytes that records need which were tried, before base64.
+    pub(crate) tried: usize,
+    /// The first finished offset that found no room.
+    pub(crate) left_out: Option<i64>,
 }
 
 /// Metadata as it was written.
@@ -103,8 +112,13 @@ impl Progress {
     /// The metadata for a commit of `base`, of at most `most` bytes. What does not fit is left out, the highest finished
     /// offsets first: then a restart repeats them. Empty where there is no progress and the topic's id is unknown.
     pub fn encode(&self, base: i64, identity: Identity, most: usize) -> Box<str> {
+        self.measured(base, identity, most).text
+    }
+
+    /// The same, with what has to be known of it.
+    pub(crate) fn measured(&self, base: i64, identity: Identity, most: usize) -> Measured {
         if self.is_empty() && !identity.has_topic() {
-            return "".into();
+            return Measured { text: "".into(), tried: 0, left_out: None };
         }
         let room = bytes(most);
         let mut bytes = Vec::with_capacity(64);
@@ -114,6 +128,8 @@ impl Progress {
         bytes.extend(identity.to_bytes());
         put(&mut bytes, 0);
         self.put_tried(base, room, &mut bytes);
+        let tried = bytes.len();
+        let mut left_out = None;
         let mut end = base;
         for run in &self.finished {
             let before = bytes.len();
@@ -121,11 +137,12 @@ impl Progress {
             put(&mut bytes, run.end.abs_diff(run.start));
             if bytes.len() > room {
                 bytes.truncate(before);
+                left_out = Some(run.start);
                 break;
             }
             end = run.end;
         }
-        format!("{PREFIX}{}", BASE64.encode(bytes)).into()
+        Measured { text: format!("{PREFIX}{}", BASE64.encode(bytes)).into(), tried, left_out }
     }
 
     fn put_tried(&self, base: i64, room: usize, bytes: &mut Vec<u8>) {

@@ -1,15 +1,21 @@
 //! The commit point of one partition: the first offset that is not settled.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
+
+/// Records that are kept one by one. Beyond them the oldest are kept in runs: where one record waits for an hour, all that
+/// are settled behind it take the room of one.
+const KEPT: usize = if cfg!(test) { 4 } else { 16_384 };
 
 /// Which offsets of a partition were received, and which of them are settled.
 ///
 /// Offsets may have gaps (compaction, transaction markers), so places are counted, not offsets. Memory is 16
-/// bytes for each record above the commit point.
+/// bytes for each of the last records above the commit point, and some 60 for each older one that is not settled.
 #[derive(Debug, Default)]
 pub struct Watermark {
-    /// From the commit point on, in the order of offsets; the first is never settled.
+    /// The oldest from the commit point on, by the place of the first of each run; the first is never settled.
+    early: BTreeMap<u64, Run>,
+    /// What follows, in the order of offsets. Where there are no earlier ones, the first is never settled.
     open: VecDeque<Entry>,
     /// The place of the first entry of `open`.
     first: u64,
@@ -17,11 +23,25 @@ pub struct Watermark {
     end: Option<i64>,
     /// Runs of settled records above the commit point.
     runs: usize,
+    /// Records received and not covered by the commit point.
+    count: usize,
+    /// Of them not settled.
+    waiting: usize,
 }
 
 #[derive(Debug)]
 struct Entry {
     offset: i64,
+    settled: bool,
+}
+
+/// Records in a row that are settled, or one that is not.
+#[derive(Debug)]
+struct Run {
+    start: i64,
+    /// One more than the last offset.
+    end: i64,
+    count: usize,
     settled: bool,
 }
 
@@ -38,40 +58,131 @@ impl Watermark {
         }
         self.end = Some(offset.saturating_add(1));
         self.open.push_back(Entry { offset, settled: false });
-        Some(Place(self.first + self.open.len() as u64 - 1))
+        self.count += 1;
+        self.waiting += 1;
+        let place = Place(self.first + self.open.len() as u64 - 1);
+        if self.open.len() > KEPT {
+            self.put_away();
+        }
+        Some(place)
+    }
+
+    /// Moves the oldest entry to the runs.
+    fn put_away(&mut self) {
+        let Some(Entry { offset, settled }) = self.open.pop_front() else { return };
+        let place = self.first;
+        self.first += 1;
+        let last = self.early.last_entry().filter(|last| last.get().settled && settled);
+        if let Some(mut last) = last {
+            let run = last.get_mut();
+            (run.end, run.count) = (offset + 1, run.count + 1);
+        } else {
+            self.early.insert(place, Run { start: offset, end: offset + 1, count: 1, settled });
+        }
     }
 
     /// Notes that the record at `place` is settled. Returns how many records the commit point has passed by it.
     pub fn settle(&mut self, place: Place) -> usize {
-        let index = usize::try_from(place.0 - self.first).expect("a place above the commit point fits the queue");
-        let is_settled = |index: usize| self.open.get(index).is_some_and(|entry| entry.settled);
-        let (joins_left, joins_right) = (index > 0 && is_settled(index - 1), is_settled(index + 1));
-        self.open[index].settled = true;
-        self.runs = self.runs + 1 - usize::from(joins_left) - usize::from(joins_right);
-        let before = self.open.len();
-        if index == 0 {
+        let before = self.count;
+        self.waiting -= 1;
+        match place.0.checked_sub(self.first) {
+            Some(index) => self.settle_open(usize::try_from(index).expect("a place in the queue fits it")),
+            None => self.settle_early(place.0),
+        }
+        // The commit point goes on to the first that is not settled.
+        if let Some(first) = self.early.first_entry().filter(|first| first.get().settled) {
+            self.runs -= 1;
+            self.count -= first.remove().count;
+        } else if self.early.is_empty() && self.is_settled(0) {
             self.runs -= 1;
         }
-        while self.open.front().is_some_and(|entry| entry.settled) {
+        while self.early.is_empty() && self.is_settled(0) {
             self.open.pop_front();
             self.first += 1;
+            self.count -= 1;
         }
-        before - self.open.len()
+        before - self.count
+    }
+
+    /// Whether a run of settled records grows, or two become one, when the record at `place` is settled, and none is added.
+    pub(crate) fn joins(&self, place: Place) -> bool {
+        let is_settled = |(_, run): (&u64, &Run)| run.settled;
+        match place.0.checked_sub(self.first).map(usize::try_from) {
+            Some(Ok(0)) => self.early.last_key_value().is_some_and(is_settled) || self.is_settled(1),
+            Some(Ok(index)) => self.is_settled(index - 1) || self.is_settled(index + 1),
+            Some(Err(_)) => false,
+            None => {
+                let behind = self.early.range(place.0 + 1..).next();
+                self.early.range(..place.0).next_back().is_some_and(is_settled)
+                    || behind.map_or_else(|| self.is_settled(0), is_settled)
+            }
+        }
+    }
+
+    fn is_settled(&self, index: usize) -> bool {
+        self.open.get(index).is_some_and(|entry| entry.settled)
+    }
+
+    fn settle_open(&mut self, index: usize) {
+        let before = if index == 0 {
+            self.early.last_key_value().is_some_and(|(_, run)| run.settled)
+        } else {
+            self.is_settled(index - 1)
+        };
+        let behind = self.is_settled(index + 1);
+        self.open[index].settled = true;
+        self.runs = self.runs + 1 - usize::from(before) - usize::from(behind);
+    }
+
+    fn settle_early(&mut self, place: u64) {
+        let behind = match self.early.range(place + 1..).next() {
+            Some((next, run)) if run.settled => Some(*next),
+            Some(_) => None,
+            None => {
+                self.runs -= usize::from(self.is_settled(0));
+                None
+            }
+        };
+        let behind = behind.and_then(|next| self.early.remove(&next));
+        let mut run = self.early.remove(&place).expect("a place among the early ones that is not settled");
+        run.settled = true;
+        self.runs += 1;
+        if let Some(behind) = behind {
+            (run.end, run.count, self.runs) = (behind.end, run.count + behind.count, self.runs - 1);
+        }
+        if let Some((_, before)) = self.early.range_mut(..place).next_back().filter(|(_, before)| before.settled) {
+            (before.end, before.count, self.runs) = (run.end, before.count + run.count, self.runs - 1);
+        } else {
+            self.early.insert(place, run);
+        }
     }
 
     /// The next offset to read after a restart: every earlier one is settled. `None` before anything was received.
     pub fn commit_point(&self) -> Option<i64> {
-        self.open.front().map(|entry| entry.offset).or(self.end)
+        let early = self.early.first_key_value().map(|(_, run)| run.start);
+        early.or_else(|| self.open.front().map(|entry| entry.offset)).or(self.end)
     }
 
     /// Records received and not covered by the commit point.
     pub fn open(&self) -> usize {
-        self.open.len()
+        self.count
     }
 
-    /// From the commit point on: each offset received, and whether it is settled.
-    pub fn entries(&self) -> impl Iterator<Item = (i64, bool)> {
-        self.open.iter().map(|entry| (entry.offset, entry.settled))
+    /// From the commit point on: the offset of each record received, whether it is settled, and how many stand together.
+    pub fn entries(&self) -> impl Iterator<Item = (i64, bool, usize)> {
+        let early = self.early.values().map(|run| (run.start, run.settled, run.count));
+        early.chain(self.open.iter().map(|entry| (entry.offset, entry.settled, 1)))
+    }
+
+    /// How many records from this offset on are settled, above the commit point.
+    pub(crate) fn settled_from(&self, offset: i64) -> usize {
+        let settled = self.entries().filter(|(start, settled, _)| *settled && *start >= offset);
+        settled.map(|(_, _, count)| count).sum()
+    }
+
+    /// Records received and not settled.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
     }
 
     /// The offset behind the last one received.
@@ -86,16 +197,18 @@ impl Watermark {
 
     /// Ranges of offsets above the commit point of which everything that was received is settled, rising.
     pub fn finished(&self) -> Vec<Range<i64>> {
+        let early = self.early.values().map(|run| (run.start..run.end, run.settled));
+        let open = self.open.iter().map(|entry| (entry.offset..entry.offset + 1, entry.settled));
         let mut finished: Vec<Range<i64>> = Vec::with_capacity(self.runs);
         let mut goes_on = false;
-        for entry in &self.open {
-            match finished.last_mut().filter(|_| goes_on && entry.settled) {
+        for (offsets, settled) in early.chain(open) {
+            match finished.last_mut().filter(|_| goes_on && settled) {
                 // Offsets between the two were never written, or are gone: they will not come.
-                Some(run) => run.end = entry.offset + 1,
-                None if entry.settled => finished.push(entry.offset..entry.offset + 1),
+                Some(run) => run.end = offsets.end,
+                None if settled => finished.push(offsets),
                 None => {}
             }
-            goes_on = entry.settled;
+            goes_on = settled;
         }
         finished
     }
@@ -139,6 +252,20 @@ mod tests {
             }
             prop_assert_eq!(watermark.open(), 0);
         }
+    }
+
+    #[test]
+    fn what_is_settled_behind_one_that_waits_takes_the_room_of_one() {
+        let mut watermark = Watermark::default();
+        let first = watermark.receive(0).expect("the first");
+        for offset in 1..10_000 {
+            let place = watermark.receive(offset).expect("offsets rise");
+            assert_eq!(watermark.settle(place), 0);
+            assert!(watermark.early.len() <= 2 && watermark.open.len() <= KEPT);
+        }
+        assert_eq!((watermark.commit_point(), watermark.finished()), (Some(0), vec![1..10_000]));
+        assert_eq!(watermark.settle(first), 10_000);
+        assert_eq!((watermark.commit_point(), watermark.open(), watermark.runs()), (Some(10_000), 0, 0));
     }
 
     #[test]

@@ -164,9 +164,10 @@ pub enum What {
         partition: Box<str>,
         /// The next offset to read.
         offset: i64,
-        /// Offsets from there on that are settled too and that the commit says so of.
+        /// Runs of offsets from there on that are settled too and that the commit says so of: the first, and the one behind
+        /// the last. Where one record waits for long, a run has millions.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        finished: Vec<i64>,
+        finished: Vec<(i64, i64)>,
         /// Offsets from there on that are not settled, and how many attempts on each the commit says were made.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         attempts: Vec<(i64, u32)>,

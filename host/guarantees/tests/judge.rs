@@ -114,7 +114,7 @@ impl Host {
     }
 
     fn commits(self, offset: i64, finished: &[i64], attempts: &[(i64, u32)]) -> (u32, What) {
-        let (finished, attempts) = (finished.into(), attempts.into());
+        let (finished, attempts) = (finished.iter().map(|offset| (*offset, offset + 1)).collect(), attempts.into());
         (self.0, What::Commits { partition: P.into(), offset, finished, attempts })
     }
 

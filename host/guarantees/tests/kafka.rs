@@ -79,7 +79,7 @@ fn settled_records_count_against_the_bound_until_a_commit_covers_them() {
 #[test]
 fn a_partition_that_stands_still_leaves_room_for_the_others() {
     let bounds = Bounds { messages: 8, bytes: 100_000 };
-    let mut world = World::kafka(Route { bounds, ..route() }, 2);
+    let mut world = World::kafka(Route { bounds, concurrency: 100, ..route() }, 2);
     world.produce(&["a", "b", "c", "d"]);
     world.produce(&["e"]);
     assert_eq!(world.in_hand().len(), 4, "the partition has its share and is paused");
@@ -90,6 +90,43 @@ fn a_partition_that_stands_still_leaves_room_for_the_others() {
     world.done("t/0/0", 0);
     world.fetch();
     assert!(world.in_hand().contains(&"t/0/4".to_owned()), "with room again it goes on");
+}
+
+#[test]
+fn a_partition_that_is_alone_at_work_uses_what_the_others_leave() {
+    let bounds = Bounds { messages: 16, bytes: 100_000 };
+    let mut world = World::kafka(Route { bounds, concurrency: 100, ..route() }, 8);
+    world.produce(&["a", "b", "c", "d", "e", "f", "g", "h"]);
+    world.produce(&["i", "j"]);
+    assert_eq!(world.in_hand().len(), 8, "half of the room, not an eighth of it");
+    (1..8).for_each(|number| drop(world.write(number, "x", 1)));
+    world.fetch();
+    assert_eq!(world.in_hand().len(), 8 + 7, "and the others have the rest");
+}
+
+#[test]
+fn one_record_that_waits_does_not_hold_up_thousands_of_others_of_its_partition() {
+    let bounds = Bounds { messages: 100, bytes: 1_000_000 };
+    let mut world = World::kafka(Route { bounds, concurrency: 100, ..route() }, 12);
+    world.produce(&["waits"]);
+    world.fail("t/0/0", Failure { retry_after: Some(3_000 * SECOND), ..failure(Class::Deferred) });
+    for round in 0..30 {
+        let keys: Vec<String> = (0..100).map(|number| format!("{round}/{number}")).collect();
+        keys.iter().for_each(|key| drop(world.write(0, key, 1)));
+        for _ in 0..100 {
+            world.fetch();
+            world.in_hand().iter().for_each(|id| world.done(id, 0));
+            world.answer_commit(true);
+        }
+    }
+    assert_eq!(world.machine().account().done, 3_000);
+    world.pass(60 * SECOND);
+    assert!(world.seen().blocked.is_empty() && world.machine().in_use().messages == 1);
+    // A crash repeats none of them.
+    world.crash();
+    world.assign(0);
+    world.fetch();
+    assert_eq!(world.in_hand(), ["t/0/0"]);
 }
 
 #[test]

@@ -53,6 +53,7 @@ caught! {
     a_transaction_that_leaves_its_offsets_behind: TransactionWithoutOffsets breaks ExactlyOnce,
     probes_that_never_take_a_retry: RetriesNeverProbe breaks NothingLost,
     probes_that_wait_longer_and_longer: ProbesWaitForEver breaks Timely,
+    a_record_that_counts_no_more_before_the_broker_knows: FinishedBeforeTheCommit breaks Bounded,
     a_source_that_is_granted_too_much: GrantedTwice breaks Bounded,
 }
 

@@ -127,7 +127,7 @@ fn commits(position: &Position) -> What {
     let Position { partition, offset, metadata } = position;
     // What we wrote ourselves we can read.
     let progress = Progress::decode(metadata).unwrap_or_default();
-    let finished = progress.finished.into_iter().flatten().collect();
+    let finished = progress.finished.into_iter().map(|run| (run.start, run.end)).collect();
     let attempts = progress.tried.into_iter().map(|(offset, tried)| (offset, tried.attempt - 1)).collect();
     What::Commits { partition: name(partition), offset: *offset, finished, attempts }
 }

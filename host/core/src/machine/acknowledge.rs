@@ -44,6 +44,10 @@ impl Machine {
             _ if self.route.is_at_most_once() => self.finish(id, fate),
             Tenure::Offset { partition, offset, place } => {
                 self.partitions.settle(partition, offset, place);
+                #[cfg(feature = "sabotage")]
+                if self.is_sabotaged(super::Sabotage::FinishedBeforeTheCommit) {
+                    self.intake.closed(1);
+                }
                 self.commit_in_time(now);
                 self.finish(id, fate);
             }

@@ -41,7 +41,8 @@ impl Machine {
 
     /// Those at the head of their lanes that wait for something else.
     fn at_gates(&self) -> impl Iterator<Item = &DeliveryId> {
-        let slots = self.partitions.slots.values().flat_map(|slot| slot.uncommitted.iter().chain(&slot.stalled));
+        let slots =
+            self.partitions.slots.values().flat_map(|slot| slot.uncommitted.iter().chain(slot.stalled.values()));
         slots.chain(self.identities.waiting())
     }
 

@@ -61,7 +61,7 @@ impl Machine {
         if self.commits.unanswered > 0 || !self.partitions.news {
             return;
         }
-        if !self.commits.refused && self.intake.is_much(self.partitions.passed + self.prepared()) {
+        if !self.commits.refused && self.intake.is_much(self.partitions.unknown + self.prepared()) {
             self.commit();
             return;
         }
@@ -119,6 +119,8 @@ impl Machine {
         for position in positions {
             self.note_committed(position);
         }
+        // What the broker knows takes no room any more, from anybody.
+        self.share_anew();
         self.commit_in_time(now);
     }
 

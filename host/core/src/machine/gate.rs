@@ -57,8 +57,8 @@ impl Machine {
         let ignores_source = self.is_sabotaged(super::Sabotage::SourceIgnored);
         let delivery = &mut self.deliveries[id];
         match &delivery.tenure {
-            Tenure::Offset { partition, offset, .. } => {
-                let start = Start { id, counted: delivery.counted, held: delivery.held };
+            Tenure::Offset { partition, offset, place } => {
+                let start = Start { id, place: *place, counted: delivery.counted, held: delivery.held };
                 if !self.partitions.lets_start(*partition, *offset, start) {
                     self.look_for_stuck();
                     return false;

@@ -29,7 +29,7 @@ const LONGEST_DELAY: Duration = Duration::from_secs(12 * 3_600);
 #[derive(Debug)]
 pub(super) struct Intake {
     bounds: Bounds,
-    /// Received, and not covered by a commit or gone from the queue.
+    /// Received, and not known to the broker as finished or gone from the queue.
     open: u32,
     /// Bytes of records in memory.
     held: u64,
@@ -67,9 +67,11 @@ impl Intake {
         settled >= (self.bounds.messages / COMMIT_SHARE).max(1) as usize
     }
 
-    /// Most records of one partition above its commit point, so that one that stands still leaves room for the others.
+    /// Most records of one partition that have not ended: its share of the bound, or as many as all together leave free.
+    /// So one that stands still takes half of the room at most, and one that is alone at work is not held back.
     pub(super) fn share_of_each(&self, partitions: usize) -> usize {
-        (self.bounds.messages as usize / partitions.max(1)).max(1)
+        let share = self.bounds.messages as usize / partitions.max(1);
+        share.max(self.bounds.messages.saturating_sub(self.open) as usize).max(1)
     }
 
     /// Nothing more can be taken in.
@@ -111,14 +113,15 @@ impl Machine {
             // What the client had fetched before a revocation is left to the next owner.
             let Some(key) = key.filter(|_| !self.draining.is_draining()) else { continue };
             // The client repeats records after a seek; they are in hand or settled already.
-            match self.partitions.receive(key, offset) {
+            let told = !self.route.is_exactly_once();
+            match self.partitions.receive(key, offset, told) {
                 Arrival::New(place, tried) => {
                     let id = self.receive(record, Tenure::Offset { partition: key, offset, place }, now);
                     self.remind(id, tried);
                     self.pledge(id, key, offset, place);
                 }
-                // It counts until a commit covers it.
-                Arrival::Finished if !self.route.is_at_most_once() => self.intake.opened(0),
+                // It counts until a commit covers it, where none has said so.
+                Arrival::Finished if self.route.is_exactly_once() => self.intake.opened(0),
                 Arrival::Finished | Arrival::Repeated => {}
             }
         }

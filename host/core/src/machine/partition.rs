@@ -28,8 +28,8 @@ pub(super) struct Partitions {
     metadata: usize,
     /// Who signs the commits of transactions, where there are any.
     writer: Option<u64>,
-    /// Records that the commit points have passed and no commit covers.
-    pub(super) passed: usize,
+    /// Records that are settled and of which no confirmed commit says so.
+    pub(super) unknown: usize,
     /// A commit would say something that the broker does not know.
     pub(super) news: bool,
     /// Deliveries that wait for a transaction.
@@ -53,10 +53,14 @@ pub(super) struct Slot {
     past: Progress,
     /// Records in hand that were tried before.
     tried: BTreeMap<i64, Tried>,
-    /// Records that the commit point has passed and no commit covers.
-    pub(super) passed: usize,
-    /// How many of them the commit covers that is with the broker.
+    /// Records that are settled and of which no confirmed commit says so.
+    pub(super) unknown: usize,
+    /// Of how many of them the commit says so that is with the broker.
     asked: usize,
+    /// Records that the commit point has passed and no transaction covers.
+    passed: usize,
+    /// What the last commit needed for records that were tried: bytes, and how many there were.
+    tried_bytes: (usize, usize),
     /// The broker does not know all that a commit would say.
     changed: bool,
     /// The number of the last commit that was asked for with this partition in it.
@@ -68,7 +72,7 @@ pub(super) struct Slot {
     /// Deliveries that wait until a commit is confirmed that says how often they were tried.
     pub(super) uncommitted: Vec<DeliveryId>,
     /// Deliveries that wait because too many others were tried and are not settled.
-    pub(super) stalled: Vec<DeliveryId>,
+    pub(super) stalled: BTreeMap<i64, DeliveryId>,
     /// Deliveries that are neither settled nor forgotten.
     pub(super) live: u32,
     /// How long the commit point has stood still while the partition takes no more; see `stuck.rs`.
@@ -91,6 +95,7 @@ pub(super) enum Arrival {
 /// An attempt that is to begin.
 pub(super) struct Start {
     pub(super) id: DeliveryId,
+    pub(super) place: Place,
     /// The number of the commit that counts the attempts before.
     pub(super) counted: u64,
     /// It was begun before, and everybody waits for it.
@@ -115,14 +120,16 @@ impl Slot {
             mark,
             past,
             tried: BTreeMap::new(),
-            passed: 0,
+            unknown: 0,
             asked: 0,
+            passed: 0,
+            tried_bytes: (0, 0),
             changed: false,
             asked_in: 0,
             confirmed: 0,
             prepared: BTreeMap::new(),
             uncommitted: Vec::new(),
-            stalled: Vec::new(),
+            stalled: BTreeMap::new(),
             live: 0,
             stuck: None,
             paused: false,
@@ -133,11 +140,14 @@ impl Slot {
     /// What to commit, if it is more than the broker has, as far as we know.
     pub(super) fn position(&mut self, commit: u64) -> Option<Position> {
         let offset = self.watermark.commit_point().filter(|_| self.changed)?;
-        self.asked = self.passed;
         self.asked_in = commit;
         self.changed = false;
-        let metadata = self.progress().encode(offset, self.identity, self.metadata);
-        Some(Position { partition: self.partition.clone(), offset, metadata })
+        let encoded = self.progress().measured(offset, self.identity, self.metadata);
+        // What found no room is not known to the broker; starts are held back so that it does not come to that.
+        let left_out = encoded.left_out.map_or(0, |from| self.watermark.settled_from(from));
+        self.asked = self.unknown.saturating_sub(left_out);
+        self.tried_bytes = (encoded.tried, self.tried.len() + self.past.tried.len());
+        Some(Position { partition: self.partition.clone(), offset, metadata: encoded.text })
     }
 
     /// Whether there is something that no commit has said.
@@ -158,7 +168,7 @@ impl Slot {
     fn transaction(&mut self, mark: Mark, commit: u64, deliveries: &mut Vec<DeliveryId>) -> Option<Position> {
         let mut next = self.watermark.end()?;
         let mut covered = self.passed;
-        for (offset, settled) in self.watermark.entries() {
+        for (offset, settled, count) in self.watermark.entries() {
             if let Some(id) = self.prepared.remove(&offset) {
                 deliveries.push(id);
                 self.changed = true;
@@ -166,7 +176,7 @@ impl Slot {
                 next = offset;
                 break;
             }
-            covered += 1;
+            covered += count;
         }
         if !self.changed {
             return None;
@@ -188,13 +198,27 @@ impl Slot {
 
     /// Whether all others wait for this record: no commit and no transaction goes beyond it.
     fn is_first(&self, offset: i64) -> bool {
-        let mut open = self.watermark.entries().filter(|(at, settled)| !settled && !self.prepared.contains_key(at));
-        open.next().is_some_and(|(first, _)| first == offset)
+        let mut open = self.watermark.entries().filter(|(at, settled, _)| !settled && !self.prepared.contains_key(at));
+        open.next().is_some_and(|(first, ..)| first == offset)
     }
 
     /// Whether there is room in the metadata for another record that was tried and is not settled.
     fn has_room_for_tried(&self) -> bool {
-        (self.tried.len() + self.past.tried.len()) * progress::TRIED < self.room() / 2
+        self.tried_bytes() < self.room() / 2
+    }
+
+    /// Bytes of metadata for records that were tried: as the last commit had them, and at most for those that came since.
+    fn tried_bytes(&self) -> usize {
+        let (bytes, then) = self.tried_bytes;
+        let count = self.tried.len() + self.past.tried.len();
+        bytes * then.min(count) / then.max(1) + count.saturating_sub(then) * progress::TRIED
+    }
+
+    /// Whether a record may start beside those that wait: it may have to be noted as tried, or as finished above the
+    /// commit point. The first that is not settled always may: without it nothing gets lighter.
+    fn has_room_for(&self, offset: i64, place: Place) -> bool {
+        let fits = || self.has_room_for_tried() && (!self.is_heavy() || self.watermark.joins(place));
+        fits() || self.is_first(offset)
     }
 
     /// Whether commits have hardly room for what they have to say. What earlier owners have said and has not come yet weighs
@@ -214,8 +238,7 @@ impl Slot {
 
     /// Bytes of metadata, at most.
     fn weight(&self) -> usize {
-        (self.tried.len() + self.past.tried.len()) * progress::TRIED
-            + (self.watermark.runs() + self.past.finished.len()) * progress::RUN
+        self.tried_bytes() + (self.watermark.runs() + self.past.finished.len()) * progress::RUN
     }
 }
 
@@ -242,12 +265,17 @@ impl Partitions {
         self.slots.get(key).map_or(u64::MAX, |slot| slot.number)
     }
 
-    pub(super) fn receive(&mut self, key: PartitionKey, offset: i64) -> Arrival {
+    /// A record has come; `told` says that commits say what is finished above them.
+    pub(super) fn receive(&mut self, key: PartitionKey, offset: i64, told: bool) -> Arrival {
         let Some(slot) = self.slots.get_mut(key) else { return Arrival::Repeated };
         let Some(place) = slot.watermark.receive(offset) else { return Arrival::Repeated };
         if slot.past.is_finished(offset) {
             slot.past.forget_below(offset.saturating_add(1));
             self.settle(key, offset, place);
+            if told {
+                // The commit that said so before the partition came to us is confirmed, and ours will say it again.
+                self.know(key);
+            }
             return Arrival::Finished;
         }
         slot.live += 1;
@@ -264,8 +292,17 @@ impl Partitions {
             slot.tried.remove(&offset);
             slot.passed += passed;
             slot.changed = true;
-            self.passed += passed;
+            slot.unknown += 1;
+            self.unknown += 1;
             self.news = true;
+        }
+    }
+
+    /// One that is settled is known to the broker already.
+    fn know(&mut self, key: PartitionKey) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.unknown -= 1;
+            self.unknown -= 1;
         }
     }
 
@@ -332,8 +369,9 @@ impl Partitions {
         }
         // Of an assignment that came after the question nothing was asked.
         let covered = std::mem::take(&mut slot.asked);
-        slot.passed -= covered;
-        self.passed -= covered;
+        slot.passed = slot.passed.saturating_sub(covered);
+        slot.unknown -= covered;
+        self.unknown -= covered;
         slot.confirmed = slot.asked_in;
         (covered, std::mem::take(&mut slot.uncommitted))
     }
@@ -356,12 +394,12 @@ impl Partitions {
     /// Whether a delivery may start: the broker knows how often it was tried, and there is room to note that it was. If not,
     /// it is kept here until then.
     pub(super) fn lets_start(&mut self, key: PartitionKey, offset: i64, start: Start) -> bool {
-        let Start { id, counted, held } = start;
+        let Start { id, place, counted, held } = start;
         let Some(slot) = self.slots.get_mut(key) else { return true };
         if slot.confirmed < counted {
             slot.uncommitted.push(id);
-        } else if !held && !slot.has_room_for_tried() && !slot.tried.contains_key(&offset) && !slot.is_first(offset) {
-            slot.stalled.push(id);
+        } else if !held && !slot.tried.contains_key(&offset) && !slot.has_room_for(offset, place) {
+            slot.stalled.insert(offset, id);
         } else {
             return true;
         }
@@ -379,29 +417,24 @@ impl Machine {
         self.resume_if_room(key);
     }
 
-    /// Lets those start that waited for room, or the one that all others wait for now.
+    /// Lets those start for which there is room in the metadata now, or the one that all others wait for.
     pub(super) fn start_stalled(&mut self, key: PartitionKey) {
         let Some(slot) = self.partitions.slots.get_mut(key) else { return };
-        if slot.stalled.is_empty() {
-            return;
-        }
-        let started = if slot.has_room_for_tried() {
-            std::mem::take(&mut slot.stalled)
-        } else {
-            let offset = |id: DeliveryId| self.deliveries.get(id).and_then(|delivery| delivery.offset());
-            let is_first = |id: &DeliveryId| offset(*id).is_some_and(|(_, offset)| slot.is_first(offset));
-            let first = slot.stalled.iter().position(is_first);
-            first.map(|first| slot.stalled.remove(first)).into_iter().collect()
+        let Some((first, _)) = slot.stalled.first_key_value() else { return };
+        let started = match slot.has_room_for_tried() && !slot.is_heavy() {
+            true => std::mem::take(&mut slot.stalled),
+            false if slot.is_first(*first) => slot.stalled.pop_first().into_iter().collect(),
+            false => return,
         };
-        started.into_iter().for_each(|id| self.enqueue(id));
+        started.into_values().for_each(|id| self.enqueue(id));
     }
 
-    /// A partition with its share of the bound above the commit point takes no more until some of it is settled, nor
-    /// does one whose commits have hardly room for what they have to say.
+    /// A partition that holds its share of the bound, and more than what all together leave free, takes no more until some
+    /// of it is settled, nor does one whose commits have hardly room for what they have to say.
     pub(super) fn pause_if_full(&mut self, key: PartitionKey) {
         let share = self.intake.share_of_each(self.partitions.slots.len());
         let Some(slot) = self.partitions.slots.get_mut(key) else { return };
-        let full = slot.watermark.open() >= share || slot.is_heavy();
+        let full = slot.live as usize >= share || slot.is_heavy();
         if !slot.paused && !slot.leaving && full {
             slot.paused = true;
             self.actions.push_back(Action::Ask(Ask::Pause(slot.partition.clone())));
@@ -412,7 +445,7 @@ impl Machine {
     pub(super) fn resume_if_room(&mut self, key: PartitionKey) {
         let share = self.intake.share_of_each(self.partitions.slots.len());
         let Some(slot) = self.partitions.slots.get_mut(key) else { return };
-        let room = slot.watermark.open() <= share * 3 / 4 && slot.is_light();
+        let room = slot.live as usize <= share * 3 / 4 && slot.is_light();
         if slot.paused && !slot.leaving && room {
             slot.paused = false;
             self.actions.push_back(Action::Ask(Ask::Resume(slot.partition.clone())));

@@ -87,10 +87,10 @@ impl Machine {
 
     fn forget(&mut self, key: PartitionKey) {
         if let Some(slot) = self.partitions.slots.remove(key) {
-            self.partitions.passed -= slot.passed;
+            self.partitions.unknown -= slot.unknown;
             self.partitions.prepared -= slot.prepared.len();
             if !self.route.is_at_most_once() {
-                self.intake.closed(slot.watermark.open() + slot.passed);
+                self.intake.closed(slot.watermark.waiting() + slot.unknown);
             }
             self.partitions.index.remove(&slot.partition);
             if slot.stuck.is_some_and(|stuck| stuck.told) {
@@ -118,5 +118,8 @@ impl Machine {
             self.intake.closed(covered);
         }
         waited.into_iter().for_each(|id| self.enqueue(id));
+        if let Some(key) = self.partitions.find(&position.partition) {
+            self.start_stalled(key);
+        }
     }
 }

@@ -42,6 +42,8 @@ pub enum Sabotage {
     UnansweredCommitForgotten,
     /// The source is granted twice what there is room for.
     GrantedTwice,
+    /// A record counts no more when it is finished, and not only when the broker knows.
+    FinishedBeforeTheCommit,
     /// Nothing keeps order.
     LanesIgnored,
     /// A dead letter that finds nobody is forgotten.

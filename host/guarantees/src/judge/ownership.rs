@@ -1,6 +1,7 @@
 //! Who has what: partitions and leases come and go, hosts die.
 
 use cofferdam_core::action::Fate;
+use cofferdam_core::route::Guarantee;
 
 use super::record::{Number, Receipt};
 use super::{Case, Judge};
@@ -98,7 +99,7 @@ impl Judge {
             return;
         };
         receipt.stale = true;
-        if let Some(host) = self.hosts.get_mut(&host) {
+        if let Some(host) = self.hosts.get_mut(&host).filter(|_| !receipt.known) {
             host.in_flight -= 1;
         }
         if ending == Ending::Fault && (!receipt.finished || receipt.attempt > 0) {
@@ -118,13 +119,13 @@ impl Judge {
 
     pub(super) fn drop_receipts(&mut self, number: Number, which: impl Fn(&Receipt) -> bool) {
         let receipts = &mut self.records[number as usize].receipts;
-        let gone = receipts.iter().filter(|receipt| which(receipt)).map(|receipt| (receipt.host, receipt.stale));
-        let gone: Vec<(u32, bool)> = gone.collect();
+        let gone = receipts.iter().filter(|receipt| which(receipt));
+        let gone: Vec<(u32, bool)> = gone.map(|receipt| (receipt.host, receipt.stale || receipt.known)).collect();
         receipts.retain(|receipt| !which(receipt));
-        for (host, stale) in gone {
+        for (host, counts_not) in gone {
             let left = receipts.iter().any(|receipt| receipt.host == host);
             let Some(host) = self.hosts.get_mut(&host) else { continue };
-            host.in_flight -= u64::from(!stale);
+            host.in_flight -= u64::from(!counts_not);
             if !left {
                 host.records.remove(&number);
             }
@@ -198,10 +199,12 @@ impl Judge {
         }
         let record = &mut self.records[number as usize];
         record.handed_back = false;
-        record.receipts.push(Receipt { host, since: self.now, finished: record.finished, ..Receipt::default() });
+        let known = record.finished || (record.claimed && self.terms.delivery == Guarantee::AtLeastOnce);
+        let receipt = Receipt { host, since: self.now, finished: record.finished, known, ..Receipt::default() };
+        record.receipts.push(receipt);
         let holder = self.hosts.entry(host).or_default();
         holder.records.insert(number);
-        holder.in_flight += 1;
+        holder.in_flight += u64::from(!known);
         let (in_flight, bound) = (holder.in_flight, u64::from(self.terms.in_flight));
         self.report.figures.most_in_flight = self.report.figures.most_in_flight.max(in_flight);
         let wrong = (in_flight > bound).then(|| format!("{in_flight} records in flight, the bound is {bound}"));

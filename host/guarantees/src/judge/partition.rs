@@ -32,7 +32,7 @@ pub(super) struct Asked {
     pub(super) by_owner: bool,
     /// What the broker had confirmed by then. A host that stands still hears late of what the broker did long before.
     pub(super) after: i64,
-    pub(super) finished: Vec<i64>,
+    pub(super) finished: Vec<(i64, i64)>,
     pub(super) attempts: Vec<(i64, u32)>,
     /// The broker has confirmed a later one, or the partition was assigned anew since.
     pub(super) superseded: bool,

@@ -82,6 +82,8 @@ pub(super) struct Receipt {
     pub(super) stale: bool,
     /// It was finished before: the host has nothing to do with it.
     pub(super) finished: bool,
+    /// It is not in flight: a commit says that it is finished, whether the answer to that has come or not.
+    pub(super) known: bool,
     /// Number of the last attempt; 0 before the first.
     pub(super) attempt: u32,
     pub(super) running: bool,

@@ -6,7 +6,7 @@ use super::{Case, Judge};
 use crate::{Effect, Promise};
 
 /// A commit: the offset, what is finished above it, and the attempts made there.
-type Commit<'a> = (i64, &'a [i64], &'a [(i64, u32)]);
+type Commit<'a> = (i64, &'a [(i64, i64)], &'a [(i64, u32)]);
 
 impl Judge {
     pub(super) fn durable(&mut self, case: Case<'_>, host: u32, id: &str, effect: Effect) {
@@ -52,7 +52,7 @@ impl Judge {
         let believes = partition.believers.contains(&host);
         let by_owner = partition.owner == host;
         let mut settled: Vec<Number> = partition.open.range(..offset).map(|(_, number)| *number).collect();
-        settled.extend(finished.iter().filter_map(|offset| partition.open.get(offset)));
+        settled.extend(finished.iter().flat_map(|(first, end)| partition.open.range(*first..*end)).map(|(_, it)| *it));
         let after = partition.committed;
         partition.ask(Asked {
             host,
@@ -129,8 +129,9 @@ impl Judge {
             self.partitions[at].held.remove(&offset);
             self.acknowledge(number);
         }
-        for offset in commit.finished {
-            if let Some(number) = self.partitions[at].open.get(&offset).copied() {
+        for (first, end) in commit.finished {
+            let finished: Vec<Number> = self.partitions[at].open.range(first..end).map(|(_, number)| *number).collect();
+            for number in finished {
                 self.records[number as usize].finished = true;
                 self.drop_receipts(number, |receipt| !receipt.stale && receipt.settled.is_some());
             }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use cofferdam_core::action::Position;
 use cofferdam_core::event::{Assignment, DeliveryId, Found};
 use cofferdam_core::message::{self, Headers, Record};
-use cofferdam_core::progress::{Identity, Resumption, resume};
+use cofferdam_core::progress::{Identity, Progress, Resumption, resume};
 
 use super::{Allowance, partition};
 
@@ -76,6 +76,8 @@ pub struct Hold {
     late: bool,
     /// What was finished above the commit point when it was assigned.
     finished: Vec<Range<i64>>,
+    /// What the last confirmed commit says is finished above it.
+    known: Vec<Range<i64>>,
 }
 
 /// What facts call the topic after it was created again so often.
@@ -152,7 +154,9 @@ impl Broker {
         let confirmed = from.unwrap_or_default();
         let next = log.index_of(confirmed);
         let (assignment, topic, finished) = (self.assignments, log.topic, progress.finished);
-        let hold = Hold { assignment, topic, next, confirmed, paused: false, revoked: false, late: false, finished };
+        let known = finished.clone();
+        let (paused, revoked, late) = (false, false, false);
+        let hold = Hold { assignment, topic, next, confirmed, paused, revoked, late, finished, known };
         let metadata = Some(log.metadata.clone()).filter(|metadata| !metadata.is_empty());
         let committed = Some(log.committed);
         (hold, Assignment { partition: partition(number), identity, committed, metadata })
@@ -275,6 +279,7 @@ impl Client {
         let hold = self.hold(position.partition.number).filter(|hold| hold.assignment == assignment);
         if let Some(hold) = hold {
             hold.confirmed = position.offset;
+            hold.known = Progress::decode(&position.metadata).map(|progress| progress.finished).unwrap_or_default();
         }
     }
 
@@ -324,11 +329,14 @@ impl Client {
         taken
     }
 
-    /// Records handed over that no confirmed commit covers.
+    /// Records handed over of which no confirmed commit says that they are finished.
     pub(super) fn uncovered(&self, broker: &Broker) -> usize {
         let of = |(number, hold): (&i32, &Hold)| {
             let records = broker.logs[number].of_topic(hold.topic);
-            hold.next.saturating_sub(records.partition_point(|record| offset(record) < hold.confirmed))
+            let from = records.partition_point(|record| offset(record) < hold.confirmed);
+            let handed = records.get(from..hold.next).unwrap_or_default();
+            let is_known = |record: &&Record| hold.known.iter().any(|run| run.contains(&offset(record)));
+            handed.iter().filter(|record| !is_known(record)).count()
         };
         self.holds.iter().map(of).sum()
     }
