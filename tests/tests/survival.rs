@@ -126,6 +126,12 @@ async fn a_host_whose_consumer_was_fenced_by_another_of_its_name_ends_with_69_an
     kafka.produce(&probe.input, [Probe::ask("quick", "echo", 0)]).await;
     let first = host();
     probe.outputs(kafka, 1, LONG).await;
+    // Fenced before its commit, the first one would leave the record to the other.
+    kit::eventually("it is committed", LONG, async || {
+        let committed = kafka.committed(&probe.group, &probe.input).await;
+        (committed.get(&0)?.offset == 1).then_some(())
+    })
+    .await;
     let _second = host();
     let ended = first.wait(LONG).await;
     assert_eq!(ended.code(), Some(69), "{}", ended.stderr.join("\n"));
