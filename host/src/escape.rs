@@ -7,6 +7,10 @@ use std::fmt::{self, Write};
 /// Whether a character shows as something else than itself: controls (C0, C1, DEL), separators of lines, marks that turn
 /// the direction of text, and those that take no room. (Unicode: Cc, Zl, Zp, and of Cf those without a shape.)
 pub(crate) fn is_hidden(character: char) -> bool {
+    // Nearly all text is this.
+    if matches!(character, ' '..='~') {
+        return false;
+    }
     character.is_control()
         || matches!(
             character,
@@ -22,9 +26,13 @@ pub struct Escaped<'a>(pub &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|character| {
-            if is_hidden(character) { write!(f, "{}", character.escape_default()) } else { f.write_char(character) }
-        })
+        let mut rest = self.0;
+        while let Some((at, character)) = rest.char_indices().find(|(_, character)| is_hidden(*character)) {
+            f.write_str(&rest[..at])?;
+            fmt::Display::fmt(&character.escape_default(), f)?;
+            rest = &rest[at + character.len_utf8()..];
+        }
+        f.write_str(rest)
     }
 }
 
@@ -39,6 +47,9 @@ pub(crate) fn lines(text: &str) -> Cow<'_, str> {
 
 /// The same for JSON, where an escape means what it stands for. ASCII is left: within strings it is escaped already.
 pub(crate) fn json(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
     replaced(
         text,
         |character| !character.is_ascii() && is_hidden(character),
