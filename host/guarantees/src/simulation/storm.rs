@@ -205,7 +205,11 @@ impl World {
     }
 
     fn pass_time(&mut self) {
-        let longest = [20, 2_000, 40_000][self.dice.usize(0..3)];
+        let mut longest = [20, 2_000, 40_000][self.dice.usize(0..3)];
+        // Where it is not asked how long a message takes, an hour may pass in which nobody answers.
+        if self.poison.share == 0 && self.dice.u32(0..16) == 0 {
+            longest = 4_000_000;
+        }
         let time = Duration::from_millis(self.dice.u64(0..longest));
         self.wait(time);
     }
@@ -284,9 +288,9 @@ impl World {
         }
     }
 
-    /// The host is killed, stands still, or its clock jumps.
+    /// The host is killed, stands still, one of its clients gives up for good, or its clock jumps.
     fn fault(&mut self) {
-        match self.dice.u32(0..4) {
+        match self.dice.u32(0..6) {
             0..2 => {
                 self.store_some_of_what_is_out();
                 self.kill();
@@ -295,11 +299,31 @@ impl World {
                 }
             }
             2 => self.host_mut().life = Life::Frozen,
+            3 => self.fail_a_client(),
             _ => {
                 let jump = Duration::from_millis(self.dice.u64(0..100_000));
                 self.host_mut().ahead += jump;
             }
         }
+    }
+
+    /// A client of the host has failed for good, and nothing goes on without it: the consumer, which loses all it had, or
+    /// the producer, which answers for what it has not sent. The route ends, and the process with it.
+    fn fail_a_client(&mut self) {
+        if self.host().seen.draining {
+            return;
+        }
+        if self.is_queue() || self.dice.bool() {
+            while !self.host().sending.is_empty() {
+                let stored = self.dice.usize(0..4);
+                self.refuse_row(0, stored);
+            }
+        } else {
+            let held: Vec<i32> = self.host().client.holds.keys().copied().collect();
+            held.into_iter().for_each(|number| self.lose(number));
+        }
+        let limit = Duration::from_millis(self.dice.u64(0..20_000));
+        self.drain(limit);
     }
 
     /// What is on its way when a host dies or ends may arrive.
