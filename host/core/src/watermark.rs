@@ -263,7 +263,8 @@ mod tests {
             assert_eq!(watermark.settle(place), 0);
             assert!(watermark.early.len() <= 2 && watermark.open.len() <= KEPT);
         }
-        assert_eq!((watermark.commit_point(), watermark.finished()), (Some(0), vec![1..10_000]));
+        let behind = 1..10_000;
+        assert_eq!((watermark.commit_point(), watermark.finished()), (Some(0), vec![behind]));
         assert_eq!(watermark.settle(first), 10_000);
         assert_eq!((watermark.commit_point(), watermark.open(), watermark.runs()), (Some(10_000), 0, 0));
     }
