@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use super::broker::{SERVER, prepare, properties};
 use super::{Kafka, answers};
 use crate::local::{Local, free_port};
-use crate::servers::Site;
+use crate::servers::{Java, Site};
 use crate::{Gate, Need, servers};
 
 /// Apache Kafka 4.1.1 with two ways in: the kit's own clients (it is a [`Kafka`]) go straight to the broker, and what is
@@ -20,6 +20,7 @@ pub struct Private {
     kafka: Kafka,
     gate: Gate,
     server: Local,
+    java: Java,
 }
 
 /// A broker of the test's own; it ends with the test.
@@ -37,8 +38,9 @@ pub async fn private() -> Result<Private, Need> {
     let gate = Gate::before_kafka(&format!("{}:{behind_gate}", Ipv4Addr::LOCALHOST)).await;
     let properties = with_a_gate(&site, behind_gate, gate.address().port());
     let arguments = prepare(&site.folder, &properties, &java).unwrap_or_else(|failure| panic!("{failure}"));
+    let of_server = java.clone();
     let command = move || {
-        let mut command = java.command();
+        let mut command = of_server.command();
         command.args(&arguments);
         command
     };
@@ -47,7 +49,7 @@ pub async fn private() -> Result<Private, Need> {
     let is_up = move || std::net::TcpStream::connect(&up).is_ok() && answers(&up);
     let mut server = Local::new(SERVER.title, folder, Signal::TERM, command, is_up);
     server.start().await;
-    Ok(Private { kafka: Kafka { bootstrap, _lease: None }, gate, server })
+    Ok(Private { kafka: Kafka { bootstrap, _lease: None }, gate, server, java })
 }
 
 /// One such broker for all tests of a process, which take turns: it ends with the last of them.
@@ -79,6 +81,9 @@ fn with_a_gate(site: &Site, port: u16, gate: u16) -> Vec<(&'static str, String)>
     append("listeners", format!(",GATE://127.0.0.1:{port}"));
     append("advertised.listeners", format!(",GATE://127.0.0.1:{gate}"));
     append("listener.security.protocol.map", ",GATE:PLAINTEXT".to_owned());
+    // Everybody may do everything that nobody was denied.
+    all.insert("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer".to_owned());
+    all.insert("allow.everyone.if.no.acl.found", "true".to_owned());
     // What a test would have to wait for.
     all.insert("transaction.abort.timed.out.transaction.cleanup.interval.ms", "1000".to_owned());
     all.into_iter().collect()
@@ -93,6 +98,32 @@ impl Private {
     /// The gate.
     pub fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    /// Denies everybody an operation, such as `write`, on a `topic` or a `group`; all others on it stay allowed.
+    ///
+    /// # Panics
+    /// Where the broker does not take the rule.
+    pub async fn deny(&self, operation: &str, on: &str, name: &str) {
+        self.acl(&["--add", "--allow-principal", "User:*", "--operation", "All"], on, name).await;
+        self.acl(&["--add", "--deny-principal", "User:*", "--operation", operation], on, name).await;
+    }
+
+    /// Takes back what was denied on a `topic` or a `group`.
+    ///
+    /// # Panics
+    /// Where the broker does not take it back.
+    pub async fn allow(&self, on: &str, name: &str) {
+        self.acl(&["--remove", "--force"], on, name).await;
+    }
+
+    async fn acl(&self, rule: &[&str], on: &str, name: &str) {
+        let mut command = self.java.command();
+        command.args(["-XX:+UseSerialGC", "org.apache.kafka.tools.AclCommand", "--bootstrap-server", self.bootstrap()]);
+        command.args(rule).arg(format!("--{on}")).arg(name);
+        let output = tokio::task::spawn_blocking(move || command.output()).await.expect("it does not panic");
+        let output = output.unwrap_or_else(|error| panic!("java could not be started: {error}"));
+        assert!(output.status.success(), "{rule:?} on {on} {name}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// Ends it in order. Its data stays.

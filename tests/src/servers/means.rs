@@ -19,6 +19,7 @@ pub(super) enum Means {
 }
 
 /// Java, with the jars in this folder.
+#[derive(Clone)]
 pub(crate) struct Java(PathBuf);
 
 impl Means {

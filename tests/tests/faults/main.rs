@@ -3,6 +3,7 @@
 
 mod brokers;
 mod dead_letters;
+mod denied;
 mod hosts;
 mod queues;
 mod redrive;

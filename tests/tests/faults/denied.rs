@@ -1,0 +1,40 @@
+//! Permissions that a broker takes away while a host works, and gives back: the host says which, loses nothing, and goes on
+//! by itself.
+
+use kit::Probe;
+use kit::kafka::private_in_turn;
+
+use crate::work::LONG;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_that_may_not_write_says_so_and_goes_on_when_it_may() {
+    let Some(broker) = kit::or_say_so(private_in_turn().await) else { return };
+    let broker = broker.lock().await;
+    let probe = Probe::new(&broker, 1).await;
+    let host = probe.host(broker.bootstrap(), "", "").start();
+    broker.produce(&probe.input, [Probe::ask("a", "echo", 0)]).await;
+    probe.outputs(&broker, 1, LONG).await;
+
+    broker.deny("write", "topic", &probe.output).await;
+    broker.produce(&probe.input, (1..20).map(|number| Probe::ask("a", "echo", number))).await;
+    let said = host.says("OUTPUT_UNAVAILABLE", LONG).await;
+    let why = format!("not authorized to write topic {}", probe.output);
+    assert!(said.contains(&why) && said.contains(r#""route":"probe""#), "{said}");
+    broker.allow("topic", &probe.output).await;
+    let outputs = probe.outputs(&broker, 20, LONG).await;
+    assert!(outputs.iter().map(|(_, number)| *number).eq(0..20), "{outputs:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_that_may_not_join_its_group_says_so_and_joins_when_it_may() {
+    let Some(broker) = kit::or_say_so(private_in_turn().await) else { return };
+    let broker = broker.lock().await;
+    let probe = Probe::new(&broker, 1).await;
+    broker.deny("read", "group", &probe.group).await;
+    let host = probe.host(broker.bootstrap(), "", "").start();
+    broker.produce(&probe.input, [Probe::ask("a", "echo", 0)]).await;
+    let said = host.says("not_authorized", LONG).await;
+    assert!(said.contains("Group authorization failed") && said.contains(r#""route":"probe""#), "{said}");
+    broker.allow("group", &probe.group).await;
+    probe.outputs(&broker, 1, LONG).await;
+}
