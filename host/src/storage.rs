@@ -53,13 +53,7 @@ impl Error {
 /// Makes the folder where there is none, for this user alone. One that others can read stays as it is, with a warning: it
 /// may be meant so.
 pub(crate) fn folder(path: &Path) -> io::Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    match DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        made => return made,
-    }
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     let mode = fs::metadata(path)?.mode() & 0o777;
     if mode & 0o077 != 0 {
         let path = path.display();

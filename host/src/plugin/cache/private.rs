@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// renaming one of its parents. Returns it without symbolic links: whoever may change one of those has no say any more.
 pub(super) fn directory(directory: &Path) -> io::Result<PathBuf> {
     if let Some(parent) = directory.parent() {
-        fs::create_dir_all(parent)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
     }
     match DirBuilder::new().mode(0o700).create(directory) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -77,6 +77,16 @@ mod tests {
         set(0o757);
         let error = directory(&inner).unwrap_err().to_string();
         assert_eq!(error, format!("the folder {} can be written to by everybody", parent.display()));
+    }
+
+    #[test]
+    fn the_parents_that_it_makes_are_for_this_user_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = folder.path().join("state/storage");
+        directory(&storage.join("compiled")).unwrap();
+        for made in [&storage, &folder.path().join("state")] {
+            assert_eq!(fs::metadata(made).unwrap().mode() & 0o777, 0o700, "{}", made.display());
+        }
     }
 
     #[test]

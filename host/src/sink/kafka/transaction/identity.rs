@@ -22,7 +22,7 @@ pub(super) struct Identity {
 impl Identity {
     /// Takes the first number that no other process has.
     pub(super) fn take(folder: &Path, prefix: &str) -> io::Result<Self> {
-        std::fs::create_dir_all(folder)?;
+        crate::storage::folder(folder)?;
         // Hosts with folders of their own do not see each other's locks.
         let place = sha2::Sha256::digest(folder.canonicalize()?.as_os_str().as_encoded_bytes());
         let place: String = place.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
