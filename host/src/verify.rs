@@ -6,6 +6,9 @@
 //!            └── faults ─────────────┘  └───────────────────────────────────────────────────────────────────┘
 //! ```
 //!
+//! Faults strike processes, and the network between them and the brokers: there is a proxy in front of each broker for
+//! each host. What readers find is also checked by a crate that shares no code with the host.
+//!
 //! Everything that a run makes at the brokers carries its id, and is removed at the end.
 
 mod faults;
@@ -15,6 +18,8 @@ mod history;
 mod hosts;
 mod judgement;
 mod kafka;
+mod network;
+mod readers;
 mod report;
 mod run;
 mod simulated;
@@ -27,6 +32,7 @@ use std::path::Path;
 
 pub use faults::Fault;
 pub use figures::Figures;
+pub use network::Struck;
 pub use report::{Course, Foreign, Line, Messages, Report, Verdict};
 pub use run::Run;
 pub use simulated::Simulated;
@@ -70,8 +76,10 @@ pub struct Plan {
     pub messages: u64,
     /// Of 100 messages so many fail at every attempt.
     pub failing: u8,
-    /// Faults to strike the hosts with.
+    /// Faults to inject.
     pub faults: u32,
+    /// Kinds of them; all where there is none.
+    pub kinds: Vec<Fault>,
     /// Decides what is in the messages, and which fault strikes whom.
     pub seed: u64,
     /// Hosts, while nobody has joined or left; at least 1.
@@ -121,8 +129,9 @@ pub fn judge(folder: &Path) -> Result<Report, Vec<Problem>> {
     let course: Course = serde_json::from_slice(&text)
         .map_err(|error| Problem::new(Exit::Data, error.to_string(), "").at(file.display().to_string()))?;
     let environment = |name: &str| std::env::var(name).ok();
-    let config = Config::load(&folder.join(hosts::FIRST), &environment).map_err(|errors| configured(&errors))?;
-    Ok(Report::new(course, &judgement::judge(folder, &config)?, None))
+    let config = Config::load(&folder.join(hosts::DIRECT), &environment).map_err(|errors| configured(&errors))?;
+    let read = readers::check(folder, course.delivery)?;
+    Ok(Report::new(course, &judgement::judge(folder, &config)?, &read, None))
 }
 
 /// Removes what a run that was killed has left at the brokers, by the id in its names.

@@ -1,5 +1,5 @@
 //! `cofferdam verify` on real brokers: faults strike hosts, every promise is held, nothing of it is left behind; and a
-//! history that says otherwise is not believed.
+//! history that says otherwise is not believed. Faults strike the network too, and what readers find is checked apart.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -80,6 +80,8 @@ async fn faults_strike_and_every_promise_is_held_and_a_history_with_a_gap_is_not
     let again = judge(&folder).start().wait(LONG).await;
     assert_eq!((again.code(), &report(&again)["held"]), (Some(0), &true.into()));
 
+    expect_the_checker_to_see(&folder).await;
+
     // An output that is not at its destination, though a host says that it is durable.
     let found = folder.join("found.jsonl");
     let whole = std::fs::read(&found).expect("a file of the history");
@@ -109,6 +111,71 @@ async fn faults_strike_and_every_promise_is_held_and_a_history_with_a_gap_is_not
     std::fs::remove_dir_all(folder).expect("it is there");
 }
 
+/// Of a history in which all is well: the readers miss what is gone, and find what came twice or too early.
+async fn expect_the_checker_to_see(folder: &Path) {
+    let read = folder.join("read.ndjson");
+    let whole = std::fs::read_to_string(&read).expect("what readers found");
+    let lines: Vec<&str> = whole.lines().collect();
+    let rows: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let alone = |row: &Value| rows.iter().filter(|other| other["id"] == row["id"]).count() == 1;
+    // The first two outputs of a lane that stand for their messages alone.
+    let (first, second) = (0..rows.len())
+        .find_map(|first| {
+            let fits =
+                |row: &Value| row["what"].get("output").is_some() && row["lane"] == rows[first]["lane"] && alone(row);
+            let second = (first + 1..rows.len()).find(|second| fits(&rows[*second]))?;
+            fits(&rows[first]).then_some((first, second))
+        })
+        .expect("a lane with two outputs");
+    let (mut gone, mut swapped, mut invented) = (lines.clone(), lines.clone(), lines.clone());
+    gone.remove(first);
+    swapped.swap(first, second);
+    let invention = lines[first].replace(r#""id":""#, r#""id":"x"#);
+    invented.push(&invention);
+    for (rows, promise) in [
+        (gone, "readers find the outputs or the dead letter of every message"),
+        (swapped, "readers find outputs and dead letters of a key in its order"),
+        (invented, "readers find nothing that no message leads to"),
+    ] {
+        std::fs::write(&read, rows.join("\n") + "\n").expect("written");
+        let ended = judge(folder).start().wait(LONG).await;
+        let said = report(&ended);
+        let broken: Vec<_> = verdicts(&said).into_iter().filter(|(_, verdict)| *verdict == "broken").collect();
+        assert_eq!((ended.code(), broken), (Some(70), vec![(promise, "broken")]));
+    }
+    std::fs::write(&read, whole).expect("written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_network_fails_answers_are_lost_and_every_promise_is_held() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let Some(sqs) = kit::or_say_so(kit::sqs()) else { return };
+    let kinds = ["--inject", "cut,delay,hold_requests,hold_answers,lose_answers,isolate", "--seed", "3"];
+    let arguments = ["--messages", "2000", "--faults", "8", "--simulate", "0"];
+    let ended = verify(kafka, &sqs, &[&arguments[..], &kinds].concat()).start().wait(LONG).await;
+    let said = report(&ended);
+    assert_eq!((ended.code(), &said["held"]), (Some(0), &true.into()), "{said:#}");
+    let struck = |name: &str| said["network"][name].as_u64().expect("a number");
+    assert!(struck("answers_lost") > 0 && struck("cut") > 0, "{said:#}");
+    assert!(struck("requests_held") + struck("answers_held") > 0, "{said:#}");
+    assert_eq!(struck("unread"), 0, "all connections went through the proxies");
+    assert_eq!(said["left_out"], serde_json::json!([]));
+    assert!(said["readers"]["read"].as_u64() > Some(2000), "{said:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn network_faults_that_cannot_strike_are_told() {
+    let arguments = ["verify", "--json", "--simulate", "0", "--sqs", "https://127.0.0.1:9", "--inject", "lose_answers"];
+    let ended = host(arguments).start().wait(LONG).await;
+    assert_eq!(ended.code(), Some(64), "{:?}", ended.stderr);
+    let said = report(&ended);
+    let what = said["error"]["what"].as_str().expect("words");
+    assert_eq!(
+        what,
+        "no fault can be injected: network faults: left out, the endpoint of SQS is not an http:// address"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_strike_and_each_effect_is_there_exactly_once() {
     let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
@@ -119,6 +186,8 @@ async fn faults_strike_and_each_effect_is_there_exactly_once() {
     assert_eq!((ended.code(), &said["held"]), (Some(0), &true.into()), "{said:#}");
     assert!(verdicts(&said).contains(&("each effect is there exactly once, in order", "held")), "{said:#}");
     assert_eq!(said["judged"]["found_again"], 0);
+    assert!(verdicts(&said).contains(&("readers find nothing twice", "held")), "{said:#}");
+    assert_eq!(said["readers"]["again"], 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

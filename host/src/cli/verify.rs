@@ -15,7 +15,7 @@ use crate::config::DEFAULT_FILE;
 use crate::exit::{Exit, Problem};
 use crate::signal::Signals;
 use crate::telemetry::log;
-use crate::verify::{self, Delivery, Plan, Progress, Report, Run};
+use crate::verify::{self, Delivery, Fault, Plan, Progress, Report, Run};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -38,9 +38,12 @@ pub(super) struct Arguments {
     /// Percentage of messages that fail at every attempt and become dead letters.
     #[arg(long, value_name = "PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u8).range(..=90))]
     failing: u8,
-    /// Faults to strike the hosts with meanwhile.
+    /// Number of faults to inject into the hosts and into their network.
     #[arg(long, value_name = "N", default_value_t = 20)]
     faults: u32,
+    /// Kinds of faults to inject, separated by commas; all by default, for example `--inject cut,lose_answers`.
+    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = Fault::ALL.map(Fault::word))]
+    inject: Vec<String>,
     /// Decides what is in the messages, and which fault strikes whom.
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     seed: u64,
@@ -54,10 +57,10 @@ pub(super) struct Arguments {
     #[arg(long)]
     keep: bool,
     /// Judge the history in this folder, which an earlier run has kept; no broker is touched.
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["messages", "failing", "faults", "seed", "hosts", "simulate", "keep"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["messages", "failing", "faults", "inject", "seed", "hosts", "simulate", "keep"])]
     judge: Option<PathBuf>,
     /// Only remove the topics and queues of the run with this id, which was killed or has kept them.
-    #[arg(long, value_name = "ID", conflicts_with_all = ["messages", "failing", "faults", "seed", "hosts", "simulate", "keep", "judge"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["messages", "failing", "faults", "inject", "seed", "hosts", "simulate", "keep", "judge"])]
     remove: Option<String>,
     #[command(flatten)]
     pub(super) output: OutputArguments,
@@ -80,6 +83,10 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
             messages: arguments.messages,
             failing: arguments.failing,
             faults: arguments.faults,
+            kinds: Fault::ALL
+                .into_iter()
+                .filter(|fault| arguments.inject.iter().any(|it| it == fault.word()))
+                .collect(),
             seed: arguments.seed,
             hosts: arguments.hosts.into(),
             simulate: arguments.simulate,

@@ -1,13 +1,17 @@
 //! What strikes the hosts, when, and which of them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::Plan;
 use super::history::World;
-use super::hosts::{Hosts, Standing, Then};
+use super::hosts::{Hosts, Passage, Standing, Then};
+use crate::config::Config;
 use crate::exit::Problem;
+use crate::kafka::properties::fit;
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -21,13 +25,47 @@ pub enum Fault {
     PausePastSession,
     /// SIGSTOP until its leases on a queue have run out, then SIGCONT.
     PausePastLease,
+    /// SIGSTOP for longer than a session, a transaction and the time between two polls may last, then SIGCONT.
+    PausePastTimeouts,
     /// Another host joins.
     Join,
     /// A host leaves and none comes in its place.
     Leave,
+    /// The connections of a host are reset, and new ones for a second.
+    Cut,
+    /// Bytes take longer, each way.
+    Delay,
+    /// Answers come through, requests do not until the fault ends.
+    HoldRequests,
+    /// Requests reach the brokers, answers do not come through until the fault ends.
+    HoldAnswers,
+    /// The brokers do what was asked, and the connection ends where the answer begins.
+    LoseAnswers,
+    /// Nothing passes until the group has given the partitions to others.
+    Isolate,
+    /// Nothing passes for longer than a session, a transaction and the time between two polls may last.
+    IsolatePastTimeouts,
 }
 
 impl Fault {
+    /// All kinds.
+    pub const ALL: [Self; 14] = [
+        Self::Kill,
+        Self::Restart,
+        Self::PausePastSession,
+        Self::PausePastLease,
+        Self::PausePastTimeouts,
+        Self::Join,
+        Self::Leave,
+        Self::Cut,
+        Self::Delay,
+        Self::HoldRequests,
+        Self::HoldAnswers,
+        Self::LoseAnswers,
+        Self::Isolate,
+        Self::IsolatePastTimeouts,
+    ];
+
     /// The words for it.
     pub fn words(self) -> &'static str {
         match self {
@@ -35,25 +73,112 @@ impl Fault {
             Self::Restart => "restart",
             Self::PausePastSession => "pause past the session",
             Self::PausePastLease => "pause past the lease",
+            Self::PausePastTimeouts => "pause past every timeout",
             Self::Join => "host joins",
             Self::Leave => "host leaves",
+            Self::Cut => "connections reset",
+            Self::Delay => "network delay",
+            Self::HoldRequests => "requests held",
+            Self::HoldAnswers => "answers held",
+            Self::LoseAnswers => "answers lost",
+            Self::Isolate => "isolation past the session",
+            Self::IsolatePastTimeouts => "isolation past every timeout",
         }
+    }
+
+    /// The word for it in arguments and reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::Restart => "restart",
+            Self::PausePastSession => "pause_past_session",
+            Self::PausePastLease => "pause_past_lease",
+            Self::PausePastTimeouts => "pause_past_timeouts",
+            Self::Join => "join",
+            Self::Leave => "leave",
+            Self::Cut => "cut",
+            Self::Delay => "delay",
+            Self::HoldRequests => "hold_requests",
+            Self::HoldAnswers => "hold_answers",
+            Self::LoseAnswers => "lose_answers",
+            Self::Isolate => "isolate",
+            Self::IsolatePastTimeouts => "isolate_past_timeouts",
+        }
+    }
+
+    /// How often of 100 times it strikes, where all may. A fault past the session costs the session, most others a
+    /// rebalance.
+    fn share(self) -> u32 {
+        match self {
+            Self::Kill => 20,
+            Self::Restart => 14,
+            Self::PausePastSession => 3,
+            Self::PausePastLease | Self::HoldRequests | Self::HoldAnswers | Self::Isolate => 5,
+            Self::Join | Self::Leave => 6,
+            Self::Cut => 9,
+            Self::Delay => 6,
+            Self::LoseAnswers => 13,
+            Self::PausePastTimeouts => 2,
+            Self::IsolatePastTimeouts => 1,
+        }
+    }
+
+    /// Whether it needs a proxy between a host and its brokers.
+    pub(super) fn is_of_the_network(self) -> bool {
+        matches!(
+            self,
+            Self::Cut
+                | Self::Delay
+                | Self::HoldRequests
+                | Self::HoldAnswers
+                | Self::LoseAnswers
+                | Self::Isolate
+                | Self::IsolatePastTimeouts
+        )
     }
 }
 
-/// What may strike, and how often of 100 times. A pause past the session costs the session, all others a rebalance.
-const MIX: [(Fault, u32); 6] = [
-    (Fault::Kill, 38),
-    (Fault::Restart, 26),
-    (Fault::PausePastSession, 4),
-    (Fault::PausePastLease, 10),
-    (Fault::Join, 11),
-    (Fault::Leave, 11),
-];
+/// How long faults last that have to outlast something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lengths {
+    /// Longer than the session timeout.
+    past_session: Duration,
+    /// Longer than every timeout of the clients.
+    past_timeouts: Duration,
+}
 
-/// Longer than the session timeout and shorter than it, and longer than a lease.
-const PAST_SESSION: Duration = Duration::from_millis(7500);
+impl Lengths {
+    /// By the timeouts of the hosts.
+    pub(super) fn of(config: &Config) -> Self {
+        let kafka = config.kafka.as_ref().map(|kafka| fit::longest_silences(&kafka.properties.0));
+        let [session, poll, transaction] = kafka.unwrap_or_default();
+        Self {
+            past_session: (session * 5 / 4).max(PAST_LEASE),
+            past_timeouts: session.max(poll).max(transaction) + MORE,
+        }
+    }
+
+    /// Whether a run can wait for the longest faults.
+    pub(super) fn are_bearable(self) -> bool {
+        self.past_timeouts < BEARABLE
+    }
+}
+
+/// What a fault that outlasts every timeout has more: brokers look for transactions to abort every few seconds.
+const MORE: Duration = Duration::from_secs(4);
+
+/// No fault lasts longer.
+const BEARABLE: Duration = Duration::from_secs(60);
+
+/// Longer than a lease.
 const PAST_LEASE: Duration = Duration::from_millis(2500);
+
+/// How long a fault of the network lasts that has nothing to outlast, in milliseconds: shorter than the session, and
+/// shorter or longer than a route waits for its outputs before it holds.
+const SHUT: Duration = Duration::from_secs(1);
+const SLOW: Duration = Duration::from_secs(3);
+const HELD: Range<u64> = 1_000..6_000;
+const LOST: Range<u64> = 500..3_000;
 
 /// Of 100 faults so many may strike a host that does not work yet: one that starts or that joins the group.
 const EARLY: u32 = 25;
@@ -62,6 +187,9 @@ const EARLY: u32 = 25;
 /// for one that died.
 const AHEAD: u64 = 8;
 
+/// A share of the messages is written in this time.
+const PACE: Duration = Duration::from_secs(1);
+
 /// Where nothing is settled for this long (a group without living members, leases that have to run out) the next fault
 /// strikes all the same.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -69,6 +197,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The faults of a run.
 pub(super) struct Faults {
     chance: fastrand::Rng,
+    /// What may strike.
+    kinds: Vec<Fault>,
+    lengths: Lengths,
     /// How many there are to be.
     planned: u32,
     /// Messages that are settled between two.
@@ -76,14 +207,19 @@ pub(super) struct Faults {
     /// Hosts, where nobody has joined or left.
     hosts: usize,
     struck: BTreeMap<Fault, u32>,
+    begun: Instant,
     last: Instant,
 }
 
 impl Faults {
-    pub(super) fn new(seed: u64, planned: u32, messages: u64, hosts: usize) -> Self {
-        let share = (messages / (u64::from(planned) + 1)).max(1);
-        let chance = fastrand::Rng::with_seed(seed);
-        Self { chance, planned, share, hosts, struck: BTreeMap::new(), last: Instant::now() }
+    /// Of a plan with these kinds.
+    pub(super) fn new(plan: &Plan, kinds: Vec<Fault>, lengths: Lengths) -> Self {
+        let planned = if kinds.is_empty() { 0 } else { plan.faults };
+        let share = (plan.messages / (u64::from(planned) + 1)).max(1);
+        let chance = fastrand::Rng::with_seed(plan.seed);
+        let (hosts, struck) = (plan.hosts, BTreeMap::new());
+        let (begun, last) = (Instant::now(), Instant::now());
+        Self { chance, kinds, lengths, planned, share, hosts, struck, begun, last }
     }
 
     /// How many have struck.
@@ -103,7 +239,13 @@ impl Faults {
     /// How many messages may be written by now: always some more than the next fault waits for, and never so many that
     /// the last faults would strike hosts without work.
     pub(super) fn allowed(&self) -> u64 {
-        if self.over() { u64::MAX } else { self.share * (u64::from(self.count()) + AHEAD) }
+        if self.planned == 0 {
+            return u64::MAX;
+        }
+        // A fault that lasts is to meet messages all the while.
+        let paced = 2.0 + self.begun.elapsed().as_secs_f64() / PACE.as_secs_f64();
+        let paced = (self.share as f64 * paced) as u64;
+        if self.over() { paced } else { paced.min(self.share * (u64::from(self.count()) + AHEAD)) }
     }
 
     /// Lets the next fault strike, if so many messages are done that its time has come, and it finds somebody.
@@ -122,10 +264,23 @@ impl Faults {
                 hosts.start(slot)?;
             }
             Fault::Restart => hosts.terminate(slot, Then::Start),
-            Fault::PausePastSession => hosts.pause(slot, PAST_SESSION),
+            Fault::PausePastSession => hosts.pause(slot, self.lengths.past_session),
             Fault::PausePastLease => hosts.pause(slot, PAST_LEASE),
+            Fault::PausePastTimeouts => hosts.pause(slot, self.lengths.past_timeouts),
             Fault::Join => hosts.start(slot)?,
             Fault::Leave => hosts.terminate(slot, Then::Empty),
+            Fault::Cut => hosts.trouble(slot, fault, SHUT, Passage::Some),
+            Fault::Delay => hosts.trouble(slot, fault, SLOW, Passage::Some),
+            Fault::HoldRequests | Fault::HoldAnswers => {
+                let length = Duration::from_millis(self.chance.u64(HELD));
+                hosts.trouble(slot, fault, length, Passage::None);
+            }
+            Fault::LoseAnswers => {
+                let length = Duration::from_millis(self.chance.u64(LOST));
+                hosts.trouble(slot, fault, length, Passage::Some);
+            }
+            Fault::Isolate => hosts.trouble(slot, fault, self.lengths.past_session, Passage::None),
+            Fault::IsolatePastTimeouts => hosts.trouble(slot, fault, self.lengths.past_timeouts, Passage::None),
         }
         *self.struck.entry(fault).or_default() += 1;
         self.last = Instant::now();
@@ -133,14 +288,14 @@ impl Faults {
     }
 
     fn pick(&mut self) -> Fault {
-        let mut ticket = self.chance.u32(0..100);
-        for (fault, share) in MIX {
-            match ticket.checked_sub(share) {
+        let mut ticket = self.chance.u32(0..self.kinds.iter().map(|fault| fault.share()).sum());
+        for fault in &self.kinds {
+            match ticket.checked_sub(fault.share()) {
                 Some(rest) => ticket = rest,
-                None => return fault,
+                None => return *fault,
             }
         }
-        Fault::Kill
+        self.kinds[0]
     }
 
     /// Whom it strikes; `None` where it has to be another fault, or another time.
@@ -153,9 +308,22 @@ impl Faults {
             return None;
         }
         // Somebody goes on, where there is more than one.
-        let awake = standing.iter().filter(|host| !host.busy).count();
-        let may = |host: &&Standing| !host.busy && (early || host.works) && (awake > 1 || self.hosts == 1);
+        let goes_on = |slot: usize| self.hosts == 1 || standing.iter().any(|host| host.awake && host.slot != slot);
+        let may = |host: &&Standing| !host.busy && (early || host.works) && goes_on(host.slot);
         let candidates: Vec<usize> = standing.iter().filter(may).map(|host| host.slot).collect();
         (!candidates.is_empty()).then(|| candidates[self.chance.usize(0..candidates.len())])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shares_are_percentages_and_words_are_those_of_the_report() {
+        assert_eq!(Fault::ALL.iter().map(|fault| fault.share()).sum::<u32>(), 100);
+        for fault in Fault::ALL {
+            assert_eq!(serde_json::to_value(fault).unwrap(), fault.word());
+        }
     }
 }

@@ -1,10 +1,12 @@
 //! What an independent reader finds at the end.
 
+use cofferdam_checker::{Read, What as Seen};
 use cofferdam_guarantees::{Effect, RecordId, What};
 use serde_json::Value;
 
 use super::Foreign;
 use super::history::World;
+use super::readers::Rows;
 use crate::exit::Problem;
 
 /// Foreign things that are remembered by name.
@@ -13,18 +15,33 @@ const REMEMBERED: usize = 5;
 /// Takes down what a reader finds.
 pub(super) struct Found {
     world: World,
+    rows: Rows,
     foreign: Foreign,
 }
 
 impl Found {
-    pub(super) fn new(world: World) -> Self {
-        Self { world, foreign: Foreign::default() }
+    /// For the judge and for the checker.
+    pub(super) fn new(world: World, rows: Rows) -> Self {
+        Self { world, rows, foreign: Foreign::default() }
     }
 
-    /// What was found at a place, if it is what it should be.
-    pub(super) fn take(&mut self, what: Option<(RecordId, Effect)>, place: &str) -> Result<(), Problem> {
+    /// What was found at a place, if it is what it should be; its lane, where a reader can tell.
+    pub(super) fn take(
+        &mut self,
+        what: Option<(RecordId, Effect)>,
+        lane: Option<String>,
+        place: &str,
+    ) -> Result<(), Problem> {
         match what {
-            Some((record, effect)) => self.world.tell(0, What::Found { record, effect }),
+            Some((record, effect)) => {
+                let what = match effect {
+                    Effect::Output(index) => Seen::Output(index),
+                    Effect::DeadLetter => Seen::DeadLetter,
+                    Effect::ErrorEvent => Seen::ErrorEvent,
+                };
+                self.rows.add(&Read { id: record.to_string(), lane, what })?;
+                self.world.tell(0, What::Found { record, effect })
+            }
             None => {
                 self.foreign.count += 1;
                 if self.foreign.places.len() < REMEMBERED {
@@ -37,6 +54,7 @@ impl Found {
 
     /// Writes out what is not in the file yet, and returns what should not be there.
     pub(super) fn close(mut self) -> Result<Foreign, Problem> {
+        self.rows.flush()?;
         self.world.flush()?;
         Ok(self.foreign)
     }

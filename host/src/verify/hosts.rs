@@ -13,10 +13,11 @@ use cofferdam_guarantees::What;
 use rustix::process::Signal;
 
 use super::history::World;
+use super::network::Network;
 use super::stage::Names;
-use super::{Figures, Plan};
+use super::{Fault, Figures, Plan};
 use crate::exit::{Exit, Problem};
-pub(super) use configuration::{FIRST, configuration};
+pub(super) use configuration::{DIRECT, configuration, write_direct};
 use process::{Ended, Process};
 
 /// How long a process may take to drain: its own limit, and some time for its brokers.
@@ -44,6 +45,9 @@ struct Slot {
     process: Option<Process>,
     /// Stopped by a signal until then.
     paused: Option<Instant>,
+    /// Its way to the brokers, where faults can strike it, and until when one does; whether bytes get through meanwhile.
+    network: Option<Network>,
+    troubled: Option<(Instant, Passage)>,
     /// Told to drain: how long that may take, and what comes then.
     ending: Option<(Instant, Then)>,
 }
@@ -57,22 +61,39 @@ pub(super) enum Then {
     Empty,
 }
 
+/// What a fault of the network leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Passage {
+    /// The host can work.
+    Some,
+    /// It cannot.
+    None,
+}
+
 /// A host that a fault may strike.
 pub(super) struct Standing {
     pub(super) slot: usize,
     /// It has received messages since it was started.
     pub(super) works: bool,
-    /// Stopped for a while, or about to end.
+    /// A fault lasts, or it is about to end.
     pub(super) busy: bool,
+    /// It can work.
+    pub(super) awake: bool,
 }
 
 impl Hosts {
-    /// Writes what all hosts need; starts none.
-    pub(super) fn new(folder: PathBuf, plan: &Plan, names: &Names, slots: usize) -> Result<Self, Problem> {
+    /// Writes what all hosts need; starts none. Each slot has a network, or none where no proxy can be between.
+    pub(super) fn new(
+        folder: PathBuf,
+        plan: &Plan,
+        names: &Names,
+        networks: Vec<Option<Network>>,
+    ) -> Result<Self, Problem> {
         configuration::write_handler(&folder)?;
-        let slots = (1..=slots).map(|number| {
-            let configuration = configuration::write(&folder, plan, names, number)?;
-            Ok(Slot { configuration, process: None, paused: None, ending: None })
+        let slots = networks.into_iter().zip(1..).map(|(network, number)| {
+            let sections = network.as_ref().map_or_else(|| plan.sections.clone(), |it| it.sections(&plan.sections));
+            let configuration = configuration::write(&folder, &sections, plan.delivery, names, number)?;
+            Ok(Slot { configuration, process: None, paused: None, network, troubled: None, ending: None })
         });
         let slots = slots.collect::<Result<_, Problem>>()?;
         Ok(Self { folder, slots, started: 0, settled: 0, figures: Figures::default(), failures: Vec::new() })
@@ -114,8 +135,13 @@ impl Hosts {
             .iter()
             .enumerate()
             .filter_map(|(slot, it)| it.process.as_ref().map(|process| (slot, it, process)));
-        let busy = |slot: &Slot| slot.paused.is_some() || slot.ending.is_some();
-        filled.map(|(slot, it, process)| Standing { slot, works: process.works(), busy: busy(it) }).collect()
+        let standing = filled.map(|(slot, it, process)| {
+            let gone = it.paused.is_some() || it.ending.is_some();
+            let cut_off = it.troubled.is_some_and(|(_, passage)| passage == Passage::None);
+            let busy = gone || it.troubled.is_some();
+            Standing { slot, works: process.works(), busy, awake: !gone && !cut_off }
+        });
+        standing.collect()
     }
 
     /// The first slot without a process.
@@ -155,6 +181,7 @@ impl Hosts {
     /// Tells a process to drain. Its slot is empty, or filled anew, some time after it has ended.
     pub(super) fn terminate(&mut self, slot: usize, then: Then) {
         self.resume(slot);
+        self.heal(slot);
         match &mut self.slots[slot].ending {
             // Who is told twice ends at once.
             Some((_, later)) => *later = then,
@@ -171,18 +198,36 @@ impl Hosts {
         self.slots[slot].paused = Some(Instant::now() + length);
     }
 
+    /// Lets a fault strike the network of a slot, for this long.
+    pub(super) fn trouble(&mut self, slot: usize, fault: Fault, length: Duration, passage: Passage) {
+        if let Some(network) = &self.slots[slot].network {
+            network.strike(fault);
+            self.slots[slot].troubled = Some((Instant::now() + length, passage));
+        }
+    }
+
+    fn heal(&mut self, slot: usize) {
+        let troubled = self.slots[slot].troubled.take().is_some();
+        if let Some(network) = self.slots[slot].network.as_ref().filter(|_| troubled) {
+            network.heal();
+        }
+    }
+
     fn resume(&mut self, slot: usize) {
         if self.slots[slot].paused.take().is_some() {
             self.signal(slot, Signal::CONT);
         }
     }
 
-    /// Reads the journals on, measures the processes, wakes those whose pause is over, and replaces those that ended by
-    /// themselves.
+    /// Reads the journals on, measures the processes, ends pauses and faults of the network whose time is over, and replaces
+    /// processes that ended by themselves.
     pub(super) async fn look(&mut self, world: &mut World) -> Result<(), Problem> {
         for slot in 0..self.slots.len() {
             if self.slots[slot].paused.is_some_and(|until| until <= Instant::now()) {
                 self.resume(slot);
+            }
+            if self.slots[slot].troubled.is_some_and(|(until, _)| until <= Instant::now()) {
+                self.heal(slot);
             }
             let Slot { process: Some(process), ending, .. } = &mut self.slots[slot] else { continue };
             process.look(&mut self.figures)?;

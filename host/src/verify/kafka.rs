@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use cofferdam_core::time::Time;
-use cofferdam_guarantees::{Effect, RecordId, What};
+use cofferdam_guarantees::{Effect, RecordId};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -13,9 +12,9 @@ use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::found::{Found, error_event, output};
-use super::history::World;
 use super::stage::{Names, Part};
 use super::workload::{Message, Workload};
+use super::writer::Taken;
 use crate::config::Kafka;
 use crate::exit::{Exit, Problem};
 use crate::kafka::properties;
@@ -33,7 +32,8 @@ const ON_THEIR_WAY: usize = 1000;
 pub(super) struct Writer {
     producer: FutureProducer,
     topic: String,
-    on_their_way: VecDeque<(Box<str>, DeliveryFuture)>,
+    /// Number, lane.
+    on_their_way: VecDeque<(u64, String, DeliveryFuture)>,
 }
 
 impl Writer {
@@ -44,20 +44,19 @@ impl Writer {
     }
 
     /// Takes a message on its way behind all before.
-    pub(super) async fn write(&mut self, message: &Message, start: Time, world: &mut World) -> Result<(), Problem> {
+    pub(super) async fn write(&mut self, number: u64, message: &Message, taken: &mut Taken) -> Result<(), Problem> {
         let record = FutureRecord::to(&self.topic).key(&message.key).payload(&message.payload);
         let sent = self.producer.send_result(record).map_err(|(error, _)| unavailable(&error))?;
-        self.on_their_way.push_back((format!("kafka:{}", message.key).into(), sent));
-        if self.on_their_way.len() >= ON_THEIR_WAY { self.arrive(start, world).await } else { Ok(()) }
+        self.on_their_way.push_back((number, lane(message.key.as_bytes()), sent));
+        if self.on_their_way.len() >= ON_THEIR_WAY { self.arrive(taken).await } else { Ok(()) }
     }
 
     /// Waits until everything written is there. Records of one key arrive in the order in which they were written.
-    pub(super) async fn arrive(&mut self, start: Time, world: &mut World) -> Result<(), Problem> {
-        while let Some((lane, sent)) = self.on_their_way.pop_front() {
+    pub(super) async fn arrive(&mut self, taken: &mut Taken) -> Result<(), Problem> {
+        while let Some((number, lane, sent)) = self.on_their_way.pop_front() {
             let delivered = sent.await.map_err(|_| Problem::new(Exit::Unavailable, "the producer is gone", ""))?;
             let delivery = delivered.map_err(|(error, _)| unavailable(&error))?;
-            let record = record(&self.topic, delivery.partition, delivery.offset);
-            world.tell_at(start, 0, What::Produced { record, lane: Some(lane), event_id: None })?;
+            taken.tell(number, lane, record(&self.topic, delivery.partition, delivery.offset))?;
         }
         Ok(())
     }
@@ -117,19 +116,21 @@ impl Reader {
         }
         self.read_topic(
             out,
+            true,
             |message| {
                 let (record, index) = message.payload().and_then(output)?;
                 Some((record, Effect::Output(index)))
             },
             found,
         )?;
-        self.read_topic(dead, |message| dead_letter(message, workload), found)?;
-        self.read_topic(errors, |message| Some((error_event(message.payload()?)?, Effect::ErrorEvent)), found)
+        self.read_topic(dead, true, |message| dead_letter(message, workload), found)?;
+        self.read_topic(errors, false, |message| Some((error_event(message.payload()?)?, Effect::ErrorEvent)), found)
     }
 
     fn read_topic(
         &self,
         topic: &str,
+        keyed: bool,
         recognise: impl Fn(&BorrowedMessage<'_>) -> Option<(RecordId, Effect)>,
         found: &mut Found,
     ) -> Result<(), Problem> {
@@ -157,7 +158,8 @@ impl Reader {
                 Some(Ok(message)) => {
                     heard = Instant::now();
                     let place = record(topic, message.partition(), message.offset());
-                    found.take(recognise(&message), &place)?;
+                    let lane = message.key().map(lane).filter(|_| keyed);
+                    found.take(recognise(&message), lane, &place)?;
                 }
             }
         }
@@ -181,6 +183,11 @@ fn dead_letter(message: &BorrowedMessage<'_>, workload: &Workload) -> Option<(Re
     };
     let record = format!("{}/{}", header("cofferdam-dlq-source")?, header("cofferdam-dlq-position")?);
     (message.key() == Some(original.key.as_bytes())).then_some((record.into(), Effect::DeadLetter))
+}
+
+/// The lane of a key.
+fn lane(key: &[u8]) -> String {
+    format!("kafka:{}", String::from_utf8_lossy(key))
 }
 
 fn record(topic: &str, partition: i32, offset: i64) -> RecordId {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use cofferdam_checker::Findings;
 use cofferdam_guarantees::{Kept, Promise};
 use serde::{Deserialize, Serialize};
 
-use super::{Delivery, Fault, Figures, Simulated};
+use super::{Delivery, Fault, Figures, Simulated, Struck};
 
 /// How a run went: what the judge cannot see in its history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,10 @@ pub struct Course {
     pub messages: Messages,
     /// Faults that struck, by kind.
     pub faults: BTreeMap<Fault, u32>,
+    /// What the faults of the network did.
+    pub network: Struck,
+    /// Faults that could not strike here, and why.
+    pub left_out: Vec<String>,
     /// From the first message to the last acknowledgement, in seconds.
     pub seconds: f64,
     /// The most that one host used.
@@ -96,6 +101,8 @@ pub struct Report {
     pub messages_per_second: f64,
     /// What the judge counted.
     pub judged: cofferdam_guarantees::Figures,
+    /// What the checker of what readers find counted.
+    pub readers: cofferdam_checker::Figures,
     /// What simulated worlds have shown before, if there were any.
     pub simulated: Option<Simulated>,
     /// Where the history is, if it was kept.
@@ -109,10 +116,11 @@ const NOT_CHECKED: [(u8, &str); 2] = [
 ];
 
 impl Report {
-    /// What the judge says of the history, and what was seen beside it.
+    /// What the judge says of the history, what readers have found, and what was seen beside it.
     pub(super) fn new(
         course: Course,
         judged: &cofferdam_guarantees::Report,
+        read: &Findings,
         simulated: Option<(Simulated, cofferdam_guarantees::Report)>,
     ) -> Self {
         let (simulated, worlds) = simulated.filter(|(simulated, _)| simulated.histories > 0).unzip();
@@ -129,6 +137,8 @@ impl Report {
         }));
         // Those without a number last.
         promises.sort_by_key(|line| line.number.unwrap_or(u8::MAX));
+        let found = read.rules().iter().filter(|finding| finding.checked > 0 || finding.broken > 0);
+        promises.extend(found.map(|it| seen(it.rule.words(), it.checked, it.broken, &it.shown)));
         let written = judged.figures.records;
         let foreign = &course.foreign;
         promises.push(seen(
@@ -149,6 +159,7 @@ impl Report {
             held: promises.iter().all(|line| line.verdict != Verdict::Broken),
             messages_per_second: written as f64 / course.seconds.max(0.001),
             judged: judged.figures,
+            readers: read.figures,
             journals: None,
             simulated,
             promises,

@@ -10,13 +10,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::faults::Faults;
+use super::faults::{Fault, Faults, Lengths};
 use super::found::Found;
 use super::history::World;
 use super::hosts::{self, Hosts};
+use super::network::{self, Network};
+use super::readers::{self, Rows};
 use super::stage::{Names, Stage};
 use super::workload::{Broker, Workload};
-use super::writer::Writer;
+use super::writer::{Taken, Writer};
 use super::{Course, Foreign, Messages, Plan, Progress, Report, Step};
 use super::{configured, judgement, kafka, simulated, sqs, unusable};
 use crate::config::Config;
@@ -40,6 +42,10 @@ pub struct Run {
     pub(super) workload: Workload,
     folder: PathBuf,
     hosts: Hosts,
+    network: Arc<network::Counts>,
+    /// Faults that may strike, and which of those that were asked for cannot.
+    kinds: Vec<Fault>,
+    left_out: Vec<String>,
     pub(super) stage: Stage,
     kafka: Option<Arc<kafka::Reader>>,
     pub(super) config: Config,
@@ -65,10 +71,20 @@ impl Run {
     }
 
     async fn prepare_in(plan: Plan, names: Names, folder: PathBuf) -> Result<Self, Vec<Problem>> {
-        // Joining hosts have slots of their own.
-        let hosts = Hosts::new(folder.clone(), &plan, &names, plan.hosts + 2)?;
         let environment = |name: &str| std::env::var(name).ok();
-        let config = Config::load(&folder.join(hosts::FIRST), &environment).map_err(|errors| configured(&errors))?;
+        let direct = hosts::write_direct(&folder, &plan, &names)?;
+        let config = Config::load(&direct, &environment).map_err(|errors| configured(&errors))?;
+        let (kinds, left_out) = possible(&plan, &config)?;
+        let network = Arc::<network::Counts>::default();
+        // Joining hosts have slots of their own. A run without faults of the network has the brokers to itself.
+        let networks = (0..plan.hosts + 2).map(|_| {
+            let wanted = plan.faults > 0 && kinds.iter().any(|fault| fault.is_of_the_network());
+            if wanted { Network::open(&config, &network) } else { Ok(None) }
+        });
+        let networks = networks.collect::<Result<_, _>>().map_err(|error| {
+            Problem::new(Exit::Unavailable, format!("failed to open a proxy on 127.0.0.1: {error}"), "")
+        })?;
+        let hosts = Hosts::new(folder.clone(), &plan, &names, networks)?;
         let kafka = config.kafka.as_ref().map(|kafka| kafka::Reader::new(kafka, &names).map(Arc::new)).transpose()?;
         let workload = Workload {
             seed: plan.seed,
@@ -78,7 +94,19 @@ impl Run {
             sqs: config.sqs.is_some(),
         };
         let stage = Stage::new(config.kafka.as_ref(), config.sqs.as_ref(), names).await?;
-        Ok(Self { plan, workload, folder, hosts, stage, kafka, config, written: Arc::default() })
+        Ok(Self {
+            plan,
+            workload,
+            folder,
+            hosts,
+            network,
+            kinds,
+            left_out,
+            stage,
+            kafka,
+            config,
+            written: Arc::default(),
+        })
     }
 
     /// Its id, which stands in all names.
@@ -126,8 +154,10 @@ impl Run {
         std::fs::write(&file, text).map_err(|error| unusable(&file, &error))?;
         progress.send_modify(|progress| progress.step = Step::Judge);
         let (folder, config) = (self.folder.clone(), self.config.clone());
-        let judged = blocking(move || judgement::judge(&folder, &config)).await?;
-        Ok(Report::new(course, &judged, Some(simulated)))
+        let delivery = self.plan.delivery;
+        let (judged, read) =
+            blocking(move || Ok((judgement::judge(&folder, &config)?, readers::check(&folder, delivery)?))).await?;
+        Ok(Report::new(course, &judged, &read, Some(simulated)))
     }
 
     /// Removes topics, queues and group, as far as they are there.
@@ -144,12 +174,13 @@ impl Run {
         let begun = Instant::now();
         let (allowed, may) = watch::channel(0);
         let produced = World::create(&self.folder, "produced")?;
-        let writer = Writer::new(self, produced, may).await?;
+        let taken = Taken::new(self.workload, produced, Rows::create(&self.folder, readers::WRITTEN)?);
+        let writer = Writer::new(self, taken, may).await?;
         // Handlers and rebalances need no event loop of ours, so the writer shares this one.
         let mut writing = std::pin::pin!(writer.write());
         let mut written = false;
         let mut world = World::create(&self.folder, "world")?;
-        let mut faults = Faults::new(self.plan.seed, self.plan.faults, self.plan.messages, self.plan.hosts);
+        let mut faults = Faults::new(&self.plan, self.kinds.clone(), Lengths::of(&self.config));
         self.hosts.fill(self.plan.hosts)?;
         while !written || !faults.over() {
             tokio::select! {
@@ -185,6 +216,8 @@ impl Run {
             hosts: self.plan.hosts,
             messages: Messages { kafka: self.plan.messages - sqs, sqs },
             faults: faults.struck().clone(),
+            network: self.network.struck(),
+            left_out: self.left_out.clone(),
             seconds,
             peak: self.hosts.figures(),
             failures: self.hosts.failures().to_vec(),
@@ -237,7 +270,7 @@ impl Run {
     }
 
     async fn read(&self) -> Result<Foreign, Problem> {
-        let mut found = Found::new(World::create(&self.folder, "found")?);
+        let mut found = Found::new(World::create(&self.folder, "found")?, Rows::create(&self.folder, readers::READ)?);
         if let Some(kafka) = self.kafka.clone() {
             let workload = self.workload;
             found = blocking(move || kafka.read(&workload, &mut found).map(|()| found)).await?;
@@ -247,6 +280,28 @@ impl Run {
         }
         found.close()
     }
+}
+
+/// The kinds of faults that can strike, and in words which of those asked for cannot.
+fn possible(plan: &Plan, config: &Config) -> Result<(Vec<Fault>, Vec<String>), Problem> {
+    let wanted = if plan.kinds.is_empty() { Fault::ALL.to_vec() } else { plan.kinds.clone() };
+    let outlasts = |fault: &Fault| matches!(fault, Fault::PausePastTimeouts | Fault::IsolatePastTimeouts);
+    let mut left_out = Vec::new();
+    if wanted.iter().any(|fault| fault.is_of_the_network()) {
+        left_out.extend(network::left_out(config).into_iter().map(|why| format!("network faults: left out, {why}")));
+    }
+    let bearable = Lengths::of(config).are_bearable();
+    if wanted.iter().any(outlasts) && !bearable {
+        left_out.push("faults past every timeout: left out, a timeout in kafka.properties is too long for that".into());
+    }
+    let has_network = network::possible(config);
+    let may = |fault: &Fault| (has_network || !fault.is_of_the_network()) && (bearable || !outlasts(fault));
+    let kinds: Vec<Fault> = wanted.into_iter().filter(may).collect();
+    if kinds.is_empty() && plan.faults > 0 {
+        let remedy = "choose other kinds of faults with --inject";
+        return Err(Problem::new(Exit::Usage, format!("no fault can be injected: {}", left_out.join("; ")), remedy));
+    }
+    Ok((kinds, left_out))
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Result<T, Problem> {

@@ -1,17 +1,19 @@
 //! SQS as the world sees it: messages written, what is left to do, what stands there at the end.
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message as Received, SendMessageBatchRequestEntry as Entry};
-use cofferdam_core::time::Time;
-use cofferdam_guarantees::{Effect, RecordId, What};
+use aws_sdk_sqs::types::{
+    DeleteMessageBatchRequestEntry, Message as Received, MessageSystemAttributeName,
+    SendMessageBatchRequestEntry as Entry,
+};
+use cofferdam_guarantees::{Effect, RecordId};
 use futures::future::try_join_all;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::found::{Found, error_event, output};
-use super::history::World;
 use super::stage::{Names, Part};
 use super::workload::{Message, Workload};
+use super::writer::Taken;
 use crate::aws::queue::{Depth, depth};
 use crate::aws::words;
 use crate::exit::{Exit, Problem};
@@ -43,19 +45,13 @@ impl Writer {
     }
 
     /// Takes a message on its way behind all before.
-    pub(super) async fn write(
-        &mut self,
-        number: u64,
-        message: Message,
-        start: Time,
-        world: &mut World,
-    ) -> Result<(), Problem> {
+    pub(super) async fn write(&mut self, number: u64, message: Message, taken: &mut Taken) -> Result<(), Problem> {
         self.batch.push((number, message));
-        if self.batch.len() >= BATCH { self.arrive(start, world).await } else { Ok(()) }
+        if self.batch.len() >= BATCH { self.arrive(taken).await } else { Ok(()) }
     }
 
     /// Waits until everything written is there.
-    pub(super) async fn arrive(&mut self, start: Time, world: &mut World) -> Result<(), Problem> {
+    pub(super) async fn arrive(&mut self, to: &mut Taken) -> Result<(), Problem> {
         for _ in 0..TRIES {
             if self.batch.is_empty() {
                 return Ok(());
@@ -75,9 +71,8 @@ impl Writer {
                 let Some(place) = self.batch.iter().position(|(number, _)| number.to_string() == taken.id) else {
                     continue;
                 };
-                let (_, message) = self.batch.remove(place);
-                let lane = Some(format!("sqs:{}", message.key).into());
-                world.tell_at(start, 0, What::Produced { record: taken.message_id.into(), lane, event_id: None })?;
+                let (number, message) = self.batch.remove(place);
+                to.tell(number, lane(&message.key), taken.message_id.into())?;
             }
         }
         match self.batch.is_empty() {
@@ -113,10 +108,17 @@ pub(super) async fn read(
                 Part::Dead => recognise_dead_letter(&message, workload),
                 Part::Errors => recognise_error_event(&message),
             };
-            found.take(found_here, queue)?;
+            let group = message.attributes().and_then(|all| all.get(&MessageSystemAttributeName::MessageGroupId));
+            let lane = group.map(|group| lane(group)).filter(|_| part != Part::Errors);
+            found.take(found_here, lane, queue)?;
         }
     }
     Ok(())
+}
+
+/// The lane of a message group.
+fn lane(group: &str) -> String {
+    format!("sqs:{group}")
 }
 
 fn recognise_output(message: &Received) -> Option<(RecordId, Effect)> {
@@ -149,6 +151,7 @@ async fn drain_alone(client: &Client, url: &str, all: &Mutex<Vec<Received>>) -> 
     while silence < 2 {
         let receive = client.receive_message().queue_url(url).max_number_of_messages(BATCH as i32).wait_time_seconds(1);
         let receive = receive.visibility_timeout(HIDDEN_SECONDS).message_attribute_names("All");
+        let receive = receive.message_system_attribute_names(MessageSystemAttributeName::MessageGroupId);
         let answer = receive.send().await.map_err(|error| unavailable(&words::of(&error)))?;
         let messages = answer.messages.unwrap_or_default();
         silence = if messages.is_empty() { silence + 1 } else { 0 };

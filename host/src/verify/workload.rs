@@ -73,6 +73,17 @@ impl Workload {
         Message { key, payload: format!("{order} {number} {padding}") }
     }
 
+    /// How many outputs the message of this number leads to; `None` where it always becomes a dead letter.
+    pub(super) fn outputs(&self, number: u64) -> Option<u32> {
+        let payload = self.message(number).payload;
+        let mut order = payload.chars();
+        match (order.next(), order.next().and_then(|digit| digit.to_digit(10))) {
+            (Some('d'), count) => count,
+            (_, Some(9)) => None,
+            _ => Some(1),
+        }
+    }
+
     /// The message that this payload says it is, if it is that to the last byte.
     pub(super) fn recognise(&self, payload: &[u8]) -> Option<u64> {
         let text = std::str::from_utf8(payload).ok()?;
@@ -119,6 +130,18 @@ mod tests {
                 "{broker:?}: {orders:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_message_says_how_many_outputs_it_leads_to() {
+        let workload = Workload { seed: 7, messages: 400, failing: 0, kafka: true, sqs: false };
+        for number in 0..400 {
+            let payload = workload.message(number).payload;
+            let failing = FAILING.iter().any(|(order, _)| payload.starts_with(order));
+            assert_eq!(workload.outputs(number).is_none(), failing, "{payload}");
+        }
+        let outputs: Vec<_> = (0..4).map(|number| workload.outputs(number)).collect();
+        assert_eq!(outputs, [Some(1), Some(0), Some(2), Some(1)]);
     }
 
     #[test]

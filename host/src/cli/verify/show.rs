@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::verify::{Line, Report, Verdict};
+use crate::verify::{Line, Report, Struck, Verdict};
 
 /// The report: each promise, what broke it, and the figures.
 pub(super) fn text(report: &Report) -> String {
@@ -39,11 +39,35 @@ fn figures(text: &mut String, report: &Report) {
         ),
     );
     push(text, &format!("faults        {}: {}", course.faults.values().sum::<u32>(), faults.join(", ")));
+    let network = &course.network;
+    if *network != Struck::default() {
+        push(
+            text,
+            &format!(
+                "network       {} connections reset, {} answers lost; {} requests and {} answers held, {} delayed",
+                network.cut, network.answers_lost, network.requests_held, network.answers_held, network.delayed
+            ),
+        );
+        if network.unread > 0 {
+            push(text, &format!("              {} answers with addresses were not understood", network.unread));
+        }
+    }
+    for why in &course.left_out {
+        push(text, &format!("              {why}"));
+    }
     push(
         text,
         &format!(
             "repeats       {} handled again, {} were in flight at a fault; {} effects found more than once",
             judged.repeats, judged.at_risk, judged.found_again
+        ),
+    );
+    let readers = &report.readers;
+    push(
+        text,
+        &format!(
+            "readers       {} outputs, dead letters and error events, {} of them again; {} messages with two ends",
+            readers.read, readers.again, readers.two_ends
         ),
     );
     push(
@@ -102,7 +126,9 @@ mod tests {
                 seed: 7,
                 hosts: 2,
                 messages: Messages { kafka: 950, sqs: 50 },
-                faults: BTreeMap::from([(Fault::Kill, 3), (Fault::PausePastSession, 1)]),
+                faults: BTreeMap::from([(Fault::Kill, 3), (Fault::LoseAnswers, 1)]),
+                network: Struck { cut: 2, answers_lost: 7, answers_held: 3, ..Struck::default() },
+                left_out: vec!["network faults: left out, the endpoint of SQS is not an http:// address".into()],
                 seconds: 20.0,
                 peak: Figures { resident_bytes: 54 << 20, descriptors: 56 },
                 failures: Vec::new(),
@@ -117,6 +143,7 @@ mod tests {
                 found_again: 33,
                 ..Default::default()
             },
+            readers: cofferdam_checker::Figures { read: 1_010, again: 33, two_ends: 1 },
             simulated: None,
             journals: (!held).then(|| "/tmp/cofferdam-verify-1a2b".into()),
         }
@@ -130,8 +157,11 @@ mod tests {
            held         nothing is lost (25000 checks)
 
         messages      950 on Kafka, 50 on SQS; 980 handled, 20 stored as errors, 0 outstanding
-        faults        4: 3 kill -9, 1 pause past the session
+        faults        4: 3 kill -9, 1 answers lost
+        network       2 connections reset, 7 answers lost; 0 requests and 3 answers held, 0 delayed
+                      network faults: left out, the endpoint of SQS is not an http:// address
         repeats       31 handled again, 120 were in flight at a fault; 33 effects found more than once
+        readers       1010 outputs, dead letters and error events, 33 of them again; 1 messages with two ends
         time          20 s, 50 messages a second with 2 hosts
         each host     54 MiB of memory and 56 descriptors at most
         seed          7
@@ -149,8 +179,11 @@ mod tests {
                         t/0/7: gone\n
 
         messages      950 on Kafka, 50 on SQS; 980 handled, 20 stored as errors, 0 outstanding
-        faults        4: 3 kill -9, 1 pause past the session
+        faults        4: 3 kill -9, 1 answers lost
+        network       2 connections reset, 7 answers lost; 0 requests and 3 answers held, 0 delayed
+                      network faults: left out, the endpoint of SQS is not an http:// address
         repeats       31 handled again, 120 were in flight at a fault; 33 effects found more than once
+        readers       1010 outputs, dead letters and error events, 33 of them again; 1 messages with two ends
         time          20 s, 50 messages a second with 2 hosts
         each host     54 MiB of memory and 56 descriptors at most
         seed          7

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use super::first_name;
 
@@ -147,6 +148,13 @@ pub(crate) fn poll_interval(given: &BTreeMap<String, String>) -> i64 {
     let given = Given(given);
     let value = given.of("max.poll.interval.ms");
     if given.set("max.poll.interval.ms").is_some() { value } else { value.max(given.of("session.timeout.ms")) }
+}
+
+/// How long a client may be silent before its session, its place in the group and its transaction are over.
+pub(crate) fn longest_silences(given: &BTreeMap<String, String>) -> [Duration; 3] {
+    let session = Given(given).of("session.timeout.ms");
+    [session, poll_interval(given), transaction_timeout(given)]
+        .map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
 }
 
 /// How long a transaction may stay open, in milliseconds.

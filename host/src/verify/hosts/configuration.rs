@@ -10,14 +10,18 @@ use crate::exit::{Exit, Problem};
 use crate::verify::stage::{Names, Part};
 use crate::verify::{Delivery, Plan};
 
-/// The configuration of the first slot; those of the others differ by a folder.
-pub(in crate::verify) const FIRST: &str = "slot-1.toml";
+/// The configuration with the addresses that the user has given. Those of the slots differ by a folder and, where proxies
+/// are between, by the addresses of the brokers.
+pub(in crate::verify) const DIRECT: &str = "direct.toml";
 
 const HANDLER_FILE: &str = "handler.wasm";
 
 /// Short, so that hosts which die are missed soon. What the user has set stands.
 const PROPERTIES: [(&str, &str); 3] =
     [("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "500"), ("reconnect.backoff.max.ms", "1000")];
+
+/// Short, so that a fault can outlast it. It has to be longer than a session of the user's, and than `release_limit` by 5 s.
+const POLL_INTERVAL: (&str, &str) = ("max.poll.interval.ms", "10000");
 
 /// How long a lease lasts on SQS: also how soon the messages of a killed host come back.
 pub(super) const LEASE_SECONDS: u64 = 2;
@@ -43,10 +47,24 @@ pub(super) fn write_handler(folder: &Path) -> Result<(), Problem> {
     fs::write(&file, handler::component()).map_err(|error| unwritable(&file, &error))
 }
 
-/// Writes the configuration of a slot.
-pub(super) fn write(folder: &Path, plan: &Plan, names: &Names, slot: usize) -> Result<PathBuf, Problem> {
+/// Writes the configuration with the addresses that the user has given; no host has it.
+pub(in crate::verify) fn write_direct(folder: &Path, plan: &Plan, names: &Names) -> Result<PathBuf, Problem> {
+    let file = folder.join(DIRECT);
+    let text = configuration(&plan.sections, plan.delivery, names, 0).to_string();
+    fs::write(&file, text).map_err(|error| unwritable(&file, &error))?;
+    Ok(file)
+}
+
+/// Writes the configuration of a slot, whose brokers are where `sections` say.
+pub(super) fn write(
+    folder: &Path,
+    sections: &Table,
+    delivery: Delivery,
+    names: &Names,
+    slot: usize,
+) -> Result<PathBuf, Problem> {
     let file = folder.join(format!("slot-{slot}.toml"));
-    let text = configuration(&plan.sections, plan.delivery, names, slot).to_string();
+    let text = configuration(sections, delivery, names, slot).to_string();
     fs::write(&file, text).map_err(|error| unwritable(&file, &error))?;
     Ok(file)
 }
@@ -70,6 +88,7 @@ pub(in crate::verify) fn configuration(sections: &Table, delivery: Delivery, nam
             errors = {{ kafka = {errors:?} }}
             outputs = {{ out = {{ kafka = {out:?} }} }}
             commit_interval = \"500ms\"
+            release_limit = \"4s\"
             delivery = \"{delivery}\"
             {ROUTE}",
             group = names.stem,
@@ -97,7 +116,8 @@ fn with_properties(section: &Value) -> Value {
     if let Some(table) = section.as_table_mut() {
         let properties = table.entry("properties").or_insert_with(|| Value::Table(Table::new()));
         if let Some(properties) = properties.as_table_mut() {
-            for (name, value) in PROPERTIES {
+            let follows = !properties.contains_key("session.timeout.ms");
+            for (name, value) in PROPERTIES.into_iter().chain(follows.then_some(POLL_INTERVAL)) {
                 properties.entry(name).or_insert_with(|| value.into());
             }
         }
@@ -142,5 +162,15 @@ mod tests {
         assert_eq!(properties["session.timeout.ms"], "9000");
         assert_eq!(properties["security.protocol"], "ssl");
         assert_eq!(properties["heartbeat.interval.ms"], "500");
+    }
+
+    #[test]
+    fn the_poll_interval_is_short_unless_the_session_of_the_user_may_be_longer() {
+        let set = |properties: &str| {
+            let config = parse(&format!("[kafka]\nbootstrap_servers = \"b:1\"\nproperties = {{ {properties} }}"));
+            config.kafka.unwrap().properties.0.get("max.poll.interval.ms").cloned()
+        };
+        assert_eq!(set("").as_deref(), Some("10000"));
+        assert_eq!(set("\"session.timeout.ms\" = \"45000\""), None);
     }
 }

@@ -1,0 +1,221 @@
+//! The network between the hosts and the brokers: a TCP proxy in front of each broker for each slot of the hosts.
+//!
+//! Kafka clients learn the addresses of brokers from answers, so these are rewritten (`network/addresses.rs`) and a
+//! broker that has no proxy yet gets one. Where a connection is encrypted no proxy can be between.
+
+mod addresses;
+mod door;
+mod exchange;
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use toml::{Table, Value};
+
+use super::Fault;
+use crate::config::{Config, Kafka, Sqs};
+use door::Protocol;
+
+/// The port of a broker whose address names none.
+const KAFKA_PORT: u16 = 9092;
+
+/// How long bytes take each way under [`Fault::Delay`].
+const DELAY: Duration = Duration::from_millis(300);
+
+/// The network of one slot. Dropping it ends its proxies and their connections.
+pub(super) struct Network {
+    way: watch::Sender<Way>,
+    bootstrap: Option<String>,
+    endpoint: Option<String>,
+    _end: DropGuard,
+}
+
+/// How bytes get through.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Way {
+    /// Counts the cuts: a connection that began before the last one is reset.
+    cuts: u64,
+    /// New connections are reset.
+    shut: bool,
+    delay: Duration,
+    requests_wait: bool,
+    answers_wait: bool,
+    loses_answers: bool,
+}
+
+/// What the faults of the network did, in all slots.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Struck {
+    /// Connections that were reset, or refused by a reset.
+    pub cut: u64,
+    /// Pieces of requests and answers that were delayed.
+    pub delayed: u64,
+    /// Pieces of requests that were held back.
+    pub requests_held: u64,
+    /// Pieces of answers that were held back.
+    pub answers_held: u64,
+    /// Answers that were lost after the broker had done what was asked, each with its connection.
+    pub answers_lost: u64,
+    /// Answers with addresses of brokers that could not be read: connections may have gone past the proxies.
+    pub unread: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    cut: AtomicU64,
+    delayed: AtomicU64,
+    requests_held: AtomicU64,
+    answers_held: AtomicU64,
+    answers_lost: AtomicU64,
+    unread: AtomicU64,
+}
+
+impl Counts {
+    pub(super) fn struck(&self) -> Struck {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Struck {
+            cut: count(&self.cut),
+            delayed: count(&self.delayed),
+            requests_held: count(&self.requests_held),
+            answers_held: count(&self.answers_held),
+            answers_lost: count(&self.answers_lost),
+            unread: count(&self.unread),
+        }
+    }
+}
+
+fn add(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// The proxies of one slot, by the broker that they lead to.
+#[derive(Clone)]
+struct Doors {
+    ports: Arc<Mutex<HashMap<String, u16>>>,
+    way: watch::Receiver<Way>,
+    counts: Arc<Counts>,
+    end: CancellationToken,
+}
+
+impl Doors {
+    /// The local port that leads to this server (`host:port`).
+    fn to(&self, server: &str, protocol: Protocol) -> io::Result<u16> {
+        let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(port) = ports.get(server) {
+            return Ok(*port);
+        }
+        let port = door::open(server.to_owned(), protocol, self.clone())?;
+        ports.insert(server.to_owned(), port);
+        Ok(port)
+    }
+}
+
+/// Why no proxy can be between the hosts and some of their brokers.
+pub(super) fn left_out(config: &Config) -> Vec<String> {
+    let kafka = config.kafka.as_ref().filter(|kafka| !is_open(kafka));
+    let kafka = kafka.map(|_| "the connection to Kafka is encrypted or bound to the names of the brokers".to_owned());
+    let sqs = config.sqs.as_ref().filter(|sqs| authority(sqs).is_none());
+    let sqs = sqs.map(|_| "the endpoint of SQS is not an http:// address".to_owned());
+    kafka.into_iter().chain(sqs).collect()
+}
+
+/// Whether a proxy can be between the hosts and any of their brokers.
+pub(super) fn possible(config: &Config) -> bool {
+    config.kafka.as_ref().is_some_and(is_open) || config.sqs.as_ref().and_then(authority).is_some()
+}
+
+impl Network {
+    /// Opens the proxies of one slot, where there can be any.
+    ///
+    /// # Errors
+    /// When the system has no port.
+    pub(super) fn open(config: &Config, counts: &Arc<Counts>) -> io::Result<Option<Self>> {
+        let (way, seen) = watch::channel(Way::default());
+        let end = CancellationToken::new();
+        let doors = Doors { ports: Arc::default(), way: seen, counts: Arc::clone(counts), end: end.clone() };
+        let end = end.drop_guard();
+        let kafka = config.kafka.as_ref().filter(|kafka| is_open(kafka));
+        let bootstrap = kafka.map(|kafka| {
+            let servers = kafka.bootstrap_servers.split(',').map(str::trim).filter(|server| !server.is_empty());
+            let local = servers.map(|server| doors.to(&with_port(server), Protocol::Kafka).map(local));
+            local.collect::<io::Result<Vec<_>>>().map(|servers| servers.join(","))
+        });
+        let server = config.sqs.as_ref().and_then(authority);
+        let endpoint =
+            server.map(|server| doors.to(&server, Protocol::Http).map(|port| format!("http://{}", local(port))));
+        let (bootstrap, endpoint) = (bootstrap.transpose()?, endpoint.transpose()?);
+        let any = bootstrap.is_some() || endpoint.is_some();
+        Ok(any.then_some(Self { way, bootstrap, endpoint, _end: end }))
+    }
+
+    /// The sections of a configuration, with the addresses of the proxies in place of the brokers'.
+    pub(super) fn sections(&self, sections: &Table) -> Table {
+        let mut sections = sections.clone();
+        let replaced = [("kafka", "bootstrap_servers", &self.bootstrap), ("sqs", "endpoint", &self.endpoint)];
+        for (section, key, address) in replaced {
+            if let (Some(Value::Table(section)), Some(address)) = (sections.get_mut(section), address) {
+                section.insert(key.into(), address.as_str().into());
+            }
+        }
+        sections
+    }
+
+    /// Lets a fault of the network begin.
+    pub(super) fn strike(&self, fault: Fault) {
+        self.way.send_modify(|way| match fault {
+            Fault::Cut => (way.cuts, way.shut) = (way.cuts + 1, true),
+            Fault::Delay => way.delay = DELAY,
+            Fault::HoldRequests => way.requests_wait = true,
+            Fault::HoldAnswers => way.answers_wait = true,
+            Fault::LoseAnswers => way.loses_answers = true,
+            Fault::Isolate | Fault::IsolatePastTimeouts => (way.requests_wait, way.answers_wait) = (true, true),
+            _ => {}
+        });
+    }
+
+    /// Lets everything through again; what was held back goes on first.
+    pub(super) fn heal(&self) {
+        self.way.send_modify(|way| *way = Way { cuts: way.cuts, ..Way::default() });
+    }
+}
+
+fn local(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}
+
+/// Whether a proxy can read the protocol, and the broker does not mind the name by which it was found.
+fn is_open(kafka: &Kafka) -> bool {
+    let property = |name: &str| kafka.properties.0.get(name).map(|value| value.to_ascii_uppercase());
+    let protocol = property("security.protocol").unwrap_or_else(|| "PLAINTEXT".into());
+    let mechanism = property("sasl.mechanisms").or_else(|| property("sasl.mechanism"));
+    match protocol.as_str() {
+        "PLAINTEXT" => true,
+        // The default mechanism is GSSAPI, whose tickets are for names.
+        "SASL_PLAINTEXT" => mechanism.is_some_and(|mechanism| mechanism != "GSSAPI"),
+        _ => false,
+    }
+}
+
+/// `host:port` of a bootstrap server, which may have a protocol in front and need not have a port.
+fn with_port(server: &str) -> String {
+    let server = server.split_once("://").map_or(server, |(_, server)| server);
+    let has_port = server.rsplit_once(':').is_some_and(|(host, _)| !host.contains(':') || host.ends_with(']'));
+    if has_port { server.to_owned() } else { format!("{server}:{KAFKA_PORT}") }
+}
+
+/// `host:port` of an SQS server that speaks HTTP without encryption.
+fn authority(sqs: &Sqs) -> Option<String> {
+    let endpoint: http::Uri = sqs.endpoint.as_deref()?.parse().ok()?;
+    let root = matches!(endpoint.path(), "" | "/");
+    let open = endpoint.scheme_str() == Some("http") && root;
+    open.then(|| Some(format!("{}:{}", endpoint.host()?, endpoint.port_u16().unwrap_or(80)))).flatten()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! One proxy: a local port, from which connections go on to one server.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::exchange::{Answers, Request, Requests};
+use super::{Doors, Way, add};
+
+/// Read at once.
+const CHUNK: usize = 64 << 10;
+
+/// Chunks that are on their way at a time; what a client sends beyond that waits at its side.
+const ON_THE_WAY: usize = 64;
+
+/// Before the next try to accept a connection, when the system has refused one.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// What is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Kafka,
+    Http,
+}
+
+/// Opens a port that leads to a server (`host:port`), until `doors.end`.
+pub(super) fn open(server: String, protocol: Protocol, doors: Doors) -> io::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let port = listener.local_addr()?.port();
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    tokio::spawn(async move {
+        let end = doors.end.clone();
+        end.run_until_cancelled(accept(listener, server, protocol, doors)).await
+    });
+    Ok(port)
+}
+
+async fn accept(listener: tokio::net::TcpListener, server: String, protocol: Protocol, doors: Doors) {
+    loop {
+        let Ok((client, _)) = listener.accept().await else {
+            sleep(AGAIN).await;
+            continue;
+        };
+        if doors.way.borrow().shut {
+            add(&doors.counts.cut);
+            reset(&client);
+            continue;
+        }
+        let (server, doors) = (server.clone(), doors.clone());
+        tokio::spawn(async move {
+            let end = doors.end.clone();
+            end.run_until_cancelled(async move {
+                match TcpStream::connect(&server).await {
+                    Ok(upstream) => relay(client, upstream, protocol, &doors).await,
+                    Err(_) => reset(&client),
+                }
+            })
+            .await
+        });
+    }
+}
+
+/// Carries bytes both ways until one end closes, an answer is lost or the connection is cut.
+async fn relay(client: TcpStream, server: TcpStream, protocol: Protocol, doors: &Doors) {
+    let mut way = doors.way.clone();
+    let cuts = way.borrow_and_update().cuts;
+    // Small answers are not to wait for each other.
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let asked = Mutex::new(VecDeque::new());
+    let up = Side::Requests(Requests::default());
+    let down = Side::Answers(Answers::default());
+    // The halves are put together again at the end, for the reset.
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let carry = |side| Carry { side, protocol, asked: &asked, doors };
+    let cut = tokio::select! {
+        _ = carry(up).carry(&mut from_client, &mut to_server) => false,
+        lost = carry(down).carry(&mut from_server, &mut to_client) => lost,
+        _ = way.wait_for(|way| way.cuts != cuts) => {
+            add(&doors.counts.cut);
+            true
+        }
+    };
+    if cut && let Ok(client) = from_client.reunite(to_client) {
+        reset(&client);
+    }
+}
+
+/// Which way bytes go.
+enum Side {
+    Requests(Requests),
+    Answers(Answers),
+}
+
+/// One direction of a connection.
+struct Carry<'a> {
+    side: Side,
+    protocol: Protocol,
+    /// Requests that are not answered yet.
+    asked: &'a Mutex<VecDeque<Request>>,
+    doors: &'a Doors,
+}
+
+impl Carry<'_> {
+    /// Carries bytes until one end closes; true where an answer was lost.
+    async fn carry(mut self, from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf) -> bool {
+        let (chunks, mut arriving) = mpsc::channel::<(Instant, Vec<u8>)>(ON_THE_WAY);
+        let (way, counts) = (self.doors.way.clone(), &self.doors.counts);
+        let take = async move {
+            let mut buffer = vec![0; CHUNK];
+            while let Ok(length @ 1..) = from.read(&mut buffer).await {
+                let delay = way.borrow().delay;
+                if !delay.is_zero() {
+                    add(&counts.delayed);
+                }
+                if chunks.send((Instant::now() + delay, buffer[..length].to_vec())).await.is_err() {
+                    break;
+                }
+            }
+        };
+        let give = async {
+            let mut way = self.doors.way.clone();
+            while let Some((due, chunk)) = arriving.recv().await {
+                sleep_until(due).await;
+                if !self.opened(&mut way).await {
+                    return false;
+                }
+                let loses = way.borrow().loses_answers;
+                let (bytes, lost) = self.pass(chunk, loses);
+                if to.write_all(&bytes).await.is_err() {
+                    return false;
+                }
+                if lost {
+                    add(&counts.answers_lost);
+                    return true;
+                }
+            }
+            false
+        };
+        // What was taken is still given when the sender has closed; where nothing is given any more, nothing is taken.
+        let mut give = std::pin::pin!(give);
+        tokio::select! {
+            lost = &mut give => lost,
+            () = take => give.await,
+        }
+    }
+
+    /// Waits until bytes may go on; false where the run has ended.
+    async fn opened(&self, way: &mut watch::Receiver<Way>) -> bool {
+        let waits = |way: &Way| match self.side {
+            Side::Requests(_) => way.requests_wait,
+            Side::Answers(_) => way.answers_wait,
+        };
+        if waits(&way.borrow()) {
+            let counts = &self.doors.counts;
+            add(if matches!(self.side, Side::Requests(_)) { &counts.requests_held } else { &counts.answers_held });
+        }
+        way.wait_for(|way| !waits(way)).await.is_ok()
+    }
+
+    /// The bytes that go on, and whether an answer is lost behind them.
+    fn pass(&mut self, chunk: Vec<u8>, loses: bool) -> (Vec<u8>, bool) {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&mut self.side, self.protocol) {
+            (Side::Requests(_), Protocol::Http) => (chunk, false),
+            (Side::Requests(requests), Protocol::Kafka) => {
+                requests.note(&chunk, &mut asked);
+                (chunk, false)
+            }
+            (Side::Answers(_), Protocol::Http) if loses => (Vec::new(), true),
+            (Side::Answers(_), Protocol::Http) => (chunk, false),
+            (Side::Answers(answers), Protocol::Kafka) => {
+                let door = |host: &str, port: u16| self.doors.to(&format!("{host}:{port}"), self.protocol).ok();
+                let passed = answers.pass(&chunk, &mut asked, loses, door);
+                (0..passed.unread).for_each(|_| add(&self.doors.counts.unread));
+                (passed.bytes, passed.lost)
+            }
+        }
+    }
+}
+
+/// Has the connection end with a reset when it is dropped, as of a host that is gone.
+fn reset(client: &TcpStream) {
+    let _ = client.set_zero_linger(); // it may have ended already
+}
