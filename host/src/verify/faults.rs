@@ -318,6 +318,45 @@ impl Faults {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::Delivery;
+
+    fn faults(planned: u32) -> Faults {
+        let plan = Plan {
+            delivery: Delivery::default(),
+            sections: toml::Table::new(),
+            messages: 1_000,
+            failing: 0,
+            faults: planned,
+            kinds: Vec::new(),
+            seed: 1,
+            hosts: 2,
+            simulate: 0,
+        };
+        let lengths = Lengths { past_session: PAST_LEASE, past_timeouts: MORE };
+        Faults::new(&plan, Fault::ALL.to_vec(), lengths)
+    }
+
+    #[test]
+    fn messages_are_written_share_by_share_while_faults_strike() {
+        assert_eq!(faults(0).allowed(), u64::MAX);
+        let mut faults = faults(9);
+        assert!((200..400).contains(&faults.allowed()), "{}", faults.allowed());
+        faults.begun = Instant::now().checked_sub(60 * PACE).expect("the system has been up for a minute");
+        assert_eq!(faults.allowed(), 100 * AHEAD, "not too far ahead of the faults");
+        faults.struck.insert(Fault::Kill, 9);
+        assert!(faults.allowed() > 1_000, "all, when they have struck");
+    }
+
+    #[test]
+    fn every_kind_strikes_about_as_often_as_its_share_says() {
+        let mut faults = faults(9);
+        let mut counts = BTreeMap::<Fault, u32>::new();
+        (0..10_000).for_each(|_| *counts.entry(faults.pick()).or_default() += 1);
+        for fault in Fault::ALL {
+            let (count, expected) = (counts.get(&fault).copied().unwrap_or(0), 100 * fault.share());
+            assert!(count.abs_diff(expected) <= 30 + expected / 5, "{fault:?}: {count} of about {expected}");
+        }
+    }
 
     #[test]
     fn the_shares_are_percentages_and_words_are_those_of_the_report() {
