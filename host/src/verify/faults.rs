@@ -183,6 +183,9 @@ const LOST: Range<u64> = 500..3_000;
 /// Of 100 faults so many may strike a host that does not work yet: one that starts or that joins the group.
 const EARLY: u32 = 25;
 
+/// Kinds with this share strike in every run that is long enough. The others last too long for that.
+const COMMON: u32 = 3;
+
 /// So many shares of the messages are written ahead of the faults: hosts that live have work while the group still waits
 /// for one that died.
 const AHEAD: u64 = 8;
@@ -197,8 +200,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The faults of a run.
 pub(super) struct Faults {
     chance: fastrand::Rng,
-    /// What may strike.
-    kinds: Vec<Fault>,
+    /// Those that are still to strike.
+    pending: Vec<Fault>,
     lengths: Lengths,
     /// How many there are to be.
     planned: u32,
@@ -213,13 +216,14 @@ pub(super) struct Faults {
 
 impl Faults {
     /// Of a plan with these kinds.
-    pub(super) fn new(plan: &Plan, kinds: Vec<Fault>, lengths: Lengths) -> Self {
+    pub(super) fn new(plan: &Plan, kinds: &[Fault], lengths: Lengths) -> Self {
         let planned = if kinds.is_empty() { 0 } else { plan.faults };
         let share = (plan.messages / (u64::from(planned) + 1)).max(1);
-        let chance = fastrand::Rng::with_seed(plan.seed);
+        let mut chance = fastrand::Rng::with_seed(plan.seed);
+        let pending = sequence(&mut chance, &kinds, planned);
         let (hosts, struck) = (plan.hosts, BTreeMap::new());
         let (begun, last) = (Instant::now(), Instant::now());
-        Self { chance, kinds, lengths, planned, share, hosts, struck, begun, last }
+        Self { chance, pending, lengths, planned, share, hosts, struck, begun, last }
     }
 
     /// How many have struck.
@@ -254,9 +258,7 @@ impl Faults {
         if self.over() || !due {
             return Ok(());
         }
-        let early = self.chance.u32(0..100) < EARLY;
-        let fault = self.pick();
-        let Some(slot) = self.target(fault, early, hosts) else { return Ok(()) };
+        let Some((fault, slot)) = self.next(hosts) else { return Ok(()) };
         tracing::debug!(?fault, slot, done, "fault");
         match fault {
             Fault::Kill => {
@@ -287,15 +289,27 @@ impl Faults {
         Ok(())
     }
 
-    fn pick(&mut self) -> Fault {
-        let mut ticket = self.chance.u32(0..self.kinds.iter().map(|fault| fault.share()).sum());
-        for fault in &self.kinds {
-            match ticket.checked_sub(fault.share()) {
-                Some(rest) => ticket = rest,
-                None => return *fault,
+    /// The first fault that finds somebody, and whom.
+    fn next(&mut self, hosts: &Hosts) -> Option<(Fault, usize)> {
+        // Asked anew each time: a host that starts when all messages are done never works.
+        let early = self.chance.u32(0..100) < EARLY;
+        for place in 0..self.pending.len() {
+            let fault = self.pending[place];
+            if let Some(slot) = self.target(fault, early, hosts) {
+                self.pending.remove(place);
+                return Some((fault, slot));
+            }
+            // Nobody can leave before somebody joins, and the other way round.
+            let waits_for = match fault {
+                Fault::Leave if hosts.standing().len() < self.hosts => Fault::Join,
+                Fault::Join => Fault::Leave,
+                _ => continue,
+            };
+            if self.pending.iter().all(|other| *other != waits_for) {
+                self.pending[place] = waits_for;
             }
         }
-        self.kinds[0]
+        None
     }
 
     /// Whom it strikes; `None` where it has to be another fault, or another time.
@@ -313,6 +327,32 @@ impl Faults {
         let candidates: Vec<usize> = standing.iter().filter(may).map(|host| host.slot).collect();
         (!candidates.is_empty()).then(|| candidates[self.chance.usize(0..candidates.len())])
     }
+}
+
+/// Which faults strike, and in which order: each common kind once, where there are so many, and the rest by chance.
+fn sequence(chance: &mut fastrand::Rng, kinds: &[Fault], count: u32) -> Vec<Fault> {
+    let count = count as usize;
+    let common = kinds.iter().copied().filter(|fault| fault.share() >= COMMON);
+    let mut faults: Vec<Fault> = common.collect();
+    if faults.len() > count {
+        faults.clear();
+    }
+    while faults.len() < count {
+        faults.push(pick(chance, kinds));
+    }
+    chance.shuffle(&mut faults);
+    faults
+}
+
+fn pick(chance: &mut fastrand::Rng, kinds: &[Fault]) -> Fault {
+    let mut ticket = chance.u32(0..kinds.iter().map(|fault| fault.share()).sum());
+    for fault in kinds {
+        match ticket.checked_sub(fault.share()) {
+            Some(rest) => ticket = rest,
+            None => return *fault,
+        }
+    }
+    kinds[0]
 }
 
 #[cfg(test)]
@@ -333,7 +373,7 @@ mod tests {
             simulate: 0,
         };
         let lengths = Lengths { past_session: PAST_LEASE, past_timeouts: MORE };
-        Faults::new(&plan, Fault::ALL.to_vec(), lengths)
+        Faults::new(&plan, &Fault::ALL, lengths)
     }
 
     #[test]
@@ -348,12 +388,19 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_strikes_about_as_often_as_its_share_says() {
-        let mut faults = faults(9);
-        let mut counts = BTreeMap::<Fault, u32>::new();
-        (0..10_000).for_each(|_| *counts.entry(faults.pick()).or_default() += 1);
+    fn every_common_kind_strikes_and_all_about_as_often_as_their_shares_say() {
+        for seed in 0..20 {
+            let faults = sequence(&mut fastrand::Rng::with_seed(seed), &Fault::ALL, 20);
+            assert_eq!(faults.len(), 20);
+            let strikes = |fault: &Fault| faults.iter().any(|it| it == fault);
+            assert!(Fault::ALL.iter().filter(|fault| fault.share() >= COMMON).all(strikes), "{seed}: {faults:?}");
+        }
+        let few = sequence(&mut fastrand::Rng::with_seed(1), &[Fault::Leave, Fault::IsolatePastTimeouts], 1);
+        assert_eq!(few.len(), 1);
+        let faults = sequence(&mut fastrand::Rng::with_seed(1), &Fault::ALL, 10_000);
         for fault in Fault::ALL {
-            let (count, expected) = (counts.get(&fault).copied().unwrap_or(0), 100 * fault.share());
+            let count = faults.iter().filter(|it| **it == fault).count();
+            let expected = 100 * fault.share() as usize;
             assert!(count.abs_diff(expected) <= 30 + expected / 5, "{fault:?}: {count} of about {expected}");
         }
     }

@@ -180,7 +180,7 @@ impl Run {
         let mut writing = std::pin::pin!(writer.write());
         let mut written = false;
         let mut world = World::create(&self.folder, "world")?;
-        let mut faults = Faults::new(&self.plan, self.kinds.clone(), Lengths::of(&self.config));
+        let mut faults = Faults::new(&self.plan, &self.kinds, Lengths::of(&self.config));
         self.hosts.fill(self.plan.hosts)?;
         while !written || !faults.over() {
             tokio::select! {
