@@ -220,7 +220,7 @@ impl Faults {
         let planned = if kinds.is_empty() { 0 } else { plan.faults };
         let share = (plan.messages / (u64::from(planned) + 1)).max(1);
         let mut chance = fastrand::Rng::with_seed(plan.seed);
-        let pending = sequence(&mut chance, &kinds, planned);
+        let pending = sequence(&mut chance, kinds, planned);
         let (hosts, struck) = (plan.hosts, BTreeMap::new());
         let (begun, last) = (Instant::now(), Instant::now());
         Self { chance, pending, lengths, planned, share, hosts, struck, begun, last }
@@ -323,7 +323,8 @@ impl Faults {
         }
         // Somebody goes on, where there is more than one.
         let goes_on = |slot: usize| self.hosts == 1 || standing.iter().any(|host| host.awake && host.slot != slot);
-        let may = |host: &&Standing| !host.busy && (early || host.works) && goes_on(host.slot);
+        let ready = |host: &Standing| (early || host.works) && (host.started || !fault.is_of_the_network());
+        let may = |host: &&Standing| !host.busy && ready(host) && goes_on(host.slot);
         let candidates: Vec<usize> = standing.iter().filter(may).map(|host| host.slot).collect();
         (!candidates.is_empty()).then(|| candidates[self.chance.usize(0..candidates.len())])
     }

@@ -73,6 +73,8 @@ pub(super) enum Passage {
 /// A host that a fault may strike.
 pub(super) struct Standing {
     pub(super) slot: usize,
+    /// It is past its start, at which it ends where a queue cannot be looked up.
+    pub(super) started: bool,
     /// It has received messages since it was started.
     pub(super) works: bool,
     /// A fault lasts, or it is about to end.
@@ -139,7 +141,7 @@ impl Hosts {
             let gone = it.paused.is_some() || it.ending.is_some();
             let cut_off = it.troubled.is_some_and(|(_, passage)| passage == Passage::None);
             let busy = gone || it.troubled.is_some();
-            Standing { slot, works: process.works(), busy, awake: !gone && !cut_off }
+            Standing { slot, started: process.started(), works: process.works(), busy, awake: !gone && !cut_off }
         });
         standing.collect()
     }

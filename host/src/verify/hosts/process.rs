@@ -90,6 +90,10 @@ impl Process {
         self.tail.as_ref().map_or(0, |tail| tail.settled)
     }
 
+    pub(super) fn started(&self) -> bool {
+        self.tail.as_ref().is_some_and(|tail| tail.started)
+    }
+
     pub(super) fn works(&self) -> bool {
         self.tail.as_ref().is_some_and(|tail| tail.works)
     }

@@ -14,6 +14,8 @@ pub(super) struct Tail {
     rest: Vec<u8>,
     /// Receipts that were brought to their end, well or as an error.
     pub(super) settled: u64,
+    /// It has a line: the host is past its start.
+    pub(super) started: bool,
     /// Something was received.
     pub(super) works: bool,
     /// It ended by itself, with nothing left.
@@ -23,7 +25,8 @@ pub(super) struct Tail {
 impl Tail {
     /// Of a journal that is there.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: File::open(path)?, rest: Vec::new(), settled: 0, works: false, stopped: false })
+        let file = File::open(path)?;
+        Ok(Self { file, rest: Vec::new(), settled: 0, started: false, works: false, stopped: false })
     }
 
     /// Reads what has been written since.
@@ -39,6 +42,7 @@ impl Tail {
                 }
                 continue;
             };
+            self.started = true;
             for line in self.rest[..end].split(|byte| *byte == b'\n') {
                 self.settled += u64::from(SETTLED.iter().any(|end| line.ends_with(end)));
                 self.works |= line.windows(RECEIVED.len()).take(80).any(|part| part == RECEIVED);
@@ -76,6 +80,8 @@ mod tests {
     fn it_knows_the_lines_of_a_journal_also_those_written_in_two_pieces() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         let mut tail = Tail::open(file.path()).unwrap();
+        tail.look().unwrap();
+        assert!(!tail.started);
         let settled = |fate| line(What::Settled { record: "t/1/2".into(), fate });
         let done = settled(Fate::Done);
         let (first, second) = done.split_at(40);
@@ -87,6 +93,6 @@ mod tests {
         assert_eq!((tail.settled, tail.works, tail.stopped), (2, true, false));
         write!(file, "{}", line(What::Stopped)).unwrap();
         tail.look().unwrap();
-        assert!(tail.stopped);
+        assert!(tail.stopped && tail.started);
     }
 }
