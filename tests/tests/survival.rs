@@ -181,7 +181,10 @@ async fn a_host_that_cannot_write_its_journal_does_nothing_more() {
         .arg(&journal)
         .start();
     let keyed = |number: usize| Probe::ask(&format!("key-{}", number % 100), "echo", number);
-    kafka.produce(&probe.input, (0..2_000).map(keyed)).await;
+    // Some are handled before the journal is full; what is received together may fill it alone.
+    kafka.produce(&probe.input, (0..20).map(keyed)).await;
+    probe.outputs(kafka, 20, LONG).await;
+    kafka.produce(&probe.input, (20..2_000).map(keyed)).await;
     let ended = host.wait(LONG).await;
     assert_ne!(ended.code(), Some(0));
     assert!(ended.stderr.iter().any(|line| line.contains("failed to write the journal: ")), "{:#?}", ended.stderr);
