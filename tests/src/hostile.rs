@@ -35,12 +35,23 @@ pub struct Hostile {
     pub keyvalue: bool,
     /// What one attempt may use.
     pub limits: Limits,
-    /// CPU time that it may take of the host: loading it, and handling one message.
-    pub cpu: Duration,
+    /// What it may take of the host: loading it, and handling one message.
+    pub most: Use,
 }
 
-/// The same where the table has no other bound.
-const CPU: Duration = Duration::from_secs(5);
+/// What a handler uses of the host.
+#[derive(Clone)]
+pub struct Use {
+    /// CPU time of the process.
+    pub cpu: Duration,
+    /// Bytes by which the memory of the process grows at most.
+    pub memory: u64,
+    /// Bytes on disk, compiled and stored.
+    pub disk: u64,
+}
+
+/// Where the table has no other bound, in a build that is not optimised.
+const MOST: Use = Use { cpu: Duration::from_secs(5), memory: 48 << 20, disk: 1 << 20 };
 
 /// The limits of all hostile handlers: small, so that what runs into them does so soon. A wait ends after
 /// `wall_time`, which is far more than `cpu_time`, so that a loop is never taken for a wait on a busy machine.
@@ -75,26 +86,32 @@ pub fn corpus() -> Vec<Hostile> {
 }
 
 fn row(line: &str) -> Hostile {
-    let (name, outcome, code, cpu) = match line.split_whitespace().collect::<Vec<_>>()[..] {
-        [name, outcome, code] => (name, outcome, code, CPU),
-        [name, outcome, code, cpu] => {
-            let cpu = cpu.strip_suffix("ms").and_then(|cpu| cpu.parse().ok()).map(Duration::from_millis);
-            (name, outcome, code, cpu.unwrap_or_else(|| panic!("a bound on CPU time is like 500ms: {line:?}")))
-        }
-        _ => panic!("a row is a name, an outcome, a code and perhaps a bound on CPU time, not {line:?}"),
+    let words: Vec<_> = line.split_whitespace().collect();
+    let [name, outcome, code, bounds @ ..] = &words[..] else {
+        panic!("a row is a name, an outcome, a code and perhaps bounds, not {line:?}")
     };
+    let mut most = MOST;
+    for bound in bounds {
+        let number = |text: &str| text.parse::<u64>().unwrap_or_else(|_| panic!("{bound:?} has no number: {line:?}"));
+        match (bound.strip_suffix("ms"), bound.strip_suffix("MiB-memory"), bound.strip_suffix("MiB-disk")) {
+            (Some(time), ..) => most.cpu = Duration::from_millis(number(time)),
+            (_, Some(memory), _) => most.memory = number(memory) << 20,
+            (.., Some(disk)) => most.disk = number(disk) << 20,
+            _ => panic!("a bound is like 500ms, 64MiB-memory or 4MiB-disk, not {bound:?}"),
+        }
+    }
     let path = folder().join("guests").join(format!("{name}.wat"));
     let mut hostile = Hostile {
-        name: name.into(),
-        outcome: outcome.into(),
-        code: code.into(),
+        name: (*name).into(),
+        outcome: (*outcome).into(),
+        code: (*code).into(),
         bytes: Vec::new(),
         payload: String::new(),
         keyvalue: false,
         limits: limits(),
-        cpu,
+        most,
     };
-    if code != "CPU_LIMIT" {
+    if *code != "CPU_LIMIT" {
         // What the host does for a handler is CPU time of the attempt, and in a host that is not optimised, on a busy machine,
         // there is much of it.
         hostile.limits.cpu_time *= 10;

@@ -40,6 +40,7 @@ pub mod redis;
 pub mod sched;
 mod servers;
 pub mod sqs;
+pub mod usage;
 pub mod wait;
 
 pub use gate::Gate;
