@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::Malformed;
@@ -16,6 +17,9 @@ pub struct Paths {
     pub id: Pointer,
     /// The payload; the whole value where this is `None`.
     pub payload: Option<Pointer>,
+    /// The value at `payload` is a string that holds the payload, as SNS and others wrap it. Anything else there but null is
+    /// malformed.
+    pub payload_in_string: bool,
     /// Attribute names and where they stand; those that are not there are left out.
     pub attributes: Vec<(Box<str>, Pointer)>,
     /// Names out of `attributes` without which the message is malformed.
@@ -38,7 +42,7 @@ const PIPELINE: [&str; 10] = [
 impl Default for Paths {
     fn default() -> Self {
         let attributes = PIPELINE.iter().map(|name| ((*name).into(), Pointer::field(name))).collect();
-        Self { id: Pointer::field("id"), payload: None, attributes, required: Vec::new() }
+        Self { id: Pointer::field("id"), payload: None, payload_in_string: false, attributes, required: Vec::new() }
     }
 }
 
@@ -85,6 +89,7 @@ pub(super) fn decode(record: &Arc<Record>, paths: &Paths) -> Result<Message, Mal
                 return Err(Malformed(format!("no payload at `{pointer}`; expected a value, or null for a tombstone")));
             }
             Some("null") => None,
+            Some(found) if paths.payload_in_string => Some(unwrapped(pointer, found)?),
             Some(found) => Some(bytes.slice_ref(found.as_bytes())),
         },
     };
@@ -92,6 +97,22 @@ pub(super) fn decode(record: &Arc<Record>, paths: &Paths) -> Result<Message, Mal
     Ok(match id(&paths.id, &object)? {
         Some(id) => Message { id: id.into(), unique: Unique::Source, ..message },
         None => message,
+    })
+}
+
+/// The text of a string in which the payload is.
+fn unwrapped(pointer: &Pointer, value: &str) -> Result<Bytes, Malformed> {
+    serde_json::from_str::<String>(value).map(Bytes::from).map_err(|_| {
+        let kind = match value.as_bytes()[0] {
+            b'{' => "an object",
+            b'[' => "an array",
+            b'"' => "a string with an invalid escape",
+            b't' | b'f' => "a boolean",
+            _ => "a number",
+        };
+        Malformed(format!(
+            "the payload at `{pointer}` is {kind}; expected a string that holds it (`payload_in_string`)"
+        ))
     })
 }
 

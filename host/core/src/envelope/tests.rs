@@ -223,6 +223,28 @@ fn a_payload_that_is_not_there_is_no_tombstone() {
 }
 
 #[test]
+fn a_payload_that_is_wrapped_in_a_string_is_the_text_of_the_string() {
+    let payload = Pointer::parse("/Message");
+    let envelope = Envelope::Json(Paths { payload, payload_in_string: true, ..Paths::default() });
+    let sns = r#"{"Type":"Notification","Message":"{\"order\":\"\u00e9-1\",\n\"items\":[]}"}"#;
+    assert_eq!(decoded(&envelope, sns).payload.as_deref(), Some("{\"order\":\"é-1\",\n\"items\":[]}".as_bytes()));
+    assert_eq!(decoded(&envelope, r#"{"Message":""}"#).payload.as_deref(), Some(&b""[..]), "empty is no tombstone");
+    assert_eq!(decoded(&envelope, r#"{"Message":null}"#).payload, None);
+    for (value, kind) in [
+        ("{}", "an object"),
+        ("[1]", "an array"),
+        ("-1", "a number"),
+        ("true", "a boolean"),
+        (r#""\ud800""#, "a string with an invalid escape"),
+    ] {
+        let told = error(&envelope, &record(Some(&format!(r#"{{"Message":{value}}}"#)), &[]));
+        let expected =
+            format!("the payload at `/Message` is {kind}; expected a string that holds it (`payload_in_string`)");
+        assert_eq!(told, expected);
+    }
+}
+
+#[test]
 fn raw_keeps_the_bytes_and_takes_its_id_from_the_position() {
     let message = Envelope::Raw.decode(&record(None, &[])).expect("always");
     assert_eq!((&*message.id, message.payload), ("orders/3/42", None));

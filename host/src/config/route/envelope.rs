@@ -26,6 +26,12 @@ fn paths(table: &Table<'_>) -> Paths {
         paths.id = id;
     }
     paths.payload = table.get("payload").and_then(|value| pointer(&value));
+    if let Some(value) = table.get("payload_in_string") {
+        paths.payload_in_string = value.flag().unwrap_or_default();
+        if paths.payload_in_string && paths.payload.is_none() {
+            value.problem("`payload` does not say which string", "add for example payload = \"/Message\"");
+        }
+    }
     if let Some(value) = table.get("attributes") {
         let given = value.table("{ entity_id = \"/entity/id\" }", |table| {
             table.entries().filter_map(|(name, value)| Some((name.into(), pointer(&value)?))).collect()

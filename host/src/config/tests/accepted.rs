@@ -169,6 +169,10 @@ fn plain_json_without_paths_has_the_fields_of_the_pipeline() {
     let given = "envelope = { json = { id = \"/meta/id\", payload = \"/data\", attributes = { type = \"/type\" }, required = [\"type\"] } }";
     let Envelope::Json(paths) = route(given).route(None).envelope else { panic!("not json") };
     assert_eq!((paths.attributes.len(), paths.required.len(), paths.id.to_string()), (1, 1, "/meta/id".to_owned()));
+    assert!(!paths.payload_in_string, "the value itself is the payload where nothing else is said");
+    let given = "envelope = { json = { payload = \"/Message\", payload_in_string = true } }";
+    let Envelope::Json(paths) = route(given).route(None).envelope else { panic!("not json") };
+    assert!(paths.payload_in_string);
 }
 
 #[test]

@@ -188,6 +188,7 @@ fn routes() {
             ("", "envelope = { xml = {} }"),
             ("", "envelope = { json = { id = \"id\" } }"),
             ("", "envelope = { json = { required = [\"entityid\"] } }"),
+            ("", "envelope = { json = { payload_in_string = true } }"),
             ("", "accept = []"),
             ("", "accept = [\"order.placed\"]"),
             ("", "codes = { rate_limited = \"retryable\", RATE_LIMITED = \"again\" }"),
