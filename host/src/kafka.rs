@@ -2,7 +2,8 @@
 //!
 //! [`properties`] is how one configuration becomes clients, [`topics`] sees to it that topics exist, `headers` reads
 //! and writes headers that are not text, `offsets` are what is committed, `waker` wakes
-//! the thread that serves a client, `mock` knows the cluster of `dev`, `revival` brings one back that has forgotten its brokers, and `journal` is where the
+//! the thread that serves a client, `mock` knows the cluster of `dev`, `revival` brings one back that has forgotten its brokers,
+//! `rights` are what this user may do, and `journal` is where the
 //! client library's own words go.
 
 pub(crate) mod headers;
@@ -11,5 +12,6 @@ pub(crate) mod mock;
 pub(crate) mod offsets;
 pub mod properties;
 pub(crate) mod revival;
+pub mod rights;
 pub mod topics;
 pub(crate) mod waker;

@@ -4,6 +4,7 @@ mod alerts;
 mod brokers;
 mod conditions;
 mod dedupe;
+mod findings;
 mod guests;
 mod health;
 mod plugins;
@@ -36,6 +37,7 @@ use crate::telemetry::metrics::{self, Exporter};
 
 pub use brokers::Brokers;
 pub use conditions::Unfit;
+pub use findings::Findings;
 use guests::Threads;
 use reload::Reloader;
 use routes::{Ended, Routes};
@@ -118,13 +120,8 @@ impl Host {
         let dedupe = dedupe::open(config).await?;
         let brokers = Arc::new(Brokers::connect(config).await?);
         brokers.ensure_topics(config).await?;
-        for Unfit { route, what, remedy, is_grave } in brokers.unfit(config).await {
-            if is_grave {
-                tracing::warn!(event = "topic_unfit", route, remedy, "{what}");
-            } else {
-                tracing::info!(event = "topic_unfit", route, remedy, "{what}");
-            }
-        }
+        brokers.ensure_queues(config).await?;
+        brokers.examine(config).await.log()?;
         let mut sources = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
             let (source, route) = brokers.source(config, route, clock).await?;

@@ -92,6 +92,17 @@ impl Prepared {
         self
     }
 
+    /// The same configuration for another command, without `--json`.
+    ///
+    /// # Panics
+    /// Where this is no [`run`].
+    pub fn instead_of_run(mut self, command: &str) -> Prepared {
+        assert_eq!(self.arguments[0], "run");
+        self.arguments[0] = command.into();
+        self.arguments.retain(|argument| argument != "--json");
+        self
+    }
+
     /// Another binary.
     pub fn by(self, program: &Path) -> Prepared {
         Prepared { program: Some(program.to_owned()), ..self }

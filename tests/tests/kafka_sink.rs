@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cofferdam::kafka::topics::{self, Needed, Tier};
+use cofferdam::kafka::topics::{self, Creation, Needed, Tier};
 use cofferdam::sink::kafka::{Config, Kafka};
 use cofferdam::sink::{Answers, Ticket};
 use cofferdam_core::event::{DeliveryId, Event, Refusal};
@@ -299,14 +299,16 @@ async fn missing_topics_are_named_and_made_as_their_tier_says() {
     let tiers = [Tier::standard(), Tier::standard(), Tier::error()];
     let needed: Vec<Needed> =
         names.iter().zip(tiers).map(|(name, tier)| Needed { name: Arc::clone(name), tier }).collect();
-    let refused = topics.ensure(&needed, false).await.unwrap_err();
+    let refused = topics.ensure(&needed, Creation::Refused).await.unwrap_err();
     assert!(matches!(&refused, topics::Error::Missing { names: missing } if missing.len() == 2), "{refused}");
-    assert_eq!(topics.ensure(&needed, true).await.unwrap().len(), 2);
+    let asked = topics.ensure(&needed, Creation::Asked).await.unwrap();
+    assert_eq!((asked.made.len(), topics.missing(&names).await.unwrap()), (2, names[1..].to_vec()));
+    assert_eq!(topics.ensure(&needed, Creation::Done).await.unwrap().made.len(), 2);
     kit::eventually("the topics are there", WAIT, async || {
         topics.missing(&names).await.unwrap().is_empty().then_some(())
     })
     .await;
-    assert!(topics.ensure(&needed, false).await.unwrap().is_empty());
+    assert_eq!(topics.ensure(&needed, Creation::Refused).await.unwrap(), topics::Ensured::default());
 
     assert_eq!(kafka.ends(&names[1]).await.len(), 3);
     assert_eq!(kafka.ends(&names[2]).await.len(), 1);

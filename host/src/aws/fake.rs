@@ -19,11 +19,24 @@ type Script = dyn Fn(&str, &Value) -> Result<Value, &'static str> + Send + Sync;
 pub(crate) async fn client(
     script: impl Fn(&str, &Value) -> Result<Value, &'static str> + Send + Sync + 'static,
 ) -> Client {
+    client_after(0, script).await
+}
+
+/// The same, where so many connections end before an answer.
+pub(crate) async fn client_after(
+    ended: usize,
+    script: impl Fn(&str, &Value) -> Result<Value, &'static str> + Send + Sync + 'static,
+) -> Client {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
     let endpoint = format!("http://{}", listener.local_addr().expect("bound"));
     let router = Router::new().fallback(answer).with_state(Arc::new(script) as Arc<Script>);
     // It ends with the event loop of its test.
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    tokio::spawn(async move {
+        for _ in 0..ended {
+            drop(listener.accept().await);
+        }
+        axum::serve(listener, router).await
+    });
     let config = aws_sdk_sqs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(endpoint)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::QueueAttributeName;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::words;
 
@@ -16,6 +16,12 @@ const LARGEST_MESSAGE: usize = 1024 * 1024;
 
 /// How long a server may take to say what a queue is like. People wait for it.
 const ANSWER_LIMIT: Duration = Duration::from_secs(8);
+
+/// For how long a queue that cannot be reached is asked for again, beyond the tries of the SDK, which are over within a
+/// second: a connection that is reset ends no start.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Time between two such tries.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// A queue and those of its attributes that the host goes by, as they were when it was resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +32,8 @@ pub struct Queue {
     pub url: Arc<str>,
     /// Whether it keeps order within a message group.
     pub fifo: bool,
+    /// Its name for AWS, where the server tells it.
+    pub arn: Option<Arc<str>>,
     /// The name of the queue that its redrive policy moves messages to, where it has one.
     pub redrive: Option<Arc<str>>,
     /// How often a message is received before it is moved there.
@@ -112,9 +120,45 @@ impl Queue {
     /// # Errors
     /// [`Error`], by what the caller can do about it.
     pub async fn resolve(client: &Client, queue: &str) -> Result<Self, Error> {
+        let begun = Instant::now();
+        loop {
+            let resolved = Self::resolve_once(client, queue).await;
+            let Err(Error::Unreachable { text, .. }) = &resolved else { return resolved };
+            // Where the sentence has a remedy, waiting is none.
+            if text.contains(';') || begun.elapsed() > PATIENCE {
+                return resolved;
+            }
+            tracing::debug!(queue, reason = %text, "the queue is asked for again");
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn resolve_once(client: &Client, queue: &str) -> Result<Self, Error> {
         let url = address(client, queue).await?;
         let attributes = attributes(client, queue, &url, QueueAttributeName::All).await?;
         Self::read(queue, &url, &attributes)
+    }
+
+    /// Creates a queue of this name; FIFO where the name says so. One that was created before with the same attributes is no
+    /// error. `redrive` is where it moves messages to, as AWS calls that queue, and after how many receives.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Unreachable`].
+    pub async fn create(client: &Client, name: &str, redrive: Option<(&str, u32)>) -> Result<(), Error> {
+        const ACTION: &str = "sqs:CreateQueue";
+        let mut attributes = HashMap::new();
+        if name.ends_with(".fifo") {
+            attributes.insert(QueueAttributeName::FifoQueue, "true".to_owned());
+        }
+        if let Some((arn, receives)) = redrive {
+            let policy = serde_json::json!({ "deadLetterTargetArn": arn, "maxReceiveCount": receives });
+            attributes.insert(QueueAttributeName::RedrivePolicy, policy.to_string());
+        }
+        // Some servers refuse an empty map.
+        let attributes = Some(attributes).filter(|attributes| !attributes.is_empty());
+        let call = client.create_queue().queue_name(name).set_attributes(attributes);
+        let answer = timeout(ANSWER_LIMIT, call.send()).await;
+        answer.map_err(|_| late(name, ACTION))?.map(drop).map_err(|error| failed(name, ACTION, &error))
     }
 
     fn read(queue: &str, url: &str, attributes: &HashMap<QueueAttributeName, String>) -> Result<Self, Error> {
@@ -128,6 +172,7 @@ impl Queue {
         let (redrive, max_receives) = policy.transpose()?.unzip();
         Ok(Self {
             fifo: name.ends_with(".fifo"),
+            arn: attributes.get(&QueueAttributeName::QueueArn).map(|arn| arn.as_str().into()),
             redrive,
             max_receives: max_receives.flatten(),
             visibility_timeout: Duration::from_secs(number(QueueAttributeName::VisibilityTimeout, 30)?),
@@ -244,5 +289,13 @@ mod tests {
         assert_eq!(queue.largest_message, 262_144);
         let attributes = HashMap::from([(QueueAttributeName::RedrivePolicy, "nonsense".to_owned())]);
         assert!(matches!(Queue::read("x", "https://x/1/q", &attributes), Err(Error::Answer { .. })));
+    }
+
+    #[tokio::test]
+    async fn connections_that_end_at_the_start_are_no_reason_to_give_up() {
+        // One more than the SDK tries by itself.
+        let client = crate::aws::fake::client_after(4, |_, _| Err("nobody asks")).await;
+        let queue = Queue::resolve(&client, "tasks.fifo").await.expect("it is asked for again");
+        assert!(queue.fifo);
     }
 }

@@ -1,18 +1,13 @@
 //! `cofferdam check`.
 
-use std::collections::HashMap;
-
 use clap::Args;
-use cofferdam_core::output::Destination;
-use cofferdam_core::route::DeadLetterRule;
 use serde_json::json;
 
 use super::run::{load, runtime};
 use super::{ConfigArgument, Ended, OutputArguments, compile, print_json, print_line};
 use crate::config::{Config, Source};
 use crate::exit::{Exit, Problem};
-use crate::run::redrive::{self, Limits};
-use crate::run::{Brokers, Unfit, load_plugins};
+use crate::run::{Brokers, Findings, Unfit, load_plugins};
 use crate::telemetry::log;
 
 #[derive(Args)]
@@ -34,14 +29,17 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
     runtime()?.block_on(async {
         let (_, handlers) = load_plugins(&config, Some(compile::program())).await?;
         let plugins: Vec<_> = handlers.values().map(|handler| handler.current()).collect();
-        let limits = if arguments.brokers { ask_brokers(&config).await? } else { Vec::new() };
+        let brokers = Brokers::connect(&config).await?;
+        brokers.clients(&config)?;
+        let findings = if arguments.brokers { ask_brokers(&config, &brokers).await? } else { Findings::default() };
+        let Findings { limits, creates, .. } = &findings;
         if arguments.output.json {
             let plugins: Vec<_> = plugins
                 .iter()
                 .map(|plugin| json!({ "name": plugin.id().name, "digest": plugin.id().digest, "contract": plugin.contract().name() }))
                 .collect();
             let routes: Vec<_> = config.routes.iter().map(|route| route.name()).collect();
-            print_json(&json!({ "service": config.service.name, "plugins": plugins, "routes": routes, "redrive": limits }).to_string());
+            print_json(&json!({ "service": config.service.name, "plugins": plugins, "routes": routes, "redrive": limits, "creates": creates }).to_string());
             return Ok(Exit::Success);
         }
         for plugin in &plugins {
@@ -50,61 +48,27 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
         for route in &config.routes {
             print_line(&format!("route {}: {} -> {}", route.name(), from(&route.source), route.handler));
         }
-        for limits in &limits {
+        for limits in limits {
             print_line(&format!("{}{limits}", if limits.are_tight() { "warning: " } else { "" }));
         }
-        let asked = if arguments.brokers { ", topics and queues are there" } else { "" };
+        let asked = match (arguments.brokers, creates.is_empty()) {
+            (false, _) => String::new(),
+            (true, true) => ", topics and queues are there".to_owned(),
+            (true, false) => format!(", `run` will create {}", creates.join(", ")),
+        };
         print_line(&format!("{}: all is well{asked}", arguments.config.config.display()));
         Ok(Exit::Success)
     })
 }
 
-/// Asks for all topics and queues. Returns both limits of each route whose queue has a redrive policy.
-async fn ask_brokers(config: &Config) -> Result<Vec<Limits>, Vec<Problem>> {
-    let brokers = Brokers::connect(config).await?;
-    let mut problems = Vec::new();
-    let missing = brokers.missing_topics(config).await?;
-    if !missing.is_empty() && !config.topics.create {
-        let remedy = "make them, or set [topics] create = true";
-        problems.push(Problem::new(Exit::Configuration, format!("topics are missing: {}", missing.join(", ")), remedy));
-    } else if !missing.is_empty() {
-        eprintln!("cofferdam: topics that `run` will make: {}", missing.join(", "));
+/// Asks the brokers, and says what `run` will do about what it finds.
+async fn ask_brokers(config: &Config, brokers: &Brokers) -> Result<Findings, Vec<Problem>> {
+    let mut findings = brokers.examine(config).await;
+    let failures = findings.failures();
+    for Unfit { route, what, remedy, .. } in &findings.unfit {
+        eprintln!("cofferdam: route {route}: {what}; {remedy}");
     }
-    let mut queues = HashMap::new();
-    for name in config.sqs_queues() {
-        match brokers.queue(&name).await {
-            Ok(queue) => drop(queues.insert(name, queue)),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    for Unfit { route, what, remedy, is_grave } in brokers.unfit(config).await {
-        if is_grave {
-            problems.push(Problem::new(Exit::Configuration, what, remedy).at(format!("route {route}")));
-        } else {
-            eprintln!("cofferdam: route {route}: {what}; {remedy}");
-        }
-    }
-    for route in &config.routes {
-        let Source::Sqs { queue, .. } = &route.source else { continue };
-        let Some(queue) = queues.get(queue) else { continue };
-        // Where nobody has named one, nobody has looked for it.
-        let dead_letter = route.route(redrive::of(queue)).dead_letter;
-        if let DeadLetterRule::To(Destination::Sqs(name)) = dead_letter
-            && !queues.contains_key(&*name)
-            && route.dead_letter.is_none()
-        {
-            problems.extend(brokers.queue(&name).await.err());
-        }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let limits = config.routes.iter().filter_map(|route| {
-        let Source::Sqs { queue, .. } = &route.source else { return None };
-        let queue = queues.get(queue.as_str())?;
-        Limits::of(&route.route(redrive::of(queue)), queue)
-    });
-    Ok(limits.collect())
+    if failures.is_empty() { Ok(findings) } else { Err(failures) }
 }
 
 fn from(source: &Source) -> String {

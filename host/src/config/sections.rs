@@ -36,6 +36,8 @@ pub struct Sqs {
     pub region: Option<String>,
     /// An address, for servers other than AWS and for private endpoints.
     pub endpoint: Option<String>,
+    /// Whether queues that are missing are created at the start.
+    pub create: bool,
 }
 
 /// `[admin]`: health, metrics, status page.
@@ -100,7 +102,8 @@ pub(super) fn sqs(file: &Table<'_>) -> Option<Sqs> {
         {
             value.problem(format!("{endpoint:?} is no address"), "begin with http:// or https://");
         }
-        Sqs { region, endpoint }
+        let create = table.get("create").and_then(|value| value.flag()).unwrap_or(false);
+        Sqs { region, endpoint, create }
     })
 }
 

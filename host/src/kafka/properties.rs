@@ -17,6 +17,8 @@ pub const OWNED: &[&str] = &[
     "enable.auto.offset.store",
     "auto.offset.reset",
     "partition.assignment.strategy",
+    "group.protocol",
+    "group.remote.assignor",
     "isolation.level",
     "acks",
     "enable.idempotence",

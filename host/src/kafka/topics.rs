@@ -2,7 +2,7 @@
 
 mod rules;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use rdkafka::metadata::Metadata;
 use super::journal::Journal;
 use super::properties;
 use super::revival::Revival;
+use super::rights::{self, Group, Rights};
 pub use rules::Rules;
 
 /// How long one request may take.
@@ -56,6 +57,26 @@ pub struct Needed {
     pub name: Arc<str>,
     /// How it is made where it is missing.
     pub tier: Tier,
+}
+
+/// What becomes of topics that are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Creation {
+    /// They are an error.
+    Refused,
+    /// The brokers are asked whether they would create them, and create none.
+    Asked,
+    /// They are created.
+    Done,
+}
+
+/// What was found of the topics that are needed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Ensured {
+    /// Created, or would be.
+    pub made: Vec<Arc<str>>,
+    /// They exist, and this user may not see them.
+    pub unseen: Vec<Arc<str>>,
 }
 
 /// A client for the brokers' administration.
@@ -161,6 +182,20 @@ impl Topics {
         Ok(self.found().await?.topics.get(name).copied())
     }
 
+    /// What this user may do with these topics and groups, and who is in the groups, as far as the brokers tell.
+    pub async fn rights(
+        &self,
+        topics: BTreeSet<String>,
+        groups: BTreeSet<String>,
+    ) -> (BTreeMap<Arc<str>, Rights>, BTreeMap<Arc<str>, Group>) {
+        let admin = Arc::clone(&self.admin);
+        let asked = tokio::task::spawn_blocking(move || {
+            let [topics, groups] = [&topics, &groups].map(|names| names.iter().map(String::as_str).collect::<Vec<_>>());
+            (rights::topics(admin.inner(), &topics, LIMIT), rights::groups(admin.inner(), &groups, LIMIT))
+        });
+        asked.await.unwrap_or_default()
+    }
+
     /// How long a topic keeps its records, by their timestamps; `None` where that is for ever, or nobody says.
     pub async fn retention(&self, name: &str) -> Option<Duration> {
         let options = AdminOptions::new().request_timeout(Some(LIMIT));
@@ -170,12 +205,12 @@ impl Topics {
         Some(Duration::from_millis(millis))
     }
 
-    /// Sees to it that these topics are there, and returns those that were made. Replication and in-sync replicas are
-    /// cut to the number of brokers, with a warning. Others may make the same topics at the same time.
+    /// Sees to it that these topics are there. Replication and in-sync replicas are cut to the number of brokers, with a
+    /// warning. Others may make the same topics at the same time.
     ///
     /// # Errors
-    /// [`Error::Unreachable`]; [`Error::Missing`] where some are and `create` is false; [`Error::Refused`].
-    pub async fn ensure(&self, needed: &[Needed], create: bool) -> Result<Vec<Arc<str>>, Error> {
+    /// [`Error::Unreachable`]; [`Error::Missing`] where some are and are not to be created; [`Error::Refused`].
+    pub async fn ensure(&self, needed: &[Needed], creation: Creation) -> Result<Ensured, Error> {
         let found = self.found().await?;
         let missing: BTreeMap<&Arc<str>, &Tier> = needed
             .iter()
@@ -184,9 +219,9 @@ impl Topics {
             .collect();
         let names: Vec<Arc<str>> = missing.keys().copied().cloned().collect();
         if names.is_empty() {
-            return Ok(names);
+            return Ok(Ensured::default());
         }
-        if !create {
+        if creation == Creation::Refused {
             return Err(Error::Missing { names });
         }
         let plans: Vec<(&str, Tier)> =
@@ -204,15 +239,11 @@ impl Topics {
                 settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value))
             })
             .collect();
-        let made = self.create(&topics).await?;
+        let made = self.create(&topics, creation == Creation::Asked).await?;
         // Others may have made the rest meanwhile; or they were there, and this user may not see them.
         let unseen: Vec<Arc<str>> = names.iter().filter(|name| !made.contains(*name)).cloned().collect();
         let unseen = if unseen.is_empty() { unseen } else { self.missing(&unseen).await? };
-        for topic in unseen {
-            let remedy = "grant this user Describe on it, and Read or Write";
-            tracing::error!(event = "not_authorized", %topic, remedy, "the topic exists and may not be seen");
-        }
-        Ok(made)
+        Ok(Ensured { made, unseen })
     }
 
     /// Records in these topics, from the first that is kept to the last; topics that are not there hold none.
@@ -258,14 +289,17 @@ impl Topics {
     }
 
     /// Those that were made; others exist already.
-    async fn create(&self, topics: &[NewTopic<'_>]) -> Result<Vec<Arc<str>>, Error> {
+    async fn create(&self, topics: &[NewTopic<'_>], only_ask: bool) -> Result<Vec<Arc<str>>, Error> {
         let mut made = Vec::new();
         let options = AdminOptions::new().request_timeout(Some(LIMIT)).operation_timeout(Some(LIMIT));
+        let options = options.validate_only(only_ask);
         let results = self.admin.create_topics(topics, &options).await.map_err(|error| self.unreachable(&error))?;
         for result in results {
             match result {
                 Ok(name) => {
-                    tracing::info!(topic = name, "topic made");
+                    if !only_ask {
+                        tracing::info!(topic = name, "topic made");
+                    }
                     made.push(name.into());
                 }
                 Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}

@@ -15,13 +15,13 @@ use crate::dead_letters::kafka::Lag;
 use crate::dead_letters::outlet::Outlet;
 use crate::dead_letters::{self, Store};
 use crate::exit::{Exit, Problem};
-use crate::kafka::topics::{self, Needed, Tier, Topics};
+use crate::kafka::topics::{self, Creation, Ensured, Needed, Tier, Topics};
 use crate::sink::kafka::transaction::{self, Transactions};
 use crate::sink::{self, Sinks};
 use crate::source::{self, Source};
 
 use super::queues::Queues;
-use super::redrive::{self, Limits};
+use super::redrive;
 
 /// `delivery.timeout.ms` of a producer that never gives a message up.
 const FOR_EVER: &str = "0";
@@ -60,12 +60,37 @@ impl Brokers {
     /// When Kafka cannot be asked, or topics are missing and are not to be made.
     pub async fn ensure_topics(&self, config: &Config) -> Result<(), Problem> {
         let Some(kafka) = &self.kafka else { return Ok(()) };
-        let needed: Vec<Needed> = needed(config);
-        let made = kafka.ensure(&needed, config.topics.create).await.map_err(|error| unreachable(&error))?;
-        if !made.is_empty() {
-            tracing::info!(topics = ?made, "made topics that were missing");
+        let creation = if config.topics.create { Creation::Done } else { Creation::Refused };
+        let ensured = kafka.ensure(&needed(config), creation).await.map_err(|error| topics_problem(&error))?;
+        if !ensured.made.is_empty() {
+            tracing::info!(topics = ?ensured.made, "made topics that were missing");
         }
         Ok(())
+    }
+
+    /// The topics that are missing, as [`ensure_topics`](Self::ensure_topics) would find them; makes none.
+    pub(super) async fn missing(&self, config: &Config) -> Result<Ensured, Problem> {
+        let Some(kafka) = &self.kafka else { return Ok(Ensured::default()) };
+        let creation = if config.topics.create { Creation::Asked } else { Creation::Refused };
+        kafka.ensure(&needed(config), creation).await.map_err(|error| topics_problem(&error))
+    }
+
+    /// Makes each Kafka client that the routes need, as it will be made, and drops it: its properties are checked together.
+    ///
+    /// # Errors
+    /// What librdkafka refuses.
+    pub fn clients(&self, config: &Config) -> Result<(), Vec<Problem>> {
+        let Some(kafka) = &config.kafka else { return Ok(()) };
+        let mut problems: Vec<Problem> = self.producer(kafka, Some(FOR_EVER)).err().into_iter().collect();
+        for route in &config.routes {
+            let Some(source) = self.kafka_source(kafka, route) else { continue };
+            problems.extend(source.check().err().map(|error| configuration(route.name(), &error)));
+            let transactions = self.kafka_transactions(config, kafka, &route.route(None));
+            problems.extend(
+                transactions.and_then(|config| config.check().err()).map(|error| configuration(route.name(), &error)),
+            );
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
     /// The topics that the configuration names and Kafka does not have.
@@ -78,12 +103,15 @@ impl Brokers {
         kafka.missing(&names).await.map_err(|error| unreachable(&error))
     }
 
-    /// What does not fit between the topics of each route, as far as their configuration may be read.
+    /// What is not as each route needs it, as far as the brokers tell.
     pub async fn unfit(&self, config: &Config) -> Vec<Unfit> {
         let Some(kafka) = &self.kafka else { return Vec::new() };
         let topics: BTreeSet<String> = config.routes.iter().flat_map(conditions::topics).collect();
-        let rules = kafka.rules(topics.iter().map(String::as_str)).await;
-        config.routes.iter().flat_map(|route| conditions::unfit(route, &rules)).collect()
+        let groups: BTreeSet<String> = config.routes.iter().filter_map(conditions::group).map(str::to_owned).collect();
+        let (rules, (rights, groups)) =
+            tokio::join!(kafka.rules(topics.iter().map(String::as_str)), kafka.rights(topics.clone(), groups));
+        let told = conditions::Told { rules, rights, groups };
+        config.routes.iter().flat_map(|route| conditions::unfit(route, &told)).collect()
     }
 
     /// A queue and its attributes.
@@ -93,6 +121,25 @@ impl Brokers {
     pub async fn queue(&self, name: &str) -> Result<Queue, Problem> {
         let client = self.sqs.as_ref().ok_or_else(|| without("sqs"))?;
         Queue::resolve(client, name).await.map_err(|error| self.queues.problem(&error))
+    }
+
+    /// The same, for whoever tells a missing queue from others.
+    pub(super) async fn resolve(&self, name: &str) -> Result<Queue, aws::queue::Error> {
+        match &self.sqs {
+            Some(client) => Queue::resolve(client, name).await,
+            None => Err(aws::queue::Error::Missing { queue: name.into(), text: "there is no section [sqs]".into() }),
+        }
+    }
+
+    /// What to tell people of a queue that cannot be used.
+    pub(super) fn queue_problem(&self, error: &aws::queue::Error) -> Problem {
+        self.queues.problem(error)
+    }
+
+    /// Creates a queue, see [`Queue::create`].
+    pub(super) async fn create_queue(&self, name: &str, redrive: Option<(&str, u32)>) -> Result<(), Problem> {
+        let client = self.sqs.as_ref().ok_or_else(|| without("sqs"))?;
+        Queue::create(client, name, redrive).await.map_err(|error| self.queues.problem(&error))
     }
 
     /// How full a queue is.
@@ -135,18 +182,8 @@ impl Brokers {
     /// # Errors
     /// When Kafka cannot be asked, or has no transactions.
     pub async fn transactions(&self, config: &Config, route: &Route) -> Result<Option<Transactions>, Problem> {
-        let (Guarantee::ExactlyOnce, Some(kafka), Some(group)) = (route.delivery, &config.kafka, &route.group) else {
-            return Ok(None);
-        };
-        let transactions = transaction::Config {
-            bootstrap_servers: kafka.bootstrap_servers.clone(),
-            client_id: format!("{}-{}-transactions", self.client_id, route.name),
-            route: route.name.to_string(),
-            group: group.to_string(),
-            id_prefix: format!("{}-{}-{}", config.service.name, route.name, host_name()),
-            folder: config.storage.path.join("transactions"),
-            properties: kafka.properties.0.clone(),
-        };
+        let transactions = config.kafka.as_ref().and_then(|kafka| self.kafka_transactions(config, kafka, route));
+        let Some(transactions) = transactions else { return Ok(None) };
         let connected = transactions.connect().await;
         connected.map(Some).map_err(|error| match error {
             transaction::Error::Properties(_) => configuration("kafka.properties", &error),
@@ -244,6 +281,35 @@ impl Brokers {
         sink.build().map_err(|error| configuration("kafka.properties", &error))
     }
 
+    /// How the consumer of a route is made; `None` where it reads no topic.
+    fn kafka_source(&self, kafka: &config::Kafka, route: &RouteConfig) -> Option<source::kafka::Config> {
+        let config::Source::Kafka { topics, group } = &route.source else { return None };
+        Some(source::kafka::Config {
+            bootstrap_servers: kafka.bootstrap_servers.clone(),
+            client_id: format!("{}-{}", self.client_id, route.name()),
+            route: route.name().to_owned(),
+            group: group.clone(),
+            topics: topics.clone(),
+            properties: kafka.properties.0.clone(),
+            // The flow gives up within its own limit; the source waits a little longer than that.
+            release_limit: route.route(None).release_limit + std::time::Duration::from_secs(5),
+        })
+    }
+
+    /// How the producer of a route with transactions is made; `None` where it has none.
+    fn kafka_transactions(&self, config: &Config, kafka: &config::Kafka, route: &Route) -> Option<transaction::Config> {
+        let (Guarantee::ExactlyOnce, Some(group)) = (route.delivery, &route.group) else { return None };
+        Some(transaction::Config {
+            bootstrap_servers: kafka.bootstrap_servers.clone(),
+            client_id: format!("{}-{}-transactions", self.client_id, route.name),
+            route: route.name.to_string(),
+            group: group.to_string(),
+            id_prefix: format!("{}-{}-{}", config.service.name, route.name, host_name()),
+            folder: config.storage.path.join("transactions"),
+            properties: kafka.properties.0.clone(),
+        })
+    }
+
     /// The source of a route, and the route with what only its source knows. Nothing is received before the first
     /// grant.
     ///
@@ -256,19 +322,10 @@ impl Brokers {
         clock: Clock,
     ) -> Result<(Source, Arc<Route>), Problem> {
         match &route.source {
-            config::Source::Kafka { topics, group } => {
+            config::Source::Kafka { .. } => {
                 let kafka = config.kafka.as_ref().ok_or_else(|| without("kafka"))?;
                 let core = Arc::new(route.route(None));
-                let source = source::kafka::Config {
-                    bootstrap_servers: kafka.bootstrap_servers.clone(),
-                    client_id: format!("{}-{}", self.client_id, route.name()),
-                    route: route.name().to_owned(),
-                    group: group.clone(),
-                    topics: topics.clone(),
-                    properties: kafka.properties.0.clone(),
-                    // The flow gives up within its own limit; the source waits a little longer than that.
-                    release_limit: core.release_limit + std::time::Duration::from_secs(5),
-                };
+                let source = self.kafka_source(kafka, route).ok_or_else(|| without("kafka"))?;
                 let source = source.build().map_err(|error| configuration(route.name(), &error))?;
                 Ok((Source::Kafka(source), core))
             }
@@ -285,9 +342,6 @@ impl Brokers {
                     other => unreachable(&other),
                 })?;
                 let core = Arc::new(route.route(redrive::of(source.queue())));
-                if let Some(limits) = Limits::of(&core, source.queue()) {
-                    limits.log();
-                }
                 Ok((Source::Sqs(source), core))
             }
         }
@@ -343,6 +397,15 @@ fn queues(routes: &[Arc<Route>]) -> BTreeSet<Arc<str>> {
 
 fn configuration(place: &str, error: &dyn std::error::Error) -> Problem {
     Problem::new(Exit::Configuration, error.to_string(), "").at(place)
+}
+
+fn topics_problem(error: &topics::Error) -> Problem {
+    let (exit, remedy) = match error {
+        topics::Error::Missing { .. } => (Exit::Configuration, "create them, or set [topics] create = true"),
+        topics::Error::Refused { .. } => (Exit::Unavailable, "create the topic, or grant the right to create it"),
+        _ => (Exit::Unavailable, ""),
+    };
+    Problem::new(exit, error.to_string(), remedy)
 }
 
 fn unreachable(error: &dyn std::error::Error) -> Problem {

@@ -1,4 +1,5 @@
-//! What must fit between the topics of a route. `check --brokers` and the start of `run` look at the same list.
+//! What the topics, the group and the rights of a route must be like. `check --brokers` and the start of `run` look at the
+//! same list.
 //!
 //! | condition | otherwise |
 //! |---|---|
@@ -9,6 +10,10 @@
 //! | an output topic takes records as large as the source | a large output makes its record a dead letter |
 //! | an output topic is not compacted | an output without a key makes its record a dead letter |
 //! | a topic of error events takes all of them | an error event is dropped |
+//! | this user may read the source and the group, and write where the route writes | nothing is received, or the route holds |
+//! | members of the group assign partitions as this host does | the route cannot join it |
+
+mod rights;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,6 +23,7 @@ use cofferdam_core::output::Destination;
 use cofferdam_core::route::DeadLetterRule;
 
 use crate::config::{RouteConfig, Source};
+use crate::kafka::rights::{Group, Rights};
 use crate::kafka::topics::Rules;
 
 /// The largest message of SQS, in bytes.
@@ -34,6 +40,22 @@ pub struct Unfit {
     pub remedy: String,
     /// Dead letters can be lost or kept from being stored. Otherwise the route goes on as it is configured.
     pub is_grave: bool,
+}
+
+/// What brokers tell of topics and groups, by name; what they do not tell is not looked at.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) rules: BTreeMap<Arc<str>, Rules>,
+    pub(super) rights: BTreeMap<Arc<str>, Rights>,
+    pub(super) groups: BTreeMap<Arc<str>, Group>,
+}
+
+/// The consumer group of this route.
+pub(super) fn group(route: &RouteConfig) -> Option<&str> {
+    match &route.source {
+        Source::Kafka { group, .. } => Some(group),
+        Source::Sqs { .. } => None,
+    }
 }
 
 /// All topics that the conditions of this route are about.
@@ -61,9 +83,16 @@ fn letters_of(route: &RouteConfig) -> Vec<(&str, Destination)> {
     sources.into_iter().filter_map(|source| Some((source, letters(source)?))).collect()
 }
 
-/// What does not fit between the topics of this route. Topics without rules here are not looked at.
-pub(super) fn unfit(route: &RouteConfig, rules: &BTreeMap<Arc<str>, Rules>) -> Vec<Unfit> {
+/// What is not as it must be for this route.
+pub(super) fn unfit(route: &RouteConfig, told: &Told) -> Vec<Unfit> {
     let mut found = Found { route: route.name(), unfit: Vec::new() };
+    rights::missing(route, told, &mut found);
+    fitting(route, &told.rules, &mut found);
+    found.unfit
+}
+
+/// What does not fit between the topics of this route.
+fn fitting(route: &RouteConfig, rules: &BTreeMap<Arc<str>, Rules>, found: &mut Found<'_>) {
     let is_topic = matches!(route.source, Source::Kafka { .. });
     let source_rules = |source: &str| if is_topic { rules.get(source).copied() } else { Some(of_a_queue()) };
     for (source, letters) in letters_of(route) {
@@ -95,7 +124,6 @@ pub(super) fn unfit(route: &RouteConfig, rules: &BTreeMap<Arc<str>, Rules>) -> V
             found.outputs(topic, *to, largest);
         }
     }
-    found.unfit
 }
 
 /// What comes from a queue has any timestamp and no age.

@@ -72,9 +72,11 @@ impl Queues {
         let purpose = self.purposes.get(error.queue());
         let remedy = match error {
             Error::Missing { .. } if purpose.is_some_and(|purpose| purpose.default) => {
-                "create the queue, or name another: dead_letter = { sqs = \"...\" }".to_owned()
+                "create the queue, set [sqs] create = true, or name another: dead_letter = { sqs = \"...\" }".to_owned()
             }
-            Error::Missing { .. } => "create the queue, or correct its name, region or endpoint in [sqs]".to_owned(),
+            Error::Missing { .. } => {
+                "create the queue, set [sqs] create = true, or correct its name, region or endpoint in [sqs]".to_owned()
+            }
             Error::Refused { text, action, .. } if !text.contains(';') => format!("allow {action} on the queue"),
             Error::Unreachable { text, .. } if !text.contains(';') => {
                 "check region and endpoint in [sqs], and the network".to_owned()
@@ -104,7 +106,7 @@ mod tests {
         assert_eq!(
             queues().problem(&error).to_string(),
             "no queue `orders-dlq`: QueueDoesNotExist (endpoint http://here, region eu-west-1, the default dead_letter \
-             of route `r`); create the queue, or name another: dead_letter = { sqs = \"...\" }"
+             of route `r`); create the queue, set [sqs] create = true, or name another: dead_letter = { sqs = \"...\" }"
         );
     }
 

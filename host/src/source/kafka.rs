@@ -79,6 +79,9 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("topic.metadata.refresh.interval.ms", "60000"),
 ];
 
+/// How the members of a group share out its partitions.
+pub const ASSIGNOR: &str = "cooperative-sticky";
+
 /// One consumer.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -174,18 +177,41 @@ impl Config {
         Ok(Kafka { group, shared, ended, membership, presence })
     }
 
+    /// Makes the consumer with all its properties, and drops it. Asks no broker.
+    ///
+    /// # Errors
+    /// [`Error::Properties`], [`Error::Client`].
+    pub fn check(&self) -> Result<(), Error> {
+        let made: Result<BaseConsumer, _> = self.client()?.create();
+        made.map(drop)
+            .map_err(|error| Error::Client { group: self.group.as_str().into(), reason: error.to_string().into() })
+    }
+
     fn client(&self) -> Result<ClientConfig, properties::Error> {
-        let decided = [
+        let unmatched = self.unmatched();
+        let mut decided = vec![
             ("bootstrap.servers", self.bootstrap_servers.as_str()),
             ("client.id", &self.client_id),
             ("group.id", &self.group),
             ("enable.auto.commit", "false"),
             ("enable.auto.offset.store", "false"),
             ("auto.offset.reset", "earliest"),
-            ("partition.assignment.strategy", "cooperative-sticky"),
+            ("partition.assignment.strategy", ASSIGNOR),
+            ("group.protocol", "classic"),
             ("isolation.level", "read_committed"),
         ];
+        decided.extend(unmatched.as_deref().map(|topics| ("topic.blacklist", topics)));
         properties::client(DEFAULTS, &self.properties, &decided)
+    }
+
+    /// Topics that no expression matches: the brokers' own, and those that the properties say. A topic that is named itself
+    /// is read, whatever it is called.
+    fn unmatched(&self) -> Option<String> {
+        let has_expression = self.topics.iter().any(|topic| topic.starts_with('^'));
+        let names_internal = self.topics.iter().any(|topic| topic.starts_with("__"));
+        let given = self.properties.get("topic.blacklist").filter(|given| !given.is_empty());
+        let given = given.map(|given| format!("{given},")).unwrap_or_default();
+        (has_expression && !names_internal).then(|| format!("{given}^__.*"))
     }
 
     fn subscribe(&self, consumer: &BaseConsumer<Context>) -> Result<(), Error> {

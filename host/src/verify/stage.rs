@@ -9,7 +9,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use crate::aws::words;
 use crate::config::{Kafka, Sqs};
 use crate::exit::{Exit, Problem};
-use crate::kafka::topics::{self, Needed, Tier, Topics};
+use crate::kafka::topics::{self, Creation, Needed, Tier, Topics};
 
 /// Partitions of the topic that the hosts read.
 const PARTITIONS: u32 = 8;
@@ -105,7 +105,7 @@ impl Stage {
                 let partitions = if matches!(part, Part::In | Part::Out) { PARTITIONS } else { 1 };
                 Needed { name: self.names.topic(part).into(), tier: tier(partitions) }
             });
-            topics.ensure(&needed, true).await.map_err(|error| unavailable(&error))?;
+            topics.ensure(&needed, Creation::Done).await.map_err(|error| unavailable(&error))?;
         }
         let Some(sqs) = &self.sqs else { return Ok(()) };
         for name in Part::ALL.map(|part| self.names.queue(part)) {

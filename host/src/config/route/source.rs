@@ -107,13 +107,27 @@ fn several(value: &Value<'_>) -> Vec<String> {
         }
         topics.push(topic);
     }
+    let expression = topics.iter().find(|topic| topic.starts_with('^'));
+    if let (Some(internal), Some(expression)) = (topics.iter().find(|topic| topic.starts_with("__")), expression) {
+        let what =
+            format!("{internal:?} cannot stand beside the expression {expression:?}, which matches no such topic");
+        value.problem(what, "write a second route for it");
+    }
     topics
 }
 
 /// A topic, or an expression for several.
 fn subscription(value: &Value<'_>) -> Option<String> {
     let text = value.text("orders.placed")?;
-    if text.starts_with('^') { Some(text) } else { value.name("orders.placed", topic) }
+    if !text.starts_with('^') {
+        return value.name("orders.placed", topic);
+    }
+    // The brokers keep books there: whoever reads `__consumer_offsets` feeds it with each commit.
+    if text.starts_with("^__") {
+        let remedy = "name the topic itself: kafka = [\"__name\"]";
+        value.problem(format!("{text:?} matches nothing: topics that begin with __ match no expression"), remedy);
+    }
+    Some(text)
 }
 
 fn sqs(table: &Table<'_>, value: &Value<'_>) -> Source {

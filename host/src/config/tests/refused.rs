@@ -228,6 +228,11 @@ fn what_must_fit_together() {
             ),
             ("", "dead_letter = { kafka = \"orders.placed\" }"),
             (FROM, "{ kafka = [\"^orders.*\"], group = \"pricing\" }"),
+            (FROM, "{ kafka = [\"^__consumer.*\"], group = \"pricing\" }\ndead_letter = { kafka = \"dead\" }"),
+            (
+                FROM,
+                "{ kafka = [\"^orders[.]a$\", \"__audit\"], group = \"pricing\" }\ndead_letter = { kafka = \"dead\" }",
+            ),
             (FROM, "{ kafka = [\"^orders.*\"], group = \"pricing\" }\ndead_letter = { kafka = \"orders-dead\" }"),
             (FROM, "{ sqs = \"tasks\" }\ndead_letter = { sqs = \"tasks\" }"),
             (FROM, "{ sqs = \"tasks\", lease = \"2s\", visibility_timeout = \"3s\" }"),

@@ -20,6 +20,7 @@ use cofferdam_core::event::{Aborted, DeliveryId, Event, Unanswered};
 use cofferdam_core::output::Publication;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::producer::BaseProducer;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -129,21 +130,31 @@ impl Config {
             folder: self.folder.display().to_string(),
             reason: error.to_string().into(),
         })?;
-        let client = self.client(&identity)?;
+        let client = self.client(identity.id())?;
         let closing = Arc::new(AtomicBool::new(false));
         let mut session = Session::new(client, self.route, self.group, identity, Arc::clone(&closing));
         session.begin().map_err(|reason| Error::Refused { id: session.id().to_owned(), reason })?;
         Ok(Transactions { session, closing })
     }
 
-    fn client(&self, identity: &Identity) -> Result<ClientConfig, properties::Error> {
+    /// Makes the producer with all its properties, and drops it. Asks no broker.
+    ///
+    /// # Errors
+    /// [`Error::Properties`].
+    pub fn check(&self) -> Result<(), Error> {
+        let client = self.client(&self.id_prefix)?;
+        let made: Result<BaseProducer, _> = client.create();
+        made.map(drop).map_err(|error| properties::Error::Together { reason: error.to_string().into() }.into())
+    }
+
+    fn client(&self, id: &str) -> Result<ClientConfig, properties::Error> {
         let within = fit::within_transaction(&self.properties);
         let mut decided = vec![
             ("bootstrap.servers", self.bootstrap_servers.as_str()),
             ("client.id", &self.client_id),
             ("acks", "all"),
             ("enable.idempotence", "true"),
-            ("transactional.id", identity.id()),
+            ("transactional.id", id),
         ];
         decided.extend(within.iter().map(|(name, value)| (*name, value.as_str())));
         properties::client(DEFAULTS, &self.properties, &decided)

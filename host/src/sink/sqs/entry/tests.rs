@@ -12,6 +12,7 @@ fn queue(name: &str) -> Queue {
         name: name.into(),
         url: "http://x/1/q".into(),
         fifo: name.ends_with(".fifo"),
+        arn: None,
         redrive: None,
         max_receives: None,
         visibility_timeout: Duration::from_secs(30),
