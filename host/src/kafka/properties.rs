@@ -20,6 +20,7 @@ pub const OWNED: &[&str] = &[
     "group.protocol",
     "group.remote.assignor",
     "isolation.level",
+    "enable.partition.eof",
     "acks",
     "enable.idempotence",
     "transactional.id",

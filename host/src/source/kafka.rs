@@ -199,6 +199,7 @@ impl Config {
             ("partition.assignment.strategy", ASSIGNOR),
             ("group.protocol", "classic"),
             ("isolation.level", "read_committed"),
+            ("enable.partition.eof", "true"),
         ];
         decided.extend(unmatched.as_deref().map(|topics| ("topic.blacklist", topics)));
         properties::client(DEFAULTS, &self.properties, &decided)

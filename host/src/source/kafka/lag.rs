@@ -18,7 +18,7 @@ pub(super) const INTERVAL: Duration = Duration::from_secs(5);
 /// Up to where the group is done with a partition.
 pub(super) struct Standing {
     partition: Partition,
-    /// `None` where it has not begun.
+    /// `None` where it has committed nothing: then all that the log has is still to be done.
     done: Option<i64>,
     gauge: Gauge,
 }
@@ -35,8 +35,7 @@ pub(super) fn gauge(group: &str, partition: &Partition) -> Gauge {
 
 impl Standing {
     pub(super) fn of(holding: &Holding) -> Self {
-        let done = holding.committed.or(holding.position());
-        Self { partition: holding.partition.clone(), done, gauge: holding.lag.clone() }
+        Self { partition: holding.partition.clone(), done: holding.committed, gauge: holding.lag.clone() }
     }
 
     /// The topic's name.
@@ -44,7 +43,7 @@ impl Standing {
         &self.partition.topic
     }
 
-    /// Sets the gauge and says so: end of the log less what the group has committed.
+    /// Sets the gauge and says so: end of the log less what the group has committed, or less the beginning of the log.
     pub(super) fn report(&self, consumer: &BaseConsumer<Context>, group: &str) {
         let Some((low, high)) = watermarks(consumer, &self.partition) else { return };
         let lag = high.saturating_sub(self.done.unwrap_or(low)).max(0);
