@@ -16,6 +16,7 @@
 //! | `message_processing_duration_seconds` | topic, consumer_group | wall time of one attempt of the handler |
 //! | `dlq_messages_total` | topic, error_type | messages stored as an error, by the topic they came from and the code |
 //! | `messages_produced_total` | topic, partition | records that Kafka has acknowledged; counted by the Kafka sink |
+//! | `cofferdam_messages_sent_total` | queue | messages that SQS has acknowledged; counted by the SQS sink |
 //! | `consumer_lag` | topic, consumer_group, partition | end of the log less the commit point; set by the Kafka source |
 //! | `cofferdam_topic_recreated_total` | topic, consumer_group | partitions whose topic was deleted and created again; counted by the Kafka source |
 //! | `cofferdam_queue_recreated_total` | queue | times that a source queue was not there and is there again; counted by the SQS source |
@@ -25,7 +26,7 @@
 //! | `cofferdam_put_off_total` | route, next | deliveries that go on later: `retry`, `defer`, `hold`, `refused` |
 //! | `cofferdam_guest_cpu_seconds` | route | what the guest itself burnt in one attempt |
 //! | `cofferdam_guest_memory_peak_bytes` | route | highest sum of all memories and tables of the instance in one attempt |
-//! | `cofferdam_route_holding` | route | 1 while intake is stopped because something cannot be reached, else 0 |
+//! | `cofferdam_route_holding` | route | 1 while intake is stopped because messages wait for a destination or for the host, else 0 |
 //! | `cofferdam_refused_dead_letters` | route | records whose dead letter is refused by its destination in every form: each waits with its key |
 //! | `cofferdam_refusals_total` | route, destination, next | publications that a destination did not take: `hold` for now, `refused` for good |
 //! | `cofferdam_assigned_partitions` | route | partitions that the group has given to this process |
@@ -67,16 +68,17 @@
 //! | `rebalance` | info, warn | partitions were `assigned` or `revoked`; warn: `lost` |
 //! | `offset_superseded` | warn | a commit was not answered, and the group has an offset of this `partition` that this host did not write; it is read again from there |
 //! | `transactional_id_taken` | warn | another process uses the transactional `id` of this route; the host goes on under the id `now` |
-//! | `intake_stopped`, `intake_resumed` | warn, info | the route holds because something cannot be reached, and goes on |
+//! | `intake_stopped`, `intake_resumed` | warn, info | messages wait for a destination that does not take what they lead to, or for the host (`message_nacked` says which), and no more are taken in; the route goes on |
 //! | `handler_stuck` | error | a thread has been in the handler for 30 s, and its limits have not stopped it: restart the process; `plugin`, `silent_ms` |
 //! | `client_failed` | error | librdkafka has given up a `client`, `consumer` or `producer`, for good: the process ends with 69; `reason` |
 //! | `topic_unfit` | warn, info | at the start: topics of a route do not fit, so that dead letters can be lost or not stored (warn), or outputs refused (info); `remedy` |
-//! | `not_authorized` | error | a broker does not allow what a route needs; `client`, `route` or `topic`, `code`, `remedy` |
+//! | `not_authorized` | error, warn | a broker does not allow what a route needs; `client`, `route` or `topic`, `code`, `remedy`; warn: so it says at the start |
 //! | `circuit_open` | error, warn | an outage: the first attempts of many messages fail, intake is paused; warn: no probe ended well |
 //! | `circuit_probing`, `circuit_closed` | info | a few messages are tried, and the route resumes |
 //! | `partition_blocked`, `partition_unblocked` | warn, info | the commit point has not moved for 10 s and the `bound` is reached: no more of the partition is taken in or started; `behind` is the offset, `blocked_since` the time |
 //! | `route_stopped` | error | the route is configured to stop here |
 //! | `storage_damaged` | warn | a `file` of the storage folder is not what was written, and is made again; `error` |
+//! | `plugin_building` | info | `dev` runs the build of a plugin; `command` |
 //! | `plugin_replaced` | info | messages go to a new version of `plugin`; `digest`, `took_ms` since its file was seen to have changed |
 //! | `plugin_refused`, `configuration_refused` | warn | a new file or a new configuration is not taken over; the message says why |
 //! | `restart_needed` | warn | the configuration has changed in parts (`of`) that are made use of at the start only |
@@ -374,12 +376,16 @@ impl Telemetry {
         if first == Some(&dead_letter) { Code::DEAD_LETTER_UNAVAILABLE } else { Code::OUTPUT_UNAVAILABLE }
     }
 
-    /// Intake has stopped because something cannot be reached, or goes on again.
+    /// Intake has stopped because messages wait for a destination or the host, or goes on again.
     pub fn holding(&self, holding: bool) {
         self.holding.set(if holding { 1.0 } else { 0.0 });
         let route = &*self.route.name;
         if holding {
-            tracing::warn!(event = "intake_stopped", route, "intake has stopped: something cannot be reached");
+            tracing::warn!(
+                event = "intake_stopped",
+                route,
+                "intake has stopped: messages wait for what message_nacked names"
+            );
         } else {
             tracing::info!(event = "intake_resumed", route, "intake goes on");
         }

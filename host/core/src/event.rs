@@ -180,6 +180,8 @@ pub struct Trace {
     pub correlation: Arc<str>,
     /// W3C trace context, where the message had one.
     pub traceparent: Option<Box<str>>,
+    /// What tracers noted beside it (`tracestate`); nothing without a trace context.
+    pub tracestate: Option<Box<str>>,
 }
 
 /// A transaction whose commit was not answered. The producer's epoch has ended since, so nothing of it is pending.

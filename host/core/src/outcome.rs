@@ -168,10 +168,6 @@ codes! {
     INVALID_CODE,
     /// The envelope could not be read.
     MALFORMED_ENVELOPE,
-    /// The payload does not fit its schema.
-    SCHEMA_MISMATCH,
-    /// The message is larger than the route takes.
-    TOO_LARGE,
     /// No route takes this message.
     NO_ROUTE,
     /// The guest executed `unreachable`: a panic, an abort, a failed assertion.
@@ -220,10 +216,6 @@ codes! {
     STORE_UNAVAILABLE,
     /// A fault of the host.
     INTERNAL,
-    /// The partition belongs to somebody else.
-    PARTITION_LOST,
-    /// The lease ran out.
-    LEASE_LOST,
     /// The host is stopping.
     SHUTTING_DOWN,
 }

@@ -109,7 +109,7 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Permanent => "a permanent failure is not tried again",
+            Self::Permanent => "the failure is permanent",
             Self::AttemptsExhausted => "all attempts are used up",
             Self::SameFault => "the same fault came again",
             Self::TooOld => "it was deferred for longer than max_age",

@@ -26,7 +26,7 @@ pub enum State {
     Starting,
     /// It takes in messages and handles them.
     Running,
-    /// Intake has stopped because something cannot be reached; it goes on by itself.
+    /// Intake has stopped because messages wait for a destination or for the host; it goes on by itself.
     Holding,
     /// It ends what runs and takes in nothing more.
     Draining,

@@ -64,11 +64,6 @@ impl Filter {
             && any(&self.positions, |wanted| *wanted == found.position)
             && self.state.takes(found)
     }
-
-    /// Whether it takes every letter.
-    pub fn is_everything(&self) -> bool {
-        *self == Self { state: State::Any, ..Self::default() }
-    }
 }
 
 impl State {

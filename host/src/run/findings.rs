@@ -159,11 +159,12 @@ impl Findings {
     /// The problems, where there are any.
     pub(super) fn log(self) -> Result<(), Vec<Problem>> {
         for Unfit { route, what, remedy, is_grave } in self.unfit {
-            let event = if what.starts_with("not authorized") { "not_authorized" } else { "topic_unfit" };
-            if is_grave {
-                tracing::warn!(event, route, remedy, "{what}");
+            if what.starts_with("not authorized") {
+                tracing::warn!(event = "not_authorized", route, remedy, "{what}");
+            } else if is_grave {
+                tracing::warn!(event = "topic_unfit", route, remedy, "{what}");
             } else {
-                tracing::info!(event, route, remedy, "{what}");
+                tracing::info!(event = "topic_unfit", route, remedy, "{what}");
             }
         }
         self.limits.iter().for_each(Limits::log);

@@ -83,7 +83,7 @@ pub(super) const ALL: &[Described] = {
             "cofferdam_route_holding",
             Gauge,
             Unit::Count,
-            "1 while intake is stopped because something cannot be reached",
+            "1 while intake is stopped because messages wait for a destination or for the host",
         ),
         described(
             "cofferdam_refused_dead_letters",
@@ -121,6 +121,25 @@ pub(super) const ALL: &[Described] = {
             Unit::Count,
             "1 while the route is stopped because most messages fail",
         ),
+        described(
+            "cofferdam_topic_recreated_total",
+            Counter,
+            Unit::Count,
+            "partitions whose topic was deleted and created again",
+        ),
+        described(
+            "cofferdam_queue_recreated_total",
+            Counter,
+            Unit::Count,
+            "times that a source queue was not there and is there again",
+        ),
+        described(
+            "cofferdam_dead_letters",
+            Gauge,
+            Unit::Count,
+            "dead letters that were not replayed, at the last look",
+        ),
+        described("cofferdam_messages_sent_total", Counter, Unit::Count, "messages that SQS has acknowledged"),
         described("cofferdam_rebalances_total", Counter, Unit::Count, "changes of what is assigned"),
         described(
             "cofferdam_capability_denied_total",
@@ -233,6 +252,9 @@ pub(super) fn describe() {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::{Path, PathBuf};
+
     use super::*;
 
     #[test]
@@ -252,5 +274,51 @@ mod tests {
         for metric in ALL {
             assert!(documentation.contains(&format!("//! | `{}` |", metric.name)), "{}", metric.name);
         }
+        let (metrics, events) = documentation.split_once("//! # Log events").unwrap();
+        for name in rows(metrics) {
+            assert!(ALL.iter().any(|metric| metric.name == name), "{name} is documented and not described");
+        }
+        let levels = ["$level", "TRACE", "DEBUG", "INFO", "WARN", "ERROR"].map(|level| format!("line!({level}, "));
+        let starts: Vec<&str> = levels.iter().map(String::as_str).chain(["event = "]).collect();
+        let documented: BTreeSet<String> = rows(events).into_iter().collect();
+        assert_eq!(documented, named_behind(&starts), "documented, and logged by the sources");
+        let counted = named_behind(&["counter!(", "gauge!(", "histogram!("]);
+        let unknown: Vec<_> = counted.iter().filter(|name| ALL.iter().all(|metric| metric.name != **name)).collect();
+        assert!(unknown.is_empty(), "counted and not described: {unknown:?}");
+    }
+
+    /// The names in the first column of the rows.
+    fn rows(table: &str) -> Vec<String> {
+        let cells = table.lines().filter_map(|line| line.strip_prefix("//! | `")?.split(" | ").next());
+        cells.flat_map(|cell| cell.split(", ").map(|name| name.trim_matches('`').to_owned())).collect()
+    }
+
+    /// The texts that stand behind one of `starts` in the sources, but for tests.
+    fn named_behind(starts: &[&str]) -> BTreeSet<String> {
+        fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    sources(&path, found);
+                } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") {
+                    found.push(path);
+                }
+            }
+        }
+        let mut files = Vec::new();
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+        let texts = files.iter().map(|file| {
+            let text = std::fs::read_to_string(file).unwrap();
+            // What is behind is in tests of the file itself.
+            text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned()
+        });
+        let mut names = BTreeSet::new();
+        for text in texts {
+            for start in starts {
+                let behind = text.split(start).skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
+                names.extend(behind.filter_map(|rest| rest.split_once('"')).map(|(name, _)| name.to_owned()));
+            }
+        }
+        names
     }
 }

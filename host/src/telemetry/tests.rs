@@ -22,12 +22,16 @@ use super::metrics::{ALL, builder, describe};
 use super::*;
 
 /// Counted by sources, sinks and plugins themselves.
-const OF_OTHERS: [&str; 5] = [
+const OF_OTHERS: [&str; 9] = [
     "messages_produced_total",
     "consumer_lag",
     "cofferdam_capability_denied_total",
     "cofferdam_http_requests_total",
     "cofferdam_http_circuit_open",
+    "cofferdam_topic_recreated_total",
+    "cofferdam_queue_recreated_total",
+    "cofferdam_dead_letters",
+    "cofferdam_messages_sent_total",
 ];
 
 /// A route, its machine, its telemetry, and what is to happen to the attempts.
@@ -168,6 +172,7 @@ fn ended(outcome: Outcome<Vec<Publication>>) -> Ended {
         message: "e-1".into(),
         correlation: "c-9".into(),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+        tracestate: None,
     };
     Ended { outcome, usage, handler: Some(Arc::new(handler)), trace }
 }

@@ -39,7 +39,12 @@ fn known() -> Known {
         reason: Reason::AttemptsExhausted,
         attempts: vec![earlier, newest],
         handler: Some(Arc::new(HandlerId { name: "price".into(), digest: "sha256:ab".into() })),
-        trace: Trace { message: "e-1".into(), correlation: "c-1".into(), traceparent: Some("00-1-2-01".into()) },
+        trace: Trace {
+            message: "e-1".into(),
+            correlation: "c-1".into(),
+            traceparent: Some("00-1-2-01".into()),
+            tracestate: None,
+        },
     }
 }
 
@@ -275,10 +280,7 @@ fn why_it_was_not_tried_again_and_how_often_it_could_have_been_stand_in_the_text
     known.route.policy.retry.max_attempts = 5;
     for (reason, expected) in [
         (Reason::SameFault, "unreachable (not tried again: the same fault came again; 3 of 5 attempts left)"),
-        (
-            Reason::Permanent,
-            "unreachable (not tried again: a permanent failure is not tried again; 3 of 5 attempts left)",
-        ),
+        (Reason::Permanent, "unreachable (not tried again: the failure is permanent; 3 of 5 attempts left)"),
         (
             Reason::TooOld,
             "unreachable (not tried again: it was deferred for longer than max_age; 3 of 5 attempts left)",

@@ -3,6 +3,7 @@
 //!
 //! <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md>
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -17,6 +18,7 @@ use crate::message::{Header, Headers, Message, Record, Unique};
 
 const REQUIRED: [&str; 4] = ["id", "source", "specversion", "type"];
 const STRUCTURED: &str = "application/cloudevents";
+const BATCH: &str = "application/cloudevents-batch";
 
 /// Attribute names are lower-case letters and digits, by the specification.
 pub fn is_attribute_name(name: &str) -> bool {
@@ -25,6 +27,9 @@ pub fn is_attribute_name(name: &str) -> bool {
 
 pub(super) fn decode(record: &Arc<Record>) -> Result<Message, Malformed> {
     let content_type = record.text_header("content-type").unwrap_or_default();
+    if content_type.starts_with(BATCH) {
+        return Err(Malformed("the value is a batch of CloudEvents; expected one event in each message".into()));
+    }
     if content_type.starts_with(STRUCTURED) {
         return decode_structured(record);
     }
@@ -32,14 +37,29 @@ pub(super) fn decode(record: &Arc<Record>) -> Result<Message, Malformed> {
     if record.text_header("ce_specversion").is_some() {
         return decode_binary(record, content_type);
     }
+    if let Some(name) = misspelled(record) {
+        return Err(Malformed(format!(
+            "the header `{name}` is no attribute of a CloudEvent; expected headers that begin with `ce_`"
+        )));
+    }
     decode_structured(record)
+}
+
+/// The version of an event in a header of another spelling, as over HTTP (`ce-specversion`).
+fn misspelled(record: &Record) -> Option<String> {
+    let name = |header: Header<'_>| std::str::from_utf8(header.name).ok().map(str::to_owned);
+    let is_version = |name: &String| {
+        let lower = name.to_ascii_lowercase();
+        matches!(lower.strip_prefix("ce"), Some("-specversion" | "_specversion" | ".specversion" | ":specversion"))
+    };
+    record.headers.iter().filter_map(name).find(is_version)
 }
 
 fn decode_structured(record: &Arc<Record>) -> Result<Message, Malformed> {
     let bytes =
         record.payload.as_ref().ok_or_else(|| Malformed("a structured CloudEvent cannot be a tombstone".into()))?;
     let fields =
-        Object::read(bytes).map_err(|error| Malformed(format!("the value is no CloudEvent in JSON: {error}")))?;
+        Object::read(bytes).map_err(|error| Malformed(format!("the value is no CloudEvent: it is {error}")))?;
     let mut attributes = Vec::new();
     let mut payload = None;
     for (name, raw) in fields.members() {
@@ -96,14 +116,22 @@ fn decode_binary(record: &Arc<Record>, content_type: &str) -> Result<Message, Ma
     let mut attributes: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(record.headers.len());
     for header in record.headers.iter() {
         let Ok(name) = std::str::from_utf8(header.name) else { continue };
-        let Some(name) = name.strip_prefix("ce_") else { continue };
+        // As the version is found: in any case. Names of attributes have none but the lower one.
+        let Some(name) = name.get(..3).filter(|head| head.eq_ignore_ascii_case("ce_")).map(|_| &name[3..]) else {
+            continue;
+        };
+        let name = if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Cow::from(name.to_ascii_lowercase())
+        } else {
+            Cow::from(name)
+        };
         attributes.retain(|(other, _)| **other != *name);
         // A header without a value is the same as none.
         let Some(value) = header.value else { continue };
         let Ok(value) = std::str::from_utf8(value) else {
             return Err(Malformed(format!("header `ce_{name}` is not text")));
         };
-        attributes.push((name.into(), value.into()));
+        attributes.push((name.as_ref().into(), value.into()));
     }
     if !content_type.is_empty() {
         attributes.push(("datacontenttype".into(), content_type.into()));

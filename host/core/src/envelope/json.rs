@@ -69,7 +69,7 @@ impl fmt::Display for Pointer {
 
 pub(super) fn decode(record: &Arc<Record>, paths: &Paths) -> Result<Message, Malformed> {
     let bytes = record.payload.as_ref().ok_or_else(|| Malformed("a tombstone carries no JSON envelope".into()))?;
-    let object = Object::read(bytes).map_err(|error| Malformed(format!("the value is no JSON object: {error}")))?;
+    let object = Object::read(bytes).map_err(|error| Malformed(format!("the value is {error}")))?;
     let mut attributes: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(paths.attributes.len());
     for (name, pointer) in &paths.attributes {
         if let Some(text) = text_at(pointer, &object)? {

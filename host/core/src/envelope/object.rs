@@ -22,8 +22,14 @@ impl Borrow<str> for Name<'_> {
 
 impl<'a> Object<'a> {
     /// Reads an object, with nothing after it.
-    pub(super) fn read(bytes: &'a [u8]) -> serde_json::Result<Self> {
-        serde_json::from_slice(bytes)
+    ///
+    /// # Errors
+    /// What the bytes are instead, as the end of "the value is".
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, String> {
+        serde_json::from_slice(bytes).map_err(|error| match kind(bytes) {
+            Some(kind) => format!("{kind}; expected a JSON object"),
+            None => format!("no JSON object: {error}"),
+        })
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
@@ -32,6 +38,23 @@ impl<'a> Object<'a> {
 
     pub(super) fn members(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         self.0.iter().map(|(name, value)| (&*name.0, *value))
+    }
+}
+
+/// What bytes that are no object are, where their beginning tells.
+fn kind(bytes: &[u8]) -> Option<&'static str> {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    if bytes.starts_with(MARK) {
+        return Some("JSON behind a byte order mark (EF BB BF)");
+    }
+    match bytes.trim_ascii_start() {
+        [] => Some("empty"),
+        [b'[', ..] => Some("a JSON array"),
+        [b'"', ..] => Some("a JSON string"),
+        [b'-' | b'0'..=b'9', ..] => Some("a number"),
+        b"true" | b"false" => Some("a boolean"),
+        b"null" => Some("null"),
+        _ => None,
     }
 }
 

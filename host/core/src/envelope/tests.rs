@@ -63,7 +63,7 @@ fn a_binary_event_has_its_attributes_in_headers() {
 #[test]
 fn a_malformed_event_is_told_in_words() {
     let ce = Envelope::CloudEvents;
-    assert!(error(&ce, &record(Some("this is not json {"), &[])).contains("no CloudEvent in JSON"));
+    assert!(error(&ce, &record(Some("this is not json {"), &[])).contains("no CloudEvent: it is no JSON object"));
     assert!(error(&ce, &record(None, &[])).contains("tombstone"));
     let text = r#"{"specversion":"1.0","id":"e","source":"/s"}"#;
     assert_eq!(error(&ce, &record(Some(text), &[])), "the CloudEvent lacks the required attribute `type`");
@@ -117,7 +117,7 @@ fn a_pointer_finds_what_the_standard_says() {
 fn json_without_a_required_field_is_malformed() {
     let envelope = Envelope::Json(Paths { required: vec!["entity_id".into()], ..Paths::default() });
     assert_eq!(error(&envelope, &record(Some("{}"), &[])), "the message lacks the required field `entity_id`");
-    assert!(error(&envelope, &record(Some("[]"), &[])).contains("no JSON object"));
+    assert!(error(&envelope, &record(Some("[]"), &[])).contains("expected a JSON object"));
 }
 
 fn decoded(envelope: &Envelope, text: &str) -> Message {
@@ -220,6 +220,34 @@ fn a_payload_that_is_not_there_is_no_tombstone() {
         assert_eq!(told, "no payload at `/data/order`; expected a value, or null for a tombstone", "{text}");
     }
     assert_eq!(decoded(&envelope, r#"{"data":{"order":null}}"#).payload, None);
+}
+
+#[test]
+fn what_is_no_event_is_told_by_what_it_is() {
+    let event = r#"{"specversion":"1.0","id":"e-1","source":"/s","type":"t"}"#;
+    for (text, told) in [
+        (format!("[{event}]"), "a JSON array; expected a JSON object"),
+        (format!("\u{feff}{event}"), "JSON behind a byte order mark (EF BB BF); expected a JSON object"),
+        ("  ".into(), "empty; expected a JSON object"),
+        ("\"text\"".into(), "a JSON string; expected a JSON object"),
+        ("-1".into(), "a number; expected a JSON object"),
+        ("null".into(), "null; expected a JSON object"),
+        ("{".into(), "no JSON object: EOF while parsing an object at line 1 column 1"),
+    ] {
+        let record = record(Some(&text), &[]);
+        assert_eq!(error(&Envelope::CloudEvents, &record), format!("the value is no CloudEvent: it is {told}"));
+        assert_eq!(error(&Envelope::Json(Paths::default()), &record), format!("the value is {told}"));
+    }
+    let batch = record(Some("[]"), &[("content-type", "application/cloudevents-batch+json")]);
+    let told = error(&Envelope::CloudEvents, &batch);
+    assert_eq!(told, "the value is a batch of CloudEvents; expected one event in each message");
+    let upper = [("CE_specversion", "1.0"), ("CE_ID", "e-1"), ("ce_source", "/s"), ("Ce_Type", "t")];
+    let message = Envelope::CloudEvents.decode(&record(Some("hi"), &upper)).expect("in any case");
+    assert_eq!((&*message.id, message.attribute("type")), ("e-1", Some("t")));
+    for name in ["ce-specversion", "Ce-Specversion"] {
+        let told = error(&Envelope::CloudEvents, &record(Some("{}"), &[(name, "1.0"), ("ce-id", "e-1")]));
+        assert!(told.starts_with(&format!("the header `{name}` is no attribute of a CloudEvent")), "{told}");
+    }
 }
 
 #[test]

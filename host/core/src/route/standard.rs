@@ -27,5 +27,12 @@ impl Route {
         for ((name, write), _) in standard.into_iter().zip(given).filter(|(_, given)| !given) {
             headers.push_written(name, write);
         }
+        // It belongs to the trace context: a handler that has written one of its own goes on with another trace.
+        let [.., has_context] = given;
+        if let Some(state) = trace.tracestate.as_deref().filter(|_| !has_context)
+            && headers.texts([trace::TRACESTATE]) == [None]
+        {
+            headers.push_written(trace::TRACESTATE, |text: &mut Written<'_>| text.write_str(state));
+        }
     }
 }

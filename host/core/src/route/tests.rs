@@ -133,6 +133,26 @@ fn what_the_host_writes_says_when_whence_and_why() {
 }
 
 #[test]
+fn the_trace_state_goes_with_the_context_of_its_trace_and_nowhere_else() {
+    let route = route(&[("priced", rule(Destination::Kafka("p".into())))]);
+    let context = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+    let sent = |context: &str, own: Headers| {
+        let headers = [Header::text("traceparent", context), Header::text("tracestate", "a=1,b=2")].into();
+        let message = route.admit(&Arc::new(Record { headers, ..(*record("order.placed")).clone() })).unwrap();
+        let output = Output { headers: own, ..output("priced") };
+        let sent = route.resolve(&message, &route.trace(&message), vec![output], Time::default()).unwrap();
+        let headers = &sent[0].headers;
+        [headers.text("traceparent"), headers.text("tracestate")].map(|text| text.unwrap_or_default().to_owned())
+    };
+    let [parent, state] = sent(context, Headers::default());
+    assert!(parent.ends_with("-00") && state == "a=1,b=2", "{parent} {state}");
+    assert_eq!(sent("nonsense", Headers::default())[1], "", "it belongs to no trace");
+    let own = sent(context, [Header::text("traceparent", context)].into());
+    assert_eq!(own, [context, ""], "the handler goes on with a context of its own");
+    assert_eq!(sent(context, [Header::text("tracestate", "c=3")].into())[1], "c=3");
+}
+
+#[test]
 fn a_fifo_queue_gets_a_group_and_an_id_that_repeats_can_be_known_by() {
     let queue = rule(Destination::Sqs("q.fifo".into()));
     let route = route(&[("tasks", queue)]);

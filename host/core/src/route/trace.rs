@@ -12,20 +12,28 @@ use crate::message::Message;
 pub(super) const CORRELATION: &str = "correlation-id";
 pub(super) const CAUSATION: &str = "causation-id";
 pub(super) const TRACEPARENT: &str = "traceparent";
+pub(super) const TRACESTATE: &str = "tracestate";
+
+/// Longest `tracestate` that is passed on; the specification asks for 512 at least, and a whole that is too long is dropped.
+const STATE: usize = 2_048;
 
 pub(super) fn of(message: &Message) -> Trace {
     let attribute = |names: [&str; 2]| names.iter().find_map(|name| message.attribute(name));
-    let [correlation, traceparent] = message.record.headers.texts([CORRELATION, TRACEPARENT]);
+    let [correlation, parent, state] = message.record.headers.texts([CORRELATION, TRACEPARENT, TRACESTATE]);
     let correlation = correlation.or_else(|| attribute(["correlationid", "correlation_id"]));
-    let traceparent = traceparent.or_else(|| message.attribute(TRACEPARENT));
+    let parent = parent.or_else(|| message.attribute(TRACEPARENT)).filter(|text| Parent::read(text).is_some());
+    let state = state.or_else(|| message.attribute(TRACESTATE));
+    let state = state.filter(|state| parent.is_some() && !state.is_empty() && state.len() <= STATE);
     Trace {
         message: Arc::clone(&message.id),
         correlation: correlation.map_or_else(|| Arc::clone(&message.id), Into::into),
-        traceparent: traceparent.filter(|text| trace_id(text).is_some()).map(Into::into),
+        traceparent: parent.map(Into::into),
+        tracestate: state.map(Into::into),
     }
 }
 
-/// Writes the trace context for what a message leads to on `route`: the same trace, a span of its own. Ids that are made
+/// Writes the trace context for what a message leads to on `route`: the same trace, sampled or not as its parent, and a span
+/// of its own. A trace that begins here is sampled: whoever comes after cannot change that. Ids that are made
 /// here are digests (XXH3, <https://xxhash.com>) of what they stand for: the same at every attempt, on every host, in every
 /// version.
 /// <https://www.w3.org/TR/trace-context/#traceparent-header>
@@ -33,8 +41,9 @@ pub(super) fn write_child(text: &mut impl Write, trace: &Trace, route: &str) -> 
     let message = trace.message.as_bytes();
     let route = xxh3_64_with_seed(route.as_bytes(), 0);
     text.write_str("00-")?;
-    match trace.traceparent.as_deref().and_then(trace_id) {
-        Some(id) => text.write_str(id)?,
+    let parent = trace.traceparent.as_deref().and_then(Parent::read);
+    match &parent {
+        Some(parent) => text.write_str(parent.trace)?,
         // All zeros is invalid.
         None => {
             let id = xxh3_128_with_seed(message, route).max(1);
@@ -44,7 +53,7 @@ pub(super) fn write_child(text: &mut impl Write, trace: &Trace, route: &str) -> 
     }
     text.write_str("-")?;
     write_hex(text, xxh3_64_with_seed(message, !route).max(1))?;
-    text.write_str("-01")
+    text.write_str(if parent.is_none_or(|parent| parent.sampled) { "-01" } else { "-00" })
 }
 
 /// Sixteen digits, in half the time of `{:016x}`.
@@ -53,12 +62,27 @@ fn write_hex(text: &mut impl Write, number: u64) -> fmt::Result {
     text.write_str(std::str::from_utf8(&digits).expect("digits are text"))
 }
 
-fn trace_id(traceparent: &str) -> Option<&str> {
-    let mut parts = traceparent.split('-');
-    let (version, id, span) = (parts.next()?, parts.next()?, parts.next()?);
-    let hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-    let valid = version.len() == 2 && id.len() == 32 && span.len() == 16 && hex(version) && hex(id) && hex(span);
-    (valid && id.bytes().any(|byte| byte != b'0')).then_some(id)
+/// What is taken over of a trace context.
+struct Parent<'a> {
+    trace: &'a str,
+    sampled: bool,
+}
+
+impl<'a> Parent<'a> {
+    /// Reads `version-trace-span-flags`; `None` where it is no context. A later version may have more behind the flags.
+    fn read(traceparent: &'a str) -> Option<Self> {
+        let mut parts = traceparent.split('-');
+        let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let is_hex = |text: &str, length: usize| {
+            text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        };
+        let is_zero = |text: &str| text.bytes().all(|byte| byte == b'0');
+        let valid = is_hex(version, 2) && is_hex(trace, 32) && is_hex(span, 16) && is_hex(flags, 2);
+        let ends = version != "00" || parts.next().is_none();
+        let flags = u8::from_str_radix(flags, 16).ok()?;
+        (valid && ends && version != "ff" && !is_zero(trace) && !is_zero(span))
+            .then_some(Self { trace, sampled: flags & 1 == 1 })
+    }
 }
 
 #[cfg(test)]
@@ -95,8 +119,35 @@ mod tests {
         assert_ne!(next, given);
         assert_eq!(next, child(&trace, "r"));
         let fresh = child(&Trace { message: "m-1".into(), ..Trace::default() }, "r");
-        assert!(trace_id(&fresh).is_some(), "{fresh}");
+        assert!(Parent::read(&fresh).is_some_and(|parent| parent.sampled), "{fresh}");
         assert_ne!(fresh, child(&Trace { message: "m-2".into(), ..Trace::default() }, "r"));
         assert_ne!(fresh, child(&Trace { message: "m-1".into(), ..Trace::default() }, "s"));
+    }
+
+    #[test]
+    fn what_the_parent_says_of_sampling_is_kept() {
+        for (flags, kept) in [("00", "-00"), ("01", "-01"), ("03", "-01"), ("02", "-00")] {
+            let given = format!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-{flags}");
+            let trace = Trace { message: "m-1".into(), traceparent: Some(given.into()), ..Trace::default() };
+            assert!(child(&trace, "r").ends_with(kept), "{flags}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_context_begins_a_trace() {
+        let (trace, span) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
+        let zeros = "0".repeat(32);
+        for given in [
+            format!("00-{trace}-{span}"),
+            format!("ff-{trace}-{span}-01"),
+            format!("00-{trace}-{span}-01-more"),
+            format!("00-{zeros}-{span}-01"),
+            format!("00-{trace}-0000000000000000-01"),
+            format!("00-{}-{span}-01", trace.to_uppercase()),
+            format!("00-{trace}-{span}-1"),
+        ] {
+            assert!(Parent::read(&given).is_none(), "{given}");
+        }
+        assert!(Parent::read(&format!("01-{trace}-{span}-01-more")).is_some(), "a later version may say more");
     }
 }

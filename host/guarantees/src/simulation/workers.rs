@@ -77,7 +77,7 @@ impl World {
             false => What::Discarded { record, attempt },
         });
         let handler = HandlerId { name: "price".into(), digest: "sha256:00".into() };
-        let trace = Trace { message: of.into(), correlation: "c-1".into(), traceparent: None };
+        let trace = Trace { message: of.into(), correlation: "c-1".into(), traceparent: None, tracestate: None };
         let ended = Ended { outcome, usage: Usage::default(), handler: Some(handler.into()), trace };
         self.tell(Event::Ended(id, Box::new(ended)));
     }

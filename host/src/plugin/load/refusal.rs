@@ -169,6 +169,9 @@ impl Refusal {
             Self::CoreModule { .. } => {
                 "build a component (for Rust the target wasm32-wasip2), or a core module with an SDK for it (C, Go)".into()
             }
+            Self::Invalid { reason } if reason.contains("must be enabled") || reason.contains("not enabled") => {
+                "build it without this feature of WebAssembly".into()
+            }
             Self::Invalid { .. } => "build it again; the file may have been cut".into(),
             Self::TooDeep => "put the components beside each other".into(),
             Self::DoesNotFit { .. } => "link it with fewer or smaller memories and tables".into(),

@@ -27,10 +27,13 @@ pub(super) async fn send(client: &Client, queue: &Queue, mut jobs: Vec<Job>) {
     loop {
         let answers = call(client, queue, &jobs).await;
         let now = Instant::now();
-        let mut again = Vec::new();
+        let (mut again, mut sent) = (Vec::new(), 0);
         for (job, answer) in jobs.into_iter().zip(answers) {
             match answer {
-                Ok(()) => job.ticket.settle(Ok(())),
+                Ok(()) => {
+                    sent += 1;
+                    job.ticket.settle(Ok(()));
+                }
                 Err(Fault::TooLarge(text)) => job.ticket.settle(Err(Refusal::Rejected(Code::OUTPUT_TOO_LARGE, text))),
                 Err(Fault::Invalid(text)) => job.ticket.settle(Err(Refusal::Rejected(Code::INVALID_RESULT, text))),
                 // Sent again, it might be there twice.
@@ -44,6 +47,9 @@ pub(super) async fn send(client: &Client, queue: &Queue, mut jobs: Vec<Job>) {
                 }
                 Err(Fault::Passing(_) | Fault::Unclear(_) | Fault::Gone(_)) => again.push(job),
             }
+        }
+        if sent > 0 {
+            metrics::counter!("cofferdam_messages_sent_total", "queue" => queue.name.to_string()).increment(sent);
         }
         if again.is_empty() {
             return;
