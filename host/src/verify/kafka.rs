@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use cofferdam_guarantees::{Effect, RecordId};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Headers, Message as _};
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
@@ -21,6 +21,11 @@ use crate::kafka::properties;
 
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(15);
+
+/// For how long a broker that is busy with itself, or away, is asked again.
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+/// Time between two such questions.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// How long a topic that is read may have nothing to say.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -91,13 +96,11 @@ impl Reader {
         for partition in self.partitions(&self.topics[0])? {
             asked.add_partition(&self.topics[0], partition);
         }
-        let committed = self.group.committed_offsets(asked, REQUEST).map_err(|error| unavailable(&error))?;
+        let committed = patiently(|| self.group.committed_offsets(asked.clone(), REQUEST))?;
         let mut outstanding = Vec::new();
         for element in committed.elements() {
-            let (_, end) = self
-                .group
-                .fetch_watermarks(&self.topics[0], element.partition(), REQUEST)
-                .map_err(|error| unavailable(&error))?;
+            let (_, end) =
+                patiently(|| self.group.fetch_watermarks(&self.topics[0], element.partition(), REQUEST))?;
             let next = if let Offset::Offset(offset) = element.offset() { offset } else { 0 };
             if next < end {
                 outstanding.push((element.partition(), next, end));
@@ -167,9 +170,23 @@ impl Reader {
     }
 
     fn partitions(&self, topic: &str) -> Result<Vec<i32>, Problem> {
-        let metadata = self.group.fetch_metadata(Some(topic), REQUEST).map_err(|error| unavailable(&error))?;
+        let metadata = patiently(|| self.group.fetch_metadata(Some(topic), REQUEST))?;
         let topics = metadata.topics().iter().flat_map(|topic| topic.partitions());
         Ok(topics.map(|partition| partition.id()).collect())
+    }
+}
+
+/// The answer to a question to a broker, which may be asked again.
+fn patiently<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> Result<T, Problem> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match ask() {
+            Err(error) if Instant::now() < until => {
+                tracing::debug!(%error, "a broker is asked again");
+                std::thread::sleep(AGAIN);
+            }
+            answered => return answered.map_err(|error| unavailable(&error)),
+        }
     }
 }
 
@@ -203,4 +220,21 @@ fn client(kafka: &Kafka, decided: &[(&str, &str)]) -> Result<ClientConfig, Probl
 
 fn unavailable(error: &KafkaError) -> Problem {
     Problem::new(Exit::Unavailable, format!("kafka: {error}"), "")
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::error::RDKafkaErrorCode;
+
+    use super::*;
+
+    #[test]
+    fn a_broker_that_does_not_answer_once_ends_no_run() {
+        let mut left = 2;
+        let answered = patiently(|| {
+            left -= 1;
+            if left > 0 { Err(KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut)) } else { Ok(7) }
+        });
+        assert_eq!(answered.ok(), Some(7));
+    }
 }

@@ -33,9 +33,6 @@ const LOOK: Duration = Duration::from_millis(100);
 /// At the end: when nothing has moved for this long, what is left is left.
 const STALL: Duration = Duration::from_secs(90);
 
-/// How long a broker may have no answer.
-const BUSY: Duration = Duration::from_secs(30);
-
 /// A run: its names at the brokers, and its folder.
 pub struct Run {
     plan: Plan,
@@ -248,7 +245,7 @@ impl Run {
 
     /// Messages that are not acknowledged. A broker that is busy with itself is asked again.
     async fn left(&self) -> Result<u64, Problem> {
-        let until = Instant::now() + BUSY;
+        let until = Instant::now() + kafka::PATIENCE;
         loop {
             match self.ask_left().await {
                 Err(_) if Instant::now() < until => tokio::time::sleep(LOOK).await,

@@ -126,7 +126,7 @@ impl Stage {
         let until = Instant::now() + GROUP_LIMIT;
         loop {
             match topics.remove(names, &self.names.stem).await {
-                Err(topics::Error::NotRemoved { .. }) if Instant::now() < until => {
+                Err(_) if Instant::now() < until => {
                     tokio::time::sleep(Duration::from_millis(500)).await;
                 }
                 removed => return removed.map_err(|error| unavailable(&error)),
