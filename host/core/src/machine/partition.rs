@@ -207,6 +207,11 @@ impl Slot {
         self.tried_bytes() < self.room() / 2
     }
 
+    /// For how many more such records there is room.
+    fn tried_that_fit(&self) -> usize {
+        (self.room() / 2).saturating_sub(self.tried_bytes()) / progress::TRIED
+    }
+
     /// Bytes of metadata for records that were tried: as the last commit had them, and at most for those that came since.
     fn tried_bytes(&self) -> usize {
         let (bytes, then) = self.tried_bytes;
@@ -440,12 +445,14 @@ impl Machine {
     pub(super) fn start_stalled(&mut self, key: PartitionKey) {
         let Some(slot) = self.partitions.slots.get_mut(key) else { return };
         let Some((first, _)) = slot.stalled.first_key_value() else { return };
-        let started = match slot.has_room_for_tried() && !slot.is_heavy() {
-            true => std::mem::take(&mut slot.stalled),
-            false if slot.is_first(*first) => slot.stalled.pop_first().into_iter().collect(),
+        let most = match slot.has_room_for_tried() && !slot.is_heavy() {
+            // More would only come back: each may fail and has to be noted then. Who ends starts the next.
+            true => slot.tried_that_fit().max(1),
+            false if slot.is_first(*first) => 1,
             false => return,
         };
-        started.into_values().for_each(|id| self.enqueue(id));
+        let started: Vec<_> = std::iter::from_fn(|| slot.stalled.pop_first()).take(most).collect();
+        started.into_iter().for_each(|(_, id)| self.enqueue(id));
     }
 
     /// A partition that holds its share of the bound, and more than what all together leave free, takes no more until some
