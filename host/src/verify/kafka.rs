@@ -99,8 +99,7 @@ impl Reader {
         let committed = patiently(|| self.group.committed_offsets(asked.clone(), REQUEST))?;
         let mut outstanding = Vec::new();
         for element in committed.elements() {
-            let (_, end) =
-                patiently(|| self.group.fetch_watermarks(&self.topics[0], element.partition(), REQUEST))?;
+            let (_, end) = patiently(|| self.group.fetch_watermarks(&self.topics[0], element.partition(), REQUEST))?;
             let next = if let Offset::Offset(offset) = element.offset() { offset } else { 0 };
             if next < end {
                 outstanding.push((element.partition(), next, end));
