@@ -400,12 +400,12 @@ fn configuration(place: &str, error: &dyn std::error::Error) -> Problem {
 }
 
 fn topics_problem(error: &topics::Error) -> Problem {
-    let (exit, remedy) = match error {
-        topics::Error::Missing { .. } => (Exit::Configuration, "create them, or set [topics] create = true"),
-        topics::Error::Refused { .. } => (Exit::Unavailable, "create the topic, or grant the right to create it"),
-        _ => (Exit::Unavailable, ""),
+    let remedy = match error {
+        topics::Error::Missing { .. } => "create them, or set [topics] create = true",
+        topics::Error::Refused { .. } => "create the topic, or grant the right to create it",
+        _ => "",
     };
-    Problem::new(exit, error.to_string(), remedy)
+    Problem::new(Exit::Unavailable, error.to_string(), remedy)
 }
 
 fn unreachable(error: &dyn std::error::Error) -> Problem {
