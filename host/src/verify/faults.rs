@@ -299,10 +299,10 @@ impl Faults {
                 self.pending.remove(place);
                 return Some((fault, slot));
             }
-            // Nobody can leave before somebody joins, and the other way round.
+            // Nobody is struck who is alone, nobody can leave before somebody joins, and the other way round.
             let waits_for = match fault {
-                Fault::Leave if hosts.standing().len() < self.hosts => Fault::Join,
                 Fault::Join => Fault::Leave,
+                _ if hosts.standing().len() < self.hosts => Fault::Join,
                 _ => continue,
             };
             if self.pending.iter().all(|other| *other != waits_for) {
