@@ -66,6 +66,11 @@ impl Gate {
         self.lock().way == Way::Paused
     }
 
+    /// Whether attempts begin without being asked for.
+    pub fn is_open(&self) -> bool {
+        self.lock().way == Way::Open
+    }
+
     /// The record of the first that waits.
     pub fn first(&self) -> Option<Arc<Record>> {
         self.lock().waiting.front().map(|(record, _)| Arc::clone(record))

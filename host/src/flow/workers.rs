@@ -227,8 +227,8 @@ impl Shared {
 
     /// The first messages of the chunk, as many as the plugin takes in one call; `None` where it is to have one.
     fn several(&self, chunk: &mut VecDeque<Job>, way: Way) -> Option<Vec<Job>> {
-        // People who watch step from message to message.
-        let one_by_one = way == Way::Alone || self.gate.as_ref().is_some_and(|gate| gate.is_paused());
+        // People who watch step from message to message, and behind a closed gate nothing begins: each is asked for by itself.
+        let one_by_one = way == Way::Alone || self.gate.as_ref().is_some_and(|gate| !gate.is_open());
         let bounds = if one_by_one { return None } else { self.handler.current().batch()? };
         let mut bytes = 0_usize;
         let fits = |job: &&Job| {

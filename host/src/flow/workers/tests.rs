@@ -155,3 +155,44 @@ async fn a_stop_does_not_wait_for_a_thread_that_does_not_come_back_and_knows_who
     assert_eq!(health.stuck_in_handler(Duration::ZERO), None);
     runtime.shutdown_background();
 }
+
+/// A handler that does nothing for several messages in one call, and traps on one alone. A result is 48 bytes, and zeros are
+/// the one without outputs.
+const BATCH_HANDLER: &str = r#"(module
+    (memory (export "memory") 4)
+    (global $next (mut i32) (i32.const 65536))
+    (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+        (local $at i32)
+        (local.set $at (i32.and (i32.add (global.get $next) (i32.const 15)) (i32.const -16)))
+        (global.set $next (i32.add (local.get $at) (local.get 3)))
+        (local.get $at))
+    (func (export "cofferdam:plugin/handler@0.1.0#handle") (param i32) (result i32) (unreachable))
+    (func (export "cofferdam:plugin/batch-handler@0.1.0#handle-batch") (param i32 i32) (result i32)
+        (i32.store (i32.const 1024) (i32.const 2048))
+        (i32.store (i32.const 1028) (local.get 1))
+        (i32.const 1024)))"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_closed_gate_no_message_begins_neither_alone_nor_with_others() {
+    let engine = Engine::new(EngineConfig { instances: 10, ..EngineConfig::default() }).unwrap();
+    let plugin = Plugin::load(&engine, &wat::parse_str(BATCH_HANDLER).unwrap(), Spec::new("handler")).unwrap();
+    let guests = Guests { quick: Handle::current(), slow: Handle::current() };
+    let (handler, clock, gate) = (Arc::new(Handler::new(plugin)), Clock::set(), Arc::new(Gate::default()));
+    let health = Health::new().route("route", clock.now());
+    let (workers, mut ended) =
+        Workers::new(&Arc::new(route()), handler, None, guests, Some(Arc::clone(&gate)), health, clock);
+    let mut outcomes = async || {
+        workers.shared.run_here(jobs(&["1", "2", "3"]));
+        let mut outcomes = Vec::new();
+        while outcomes.len() < 3 {
+            for event in ended.recv().await.expect("the workers are there") {
+                let Event::Ended(_, ended) = event else { panic!("{event:?}") };
+                outcomes.push(ended.outcome.class());
+            }
+        }
+        outcomes
+    };
+    assert_eq!(outcomes().await, [Class::Done; 3], "in one call, for one alone traps");
+    gate.close();
+    assert_eq!(outcomes().await, [Class::Revoked; 3]);
+}
