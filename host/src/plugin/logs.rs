@@ -195,17 +195,57 @@ fn emit(level: Level, plugin: &str, context: &str, text: &str) {
 }
 
 impl LogLines {
-    /// The end of what went to standard error, at most 1 KiB: there languages say why they panic.
+    /// Why the handler died, at most 1 KiB of what went to standard error: the end, where languages say why they panic; in Go
+    /// the beginning of its report, where it says it before the stacks of all goroutines.
     pub(super) fn last_words(&self) -> String {
         const WORDS: usize = 1 << 10;
-        let mut words = Vec::new();
+        let said: Vec<&str> =
+            self.lines.iter().filter(|line| &*line.context == "stderr").map(|line| &*line.text).collect();
         let mut room = WORDS;
-        for line in self.lines.iter().rev().filter(|line| &*line.context == "stderr") {
-            let Some(rest) = room.checked_sub(line.text.len() + 1) else { break };
-            room = rest;
-            words.push(&*line.text);
-        }
-        words.reverse();
+        let mut fits = |line: &&&str| {
+            let rest = room.checked_sub(line.len() + 1);
+            room = rest.unwrap_or(0);
+            rest.is_some()
+        };
+        let words: Vec<&str> = match go_report(&said) {
+            Some(report) => report.iter().take_while(|line| fits(line)).copied().collect(),
+            None => {
+                let end = said.iter().rev().take_while(|line| fits(line)).count();
+                said[said.len() - end..].to_vec()
+            }
+        };
         words.join("\n").trim().into()
+    }
+}
+
+/// What the runtime of Go says when it ends: the reason, and behind it the goroutines.
+fn go_report<'a, 'b>(said: &'a [&'b str]) -> Option<&'a [&'b str]> {
+    let is_reason = |line: &&str| line.starts_with("fatal error: ") || line.starts_with("panic: ");
+    let stacks = said.iter().position(|line| line.starts_with("goroutine "))?;
+    let reason = said[..stacks].iter().rposition(is_reason)?;
+    Some(&said[reason..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn last_words(said: &[String]) -> String {
+        let line = |text: &String| LogLine { level: Level::Warn, context: "stderr".into(), text: text.as_str().into() };
+        LogLines { lines: said.iter().map(line).collect(), dropped: 0 }.last_words()
+    }
+
+    #[test]
+    fn the_last_words_of_a_handler_are_why_it_died() {
+        let stacks = (1..50).map(|number| format!("goroutine {number} [select (no cases)]:\nmain.wait()"));
+        for reason in ["fatal error: all goroutines are asleep - deadlock!", "panic: out of tea"] {
+            let said = ["panic: no, not yet", reason, ""].map(ToOwned::to_owned).into_iter().chain(stacks.clone());
+            let words = last_words(&said.collect::<Vec<_>>());
+            assert!(words.starts_with(&format!("{reason}\n\ngoroutine 1 ")) && words.len() <= 1 << 10, "{words}");
+        }
+        // Everywhere else the reason is at the end.
+        let said: Vec<String> = (0..100).map(|number| format!("line {number} of the report")).collect();
+        let words = last_words(&[vec!["panic: not of Go".to_owned()], said].concat());
+        assert!(words.ends_with("line 99 of the report") && !words.contains("not of Go"), "{words}");
     }
 }
