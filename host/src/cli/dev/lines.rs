@@ -1,4 +1,4 @@
-//! One line for each message, for people who watch; where it failed, the message and the backtrace below it.
+//! One line for each message, for people who watch; below it its outputs, or where it failed, the message and the backtrace.
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -13,6 +13,9 @@ use crate::escape::Escaped;
 
 /// What is shown of a payload or of a text, characters.
 const SHOWN: usize = 400;
+
+/// Outputs of a message that are shown; of more, how many.
+const OUTPUTS: usize = 10;
 
 /// How things look.
 #[derive(Debug, Clone, Copy, Default)]
@@ -50,7 +53,7 @@ impl Look {
                 let _ = write!(text, ": {}", cut(&Escaped(&failure.text).to_string()));
                 // Once with the first attempt, once at the end.
                 if seen.is_settled() || seen.attempt == 1 {
-                    let _ = write!(text, "\n    {}", self.dim(&payload(&seen.record)));
+                    let _ = write!(text, "\n    {}", self.dim(&payload(seen.record.payload.as_deref())));
                     for frame in &failure.backtrace {
                         let _ = write!(text, "\n    {}", self.dim(&format!("at {}", Escaped(frame))));
                     }
@@ -64,7 +67,7 @@ impl Look {
     pub(super) fn waiting(self, record: &Record) -> String {
         let key = record.key.as_deref().map_or_else(|| "-".into(), shown);
         let word = self.paint(AnsiColor::Cyan.on_default(), &format!("{:<11}", "next"));
-        format!("{word} {:<22} {key:<16} {}", place(record), self.dim(&payload(record)))
+        format!("{word} {:<22} {key:<16} {}", place(record), self.dim(&payload(record.payload.as_deref())))
     }
 
     fn sent(self, seen: &Seen, text: &mut String) {
@@ -76,6 +79,14 @@ impl Look {
             [place] => write!(text, ": {} to {place}, {}", seen.outputs.len(), spoken(wall)),
             _ => write!(text, ": {} to {}, {}", seen.outputs.len(), places.join(", "), spoken(wall)),
         };
+        for sent in seen.outputs.iter().take(OUTPUTS) {
+            let key = sent.key.as_deref().map_or_else(|| "-".into(), |key| cut(&shown(key)));
+            let line = format!("{} key {key}: {}", Escaped(&sent.to), payload(sent.payload.as_deref()));
+            let _ = write!(text, "\n    {}", self.dim(&line));
+        }
+        if let more @ 1.. = seen.outputs.len().saturating_sub(OUTPUTS) {
+            let _ = write!(text, "\n    {}", self.dim(&format!("and {more} more")));
+        }
     }
 
     fn dim(self, text: &str) -> String {
@@ -87,8 +98,8 @@ impl Look {
     }
 }
 
-fn payload(record: &Record) -> String {
-    record.payload.as_ref().map_or_else(|| "(tombstone)".into(), |payload| cut(&shown(payload)))
+fn payload(payload: Option<&[u8]>) -> String {
+    payload.map_or_else(|| "(tombstone)".into(), |payload| cut(&shown(payload)))
 }
 
 fn cut(text: &str) -> String {

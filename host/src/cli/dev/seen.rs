@@ -96,8 +96,14 @@ impl Seen {
         matches!(self.event, Event::Settled(_))
     }
 
-    /// The line for machines.
+    /// The line for machines, with the outputs whole.
     pub(super) fn line(&self) -> Value {
+        let Value::Object(mut line) = self.fields() else { unreachable!("it is made as an object") };
+        line.insert("sent".into(), self.outputs.iter().map(|sent| sent.fields(Bytes::clone)).collect());
+        Value::Object(line)
+    }
+
+    fn fields(&self) -> Value {
         let failure = self.failure.as_ref();
         let key = self.record.key.as_ref().map(|key| String::from_utf8_lossy(key).escape_debug().to_string());
         let (event, wait) = match self.event {
@@ -124,20 +130,25 @@ impl Seen {
 
     /// The line with the message and its outputs, the first part of those that are large or many.
     pub(super) fn whole(&self) -> Value {
-        let Value::Object(mut line) = self.line() else { unreachable!("it is made as an object") };
+        let Value::Object(mut line) = self.fields() else { unreachable!("it is made as an object") };
         let mut message = Map::new();
         message.insert("headers".into(), self.record.headers.iter().map(header).collect());
         insert_bytes(&mut message, "payload", self.record.payload.as_ref().map(beginning).as_ref());
         line.insert("message".into(), message.into());
-        let outputs = self.outputs.iter().take(OUTPUTS).map(|sent| {
-            let mut output = Map::new();
-            output.insert("to".into(), sent.to.as_str().into());
-            insert_bytes(&mut output, "key", sent.key.as_ref());
-            insert_bytes(&mut output, "payload", sent.payload.as_ref().map(beginning).as_ref());
-            Value::Object(output)
-        });
+        let outputs = self.outputs.iter().take(OUTPUTS).map(|sent| sent.fields(beginning));
         line.insert("sent".into(), outputs.collect());
         Value::Object(line)
+    }
+}
+
+impl Sent {
+    /// With so much of the payload.
+    fn fields(&self, part: impl Fn(&Bytes) -> Bytes) -> Value {
+        let mut output = Map::new();
+        output.insert("to".into(), self.to.as_str().into());
+        insert_bytes(&mut output, "key", self.key.as_ref());
+        insert_bytes(&mut output, "payload", self.payload.as_ref().map(part).as_ref());
+        Value::Object(output)
     }
 }
 
