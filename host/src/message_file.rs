@@ -32,7 +32,7 @@ pub struct MessageFile {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It is no JSON, or has a key or a type that a message does not have.
-    #[error("line {}, column {}: {}", .0.line(), .0.column(), plain(.0))]
+    #[error("{}", plain(.0))]
     Json(#[from] serde_json::Error),
     /// Something in it cannot be.
     #[error("`{key}`: {what}")]
@@ -44,7 +44,24 @@ pub enum Error {
     },
 }
 
-/// `serde_json` says the place at the end of its text; here it comes first.
+impl Error {
+    /// Where it is: `name`, with line and column where they are known. `line` is the first line of the text in the file of
+    /// that name.
+    pub fn place(&self, name: &str, line: usize) -> String {
+        match self {
+            Self::Json(error) => format!("{name}:{}:{}", line + error.line().saturating_sub(1), error.column()),
+            Self::Value { .. } if line > 1 => format!("{name}:{line}"),
+            Self::Value { .. } => name.to_owned(),
+        }
+    }
+}
+
+/// Of the text of a file without the byte order mark that some editors put before it.
+pub fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// `serde_json` says the place at the end of its text; it has one of its own, see [`Error::place`].
 fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_owned())
@@ -73,7 +90,7 @@ impl MessageFile {
     /// # Errors
     /// When the text is no JSON object of this shape.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let written: Written = serde_json::from_str(text)?;
+        let written: Written = serde_json::from_str(without_mark(text))?;
         let payload = match (written.payload, written.payload_base64) {
             (Some(_), Some(_)) => return Err(both("payload_base64", "payload")),
             (None | Some(Value::Null), None) => None,
@@ -164,16 +181,29 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_with_its_place() {
-        let error = |text: &str| MessageFile::parse(text).expect_err(text).to_string();
+        let error = |text: &str| {
+            let error = MessageFile::parse(text).expect_err(text);
+            format!("{}: {error}", error.place("m.jsonl", 3))
+        };
         assert_eq!(
             error("{\n  \"paylod\": 1}").split(", expected").next(),
-            Some("line 2, column 10: unknown field `paylod`")
+            Some("m.jsonl:4:10: unknown field `paylod`")
         );
         assert_eq!(
             error(r#"{"payload": 1, "payload_base64": ""}"#),
-            "`payload_base64`: stands beside `payload`; give one of them"
+            "m.jsonl:3: `payload_base64`: stands beside `payload`; give one of them"
         );
-        assert!(error(r#"{"headers": [["only"]]}"#).starts_with("`headers`: each header is"));
-        assert_eq!(error(r#"{"attempt": 0}"#), "`attempt`: the first attempt is number 1");
+        assert!(error(r#"{"headers": [["only"]]}"#).starts_with("m.jsonl:3: `headers`: each header is"));
+        assert_eq!(error(r#"{"attempt": 0}"#), "m.jsonl:3: `attempt`: the first attempt is number 1");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        let marked = MessageFile::parse("\u{feff}{\"payload\": \"\u{feff}1\"}").expect("a message");
+        assert_eq!(
+            marked.payload.as_deref(),
+            Some("\u{feff}1".as_bytes()),
+            "that of the file, not that of the payload"
+        );
     }
 }

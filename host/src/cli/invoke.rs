@@ -12,6 +12,7 @@ use cofferdam_core::message::{Position, Record};
 use cofferdam_core::outcome::{Class, Failure, Outcome, Usage};
 use cofferdam_core::route::Route;
 use cofferdam_core::time::Time;
+use rustix::fs::{Access, access};
 
 use super::run::{load, runtime};
 use super::{ConfigArgument, Ended, OutputArguments, compile};
@@ -57,6 +58,8 @@ pub(super) struct Setting {
     spec: Spec,
     route: Option<Route>,
     compile: CompileBounds,
+    /// Where compiled plugins are kept; `None`: nowhere.
+    cache: Option<PathBuf>,
     /// What the plugin asks of the network is done here too.
     runtime: tokio::runtime::Runtime,
 }
@@ -82,7 +85,7 @@ fn once(arguments: &Arguments) -> Ended {
             let config = load(&ConfigArgument { config: arguments.config.clone() })?;
             Setting::of_route(&config, route).map_err(|problem| problem.at(arguments.config.display().to_string()))?
         }
-        None => Setting::plain(&arguments.plugin, &arguments.http)?,
+        None => Setting::plain(&arguments.plugin, &arguments.http, here().as_ref())?,
     };
     setting.spec.limits = config::set_limits(&setting.spec.limits, &arguments.limits).map_err(|errors| {
         let problems = super::run::problems(errors).into_iter();
@@ -93,8 +96,7 @@ fn once(arguments: &Arguments) -> Ended {
 
 /// Gives one message to the plugin in this file, shows what comes of it, and says how that ends the process.
 pub(super) fn give(plugin: &Path, setting: Setting, given: &Given, outputs: Option<&[String]>, json: bool) -> Ended {
-    let (compiler, compile) = (Some(compile::program()), setting.compile.clone());
-    let cache = cache();
+    let (compiler, compile, cache) = (Some(compile::program()), setting.compile.clone(), setting.cache.clone());
     let engine = Engine::new(EngineConfig { instances: 4, cache, compiler, compile, ..EngineConfig::default() })
         .map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
     let plugin = Plugin::open(&engine, plugin, setting.spec).map_err(|error| {
@@ -106,8 +108,25 @@ pub(super) fn give(plugin: &Path, setting: Setting, given: &Given, outputs: Opti
     Ok(exit(attempt.outcome.class()))
 }
 
-/// Where compiled plugins are kept: some take ten seconds. `None` where the user has no place for such things.
-fn cache() -> Option<PathBuf> {
+/// The configuration of the current folder, if there is one: what `dev` has compiled there is not compiled again.
+fn here() -> Option<Config> {
+    Config::load(Path::new(DEFAULT_FILE), &|name| std::env::var(name).ok()).ok()
+}
+
+/// Where compiled plugins are kept: with those of the other commands, unless the folder is that of another user.
+fn cache(config: Option<&Config>) -> Option<PathBuf> {
+    config.map(|config| config.storage.compiled()).filter(|folder| may_write(folder)).or_else(users_cache)
+}
+
+/// Whether there can be files in the folder, which may have to be made.
+fn may_write(folder: &Path) -> bool {
+    let there = folder.ancestors().map(|path| if path == Path::new("") { Path::new(".") } else { path });
+    there.into_iter().find(|path| path.exists()).is_some_and(|path| access(path, Access::WRITE_OK).is_ok())
+}
+
+/// Where compiled plugins are kept without a configuration: some take ten seconds. `None` where the user has no place for
+/// such things.
+fn users_cache() -> Option<PathBuf> {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
     let user = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")))?;
     Some(user.join("cofferdam").join("compiled"))
@@ -135,14 +154,14 @@ fn read_message(path: Option<&Path>) -> Result<MessageFile, Problem> {
     let text = text.map_err(|error| unreadable(error).at(&*name))?;
     MessageFile::parse(&text).map_err(|error| {
         let remedy = r#"a message is JSON such as {"key": "o-1", "payload": {"id": 7}}; everything is optional"#;
-        Problem::new(Exit::Data, error.to_string(), remedy).at(name)
+        Problem::new(Exit::Data, error.to_string(), remedy).at(error.place(&name, 1))
     })
 }
 
 impl Setting {
     /// Without a route: the default limits, requests to these hosts, and a key-value store, which does no harm since
-    /// nothing outlives the process.
-    pub(super) fn plain(plugin: &Path, hosts: &[String]) -> Result<Self, Problem> {
+    /// nothing outlives the process. What is compiled is kept where `config` says, if there is one.
+    pub(super) fn plain(plugin: &Path, hosts: &[String], config: Option<&Config>) -> Result<Self, Problem> {
         let stem = plugin.file_stem().unwrap_or_default().to_string_lossy();
         let bucket = keyvalue::Store::in_memory().bucket("invoke");
         let runtime = runtime()?;
@@ -154,7 +173,7 @@ impl Setting {
         let client = http::Client::new(&stem, http::Config { allow, ..http::Config::default() }, runtime.handle());
         let client = client.map_err(|error| Problem::new(Exit::Unavailable, error, ""))?;
         let spec = Spec { keyvalue: Some(bucket), http: Some(client), exact_cpu_time: true, ..Spec::new(&*stem) };
-        Ok(Self { spec, route: None, compile: CompileBounds::default(), runtime })
+        Ok(Self { spec, route: None, compile: CompileBounds::default(), cache: cache(config), runtime })
     }
 
     /// As the route of this name runs its handler.
@@ -165,7 +184,7 @@ impl Setting {
         let store = keyvalue::Store::in_memory();
         let spec = plugin_spec(&route.handler, plugin, Some(&store), runtime.handle())?;
         let (spec, compile) = (Spec { exact_cpu_time: true, ..spec }, config.sandbox.compile.clone());
-        Ok(Self { spec, route: Some(route.route(None)), compile, runtime })
+        Ok(Self { spec, route: Some(route.route(None)), compile, cache: cache(Some(config)), runtime })
     }
 }
 

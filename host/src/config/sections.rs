@@ -66,6 +66,13 @@ pub struct Storage {
     pub path: PathBuf,
 }
 
+impl Storage {
+    /// The folder of compiled plugins, for all commands: what one has compiled, no other compiles again.
+    pub fn compiled(&self) -> PathBuf {
+        self.path.join("compiled")
+    }
+}
+
 /// What people look for in the file and find elsewhere.
 const KEYS: [&str; 5] = ["access_key_id", "secret_access_key", "access_key", "secret_key", "session_token"];
 

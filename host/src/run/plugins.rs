@@ -49,7 +49,7 @@ fn load_now(config: &Config, compiler: Option<PathBuf>) -> Result<(Loader, Handl
 impl Loader {
     /// Must be called within a runtime, on a thread that may block.
     fn start(config: &Config, compiler: Option<PathBuf>) -> Result<Self, Problem> {
-        let cache = Some(config.storage.path.join("compiled"));
+        let cache = Some(config.storage.compiled());
         let defaults = EngineConfig::default();
         let stacks: BTreeSet<usize> = config.plugins.values().map(|plugin| plugin.limits.stack).collect();
         let concurrency = config.routes.iter().map(RouteConfig::concurrency);

@@ -1,6 +1,7 @@
 //! A folder with a configuration, and the command in it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use kit::{Ended, Host, Kafka, Probe, Record, Signal, Sqs, Stored};
@@ -46,6 +47,13 @@ impl Desk {
     /// Runs it to its end.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Ended {
         self.start(arguments).wait(WAIT).await
+    }
+
+    /// When each compiled plugin was last used.
+    pub(crate) fn compiled(&self) -> BTreeMap<PathBuf, SystemTime> {
+        let files = std::fs::read_dir(self.folder.path().join(".cofferdam/compiled")).into_iter().flatten().flatten();
+        let used = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).expect("the file is there");
+        files.map(|file| file.path()).map(|path| (path.clone(), used(&path))).collect()
     }
 
     /// Runs `dlq` with these arguments and `--json`, and returns the lines; it must succeed.

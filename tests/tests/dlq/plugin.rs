@@ -9,7 +9,11 @@ async fn a_letter_can_be_tried_on_a_plugin_file_without_a_write() {
     let input = letters.trim_end_matches(".dlq");
     let probe = kit::guest("probe");
     let plugin = probe.to_str().expect("a path in unicode");
+    let compiled = desk.compiled();
+    assert_eq!(compiled.len(), 1, "by the host that has made the letters");
     let tried = desk.run(&["dlq", "replay", "--plugin", plugin, &letters, "0/0", "--json"]).await;
+    let used = desk.compiled();
+    assert!(compiled.keys().eq(used.keys()) && compiled != used, "it is used, and not compiled again: {used:?}");
     let result: serde_json::Value = serde_json::from_str(&tried.stdout[0]).expect("JSON");
     assert_eq!((tried.code(), &result["code"]), (Some(65), &"REFUSED".into()), "{:#?}", tried.stderr);
     let tried = desk.run(&["dlq", "replay", "--plugin", plugin, "--route", "probe", "0/2"]).await;

@@ -1,7 +1,7 @@
 //! The input of a folder: `input/TOPIC.jsonl` or `input/QUEUE.jsonl`, one message a line.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cofferdam_core::event::{DeliveryId, Event};
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::config::{Config, Kind, Source};
 use crate::exit::{Exit, Problem};
-use crate::message_file::MessageFile;
+use crate::message_file::{self, MessageFile};
 use crate::sink::{Answers, Busy, Sinks, Ticket};
 
 /// Messages under way at once while input is fed in.
@@ -22,6 +22,20 @@ const SINK_BUSY: Duration = Duration::from_millis(5);
 
 /// What is to be fed in, in order.
 pub(super) struct Input(Vec<Publication>);
+
+/// The input files of a folder, in order.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
+    paths.sort();
+    paths
+}
+
+/// The topic or queue that an input file is for.
+fn topic_of(file: &Path) -> String {
+    file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
 
 impl Input {
     /// The topics that it goes to.
@@ -35,14 +49,14 @@ impl Input {
 
 /// Reads all input files of `folder`; none is fine.
 pub(super) fn read(folder: &Path, config: &Config) -> Result<Input, Vec<Problem>> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(Input(Vec::new())) };
-    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
-    paths.sort();
     let queues = config.sqs_queues();
     let (mut publications, mut problems) = (Vec::new(), Vec::new());
-    for path in paths {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    for path in files(folder) {
+        let name = topic_of(&path);
+        if config.kafka.is_none() && !queues.contains(&name) {
+            // It goes nowhere, which `unread` says.
+            continue;
+        }
         for (index, message) in messages(&path).into_iter().enumerate() {
             match message {
                 Ok(message) => publications.push(publication(&name, index, message, queues.contains(&name))),
@@ -111,19 +125,21 @@ pub(super) fn again(record: &Record, config: &Config) -> Input {
 
 /// The messages of a file: one, or one a line where its name ends in `.jsonl`.
 fn messages(path: &Path) -> Vec<Result<MessageFile, Problem>> {
-    let problem = |line: usize, what: String| {
-        let place = if line == 0 { path.display().to_string() } else { format!("{}:{line}", path.display()) };
-        Problem::new(Exit::Data, what, "").at(place)
-    };
+    let name = path.display().to_string();
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) => return vec![Err(problem(0, error.to_string()))],
+        Err(error) => return vec![Err(Problem::new(Exit::Data, error.to_string(), "").at(name))],
+    };
+    let parse = |text: &str, line: usize| {
+        let problem =
+            |error: message_file::Error| Problem::new(Exit::Data, error.to_string(), "").at(error.place(&name, line));
+        MessageFile::parse(text).map_err(problem)
     };
     if path.extension().is_none_or(|extension| extension != "jsonl") {
-        return vec![MessageFile::parse(&text).map_err(|error| problem(0, error.to_string()))];
+        return vec![parse(&text, 1)];
     }
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines.map(|(index, line)| MessageFile::parse(line).map_err(|error| problem(index + 1, error.to_string()))).collect()
+    let lines = message_file::without_mark(&text).lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines.map(|(index, line)| parse(line, index + 1)).collect()
 }
 
 fn publication(name: &str, index: usize, message: MessageFile, queue: bool) -> Publication {

@@ -79,7 +79,7 @@ fn locally(arguments: &Arguments, plugin: &Path) -> Ended {
     let known = |name: &&str| place.config.routes.iter().any(|route| route.name() == *name);
     let setting = match which.route.as_deref().or(failed_in.filter(known)) {
         Some(route) => Setting::of_route(&place.config, route)?,
-        None => Setting::plain(plugin, &[])?,
+        None => Setting::plain(plugin, &[], Some(&place.config))?,
     };
     let record: Record = found.letter.original;
     let given = Given { record: Arc::new(record), id: None, attributes: Vec::new(), attempt: 1 };
