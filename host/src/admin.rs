@@ -92,6 +92,7 @@ pub enum Error {
 pub struct Admin {
     config: Config,
     probes: Probes,
+    held: Option<std::net::TcpListener>,
 }
 
 /// The server, with its address taken.
@@ -105,7 +106,13 @@ pub struct Bound {
 impl Admin {
     /// A server that will listen as `config` says and ask `probes`.
     pub fn new(config: Config, probes: Probes) -> Self {
-        Self { config, probes }
+        Self { config, probes, held: None }
+    }
+
+    /// The same on this listener, if there is one, which has the address already.
+    #[must_use]
+    pub fn on(self, held: Option<std::net::TcpListener>) -> Self {
+        Self { held, ..self }
     }
 
     /// Takes the address.
@@ -115,7 +122,11 @@ impl Admin {
     pub async fn bind(self) -> Result<Bound, Error> {
         let listen = self.config.listen;
         let failed = |source| Error::Bind { listen, source };
-        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let listener = match self.held {
+            Some(held) => held.set_nonblocking(true).and_then(|()| TcpListener::from_std(held)),
+            None => TcpListener::bind(listen).await,
+        };
+        let listener = listener.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let hosts = Hosts::new(&self.config.hosts);
         Ok(Bound { listener, address, hosts, probes: self.probes })

@@ -28,7 +28,7 @@ pub use topics::{Kind, Tier, Topics};
 
 use crate::dedupe;
 use read::Reader;
-pub use read::duration;
+pub use read::{duration, nearest};
 
 /// The file that is read where none is named.
 pub const DEFAULT_FILE: &str = "cofferdam.toml";

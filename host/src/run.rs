@@ -57,6 +57,8 @@ pub struct Options {
     pub gate: Option<Arc<Gate>>,
     /// Pages in the place of the admin server's first one.
     pub pages: Option<axum::Router>,
+    /// Where the admin server listens, in the place of what is configured: nobody else can take the address meanwhile.
+    pub listener: Option<std::net::TcpListener>,
     /// Takes down what becomes of every message.
     pub journal: Journal,
     /// The program that compiles plugins, see [`EngineConfig::compiler`](crate::plugin::EngineConfig::compiler).
@@ -135,7 +137,8 @@ impl Host {
         let health = Health::new();
         let depths = Arc::new(alerts::Depths::of(config, &routes));
         // Before any message is received, for somebody else may have the address.
-        let admin = health::bind(config, Arc::clone(&health), &metrics, &brokers, &depths, options.pages).await?;
+        let own = health::Own { listener: options.listener, pages: options.pages };
+        let admin = health::bind(config, Arc::clone(&health), &metrics, &brokers, &depths, own).await?;
         options.journal.started().map_err(|error| unwritten(&error))?;
         let alerts = tokio::spawn(alerts::run(Arc::clone(&depths), config.clone(), Arc::clone(&brokers)));
         let mut host = Self {

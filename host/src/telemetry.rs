@@ -78,9 +78,12 @@
 //! | `partition_blocked`, `partition_unblocked` | warn, info | the commit point has not moved for 10 s and the `bound` is reached: no more of the partition is taken in or started; `behind` is the offset, `blocked_since` the time |
 //! | `route_stopped` | error | the route is configured to stop here |
 //! | `storage_damaged` | warn | a `file` of the storage folder is not what was written, and is made again; `error` |
-//! | `plugin_building` | info | `dev` runs the build of a plugin; `command` |
+//! | `plugin_building` | info | `dev`: the build `command` is run; the message names the sources that started it, or one that starts none from now on |
+//! | `plugin_loading` | info | a new version of `plugin` is compiled, where it was not before, and started; `digest` |
 //! | `plugin_replaced` | info | messages go to a new version of `plugin`; `digest`, `took_ms` since its file was seen to have changed |
 //! | `plugin_refused`, `configuration_refused` | warn | a new file or a new configuration is not taken over; the message says why |
+//! | `plugin_unchanged`, `configuration_unchanged` | info | what was refused is mended, and says what the version at work says; `plugin`, `digest` |
+//! | `configuration_doubtful` | warn | the new configuration allows what is probably not meant; the message says what |
 //! | `restart_needed` | warn | the configuration has changed in parts (`of`) that are made use of at the start only |
 //! | `lines_dropped` | warn | so many `lines` of the event `of` were left out; the counters have them all |
 //!

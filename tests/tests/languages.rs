@@ -160,7 +160,7 @@ async fn save(language: &Language, project: &Path, host: &mut Host) {
     let (mistake, words) = language.mistake;
     std::fs::write(&file, format!("{right}{mistake}")).expect("it can be written");
     host.says(words, LONG).await;
-    host.says("the version before goes on", LONG).await;
+    host.says("keeping the previous version", LONG).await;
     host.tell("r");
     host.says("-- 4 received", LONG).await;
 

@@ -250,7 +250,13 @@ async fn sighup_takes_over_what_can_change_and_says_what_cannot() {
     write(&bench.configure("config = { greeting = \"good day\" }", ""));
     assert_eq!(bench.asked(1).await, ("00000001".into(), "hello".into()));
     host.signal(Signal::HUP);
-    host.says("plugin_replaced", LONG).await;
+    let loading = host.says("plugin_loading", LONG).await;
+    assert!(loading.contains("compiling"), "it is said before it takes its time: {loading}");
+    let replaced = host.says("plugin_replaced", LONG).await;
+    assert!(replaced.contains("the new version is at work"), "{replaced}");
+    let said = host.stderr();
+    let place = |text: &str| said.iter().position(|line| line.contains(text));
+    assert!(place("plugin_loading") < place("plugin_replaced"), "{said:#?}");
     assert_eq!(bench.asked(2).await, ("00000002".into(), "good day".into()));
 
     write(&bench.configure("config = { greeting = \"good day\" }", "concurrency = 7"));

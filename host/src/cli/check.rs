@@ -3,11 +3,11 @@
 use clap::Args;
 use serde_json::json;
 
-use super::run::{load, runtime};
+use super::run::{load, runtime, warn};
 use super::{ConfigArgument, Ended, OutputArguments, compile, print_json, print_line};
 use crate::config::{Config, Source};
 use crate::exit::{Exit, Problem};
-use crate::run::{Brokers, Findings, Unfit, load_plugins};
+use crate::run::{Brokers, Findings, Unfit, load_plugins, reload};
 use crate::telemetry::log;
 
 #[derive(Args)]
@@ -24,6 +24,7 @@ pub(super) struct Arguments {
 pub(super) fn main(arguments: &Arguments) -> Ended {
     log::init(log::Format::Quiet, None).map_err(super::unlogged)?;
     let mut config = load(&arguments.config)?;
+    reload::missing_sources(&config, &arguments.config.config).iter().for_each(warn);
     // Nothing is stored by a check, and a running host may hold the store.
     config.keyvalue.store = crate::config::Store::Memory;
     runtime()?.block_on(async {

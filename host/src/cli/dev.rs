@@ -10,26 +10,26 @@ mod recent;
 mod seen;
 mod status;
 
-use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::run::{finish, load, reloader, runtime, until_signal};
+use super::run::{Run, finish, load, reloader, runtime, until_signal, warn};
 use super::{ConfigArgument, Ended, OutputArguments, compile, open_files};
 use crate::config::{Config, DEFAULT_FILE};
-use crate::exit::Problem;
+use crate::exit::{Exit, Problem};
 use crate::flow::{Gate, Observer};
-use crate::run::reload::{self, News, Watch};
-use crate::run::{Host, Options};
+use crate::run::reload::{self, Builds, Watch};
+use crate::run::{Host, Options, Report};
 use crate::signal::{Hangups, Signals};
 use crate::telemetry::log;
 use console::Console;
+use input::Input;
 use lines::Look;
 use recent::{Recent, Watcher};
 
@@ -57,51 +57,84 @@ pub(super) fn main(arguments: Arguments) -> Ended {
     log::init(format, filter).map_err(super::unlogged)?;
     let file = ConfigArgument { config: arguments.dir.join(DEFAULT_FILE) };
     let loaded = load(&file)?;
-    let mut config = loaded.clone();
-    let input = input::read(&arguments.dir.join("input"), &config)?;
+    let folder = arguments.dir.join("input");
+    reload::missing_sources(&loaded, &file.config).iter().chain(&input::unread(&folder, &loaded)).for_each(warn);
+    let input = input::read(&folder, &loaded)?;
     open_files::raise_limit();
-    runtime()?.block_on(async {
-        build(&config, &arguments.dir).await?;
+    let runtime = runtime()?;
+    let ended = runtime.block_on(dev(arguments, &file, loaded, input));
+    // A start that was cut short may have left a thread that compiles.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn dev(arguments: Arguments, file: &ConfigArgument, loaded: Config, input: Input) -> Ended {
+    let json = arguments.output.json;
+    let mut signals = Signals::listen();
+    let mut config = loaded.clone();
+    // Before the builds: it is known at once where the page is, and nobody takes the address meanwhile.
+    let listener = listener(config.admin.listen)?;
+    let (gate, recent, look) = (Arc::new(Gate::default()), Arc::new(Recent::new()), Look::of_stdout());
+    if arguments.pause {
+        gate.pause();
+    }
+    let mut builds = Builds::new(&loaded, &file.config);
+    let start = async {
+        builds.first(&|news| eprintln!("{news}")).await?;
         // They live until the host has ended.
-        let _brokers = brokers::start(&mut config, &input).await?;
-        config.admin.listen = Some(free_address(config.admin.listen));
-        let (gate, recent, look) = (Arc::new(Gate::default()), Arc::new(Recent::new()), Look::of_stdout());
-        if arguments.pause {
-            gate.pause();
+        let brokers = brokers::start(&mut config, &input).await?;
+        let host = Host::start(&config, options(&gate, &recent, look, json, listener)).await?;
+        Ok::<_, Vec<Problem>>((brokers, host))
+    };
+    let (_brokers, host) = tokio::select! {
+        started = start => started?,
+        // Nothing was received, so nothing is to be finished; a build ends with its future.
+        signal = signals.next() => {
+            return Ok(finish(&Run { report: Report::default(), signal: Some(signal) }, json));
         }
-        let host = Host::start(&config, options(&gate, &recent, look, json)).await?;
-        if let Some(address) = host.admin() {
-            eprintln!("what happens, in a browser: http://{address}/");
+    };
+    if let Some(address) = host.admin() {
+        eprintln!("what happens, in a browser: http://{address}/");
+    }
+    // What goes on beside the routes ends with them.
+    let mut beside = JoinSet::new();
+    beside.spawn(close_at_the_end(host.stopper(), Arc::clone(&gate)));
+    tokio::select! {
+        fed = input::feed(input, host.sinks()) => fed?,
+        signal = signals.next() => {
+            host.stopper().cancel();
+            return Ok(finish(&Run { report: host.ended().await, signal: Some(signal) }, json));
         }
-        // What goes on beside the routes ends with them.
-        let mut beside = JoinSet::new();
-        beside.spawn(close_at_the_end(host.stopper(), Arc::clone(&gate)));
-        input::feed(input, host.sinks()).await?;
-        if !json {
-            beside.spawn(status::tell(host.routes().to_vec(), Arc::clone(&gate), look));
-        }
-        if arguments.pause || !arguments.exit_when_idle {
-            eprintln!("{}", if arguments.pause { console::PAUSED } else { console::HINT });
-            let (config, sinks, stop) = (config.clone(), host.sinks().clone(), host.stopper());
-            beside.spawn(Console { gate, recent, config, sinks, stop }.run());
-        }
-        if arguments.exit_when_idle {
-            let (routes, brokers, stop) = (host.routes().to_vec(), Arc::clone(host.brokers()), host.stopper());
-            beside.spawn(async move {
-                idle::until_idle(&config, &routes, &brokers).await;
-                stop.cancel();
-            });
-        } else {
-            let reloader = reloader(&host, &loaded, &file, |news| eprintln!("{news}"));
-            beside.spawn(reloader.run(Watch::Everything, Hangups::listen()));
-        }
-        let ended = until_signal(host, Signals::listen()).await;
-        Ok(finish(&ended, json))
-    })
+    }
+    if !json {
+        beside.spawn(status::tell(host.routes().to_vec(), Arc::clone(&gate), look));
+    }
+    if arguments.pause || !arguments.exit_when_idle {
+        eprintln!("{}", if arguments.pause { console::PAUSED } else { console::HINT });
+        let (config, sinks, stop) = (config.clone(), host.sinks().clone(), host.stopper());
+        beside.spawn(Console { gate, recent, config, sinks, stop }.run());
+    }
+    if arguments.exit_when_idle {
+        let (routes, brokers, stop) = (host.routes().to_vec(), Arc::clone(host.brokers()), host.stopper());
+        beside.spawn(async move {
+            idle::until_idle(&config, &routes, &brokers).await;
+            stop.cancel();
+        });
+    } else {
+        let reloader = reloader(&host, &loaded, file, |news| eprintln!("{news}")).with(builds);
+        let reloads = reloader.run(Watch::Everything, Hangups::listen());
+        let stop = host.stopper();
+        // A build that is under way ends when the drain begins.
+        beside.spawn(async move {
+            stop.run_until_cancelled(reloads).await;
+        });
+    }
+    let ended = until_signal(host, signals).await;
+    Ok(finish(&ended, json))
 }
 
 /// What the host is given beside its configuration.
-fn options(gate: &Arc<Gate>, recent: &Arc<Recent>, look: Look, json: bool) -> Options {
+fn options(gate: &Arc<Gate>, recent: &Arc<Recent>, look: Look, json: bool, listener: TcpListener) -> Options {
     let watched = Arc::clone(recent);
     let observe = move |route: &str| -> Box<dyn Observer> {
         Box::new(Watcher { route: route.into(), look, json, recent: Arc::clone(&watched) })
@@ -111,33 +144,30 @@ fn options(gate: &Arc<Gate>, recent: &Arc<Recent>, look: Look, json: bool) -> Op
         gate: Some(Arc::clone(gate)),
         pages: Some(page::router(Arc::clone(recent))),
         compiler: Some(compile::program()),
+        listener: Some(listener),
         ..Options::default()
     }
 }
 
-/// Where the page is: as configured, or elsewhere where that address is taken, for instance by another `dev`.
-fn free_address(configured: Option<SocketAddr>) -> SocketAddr {
+/// Where the page is: as configured, or at a free port where that address is taken, for instance by another `dev`.
+fn listener(configured: Option<SocketAddr>) -> Result<TcpListener, Problem> {
     let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let asked = configured.unwrap_or(anywhere);
-    match TcpListener::bind(asked) {
-        Err(error) if error.kind() == ErrorKind::AddrInUse => anywhere,
-        _ => asked,
-    }
+    let bound = TcpListener::bind(asked).or_else(|error| match error.kind() {
+        ErrorKind::AddrInUse => {
+            warn(&format!("[admin] listen: {asked} is in use; using a free port"));
+            TcpListener::bind(anywhere)
+        }
+        _ => Err(error),
+    });
+    bound.map_err(|error| {
+        let remedy = "choose another address in [admin] listen, or \"\" for any";
+        Problem::new(Exit::Unavailable, format!("cannot listen on {asked}: {error}"), remedy).at("admin.listen")
+    })
 }
 
 /// Messages that wait to be let through are handed back when it ends.
 async fn close_at_the_end(stop: CancellationToken, gate: Arc<Gate>) {
     stop.cancelled().await;
     gate.close();
-}
-
-/// Runs each build command of the configuration once, in its folder.
-async fn build(config: &Config, folder: &Path) -> Result<(), Vec<Problem>> {
-    let commands: BTreeSet<&str> = config.plugins.values().filter_map(|plugin| plugin.build.as_deref()).collect();
-    let mut problems = Vec::new();
-    for command in commands {
-        eprintln!("{}", News::Building { command: command.to_owned() });
-        problems.extend(reload::build(command, folder).await.err());
-    }
-    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }

@@ -88,10 +88,13 @@ fn read(file: &Path) -> Result<Config, Vec<Problem>> {
 /// Reads the configuration, with the process's environment.
 pub(super) fn load(argument: &ConfigArgument) -> Result<Config, Vec<Problem>> {
     let config = read(&argument.config)?;
-    for warning in &config.warnings {
-        eprintln!("cofferdam: warning: {warning}");
-    }
+    config.warnings.iter().for_each(warn);
     Ok(config)
+}
+
+/// Says on standard error what is allowed and probably not meant.
+pub(super) fn warn(warning: &impl std::fmt::Display) {
+    eprintln!("cofferdam: warning: {warning}");
 }
 
 pub(super) fn problems(errors: crate::config::Errors) -> Vec<Problem> {

@@ -17,6 +17,7 @@ use super::problem::{Errors, Problem, in_order};
 pub(super) use names::{consumer_group, identifier, queue, topic};
 pub(super) use place::At;
 use place::position;
+pub use table::nearest;
 pub(super) use table::{Table, suggest};
 pub use units::duration;
 pub(super) use units::{show_duration, show_size};

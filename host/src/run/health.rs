@@ -1,6 +1,6 @@
 //! The admin server, and what it asks the brokers.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use cofferdam_core::output::Destination;
@@ -40,6 +40,14 @@ impl Served {
     }
 }
 
+/// What whoever starts the host brings along.
+pub(super) struct Own {
+    /// In the place of the configured address.
+    pub(super) listener: Option<TcpListener>,
+    /// Beside the pages that there are.
+    pub(super) pages: Option<axum::Router>,
+}
+
 /// Takes the address of the admin server where one is configured.
 pub(super) async fn bind(
     config: &Config,
@@ -47,9 +55,10 @@ pub(super) async fn bind(
     metrics: &Exporter,
     brokers: &Arc<Brokers>,
     alerts: &Arc<Depths>,
-    pages: Option<axum::Router>,
+    Own { listener, pages }: Own,
 ) -> Result<Option<Bound>, Problem> {
-    let Some(listen) = config.admin.listen else { return Ok(None) };
+    let held = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+    let Some(listen) = held.or(config.admin.listen) else { return Ok(None) };
     let probes = Probes {
         health,
         metrics: Arc::new(metrics.renderer()),
@@ -58,7 +67,7 @@ pub(super) async fn bind(
         pages,
     };
     let hosts = config.admin.hosts.clone();
-    let bound = Admin::new(admin::Config { listen, hosts }, probes).bind().await;
+    let bound = Admin::new(admin::Config { listen, hosts }, probes).on(listener).bind().await;
     bound.map(Some).map_err(|error| {
         let remedy = "choose another address in [admin] listen, or \"\" for none";
         Problem::new(Exit::Unavailable, error.to_string(), remedy).at("admin.listen")

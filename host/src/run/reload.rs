@@ -5,19 +5,23 @@
 //! Whatever goes wrong leaves things as they were, and is told in the words of whoever refused it.
 
 mod build;
+mod builds;
+mod doubts;
 pub(crate) mod files;
+mod habits;
 mod news;
 mod restart;
 mod sources;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::runtime::Handle;
 
-pub use build::build;
+pub use builds::Builds;
+pub use doubts::missing_sources;
 pub use news::News;
 
 use super::{Handlers, Loader};
@@ -26,7 +30,6 @@ use crate::exit::{Exit, Problem};
 use crate::plugin::{self, Plugin};
 use crate::signal::Hangups;
 use files::Files;
-use sources::Sources;
 
 /// Where configuration and its variables come from.
 pub type Read = Box<dyn Fn() -> Result<Config, Vec<Problem>> + Send + Sync>;
@@ -68,12 +71,22 @@ pub struct Reloader {
     refused: BTreeMap<String, Box<str>>,
     /// What was wrong with the configuration at the last look; told once, too.
     misread: Vec<Problem>,
+    /// What builds the plugins, where somebody develops them.
+    builds: Option<Builds>,
+    /// Plugins whose build ended well after it had not, until the file was looked at.
+    mended: BTreeSet<String>,
 }
 
 impl Reloader {
     /// For these.
     pub fn new(parts: Parts) -> Self {
-        Self { parts, refused: BTreeMap::new(), misread: Vec::new() }
+        Self { parts, refused: BTreeMap::new(), misread: Vec::new(), builds: None, mended: BTreeSet::new() }
+    }
+
+    /// The same with these builds.
+    #[must_use]
+    pub fn with(self, builds: Builds) -> Self {
+        Self { builds: Some(builds), ..self }
     }
 
     /// Reads the configuration anew, and loads each plugin whose table or file has changed.
@@ -86,6 +99,17 @@ impl Reloader {
     }
 
     async fn take_over(&mut self, new: Config, seen: Instant) {
+        let doubts = new.warnings.iter().filter(|warning| !self.parts.config.warnings.contains(warning));
+        let mut doubts: Vec<Problem> = doubts
+            .map(|warning| Problem::new(Exit::Configuration, &*warning.what, &*warning.remedy).at(warning.place()))
+            .collect();
+        if let Some(builds) = &mut self.builds {
+            doubts.extend(missing_sources(&new, &self.parts.file));
+            builds.update(&new);
+        }
+        if !doubts.is_empty() {
+            self.tell(News::Doubtful(doubts));
+        }
         let of = restart::needed(&self.parts.config, &new);
         if !of.is_empty() {
             self.tell(News::Restart { of });
@@ -106,28 +130,43 @@ impl Reloader {
                 }
             }
         };
-        let mut sources = self.sources(watch, BTreeMap::new());
+        files.watch(self.folders(watch));
+        if watch == Watch::Everything {
+            // What was saved while everything started.
+            self.look(watch).await;
+        }
         loop {
-            files.watch(self.folders(watch, &sources));
+            files.watch(self.folders(watch));
+            let due = self.builds.as_ref().and_then(Builds::due);
             tokio::select! {
                 () = hangups.next() => self.reload().await,
-                () = files.changed() => self.look(watch, &mut sources).await,
+                () = files.changed() => self.look(watch).await,
+                () = at(due) => self.look(watch).await,
             }
         }
     }
 
     /// Something has changed somewhere.
-    async fn look(&mut self, watch: Watch, sources: &mut BTreeMap<String, Sources>) {
+    async fn look(&mut self, watch: Watch) {
         let seen = Instant::now();
         if watch == Watch::Everything {
-            self.build(sources).await;
+            let mended = match &mut self.builds {
+                Some(builds) => builds.run(&*self.parts.tell).await,
+                None => BTreeSet::new(),
+            };
+            let plugins = self.parts.config.plugins.iter();
+            let of_mended =
+                plugins.filter(|(_, plugin)| plugin.build.as_ref().is_some_and(|build| mended.contains(build)));
+            self.mended.extend(of_mended.map(|(name, _)| name.clone()));
             match (self.parts.read)() {
                 Ok(new) => {
-                    self.misread.clear();
+                    let misread = !std::mem::take(&mut self.misread).is_empty();
                     if new != self.parts.config {
                         self.take_over(new, seen).await;
-                        *sources = self.sources(watch, std::mem::take(sources));
                         return;
+                    }
+                    if misread {
+                        self.tell(News::Configured);
                     }
                 }
                 Err(problems) if problems != self.misread => {
@@ -141,29 +180,26 @@ impl Reloader {
         self.replace(&same, seen).await;
     }
 
-    /// Builds what has new sources, each command once.
-    async fn build(&self, sources: &mut BTreeMap<String, Sources>) {
-        let changed = sources.iter_mut().filter_map(|(command, sources)| sources.have_changed().then_some(command));
-        let commands: Vec<String> = changed.cloned().collect();
-        for command in commands {
-            self.tell(News::Building { command: command.clone() });
-            if let Err(problem) = build(&command, &files::folder(&self.parts.file)).await {
-                self.tell(News::Refused(problem));
-            }
-        }
-    }
-
     /// Loads each plugin whose table is another than in `tables`, or whose file has changed.
     async fn replace(&mut self, tables: &BTreeMap<String, config::Plugin>, seen: Instant) {
         for (name, table) in &self.parts.config.plugins.clone() {
             let Some(handler) = self.parts.handlers.get(name).cloned() else { continue };
             // One that cannot be read has no digest.
             let digest = plugin::digest_of(&table.path).unwrap_or_default();
-            let known = digest == handler.current().id().digest || self.refused.get(name) == Some(&digest);
+            let is_current = digest == handler.current().id().digest;
+            let mended = self.mended.remove(name);
+            let known = is_current || self.refused.get(name) == Some(&digest) && !mended;
             if known && tables.get(name) == Some(table) {
+                let was_refused = is_current && self.refused.remove(name).is_some();
+                if was_refused || mended {
+                    self.tell(News::Well { plugin: name.clone(), digest });
+                }
                 continue;
             }
             self.refused.remove(name);
+            if !digest.is_empty() {
+                self.tell(News::Loading { plugin: name.clone(), digest: digest.clone() });
+            }
             match self.open(name, table).await {
                 Ok(plugin) => {
                     let digest = plugin.id().digest.clone();
@@ -194,36 +230,26 @@ impl Reloader {
         })
     }
 
-    /// The sources of what can be built, by build command; `known` ones as they were at their last look.
-    fn sources(&self, watch: Watch, mut known: BTreeMap<String, Sources>) -> BTreeMap<String, Sources> {
-        if watch == Watch::Chosen {
-            return BTreeMap::new();
-        }
-        let mut roots: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-        for plugin in self.parts.config.plugins.values() {
-            if let Some(command) = &plugin.build {
-                roots.entry(command.clone()).or_default().extend(plugin.sources.iter().cloned());
-            }
-        }
-        let each = roots.into_iter().map(|(command, roots)| {
-            let same = known.remove(&command).filter(|sources| sources.are_of(&roots));
-            (command, same.unwrap_or_else(|| Sources::new(roots)))
-        });
-        each.collect()
-    }
-
-    fn folders(&self, watch: Watch, sources: &BTreeMap<String, Sources>) -> Vec<PathBuf> {
+    fn folders(&self, watch: Watch) -> Vec<PathBuf> {
         let plugins = self.parts.config.plugins.values();
         let chosen = plugins.filter(|plugin| plugin.watch || watch == Watch::Everything);
         let mut folders: Vec<PathBuf> = chosen.map(|plugin| files::folder(&plugin.path)).collect();
         if watch == Watch::Everything {
             folders.push(files::folder(&self.parts.file));
-            folders.extend(sources.values().flat_map(Sources::folders));
+            folders.extend(self.builds.iter().flat_map(Builds::folders));
         }
         folders
     }
 
     fn tell(&self, news: News) {
         (self.parts.tell)(news);
+    }
+}
+
+/// At this time, or never.
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
     }
 }

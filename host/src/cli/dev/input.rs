@@ -9,7 +9,7 @@ use cofferdam_core::message::Record;
 use cofferdam_core::output::{Destination, Publication};
 use tokio::sync::mpsc;
 
-use crate::config::{Config, Kind, Source};
+use crate::config::{Config, Kind, Source, nearest};
 use crate::exit::{Exit, Problem};
 use crate::message_file::{self, MessageFile};
 use crate::sink::{Answers, Busy, Sinks, Ticket};
@@ -22,6 +22,36 @@ const SINK_BUSY: Duration = Duration::from_millis(5);
 
 /// What is to be fed in, in order.
 pub(super) struct Input(Vec<Publication>);
+
+/// Input files that no route reads, each with the name that was probably meant.
+pub(super) fn unread(folder: &Path, config: &Config) -> Vec<Problem> {
+    let sources = sources(config);
+    let files = files(folder).into_iter().map(|path| (topic_of(&path), path));
+    let unread = files.filter(|(name, _)| !sources.iter().any(|source| source == name || may_match(source, name)));
+    let problem = |(name, path): (String, PathBuf)| {
+        let remedy = match nearest(&name, sources.iter().map(String::as_str)) {
+            Some(meant) => format!("did you mean {meant:?}?"),
+            None => format!("expected one of: {}", sources.join(", ")),
+        };
+        Problem::new(Exit::Data, format!("no route reads {name:?}"), remedy).at(path.display().to_string())
+    };
+    unread.map(problem).collect()
+}
+
+/// Whether the topic may match the expression: false only where what all that matches begins with is another beginning.
+fn may_match(expression: &str, topic: &str) -> bool {
+    let Some(rest) = expression.strip_prefix('^') else { return false };
+    if rest.contains('|') {
+        return true;
+    }
+    let end = rest.find(|letter: char| "\\.[](){}*+?$^".contains(letter)).unwrap_or(rest.len());
+    let mut beginning = &rest[..end];
+    // The letter before may be left out.
+    if rest[end..].starts_with(['*', '?', '{']) {
+        beginning = &beginning[..beginning.char_indices().next_back().map_or(0, |(at, _)| at)];
+    }
+    topic.starts_with(beginning)
+}
 
 /// The input files of a folder, in order.
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -186,4 +216,21 @@ async fn answered(answers: &mut mpsc::Receiver<Answers>) -> Result<usize, Proble
         }
     }
     Ok(answers.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_may_match_an_expression_unless_it_begins_otherwise() {
+        for (expression, topic) in
+            [("^d[.]in$", "d.in"), ("^orders", "orders.eu"), ("^orders?$", "order"), ("^a|b", "b"), ("^.*$", "x")]
+        {
+            assert!(may_match(expression, topic), "{expression} {topic}");
+        }
+        for (expression, topic) in [("^orders", "order"), ("^orders[.]eu$", "oders.eu"), ("orders", "orders.eu")] {
+            assert!(!may_match(expression, topic), "{expression} {topic}");
+        }
+    }
 }

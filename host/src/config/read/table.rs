@@ -88,12 +88,21 @@ impl<'r> Table<'r> {
 
 /// `did you mean ...?`, or all there is to choose from.
 pub(in crate::config) fn suggest(given: &str, known: &[&str]) -> String {
-    let given = given.to_lowercase().replace('-', "_");
-    let score =
-        |known: &&str| strsim::jaro_winkler(&given, known).max(strsim::normalized_damerau_levenshtein(&given, known));
-    let best = known.iter().max_by(|a, b| score(a).total_cmp(&score(b)));
-    match best.filter(|best| score(best) >= ALIKE) {
+    match nearest(&given.replace('-', "_"), known.iter().copied()) {
         Some(best) => format!("did you mean {best:?}?"),
         None => format!("there is: {}", known.join(", ")),
     }
+}
+
+/// The name that was probably meant by one that is not known, if one is alike.
+pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let given = given.to_lowercase();
+    let score = |known: &str| {
+        let score = strsim::jaro_winkler(&given, known).max(strsim::normalized_damerau_levenshtein(&given, known));
+        // In a short name one slip is a large part: `scr`.
+        let one_slip = known.len() >= 3 && strsim::damerau_levenshtein(&given, known) == 1;
+        if one_slip { score.max(ALIKE) } else { score }
+    };
+    let best = known.into_iter().max_by(|a, b| score(a).total_cmp(&score(b)))?;
+    (score(best) >= ALIKE).then_some(best)
 }

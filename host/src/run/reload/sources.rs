@@ -1,4 +1,4 @@
-//! The sources of a plugin: which files they are, and whether one of them says something else than before.
+//! The sources of a plugin: which files they are, and which of them say something else than before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -26,11 +26,19 @@ struct State {
     content: u64,
 }
 
+/// A source that says something else than at the look before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) file: PathBuf,
+    /// It was not there.
+    pub(super) came: bool,
+}
+
 impl Sources {
     /// Those below `roots`, folders or files, as they are now.
     pub(super) fn new(roots: Vec<PathBuf>) -> Self {
         let mut sources = Self { roots, files: BTreeMap::new() };
-        sources.have_changed();
+        sources.changes();
         sources
     }
 
@@ -45,19 +53,22 @@ impl Sources {
         folders.chain(self.roots.iter().map(|root| super::files::folder(root))).collect()
     }
 
-    /// Whether one of them has come, gone, or says something else than at the last look. A file that was only touched says
-    /// the same.
-    pub(super) fn have_changed(&mut self) -> bool {
+    /// Those that have come, gone, or say something else than at the last look. A file that was only touched says the same.
+    pub(super) fn changes(&mut self) -> Vec<Change> {
         let mut files = BTreeMap::new();
         for entry in self.entries().filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file())).take(MOST) {
             let path = entry.into_path();
             let Ok(state) = look(&path, self.files.get(&path)) else { continue };
             files.insert(path, state);
         }
-        let same = files.len() == self.files.len()
-            && files.iter().all(|(path, state)| self.files.get(path).is_some_and(|old| old.content == state.content));
-        self.files = files;
-        !same
+        let before = std::mem::replace(&mut self.files, files);
+        let gone = before.keys().filter(|file| !self.files.contains_key(*file));
+        let gone = gone.map(|file| Change { file: file.clone(), came: false });
+        let others = self.files.iter().filter_map(|(file, state)| match before.get(file) {
+            Some(old) if old.content == state.content => None,
+            old => Some(Change { file: file.clone(), came: old.is_none() }),
+        });
+        gone.chain(others).collect()
     }
 
     fn entries(&self) -> impl Iterator<Item = DirEntry> {
@@ -109,26 +120,27 @@ mod tests {
         write("src/app.py", "one");
         write(".gitignore", "generated/\n");
         let mut sources = Sources::new(vec![folder.path().to_owned()]);
-        assert!(!sources.have_changed());
+        let have_changed = |sources: &mut Sources| !sources.changes().is_empty();
+        assert!(!have_changed(&mut sources));
 
         for written in ["target/x.rs", "deep/node_modules/x.js", "generated/x.py", "app.wasm", "src/app.py~", ".env"] {
             write(written, "two");
             // A folder that is empty for the walk is none.
-            assert!(!sources.have_changed(), "{written}");
+            assert!(!have_changed(&mut sources), "{written}");
         }
         write("src/app.py", "one");
-        assert!(!sources.have_changed(), "it was only touched");
+        assert!(!have_changed(&mut sources), "it was only touched");
         write("src/app.py", "two");
-        assert!(sources.have_changed());
-        assert!(!sources.have_changed());
+        assert!(have_changed(&mut sources));
+        assert!(!have_changed(&mut sources));
         write("src/new/more.py", "three");
-        assert!(sources.have_changed(), "one has come");
+        assert!(have_changed(&mut sources), "one has come");
         assert!(sources.folders().contains(&folder.path().join("src/new")));
         // As editors do that write a new file and rename it.
         write("src/app.py.tmp", "four");
         std::fs::rename(folder.path().join("src/app.py.tmp"), folder.path().join("src/app.py")).unwrap();
-        assert!(sources.have_changed());
+        assert!(have_changed(&mut sources));
         std::fs::remove_file(folder.path().join("src/new/more.py")).unwrap();
-        assert!(sources.have_changed(), "one has gone");
+        assert!(have_changed(&mut sources), "one has gone");
     }
 }

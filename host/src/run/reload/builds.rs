@@ -1,0 +1,200 @@
+//! The build commands of a configuration, each with its sources.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::build::build;
+use super::files;
+use super::habits::Habits;
+use super::news::News;
+use super::sources::Sources;
+use crate::config::Config;
+use crate::exit::Problem;
+
+/// Runs build commands when their sources change.
+pub struct Builds {
+    /// Where they run: the configuration's folder.
+    folder: PathBuf,
+    commands: BTreeMap<String, Watched>,
+}
+
+struct Watched {
+    sources: Sources,
+    habits: Habits,
+    /// The last build did not end well.
+    failed: bool,
+}
+
+impl Builds {
+    /// Those of `config`, which stands in `file`, with the sources as they are now.
+    pub fn new(config: &Config, file: &Path) -> Self {
+        let mut builds = Self { folder: files::folder(file), commands: BTreeMap::new() };
+        builds.update(config);
+        builds
+    }
+
+    /// Those of another configuration; what is known of a command stays where its sources are the same.
+    pub(super) fn update(&mut self, config: &Config) {
+        let mut roots: BTreeMap<&String, Vec<PathBuf>> = BTreeMap::new();
+        for plugin in config.plugins.values() {
+            if let Some(command) = &plugin.build {
+                roots.entry(command).or_default().extend(plugin.sources.iter().cloned());
+            }
+        }
+        let mut known = std::mem::take(&mut self.commands);
+        let each = roots.into_iter().map(|(command, roots)| {
+            let same = known.remove(command).filter(|watched| watched.sources.are_of(&roots));
+            let new = || Watched { sources: Sources::new(roots), habits: Habits::default(), failed: false };
+            (command.clone(), same.unwrap_or_else(new))
+        });
+        self.commands = each.collect();
+    }
+
+    /// Runs each command once.
+    ///
+    /// # Errors
+    /// Those that do not end well.
+    pub async fn first(&mut self, tell: &(dyn Fn(News) + Send + Sync)) -> Result<(), Vec<Problem>> {
+        let mut problems = Vec::new();
+        for (command, watched) in &mut self.commands {
+            tell(News::Building { command: command.clone(), changed: Vec::new() });
+            problems.extend(watched.build(command, &self.folder, tell).await.err());
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Runs those whose sources have changed and that are due. Returns the commands that ended well and had not before.
+    pub(super) async fn run(&mut self, tell: &(dyn Fn(News) + Send + Sync)) -> BTreeSet<String> {
+        let mut mended = BTreeSet::new();
+        for (command, watched) in &mut self.commands {
+            let now = Instant::now();
+            let changed = watched.sources.changes().into_iter().map(|change| change.file);
+            watched.habits.changed(changed.collect(), now);
+            let Some(changed) = watched.habits.begin(now) else { continue };
+            let changed = changed.iter().map(|file| shown(file, &self.folder)).collect();
+            tell(News::Building { command: command.clone(), changed });
+            let failed_before = watched.failed;
+            match watched.build(command, &self.folder, tell).await {
+                Ok(()) if failed_before => drop(mended.insert(command.clone())),
+                Ok(()) => {}
+                Err(problem) => tell(News::Refused(problem)),
+            }
+        }
+        mended
+    }
+
+    /// When the next build may begin, if one waits.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.commands.values().filter_map(|watched| watched.habits.due()).min()
+    }
+
+    /// The folders to be watched.
+    pub(super) fn folders(&self) -> impl Iterator<Item = PathBuf> {
+        self.commands.values().flat_map(|watched| watched.sources.folders())
+    }
+}
+
+impl Watched {
+    async fn build(
+        &mut self,
+        command: &str,
+        folder: &Path,
+        tell: &(dyn Fn(News) + Send + Sync),
+    ) -> Result<(), Problem> {
+        let ended = build(command, folder).await;
+        self.failed = ended.is_err();
+        for own in self.habits.built(self.sources.changes(), ended.is_ok(), Instant::now()) {
+            tell(News::OfBuild { file: shown(&own, folder) });
+        }
+        ended
+    }
+}
+
+/// As people write it in the configuration.
+fn shown(file: &Path, folder: &Path) -> String {
+    file.strip_prefix(folder).unwrap_or(file).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// A folder with this build.
+    fn folder(build: &str) -> (tempfile::TempDir, Builds) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("app.txt"), "one").unwrap();
+        let text = format!(
+            r#"
+            service = {{ name = "builds" }}
+            kafka = {{ bootstrap_servers = "nowhere:9092" }}
+            plugins.p = {{ path = "p.wasm", build = "{build}" }}
+            [[routes]]
+            name = "r"
+            from = {{ kafka = ["in"], group = "g" }}
+            handler = "p"
+            "#
+        );
+        let file = folder.path().join("cofferdam.toml");
+        std::fs::write(&file, text).unwrap();
+        let config = Config::load(&file, &|_| None).unwrap();
+        let builds = Builds::new(&config, &file);
+        (folder, builds)
+    }
+
+    /// Builds until nothing more is to be built, and returns the commands that were mended.
+    async fn all(builds: &mut Builds, tell: &(dyn Fn(News) + Send + Sync)) -> BTreeSet<String> {
+        let mut mended = BTreeSet::new();
+        loop {
+            mended.append(&mut builds.run(tell).await);
+            let Some(due) = builds.due() else { return mended };
+            tokio::time::sleep_until(due.into()).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_build_writes_into_its_sources_does_not_start_it_for_ever() {
+        let (folder, mut builds) = folder("echo built >> stamp");
+        let told = Mutex::new(Vec::new());
+        let tell = |news: News| told.lock().unwrap().push(news.to_string());
+        builds.first(&tell).await.unwrap();
+        let count = || std::fs::read_to_string(folder.path().join("stamp")).unwrap().lines().count();
+        builds.run(&tell).await;
+        assert_eq!(count(), 1);
+        std::fs::write(folder.path().join("app.txt"), "two").unwrap();
+        all(&mut builds, &tell).await;
+        assert_eq!(count(), 3, "{told:?}");
+        let told = told.into_inner().unwrap();
+        assert!(
+            told.iter().any(|line| line.starts_with("build: ") && line.ends_with("(changed: app.txt)")),
+            "{told:?}"
+        );
+        assert!(told.iter().any(|line| line.ends_with("(changed: stamp)")), "{told:?}");
+        assert!(told.last().is_some_and(|line| line.starts_with("stamp changes with every build")), "{told:?}");
+    }
+
+    #[tokio::test]
+    async fn a_save_during_a_build_starts_one_more_and_a_mended_build_is_named() {
+        let (folder, mut builds) = folder("test ! -e broken");
+        let save = |name: &str| std::fs::write(folder.path().join(name), "new").unwrap();
+        // The person saves when the build is announced.
+        let saved = Mutex::new(0);
+        let tell = |news: News| {
+            let mut saved = saved.lock().unwrap();
+            if matches!(news, News::Building { .. }) && *saved == 0 {
+                *saved += 1;
+                save("app.txt");
+            }
+        };
+        builds.first(&tell).await.unwrap();
+        assert!(builds.due().is_some(), "what was saved during the first build is not lost");
+        all(&mut builds, &tell).await;
+        save("broken");
+        assert!(all(&mut builds, &tell).await.is_empty());
+        std::fs::remove_file(folder.path().join("broken")).unwrap();
+        let mended = all(&mut builds, &tell).await;
+        assert_eq!(mended.len(), 1);
+    }
+}
