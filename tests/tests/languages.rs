@@ -108,7 +108,10 @@ async fn works(language: &Language) {
 
 /// `cofferdam dev`: the first messages, a mistake, and a change.
 async fn develop(language: &Language, project: &Path) {
-    let mut host = host(["dev"]).current_dir(project).env("ADMIN_LISTEN", "127.0.0.1:0").listening().start();
+    let host = host(["dev"]).current_dir(project).env("ADMIN_LISTEN", "127.0.0.1:0");
+    // Whoever shares a target folder among projects has this set.
+    let elsewhere = TempDir::new().expect("a temporary folder can be made");
+    let mut host = host.env("CARGO_TARGET_DIR", elsewhere.path()).listening().start();
     host.says("-- 3 received: 2 done, 1 dead letter, 2 outputs", LONG).await;
     save(language, project, &mut host).await;
     host.tell("q");
