@@ -27,6 +27,7 @@ mod idle;
 mod image;
 mod instance;
 pub mod keyvalue;
+mod last_words;
 mod lift;
 mod limiter;
 mod limits;
@@ -42,6 +43,7 @@ mod state;
 mod suspicion;
 mod symbols;
 mod ticker;
+mod uncaught;
 mod wasi;
 mod watch;
 
@@ -69,7 +71,7 @@ pub use denials::Denied;
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use handler::Handler;
 pub use limits::Limits;
-pub use load::{LoadError, Refusal, digest_of};
+pub use load::{LoadError, Missing, Refusal, digest_of};
 pub use logs::{Level, LogLine, LogLines};
 pub use secrets::Secrets;
 
@@ -291,8 +293,9 @@ impl Plugin {
         }
         let refused_growths = state.limiter.refusals().total();
         let logs = state.logs.lock().take();
-        let failed = |ending| Err(classify(ending, &instance.circumstances(&logs), &self.loaded.symbols));
-        let (outcome, output_bytes) = judged(ended.unwrap_or_else(failed), &self.loaded.spec);
+        let failed = |ending| Err(classify(ending, &instance.circumstances(), &self.loaded.symbols));
+        let said = ended.unwrap_or_else(failed).map_err(|failure| instance.explained(failure));
+        let (outcome, output_bytes) = judged(said, &self.loaded.spec);
         usage.output_bytes = output_bytes;
         if is_sound(outcome.class()) && instance.may_go_on(&self.loaded) {
             self.idle.put(instance);
@@ -303,7 +306,8 @@ impl Plugin {
 
 /// What is not granted is not only said to whoever loads it: it is counted and logged like a call that is denied.
 fn refused(plugin: Box<str>, path: Option<&Path>, refusal: Refusal) -> LoadError {
-    if let Refusal::NotGranted { import, capability } = &refusal {
+    let missing: &[Missing] = if let Refusal::NotGranted { missing } = &refusal { missing } else { &[] };
+    for Missing { import, capability } in missing {
         denials::count(&plugin, capability, "import");
         let import = Escaped(import);
         tracing::warn!(event = "capability_denied", plugin = &*plugin, capability, %import, "a plugin imports what it was not granted");

@@ -3,6 +3,7 @@ package cofferdam
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -59,18 +60,17 @@ func attempts(lifted []abi.Message) (results []abi.Result, failed bug) {
 }
 
 // guarded catches panics: their stack is what the author needs to see, and the way they end a program is not what the host is
-// to see. Where the handler ended its goroutine (runtime.Goexit) there is nothing to catch, and Go itself says so and traps.
+// to see. It reports them in Go's own words, which the host reads. Where the handler ended its goroutine (runtime.Goexit) there is nothing to catch, and Go itself says so and traps.
 func guarded(work func() bug) (failed bug) {
 	defer func() {
 		if value := recover(); value != nil {
-			failed = bug(stack() + "panic: " + fmt.Sprint(value))
+			failed = bug("panic: " + fmt.Sprint(value) + "\n\ngoroutine 1 [running]:\n" + stack())
 		}
 	}()
 	return work()
 }
 
-// stack is where the panic was, innermost first: the handler's part of it, and the message comes last, because the host keeps the
-// last lines that it read as the reason.
+// stack is where the panic was, innermost first: the handler's part of it.
 func stack() string {
 	callers := make([]uintptr, 64)
 	frames := runtime.CallersFrames(callers[:runtime.Callers(0, callers)])
@@ -90,6 +90,15 @@ func stack() string {
 			fmt.Fprintf(&lines, "%s\n\t%s:%d\n", frame.Function, frame.File, frame.Line)
 		}
 	}
+}
+
+// handlerName is the author's name for the handler: main.handle.
+func handlerName() string {
+	handler := reflect.ValueOf(single)
+	if several != nil {
+		handler = reflect.ValueOf(several)
+	}
+	return runtime.FuncForPC(handler.Pointer()).Name()
 }
 
 func message(lifted abi.Message) *Message {
@@ -143,7 +152,8 @@ func loweredOutput(output *Output) abi.Output {
 func loweredError(err error) (abi.Result, bug) {
 	var failure *Failure
 	if !errors.As(err, &failure) {
-		return abi.Result{}, bug("the handler returned an error that is no failure: " + err.Error())
+		// An error has no place; by its type and text the host tells two of them apart.
+		return abi.Result{}, bug(fmt.Sprintf("Uncaught %T: %v, returned by %s", err, err, handlerName()))
 	}
 	if failure == nil {
 		return abi.Result{}, "the handler returned a *Failure that is nil: return nil itself where there is no error"

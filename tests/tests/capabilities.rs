@@ -122,7 +122,7 @@ fn talk(mut stream: TcpStream) -> std::io::Result<()> {
         }
     };
     let path = head.split(' ').nth(1).unwrap_or_default();
-    if path == "/hang" || path == "/" {
+    if path.starts_with("/hang") || path == "/" {
         return stream.read_to_end(&mut Vec::new()).map(drop);
     }
     let (status, more, body) = match path {
@@ -139,11 +139,22 @@ fn what_is_imported_and_not_granted_is_refused_by_name_and_counted() {
     let metrics = metrics::install().expect("metrics");
     let refused = Plugin::open(&ENGINE, &kit::guest("caller"), Spec { http: None, ..spec("unasked", &[]) });
     let error = refused.expect_err("it imports http");
-    let Refusal::NotGranted { import, capability } = &error.refusal else { panic!("{error}") };
-    assert!(import.starts_with("wasi:http/") && *capability == "http", "{error}");
-    assert!(error.remedy().contains("http = [\"<host>\"]"), "{}", error.remedy());
+    let Refusal::NotGranted { missing } = &error.refusal else { panic!("{error}") };
+    assert!(missing.len() == 1 && missing[0].import.starts_with("wasi:http/"), "{error}");
+    assert!(error.remedy().contains("capabilities = { http = [\"<host>\"] }"), "{}", error.remedy());
     let line = r#"cofferdam_capability_denied_total{plugin="unasked",capability="http",reason="import"} 1"#;
     assert!(metrics.render().contains(line), "{}", metrics.render());
+}
+
+#[test]
+fn all_grants_that_are_missing_are_named_at_once() {
+    let refused =
+        Plugin::open(&ENGINE, &kit::guest("caller"), Spec { http: None, keyvalue: None, ..spec("poor", &[]) });
+    let error = refused.expect_err("it imports both");
+    assert!(error.to_string().contains("wasi:http/") && error.to_string().contains("wasi:keyvalue/"), "{error}");
+    for grant in ["http = [\"<host>\"]", "keyvalue = \"<name>\""] {
+        assert!(error.remedy().starts_with("grant them: ") && error.remedy().contains(grant), "{}", error.remedy());
+    }
 }
 
 #[test]
@@ -226,11 +237,28 @@ fn a_server_that_never_answers_keeps_an_attempt_to_its_wall_time() {
     // The first one starts the instance.
     answer(&handle(&plugin, &server.fetch("/hello")));
     let began = Instant::now();
-    let attempt = handle(&plugin, &server.fetch("/hang"));
+    let attempt = handle(&plugin, &json!({ "do": "insist", "url": format!("{}/hang", server.host()) }));
     let failure = failed(&attempt);
     assert_eq!((failure.class, &failure.code), (Class::TimedOut, &Code::TIMEOUT), "{failure:?}");
+    let named = format!("(GET {}: no answer within ", server.host());
+    assert!(failure.text.contains(&named), "{failure:?}");
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     until("the connection is closed", || server.open.load(Ordering::SeqCst) == 0);
+}
+
+#[test]
+fn a_handler_hears_of_a_server_that_never_answers_before_its_wall_time_is_over() {
+    let server = Server::start();
+    // All limits are those of the defaults: 30 s for the head of an answer, 5 s for the attempt.
+    let plugin = load(spec("patient", &[&server.host()]));
+    let attempt = handle(&plugin, &json!({ "do": "need", "url": format!("{}/hang?secret", server.host()) }));
+    let failure = failed(&attempt);
+    assert_eq!((failure.class, failure.code.as_str()), (Class::Retryable, "TIMEOUT"), "{failure:?}");
+    let named = format!("no answer in time (GET {}: no answer within ", server.host());
+    assert!(failure.text.starts_with(&named) && failure.text.ends_with(" s)"), "{failure:?}");
+    // It is not told of an attempt that asked for nothing.
+    let denied = handle(&plugin, &json!({ "do": "need", "url": "http://192.0.2.1/" }));
+    assert!(!failed(&denied).text.contains("no answer"), "{denied:?}");
 }
 
 #[test]

@@ -170,6 +170,8 @@ codes! {
     MALFORMED_ENVELOPE,
     /// No route takes this message.
     NO_ROUTE,
+    /// An error of the handler's language that the handler did not catch.
+    UNCAUGHT_EXCEPTION,
     /// The guest executed `unreachable`: a panic, an abort, a failed assertion.
     TRAP_UNREACHABLE,
     /// The guest's call stack was used up.

@@ -117,7 +117,7 @@ impl Plugin {
                 let text = format!("{} results for {messages} messages", said.len());
                 return Err(Failure::contract(Code::INVALID_RESULT, text));
             }
-            Err(ending) => return Err(classify(ending, &instance.circumstances(&logs), &self.loaded.symbols)),
+            Err(ending) => return Err(classify(ending, &instance.circumstances(), &self.loaded.symbols)),
         };
         let share = u64::try_from(messages).unwrap_or(u64::MAX).max(1);
         let usage = Usage {

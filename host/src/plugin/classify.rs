@@ -12,9 +12,11 @@ use crate::exit::panic_text;
 
 use super::backtrace;
 use super::budget::Spent;
+use super::last_words::LastWords;
 use super::limiter::Refusals;
 use super::outbox::Excess;
 use super::symbols::Symbols;
+use super::uncaught::{self, Told};
 
 /// How an attempt ended, if not with an answer.
 #[derive(Debug)]
@@ -38,8 +40,8 @@ pub(super) struct Circumstances {
     pub(super) host_calls_spent: bool,
     /// What the guest asked for and was not granted, where that ends the attempt.
     pub(super) denied: Option<Box<str>>,
-    /// What the guest wrote last to its standard error, where languages say why they panic.
-    pub(super) last_words: String,
+    /// What the guest wrote to its standard error, where languages say why they end.
+    pub(super) last_words: LastWords,
 }
 
 /// The class and code of `ending`.
@@ -59,9 +61,20 @@ pub(super) fn classify(ending: Ending, circumstances: &Circumstances, symbols: &
         Ending::Overdue => return spent(Spent::WallTime),
         Ending::Error(error) => error,
     };
-    let mut failure = of_error(&error, circumstances);
-    failure.backtrace = backtrace::of(&error, symbols);
-    failure.place = place(&failure.code, &error);
+    let words = circumstances.last_words.lines();
+    let told = uncaught::told(&words);
+    let mut failure = of_error(&error, circumstances, &Said { words: &words, told: told.as_ref() });
+    match told {
+        // The guest's stack is that of an interpreter or of a runtime: the same for every error.
+        Some(Told::Uncaught(uncaught)) if error.downcast_ref() == Some(&Trap::UnreachableCodeReached) => {
+            failure.backtrace = uncaught.backtrace();
+            failure.place = uncaught.place();
+        }
+        _ => {
+            failure.backtrace = backtrace::of(&error, symbols);
+            failure.place = place(&failure.code, &error);
+        }
+    }
     failure
 }
 
@@ -74,7 +87,13 @@ fn place(code: &Code, error: &wasmtime::Error) -> Option<u64> {
     if *code == Code::HOST_CALL_LIMIT { None } else { backtrace::place(error) }
 }
 
-fn of_error(error: &wasmtime::Error, circumstances: &Circumstances) -> Failure {
+/// What the guest wrote to standard error, and what it reports there.
+struct Said<'a> {
+    words: &'a [&'a str],
+    told: Option<&'a Told>,
+}
+
+fn of_error(error: &wasmtime::Error, circumstances: &Circumstances, said: &Said<'_>) -> Failure {
     if circumstances.host_calls_spent {
         return spent(Spent::HostCalls);
     }
@@ -91,10 +110,13 @@ fn of_error(error: &wasmtime::Error, circumstances: &Circumstances) -> Failure {
         return Failure::host(Code::INTERNAL, root(error));
     }
     if let Some(I32Exit(status)) = error.downcast_ref() {
-        return Failure::contract(Code::EXITED, format!("the handler called exit with status {status}"));
+        // WASI 0.2 has success and failure, and no numbers.
+        let how = if *status == 0 { "success" } else { "failure" };
+        let text = with_last_words(format!("the handler called exit, with {how}"), said.words);
+        return Failure::contract(Code::EXITED, text);
     }
     if let Some(trap) = error.downcast_ref() {
-        return of_trap(*trap, error, circumstances);
+        return of_trap(*trap, error, circumstances, said);
     }
     if circumstances.starting && circumstances.refusals.total() > 0 {
         return out_of_memory(circumstances.refusals, root(error));
@@ -114,23 +136,26 @@ fn of_error(error: &wasmtime::Error, circumstances: &Circumstances) -> Failure {
     Failure::contract(Code::INVALID_RESULT, root(error))
 }
 
-fn of_trap(trap: Trap, error: &wasmtime::Error, circumstances: &Circumstances) -> Failure {
+fn of_trap(trap: Trap, error: &wasmtime::Error, circumstances: &Circumstances, said: &Said<'_>) -> Failure {
     let code = match trap {
         Trap::MemoryOutOfBounds if is_stack_below_zero(error) => {
             let text = "the stack that the guest keeps in its memory has run below the first address";
             return Failure::new(Class::Trapped, Code::TRAP_STACK_OVERFLOW, text);
         }
         Trap::UnreachableCodeReached if circumstances.refusals.total() > 0 => {
-            return out_of_memory(circumstances.refusals, with_last_words(&trap, circumstances));
+            return out_of_memory(circumstances.refusals, said.of(&trap));
         }
-        Trap::UnreachableCodeReached => Code::TRAP_UNREACHABLE,
+        Trap::UnreachableCodeReached => match said.told {
+            Some(Told::Uncaught(_)) => Code::UNCAUGHT_EXCEPTION,
+            _ => Code::TRAP_UNREACHABLE,
+        },
         Trap::StackOverflow => Code::TRAP_STACK_OVERFLOW,
         Trap::MemoryOutOfBounds | Trap::HeapMisaligned => Code::TRAP_MEMORY_OUT_OF_BOUNDS,
         Trap::IntegerDivisionByZero => Code::TRAP_INTEGER_DIVIDE_BY_ZERO,
         Trap::TableOutOfBounds | Trap::IndirectCallToNull | Trap::BadSignature => Code::TRAP_INDIRECT_CALL,
         _ => Code::TRAP_OTHER,
     };
-    Failure::new(Class::Trapped, code, with_last_words(&trap, circumstances))
+    Failure::new(Class::Trapped, code, said.of(&trap))
 }
 
 fn out_of_memory(refusals: Refusals, text: String) -> Failure {
@@ -197,9 +222,33 @@ fn root(error: &wasmtime::Error) -> String {
     error.root_cause().to_string()
 }
 
-fn with_last_words(trap: &Trap, circumstances: &Circumstances) -> String {
-    match &*circumstances.last_words {
-        "" => trap.to_string(),
-        words => format!("{trap}: {words}"),
+impl Said<'_> {
+    /// Why the guest trapped: what it reports, or the trap with its last words.
+    fn of(&self, trap: &Trap) -> String {
+        match self.told {
+            Some(told) if *trap == Trap::UnreachableCodeReached => told.text(),
+            _ => with_last_words(trap.to_string(), self.words),
+        }
+    }
+}
+
+/// The last line in front, since that is the reason where there is one; the lines before it at the end. One line, of at
+/// most some 1 KiB of the guest's.
+fn with_last_words(what: String, words: &[&str]) -> String {
+    const WORDS: usize = 1 << 10;
+    let mut lines = words.iter().rev().map(|line| line.trim()).filter(|line| !line.is_empty());
+    let Some(last) = lines.by_ref().find(|line| !uncaught::is_hint(line)) else { return what };
+    let mut room = WORDS.saturating_sub(last.len());
+    let fits = |line: &&str| {
+        let rest = room.checked_sub(line.len());
+        room = rest.unwrap_or(0);
+        rest.is_some()
+    };
+    let mut before: Vec<&str> = lines.take_while(fits).collect();
+    before.reverse();
+    let last = &last[..last.floor_char_boundary(WORDS)];
+    match before.as_slice() {
+        [] => format!("{last} ({what})"),
+        before => format!("{last} ({what}; before: {})", before.join(" / ")),
     }
 }

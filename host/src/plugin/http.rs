@@ -166,17 +166,18 @@ impl Client {
         Err(closest)
     }
 
-    /// Makes a request that [`Client::find`] has found the endpoint of.
+    /// Makes a request that [`Client::find`] has found the endpoint of; all of it within `left`, whatever the limits are.
     pub(super) async fn send(
         self,
         at: usize,
         request: Request<WasiBody>,
         options: RequestOptions,
+        left: Duration,
     ) -> Result<Response<WasiBody>, SendError> {
         let Inner { plugin, config, endpoints, places } = &*self.0;
         let endpoint = &endpoints[at];
-        let end = Instant::now() + config.timeout;
-        let connect = config.connect_timeout.min(options.connect_timeout.unwrap_or(Duration::MAX));
+        let end = Instant::now() + config.timeout.min(left);
+        let connect = config.connect_timeout.min(options.connect_timeout.unwrap_or(Duration::MAX)).min(left);
         let first_byte = config.first_byte_timeout.min(options.first_byte_timeout.unwrap_or(Duration::MAX));
         let between = config.timeout.min(options.between_bytes_timeout.unwrap_or(Duration::MAX));
         if request.body().size_hint().lower() > config.request_bytes
@@ -199,7 +200,9 @@ impl Client {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(watched.failed(&error)),
             Err(_) => {
-                watched.tell(Ended::Failed, "failed");
+                let is_cut = left < connect + first_byte;
+                let ended = if is_cut { watched.given_up() } else { Ended::Failed };
+                watched.tell(ended, "failed");
                 return Err(SendError::Failed(Error::HttpResponseTimeout));
             }
         };
@@ -260,6 +263,13 @@ impl Watched<'_> {
         SendError::Failed(word)
     }
 
+    /// What it says of the host that it has not answered yet: nothing where nobody waited for long. A handler whose time is
+    /// shorter than ours gives up on a host that hangs, and that counts; one that asks two and takes the first answer does
+    /// not mean any harm.
+    fn given_up(&self) -> Ended {
+        if self.since.elapsed() < PATIENCE { Ended::Untold } else { Ended::Failed }
+    }
+
     fn tell(mut self, ended: Ended, status: &'static str) {
         self.told = true;
         self.record(ended, status);
@@ -292,10 +302,7 @@ impl Watched<'_> {
 impl Drop for Watched<'_> {
     fn drop(&mut self) {
         if !self.told {
-            // A handler whose time is shorter than ours gives up on a host that hangs, and that counts; one that asks two
-            // and takes the first answer does not mean any harm.
-            let ended = if self.since.elapsed() < PATIENCE { Ended::Untold } else { Ended::Failed };
-            self.record(ended, "abandoned");
+            self.record(self.given_up(), "abandoned");
         }
     }
 }

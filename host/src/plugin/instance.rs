@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use cofferdam_core::outcome::{Class, Failure, TEXT_LIMIT};
 use wasmtime::{Store, Trap};
 
 use super::budget::{FIRST_TICK, Meter, Spent};
@@ -14,7 +15,6 @@ use super::classify::{Circumstances, Ending};
 use super::contract::{Ask, Functions};
 use super::lift::copied_bytes;
 use super::load::Loaded;
-use super::logs::LogLines;
 use super::state::{RESOURCES, State};
 use super::watch::watch;
 
@@ -121,16 +121,30 @@ impl Instance {
             && error.downcast_ref() == Some(&Trap::CannotLeaveComponent)
     }
 
-    /// What is to be known of the attempt that failed.
-    pub(super) fn circumstances(&self, logs: &LogLines) -> Circumstances {
+    /// What is to be known of the attempt that failed; its log lines have been taken.
+    pub(super) fn circumstances(&self) -> Circumstances {
         let state = self.store.data();
         Circumstances {
             starting: self.functions.is_none(),
             refusals: state.limiter.refusals(),
             host_calls_spent: state.budget.host_calls_spent(),
             denied: state.denials.reason(),
-            last_words: logs.last_words(),
+            last_words: state.logs.lock().last_words(),
         }
+    }
+
+    /// The failure with the request that may be its reason: one that the handler waited for, or the last that failed. Not
+    /// where the handler says that the message is at fault.
+    pub(super) fn explained(&self, mut failure: Failure) -> Failure {
+        if matches!(failure.class, Class::Retryable | Class::TimedOut | Class::Trapped)
+            && let Some(trouble) = self.store.data().http.trouble()
+        {
+            let text = format!("{} ({trouble})", failure.text);
+            if text.len() <= TEXT_LIMIT {
+                failure.text = text.into();
+            }
+        }
+        failure
     }
 
     pub(super) fn state(&self) -> &State {

@@ -13,7 +13,7 @@ use cofferdam_core::event::HandlerId;
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
-pub use refusal::{LoadError, Refusal};
+pub use refusal::{LoadError, Missing, Refusal};
 
 use super::Spec;
 use super::cache;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use super::Spec;
+use super::last_words::LastWords;
 use crate::escape::Escaped;
 
 /// A line that a guest wrote.
@@ -60,6 +61,10 @@ pub(super) struct Logs {
     denied: usize,
     /// What was written and has no end of line yet, per stream.
     open: [Vec<u8>; 2],
+    /// What this attempt has written to standard error.
+    words: LastWords,
+    /// The same of the attempt that ended last.
+    last_words: LastWords,
 }
 
 /// A standard stream.
@@ -83,7 +88,8 @@ impl Sink {
 
 impl Logs {
     pub(super) fn new(spec: Arc<Spec>) -> Self {
-        Self { spec, kept: LogLines::default(), bytes: 0, denied: 0, open: Default::default() }
+        let (words, last_words) = Default::default();
+        Self { spec, kept: LogLines::default(), bytes: 0, denied: 0, open: Default::default(), words, last_words }
     }
 
     pub(super) fn shared(self) -> Sink {
@@ -166,7 +172,11 @@ impl Logs {
         };
         let text = String::from_utf8_lossy(bytes);
         let secrets = self.spec.secrets.clone();
-        self.line(level, context, &secrets.redact_line(&text));
+        let text = secrets.redact_line(&text);
+        if matches!(stream, Stream::Error) {
+            self.words.push(&text);
+        }
+        self.line(level, context, &text);
     }
 
     /// The lines of this attempt, which has ended.
@@ -178,7 +188,13 @@ impl Logs {
             }
         }
         (self.bytes, self.denied) = (0, 0);
+        self.last_words = std::mem::take(&mut self.words);
         std::mem::take(&mut self.kept)
+    }
+
+    /// What the attempt whose lines were taken last wrote to standard error.
+    pub(super) fn last_words(&mut self) -> LastWords {
+        std::mem::take(&mut self.last_words)
     }
 }
 
@@ -191,61 +207,5 @@ fn emit(level: Level, plugin: &str, context: &str, text: &str) {
         Level::Info => tracing::info!(target: "plugin", plugin, %context, "{text}"),
         Level::Warn => tracing::warn!(target: "plugin", plugin, %context, "{text}"),
         Level::Error => tracing::error!(target: "plugin", plugin, %context, "{text}"),
-    }
-}
-
-impl LogLines {
-    /// Why the handler died, at most 1 KiB of what went to standard error: the end, where languages say why they panic; in Go
-    /// the beginning of its report, where it says it before the stacks of all goroutines.
-    pub(super) fn last_words(&self) -> String {
-        const WORDS: usize = 1 << 10;
-        let said: Vec<&str> =
-            self.lines.iter().filter(|line| &*line.context == "stderr").map(|line| &*line.text).collect();
-        let mut room = WORDS;
-        let mut fits = |line: &&&str| {
-            let rest = room.checked_sub(line.len() + 1);
-            room = rest.unwrap_or(0);
-            rest.is_some()
-        };
-        let words: Vec<&str> = match go_report(&said) {
-            Some(report) => report.iter().take_while(|line| fits(line)).copied().collect(),
-            None => {
-                let end = said.iter().rev().take_while(|line| fits(line)).count();
-                said[said.len() - end..].to_vec()
-            }
-        };
-        words.join("\n").trim().into()
-    }
-}
-
-/// What the runtime of Go says when it ends: the reason, and behind it the goroutines.
-fn go_report<'a, 'b>(said: &'a [&'b str]) -> Option<&'a [&'b str]> {
-    let is_reason = |line: &&str| line.starts_with("fatal error: ") || line.starts_with("panic: ");
-    let stacks = said.iter().position(|line| line.starts_with("goroutine "))?;
-    let reason = said[..stacks].iter().rposition(is_reason)?;
-    Some(&said[reason..])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn last_words(said: &[String]) -> String {
-        let line = |text: &String| LogLine { level: Level::Warn, context: "stderr".into(), text: text.as_str().into() };
-        LogLines { lines: said.iter().map(line).collect(), dropped: 0 }.last_words()
-    }
-
-    #[test]
-    fn the_last_words_of_a_handler_are_why_it_died() {
-        let stacks = (1..50).map(|number| format!("goroutine {number} [select (no cases)]:\nmain.wait()"));
-        for reason in ["fatal error: all goroutines are asleep - deadlock!", "panic: out of tea"] {
-            let said = ["panic: no, not yet", reason, ""].map(ToOwned::to_owned).into_iter().chain(stacks.clone());
-            let words = last_words(&said.collect::<Vec<_>>());
-            assert!(words.starts_with(&format!("{reason}\n\ngoroutine 1 ")) && words.len() <= 1 << 10, "{words}");
-        }
-        // Everywhere else the reason is at the end.
-        let said: Vec<String> = (0..100).map(|number| format!("line {number} of the report")).collect();
-        let words = last_words(&[vec!["panic: not of Go".to_owned()], said].concat());
-        assert!(words.ends_with("line 99 of the report") && !words.contains("not of Go"), "{words}");
     }
 }

@@ -85,6 +85,7 @@ impl State {
     /// A new attempt begins.
     pub(super) fn renew(&mut self, started: Instant) {
         self.budget.renew(started);
+        self.http.renew(started, self.spec.limits.wall_time);
         self.limiter.forget_refusals();
         self.outbox.renew();
         self.denials.forget();

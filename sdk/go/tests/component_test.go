@@ -140,14 +140,14 @@ func TestPluginsInTheHost(t *testing.T) {
 		"config": "deferred CONFIGURATION_MISSING 0", "keyvalue": "permanent CAPABILITY_DENIED 0", "log": "done 0",
 		"goroutines": "done 0", "goroutines-2": "done 0", "garbage-1": "done 1", "garbage-2": "done 1",
 		"retryable": "retryable RATE_LIMITED 0", "permanent": "permanent DUPLICATE 0", "deferred": "deferred TOO_EARLY 0",
-		"error": "trapped TRAP_UNREACHABLE 0", "panic": "trapped TRAP_UNREACHABLE 0", "exit": "contract_broken EXITED 0",
+		"error": "trapped UNCAUGHT_EXCEPTION 0", "panic": "trapped UNCAUGHT_EXCEPTION 0", "exit": "contract_broken EXITED 0",
 	} {
 		if ends[key] != expected {
 			t.Errorf("%s ended as %q, not as %q", key, ends[key], expected)
 		}
 	}
 	// Go says that all goroutines are gone, and ends; once it was seen to go on calling the host after that, until it was ended.
-	if end := ends["goexit"]; end != "trapped TRAP_UNREACHABLE 0" && end != "contract_broken HOST_CALL_LIMIT 0" {
+	if end := ends["goexit"]; end != "trapped UNCAUGHT_EXCEPTION 0" && end != "contract_broken HOST_CALL_LIMIT 0" {
 		t.Errorf("goexit ended as %q", end)
 	}
 	if len(several) != 2 || several["done"] != 2 || several["permanent VALIDATION_ERROR"] != 1 {
@@ -161,7 +161,7 @@ func TestPluginsInTheHost(t *testing.T) {
 		{Level: "ERROR", Context: "", Message: "msg=failed a=1 g.b=2"},
 		{Level: "INFO", Context: "a context", Message: "a line"},
 		{Level: "INFO", Context: "stdout", Message: "to standard output"},
-		{Level: "WARN", Context: "stderr", Message: "the handler returned an error that is no failure: a plain error"},
+		{Level: "WARN", Context: "stderr", Message: "Uncaught *errors.errorString: a plain error, returned by main.handle"},
 		{Level: "WARN", Context: "stderr", Message: "panic: runtime error: index out of range [1] with length 1"},
 	} {
 		if !slices.ContainsFunc(logged, func(line line) bool {

@@ -5,11 +5,16 @@ export function calledByCofferdam(handle, argument) {
   return handle(argument);
 }
 
-/** A stack without the frames of the SDK below the author's. */
-export function authorsPart(stack) {
-  const lines = stack.split("\n");
+/** An error with its causes, without the frames of the SDK: those below the author's, and those of its own checks. */
+export function authorsPart(described) {
+  return described.split(/\n(?=caused by: )/).map(ownFrames).join("\n");
+}
+
+function ownFrames(error) {
+  const lines = error.split("\n");
   const border = lines.findIndex((line) => line.includes("calledByCofferdam"));
-  return (border === -1 ? lines : lines.slice(0, border)).join("\n");
+  const above = border === -1 ? lines : lines.slice(0, border);
+  return above.filter((line) => !/^ +at .*(cofferdam-sdk|sdk\/js)\/src\//.test(line)).join("\n");
 }
 
 /**

@@ -6,12 +6,12 @@ import { describe } from "./log.js";
 import { authorsPart } from "./stack.js";
 import { encode } from "./utf8.js";
 
-/** Characters: the host takes the last 1 KiB of standard error into the text of a trap, and the engine adds to it. */
-const ROOM = 640;
+/** Characters: what is behind them is more than the host keeps of a report. */
+const ROOM = 4096;
 
-/** Standard error is where the host looks for the reason of a trap. */
+/** Standard error is where the host looks for the reason of a trap: `Uncaught`, then the error, then a frame a line. */
 function report(error) {
-  const lines = authorsPart(describe(error));
+  const lines = `Uncaught ${authorsPart(describe(error))}`;
   const text = lines.length <= ROOM ? lines : `${lines.slice(0, ROOM)} ...`;
   const stream = stderr.getStderr();
   stream.blockingWriteAndFlush(encode(`${text}\n`));

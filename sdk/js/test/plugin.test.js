@@ -79,6 +79,10 @@ test("a stack ends where the SDK begins, and names the author's files", () => {
   const stack = authorsPart(describe(reported[0]));
   assert.match(stack, /^Error: a bug\n +at mine .*plugin\.test\.js/);
   assert.doesNotMatch(stack, /src\/plugin\.js/);
+  const caused = run({ handle: function mine() { throw new Error("outer", { cause: new Error("inner") }); } }).reported[0];
+  assert.match(authorsPart(describe(caused)), /^Error: outer\n +at mine .*\ncaused by: Error: inner\n +at mine .*plugin\.test\.js[^\n]*$/);
+  const refused = run({ handle: () => 5 }).reported[0];
+  assert.equal(authorsPart(describe(refused)).split("\n").filter((line) => line.includes("src/plugin.js")).length, 0);
   const table = { files: ["src/handler.ts"], lines: [null, [0, 12]] };
   assert.equal(places("    at handle (componentize-qjs:user.js:2:5)", table), "    at handle (src/handler.ts:12)");
   assert.equal(places("    at handle (componentize-qjs:user.js:1:5)", table), "    at handle (componentize-qjs:user.js:1:5)");

@@ -46,8 +46,8 @@ EXPECTED = [
     ("retryable", "retryable", "RATE_LIMITED", 0),
     ("permanent", "permanent", "DUPLICATE", 0),
     ("deferred", "deferred", "TOO_EARLY", 0),
-    ("bug", "trapped", "TRAP_UNREACHABLE", 0),
-    ("exit", "contract_broken", "EXITED", 0),
+    ("bug", "trapped", "UNCAUGHT_EXCEPTION", 0),
+    ("exit", "trapped", "UNCAUGHT_EXCEPTION", 0),
 ]
 
 

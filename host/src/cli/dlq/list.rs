@@ -97,6 +97,19 @@ pub(super) fn table(letters: &[Found]) -> Table {
     table
 }
 
+/// The text without why it was not tried again, cut before the place at its end: what failed, and where.
+fn shortened_text(text: &str) -> String {
+    const MOST: usize = 80;
+    const PLACE: usize = 40;
+    let text = text.rfind(" (not tried again: ").map_or(text, |end| &text[..end]);
+    match text.rfind(" (").map(|at| text.split_at(at)) {
+        Some((what, place)) if text.chars().count() > MOST && place.chars().count() <= PLACE => {
+            format!("{}{place}", shortened(what, MOST - place.chars().count()))
+        }
+        _ => shortened(text, MOST),
+    }
+}
+
 fn row(found: &Found) -> Vec<String> {
     let time = found.time().map_or_else(|| "-".into(), words::seconds);
     let key = found.letter.original.key.as_deref().map_or_else(|| "-".into(), super::super::bytes::shown);
@@ -113,6 +126,28 @@ fn row(found: &Found) -> Vec<String> {
         word(reasons.and_then(|reasons| reasons.handler.as_deref())),
         reasons.map_or_else(|| "-".into(), |reasons| reasons.attempts.len().to_string()),
         shortened(&key, 24),
-        shortened(&words::text(found), 60),
+        shortened_text(&words::text(found)),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_says_what_failed_and_where_however_long_the_text_is() {
+        let again = " (not tried again: the same fault came again; 3 of 5 attempts left)";
+        for (text, shown) in [
+            ("KeyError: 'nope' (orders.py:65)".to_owned(), "KeyError: 'nope' (orders.py:65)".to_owned()),
+            (
+                format!("ValueError: {} (orders.py:65)", "é".repeat(99)),
+                format!("ValueError: {}… (orders.py:65)", "é".repeat(52)),
+            ),
+            ("x".repeat(99), format!("{}…", "x".repeat(79))),
+            (format!("a ({})", "x".repeat(99)), format!("a ({}…", "x".repeat(76))),
+        ] {
+            assert_eq!(shortened_text(&format!("{text}{again}")), shown);
+            assert_eq!(shortened_text(&text), shown);
+        }
+    }
 }

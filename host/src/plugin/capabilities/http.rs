@@ -1,7 +1,9 @@
 //! `wasi:http/outgoing-handler`: requests to the hosts that the plugin was granted.
 
+use std::fmt::Write as _;
 use std::future::ready;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use http::{Method, Request, Response, Uri};
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
@@ -12,6 +14,9 @@ use crate::plugin::http::{Client, Miss, SendError};
 
 /// What one write to the body of a request may have, bytes; two of them wait for the network.
 const CHUNK: usize = 16 << 10;
+
+/// The most that a handler has left of its wall time when a request is given up.
+const RESERVE: Duration = Duration::from_millis(500);
 
 /// The longest host that a log line shows, bytes.
 const SHOWN: usize = 256;
@@ -26,11 +31,81 @@ pub(in crate::plugin) struct Http {
     denials: Arc<Denials>,
     /// Each request that is under way has a clone.
     alive: Arc<()>,
+    /// When the attempt is over.
+    deadline: Instant,
+    /// What a handler has left of its wall time when a request is given up.
+    reserve: Duration,
+    last: Arc<Last>,
+}
+
+/// The request of this attempt that is waited for, or the last that failed.
+#[derive(Default)]
+struct Last(Mutex<Option<Asked>>);
+
+struct Asked {
+    /// Method, scheme and host.
+    what: String,
+    since: Instant,
+    /// How it ended, and after which time.
+    failed: Option<(&'static str, Duration)>,
+}
+
+impl Last {
+    fn lock(&self) -> MutexGuard<'_, Option<Asked>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request that began at `since` has ended, in an error or not.
+    fn ended(&self, since: Instant, error: Option<&Error>) {
+        let mut last = self.lock();
+        let Some(asked) = last.as_mut().filter(|asked| asked.since == since) else { return };
+        match error {
+            Some(error) => asked.failed = Some((word(error), since.elapsed())),
+            None => *last = None,
+        }
+    }
+}
+
+/// What people are told of a request that failed, before the time that it took.
+fn word(error: &Error) -> &'static str {
+    match error {
+        Error::HttpResponseTimeout | Error::ConnectionTimeout | Error::DnsTimeout => "no answer within",
+        _ => "failed after",
+    }
 }
 
 impl Http {
     pub(in crate::plugin) fn new(client: Option<Client>, denials: Arc<Denials>) -> Self {
-        Self { client, denials, alive: Arc::new(()) }
+        let (deadline, last) = (Instant::now(), Arc::default());
+        Self { client, denials, alive: Arc::new(()), deadline, reserve: Duration::ZERO, last }
+    }
+
+    /// A new attempt begins, of `wall_time`.
+    pub(in crate::plugin) fn renew(&mut self, started: Instant, wall_time: Duration) {
+        self.deadline = started + wall_time;
+        self.reserve = (wall_time / 10).min(RESERVE);
+        if self.client.is_some() {
+            *self.last.lock() = None;
+        }
+    }
+
+    /// The time a request may take: what is left of the attempt, less what the handler needs to say so.
+    fn left(&self) -> Duration {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        left - self.reserve.min(left / 2)
+    }
+
+    /// The request that the attempt waits for, or the last that failed: `GET https://api.example.com: no answer within 4.5 s`.
+    pub(in crate::plugin) fn trouble(&self) -> Option<String> {
+        let last = self.last.lock();
+        let asked = last.as_ref()?;
+        let (word, time) = asked.failed.unwrap_or_else(|| ("no answer within", asked.since.elapsed()));
+        let mut trouble = format!("{}: {word} ", asked.what);
+        let _ = match time.as_millis() {
+            millis @ ..1000 => write!(trouble, "{millis} ms"),
+            _ => write!(trouble, "{:.1} s", time.as_secs_f64()),
+        };
+        Some(trouble)
     }
 
     /// Whether a request is under way.
@@ -63,9 +138,19 @@ impl WasiHttpHooks for Http {
         };
         let (client, denials, alive) = (client.clone(), Arc::clone(&self.denials), Arc::clone(&self.alive));
         let asked = shown(method, uri);
+        let (last, since, left) = (Arc::clone(&self.last), Instant::now(), self.left());
+        *last.lock() = Some(Asked { what: asked.clone(), since, failed: None });
         Box::new(async move {
             let _alive = alive;
-            match client.send(endpoint, request, options.unwrap_or_default()).await {
+            let sent = client.send(endpoint, request, options.unwrap_or_default(), left).await;
+            last.ended(
+                since,
+                match &sent {
+                    Err(SendError::Failed(error)) => Some(error),
+                    _ => None,
+                },
+            );
+            match sent {
                 Ok(answer) => Ok((answer, Box::new(ready(Ok(()))) as Rest)),
                 Err(SendError::Failed(error)) => Err(error),
                 Err(SendError::Prohibited(address, error)) => {

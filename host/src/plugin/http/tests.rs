@@ -53,10 +53,13 @@ async fn ask(client: &Client, method: &str, url: &str, body: &'static [u8]) -> R
     let body = Full::new(Bytes::from_static(body)).map_err(|error| match error {}).boxed_unsync();
     let request = Request::builder().method(method).uri(url).body(body).unwrap();
     let at = client.find(request.method(), request.uri()).map_err(|miss| format!("{miss:?}"))?;
-    let answer = client.clone().send(at, request, RequestOptions::default()).await.map_err(|error| match error {
-        SendError::Prohibited(address, _) => format!("prohibited {address}"),
-        SendError::Failed(error) => format!("{error:?}"),
-    })?;
+    let answer =
+        client.clone().send(at, request, RequestOptions::default(), Duration::MAX).await.map_err(
+            |error| match error {
+                SendError::Prohibited(address, _) => format!("prohibited {address}"),
+                SendError::Failed(error) => format!("{error:?}"),
+            },
+        )?;
     let status = answer.status().as_u16();
     let body = answer.into_body().collect().await.map_err(|error| format!("{error:?}"))?;
     Ok((status, body.to_bytes()))
@@ -163,7 +166,7 @@ async fn bodies_and_heads_have_bounds() {
     let frames = futures::stream::iter(frames);
     let body = http_body_util::StreamBody::new(frames).boxed_unsync();
     let request = Request::post(server.url("/four")).body(body).unwrap();
-    let sent = client.clone().send(0, request, RequestOptions::default()).await;
+    let sent = client.clone().send(0, request, RequestOptions::default(), Duration::MAX).await;
     assert!(matches!(sent, Err(SendError::Failed(Error::HttpRequestBodySize(None)))));
 }
 
@@ -201,7 +204,12 @@ async fn a_few_interim_answers_and_many_answers_of_one_connection_are_read() {
     // What was read is kept by the guest while it reads the next answer of the connection.
     let request = || {
         let body = Full::new(Bytes::new()).map_err(|error| match error {}).boxed_unsync();
-        client.clone().send(0, Request::get(server.url("/")).body(body).unwrap(), RequestOptions::default())
+        client.clone().send(
+            0,
+            Request::get(server.url("/")).body(body).unwrap(),
+            RequestOptions::default(),
+            Duration::MAX,
+        )
     };
     let Ok(mut first) = request().await else { panic!("no answer") };
     while first.body_mut().frame().await.is_some() {}
@@ -237,7 +245,12 @@ async fn so_many_requests_at_once_and_no_more() {
     let client = client(&server, config);
     let request = || {
         let body = Full::new(Bytes::new()).map_err(|error| match error {}).boxed_unsync();
-        client.clone().send(0, Request::get(server.url("/")).body(body).unwrap(), RequestOptions::default())
+        client.clone().send(
+            0,
+            Request::get(server.url("/")).body(body).unwrap(),
+            RequestOptions::default(),
+            Duration::MAX,
+        )
     };
     let Ok(unread) = request().await else { panic!("the first has its place") };
     assert!(matches!(request().await, Err(SendError::Failed(Error::ConnectionLimitReached))));

@@ -5,7 +5,7 @@ use wasmtime::component::types::ComponentItem;
 
 use super::super::Spec;
 use super::super::contract::Contract;
-use super::Refusal;
+use super::{Missing, Refusal};
 
 /// Packages of WASI 0.2 that are always there.
 const WASI: [&str; 6] = ["wasi:io/", "wasi:cli/", "wasi:clocks/", "wasi:random/", "wasi:filesystem/", "wasi:sockets/"];
@@ -19,22 +19,24 @@ const HTTP: [&str; 2] = ["wasi:http/types@0.2.", "wasi:http/outgoing-handler@0.2
 
 pub(super) fn check(component: &Component, contract: Contract, spec: &Spec) -> Result<(), Refusal> {
     let ty = component.component_type();
-    let mut imports = ty.imports(component.engine());
-    imports.try_for_each(|(name, import)| {
+    let mut missing: Vec<Missing> = Vec::new();
+    for (name, import) in ty.imports(component.engine()) {
         let wasi = WASI.iter().any(|package| name.starts_with(package)) && name.contains("@0.2.");
         if wasi || ALWAYS.contains(&name) || contract.brings(name) || is_types_only(component, &import.ty) {
-            Ok(())
-        } else {
-            let (capability, granted) = if KEYVALUE.contains(&name) {
-                ("keyvalue", spec.keyvalue.is_some())
-            } else if HTTP.iter().any(|interface| name.starts_with(interface)) {
-                ("http", spec.http.is_some())
-            } else {
-                return Err(Refusal::UnknownImport { import: name.into() });
-            };
-            if granted { Ok(()) } else { Err(Refusal::NotGranted { import: name.into(), capability }) }
+            continue;
         }
-    })
+        let (capability, granted) = if KEYVALUE.contains(&name) {
+            ("keyvalue", spec.keyvalue.is_some())
+        } else if HTTP.iter().any(|interface| name.starts_with(interface)) {
+            ("http", spec.http.is_some())
+        } else {
+            return Err(Refusal::UnknownImport { import: name.into() });
+        };
+        if !granted && missing.iter().all(|missing| missing.capability != capability) {
+            missing.push(Missing { import: name.into(), capability });
+        }
+    }
+    if missing.is_empty() { Ok(()) } else { Err(Refusal::NotGranted { missing }) }
 }
 
 /// An interface without functions or resources, such as the types of the contract: there is nothing to grant.

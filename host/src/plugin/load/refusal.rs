@@ -90,13 +90,11 @@ pub enum Refusal {
         /// wasmtime's words.
         reason: String,
     },
-    /// An interface that has to be granted, and was not.
-    #[error("the plugin imports {import}, which it was not granted")]
+    /// Interfaces that have to be granted, and were not.
+    #[error("the plugin imports {}, which it was not granted", imports(.missing))]
     NotGranted {
-        /// The import.
-        import: Box<str>,
-        /// What would grant it.
-        capability: &'static str,
+        /// One for each capability that is missing.
+        missing: Vec<Missing>,
     },
     /// An interface that this host does not have.
     #[error("the plugin imports {import}, which this host does not offer")]
@@ -180,9 +178,14 @@ impl Refusal {
             }
             Self::OtherContract { .. } => format!("build it with an SDK for {}", Contract::ALL[0].name()),
             Self::WrongType { contract, .. } => format!("build it with an SDK for {}", contract.name()),
-            Self::NotGranted { capability, .. } => {
-                let grant = if *capability == "http" { "[\"<host>\"]" } else { "\"<name>\"" };
-                format!("grant it: capabilities = {{ {capability} = {grant} }} under [plugins.{plugin}]; or do without")
+            Self::NotGranted { missing } => {
+                let grants = missing.iter().map(|missing| match missing.capability {
+                    "http" => "http = [\"<host>\"]".to_owned(),
+                    capability => format!("{capability} = \"<name>\""),
+                });
+                let grants = grants.collect::<Vec<_>>().join(", ");
+                let it = if missing.len() == 1 { "it" } else { "them" };
+                format!("grant {it}: capabilities = {{ {grants} }} under [plugins.{plugin}]; or do without")
             }
             Self::UnknownImport { .. } => {
                 "do without it: there are WASI 0.2, wasi:config, wasi:logging and, where granted, wasi:keyvalue and wasi:http"
@@ -198,6 +201,19 @@ impl Refusal {
             Self::Engine(_) => "see the limits on address space and threads of this process".into(),
         }
     }
+}
+
+/// An interface that has to be granted, and was not.
+#[derive(Debug)]
+pub struct Missing {
+    /// The import.
+    pub import: Box<str>,
+    /// What would grant it.
+    pub capability: &'static str,
+}
+
+fn imports(missing: &[Missing]) -> String {
+    missing.iter().map(|missing| &*missing.import).collect::<Vec<_>>().join(" and ")
 }
 
 /// The contracts that there are.

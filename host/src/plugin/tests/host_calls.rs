@@ -30,10 +30,10 @@ fn log(text: &str, instructions: &str) -> Guest {
 
 #[tokio::test]
 async fn exit_is_an_ending_of_its_own_even_with_success() {
-    for status in [0, 1] {
+    for (status, how) in [(0, "success"), (1, "failure")] {
         let attempt = handle(&importing(&[EXIT], &format!("(call $exit (i32.const {status}))")), spec()).await;
         let failure = failed(&attempt, Class::ContractBroken, Code::EXITED);
-        assert!(failure.text.ends_with(&status.to_string()), "{failure:?}");
+        assert!(failure.text.ends_with(how), "{failure:?}");
     }
 }
 
@@ -192,7 +192,48 @@ async fn standard_output_and_error_are_log_lines() {
     ];
     assert_eq!(lines, expected);
     let failure = failed(&attempt, Class::Trapped, Code::TRAP_UNREACHABLE);
-    assert!(failure.text.ends_with("executed: panic"), "the last words are in the failure: {failure:?}");
+    assert!(failure.text.starts_with("panic (wasm trap: "), "the last words are in the failure: {failure:?}");
+}
+
+#[tokio::test]
+async fn an_uncaught_error_is_told_by_type_text_and_place_whatever_the_log_limits_are() {
+    let mut spec = spec();
+    spec.limits.log_lines = 0;
+    let mut seen = Vec::new();
+    for (error, line) in [("KeyError: 'nope'", 65), ("KeyError: 'nope'", 66), ("ValueError: bad", 65)] {
+        let report = format!("Uncaught {error}\\0a    at handle (orders.py:{line})\\0a");
+        let length = report.len() - "\\0a\\0a".len() + "\n\n".len();
+        let mut guest = importing(
+            &[STREAMS],
+            &format!(
+                "(call $write (call $stderr) (i32.const 4096) (i32.const {length}) (i32.const 2048)) (unreachable)"
+            ),
+        );
+        guest.items = format!(r#"(data (i32.const 4096) "{report}")"#);
+        let plugin = plugin(&guest, spec.clone());
+        for again in [false, true] {
+            let attempt = plugin.handle(&message(), 1).await;
+            let failure = failed(&attempt, Class::Trapped, Code::UNCAUGHT_EXCEPTION);
+            assert_eq!(*failure.text, format!("{error} (orders.py:{line})"));
+            assert_eq!(*failure.backtrace[0], format!("handle at orders.py:{line}"));
+            assert_eq!(seen.contains(&failure.fingerprint()), again, "{error} {line}");
+            seen.push(failure.fingerprint());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_an_attempt_has_reported_is_not_told_of_the_next() {
+    let mut guest = importing(
+        &[STREAMS],
+        "(if (i32.eq (i32.load offset=72 (local.get $message)) (i32.const 1))
+            (then (call $write (call $stderr) (i32.const 4096) (i32.const 10) (i32.const 2048)))
+            (else (unreachable)))",
+    );
+    guest.items = r#"(data (i32.const 4096) "panic: no\0a")"#.into();
+    let plugin = plugin(&guest, spec());
+    assert_eq!(plugin.handle(&message(), 1).await.outcome.class(), Class::Done);
+    failed(&plugin.handle(&message(), 2).await, Class::Trapped, Code::TRAP_UNREACHABLE);
 }
 
 #[tokio::test]

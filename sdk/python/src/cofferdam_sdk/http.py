@@ -6,8 +6,9 @@ imports this module asks for that grant.
         raise Retryable("RATE_LIMITED", "the service of rates wants us to wait", retry_after=30)
     rates = answer.json()
 
-The handler waits for the answer within its wall time. What a request did at the other host stays done when the handler
-fails afterwards, and the same message may come again: give the request a key by which the host recognises a repeat, for
+The handler waits for the answer within its wall time: a request that would use all of it up is given up shortly
+before, so that `Timeout` can be caught. What a request did at the other host stays done when the handler fails
+afterwards, and the same message may come again: give the request a key by which the host recognises a repeat, for
 example the message's id. A redirect is an answer like any other.
 """
 

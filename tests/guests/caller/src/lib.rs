@@ -1,4 +1,4 @@
-//! A handler that asks for the outside: `{"do": "count"}`, `"fetch"`, `"tell"`, `"open"`.
+//! A handler that asks for the outside: `{"do": "count"}`, `"fetch"`, `"need"`, `"insist"`, `"tell"`, `"leave"`, `"open"`.
 
 use cofferdam_sdk::{Failure, Message, Output, config, handler, http, keyvalue, log};
 use serde::Deserialize;
@@ -26,6 +26,10 @@ enum What {
         #[serde(default)]
         place: String,
     },
+    /// Makes a request, and fails as it fails.
+    Need { url: String },
+    /// Makes a request again and again until it is answered.
+    Insist { url: String },
     /// Begins a request to a host and leaves it.
     Leave { host: String },
     /// Opens a bucket.
@@ -67,6 +71,11 @@ pub fn handle(message: Message) -> Result<Vec<Output>, Failure> {
             println!("on standard output: {secret}");
             eprintln!("on standard error: {secret}");
             return Err(Failure::permanent("TOLD", format!("in the failure: {secret}")));
+        }
+        What::Need { url } => json!({ "status": http::get(url).send()?.status }),
+        What::Insist { url } => {
+            while http::get(&url).send().is_err() {}
+            json!({ "answered": true })
         }
         What::Leave { host } => json!({ "left": leave(&host) }),
         What::Open { bucket } => json!({ "opened": keyvalue::open(&bucket).is_ok() }),

@@ -12,8 +12,9 @@ import encodings.latin_1  # noqa: F401
 import encodings.utf_8_sig  # noqa: F401
 import encodings.utf_16  # noqa: F401
 import random
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from componentize_py_types import Err, Ok
 from wit_world.imports import cofferdam_plugin_types_0_1_0 as types
@@ -26,19 +27,30 @@ from ..output import Output
 _MILLISECOND = timedelta(milliseconds=1)
 _MAX_U64 = (1 << 64) - 1
 
+_Given = TypeVar("_Given")
+_Said = TypeVar("_Said")
+
 _seeded = False
+
+
+class _SystemExit(Exception):
+    """`sys.exit` as an error: the interpreter would exit on `SystemExit` itself, and WASI passes on no status."""
+
+
+# Tracebacks call it what it is to the author.
+_SystemExit.__module__, _SystemExit.__qualname__ = "builtins", "SystemExit"
 
 
 class CofferdamPluginHandler010:
     def handle(self, message: types.Message) -> list[types.Output]:
         _seed()
         if registry.batch_handlers:
-            said = registry.batch_handlers[0]([_message(message)])[0]
+            said = _called(registry.batch_handlers[0], [_message(message)])[0]
             if isinstance(said, Failure):
                 raise Err(_failure(said))
             return [_output(output) for output in said]
         try:
-            return [_output(output) for output in registry.handlers[0](_message(message))]
+            return [_output(output) for output in _called(registry.handlers[0], _message(message))]
         except Failure as failure:
             raise Err(_failure(failure)) from None
 
@@ -46,11 +58,18 @@ class CofferdamPluginHandler010:
 class CofferdamPluginBatchHandler010:
     def handle_batch(self, messages: list[types.Message]) -> list[Any]:
         _seed()
-        results = registry.batch_handlers[0]([_message(message) for message in messages])
+        results = _called(registry.batch_handlers[0], [_message(message) for message in messages])
         return [
             Err(_failure(said)) if isinstance(said, Failure) else Ok([_output(output) for output in said])
             for said in results
         ]
+
+
+def _called(handler: Callable[[_Given], _Said], given: _Given) -> _Said:
+    try:
+        return handler(given)
+    except SystemExit as error:
+        raise _SystemExit(*error.args).with_traceback(error.__traceback__) from None
 
 
 def _seed() -> None:
