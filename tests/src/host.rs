@@ -256,6 +256,18 @@ impl Host {
         .await
     }
 
+    /// Waits until as many lines of what it says contain `text`, and returns the last of them.
+    ///
+    /// # Panics
+    /// When `within` is over.
+    pub async fn says_times(&self, text: &str, times: usize, within: Duration) -> String {
+        wait::eventually(&format!("cofferdam says {text:?} {times} times"), within, async || {
+            let lines = [&self.stdout, &self.stderr].into_iter().flat_map(Lines::so_far);
+            lines.filter(|line| line.contains(text)).nth(times - 1)
+        })
+        .await
+    }
+
     /// Waits until it ends by itself.
     ///
     /// # Panics

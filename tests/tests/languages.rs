@@ -20,6 +20,15 @@ struct Language {
     mistake: (&'static str, &'static str),
     /// A part of its text for people, and what it is changed to.
     change: (&'static str, &'static str),
+    uncaught: Uncaught,
+}
+
+/// An error that nobody catches.
+struct Uncaught {
+    /// A part of the handler, and what it is changed to.
+    change: (&'static str, &'static str),
+    /// What the line of the message says of it.
+    says: [&'static str; 2],
 }
 
 const PYTHON: Language = Language {
@@ -27,24 +36,43 @@ const PYTHON: Language = Language {
     source: "hello_orders.py",
     mistake: ("\ndef broken(:\n", "SyntaxError"),
     change: ("at least one", "one or more"),
+    uncaught: Uncaught {
+        change: (
+            "def price_of(item: object) -> float:\n",
+            "import schema\n\n\ndef price_of(item: object) -> float:\n    schema.check(item)\n",
+        ),
+        says: ["UNCAUGHT_EXCEPTION", ": KeyError: 'nope' (schema.py:2)"],
+    },
 };
 const RUST: Language = Language {
     name: "rust",
     source: "src/lib.rs",
     mistake: ("\nconst BROKEN: u8 = \"text\";\n", "mismatched types"),
     change: ("has no items", "has nothing in it"),
+    uncaught: Uncaught {
+        change: ("    let total =", "    assert!(order.order.is_empty(), \"nope\");\n    let total ="),
+        says: ["TRAP_UNREACHABLE", ": panic: nope (src/lib.rs:"],
+    },
 };
 const JAVASCRIPT: Language = Language {
     name: "javascript",
     source: "src/handler.js",
     mistake: ("\nconst broken = ;\n", "Unexpected \";\""),
     change: ("with a quantity below 1", "with too small a quantity"),
+    uncaught: Uncaught {
+        change: ("  const sum", "  null.nope;\n  const sum"),
+        says: ["UNCAUGHT_EXCEPTION", ": TypeError: cannot read property 'nope' of null (src/handler.js:"],
+    },
 };
 const TYPESCRIPT: Language = Language {
     name: "typescript",
     source: "src/handler.ts",
     mistake: ("\nconst broken: number = \"text\";\n", "is not assignable to type 'number'"),
     change: ("with a quantity below 1", "with too small a quantity"),
+    uncaught: Uncaught {
+        change: ("  const sum", "  (null as any).nope;\n  const sum"),
+        says: ["UNCAUGHT_EXCEPTION", ": TypeError: cannot read property 'nope' of null (src/handler.ts:"],
+    },
 };
 
 const GO: Language = Language {
@@ -52,12 +80,20 @@ const GO: Language = Language {
     source: "handler.go",
     mistake: ("\nvar broken int = \"text\"\n", "cannot use \"text\""),
     change: (": a quantity of", ": too small a quantity,"),
+    uncaught: Uncaught {
+        change: ("\ttotal := 0.0", "\tvar none []float64\n\ttotal := none[len(order.Items)]"),
+        says: ["UNCAUGHT_EXCEPTION", ": panic: runtime error: index out of range [2] with length 0 (handler.go:"],
+    },
 };
 const C: Language = Language {
     name: "c",
     source: "hello_orders.c",
     mistake: ("\nint broken = ;\n", "expected expression"),
     change: ("at least one", "one or more"),
+    uncaught: Uncaught {
+        change: ("    total = round(", "    if (total > 0)\n        cofferdam_abort(\"nope\");\n    total = round("),
+        says: ["TRAP_UNREACHABLE", ": nope (wasm trap:"],
+    },
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,12 +134,65 @@ async fn works(language: &Language) {
     let commands = commands(&readme);
     assert!(commands.contains(&"cofferdam dev"), "{commands:?}");
 
-    for command in commands {
-        match command {
+    for command in &commands {
+        match *command {
             "cofferdam dev" => develop(language, &project).await,
-            _ => run(command, &project),
+            command => run(command, &project),
         }
     }
+    match language.name {
+        "python" => a_package_that_was_added_is_there_in_tests(&commands, &project),
+        "typescript" => a_type_error_in_a_test_stops_no_build(&project),
+        _ => {}
+    }
+    the_page_of_the_sdk_runs(language, &project);
+}
+
+/// The first snippet of the SDK's page is a handler that handles the message of the line below it.
+fn the_page_of_the_sdk_runs(language: &Language, project: &Path) {
+    let (sdk, kind) = match language.name {
+        "javascript" => ("js", "js"),
+        "typescript" => return,
+        name => (name, name),
+    };
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sdk").join(sdk).join("README.md");
+    let page = std::fs::read_to_string(page).expect("it has a page");
+    let (_, snippet) = page.split_once(&format!("```{kind}\n")).expect("it begins with a handler");
+    let (snippet, _) = snippet.split_once("```").expect("the handler ends");
+    std::fs::write(project.join(language.source), snippet).expect("it can be written");
+    let (build, built) = match language.name {
+        "rust" => ("cargo build --release --target wasm32-wasip2", "target/wasm32-wasip2/release/hello_orders.wasm"),
+        _ => ("sh build.sh", "hello-orders.wasm"),
+    };
+    run(build, project);
+    let line = commands(&page).into_iter().find(|command| command.contains("cofferdam invoke")).expect("it says how");
+    let words = line.split(' ').map(|word| if word.ends_with(".wasm") { built } else { word });
+    run(&words.collect::<Vec<_>>().join(" "), project);
+}
+
+/// After the first build, as the README has it: a line in `requirements.txt`, a build, and the tests.
+fn a_package_that_was_added_is_there_in_tests(commands: &[&str], project: &Path) {
+    let add = |name: &str, text: &str| {
+        let file = project.join(name);
+        std::fs::create_dir_all(file.parent().expect("it is in a folder")).expect("a folder can be made");
+        let before = std::fs::read_to_string(&file).unwrap_or_default();
+        std::fs::write(&file, before + text).expect("it can be written");
+    };
+    let build = "[build-system]\nrequires = [\"hatchling>=1.27\"]\nbuild-backend = \"hatchling.build\"\n";
+    add("rounding/pyproject.toml", &format!("{build}[project]\nname = \"rounding\"\nversion = \"1.0\"\n"));
+    add("rounding/src/rounding/__init__.py", "PLACES = 2\n");
+    add("requirements.txt", "./rounding\n");
+    add("test_hello_orders.py", "\n\nimport rounding  # noqa: E402\nassert rounding.PLACES == 2\n");
+    run("sh build.sh", project);
+    let test = commands.iter().find(|command| command.contains("unittest")).expect("the README says how to test");
+    run(test, project);
+}
+
+fn a_type_error_in_a_test_stops_no_build(project: &Path) {
+    let test = project.join("test/handler.test.ts");
+    let right = std::fs::read_to_string(&test).expect("it has a test");
+    std::fs::write(&test, format!("{right}\nconst broken: number = \"text\";\n")).expect("it can be written");
+    run("sh build.sh", project);
 }
 
 /// `cofferdam dev`: the first messages, a mistake, and a change.
@@ -114,6 +203,7 @@ async fn develop(language: &Language, project: &Path) {
     let mut host = host.env("CARGO_TARGET_DIR", elsewhere.path()).listening().start();
     host.says("-- 3 received: 2 done, 1 dead letter, 2 outputs", LONG).await;
     save(language, project, &mut host).await;
+    fail(language, project, &mut host).await;
     host.tell("q");
     assert_eq!(host.wait(LONG).await.code(), Some(0));
 }
@@ -175,4 +265,30 @@ async fn save(language: &Language, project: &Path, host: &mut Host) {
     host.tell(&format!("s {}", invalid.display()));
     let refused = host.says(to, LONG).await;
     assert!(refused.starts_with("dead letter"), "{refused}");
+}
+
+/// An error that nobody catches is told in one line, with its place; a handler is left that works.
+async fn fail(language: &Language, project: &Path, host: &mut Host) {
+    let file = project.join(language.source);
+    let right = std::fs::read_to_string(&file).expect("the handler is there");
+    let Uncaught { change: (from, to), says } = &language.uncaught;
+    assert!(right.contains(from), "{right}");
+    // A module that the handler imports is a source like the handler; the error is in it.
+    let module = project.join("schema.py");
+    let mut builds = 2;
+    if language.name == "python" {
+        std::fs::write(&module, "def check(item): pass\n").expect("it can be written");
+    }
+    std::fs::write(&file, right.replace(from, to)).expect("it can be written");
+    host.says_times("hello-orders is new", builds, LONG).await;
+    if language.name == "python" {
+        std::fs::write(&module, "def check(item):\n    return {}[\"nope\"]\n").expect("it can be written");
+        builds += 1;
+        host.says_times("hello-orders is new", builds, LONG).await;
+    }
+    host.tell(&format!("s {}", project.join("input/hello-orders.in.jsonl").display()));
+    let told = host.says(says[1], LONG).await;
+    assert!(told.contains(says[0]) && !told.contains("\\n"), "{told}");
+    std::fs::write(&file, right).expect("it can be written");
+    host.says_times("hello-orders is new", builds + 1, LONG).await;
 }

@@ -34,6 +34,9 @@ pub(super) struct Arguments {
     /// A limit, as in the configuration: memory=64MiB, wall_time=5s, outputs=10. May be given several times.
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     limits: Vec<String>,
+    /// A value of its `config`: currency=EUR. May be given several times.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    values: Vec<String>,
     /// A host that it may make requests to: api.example.com, http://127.0.0.1:8080. May be given several times.
     #[arg(long = "http", value_name = "HOST", conflicts_with = "route")]
     http: Vec<String>,
@@ -91,6 +94,12 @@ fn once(arguments: &Arguments) -> Ended {
         let problems = super::run::problems(errors).into_iter();
         problems.map(|problem| Problem { exit: Exit::Usage, ..problem }).collect::<Vec<_>>()
     })?;
+    for value in &arguments.values {
+        let Some((name, value)) = value.split_once('=') else {
+            return Err(vec![Problem::new(Exit::Usage, format!("--set {value:?} has no value"), "write NAME=VALUE")]);
+        };
+        setting.spec.config.insert(name.to_owned(), value.to_owned());
+    }
     give(&arguments.plugin, setting, &given, arguments.outputs.as_deref(), arguments.output.json)
 }
 

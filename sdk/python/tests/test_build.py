@@ -1,3 +1,5 @@
+import importlib.machinery
+import importlib.util
 import os
 import subprocess
 import sys
@@ -48,6 +50,32 @@ def test_what_is_no_plugin_is_refused_before_anything_is_built(tmp_path, text, w
     assert refused.returncode == 1
     assert why in refused.stderr
     assert [file.name for file in tmp_path.glob("*.wasm")] == []
+
+
+NATIVE = f"fast/_fast{importlib.machinery.EXTENSION_SUFFIXES[0]}"
+
+
+def test_a_module_that_is_no_python_is_called_by_the_name_of_its_package(tmp_path, monkeypatch):
+    (tmp_path / "fast").mkdir()
+    for file in ("fast/__init__.py", "fast/pure.py", NATIVE):
+        (tmp_path / file).touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.invalidate_caches()
+    names = ("fast._fast", "fast.pure", "fast", "fast.none", "nothing.at.all")
+    assert [build.native_part(name) for name in names] == ["fast", None, None, None, None]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("componentize_py") is None, reason="needs componentize-py")
+def test_a_package_with_a_native_module_is_refused_by_name(tmp_path):
+    (tmp_path / "fast").mkdir()
+    (tmp_path / "fast" / "__init__.py").write_text("from ._fast import *")
+    (tmp_path / NATIVE).touch()
+    # Where it is built, the module can be imported.
+    refused = run(tmp_path, "import sys\nif sys.platform == 'wasi': import fast\n" + HANDLER, *BUILD)
+    assert refused.returncode == 1
+    why = "plugin: needs fast, which is not pure Python: a component loads no native modules\n"
+    assert refused.stderr.endswith(why)
+    assert "Stack backtrace" not in refused.stderr
 
 
 def test_a_component_is_made_again_only_where_something_is_newer(tmp_path):

@@ -6,13 +6,15 @@ Needs componentize-py: `pip install 'cofferdam-sdk[build]'`.
 from __future__ import annotations
 
 import argparse
+import importlib.machinery
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from . import registry
@@ -29,6 +31,8 @@ log.install()
 import {module}
 from cofferdam_sdk.imported.plugin import CofferdamPluginBatchHandler010, CofferdamPluginHandler010
 """
+
+_NO_MODULE = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'", re.MULTILINE)
 
 
 class Refused(Exception):
@@ -76,12 +80,38 @@ def build(module: str, path: Path, output: Path) -> None:
         for place in _places(Path(folder), path):
             command += ["--python-path", str(place)]
         try:
-            subprocess.run(command, check=True)
+            _componentize(command)
             # What was changed meanwhile may not be in it.
             os.utime(beside, (started, started))
             beside.replace(output)
         finally:
             beside.unlink(missing_ok=True)
+
+
+def _componentize(command: list[str]) -> None:
+    """Runs componentize-py. What it says is passed on, without its own stack."""
+    quiet = {"RUST_BACKTRACE": "0", "RUST_LIB_BACKTRACE": "0"}
+    done = subprocess.run(command, env=os.environ | quiet, stderr=subprocess.PIPE, text=True, errors="replace")
+    sys.stderr.write(done.stderr)
+    if done.returncode != 0:
+        for missing in _NO_MODULE.findall(done.stderr):
+            if native := native_part(missing):
+                raise Refused(f"needs {native}, which is not pure Python: a component loads no native modules")
+        raise subprocess.CalledProcessError(done.returncode, command)
+
+
+def native_part(module: str) -> str | None:
+    """The package that a module is in, where this Python has the module as machine code; else None. Imports nothing."""
+    parts = module.split(".")
+    places: Sequence[str] | None = None
+    origin: str | None = None
+    for end in range(1, len(parts) + 1):
+        spec = importlib.machinery.PathFinder.find_spec(".".join(parts[:end]), places)
+        if spec is None:
+            return None
+        places, origin = spec.submodule_search_locations, spec.origin
+    is_native = (origin or "").endswith(tuple(importlib.machinery.EXTENSION_SUFFIXES))
+    return parts[0] if is_native else None
 
 
 def worlds_of(module: str, path: Path) -> list[str]:
