@@ -53,7 +53,7 @@ from = { kafka = ["in"], group = "probe" }
 handler = "probe"
 order = "partition"
 concurrency = 1
-retry = { max_attempts = 2, initial_delay = "10ms", max_age = "1s" }
+retry = { max_attempts = 3, initial_delay = "10ms", max_age = "1s" }
 
 [routes.outputs]
 out = { kafka = "out" }
@@ -103,7 +103,7 @@ func TestPluginsInTheHost(t *testing.T) {
 	}
 	for _, key := range []string{
 		"config", "keyvalue", "log", "goroutines", "retryable", "permanent", "deferred", "garbage-1", "garbage-2", "goroutines-2", "error",
-		"panic", "exit", "goexit",
+		"fickle", "panic", "exit", "goexit",
 	} {
 		messages = append(messages, `{"key": "`+key+`", "payload": "p"}`)
 	}
@@ -140,7 +140,7 @@ func TestPluginsInTheHost(t *testing.T) {
 		"config": "deferred CONFIGURATION_MISSING 0", "keyvalue": "permanent CAPABILITY_DENIED 0", "log": "done 0",
 		"goroutines": "done 0", "goroutines-2": "done 0", "garbage-1": "done 1", "garbage-2": "done 1",
 		"retryable": "retryable RATE_LIMITED 0", "permanent": "permanent DUPLICATE 0", "deferred": "deferred TOO_EARLY 0",
-		"error": "trapped UNCAUGHT_EXCEPTION 0", "panic": "trapped UNCAUGHT_EXCEPTION 0", "exit": "contract_broken EXITED 0",
+		"error": "trapped UNCAUGHT_EXCEPTION 0", "fickle": "done 0", "panic": "trapped UNCAUGHT_EXCEPTION 0", "exit": "contract_broken EXITED 0",
 	} {
 		if ends[key] != expected {
 			t.Errorf("%s ended as %q, not as %q", key, ends[key], expected)

@@ -28,7 +28,7 @@ MESSAGES = [
     {"key": "http", "payload": "${SERVER}"},
     {"key": "nobody", "payload": "${NOBODY}"},
     *({"key": key} for key in ("config", "keyvalue", "late", "random", "random", "log")),
-    *({"key": key} for key in ("retryable", "permanent", "deferred", "bug", "exit")),
+    *({"key": key} for key in ("retryable", "permanent", "deferred", "bug", "fickle", "exit")),
 ]
 
 # The end of each message: by its key, outcome, code, and number of outputs.
@@ -47,6 +47,7 @@ EXPECTED = [
     ("permanent", "permanent", "DUPLICATE", 0),
     ("deferred", "deferred", "TOO_EARLY", 0),
     ("bug", "trapped", "UNCAUGHT_EXCEPTION", 0),
+    ("fickle", "done", None, 0),
     ("exit", "trapped", "UNCAUGHT_EXCEPTION", 0),
 ]
 

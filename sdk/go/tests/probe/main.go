@@ -45,6 +45,10 @@ var probes = map[string]func(*cofferdam.Message) ([]cofferdam.Output, error){
 		return nil, cofferdam.Deferredf("TOO_EARLY", "wait").After(time.Hour)
 	},
 	"error": func(*cofferdam.Message) ([]cofferdam.Output, error) { return nil, errors.New("a plain error") },
+	// Two errors that are not the same fault, and then none.
+	"fickle": func(message *cofferdam.Message) ([]cofferdam.Output, error) {
+		return nil, []error{errors.New("one error"), errors.New("another error"), nil}[message.Attempt-1]
+	},
 	"panic": func(*cofferdam.Message) ([]cofferdam.Output, error) { return nil, []error{nil}[len(os.Args)+1] },
 	"exit":  func(*cofferdam.Message) ([]cofferdam.Output, error) { os.Exit(3); return nil, nil },
 	"goexit": func(*cofferdam.Message) ([]cofferdam.Output, error) {

@@ -114,5 +114,14 @@ def probe_bug(message):
     return {}["missing"]
 
 
+def probe_fickle(message):
+    """Two errors that are not the same fault, and then none."""
+    match message.attempt:
+        case 1:
+            return {}["missing"]
+        case 2:
+            return 1 // 0
+
+
 def probe_exit(message):
     raise SystemExit(3)
