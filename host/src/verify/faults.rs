@@ -360,9 +360,10 @@ fn pick(chance: &mut fastrand::Rng, kinds: &[Fault]) -> Fault {
 mod tests {
     use super::*;
     use crate::verify::Delivery;
+    use crate::verify::stage::Names;
 
-    fn faults(planned: u32) -> Faults {
-        let plan = Plan {
+    fn plan(planned: u32) -> Plan {
+        Plan {
             delivery: Delivery::default(),
             sections: toml::Table::new(),
             messages: 1_000,
@@ -372,9 +373,24 @@ mod tests {
             seed: 1,
             hosts: 2,
             simulate: 0,
-        };
+        }
+    }
+
+    fn faults(planned: u32) -> Faults {
         let lengths = Lengths { past_session: PAST_LEASE, past_timeouts: MORE };
-        Faults::new(&plan, &Fault::ALL, lengths)
+        Faults::new(&plan(planned), &Fault::ALL, lengths)
+    }
+
+    #[test]
+    fn where_a_host_is_left_alone_another_joins_so_that_faults_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let networks = std::iter::repeat_with(|| None).take(4).collect();
+        let hosts = Hosts::new(folder.path().into(), &plan(3), &Names::of("x"), networks).unwrap();
+        let mut faults = faults(3);
+        faults.pending = vec![Fault::Kill, Fault::Restart, Fault::Kill];
+        assert!(faults.next(&hosts).is_none(), "it finds nobody");
+        assert_eq!(faults.next(&hosts), Some((Fault::Join, 0)));
+        assert_eq!(faults.pending, [Fault::Restart, Fault::Kill], "the others are still to strike");
     }
 
     #[test]
