@@ -43,14 +43,6 @@ pub enum Event {
         /// In the order of their offsets.
         records: Vec<Record>,
     },
-    /// The source has read a partition to its end, which lies behind the last record: markers of transactions, records of
-    /// aborted ones, or what compaction removed, stand between. All records before this offset were handed over.
-    Reached {
-        /// The partition, assigned before.
-        partition: Partition,
-        /// Where the next record will stand, or behind it.
-        offset: i64,
-    },
     /// Messages of a queue, in the order in which they were received.
     Messages(Vec<Leased>),
     /// The broker has these commits.

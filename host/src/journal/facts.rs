@@ -57,7 +57,6 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
         }
         Event::Drain { .. } => take_down(What::Draining),
         Event::Revoked(_)
-        | Event::Reached { .. }
         | Event::CommitFailed(_)
         | Event::DeleteFailed(_)
         | Event::Extended { .. }

@@ -265,12 +265,6 @@ impl Partitions {
         self.index.insert(partition, key);
     }
 
-    /// Up to where a partition was read.
-    #[cfg(feature = "sabotage")]
-    pub(super) fn end(&self, partition: &Partition) -> Option<i64> {
-        self.slots.get(self.find(partition)?)?.watermark.end()
-    }
-
     /// What the lanes know the partition by.
     pub(super) fn number(&self, key: PartitionKey) -> u64 {
         self.slots.get(key).map_or(u64::MAX, |slot| slot.number)
@@ -294,19 +288,6 @@ impl Partitions {
         slot.tried.extend(tried.map(|tried| (offset, tried)));
         slot.past.forget_below(offset.saturating_add(1));
         Arrival::New(place, tried)
-    }
-
-    /// The partition was read to this offset, and nothing stands between it and the last record.
-    pub(super) fn reach(&mut self, key: PartitionKey, offset: i64) {
-        let Some(slot) = self.slots.get_mut(key) else { return };
-        let before = slot.watermark.commit_point();
-        slot.watermark.reach(offset);
-        slot.past.forget_below(offset);
-        // A transaction takes it along. It is not begun for this alone: its own marker would be the next end.
-        if slot.watermark.commit_point() != before && self.writer.is_none() {
-            slot.changed = true;
-            self.news = true;
-        }
     }
 
     /// Settles a place.

@@ -10,8 +10,6 @@ pub enum Sabotage {
     CommitBeforePublish,
     /// A commit says one offset more than is settled.
     WatermarkOffByOne,
-    /// The end of a partition that was read is committed, whatever is not settled before it.
-    EndPassesUnsettled,
     /// Those behind a record that is tried again go on meanwhile.
     RetryOvertakes,
     /// A failed attempt is not counted.

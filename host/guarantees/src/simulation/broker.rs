@@ -66,8 +66,6 @@ pub struct Hold {
     pub(super) topic: u32,
     /// Index of the next record to hand over.
     next: usize,
-    /// The end that the machine was told of last.
-    reached: i64,
     /// Offset behind the last commit that was confirmed to the machine.
     confirmed: i64,
     /// The machine wants no more for now.
@@ -158,8 +156,7 @@ impl Broker {
         let (assignment, topic, finished) = (self.assignments, log.topic, progress.finished);
         let known = finished.clone();
         let (paused, revoked, late) = (false, false, false);
-        let reached = confirmed;
-        let hold = Hold { assignment, topic, next, reached, confirmed, paused, revoked, late, finished, known };
+        let hold = Hold { assignment, topic, next, confirmed, paused, revoked, late, finished, known };
         let metadata = Some(log.metadata.clone()).filter(|metadata| !metadata.is_empty());
         let committed = Some(log.committed);
         (hold, Assignment { partition: partition(number), identity, committed, metadata })
@@ -250,21 +247,6 @@ impl Client {
             hold.next += records.len();
         }
         records
-    }
-
-    /// The end of a partition, where all records are handed over, there is more behind the last, and nobody was told.
-    pub(super) fn end(&mut self, number: i32, broker: &Broker) -> Option<i64> {
-        let hold = self.holds.get_mut(&number).filter(|hold| !hold.paused && !hold.revoked)?;
-        if !broker.is_owner(number, hold) || broker.is_deleted(number, hold) {
-            return None;
-        }
-        let log = &broker.logs[&number];
-        let behind = log.records[..hold.next].last().map_or(0, |record| offset(record) + 1).max(hold.reached);
-        if hold.next < log.records.len() || log.end <= behind {
-            return None;
-        }
-        hold.reached = log.end;
-        Some(log.end)
     }
 
     pub(super) fn ask(&mut self, positions: Vec<Position>) {

@@ -12,7 +12,7 @@ use metrics::Gauge;
 use rdkafka::bindings::rd_kafka_message_errstr;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
-use rdkafka::types::RDKafkaRespErr::{RD_KAFKA_RESP_ERR__PARTITION_EOF, RD_KAFKA_RESP_ERR_NO_ERROR};
+use rdkafka::types::RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 
 use super::identity::{Ids, TopicId};
 use super::lag;
@@ -59,14 +59,6 @@ pub(super) struct Taken {
     pub(super) records: Vec<Record>,
     /// What follows does not go on from there: the partition has to be given to the flow as a new one.
     pub(super) begins_anew: bool,
-    /// The partition ends here, behind the last record, and nothing stands between that anybody may read.
-    pub(super) reached: Option<i64>,
-}
-
-impl Taken {
-    fn is_something(&self) -> bool {
-        self.begins_anew || self.reached.is_some() || !self.records.is_empty()
-    }
 }
 
 /// What a look at a topic's id brought.
@@ -209,20 +201,11 @@ impl Holding {
         taken.records.extend(self.anew.take());
         while taken.records.len() < BATCH && balance.is_open() {
             let Some(message) = self.queue.next(balance.room()) else { break };
-            let offset = message.native().offset;
-            if message.native().err == RD_KAFKA_RESP_ERR__PARTITION_EOF {
-                drop(message);
-                if self.position().unwrap_or(0) < offset {
-                    self.next = Some(offset);
-                    taken.reached = Some(offset);
-                    break;
-                }
-                continue;
-            }
             if message.native().err != RD_KAFKA_RESP_ERR_NO_ERROR {
                 complain(&message);
                 continue;
             }
+            let offset = message.native().offset;
             let high = || lag::watermarks(message.consumer(), &self.partition).map(|(_, high)| high);
             let place = place(offset, self.next, high);
             if place == Place::Repeat {
@@ -370,7 +353,8 @@ impl Held {
     pub(super) fn take_in_turn(&mut self, balance: &mut Balance) -> Option<(Partition, Taken)> {
         let take = |holding: &mut Holding| {
             let taken = holding.take(balance);
-            taken.is_something().then(|| (holding.partition.clone(), taken))
+            let is_something = taken.begins_anew || !taken.records.is_empty();
+            is_something.then(|| (holding.partition.clone(), taken))
         };
         first_in_turn(&mut self.holdings, &mut self.last, take)
     }

@@ -195,9 +195,6 @@ impl State {
                 let assignment = Assignment { identity, ..Assignment::new(partition.clone()) };
                 self.outbox.push_back(Event::Assigned(vec![assignment]));
             }
-            if let Some(offset) = taken.reached {
-                self.outbox.push_back(Event::Reached { partition: partition.clone(), offset });
-            }
             if !taken.records.is_empty() {
                 return Some(Event::Records { partition, records: taken.records });
             }
