@@ -107,7 +107,8 @@ impl Brokers {
     pub async fn unfit(&self, config: &Config) -> Vec<Unfit> {
         let Some(kafka) = &self.kafka else { return Vec::new() };
         let topics: BTreeSet<String> = config.routes.iter().flat_map(conditions::topics).collect();
-        let groups: BTreeSet<String> = config.routes.iter().filter_map(conditions::group).map(str::to_owned).collect();
+        let groups: BTreeSet<String> =
+            config.routes.iter().filter_map(|route| route.source.group()).map(str::to_owned).collect();
         let (rules, (rights, groups)) =
             tokio::join!(kafka.rules(topics.iter().map(String::as_str)), kafka.rights(topics.clone(), groups));
         let told = conditions::Told { rules, rights, groups };

@@ -50,14 +50,6 @@ pub(super) struct Told {
     pub(super) groups: BTreeMap<Arc<str>, Group>,
 }
 
-/// The consumer group of this route.
-pub(super) fn group(route: &RouteConfig) -> Option<&str> {
-    match &route.source {
-        Source::Kafka { group, .. } => Some(group),
-        Source::Sqs { .. } => None,
-    }
-}
-
 /// All topics that the conditions of this route are about.
 pub(super) fn topics(route: &RouteConfig) -> BTreeSet<String> {
     let sources = route.source.topics().filter(|name| !name.starts_with('^')).map(str::to_owned);
