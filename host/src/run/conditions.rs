@@ -40,6 +40,8 @@ pub struct Unfit {
     pub remedy: String,
     /// Dead letters can be lost or kept from being stored. Otherwise the route goes on as it is configured.
     pub is_grave: bool,
+    /// A right is missing.
+    pub is_right: bool,
 }
 
 /// What brokers tell of topics and groups, by name; what they do not tell is not looked at.
@@ -131,7 +133,17 @@ struct Found<'a> {
 
 impl Found<'_> {
     fn add(&mut self, is_grave: bool, what: String, remedy: &str) {
-        self.unfit.push(Unfit { route: self.route.into(), what, remedy: remedy.to_owned(), is_grave });
+        self.unfit.push(Unfit { route: self.route.into(), what, remedy: remedy.to_owned(), is_grave, is_right: false });
+    }
+
+    fn right(&mut self, what: String, remedy: &str) {
+        self.unfit.push(Unfit {
+            route: self.route.into(),
+            what,
+            remedy: remedy.to_owned(),
+            is_grave: true,
+            is_right: true,
+        });
     }
 
     fn letters(&mut self, (source, from): (&str, Rules), (topic, to): (&str, Rules)) {

@@ -148,6 +148,7 @@ fn unseen(config: &Config, topic: &str) -> Vec<Unfit> {
         what: format!("not authorized to see topic {topic}, which exists"),
         remedy: "grant Describe on it, and Read or Write".to_owned(),
         is_grave: true,
+        is_right: true,
     };
     config.routes.iter().filter(names).map(unfit).collect()
 }
@@ -158,8 +159,8 @@ impl Findings {
     /// # Errors
     /// The problems, where there are any.
     pub(super) fn log(self) -> Result<(), Vec<Problem>> {
-        for Unfit { route, what, remedy, is_grave } in self.unfit {
-            if what.starts_with("not authorized") {
+        for Unfit { route, what, remedy, is_grave, is_right } in self.unfit {
+            if is_right {
                 tracing::warn!(event = "not_authorized", route, remedy, "{what}");
             } else if is_grave {
                 tracing::warn!(event = "topic_unfit", route, remedy, "{what}");

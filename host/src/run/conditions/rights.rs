@@ -31,7 +31,7 @@ pub(super) fn missing(route: &RouteConfig, told: &Told, found: &mut Found<'_>) {
     for topic in topics {
         if told.rights.get(&topic).is_some_and(|rights| !rights.write) {
             let what = format!("not authorized to write topic {topic}");
-            found.add(true, what, "what goes there waits and its route holds; grant Write and Describe on the topic");
+            found.right(what, "what goes there waits and its route holds; grant Write and Describe on the topic");
         }
     }
 }
@@ -39,14 +39,14 @@ pub(super) fn missing(route: &RouteConfig, told: &Told, found: &mut Found<'_>) {
 fn reading(topic: &str, rights: &BTreeMap<Arc<str>, Rights>, found: &mut Found<'_>) {
     if rights.get(topic).is_some_and(|rights| !rights.read) {
         let what = format!("not authorized to read topic {topic}");
-        found.add(true, what, "nothing of it is received; grant Read and Describe on the topic");
+        found.right(what, "nothing of it is received; grant Read and Describe on the topic");
     }
 }
 
 fn joining(group: &str, known: &Group, found: &mut Found<'_>) {
     if known.rights.is_some_and(|rights| !rights.read) {
         let what = format!("not authorized to read group {group}");
-        found.add(true, what, "the route cannot join it and receives nothing; grant Read on the group");
+        found.right(what, "the route cannot join it and receives nothing; grant Read on the group");
     }
     if let Some(assignor) = known.assignor.as_deref().filter(|assignor| *assignor != ASSIGNOR) {
         let what = format!("group {group} has members that assign partitions by {assignor}, this host by {ASSIGNOR}");
