@@ -5,6 +5,7 @@ mod handler;
 mod process;
 mod tail;
 
+use std::ops::Add;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use cofferdam_guarantees::What;
 use rustix::process::Signal;
 
 use super::history::World;
-use super::network::Network;
+use super::network::{Network, Struck};
 use super::stage::Names;
 use super::{Fault, Figures, Plan};
 use crate::exit::{Exit, Problem};
@@ -22,6 +23,10 @@ use process::{Ended, Process};
 
 /// How long a process may take to drain: its own limit, and some time for its brokers.
 const DRAIN: Duration = Duration::from_secs(40);
+
+/// A fault of the network that has met nothing when its time is over (a host that has nothing to do has nothing to ask)
+/// lasts at most this much longer.
+const UNMET: Duration = Duration::from_secs(10);
 
 /// So many processes that ended by themselves, and there is nothing to be verified.
 const HOPELESS: usize = 20;
@@ -50,6 +55,14 @@ struct Slot {
     troubled: Option<(Instant, Passage)>,
     /// Told to drain: how long that may take, and what comes then.
     ending: Option<(Instant, Then)>,
+}
+
+impl Slot {
+    fn is_to_heal(&self) -> bool {
+        let Some((until, _)) = self.troubled else { return false };
+        let met = self.network.as_ref().is_none_or(Network::has_met);
+        until + if met { Duration::ZERO } else { UNMET } <= Instant::now()
+    }
 }
 
 /// What becomes of a slot when its process has ended.
@@ -161,6 +174,11 @@ impl Hosts {
         self.figures
     }
 
+    /// What faults of the network did so far.
+    pub(super) fn struck(&self) -> Struck {
+        self.slots.iter().filter_map(|slot| slot.network.as_ref()).map(Network::struck).fold(Struck::default(), Add::add)
+    }
+
     /// Processes that ended although nobody had told them to.
     pub(super) fn failures(&self) -> &[String] {
         &self.failures
@@ -228,7 +246,7 @@ impl Hosts {
             if self.slots[slot].paused.is_some_and(|until| until <= Instant::now()) {
                 self.resume(slot);
             }
-            if self.slots[slot].troubled.is_some_and(|(until, _)| until <= Instant::now()) {
+            if self.slots[slot].is_to_heal() {
                 self.heal(slot);
             }
             let Slot { process: Some(process), ending, .. } = &mut self.slots[slot] else { continue };

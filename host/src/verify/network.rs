@@ -7,8 +7,10 @@ mod addresses;
 mod door;
 mod exchange;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
+use std::ops::Add;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,6 +33,9 @@ const DELAY: Duration = Duration::from_millis(300);
 /// The network of one slot. Dropping it ends its proxies and their connections.
 pub(super) struct Network {
     way: watch::Sender<Way>,
+    counts: Arc<Counts>,
+    /// What faults had done when the last one began.
+    before: Cell<Struck>,
     bootstrap: Option<String>,
     endpoint: Option<String>,
     _end: DropGuard,
@@ -49,7 +54,7 @@ struct Way {
     loses_answers: bool,
 }
 
-/// What the faults of the network did, in all slots.
+/// What the faults of the network did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Struck {
     /// Connections that were reset, or refused by a reset.
@@ -66,8 +71,23 @@ pub struct Struck {
     pub unread: u64,
 }
 
+impl Add for Struck {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            cut: self.cut + other.cut,
+            delayed: self.delayed + other.delayed,
+            requests_held: self.requests_held + other.requests_held,
+            answers_held: self.answers_held + other.answers_held,
+            answers_lost: self.answers_lost + other.answers_lost,
+            unread: self.unread + other.unread,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+struct Counts {
     cut: AtomicU64,
     delayed: AtomicU64,
     requests_held: AtomicU64,
@@ -77,7 +97,7 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    pub(super) fn struck(&self) -> Struck {
+    fn struck(&self) -> Struck {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Struck {
             cut: count(&self.cut),
@@ -135,10 +155,11 @@ impl Network {
     ///
     /// # Errors
     /// When the system has no port.
-    pub(super) fn open(config: &Config, counts: &Arc<Counts>) -> io::Result<Option<Self>> {
+    pub(super) fn open(config: &Config) -> io::Result<Option<Self>> {
         let (way, seen) = watch::channel(Way::default());
         let end = CancellationToken::new();
-        let doors = Doors { ports: Arc::default(), way: seen, counts: Arc::clone(counts), end: end.clone() };
+        let counts = Arc::<Counts>::default();
+        let doors = Doors { ports: Arc::default(), way: seen, counts: Arc::clone(&counts), end: end.clone() };
         let end = end.drop_guard();
         let kafka = config.kafka.as_ref().filter(|kafka| is_open(kafka));
         let bootstrap = kafka.map(|kafka| {
@@ -151,7 +172,7 @@ impl Network {
             server.map(|server| doors.to(&server, Protocol::Http).map(|port| format!("http://{}", local(port))));
         let (bootstrap, endpoint) = (bootstrap.transpose()?, endpoint.transpose()?);
         let any = bootstrap.is_some() || endpoint.is_some();
-        Ok(any.then_some(Self { way, bootstrap, endpoint, _end: end }))
+        Ok(any.then_some(Self { way, counts, before: Cell::default(), bootstrap, endpoint, _end: end }))
     }
 
     /// The sections of a configuration, with the addresses of the proxies in place of the brokers'.
@@ -166,8 +187,19 @@ impl Network {
         sections
     }
 
+    /// What its faults did so far.
+    pub(super) fn struck(&self) -> Struck {
+        self.counts.struck()
+    }
+
+    /// Whether the last fault has met a request, an answer or a connection.
+    pub(super) fn has_met(&self) -> bool {
+        self.struck() != self.before.get()
+    }
+
     /// Lets a fault of the network begin.
     pub(super) fn strike(&self, fault: Fault) {
+        self.before.set(self.struck());
         self.way.send_modify(|way| match fault {
             Fault::Cut => (way.cuts, way.shut) = (way.cuts + 1, true),
             Fault::Delay => way.delay = DELAY,

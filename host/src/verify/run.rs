@@ -39,7 +39,6 @@ pub struct Run {
     pub(super) workload: Workload,
     folder: PathBuf,
     hosts: Hosts,
-    network: Arc<network::Counts>,
     /// Faults that may strike, and which of those that were asked for cannot.
     kinds: Vec<Fault>,
     left_out: Vec<String>,
@@ -72,11 +71,10 @@ impl Run {
         let direct = hosts::write_direct(&folder, &plan, &names)?;
         let config = Config::load(&direct, &environment).map_err(|errors| configured(&errors))?;
         let (kinds, left_out) = possible(&plan, &config)?;
-        let network = Arc::<network::Counts>::default();
         // Joining hosts have slots of their own. A run without faults of the network has the brokers to itself.
         let networks = (0..plan.hosts + 2).map(|_| {
             let wanted = plan.faults > 0 && kinds.iter().any(|fault| fault.is_of_the_network());
-            if wanted { Network::open(&config, &network) } else { Ok(None) }
+            if wanted { Network::open(&config) } else { Ok(None) }
         });
         let networks = networks.collect::<Result<_, _>>().map_err(|error| {
             Problem::new(Exit::Unavailable, format!("failed to open a proxy on 127.0.0.1: {error}"), "")
@@ -96,7 +94,6 @@ impl Run {
             workload,
             folder,
             hosts,
-            network,
             kinds,
             left_out,
             stage,
@@ -213,7 +210,7 @@ impl Run {
             hosts: self.plan.hosts,
             messages: Messages { kafka: self.plan.messages - sqs, sqs },
             faults: faults.struck().clone(),
-            network: self.network.struck(),
+            network: self.hosts.struck(),
             left_out: self.left_out.clone(),
             seconds,
             peak: self.hosts.figures(),

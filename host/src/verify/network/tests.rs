@@ -15,7 +15,7 @@ fn config(sections: &str) -> Config {
 }
 
 /// A server that repeats what it is told, and a network before it that takes it for SQS.
-async fn echo() -> (Network, Arc<Counts>, String) {
+async fn echo() -> (Network, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -26,11 +26,10 @@ async fn echo() -> (Network, Arc<Counts>, String) {
             });
         }
     });
-    let counts = Arc::default();
     let config = config(&format!("[sqs]\nregion = \"local\"\nendpoint = \"http://{address}/\""));
-    let network = Network::open(&config, &counts).unwrap().unwrap();
+    let network = Network::open(&config).unwrap().unwrap();
     let endpoint = network.endpoint.clone().unwrap();
-    (network, counts, endpoint.trim_start_matches("http://").to_owned())
+    (network, endpoint.trim_start_matches("http://").to_owned())
 }
 
 const SHORT: Duration = Duration::from_millis(200);
@@ -48,12 +47,17 @@ async fn ask(connection: &mut TcpStream, within: Duration) -> Option<io::Result<
 
 #[tokio::test]
 async fn answers_are_lost_with_their_connection() {
-    let (network, counts, address) = echo().await;
+    let (network, address) = echo().await;
     let mut connection = TcpStream::connect(&address).await.unwrap();
     assert!(matches!(ask(&mut connection, LONG).await, Some(Ok(()))));
     network.strike(Fault::LoseAnswers);
+    assert!(!network.has_met());
     assert!(matches!(ask(&mut connection, LONG).await, Some(Err(_))));
-    assert_eq!(counts.struck(), Struck { answers_lost: 1, ..Struck::default() });
+    assert!(network.has_met());
+    assert_eq!(network.struck(), Struck { answers_lost: 1, ..Struck::default() });
+    network.heal();
+    network.strike(Fault::Cut);
+    assert!(!network.has_met(), "what the fault before has met does not count");
     network.heal();
     let mut connection = TcpStream::connect(&address).await.unwrap();
     assert!(matches!(ask(&mut connection, LONG).await, Some(Ok(()))));
@@ -66,11 +70,11 @@ async fn what_is_held_back_goes_on_when_the_network_is_well() {
         (Fault::HoldAnswers, Struck { answers_held: 1, ..Struck::default() }),
         (Fault::Isolate, Struck { requests_held: 1, ..Struck::default() }),
     ] {
-        let (network, counts, address) = echo().await;
+        let (network, address) = echo().await;
         let mut connection = TcpStream::connect(&address).await.unwrap();
         network.strike(fault);
         assert!(ask(&mut connection, SHORT).await.is_none(), "{fault:?}");
-        assert_eq!(counts.struck(), struck, "{fault:?}");
+        assert_eq!(network.struck(), struck, "{fault:?}");
         network.heal();
         let mut answer = [0; 1];
         timeout(LONG, connection.read_exact(&mut answer)).await.expect("an answer").unwrap();
@@ -79,7 +83,7 @@ async fn what_is_held_back_goes_on_when_the_network_is_well() {
 
 #[tokio::test]
 async fn a_cut_ends_connections_and_refuses_new_ones() {
-    let (network, counts, address) = echo().await;
+    let (network, address) = echo().await;
     let mut before = TcpStream::connect(&address).await.unwrap();
     assert!(matches!(ask(&mut before, LONG).await, Some(Ok(()))));
     network.strike(Fault::Cut);
@@ -89,7 +93,7 @@ async fn a_cut_ends_connections_and_refuses_new_ones() {
         Err(_) => true,
     };
     assert!(refused);
-    assert_eq!(counts.struck().cut, 2);
+    assert_eq!(network.struck().cut, 2);
     network.heal();
     let mut after = TcpStream::connect(&address).await.unwrap();
     assert!(matches!(ask(&mut after, LONG).await, Some(Ok(()))));
@@ -97,19 +101,19 @@ async fn a_cut_ends_connections_and_refuses_new_ones() {
 
 #[tokio::test]
 async fn bytes_are_delayed_each_way() {
-    let (network, counts, address) = echo().await;
+    let (network, address) = echo().await;
     let mut connection = TcpStream::connect(&address).await.unwrap();
     network.strike(Fault::Delay);
     let begun = std::time::Instant::now();
     assert!(matches!(ask(&mut connection, LONG).await, Some(Ok(()))));
     assert!(begun.elapsed() >= 2 * DELAY, "{:?}", begun.elapsed());
-    assert_eq!(counts.struck(), Struck { delayed: 2, ..Struck::default() });
+    assert_eq!(network.struck(), Struck { delayed: 2, ..Struck::default() });
 }
 
 #[tokio::test]
 async fn the_hosts_are_told_the_addresses_of_the_proxies_and_nothing_else_changes() {
     let text = "[kafka]\nbootstrap_servers = \"PLAINTEXT://one:9093, two\"\nproperties = { \"socket.nagle.disable\" = \"true\" }";
-    let network = Network::open(&config(text), &Arc::default()).unwrap().unwrap();
+    let network = Network::open(&config(text)).unwrap().unwrap();
     assert_eq!(with_port("two"), "two:9092");
     assert_eq!(with_port("[::1]:9093"), "[::1]:9093");
     let sections = network.sections(&text.parse().unwrap());
@@ -128,7 +132,7 @@ async fn no_proxy_is_between_where_the_connection_is_encrypted_and_the_report_sa
         ("\"security.protocol\" = \"SASL_SSL\"", false),
     ] {
         let config = config(&format!("[kafka]\nbootstrap_servers = \"b:1\"\nproperties = {{ {properties} }}"));
-        assert_eq!(Network::open(&config, &Arc::default()).unwrap().is_some(), open, "{properties}");
+        assert_eq!(Network::open(&config).unwrap().is_some(), open, "{properties}");
         assert_eq!(left_out(&config).is_empty(), open, "{properties}");
     }
     for (sqs, open) in [("endpoint = \"https://s\"", false), ("", false), ("endpoint = \"http://s:1\"", true)] {
