@@ -49,6 +49,8 @@ pub struct Route {
     pub commit_metadata: usize,
     /// How long a revoked partition may wait for what runs.
     pub release_limit: Duration,
+    /// How long the sinks may keep a publication back to send it with others (`linger.ms`).
+    pub publish_delay: Duration,
     /// What a source with leases gives; `None` on Kafka.
     pub lease: Option<Lease>,
     /// What to do about failures.

@@ -102,6 +102,7 @@ pub fn route() -> Route {
         commit_interval: SECOND,
         commit_metadata: LIMIT,
         release_limit: 10 * SECOND,
+        publish_delay: Duration::ZERO,
         lease: None,
         policy: Policy { retry: Retry { jitter: 0.0, ..Retry::default() }, ..Policy::default() },
         outputs: [].into(),

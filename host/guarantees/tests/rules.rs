@@ -405,14 +405,26 @@ fn a_publication_without_an_answer_holds_the_route_until_it_has_one() {
     let mut world = World::kafka(route(), 1);
     world.produce(&["a", "b"]);
     world.done("t/0/0", 1);
-    world.wait(4 * SECOND);
+    world.wait(2 * SECOND);
     assert!(!world.machine().is_holding(), "a broker may take a moment");
-    world.wait(7 * SECOND);
+    world.wait(2 * SECOND);
     assert!(world.machine().is_holding());
+    world.wait(10 * SECOND);
     assert_eq!(world.seen().troubles.len(), 1, "said once");
     world.produce(&["c"]);
     assert_eq!(world.in_hand(), ["t/0/1"], "nothing starts that could not be published");
     world.store_all();
     assert!(!world.machine().is_holding());
     assert_eq!(world.in_hand(), ["t/0/1", "t/0/2"]);
+}
+
+#[test]
+fn a_publication_that_a_sink_keeps_back_to_send_it_with_others_holds_nobody_up() {
+    let mut world = World::kafka(Route { publish_delay: 10 * SECOND, ..route() }, 1);
+    world.produce(&["a"]);
+    world.done("t/0/0", 1);
+    world.wait(12 * SECOND);
+    assert!(!world.machine().is_holding());
+    world.wait(2 * SECOND);
+    assert!(world.machine().is_holding());
 }

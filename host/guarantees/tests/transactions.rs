@@ -96,6 +96,22 @@ fn a_dead_letter_that_is_never_taken_holds_its_partition_and_is_not_tried_all_th
 }
 
 #[test]
+fn one_without_an_answer_holds_the_route_until_it_has_one() {
+    let mut world = World::kafka(exactly_once(), 1);
+    world.produce(&["a"]);
+    world.done("t/0/0", 1);
+    world.wait(3 * SECOND);
+    assert!(!world.machine().is_holding(), "a broker may take a moment");
+    world.wait(2 * SECOND);
+    assert!(world.machine().is_holding());
+    world.produce(&["b"]);
+    assert!(world.in_hand().is_empty(), "nothing starts that could not be published");
+    world.answer_transaction(Ending::Committed);
+    assert!(!world.machine().is_holding());
+    assert_eq!(world.in_hand(), ["t/0/1"]);
+}
+
+#[test]
 fn the_next_one_waits_until_all_of_the_last_is_settled() {
     let mut world = prompt();
     world.produce(&["a", "b", "c"]);

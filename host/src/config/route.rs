@@ -17,6 +17,7 @@ use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, Lease, Route};
 use super::read::{At, Table, Value, identifier};
 use super::sections::Kafka;
 use super::topics::Kind;
+use crate::kafka::properties::fit;
 use destination::destination;
 pub(super) use outputs::Places as OutputPlaces;
 pub use source::Source;
@@ -166,6 +167,7 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
         commit_interval: on_kafka(table, "commit_interval", is_kafka, commit_interval),
         commit_metadata: progress::LIMIT,
         release_limit: on_kafka(table, "release_limit", is_kafka, Duration::from_secs(10)),
+        publish_delay: kafka.map(|kafka| fit::linger(&kafka.properties.0)).unwrap_or_default(),
         lease,
         policy: policy::policy(table),
         // Put right by `RouteConfig::route`.

@@ -66,6 +66,7 @@ impl World {
             commit_interval: Duration::from_secs(1),
             commit_metadata: cofferdam_core::progress::LIMIT,
             release_limit: Duration::from_secs(10),
+            publish_delay: Duration::ZERO,
             lease: group.is_none().then(Default::default),
             policy: Policy::default(),
             outputs: Default::default(),

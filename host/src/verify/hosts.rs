@@ -176,7 +176,11 @@ impl Hosts {
 
     /// What faults of the network did so far.
     pub(super) fn struck(&self) -> Struck {
-        self.slots.iter().filter_map(|slot| slot.network.as_ref()).map(Network::struck).fold(Struck::default(), Add::add)
+        self.slots
+            .iter()
+            .filter_map(|slot| slot.network.as_ref())
+            .map(Network::struck)
+            .fold(Struck::default(), Add::add)
     }
 
     /// Processes that ended although nobody had told them to.

@@ -89,18 +89,7 @@ impl Run {
             sqs: config.sqs.is_some(),
         };
         let stage = Stage::new(config.kafka.as_ref(), config.sqs.as_ref(), names).await?;
-        Ok(Self {
-            plan,
-            workload,
-            folder,
-            hosts,
-            kinds,
-            left_out,
-            stage,
-            kafka,
-            config,
-            written: Arc::default(),
-        })
+        Ok(Self { plan, workload, folder, hosts, kinds, left_out, stage, kafka, config, written: Arc::default() })
     }
 
     /// Its id, which stands in all names.

@@ -52,6 +52,9 @@ impl Machine {
         let positions =
             if self.is_sabotaged(super::Sabotage::TransactionWithoutOffsets) { Vec::new() } else { positions };
         self.transaction.clone_from(&deliveries);
+        if let Some(first) = deliveries.first() {
+            self.watch_publication(*first, self.now);
+        }
         self.actions.push_back(Action::Transact { deliveries, positions });
     }
 

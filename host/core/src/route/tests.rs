@@ -27,6 +27,7 @@ impl Route {
             commit_interval: Duration::from_secs(1),
             commit_metadata: crate::progress::LIMIT,
             release_limit: Duration::from_secs(10),
+            publish_delay: Duration::ZERO,
             lease: None,
             policy: Policy::default(),
             outputs: [].into(),

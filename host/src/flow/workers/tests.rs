@@ -40,6 +40,7 @@ fn route() -> Route {
         commit_interval: Duration::from_secs(1),
         commit_metadata: progress::LIMIT,
         release_limit: Duration::from_secs(10),
+        publish_delay: Duration::ZERO,
         lease: None,
         policy: Default::default(),
         outputs: BTreeMap::from([("out".into(), out)]),

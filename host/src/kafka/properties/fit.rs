@@ -157,6 +157,11 @@ pub(crate) fn longest_silences(given: &BTreeMap<String, String>) -> [Duration; 3
         .map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
 }
 
+/// How long the producer keeps a record back to send it with others.
+pub(crate) fn linger(given: &BTreeMap<String, String>) -> Duration {
+    Duration::from_millis(u64::try_from(Given(given).of("linger.ms")).unwrap_or(0))
+}
+
 /// How long a transaction may stay open, in milliseconds.
 pub(crate) fn transaction_timeout(given: &BTreeMap<String, String>) -> i64 {
     Given(given).of("transaction.timeout.ms")
