@@ -345,6 +345,27 @@ fn promise_3_two_commits_of_one_offset_have_two_answers() {
 }
 
 #[test]
+fn promise_3_an_assignment_that_was_withdrawn_before_it_was_heard_of_takes_nothing_from_anybody() {
+    let first = || history([two(), vec![B.assigned()]]);
+    let rest = || history([A.does("t/0/1", 1), A.commit(2), all(0..2)]);
+    // It is lost at once, and the one who had the partition goes on, with what it had settled too.
+    keeps(history([two(), A.does("t/0/0", 1), vec![B.assigned(), B.lost()], rest()]));
+    keeps(history([first(), vec![B.lost()], A.does("t/0/0", 1), rest()]));
+    // Or the broker takes a commit before that is heard.
+    keeps(history([first(), A.does("t/0/0", 1), A.commit(1), vec![B.lost()], rest()]));
+    keeps(history([first(), A.does("t/0/0", 1), A.commit(1), vec![B.killed()], rest()]));
+    // What was begun before and handed back after is settled when the partition is given up.
+    let begun = vec![A.handling("t/0/1", 1), B.assigned(), B.lost(), A.handled("t/0/1", 1, Class::Retryable, 0)];
+    let back = vec![A.settled("t/0/1", Fate::Revoked)];
+    let given = history([A.commit(1), vec![A.commits(1, &[], &[(1, 1)]), A.gave_up(), A.committed(1), B.assigned()]]);
+    let again = history([vec![B.received(&["t/0/1"])], B.does("t/0/1", 2), B.commit(2), all(0..2)]);
+    keeps(history([two(), A.does("t/0/0", 1), begun, back, given, again]));
+    // Where the owner was taken at its word, nobody else is.
+    let taken = history([vec![B.received(&["t/0/0"])], B.does("t/0/0", 1), B.commit(1), vec![B.lost()]]);
+    breaks_among_others(Promise::CommitOrder, history([first(), taken, rest()]));
+}
+
+#[test]
 fn promise_4_what_a_host_had_fetched_before_it_stood_still() {
     // It is handed over after the partition went to somebody else, and before the host hears so.
     let slow = history([vec![A.received(&["t/0/0"]), A.handling("t/0/0", 1), A.lost()], B.does("t/0/0", 1)]);

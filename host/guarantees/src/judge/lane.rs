@@ -73,6 +73,13 @@ impl Lane {
         }
     }
 
+    /// The host has its right to the record again.
+    pub(super) fn own(&mut self, host: u32, record: Number) {
+        for running in self.running.iter_mut().filter(|running| (running.host, running.record) == (host, record)) {
+            running.stale = false;
+        }
+    }
+
     /// The host is no more.
     pub(super) fn bury(&mut self, host: u32) {
         self.running.retain(|running| running.host != host);

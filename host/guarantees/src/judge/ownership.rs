@@ -3,7 +3,8 @@
 use cofferdam_core::action::Fate;
 use cofferdam_core::route::Guarantee;
 
-use super::record::{Number, Receipt};
+use super::partition::Before;
+use super::record::{Number, Receipt, Record};
 use super::{Case, Judge};
 use crate::{Promise, What};
 
@@ -19,10 +20,12 @@ pub(super) enum Ending {
 impl Judge {
     pub(super) fn assigned(&mut self, host: u32, name: &str) {
         let number = self.partition(name);
+        let before = self.believing_owner(number).filter(|before| before.host != host);
         // Whoever had it does not have it any more, and may not know.
         self.disown_partition(number, Ending::Fault);
         let partition = &mut self.partitions[number as usize];
         partition.owner = host;
+        partition.before = before.or(partition.before.take()).filter(|before| before.host != host);
         partition.believers.insert(host);
         // What was asked for under an assignment before is of no interest to this one.
         partition.asked.iter_mut().for_each(|asked| asked.superseded = true);
@@ -31,9 +34,72 @@ impl Judge {
     pub(super) fn lost(&mut self, host: u32, name: &str) {
         let number = self.partition(name);
         let partition = &mut self.partitions[number as usize];
-        partition.believers.remove(&host);
+        partition.forget(host);
         if partition.owner == host {
             self.disown_partition(number, Ending::Fault);
+        }
+    }
+
+    /// What the owner of a partition has, if it thinks so too.
+    fn believing_owner(&self, number: u32) -> Option<Before> {
+        let partition = &self.partitions[number as usize];
+        let host = partition.owner;
+        // At most once, what is acknowledged is gone with the right to it.
+        if !partition.believers.contains(&host) || self.terms.is_at_most_once() {
+            return None;
+        }
+        let records = partition.held.iter().filter_map(|offset| partition.open.get(offset));
+        let of_host = |number: &Number| {
+            let mut receipts = self.records[*number as usize].receipts.iter();
+            Some((*number, receipts.find(|receipt| receipt.host == host && !receipt.stale)?.clone()))
+        };
+        Some(Before { host, receipts: records.filter_map(of_host).collect() })
+    }
+
+    /// The broker has taken a commit of this host. It takes those of members alone, so an assignment of another host that
+    /// was heard of before had been withdrawn already: answers may take long. Whoever had the partition has had it all the
+    /// time. Returns whether it is so.
+    pub(super) fn vouched_for(&mut self, host: u32, number: u32) -> bool {
+        let partition = &mut self.partitions[number as usize];
+        let before = partition.before.take();
+        let Some(before) = before.filter(|before| before.host == host && partition.owner != host) else { return false };
+        if partition.believers.contains(&host) {
+            self.disown_partition(number, Ending::Fault);
+            self.reinstate(number, before);
+        }
+        true
+    }
+
+    fn reinstate(&mut self, number: u32, Before { host, receipts }: Before) {
+        let partition = &mut self.partitions[number as usize];
+        partition.owner = host;
+        for asked in partition.asked.iter_mut().filter(|asked| asked.host == host) {
+            (asked.by_owner, asked.superseded) = (true, false);
+        }
+        for (number, mut saved) in receipts {
+            let record = &mut self.records[number as usize];
+            // It was settled, and kept for nobody.
+            if !record.acknowledged && record.receipts.iter().all(|receipt| receipt.host != host) {
+                saved.stale = true;
+                record.receipts.push(saved);
+                self.hosts.entry(host).or_default().records.insert(number);
+            }
+        }
+        let open: Vec<(i64, Number)> = partition.open.iter().map(|(offset, number)| (*offset, *number)).collect();
+        for (offset, number) in open {
+            let record = &mut self.records[number as usize];
+            let Some(receipt) = record.receipts.iter_mut().rfind(|receipt| receipt.host == host) else { continue };
+            self.partitions[record.place.map_or(0, |(partition, _)| partition) as usize].held.insert(offset);
+            if std::mem::take(&mut receipt.stale) && !receipt.known {
+                self.hosts.entry(host).or_default().in_flight += 1;
+            }
+            let is_through = receipt.done.is_some() || receipt.completed.is_some();
+            if let Some(lane) = record.lane {
+                self.lanes[lane as usize].own(host, number);
+            }
+            if is_through {
+                self.let_pass(number);
+            }
         }
     }
 
@@ -118,9 +184,13 @@ impl Judge {
     }
 
     pub(super) fn drop_receipts(&mut self, number: Number, which: impl Fn(&Receipt) -> bool) {
-        let receipts = &mut self.records[number as usize].receipts;
+        let Record { receipts, place, .. } = &mut self.records[number as usize];
         let gone = receipts.iter().filter(|receipt| which(receipt));
         let gone: Vec<(u32, bool)> = gone.map(|receipt| (receipt.host, receipt.stale || receipt.known)).collect();
+        if let Some(before) = place.and_then(|(partition, _)| self.partitions[partition as usize].before.as_mut()) {
+            let its = receipts.iter().filter(|receipt| receipt.host == before.host && which(receipt));
+            before.receipts.extend(its.map(|receipt| (number, receipt.clone())));
+        }
         receipts.retain(|receipt| !which(receipt));
         for (host, counts_not) in gone {
             let left = receipts.iter().any(|receipt| receipt.host == host);
@@ -143,7 +213,7 @@ impl Judge {
             }
         }
         for partition in &mut self.partitions {
-            partition.believers.remove(&host);
+            partition.forget(host);
             if partition.owner == host {
                 partition.owner = 0;
                 partition.held.clear();
@@ -230,7 +300,9 @@ impl Judge {
             let begun = record.receipts.iter().any(|receipt| !receipt.stale && receipt.attempt > 0);
             record.licensed |= !begun && record.complete.is_none();
             record.at_risk = true;
-            record.receipts.push(Receipt { host, stale: true, finished: record.finished, ..Receipt::default() });
+            let receipt =
+                Receipt { host, since: self.now, stale: true, finished: record.finished, ..Receipt::default() };
+            record.receipts.push(receipt);
             self.report.figures.at_risk += 1;
             self.hosts.entry(host).or_default().records.insert(number);
         }

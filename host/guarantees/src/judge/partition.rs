@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::record::Number;
+use super::record::{Number, Receipt};
 
 /// Commits that are remembered until the broker confirms them; a host asks for one at a time.
 const ASKED: usize = 8;
@@ -17,10 +17,20 @@ pub(super) struct Partition {
     pub(super) open: BTreeMap<i64, Number>,
     /// Of them received by the owner.
     pub(super) held: BTreeSet<i64>,
+    /// Who had it before the owner and thought so when the owner was assigned; until the broker has taken a commit.
+    pub(super) before: Option<Before>,
     /// The highest offset that the broker has confirmed.
     pub(super) committed: i64,
     /// Commits asked for and not confirmed, the newest last.
     pub(super) asked: Vec<Asked>,
+}
+
+/// What a host had of a partition.
+#[derive(Debug)]
+pub(super) struct Before {
+    pub(super) host: u32,
+    /// Its receipts as they were then, or as they were settled since.
+    pub(super) receipts: BTreeMap<Number, Receipt>,
 }
 
 /// A commit that the broker has not confirmed.
@@ -61,6 +71,12 @@ impl Partition {
             !(older && asked.host == host && asked.offset != offset)
         });
         Some(confirmed)
+    }
+
+    /// The host does not think any more that it has the partition.
+    pub(super) fn forget(&mut self, host: u32) {
+        self.believers.remove(&host);
+        self.before.take_if(|before| before.host == host);
     }
 
     /// Whether this host has asked for a commit since it has the partition, and the broker has confirmed neither that one

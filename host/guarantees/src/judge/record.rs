@@ -73,7 +73,7 @@ pub(super) enum End {
 }
 
 /// One receipt of a record by a host, until it is settled and acknowledged.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Receipt {
     pub(super) host: u32,
     /// When the host took it on.

@@ -107,13 +107,15 @@ impl Judge {
     }
 
     pub(super) fn committed(&mut self, case: Case<'_>, host: u32, name: &str, offset: i64) {
-        let at = self.partition(name) as usize;
+        let number = self.partition(name);
+        let at = number as usize;
         self.checked(Promise::CommitOrder);
         let Some(commit) = self.partitions[at].confirm(host, offset) else {
             let text = format!("{name} is committed up to {offset}, which host {host} has not asked for");
             return self.broken(case, Promise::CommitOrder, "", text);
         };
-        if !commit.by_owner {
+        let was_owner = self.vouched_for(host, number);
+        if !commit.by_owner && !was_owner {
             let text = format!("{name} is committed by host {host}, which did not have it any more");
             self.broken(case, Promise::CommitOrder, "", text);
         }
