@@ -84,6 +84,8 @@ pub enum Ask {
     /// Commit these, without waiting; answered once for each, together or apart, by `Committed` or `CommitFailed`. No
     /// other is asked for before: an answer that never comes keeps intake shut, and a drain waiting up to its limit.
     Commit(Vec<Position>),
+    /// A transaction has committed these for the group: nothing to do but know how far it is. No answer.
+    Transacted(Vec<Position>),
     /// The answer to `Revoked`: commit this, if there is something, and let the partition go.
     GiveUp {
         /// The partition.

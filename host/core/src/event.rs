@@ -43,6 +43,16 @@ pub enum Event {
         /// In the order of their offsets.
         records: Vec<Record>,
     },
+    /// Between these offsets stands no record that anybody may read: they are markers of transactions, records of aborted
+    /// ones, or what compaction has left.
+    Reached {
+        /// The partition, assigned before.
+        partition: Partition,
+        /// Where the search began: not behind what was handed over, or it says nothing.
+        from: i64,
+        /// Where the next record will stand, or before it.
+        offset: i64,
+    },
     /// Messages of a queue, in the order in which they were received.
     Messages(Vec<Leased>),
     /// The broker has these commits.

@@ -190,6 +190,7 @@ impl Machine {
             Event::Revoked(partitions) => self.revoked(&partitions, now),
             Event::Lost(partitions) => self.lost(&partitions),
             Event::Records { partition, records } => self.records(&partition, records, now),
+            Event::Reached { partition, from, offset } => self.reached(&partition, from, offset, now),
             Event::Messages(messages) => self.messages(messages, now),
             Event::Committed(positions) => self.committed(&positions, now),
             Event::CommitFailed(positions) => self.commit_failed(&positions, now),

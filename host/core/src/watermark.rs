@@ -19,7 +19,7 @@ pub struct Watermark {
     open: VecDeque<Entry>,
     /// The place of the first entry of `open`.
     first: u64,
-    /// One more than the last offset received.
+    /// One more than the last offset received, or more where none will come from below.
     end: Option<i64>,
     /// Runs of settled records above the commit point.
     runs: usize,
@@ -65,6 +65,11 @@ impl Watermark {
             self.put_away();
         }
         Some(place)
+    }
+
+    /// Notes that no record will come from below `offset` that was not received.
+    pub fn reach(&mut self, offset: i64) {
+        self.end = self.end.max(Some(offset));
     }
 
     /// Moves the oldest entry to the runs.
@@ -185,7 +190,7 @@ impl Watermark {
         self.waiting
     }
 
-    /// The offset behind the last one received.
+    /// The offset behind the last one received, or from which on the next will come.
     pub fn end(&self) -> Option<i64> {
         self.end
     }
@@ -267,6 +272,19 @@ mod tests {
         assert_eq!((watermark.commit_point(), watermark.finished()), (Some(0), vec![behind]));
         assert_eq!(watermark.settle(first), 10_000);
         assert_eq!((watermark.commit_point(), watermark.open(), watermark.runs()), (Some(10_000), 0, 0));
+    }
+
+    #[test]
+    fn the_end_that_was_reached_is_committed_once_all_before_it_is_settled() {
+        let mut watermark = Watermark::default();
+        watermark.reach(3);
+        assert_eq!((watermark.commit_point(), watermark.open()), (Some(3), 0), "nothing stood before");
+        let place = watermark.receive(4).expect("behind it");
+        watermark.reach(9);
+        watermark.reach(6);
+        assert_eq!(watermark.commit_point(), Some(4));
+        assert_eq!((watermark.settle(place), watermark.commit_point()), (1, Some(9)));
+        assert_eq!(watermark.receive(8), None, "nothing stood between");
     }
 
     #[test]

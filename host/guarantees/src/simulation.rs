@@ -385,8 +385,13 @@ impl World {
         for number in numbers {
             let host = &mut self.hosts[self.at];
             let wanted = !host.seen.draining && host.client.hold(number).is_some_and(|hold| !hold.revoked);
+            if let Some(end) = host.client.late_end(number, &self.broker).filter(|_| wanted) {
+                self.tell(end);
+            }
+            let host = &mut self.hosts[self.at];
             let records = host.client.fetch(number, &self.broker, &mut host.allowance, wanted);
             if records.is_empty() {
+                self.reach(number, wanted);
                 continue;
             }
             if wanted {
@@ -396,6 +401,16 @@ impl World {
                 self.received(records.iter());
             }
             self.tell(Event::Records { partition: partition(number), records });
+            self.reach(number, wanted);
+        }
+    }
+
+    /// Says that a partition was read to its end, where that lies behind the last record.
+    fn reach(&mut self, number: i32, wanted: bool) {
+        // What the machine was told last may have cost it the partition.
+        let host = &mut self.hosts[self.at];
+        if let Some(end) = host.client.end(number, &self.broker).filter(|_| wanted) {
+            self.tell(end);
         }
     }
 

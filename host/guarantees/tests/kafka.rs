@@ -218,6 +218,26 @@ fn what_is_held_is_probed_however_many_others_were_tried() {
 }
 
 #[test]
+fn what_stands_behind_the_last_record_is_committed_once_all_records_are_settled() {
+    let mut world = World::kafka(route(), 1);
+    world.broker.skip(0, 3);
+    world.fetch();
+    world.wait(SECOND);
+    world.answer_commit(true);
+    assert_eq!(world.broker.logs[&0].committed, 3, "nothing but markers");
+    world.produce(&["a"]);
+    world.broker.skip(0, 2);
+    world.fetch();
+    world.wait(SECOND);
+    world.answer_commit(true);
+    assert_eq!(world.broker.logs[&0].committed, 3, "one is not settled");
+    world.done("t/0/3", 0);
+    world.wait(SECOND);
+    world.answer_commit(true);
+    assert_eq!(world.broker.logs[&0].committed, 6);
+}
+
+#[test]
 fn a_record_that_the_client_repeats_is_not_handled_twice() {
     let mut world = World::kafka(route(), 1);
     world.produce(&["a"]);

@@ -30,6 +30,8 @@ caught! {
     a_delete_before_the_outputs_are_durable: DeleteBeforeDurable breaks DurableFirst,
     a_dead_letter_that_is_given_up: DeadLetterDropped breaks DurableFirst,
     a_watermark_off_by_one: WatermarkOffByOne breaks CommitOrder,
+    an_end_that_passes_what_is_not_settled: EndPassesUnsettled breaks CommitOrder,
+    an_end_that_was_looked_for_from_elsewhere: EndFromElsewhere breaks NothingLost,
     a_retry_that_is_overtaken: RetryOvertakes breaks KeyOrder,
     an_output_that_goes_on_behind_a_refused_one: RefusedOutputOvertaken breaks KeyOrder,
     a_release_that_keeps_later_ones: ReleaseKeepsLater breaks KeyOrder,

@@ -57,6 +57,7 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
         }
         Event::Drain { .. } => take_down(What::Draining),
         Event::Revoked(_)
+        | Event::Reached { .. }
         | Event::CommitFailed(_)
         | Event::DeleteFailed(_)
         | Event::Extended { .. }
@@ -107,6 +108,7 @@ pub(super) fn taken(action: &Action, machine: &Machine, mut take_down: impl FnMu
             | Ask::Pause(_)
             | Ask::Resume(_)
             | Ask::Reread(_)
+            | Ask::Transacted(_)
             | Ask::Extend { .. }
             | Ask::Release { .. },
         )

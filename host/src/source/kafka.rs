@@ -20,6 +20,7 @@ mod bell;
 mod commits;
 mod committed;
 mod context;
+mod ends;
 mod holding;
 mod identity;
 mod lag;
@@ -50,6 +51,7 @@ use tokio::time::Instant;
 use crate::kafka::properties;
 use crate::kafka::waker::Waker;
 use context::Context;
+use ends::Ends;
 use membership::{Losses, Membership};
 pub use presence::Absence;
 use presence::Presence;
@@ -167,8 +169,9 @@ impl Config {
         let name = format!("kafka-{group}");
         let read = {
             let (group, shared) = (Arc::clone(&group), Arc::clone(&shared));
+            let ends = Ends::new(&client, &self.route);
             move || {
-                let reader = Reader::new(group, self.release_limit, consumer, shared);
+                let reader = Reader::new(group, self.release_limit, consumer, shared, ends);
                 // Where nobody listens any more, nobody wants to know.
                 let _ = end.send(reader.run(&waker));
             }

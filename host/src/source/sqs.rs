@@ -215,7 +215,12 @@ impl Sqs {
                     self.overrun("releases");
                 }
             }
-            Ask::Pause(_) | Ask::Resume(_) | Ask::Reread(_) | Ask::Commit(_) | Ask::GiveUp { .. } => {
+            Ask::Pause(_)
+            | Ask::Resume(_)
+            | Ask::Reread(_)
+            | Ask::Commit(_)
+            | Ask::Transacted(_)
+            | Ask::GiveUp { .. } => {
                 debug_assert!(false, "a queue has no partitions and no offsets");
             }
         }

@@ -105,6 +105,9 @@ impl Machine {
         #[cfg(feature = "sabotage")]
         let positions = if self.is_sabotaged(super::Sabotage::WatermarkOffByOne) {
             positions.into_iter().map(|position| Position { offset: position.offset + 1, ..position }).collect()
+        } else if self.is_sabotaged(super::Sabotage::EndPassesUnsettled) {
+            let end = |position: &Position| self.partitions.end(&position.partition).unwrap_or(position.offset);
+            positions.into_iter().map(|position| Position { offset: end(&position), ..position }).collect()
         } else {
             positions
         };

@@ -131,6 +131,17 @@ impl Machine {
         self.commit_in_time(now);
     }
 
+    /// No record stands before this offset that was not received: once all of them are settled, the group is that far.
+    pub(super) fn reached(&mut self, partition: &Partition, from: i64, offset: i64, now: Time) {
+        let Some(key) = self.partitions.find(partition).filter(|key| !self.partitions.is_leaving(*key)) else { return };
+        #[cfg(feature = "sabotage")]
+        let from = if self.is_sabotaged(super::Sabotage::EndFromElsewhere) { i64::MIN } else { from };
+        if !self.draining.is_draining() {
+            self.partitions.reach(key, from, offset);
+            self.commit_in_time(now);
+        }
+    }
+
     pub(super) fn messages(&mut self, messages: Vec<Leased>, now: Time) {
         let mut received = Vec::with_capacity(messages.len());
         for Leased { record, receipt, receives, until } in messages {

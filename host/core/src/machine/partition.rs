@@ -46,6 +46,8 @@ pub(super) struct Slot {
     identity: Identity,
     /// Longest metadata of a commit, bytes.
     metadata: usize,
+    /// What the group had committed when the partition was assigned.
+    start: Option<i64>,
     pub(super) watermark: Watermark,
     /// The mark of the group's last commit, as far as we know.
     mark: Option<Mark>,
@@ -107,8 +109,7 @@ impl Slot {
         partition: Partition,
         number: u64,
         identity: Identity,
-        past: Progress,
-        mark: Option<Mark>,
+        (start, past, mark): (Option<i64>, Progress, Option<Mark>),
         metadata: usize,
     ) -> Self {
         Self {
@@ -116,6 +117,7 @@ impl Slot {
             number,
             identity,
             metadata,
+            start,
             watermark: Watermark::default(),
             mark,
             past,
@@ -258,11 +260,23 @@ impl Partitions {
         self.index.get(partition).copied()
     }
 
-    pub(super) fn add(&mut self, partition: Partition, identity: Identity, past: Progress, mark: Option<Mark>) {
+    /// A partition is ours; `past` is what the group has committed of it, and what that says.
+    pub(super) fn add(
+        &mut self,
+        partition: Partition,
+        identity: Identity,
+        past: (Option<i64>, Progress, Option<Mark>),
+    ) {
         let next = self.numbers.len() as u64;
         let number = *self.numbers.entry(partition.clone()).or_insert(next);
-        let key = self.slots.insert(Slot::new(partition.clone(), number, identity, past, mark, self.metadata));
+        let key = self.slots.insert(Slot::new(partition.clone(), number, identity, past, self.metadata));
         self.index.insert(partition, key);
+    }
+
+    /// Up to where a partition was read.
+    #[cfg(feature = "sabotage")]
+    pub(super) fn end(&self, partition: &Partition) -> Option<i64> {
+        self.slots.get(self.find(partition)?)?.watermark.end()
     }
 
     /// What the lanes know the partition by.
@@ -288,6 +302,22 @@ impl Partitions {
         slot.tried.extend(tried.map(|tried| (offset, tried)));
         slot.past.forget_below(offset.saturating_add(1));
         Arrival::New(place, tried)
+    }
+
+    /// Nothing stands between these offsets. It is no news of a partition that has not come as far as the
+    /// first, or is beyond the other.
+    pub(super) fn reach(&mut self, key: PartitionKey, from: i64, offset: i64) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        if slot.watermark.end().max(slot.start).is_some_and(|at| at < from || offset <= at) {
+            return;
+        }
+        let before = slot.watermark.commit_point();
+        slot.watermark.reach(offset);
+        slot.past.forget_below(offset);
+        if slot.watermark.commit_point() != before {
+            slot.changed = true;
+            self.news = true;
+        }
     }
 
     /// Settles a place.
@@ -362,6 +392,12 @@ impl Partitions {
         self.prepared -= deliveries.len();
         self.commits += u64::from(!positions.is_empty());
         (deliveries, positions)
+    }
+
+    /// Whether this commit was asked for in this assignment of its partition, and not confirmed.
+    pub(super) fn is_asked(&self, position: &Position) -> bool {
+        let slot = self.find(&position.partition).and_then(|key| self.slots.get(key));
+        slot.is_some_and(|slot| slot.asked_in > slot.confirmed)
     }
 
     /// The broker has this commit. Returns how many records it covers, and who waited for it.

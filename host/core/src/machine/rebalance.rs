@@ -22,7 +22,7 @@ impl Machine {
             #[cfg(feature = "sabotage")]
             let progress = self.sabotaged_progress(progress, metadata.as_deref());
             let (_, mark) = Mark::split(metadata.as_deref().unwrap_or_default());
-            self.partitions.add(partition, identity, progress, mark);
+            self.partitions.add(partition, identity, (committed, progress, mark));
         }
         self.share_anew();
     }

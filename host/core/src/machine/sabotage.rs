@@ -10,6 +10,10 @@ pub enum Sabotage {
     CommitBeforePublish,
     /// A commit says one offset more than is settled.
     WatermarkOffByOne,
+    /// The end of a partition that was read is committed, whatever is not settled before it.
+    EndPassesUnsettled,
+    /// The end of a partition is believed, wherever the search for it began.
+    EndFromElsewhere,
     /// Those behind a record that is tried again go on meanwhile.
     RetryOvertakes,
     /// A failed attempt is not counted.

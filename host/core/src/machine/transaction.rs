@@ -8,7 +8,7 @@
 use super::Machine;
 use super::delivery::{State, Tenure};
 use super::partition::{PartitionKey, Slot};
-use crate::action::{Action, Fate, Position};
+use crate::action::{Action, Ask, Fate, Position};
 use crate::event::{Aborted, DeliveryId};
 use crate::output::Publication;
 use crate::time::Time;
@@ -79,6 +79,8 @@ impl Machine {
         }
         // Not before: another one would begin with the first that is not settled yet, and take the offsets back.
         self.commits.answered(1);
+        let ours = positions.iter().filter(|position| self.partitions.is_asked(position)).cloned().collect();
+        self.actions.push_back(Action::Ask(Ask::Transacted(ours)));
         for position in positions {
             self.note_committed(position);
         }

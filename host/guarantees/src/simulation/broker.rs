@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cofferdam_core::action::Position;
-use cofferdam_core::event::{Assignment, DeliveryId, Found};
+use cofferdam_core::event::{Assignment, DeliveryId, Event, Found};
 use cofferdam_core::message::{self, Headers, Record};
 use cofferdam_core::progress::{Identity, Progress, Resumption, resume};
 
@@ -55,6 +55,8 @@ pub struct Client {
     pub(super) transaction: Option<Vec<DeliveryId>>,
     /// The broker is done with the transaction, and its answer was lost.
     pub(super) unanswered: bool,
+    /// The last end that was found of each partition: of which topic of its name, and between which offsets.
+    ends: BTreeMap<i32, (u32, i64, i64)>,
 }
 
 /// A host's hold on a partition.
@@ -66,6 +68,10 @@ pub struct Hold {
     pub(super) topic: u32,
     /// Index of the next record to hand over.
     next: usize,
+    /// The end that the machine was told of last.
+    reached: i64,
+    /// An end that was found for an assignment before has come, if there was one.
+    late_end: bool,
     /// Offset behind the last commit that was confirmed to the machine.
     confirmed: i64,
     /// The machine wants no more for now.
@@ -155,8 +161,10 @@ impl Broker {
         let next = log.index_of(confirmed);
         let (assignment, topic, finished) = (self.assignments, log.topic, progress.finished);
         let known = finished.clone();
-        let (paused, revoked, late) = (false, false, false);
-        let hold = Hold { assignment, topic, next, confirmed, paused, revoked, late, finished, known };
+        let (paused, revoked, late, late_end) = (false, false, false, false);
+        let reached = confirmed;
+        let hold =
+            Hold { assignment, topic, next, reached, late_end, confirmed, paused, revoked, late, finished, known };
         let metadata = Some(log.metadata.clone()).filter(|metadata| !metadata.is_empty());
         let committed = Some(log.committed);
         (hold, Assignment { partition: partition(number), identity, committed, metadata })
@@ -247,6 +255,31 @@ impl Client {
             hold.next += records.len();
         }
         records
+    }
+
+    /// The end of a partition, where all records are handed over, there is more behind the last, and nobody was told.
+    pub(super) fn end(&mut self, number: i32, broker: &Broker) -> Option<Event> {
+        let hold = self.holds.get_mut(&number).filter(|hold| !hold.paused && !hold.revoked)?;
+        if !broker.is_owner(number, hold) || broker.is_deleted(number, hold) {
+            return None;
+        }
+        let log = &broker.logs[&number];
+        let behind = log.records[..hold.next].last().map_or(0, |record| offset(record) + 1).max(hold.reached);
+        if hold.next < log.records.len() || log.end <= behind {
+            return None;
+        }
+        hold.reached = log.end;
+        self.ends.insert(number, (hold.topic, behind, log.end));
+        Some(Event::Reached { partition: partition(number), from: behind, offset: log.end })
+    }
+
+    /// An end of a partition that was found for an assignment before, and is told now.
+    pub(super) fn late_end(&mut self, number: i32, broker: &Broker) -> Option<Event> {
+        let hold = self.holds.get_mut(&number).filter(|hold| !hold.late_end && !hold.revoked)?;
+        hold.late_end = true;
+        let (topic, from, offset) = self.ends.get(&number).copied()?;
+        let is_of_it = topic == hold.topic && broker.is_owner(number, hold) && !broker.is_deleted(number, hold);
+        is_of_it.then(|| Event::Reached { partition: partition(number), from, offset })
     }
 
     pub(super) fn ask(&mut self, positions: Vec<Position>) {

@@ -233,6 +233,7 @@ impl World {
         match ask {
             Ask::Pause(partition) => self.host_mut().client.pause(partition.number, true),
             Ask::Resume(partition) => self.host_mut().client.pause(partition.number, false),
+            Ask::Transacted(_) => {}
             // Whoever is given it next reads it from where the group is.
             Ask::Reread(partition) => {
                 let name = self.name(partition.number);

@@ -64,10 +64,11 @@ impl World {
             return self.post_with(key, size, headers);
         }
         let number = self.dice.i32(0..PARTITIONS);
-        if self.dice.u32(0..8) == 0 {
-            self.broker.skip(number, 2);
-        }
         self.write_with(number, key, size, headers);
+        // Before the next record of some partition, or at its end.
+        if self.dice.u32(0..8) == 0 {
+            self.broker.skip(self.dice.i32(0..PARTITIONS), 2);
+        }
     }
 
     /// Of an event that may have been sent before, where that makes a difference; else now and then what a producer

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::ops::Bound;
+use std::sync::{Arc, Weak};
 
 use cofferdam_core::action::Position;
 use cofferdam_core::event::Partition;
@@ -14,6 +15,7 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 
+use super::ends::End;
 use super::identity::{Ids, TopicId};
 use super::lag;
 use super::queue::{BATCH, Message, Queue};
@@ -51,6 +53,8 @@ pub(super) struct Holding {
     pub(super) identity: Identity,
     /// The topic was created again: it is not read before it is read from its start.
     halted: bool,
+    /// Another one each time that reading begins anew.
+    life: Arc<()>,
 }
 
 /// What a visit brought.
@@ -133,6 +137,7 @@ impl Holding {
             topic_before: None,
             identity,
             halted: false,
+            life: Arc::default(),
         }
     }
 
@@ -162,6 +167,7 @@ impl Holding {
         self.queue.clear();
         (self.halted, self.next, self.committed) = (false, None, None);
         (self.topic, self.identity) = (topic, identity);
+        self.life = Arc::default();
     }
 
     /// Stops reading it for good, and throws away what the flow does not have yet.
@@ -175,11 +181,35 @@ impl Holding {
     fn begin_anew(&mut self, committed: Option<i64>) {
         self.queue.clear();
         (self.committed, self.next, self.anew, self.paused) = (committed, None, None, false);
+        self.life = Arc::default();
     }
 
     /// Where reading stands: the offset after the last one handed over, or what the group has committed.
     pub(super) fn position(&self) -> Option<i64> {
         self.next.max(self.committed)
+    }
+
+    /// Whether the group has committed all that was handed over.
+    fn is_done(&self) -> bool {
+        !self.revoked
+            && !self.halted
+            && self.anew.is_none()
+            && self.next.is_none_or(|next| self.committed >= Some(next))
+    }
+
+    /// Which assignment it is, where all that was handed over is committed and librdkafka has nothing more.
+    pub(super) fn idle(&self) -> Option<Weak<()>> {
+        (self.is_done() && self.queue.is_empty()).then(|| Arc::downgrade(&self.life))
+    }
+
+    /// No record stands before this end that was not handed over; whether that is still said of this assignment.
+    fn reach(&mut self, end: &End) -> bool {
+        let is_same = self.committed == end.committed && end.life.ptr_eq(&Arc::downgrade(&self.life));
+        let is_meant = is_same && self.is_done();
+        if is_meant {
+            self.next = Some(end.offset);
+        }
+        is_meant
     }
 
     /// Whether a commit of this offset can be meant: nobody has settled what was never handed over.
@@ -216,6 +246,7 @@ impl Holding {
             self.next = Some(offset + 1);
             if place == Place::Anew {
                 self.anew = Some(record);
+                self.life = Arc::default();
                 self.committed = None;
                 // It may be another topic. Its id is learnt at the next look.
                 self.topic_before = self.topic.take();
@@ -329,6 +360,11 @@ impl Held {
         self.holdings.get(partition).map(|holding| holding.identity).unwrap_or_default()
     }
 
+    /// A partition was found to end there; whether that is still so of the one that is ours.
+    pub(super) fn reach(&mut self, end: &End) -> bool {
+        self.holdings.get_mut(&end.partition).is_some_and(|holding| holding.reach(end))
+    }
+
     /// The flow wants records of it, or does not.
     pub(super) fn pause(&mut self, partition: &Partition, paused: bool) {
         if let Some(holding) = self.holdings.get_mut(partition) {
@@ -336,9 +372,10 @@ impl Held {
         }
     }
 
-    /// The group has committed it so far.
+    /// The group has committed it so far. What was not handed over was committed in an assignment before this one, and
+    /// somebody has moved the group since.
     pub(super) fn committed(&mut self, partition: &Partition, offset: i64) {
-        if let Some(holding) = self.holdings.get_mut(partition) {
+        if let Some(holding) = self.holdings.get_mut(partition).filter(|holding| holding.may_commit(offset)) {
             holding.committed = Some(offset);
         }
     }

@@ -1,6 +1,7 @@
 //! How far the group is behind.
 
 use std::ffi::CString;
+use std::sync::Weak;
 use std::time::Duration;
 
 use cofferdam_core::event::Partition;
@@ -10,6 +11,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 
 use super::context::Context;
+use super::ends::Behind;
 use super::holding::Holding;
 
 /// Time between two looks.
@@ -20,6 +22,8 @@ pub(super) struct Standing {
     partition: Partition,
     /// `None` where it has committed nothing: then all that the log has is still to be done.
     done: Option<i64>,
+    /// Nothing of it is in hand, and nothing more has come.
+    idle: Option<Weak<()>>,
     gauge: Gauge,
 }
 
@@ -35,7 +39,8 @@ pub(super) fn gauge(group: &str, partition: &Partition) -> Gauge {
 
 impl Standing {
     pub(super) fn of(holding: &Holding) -> Self {
-        Self { partition: holding.partition.clone(), done: holding.committed, gauge: holding.lag.clone() }
+        let (partition, gauge) = (holding.partition.clone(), holding.lag.clone());
+        Self { partition, done: holding.committed, idle: holding.idle(), gauge }
     }
 
     /// The topic's name.
@@ -44,9 +49,11 @@ impl Standing {
     }
 
     /// Sets the gauge and says so: end of the log less what the group has committed, or less the beginning of the log.
-    pub(super) fn report(&self, consumer: &BaseConsumer<Context>, group: &str) {
-        let Some((low, high)) = watermarks(consumer, &self.partition) else { return };
-        let lag = high.saturating_sub(self.done.unwrap_or(low)).max(0);
+    /// Returns whether the log goes on behind all that the group will ever be handed, as it seems.
+    pub(super) fn report(&self, consumer: &BaseConsumer<Context>, group: &str) -> Option<Behind> {
+        let (low, high) = watermarks(consumer, &self.partition)?;
+        let from = self.done.unwrap_or(low);
+        let lag = high.saturating_sub(from).max(0);
         self.gauge.set(lag as f64);
         let Partition { topic, number } = &self.partition;
         tracing::debug!(
@@ -58,6 +65,8 @@ impl Standing {
             lag,
             "how far the group is behind"
         );
+        let life = self.idle.clone().filter(|_| lag > 0)?;
+        Some(Behind { partition: self.partition.clone(), committed: self.done, from, high, life })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The local queue of one partition, over librdkafka's C interface.
 //!
 //! The safe interface takes one message at a time, with two allocations and an event for each; the C interface hands
-//! over an array. The unsafe code of the source is here, in `record` and in `lag`.
+//! over an array. The unsafe code of the source is here, in `record`, `lag`, `ends` and `identity`.
 
 use std::collections::VecDeque;
 use std::ffi::{CString, c_void};
@@ -77,9 +77,17 @@ impl Queue {
 
     /// Has what nobody would look for looked for; whether there was such.
     pub(super) fn remind(&self) -> bool {
+        self.is_filled() && !self.signal.ready.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether there is no message, neither taken from librdkafka nor there.
+    pub(super) fn is_empty(&self) -> bool {
+        self.taken.is_empty() && !self.is_filled()
+    }
+
+    fn is_filled(&self) -> bool {
         // SAFETY: the queue is alive.
-        let is_filled = unsafe { rd_kafka_queue_length(self.native.as_ptr()) } > 0;
-        is_filled && !self.signal.ready.swap(true, Ordering::AcqRel)
+        unsafe { rd_kafka_queue_length(self.native.as_ptr()) > 0 }
     }
 
     /// Throws away what was taken from librdkafka.

@@ -12,6 +12,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use super::Error;
 use super::commits::{Commits, Purpose};
 use super::context::{Answer, Context, Occurrence};
+use super::ends::{End, Ends};
 use super::identity::{Ids, Topics};
 use super::lag::{self, Standing};
 use super::rebalance::Rebalance;
@@ -38,6 +39,8 @@ pub(super) struct Reader {
     pub(super) topics: Option<Topics>,
     /// The ids that were told last, also of topics that are not ours for a while.
     pub(super) known: Ids,
+    /// Where partitions end.
+    ends: Ends,
     next_report: Instant,
 }
 
@@ -47,9 +50,11 @@ impl Reader {
         release_limit: Duration,
         consumer: Arc<BaseConsumer<Context>>,
         shared: Arc<Shared>,
+        ends: Ends,
     ) -> Self {
         Self {
             group,
+            ends,
             topics: Topics::new(&consumer),
             known: Ids::new(),
             consumer,
@@ -91,6 +96,7 @@ impl Reader {
         self.serve_asks();
         let busy = self.poll();
         self.look_for_recreated();
+        self.reach();
         self.step_rebalance() || busy
     }
 
@@ -110,11 +116,26 @@ impl Reader {
         if now >= self.next_report {
             self.next_report = now + lag::INTERVAL;
             let standings: Vec<Standing> = self.shared.with(|state| state.held.iter().map(Standing::of).collect());
-            standings.iter().for_each(|standing| standing.report(&self.consumer, &self.group));
+            let behind = standings.iter().filter_map(|standing| standing.report(&self.consumer, &self.group));
+            self.ends.look(behind.collect());
             if let Some(topics) = &mut self.topics {
                 topics.ask(standings.iter().map(Standing::topic));
             }
         }
+    }
+
+    /// Tells the flow which partitions end behind the last record that it will be handed.
+    fn reach(&mut self) {
+        let found = self.ends.found();
+        if found.is_empty() {
+            return;
+        }
+        self.shared.with(|state| {
+            for end in found.into_iter().filter(|end| state.held.reach(end)).collect::<Vec<_>>() {
+                let End { partition, from, offset, .. } = end;
+                state.outbox.push_back(Event::Reached { partition, from, offset });
+            }
+        });
     }
 
     fn serve_asks(&mut self) {

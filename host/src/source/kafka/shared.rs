@@ -168,6 +168,9 @@ impl State {
                 if has_room { commits } else { refused }.extend(positions);
                 return true;
             }
+            Ask::Transacted(positions) => {
+                positions.iter().for_each(|position| self.held.committed(&position.partition, position.offset));
+            }
             Ask::GiveUp { partition, commit } => {
                 give_ups.insert(partition, commit);
                 return true;
