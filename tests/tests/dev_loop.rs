@@ -120,6 +120,42 @@ async fn a_build_may_redirect_and_one_that_is_mended_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_grant_that_is_taken_away_is_missed_until_it_is_back_and_needs_no_other_start() {
+    let build = "cp src/caller p.wasm";
+    let project = Project::new(&format!(
+        r#"path = "p.wasm", build = "{build}", sources = ["."], capabilities = {{ keyvalue = "caller", http = [] }}"#
+    ));
+    std::fs::copy(guest("caller"), project.path("src/caller")).expect("it can be copied");
+    let mut dev = project.dev(&[]);
+    dev.says("h lists the commands", SOON).await;
+    let right = std::fs::read_to_string(project.path("cofferdam.toml")).expect("it is there");
+    project.write("cofferdam.toml", &right.replace(r#"keyvalue = "caller", "#, ""));
+    dev.says("keeping the previous version", SOON).await;
+    // What was saved, looked at once more, is as wrong as before; and the input and the configuration are no sources.
+    project.write("input/d.in.jsonl", "{\"payload\": \"ok\"}\n");
+    project.write("src/note", "saved");
+    dev.says("(changed: src/note)", SOON).await;
+    let route = r#"order = "partition""#;
+    project.write("cofferdam.toml", &right.replace(route, r#"order = "key""#));
+    dev.says("the route `loop`", SOON).await;
+    dev.says("probe is well again", SOON).await;
+    let said = dev.stderr();
+    let builds = said.iter().filter(|line| line.starts_with("build: ")).count();
+    assert_eq!(builds, 2, "{said:#?}");
+    let well = said.iter().position(|line| line.contains("well again"));
+    let waits = said.iter().position(|line| line.contains("taken over at the next start only: the route `loop`"));
+    assert!(well.is_some() && well > said.iter().position(|line| line.contains("(changed: src/note)")), "{said:#?}");
+    assert!(waits.is_some(), "{said:#?}");
+    assert!(said.iter().all(|line| !line.contains("the first grant of a key-value store")), "{said:#?}");
+    project.write("cofferdam.toml", &right);
+    dev.says("nothing waits for the next start any more", SOON).await;
+    project.write("src/note", "saved again");
+    dev.says("probe is unchanged", SOON).await;
+    dev.tell("q");
+    assert_eq!(dev.wait(SOON).await.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_version_is_announced_before_it_is_compiled_and_when_it_is_at_work() {
     let project = Project::new(r#"path = "p.wasm", build = "cat src/part > p.wasm""#);
     let mut dev = project.dev(&[]);

@@ -57,7 +57,7 @@ pub(super) fn main(arguments: Arguments) -> Ended {
     log::init(format, filter).map_err(super::unlogged)?;
     let file = ConfigArgument { config: arguments.dir.join(DEFAULT_FILE) };
     let loaded = load(&file)?;
-    let folder = arguments.dir.join("input");
+    let folder = arguments.dir.join(reload::INPUT);
     reload::missing_sources(&loaded, &file.config).iter().chain(&input::unread(&folder, &loaded)).for_each(warn);
     let input = input::read(&folder, &loaded)?;
     open_files::raise_limit();

@@ -6,13 +6,14 @@
 use std::collections::BTreeSet;
 
 use cofferdam_core::output::Destination;
-use regex_lite::Regex;
+
+use crate::kafka::expression::Expression;
 
 /// The sources of the configured routes.
 #[derive(Debug, Clone, Default)]
 pub struct Origins {
     sources: BTreeSet<Destination>,
-    expressions: Vec<Regex>,
+    expressions: Vec<Expression>,
     any: bool,
 }
 
@@ -25,7 +26,7 @@ impl Origins {
     /// Adds a topic, or an expression that begins with `^`. One that is not understood matches nothing.
     pub fn add_topic(&mut self, topic: &str) {
         if topic.starts_with('^') {
-            self.expressions.extend(Regex::new(topic));
+            self.expressions.extend(Expression::new(topic));
         } else {
             self.sources.insert(Destination::Kafka(topic.into()));
         }
@@ -44,7 +45,7 @@ impl Origins {
 
     fn matches(&self, destination: &Destination) -> bool {
         let Destination::Kafka(topic) = destination else { return false };
-        self.expressions.iter().any(|expression| expression.is_match(topic))
+        self.expressions.iter().any(|expression| expression.matches(topic))
     }
 }
 

@@ -13,7 +13,7 @@ mod news;
 mod restart;
 mod sources;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,7 +29,11 @@ use crate::config::{self, Config};
 use crate::exit::{Exit, Problem};
 use crate::plugin::{self, Plugin};
 use crate::signal::Hangups;
+use builds::Mended;
 use files::Files;
+
+/// The folder beside a configuration whose messages are fed in where a plugin is developed.
+pub const INPUT: &str = "input";
 
 /// Where configuration and its variables come from.
 pub type Read = Box<dyn Fn() -> Result<Config, Vec<Problem>> + Send + Sync>;
@@ -67,20 +71,29 @@ pub enum Watch {
 /// Replaces the plugins of a running host.
 pub struct Reloader {
     parts: Parts,
-    /// Files that were refused, by plugin and digest: each is explained once, and not tried again at every event.
-    refused: BTreeMap<String, Box<str>>,
+    /// The configuration that sections and routes are at work with.
+    started: Config,
+    /// What was told last to be taken over at the next start only.
+    waiting: Vec<String>,
+    /// The tables that the versions at work were opened with.
+    at_work: BTreeMap<String, config::Plugin>,
+    /// What was refused, by plugin: the digest of the file, and the table. Each is explained once, and not tried again at
+    /// every event.
+    refused: BTreeMap<String, (Box<str>, config::Plugin)>,
     /// What was wrong with the configuration at the last look; told once, too.
     misread: Vec<Problem>,
     /// What builds the plugins, where somebody develops them.
     builds: Option<Builds>,
-    /// Plugins whose build ended well after it had not, until the file was looked at.
-    mended: BTreeSet<String>,
+    /// Plugins whose build ended well, until the file was looked at, and whether it had not before.
+    built: BTreeMap<String, Mended>,
 }
 
 impl Reloader {
     /// For these.
     pub fn new(parts: Parts) -> Self {
-        Self { parts, refused: BTreeMap::new(), misread: Vec::new(), builds: None, mended: BTreeSet::new() }
+        let (started, at_work) = (parts.config.clone(), parts.config.plugins.clone());
+        let (refused, built) = (BTreeMap::new(), BTreeMap::new());
+        Self { parts, started, waiting: Vec::new(), at_work, refused, misread: Vec::new(), builds: None, built }
     }
 
     /// The same with these builds.
@@ -110,12 +123,13 @@ impl Reloader {
         if !doubts.is_empty() {
             self.tell(News::Doubtful(doubts));
         }
-        let of = restart::needed(&self.parts.config, &new);
-        if !of.is_empty() {
+        let of = restart::needed(&self.started, &new);
+        if of != self.waiting {
+            self.waiting.clone_from(&of);
             self.tell(News::Restart { of });
         }
-        let old = std::mem::replace(&mut self.parts.config, new);
-        self.replace(&old.plugins, seen).await;
+        self.parts.config = new;
+        self.replace(seen).await;
     }
 
     /// Reloads at each SIGHUP, and when something has changed that is watched. Never ends.
@@ -150,14 +164,14 @@ impl Reloader {
     async fn look(&mut self, watch: Watch) {
         let seen = Instant::now();
         if watch == Watch::Everything {
-            let mended = match &mut self.builds {
+            let built = match &mut self.builds {
                 Some(builds) => builds.run(&*self.parts.tell).await,
-                None => BTreeSet::new(),
+                None => BTreeMap::new(),
             };
             let plugins = self.parts.config.plugins.iter();
-            let of_mended =
-                plugins.filter(|(_, plugin)| plugin.build.as_ref().is_some_and(|build| mended.contains(build)));
-            self.mended.extend(of_mended.map(|(name, _)| name.clone()));
+            let of_built =
+                plugins.filter_map(|(name, plugin)| Some((name.clone(), *built.get(plugin.build.as_ref()?)?)));
+            self.built.extend(of_built);
             match (self.parts.read)() {
                 Ok(new) => {
                     let misread = !std::mem::take(&mut self.misread).is_empty();
@@ -176,24 +190,30 @@ impl Reloader {
                 Err(_) => {}
             }
         }
-        let same = self.parts.config.plugins.clone();
-        self.replace(&same, seen).await;
+        self.replace(seen).await;
     }
 
-    /// Loads each plugin whose table is another than in `tables`, or whose file has changed.
-    async fn replace(&mut self, tables: &BTreeMap<String, config::Plugin>, seen: Instant) {
+    /// Loads each plugin whose table or file is another than that of the version at work.
+    async fn replace(&mut self, seen: Instant) {
         for (name, table) in &self.parts.config.plugins.clone() {
             let Some(handler) = self.parts.handlers.get(name).cloned() else { continue };
             // One that cannot be read has no digest.
             let digest = plugin::digest_of(&table.path).unwrap_or_default();
-            let is_current = digest == handler.current().id().digest;
-            let mended = self.mended.remove(name);
-            let known = is_current || self.refused.get(name) == Some(&digest) && !mended;
-            if known && tables.get(name) == Some(table) {
-                let was_refused = is_current && self.refused.remove(name).is_some();
-                if was_refused || mended {
-                    self.tell(News::Well { plugin: name.clone(), digest });
+            let is_current = digest == handler.current().id().digest && self.at_work.get(name) == Some(table);
+            let built = self.built.remove(name);
+            if is_current {
+                let was_refused = self.refused.remove(name).is_some();
+                let plugin = name.clone();
+                match built {
+                    Some(Mended(true)) => self.tell(News::Well { plugin, digest }),
+                    _ if was_refused => self.tell(News::Well { plugin, digest }),
+                    Some(Mended(false)) => self.tell(News::Same { plugin, digest }),
+                    None => {}
                 }
+                continue;
+            }
+            let is_refused = self.refused.get(name).is_some_and(|(file, with)| (file, with) == (&digest, table));
+            if is_refused && built != Some(Mended(true)) {
                 continue;
             }
             self.refused.remove(name);
@@ -204,10 +224,11 @@ impl Reloader {
                 Ok(plugin) => {
                     let digest = plugin.id().digest.clone();
                     handler.replace(plugin);
+                    self.at_work.insert(name.clone(), table.clone());
                     self.tell(News::Replaced { plugin: name.clone(), digest, took: seen.elapsed() });
                 }
                 Err(problem) => {
-                    self.refused.insert(name.clone(), digest);
+                    self.refused.insert(name.clone(), (digest, table.clone()));
                     self.tell(News::Refused(problem));
                 }
             }

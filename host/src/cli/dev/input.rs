@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::config::{Config, Kind, Source, nearest};
 use crate::exit::{Exit, Problem};
+use crate::kafka::expression::Expression;
 use crate::message_file::{self, MessageFile};
 use crate::sink::{Answers, Busy, Sinks, Ticket};
 
@@ -108,7 +109,7 @@ pub(super) fn of_file(path: &Path, to: Option<&str>, config: &Config) -> Result<
                 [only] => Some(only.as_str()),
                 _ => None,
             });
-            let known = named.filter(|name| sources.iter().any(|source| source == name || source.starts_with('^')));
+            let known = named.filter(|name| sources.iter().any(|source| source == name || is_matched(source, name)));
             let name = known.ok_or_else(|| nowhere(path, named, &sources))?.to_owned();
             // Else a FIFO queue takes the second for the first.
             message.id.get_or_insert_with(|| uuid::Uuid::new_v4().to_string());
@@ -120,6 +121,10 @@ pub(super) fn of_file(path: &Path, to: Option<&str>, config: &Config) -> Result<
         }
     }
     if problems.is_empty() { Ok(Input(publications)) } else { Err(problems) }
+}
+
+fn is_matched(source: &str, name: &str) -> bool {
+    source.starts_with('^') && Expression::new(source).is_ok_and(|expression| expression.matches(name))
 }
 
 fn nowhere(path: &Path, named: Option<&str>, sources: &[String]) -> Problem {

@@ -1,11 +1,12 @@
-//! Which sources and destinations are the same place. Expressions are judged only where no engine is needed: what is
-//! said to match does.
+//! Which sources and destinations are the same place. Of two expressions only those are compared that stand for everything
+//! that begins in some way: what is said to overlap does.
 
 use cofferdam_core::output::Destination;
 
 use super::super::read::Reader;
 use super::super::route::{Read, Source};
 use super::Config;
+use crate::kafka::expression::Expression;
 
 /// Two routes that share a group and a topic, or a queue, would each get some of the messages.
 pub(super) fn sources_are_apart(reader: &Reader<'_>, routes: &[Read]) {
@@ -62,12 +63,16 @@ pub(super) fn feeds(destination: &Destination, source: &Source) -> bool {
 
 /// Whether two subscriptions certainly have a topic in common.
 fn overlap(one: &str, other: &str) -> bool {
-    match (beginning(one), beginning(other)) {
+    let matches = |expression: &str, name: &str| Expression::new(expression).is_ok_and(|it| it.matches(name));
+    match (one.starts_with('^'), other.starts_with('^')) {
         _ if one == other => true,
-        (Some(one), Some(other)) => one.starts_with(&other) || other.starts_with(&one),
-        (Some(beginning), None) => !other.starts_with('^') && other.starts_with(&beginning),
-        (None, Some(beginning)) => !one.starts_with('^') && one.starts_with(&beginning),
-        (None, None) => false,
+        (false, false) => false,
+        (true, false) => matches(one, other),
+        (false, true) => matches(other, one),
+        (true, true) => match (beginning(one), beginning(other)) {
+            (Some(one), Some(other)) => one.starts_with(&other) || other.starts_with(&one),
+            _ => false,
+        },
     }
 }
 
@@ -109,12 +114,20 @@ mod tests {
             ("^orders.*$", r"^orders\.placed.*"),
             ("^[a-z]+$", "^[a-z]+$"),
             (r"^orders\.", "^.*"),
+            ("^[a-z]+$", "orders"),
+            ("^orders[.].*", "orders.dlq"),
+            ("^orders.(dlq|x)$", "orders.dlq"),
+            ("^(orders).*", "orders.dlq"),
         ] {
             assert!(overlap(one, other) && overlap(other, one), "{one} {other}");
         }
-        for (one, other) in
-            [("a", "b"), (r"^orders\.", "orders"), ("^[a-z]+$", "orders"), ("^orders$", "orders.placed")]
-        {
+        for (one, other) in [
+            ("a", "b"),
+            (r"^orders\.", "orders"),
+            ("^[a-z]+$", "o1"),
+            ("^orders$", "orders.placed"),
+            ("^(orders", "orders"),
+        ] {
             assert!(!overlap(one, other) && !overlap(other, one), "{one} {other}");
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::read::{Table, Value, consumer_group, queue, topic};
+use crate::kafka::expression::Expression;
 
 /// Where a route's messages come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +122,10 @@ fn subscription(value: &Value<'_>) -> Option<String> {
     let text = value.text("orders.placed")?;
     if !text.starts_with('^') {
         return value.name("orders.placed", topic);
+    }
+    if let Err(reason) = Expression::new(&text) {
+        let remedy = "correct it: extended expressions of POSIX, as in \"^orders[.].*\"";
+        value.problem(format!("{text:?} is no expression for topics: {reason}"), remedy);
     }
     // The brokers keep books there: whoever reads `__consumer_offsets` feeds it with each commit.
     if text.starts_with("^__") {

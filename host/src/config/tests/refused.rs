@@ -229,6 +229,8 @@ fn what_must_fit_together() {
             ("", "dead_letter = { kafka = \"orders.placed\" }"),
             (FROM, "{ kafka = [\"^orders.*\"], group = \"pricing\" }"),
             (FROM, "{ kafka = [\"^__consumer.*\"], group = \"pricing\" }\ndead_letter = { kafka = \"dead\" }"),
+            (FROM, "{ kafka = [\"^(orders\"], group = \"pricing\" }\ndead_letter = { kafka = \"dead\" }"),
+            (FROM, "{ kafka = [\"^orders[.].*\"], group = \"pricing\" }\ndead_letter = { kafka = \"orders.dlq\" }"),
             (
                 FROM,
                 "{ kafka = [\"^orders[.]a$\", \"__audit\"], group = \"pricing\" }\ndead_letter = { kafka = \"dead\" }",

@@ -1,9 +1,10 @@
 //! The build commands of a configuration, each with its sources.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::INPUT;
 use super::build::build;
 use super::files;
 use super::habits::Habits;
@@ -16,8 +17,14 @@ use crate::exit::Problem;
 pub struct Builds {
     /// Where they run: the configuration's folder.
     folder: PathBuf,
+    /// The configuration and the messages to try: `dev` reads them itself, and no plugin is built of them.
+    apart: [PathBuf; 2],
     commands: BTreeMap<String, Watched>,
 }
+
+/// Whether a build that ended well had failed before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mended(pub(super) bool);
 
 struct Watched {
     sources: Sources,
@@ -29,7 +36,9 @@ struct Watched {
 impl Builds {
     /// Those of `config`, which stands in `file`, with the sources as they are now.
     pub fn new(config: &Config, file: &Path) -> Self {
-        let mut builds = Self { folder: files::folder(file), commands: BTreeMap::new() };
+        let folder = files::folder(file);
+        let apart = [folder.join(file.file_name().unwrap_or_default()), folder.join(INPUT)];
+        let mut builds = Self { folder, apart, commands: BTreeMap::new() };
         builds.update(config);
         builds
     }
@@ -45,7 +54,8 @@ impl Builds {
         let mut known = std::mem::take(&mut self.commands);
         let each = roots.into_iter().map(|(command, roots)| {
             let same = known.remove(command).filter(|watched| watched.sources.are_of(&roots));
-            let new = || Watched { sources: Sources::new(roots), habits: Habits::default(), failed: false };
+            let new =
+                || Watched { sources: Sources::new(roots, &self.apart), habits: Habits::default(), failed: false };
             (command.clone(), same.unwrap_or_else(new))
         });
         self.commands = each.collect();
@@ -64,9 +74,10 @@ impl Builds {
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
-    /// Runs those whose sources have changed and that are due. Returns the commands that ended well and had not before.
-    pub(super) async fn run(&mut self, tell: &(dyn Fn(News) + Send + Sync)) -> BTreeSet<String> {
-        let mut mended = BTreeSet::new();
+    /// Runs those whose sources have changed and that are due. Returns the commands that ended well, and whether they had
+    /// not before.
+    pub(super) async fn run(&mut self, tell: &(dyn Fn(News) + Send + Sync)) -> BTreeMap<String, Mended> {
+        let mut built = BTreeMap::new();
         for (command, watched) in &mut self.commands {
             let now = Instant::now();
             let changed = watched.sources.changes().into_iter().map(|change| change.file);
@@ -76,12 +87,11 @@ impl Builds {
             tell(News::Building { command: command.clone(), changed });
             let failed_before = watched.failed;
             match watched.build(command, &self.folder, tell).await {
-                Ok(()) if failed_before => drop(mended.insert(command.clone())),
-                Ok(()) => {}
+                Ok(()) => drop(built.insert(command.clone(), Mended(failed_before))),
                 Err(problem) => tell(News::Refused(problem)),
             }
         }
-        mended
+        built
     }
 
     /// When the next build may begin, if one waits.
@@ -145,10 +155,11 @@ mod tests {
     }
 
     /// Builds until nothing more is to be built, and returns the commands that were mended.
-    async fn all(builds: &mut Builds, tell: &(dyn Fn(News) + Send + Sync)) -> BTreeSet<String> {
-        let mut mended = BTreeSet::new();
+    async fn all(builds: &mut Builds, tell: &(dyn Fn(News) + Send + Sync)) -> Vec<String> {
+        let mut mended = Vec::new();
         loop {
-            mended.append(&mut builds.run(tell).await);
+            let built = builds.run(tell).await.into_iter();
+            mended.extend(built.filter(|(_, Mended(mended))| *mended).map(|(command, _)| command));
             let Some(due) = builds.due() else { return mended };
             tokio::time::sleep_until(due.into()).await;
         }

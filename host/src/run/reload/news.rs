@@ -46,6 +46,13 @@ pub enum News {
         /// The digest of its file.
         digest: Box<str>,
     },
+    /// A build ended well and made the file of the version at work once more.
+    Same {
+        /// The plugin's name.
+        plugin: String,
+        /// The digest of its file.
+        digest: Box<str>,
+    },
     /// Something does not build, load or start: the version that was there goes on.
     Refused(Problem),
     /// The configuration cannot be read: the one that was there goes on.
@@ -56,7 +63,7 @@ pub enum News {
     Doubtful(Vec<Problem>),
     /// Changes of the configuration that the running host cannot take over.
     Restart {
-        /// What has changed: sections, plugins, routes.
+        /// What differs from the start: sections, plugins, routes. Nothing, where that was so before.
         of: Vec<String>,
     },
 }
@@ -75,6 +82,7 @@ impl News {
                 tracing::info!(event = "plugin_replaced", plugin, digest, took_ms, "the new version is at work");
             }
             Self::Well { plugin, digest } => tracing::info!(event = "plugin_unchanged", plugin, digest, "{self}"),
+            Self::Same { plugin, digest } => tracing::info!(event = "plugin_unchanged", plugin, digest, "{self}"),
             Self::Refused(problem) => tracing::warn!(event = "plugin_refused", "{problem}"),
             Self::Misconfigured(problems) => {
                 problems.iter().for_each(|problem| tracing::warn!(event = "configuration_refused", "{problem}"));
@@ -83,6 +91,7 @@ impl News {
             Self::Doubtful(problems) => {
                 problems.iter().for_each(|problem| tracing::warn!(event = "configuration_doubtful", "{problem}"));
             }
+            Self::Restart { of } if of.is_empty() => tracing::info!(event = "restart_needed", of = "", "{self}"),
             Self::Restart { of } => tracing::warn!(event = "restart_needed", of = of.join(", "), "{self}"),
         }
     }
@@ -110,7 +119,10 @@ impl fmt::Display for News {
                 write!(f, "{plugin} is new: {} is at work after {} ms", short(digest), took.as_millis())
             }
             Self::Well { plugin, digest } => {
-                write!(f, "{plugin} is well again: the file is that of the version at work, {}", short(digest))
+                write!(f, "{plugin} is well again: file and table are those of the version at work, {}", short(digest))
+            }
+            Self::Same { plugin, digest } => {
+                write!(f, "{plugin} is unchanged: the build made the file of the version at work, {}", short(digest))
             }
             Self::Refused(problem) => write!(f, "{problem}\nkeeping the previous version"),
             Self::Misconfigured(problems) => {
@@ -122,6 +134,7 @@ impl fmt::Display for News {
                 let lines: Vec<String> = problems.iter().map(|problem| format!("warning: {problem}")).collect();
                 f.write_str(&lines.join("\n"))
             }
+            Self::Restart { of } if of.is_empty() => f.write_str("nothing waits for the next start any more"),
             Self::Restart { of } => write!(f, "changed, and taken over at the next start only: {}", of.join(", ")),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -14,9 +15,13 @@ const WRITTEN: [&str; 8] = ["target", "node_modules", "__pycache__", "build", "d
 const MOST: usize = 20_000;
 
 /// Files below folders, as they were when they were looked at last. Left out are hidden ones, those that a `.gitignore`
-/// names, what is built, and what tool chains write.
+/// names, what is built, what tool chains write, and what this process writes its own words to.
 pub(super) struct Sources {
     roots: Vec<PathBuf>,
+    /// Files and folders that are no sources wherever they stand.
+    apart: Vec<PathBuf>,
+    /// Device and number of the files that standard output and standard error go to.
+    own: Vec<(u64, u64)>,
     files: BTreeMap<PathBuf, State>,
 }
 
@@ -35,9 +40,11 @@ pub(super) struct Change {
 }
 
 impl Sources {
-    /// Those below `roots`, folders or files, as they are now.
-    pub(super) fn new(roots: Vec<PathBuf>) -> Self {
-        let mut sources = Self { roots, files: BTreeMap::new() };
+    /// Those below `roots`, folders or files, and not below `apart`, as they are now.
+    pub(super) fn new(roots: Vec<PathBuf>, apart: &[PathBuf]) -> Self {
+        let own = [rustix::fs::fstat(std::io::stdout()), rustix::fs::fstat(std::io::stderr())];
+        let own = own.into_iter().flatten().map(|file| (file.st_dev, file.st_ino)).collect();
+        let mut sources = Self { roots, apart: apart.to_vec(), own, files: BTreeMap::new() };
         sources.changes();
         sources
     }
@@ -58,6 +65,10 @@ impl Sources {
         let mut files = BTreeMap::new();
         for entry in self.entries().filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file())).take(MOST) {
             let path = entry.into_path();
+            let is_own = |file: std::fs::Metadata| self.own.contains(&(file.dev(), file.ino()));
+            if std::fs::metadata(&path).is_ok_and(is_own) {
+                continue;
+            }
             let Ok(state) = look(&path, self.files.get(&path)) else { continue };
             files.insert(path, state);
         }
@@ -74,7 +85,9 @@ impl Sources {
     fn entries(&self) -> impl Iterator<Item = DirEntry> {
         let walks = self.roots.iter().map(|root| {
             let mut walk = WalkBuilder::new(root);
-            walk.require_git(false).filter_entry(may_be_source).build()
+            let apart = self.apart.clone();
+            let is_source = move |entry: &DirEntry| may_be_source(entry) && apart.iter().all(|it| it != entry.path());
+            walk.require_git(false).filter_entry(is_source).build()
         });
         walks.flatten().flatten()
     }
@@ -119,11 +132,23 @@ mod tests {
         };
         write("src/app.py", "one");
         write(".gitignore", "generated/\n");
-        let mut sources = Sources::new(vec![folder.path().to_owned()]);
+        let mut sources = Sources::new(
+            vec![folder.path().to_owned()],
+            &[folder.path().join("input"), folder.path().join("app.toml")],
+        );
         let have_changed = |sources: &mut Sources| !sources.changes().is_empty();
         assert!(!have_changed(&mut sources));
 
-        for written in ["target/x.rs", "deep/node_modules/x.js", "generated/x.py", "app.wasm", "src/app.py~", ".env"] {
+        for written in [
+            "input/in.jsonl",
+            "app.toml",
+            "target/x.rs",
+            "deep/node_modules/x.js",
+            "generated/x.py",
+            "app.wasm",
+            "src/app.py~",
+            ".env",
+        ] {
             write(written, "two");
             // A folder that is empty for the walk is none.
             assert!(!have_changed(&mut sources), "{written}");
