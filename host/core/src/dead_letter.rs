@@ -51,6 +51,19 @@ pub struct Attempted {
     pub outcome: Class,
     /// The code.
     pub code: Code,
+    /// The beginning of its text, at most [`Attempted::TEXT`] bytes.
+    pub text: Box<str>,
+}
+
+impl Attempted {
+    /// Longest text, in bytes: a letter has up to [`Trouble::REMEMBERED`](crate::machine::Trouble::REMEMBERED) of them.
+    pub const TEXT: usize = 200;
+
+    /// The failure, as it ended at `time`.
+    pub(crate) fn new(failure: &Failure, time: Time) -> Self {
+        let text = failure.text[..failure.text.floor_char_boundary(Self::TEXT)].into();
+        Self { time, outcome: failure.class, code: failure.code.clone(), text }
+    }
 }
 
 fn as_text<S: serde::Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
@@ -214,6 +227,17 @@ impl Report<'_> {
             Err(_) => json!({ "base64": STANDARD.encode(&payload[..payload.len().min(ORIGINAL_LIMIT)]) }),
         }
     }
+}
+
+/// What a dead letter says of the failure, with why there is no other attempt; `None` where its destination had to have it
+/// without.
+pub fn text_of(letter: &Publication) -> Option<Box<str>> {
+    let mut headers = letter.headers.clone();
+    let reasons = match letter.destination {
+        Destination::Kafka(_) => own::take_of_topic(&mut headers),
+        Destination::Sqs(_) => own::take_of_queue(&mut headers),
+    };
+    reasons?.get("text").and_then(Value::as_str).map(Box::from)
 }
 
 /// The letter without reasons, for a destination that refuses it with them: nothing in it claims to be one.

@@ -12,6 +12,9 @@ use wasmtime::component::{ComponentType, Lift};
 use super::limits::Limits;
 use super::secrets::Secrets;
 
+/// What is shown of a code that is none, in bytes.
+const CODE_SHOWN: usize = 64;
+
 /// `result<list<output>, failure>` of the contract.
 pub(super) type Answer = Result<Vec<OutputResult>, FailureResult>;
 
@@ -139,7 +142,14 @@ impl FailureResult {
             FailureResult::Deferred(fault) => (Class::Deferred, fault),
         };
         // Before it is cut: half a secret is not found.
-        let mut failure = Failure::new(class, Code::of_handler(&fault.code), secrets.redact(&fault.text));
+        let code = Code::of_handler(&fault.code);
+        let mut text = secrets.redact(&fault.text).into_owned();
+        if code == Code::INVALID_CODE {
+            let given = secrets.redact(&fault.code);
+            let given = &given[..given.floor_char_boundary(CODE_SHOWN)];
+            text.push_str(&format!(" (the handler gave the code {given:?}; expected 1 to 64 of A-Z, 0-9 and _)"));
+        }
+        let mut failure = Failure::new(class, code, text);
         failure.retry_after = fault.retry_after_ms.map(Duration::from_millis);
         failure
     }

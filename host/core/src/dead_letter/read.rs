@@ -61,6 +61,9 @@ pub struct Attempt {
     pub outcome: Box<str>,
     /// The code.
     pub code: Box<str>,
+    /// The beginning of its text; empty in letters of older hosts.
+    #[serde(default)]
+    pub text: Box<str>,
 }
 
 impl Letter {

@@ -23,8 +23,8 @@ fn known() -> Known {
         backtrace: vec!["price::handle".into(), "price::main".into()],
         ..Failure::new(Class::Trapped, Code::TRAP_UNREACHABLE, "unreachable")
     };
-    let earlier = Attempted { time: Time::from_millis(60_000), outcome: Class::TimedOut, code: Code::TIMEOUT };
-    let newest = Attempted { time: NOW, outcome: failure.class, code: failure.code.clone() };
+    let earlier = Attempted::new(&Failure::new(Class::TimedOut, Code::TIMEOUT, "no answer"), Time::from_millis(60_000));
+    let newest = Attempted::new(&failure, NOW);
     Known {
         route: Route::sample(),
         record: Record {
@@ -95,8 +95,8 @@ fn the_original_is_kept_byte_for_byte_with_the_reasons_behind_its_own_headers() 
     assert!(dead.headers.iter().take(2).eq(known.record.headers.iter()));
     let reasons: Vec<_> = dead.headers.iter().skip(2).map(text).collect();
     let attempts = concat!(
-        r#"[{"time":"1970-01-01T00:01:00.000Z","outcome":"timed_out","code":"TIMEOUT"},"#,
-        r#"{"time":"1970-01-01T00:01:30.000Z","outcome":"trapped","code":"TRAP_UNREACHABLE"}]"#
+        r#"[{"time":"1970-01-01T00:01:00.000Z","outcome":"timed_out","code":"TIMEOUT","text":"no answer"},"#,
+        r#"{"time":"1970-01-01T00:01:30.000Z","outcome":"trapped","code":"TRAP_UNREACHABLE","text":"unreachable"}]"#
     );
     let usage = r#"{"wall_us":7,"cpu_us":0,"memory_peak_bytes":0,"host_calls":0,"output_bytes":0}"#;
     let expected = [
@@ -119,6 +119,7 @@ fn the_original_is_kept_byte_for_byte_with_the_reasons_behind_its_own_headers() 
         ("cofferdam-dlq-correlation", "c-1"),
     ];
     assert_eq!(reasons, expected);
+    assert_eq!(text_of(&dead).as_deref(), Some(expected[2].1));
 }
 
 #[test]
@@ -221,8 +222,8 @@ fn the_error_event_tells_people() {
         "plugin": "price",
         "pluginDigest": "sha256:ab",
         "attempts": [
-            { "time": "1970-01-01T00:01:00.000Z", "outcome": "timed_out", "code": "TIMEOUT" },
-            { "time": "1970-01-01T00:01:30.000Z", "outcome": "trapped", "code": "TRAP_UNREACHABLE" },
+            { "time": "1970-01-01T00:01:00.000Z", "outcome": "timed_out", "code": "TIMEOUT", "text": "no answer" },
+            { "time": "1970-01-01T00:01:30.000Z", "outcome": "trapped", "code": "TRAP_UNREACHABLE", "text": "unreachable" },
         ],
         "firstFailure": "1970-01-01T00:01:00.000Z",
         "lastFailure": "1970-01-01T00:01:30.000Z",

@@ -168,7 +168,7 @@ impl Trouble {
             // The first stays: it says since when.
             attempts.remove(1);
         }
-        attempts.push(Attempted { time: now, outcome: failure.class, code: failure.code.clone() });
+        attempts.push(Attempted::new(&failure, now));
         let fault = failure.fingerprint().map(|fingerprint| match fault {
             Some((same, times)) if same == fingerprint => (fingerprint, times + 1),
             _ => (fingerprint, 1),

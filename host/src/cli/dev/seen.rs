@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cofferdam_core::action::{Fate, Next};
+use cofferdam_core::dead_letter::text_of;
 use cofferdam_core::machine::Delivery;
-use cofferdam_core::message::Record;
+use cofferdam_core::message::{Headers, Record};
 use cofferdam_core::outcome::{Failure, Outcome};
 use serde_json::{Map, Value, json};
 
@@ -41,6 +42,7 @@ pub(super) enum Event {
 pub(super) struct Sent {
     pub(super) to: String,
     pub(super) key: Option<Bytes>,
+    pub(super) headers: Headers,
     pub(super) payload: Option<Bytes>,
 }
 
@@ -63,15 +65,22 @@ impl Seen {
 
     fn new(route: &Arc<str>, delivery: &Delivery, event: Event) -> Self {
         let ended = delivery.ended();
-        let failure = ended.and_then(|ended| match &ended.outcome {
+        let mut failure = ended.and_then(|ended| match &ended.outcome {
             Outcome::Failed(failure) => Some(Failure::clone(failure)),
             Outcome::Done(_) => None,
         });
+        // It says why there is no other attempt.
+        let letter =
+            delivery.publication(0).filter(|_| delivery.is_stored_as_error() && matches!(event, Event::Settled(_)));
+        if let (Some(failure), Some(text)) = (&mut failure, letter.and_then(text_of)) {
+            failure.text = text;
+        }
         let publications = if failure.is_none() { delivery.publications() } else { 0 };
         let publications = (0..publications).filter_map(|index| delivery.publication(u32::try_from(index).ok()?));
         let sent = publications.map(|publication| Sent {
             to: publication.destination.to_string(),
             key: publication.key.clone(),
+            headers: publication.headers.clone(),
             payload: publication.payload.clone(),
         });
         Self {
@@ -147,6 +156,7 @@ impl Sent {
         let mut output = Map::new();
         output.insert("to".into(), self.to.as_str().into());
         insert_bytes(&mut output, "key", self.key.as_ref());
+        output.insert("headers".into(), self.headers.iter().map(header).collect());
         insert_bytes(&mut output, "payload", self.payload.as_ref().map(part).as_ref());
         Value::Object(output)
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use clap::Args;
-use cofferdam_core::dead_letter::Reasons;
+use cofferdam_core::dead_letter::{Attempt, Reasons};
 use cofferdam_core::message::Position;
 use cofferdam_core::time::Time;
 use serde_json::Value;
@@ -152,9 +152,10 @@ fn used(usage: &Value) -> String {
 
 fn attempts(reasons: &Reasons) -> Vec<String> {
     let attempts = reasons.attempts.iter().enumerate();
-    let line = |(number, attempt): (usize, &cofferdam_core::dead_letter::Attempt)| {
-        let [time, outcome, code] = [&attempt.time, &attempt.outcome, &attempt.code].map(|word| words::escaped(word));
-        format!("{}  {time}  {outcome}  {code}", number + 1)
+    let line = |(number, attempt): (usize, &Attempt)| {
+        let Attempt { time, outcome, code, text } = attempt;
+        let [time, outcome, code, text] = [time, outcome, code, text].map(|word| words::escaped(word));
+        format!("{}  {time}  {outcome}  {code}  {text}", number + 1).trim_end().to_owned()
     };
     attempts.map(line).collect()
 }

@@ -18,6 +18,7 @@ fn known() -> Found {
         time: time.into(),
         outcome: outcome.into(),
         code: code.into(),
+        text: "no answer\u{1b}[2J within 5 s".into(),
     };
     let reasons = Reasons {
         outcome: "trapped".into(),

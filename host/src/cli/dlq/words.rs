@@ -45,7 +45,7 @@ pub(super) fn whole(found: &Found) -> Value {
     let original = &found.letter.original;
     let reasons = found.reasons();
     let list = |reasons: &Reasons| {
-        let attempt = |attempt: &cofferdam_core::dead_letter::Attempt| json!({ "time": attempt.time, "outcome": attempt.outcome, "code": attempt.code });
+        let attempt = |attempt: &cofferdam_core::dead_letter::Attempt| json!({ "time": attempt.time, "outcome": attempt.outcome, "code": attempt.code, "text": attempt.text });
         reasons.attempts.iter().map(attempt).collect::<Value>()
     };
     fields.insert("attempts".into(), reasons.map_or_else(|| json!([]), list));

@@ -1,5 +1,6 @@
 //! What came of it, for people and for machines.
 
+use cofferdam_core::message::Header;
 use cofferdam_core::outcome::{Failure, Outcome};
 use cofferdam_core::output::Output;
 use serde_json::{Map, Value, json};
@@ -57,6 +58,10 @@ fn as_text(attempt: &Attempt) -> Vec<String> {
                 let key = output.key.as_deref().map_or_else(|| "-".into(), shown);
                 let payload = output.payload.as_deref().map_or_else(|| "(tombstone)".into(), shown);
                 lines.push(format!("  {} key {key}: {payload}", Escaped(&output.to)));
+                for Header { name, value, .. } in output.headers.iter() {
+                    let value = value.map_or_else(|| "(null)".into(), shown);
+                    lines.push(format!("    header {}: {value}", shown(name)));
+                }
             }
         }
         Outcome::Failed(failure) => failed(failure, &mut lines),

@@ -90,7 +90,9 @@ async fn what_a_handler_says_is_passed_on() {
         assert_eq!(failure.retry_after, Some(std::time::Duration::from_millis(1500)));
     }
     let attempt = handle(&failure(1, "no code", "text"), spec()).await;
-    failed(&attempt, Class::Permanent, Code::INVALID_CODE);
+    let failure = failed(&attempt, Class::Permanent, Code::INVALID_CODE);
+    let expected = r#"text (the handler gave the code "no code"; expected 1 to 64 of A-Z, 0-9 and _)"#;
+    assert_eq!(&*failure.text, expected);
 }
 
 #[tokio::test]

@@ -97,8 +97,12 @@ fn the_reasons_come_back() {
         let reasons = letter.reasons.as_ref().expect("reasons");
         assert_eq!((&*reasons.outcome, &*reasons.code), ("trapped", "TRAP_UNREACHABLE"));
         assert_eq!((reasons.handler.as_deref(), reasons.digest.as_deref()), (Some("price"), Some("sha256:ab")));
-        let first =
-            Attempt { time: "1970-01-01T00:01:00.000Z".into(), outcome: "timed_out".into(), code: "TIMEOUT".into() };
+        let first = Attempt {
+            time: "1970-01-01T00:01:00.000Z".into(),
+            outcome: "timed_out".into(),
+            code: "TIMEOUT".into(),
+            text: "no answer".into(),
+        };
         assert_eq!((reasons.attempts.len(), &reasons.attempts[0]), (2, &first));
         assert_eq!((reasons.first_failure, reasons.last_failure), (Some(Time::from_millis(60_000)), Some(NOW)));
         assert_eq!(reasons.usage.as_ref().expect("usage")["wall_us"], 7);

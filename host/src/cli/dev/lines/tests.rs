@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cofferdam_core::action::Next;
-use cofferdam_core::message::{Position, Record};
+use cofferdam_core::message::{Header, Headers, Position, Record};
 use cofferdam_core::outcome::{Class, Code, Failure};
 
 use super::super::seen::{Event, Seen, Sent};
@@ -19,8 +19,13 @@ fn record() -> Record {
     }
 }
 
+fn headers() -> Headers {
+    Headers::from([Header::text("tenant", "acme")])
+}
+
 fn seen(event: Event, failure: Option<Failure>) -> Seen {
-    let sent = |to: &str| Sent { to: to.into(), key: None, payload: Some(Bytes::from_static(b"{}")) };
+    let sent =
+        |to: &str| Sent { to: to.into(), key: None, headers: headers(), payload: Some(Bytes::from_static(b"{}")) };
     Seen {
         route: "orders".into(),
         record: Arc::new(record()),
@@ -67,8 +72,9 @@ fn the_page_is_told_the_beginning_of_what_is_large() {
     let mut large = seen(Event::Settled("done"), None);
     let record = Record { payload: Some("ä".repeat(1 << 20).into()), ..record() };
     large.record = Arc::new(record);
-    large.outputs =
-        (0..1_000).map(|_| Sent { to: "x".into(), key: None, payload: Some(vec![0xff; 1 << 20].into()) }).collect();
+    large.outputs = (0..1_000)
+        .map(|_| Sent { to: "x".into(), key: None, headers: headers(), payload: Some(vec![0xff; 1 << 20].into()) })
+        .collect();
     let told = large.whole();
     assert_eq!(told["message"]["payload"], "ä".repeat(2 << 10));
     assert_eq!(told["outputs"], 1_000, "it says how many there were");
