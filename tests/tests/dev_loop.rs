@@ -246,6 +246,17 @@ async fn outputs_are_shown_with_key_and_payload() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_log_line_says_of_which_message_it_is_and_a_dead_letter_why_it_is_one() {
+    let project = Project::new(r#"path = "src/part""#);
+    project.write("input/d.in.jsonl", "{\"payload\": {\"do\": \"panic\"}}\n");
+    let ended = project.dev(&["--exit-when-idle"]).wait(SOON).await;
+    let logged = ended.stderr.iter().find(|line| line.contains("panicked")).expect("the panic is logged");
+    assert!(logged.contains("message_id=\"d.in/0/0\""), "{logged}");
+    let letter = ended.stdout.iter().find(|line| line.starts_with("dead letter")).expect("it is a dead letter");
+    assert!(letter.ends_with("(not tried again: the same fault came again; 3 of 5 attempts left)"), "{letter}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_one_command_has_compiled_no_other_compiles_again() {
     let project = Project::new(r#"path = "src/part""#);
     let file = project.path("cofferdam.toml");

@@ -4,6 +4,8 @@
 mod broker_message;
 mod incoming_handler;
 
+use std::sync::Arc;
+
 use cofferdam_core::message::Message;
 use cofferdam_core::outcome::Failure;
 use cofferdam_core::output::Output;
@@ -137,6 +139,11 @@ pub(super) trait Ask: Copy + Send {
     /// Messages that it is about.
     fn messages(&self) -> u32;
 
+    /// The id of the message, where it is one.
+    fn message(&self) -> Option<&Arc<str>> {
+        None
+    }
+
     /// Calls the guest.
     fn ask(
         self,
@@ -180,6 +187,10 @@ impl Ask for Given<'_> {
 
     fn messages(&self) -> u32 {
         1
+    }
+
+    fn message(&self) -> Option<&Arc<str>> {
+        Some(&self.message.id)
     }
 
     /// What the guest sent on the way is asked for where it ends well, and forgotten where it does not.

@@ -59,6 +59,7 @@ impl Instance {
         self.uses = self.uses.saturating_add(asked.messages());
         self.since.get_or_insert(started);
         self.store.data_mut().renew(started);
+        self.store.data().logs.lock().about(asked.message().cloned());
         self.store.set_epoch_deadline(FIRST_TICK);
         let meter = Arc::clone(&self.meter);
         // Pinned here and lent, for a future that is handed over by value is copied.

@@ -55,6 +55,8 @@ pub(super) struct Sink(Arc<Mutex<Logs>>);
 /// The logs of an instance.
 pub(super) struct Logs {
     spec: Arc<Spec>,
+    /// The id of the message in hand, where it is one.
+    message: Option<Arc<str>>,
     kept: LogLines,
     bytes: usize,
     /// Lines of the host about what was not granted.
@@ -89,11 +91,25 @@ impl Sink {
 impl Logs {
     pub(super) fn new(spec: Arc<Spec>) -> Self {
         let (words, last_words) = Default::default();
-        Self { spec, kept: LogLines::default(), bytes: 0, denied: 0, open: Default::default(), words, last_words }
+        Self {
+            spec,
+            message: None,
+            kept: LogLines::default(),
+            bytes: 0,
+            denied: 0,
+            open: Default::default(),
+            words,
+            last_words,
+        }
     }
 
     pub(super) fn shared(self) -> Sink {
         Sink(Arc::new(Mutex::new(self)))
+    }
+
+    /// An attempt begins, on this message.
+    pub(super) fn about(&mut self, message: Option<Arc<str>>) {
+        self.message = message;
     }
 
     /// One line, whatever is in it.
@@ -105,7 +121,7 @@ impl Logs {
             return;
         }
         self.bytes += bytes;
-        emit(level, &self.spec.name, &context, &text);
+        emit(level, (&self.spec.name, self.message.as_deref()), &context, &text);
         self.kept.lines.push(LogLine { level, context: context.into(), text: text.into() });
     }
 
@@ -118,7 +134,9 @@ impl Logs {
         }
         self.denied += 1;
         let (plugin, what) = (&*self.spec.name, self.spec.secrets.redact(what));
-        tracing::warn!(target: "plugin", event = "capability_denied", plugin, capability, "{}", Escaped(&what));
+        let message_id = self.message.as_deref().map(|id| Escaped(id).to_string());
+        let (event, message_id) = ("capability_denied", message_id.as_deref());
+        tracing::warn!(target: "plugin", event, plugin, message_id, capability, "{}", Escaped(&what));
         let line = LogLine { level: Level::Warn, context: "capability_denied".into(), text: what.into() };
         self.kept.lines.push(line);
     }
@@ -199,13 +217,14 @@ impl Logs {
 }
 
 /// As an event of target `plugin`.
-fn emit(level: Level, plugin: &str, context: &str, text: &str) {
-    let (context, text) = (Escaped(context), Escaped(text));
+fn emit(level: Level, (plugin, message): (&str, Option<&str>), context: &str, text: &str) {
+    let message_id = message.map(|id| Escaped(id).to_string());
+    let (context, text, message_id) = (Escaped(context), Escaped(text), message_id.as_deref());
     match level {
-        Level::Trace => tracing::trace!(target: "plugin", plugin, %context, "{text}"),
-        Level::Debug => tracing::debug!(target: "plugin", plugin, %context, "{text}"),
-        Level::Info => tracing::info!(target: "plugin", plugin, %context, "{text}"),
-        Level::Warn => tracing::warn!(target: "plugin", plugin, %context, "{text}"),
-        Level::Error => tracing::error!(target: "plugin", plugin, %context, "{text}"),
+        Level::Trace => tracing::trace!(target: "plugin", plugin, message_id, %context, "{text}"),
+        Level::Debug => tracing::debug!(target: "plugin", plugin, message_id, %context, "{text}"),
+        Level::Info => tracing::info!(target: "plugin", plugin, message_id, %context, "{text}"),
+        Level::Warn => tracing::warn!(target: "plugin", plugin, message_id, %context, "{text}"),
+        Level::Error => tracing::error!(target: "plugin", plugin, message_id, %context, "{text}"),
     }
 }
