@@ -17,3 +17,4 @@ pub(crate) mod revival;
 pub mod rights;
 pub mod topics;
 pub(crate) mod waker;
+mod words;

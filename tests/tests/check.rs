@@ -36,6 +36,15 @@ async fn a_group_whose_members_assign_otherwise_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_cannot_be_reached_is_told_once_and_with_the_cause() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let probe = Probe::new(kafka, 1).await;
+    let (code, said) = check(probe.host("127.0.0.1:1", "", "")).await;
+    let cause = said.contains("127.0.0.1:1") && said.contains("Connection refused");
+    assert!(code == Some(69) && cause && said.lines().count() == 1, "{code:?}: {said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn topics_that_run_will_create_are_told_and_none_is_created_by_a_check() {
     let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
     let mut probe = Probe::new(kafka, 1).await;

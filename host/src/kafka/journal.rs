@@ -22,6 +22,8 @@ pub(crate) struct Journal {
     /// The route that the client belongs to; `None` where it serves all.
     route: Option<Box<str>>,
     kinds: Mutex<HashMap<Box<str>, Window>>,
+    /// What was said last of one broker that cannot be reached.
+    unreachable: Mutex<Option<Box<str>>>,
 }
 
 struct Window {
@@ -33,7 +35,7 @@ struct Window {
 impl Journal {
     /// For a client of this kind: `consumer`, `producer` or `admin`.
     pub(crate) fn new(client: &'static str) -> Self {
-        Self { client, route: None, kinds: Mutex::default() }
+        Self { client, route: None, kinds: Mutex::default(), unreachable: Mutex::default() }
     }
 
     /// The same for the client of a route.
@@ -44,6 +46,11 @@ impl Journal {
     /// A line of librdkafka's log.
     pub(crate) fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         let (client, route) = (self.client, self.route.as_deref());
+        if facility == "FAIL" {
+            // Behind the name of the thread.
+            let words = text.split_once("]: ").map_or(text, |(_, words)| words);
+            *self.unreachable.lock().unwrap_or_else(PoisonError::into_inner) = Some(words.into());
+        }
         // One set of properties serves producers and consumers; each complains of the other's.
         if matches!(level, RDKafkaLogLevel::Debug) || facility == "CONFWARN" {
             tracing::debug!(client, route, facility, "{text}");
@@ -73,6 +80,11 @@ impl Journal {
         } else {
             tracing::warn!(client, route, code = kind, suppressed, "{text}");
         }
+    }
+
+    /// Why a broker could not be reached, in librdkafka's words, as far as it has said so: its requests fail without a reason.
+    pub(crate) fn why_unreachable(&self) -> Option<Box<str>> {
+        self.unreachable.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether a line of this kind may be written now, and how many were not since the last one.

@@ -16,6 +16,7 @@ use super::journal::Journal;
 use super::properties;
 use super::revival::Revival;
 use super::rights::{self, Group, Rights};
+use super::words;
 pub use rules::Rules;
 
 /// How long one request may take.
@@ -326,7 +327,12 @@ impl Topics {
     }
 
     fn unreachable(&self, error: &KafkaError) -> Error {
-        Error::Unreachable { bootstrap_servers: self.bootstrap_servers.clone(), reason: error.to_string().into() }
+        let why = self.admin.inner().context().journal.why_unreachable();
+        let reason = match why {
+            Some(why) => format!("no answer within {} s; {why}", LIMIT.as_secs()),
+            None => error.to_string(),
+        };
+        Error::Unreachable { bootstrap_servers: self.bootstrap_servers.clone(), reason: reason.into() }
     }
 }
 
@@ -334,7 +340,9 @@ impl Topics {
 fn metadata(admin: &AdminClient<Context>) -> KafkaResult<Metadata> {
     let client = admin.inner();
     client.context().revival.look(client.native_ptr());
-    client.fetch_metadata(None, LIMIT).inspect_err(|_| client.context().revival.lost())
+    let answer = client.fetch_metadata(None, LIMIT).inspect_err(|_| client.context().revival.lost());
+    words::hear(client);
+    answer
 }
 
 impl Tier {

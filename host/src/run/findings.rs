@@ -41,7 +41,10 @@ impl Brokers {
             }
             Err(problem) => findings.problems.push(problem),
         }
-        findings.unfit.extend(self.unfit(config).await);
+        // Who has not answered once is not asked three more times.
+        if findings.problems.iter().all(|problem| problem.exit != Exit::Unavailable) {
+            findings.unfit.extend(self.unfit(config).await);
+        }
         self.examine_queues(config, &mut findings).await;
         findings
     }
