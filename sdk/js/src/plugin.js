@@ -3,6 +3,7 @@
 import { Failure } from "./failure.js";
 import { Message } from "./message.js";
 import { Output } from "./output.js";
+import { attributesOf, headersOf } from "./pairs.js";
 import { calledByCofferdam } from "./stack.js";
 
 /**
@@ -75,8 +76,8 @@ function lowered(output) {
   return {
     to: whole(output.to),
     key: output.key,
-    headers: output.headers.map(({ name, value }) => ({ name: whole(name), value })),
-    attributes: Array.from(output.attributes, ([name, value]) => [whole(name), whole(value)]),
+    headers: headersOf(output.headers, "an output").map(({ name, value }) => ({ name: whole(name), value })),
+    attributes: Array.from(attributesOf(output.attributes, "an output"), ([name, value]) => [whole(name), whole(value)]),
     payload: output.payload,
   };
 }

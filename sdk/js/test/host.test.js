@@ -70,6 +70,21 @@ test("a request is sent as it was written, and answered", () => {
   assert.deepEqual([answer.status, answer.ok, answer.header("X-Id"), answer.text()], [201, true, "7", "POST https://api.example.com/orders ä"]);
 });
 
+test("headers of requests and answers are taken in every form, and anything else is refused", () => {
+  for (const headers of [{ a: ["1", "2"] }, [["a", "1"], ["a", "2"]], [{ name: "a", value: "1" }, { name: "a", value: "2" }]]) {
+    answerHttp((request) => {
+      assert.deepEqual(request.headers, [["a", utf8.encode("1")], ["a", utf8.encode("2")]]);
+      return { status: 200, headers };
+    });
+    assert.equal(http.get("https://api.example.com/", { headers }).header("A"), "2");
+  }
+  answerHttp(({ headers }) => ({ status: 200, headers }));
+  assert.equal(http.get("https://api.example.com/", { headers: new Map([["a", "1"]]) }).header("a"), "1");
+  assert.throws(() => http.get("https://api.example.com/", { headers: "a" }), /the headers of a request must be .*, not "a"/);
+  assert.throws(() => http.get("https://api.example.com/", { header: {} }), /a request has no option "header"; it has headers and body/);
+  assert.throws(() => http.post("https://api.example.com/", "", { body: "" }), /has no option "body"/);
+});
+
 test("a request without an answer ends the message as its reason says", () => {
   assert.throws(() => http.get("https://api.example.com/"), (error) => error instanceof Permanent && error.code === "CAPABILITY_DENIED");
   for (const [kind, end] of [

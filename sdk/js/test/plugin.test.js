@@ -36,6 +36,18 @@ test("one output, several and none are lists of outputs", () => {
   for (const none of [undefined, null, []]) assert.deepEqual(run({ handle: () => none }).ok, []);
 });
 
+test("headers and attributes that were set on an output are published or refused", () => {
+  const set = (change) => {
+    const output = new Output("a", "1");
+    change(output);
+    return run({ handle: () => output });
+  };
+  const { headers, attributes } = set((output) => Object.assign(output, { headers: { h: "1" }, attributes: { type: "x" } })).ok[0];
+  assert.deepEqual([headers, attributes], [[{ name: "h", value: utf8.encode("1") }], [["type", "x"]]]);
+  assert.match(set((output) => (output.attributes.type = "x")).reported[0].message, /are a Map: set "type" with \.set/);
+  assert.match(set((output) => (output.attributes = 7)).reported[0].message, /must be an object, a Map, or pairs .*, not 7/);
+});
+
 test("a failure is what the contract has for it", () => {
   for (const [failure, kind, delay] of [
     [new Retryable("A", "b", { retryAfterMs: 1.5 }), "retryable", 2],

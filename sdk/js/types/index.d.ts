@@ -15,6 +15,17 @@ export type BatchHandler = (messages: Message[]) => (Outputs | Failure)[];
 /** Text, which is written as UTF-8, or bytes. */
 export type Bytes = string | Uint8Array;
 
+/**
+ * Headers: an object, in which an array gives a name several values, a Map, pairs, or the headers of a message. Anything else
+ * is a TypeError that names it.
+ */
+export type Headers =
+  | Readonly<Record<string, Bytes | readonly Bytes[]>>
+  | Iterable<readonly [name: string, value: Bytes] | { readonly name: string; readonly value: Bytes }>;
+
+/** Attributes: an object, a Map, or pairs. Anything else is a TypeError that names it. */
+export type Attributes = Readonly<Record<string, string>> | Iterable<readonly [name: string, value: string]>;
+
 export interface Header {
   /** Names may repeat within a message. */
   readonly name: string;
@@ -67,9 +78,9 @@ export interface OutputOptions {
   /** The Kafka key or the SQS message group. Without it: the route's template, else the key of the message handled. */
   key?: Bytes | null;
   /** Headers to write, in this order. Names may repeat where the broker allows it (Kafka). */
-  headers?: Iterable<readonly [name: string, value: Bytes] | { readonly name: string; readonly value: Bytes }>;
-  /** Attributes for the envelope and for the route's templates. */
-  attributes?: Readonly<Record<string, string>> | ReadonlyMap<string, string>;
+  headers?: Headers;
+  /** Attributes for the envelope and for the route's templates, each name once. */
+  attributes?: Attributes;
 }
 
 /** One message to publish, once the handler has ended well. */
@@ -172,7 +183,7 @@ export declare namespace log {
  */
 export declare namespace http {
   interface RequestOptions {
-    headers?: Readonly<Record<string, Bytes>> | readonly (readonly [name: string, value: Bytes])[];
+    headers?: Headers;
     body?: Bytes;
   }
   interface Response {
