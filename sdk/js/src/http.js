@@ -6,6 +6,7 @@
 import * as host from "#host/http";
 import { Permanent, Retryable } from "./failure.js";
 import { HttpError } from "./http-error.js";
+import { parse } from "./json.js";
 import { headersOf, optionsOf } from "./pairs.js";
 import { bytesOf, decode } from "./utf8.js";
 
@@ -18,14 +19,17 @@ export function request(method, url, options) {
   const bytes = body === undefined || body === null ? new Uint8Array(0) : bytesOf(body, "the body of a request");
   const fields = headersOf(headers, "a request").map(({ name, value }) => [name, value]);
   try {
-    return new Response(host.send({ method, url: String(url), headers: fields, body: bytes }));
+    return new Response(host.send({ method, url: String(url), headers: fields, body: bytes }), url);
   } catch (error) {
     throw error instanceof HttpError ? failureOf(error) : error;
   }
 }
 
 export class Response {
-  constructor({ status, headers, body }) {
+  #host;
+
+  constructor({ status, headers, body }, url) {
+    this.#host = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)/i.exec(url)?.[1] ?? "";
     this.status = status;
     this.headers = headersOf(headers, "an answer").map(({ name, value }) => [name, value]);
     this.body = bytesOf(body ?? "", "a body");
@@ -42,11 +46,25 @@ export class Response {
   }
 
   text() {
-    return decode(this.body);
+    try {
+      return decode(this.body);
+    } catch (error) {
+      throw this.#isNo("text", error);
+    }
   }
 
   json() {
-    return JSON.parse(this.text());
+    const text = this.text();
+    try {
+      return parse(text);
+    } catch (error) {
+      throw this.#isNo("JSON", error);
+    }
+  }
+
+  #isNo(what, { message }) {
+    const answer = this.#host === "" ? "the answer" : `the answer of ${this.#host}`;
+    return new Retryable("INVALID_RESPONSE", `${answer} with status ${this.status} is no ${what}: ${message}`);
   }
 }
 

@@ -99,6 +99,24 @@ test("a request without an answer ends the message as its reason says", () => {
   }
 });
 
+test("an answer that is no JSON makes the message come again and says whose it is", () => {
+  for (const [body, why] of [
+    ["<html>", /is no JSON: ./],
+    ["", /is no JSON: ./],
+    [Uint8Array.of(0x22, 0xff), /is no text: no UTF-8 at byte 1/],
+    ['"\\ud83d"', /is no JSON: half of a surrogate pair/],
+  ]) {
+    answerHttp(() => ({ status: 502, body }));
+    const answer = http.get("https://user:secret@api.example.com:8443/rates?key=secret");
+    assert.throws(() => answer.json(), (error) => {
+      assert.ok(error instanceof Retryable && error.code === "INVALID_RESPONSE");
+      assert.match(error.text, why);
+      assert.match(error.text, /^the answer of api\.example\.com with status 502 is no /);
+      return true;
+    });
+  }
+});
+
 test("a reset forgets everything", () => {
   setConfig("a", "b");
   log.info("line");

@@ -195,7 +195,9 @@ export declare namespace http {
     readonly ok: boolean;
     /** The value of the last header of that name, letter case aside. */
     header(name: string): string | null;
+    /** The body as text. Throws {@link Retryable} `INVALID_RESPONSE` for what is no UTF-8. */
     text(): string;
+    /** The body as JSON. Throws {@link Retryable} `INVALID_RESPONSE` for what is no JSON; the text names host, status and reason. */
     json<T = any>(): T;
   }
   function get(url: string, options?: Omit<RequestOptions, "body">): Response;
