@@ -8,12 +8,14 @@ import { calledByCofferdam } from "./stack.js";
 
 /**
  * The exports for one message and for several. `host` has `report(error)`, which is told what a handler threw that is no
- * failure, and `release()`, which ends each call.
+ * failure, `ended()`, which throws what was lost in a call that seems to have ended well, and `release()`, which ends each call.
  */
 export function plugin({ handle, handleBatch }, host) {
   const guarded = (work) => {
     try {
-      return work();
+      const result = work();
+      if (result.tag !== "err") host.ended();
+      return result;
     } catch (error) {
       host.report(error);
       throw bug();

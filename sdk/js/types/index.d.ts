@@ -3,7 +3,7 @@
 /** Returned by a handler: one output, several, or none. */
 export type Outputs = Output | readonly Output[] | void | null;
 
-/** Exported as `handle` by the module that is built. It is not async; to fail a message it throws a {@link Failure}. */
+/** Exported as `handle` by the module that is built. It is not async, and nothing runs after it; to fail a message it throws a {@link Failure}. */
 export type Handler = (message: Message) => Outputs;
 
 /**
