@@ -33,15 +33,15 @@ struct Uncaught {
 
 const PYTHON: Language = Language {
     name: "python",
-    source: "hello_orders.py",
+    source: "hello_orders/handler.py",
     mistake: ("\ndef broken(:\n", "SyntaxError"),
     change: ("at least one", "one or more"),
     uncaught: Uncaught {
         change: (
             "def price_of(item: object) -> float:\n",
-            "import schema\n\n\ndef price_of(item: object) -> float:\n    schema.check(item)\n",
+            "from hello_orders import schema\n\n\ndef price_of(item: object) -> float:\n    schema.check(item)\n",
         ),
-        says: ["UNCAUGHT_EXCEPTION", ": KeyError: 'nope' (schema.py:2)"],
+        says: ["UNCAUGHT_EXCEPTION", ": KeyError: 'nope' (hello_orders/schema.py:2)"],
     },
 };
 const RUST: Language = Language {
@@ -77,7 +77,7 @@ const TYPESCRIPT: Language = Language {
 
 const GO: Language = Language {
     name: "go",
-    source: "handler.go",
+    source: "handler/handler.go",
     mistake: ("\nvar broken int = \"text\"\n", "cannot use \"text\""),
     change: (": a quantity of", ": too small a quantity,"),
     uncaught: Uncaught {
@@ -274,7 +274,7 @@ async fn fail(language: &Language, project: &Path, host: &mut Host) {
     let Uncaught { change: (from, to), says } = &language.uncaught;
     assert!(right.contains(from), "{right}");
     // A module that the handler imports is a source like the handler; the error is in it.
-    let module = project.join("schema.py");
+    let module = project.join("hello_orders/schema.py");
     let mut builds = 2;
     if language.name == "python" {
         std::fs::write(&module, "def check(item): pass\n").expect("it can be written");

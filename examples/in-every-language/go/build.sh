@@ -4,5 +4,5 @@ set -eu
 cd "$(dirname "$0")"
 
 # Written beside and renamed, so that nobody sees half of it.
-GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags='-s -w' -trimpath -o enrich.wasm.new .
+GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags=-w -trimpath -o enrich.wasm.new .
 mv enrich.wasm.new enrich.wasm

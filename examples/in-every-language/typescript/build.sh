@@ -14,7 +14,7 @@ if [ -n "$(find package.json $sdk/package.json $sdk/bin $sdk/src $sdk/types $sdk
     touch node_modules/.installed
 fi
 
-if [ -n "$(find node_modules/.installed src tsconfig.json tsconfig.build.json -newer enrich.wasm 2>&1)" ]; then
+if [ -n "$(find node_modules/.installed src tsconfig.json -newer enrich.wasm 2>&1)" ]; then
     touch node_modules/.started
     npm run --silent build
     touch -r node_modules/.started enrich.wasm # what was saved meanwhile may not be in it

@@ -7,13 +7,16 @@
 // message's ID. A redirect is an answer like any other.
 //
 // All errors are failures that a handler can return as they are: permanent CAPABILITY_DENIED where it was not granted, permanent
-// VALIDATION_ERROR where it cannot be sent, retryable TIMEOUT and SERVICE_UNAVAILABLE for the rest. errors.Is tells them apart.
+// VALIDATION_ERROR where it cannot be sent, retryable TIMEOUT and SERVICE_UNAVAILABLE for the rest, and retryable INVALID_RESPONSE for
+// a body that is not the JSON expected. errors.Is tells them apart.
 package http
 
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	cofferdam "github.com/cofferdam/cofferdam/sdk/go"
 )
@@ -27,6 +30,8 @@ var (
 	ErrTimeout = errors.New("no answer in time")
 	// ErrUnavailable says that the host cannot be reached, failed too often, or broke off.
 	ErrUnavailable = errors.New("the host is not available")
+	// ErrInvalidResponse says that the body of an answer is not the JSON expected.
+	ErrInvalidResponse = errors.New("the body is not the JSON expected")
 )
 
 // Header is one header of a request or an answer.
@@ -55,6 +60,9 @@ type Response struct {
 	Headers []Header
 	// Body is all of it.
 	Body []byte
+
+	// url is what was asked for.
+	url string
 }
 
 // Get begins a request with GET.
@@ -77,7 +85,15 @@ func (r *Request) Header(name, value string) *Request {
 }
 
 // Send sends it and waits for all of the answer.
-func (r *Request) Send() (*Response, error) { return send(r) }
+func (r *Request) Send() (*Response, error) {
+	answer, err := send(r)
+	if err != nil || answer == nil {
+		return answer, err
+	}
+	whose := *answer // a test may give the same to several
+	whose.url = r.URL
+	return &whose, nil
+}
 
 // Header is the value of the first header of that name, letter case aside; empty where there is none.
 func (r *Response) Header(name string) string {
@@ -89,8 +105,32 @@ func (r *Response) Header(name string) string {
 	return ""
 }
 
-// JSON reads the body into what value points to.
-func (r *Response) JSON(value any) error { return json.Unmarshal(r.Body, value) }
+// JSON reads the body into what value points to, as json.Unmarshal does. A body that is no JSON or not of that shape is retryable
+// INVALID_RESPONSE, because a service that fails often answers with a page; the text names host, status and reason.
+func (r *Response) JSON(value any) error {
+	if !utf8.Valid(r.Body) {
+		// encoding/json would read U+FFFD instead.
+		return r.invalid(errors.New("it is not UTF-8"))
+	}
+	err := json.Unmarshal(r.Body, value)
+	var wrong *json.InvalidUnmarshalError
+	if err == nil || errors.As(err, &wrong) {
+		return err // the handler's fault, not the answer's
+	}
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		err = fmt.Errorf("after %d bytes: %w", syntax.Offset, err)
+	}
+	return r.invalid(err)
+}
+
+func (r *Response) invalid(why error) error {
+	whose := "the answer"
+	if host := hostOf(r.url); host != "" {
+		whose += " of " + host
+	}
+	return cofferdam.Retryablef("INVALID_RESPONSE", "%s with status %d: %w: %w", whose, r.Status, ErrInvalidResponse, why)
+}
 
 // Denied, Invalid, Timeout and Unavailable make the errors; a test's answer returns them.
 

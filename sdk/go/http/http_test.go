@@ -2,6 +2,7 @@ package http_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	cofferdam "github.com/cofferdam/cofferdam/sdk/go"
@@ -46,5 +47,38 @@ func TestErrorsAreFailuresOfTheirKind(t *testing.T) {
 				t.Error(err)
 			}
 		}
+	}
+}
+
+func TestAnAnswerThatIsNotTheJSONExpectedIsAFailureAndNamesItsHost(t *testing.T) {
+	for body, why := range map[string]string{
+		"<html>":    "after 1 bytes: invalid character '<'",
+		"":          "unexpected end of JSON input",
+		`{"a":"b"}`: "cannot unmarshal string",
+		"\"\xff\"":  "it is not UTF-8",
+	} {
+		given := &http.Response{Status: 502, Body: []byte(body)}
+		cofferdamtest.NewHost(t).AnswerHTTP(func(*http.Request) (*http.Response, error) { return given, nil })
+		answer, err := http.Get("https://api.example.com:8443/rates?key=secret").Send()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var failure *cofferdam.Failure
+		err = answer.JSON(&struct{ A int }{})
+		if !errors.As(err, &failure) || failure.Kind != cofferdam.KindRetryable || failure.Code != "INVALID_RESPONSE" ||
+			!errors.Is(err, http.ErrInvalidResponse) {
+			t.Fatalf("%q: %v", body, err)
+		}
+		if !strings.HasPrefix(failure.Text, "the answer of api.example.com with status 502: the body is not the JSON expected: ") || !strings.Contains(failure.Text, why) {
+			t.Error(failure.Text)
+		}
+		if err := given.JSON(&struct{ A int }{}); !strings.Contains(err.Error(), "the answer with status 502") {
+			t.Error(err)
+		}
+	}
+	// A value that nothing can be read into is a bug.
+	var failure *cofferdam.Failure
+	if err := (&http.Response{Body: []byte("1")}).JSON(nil); err == nil || errors.As(err, &failure) {
+		t.Error(err)
 	}
 }

@@ -30,6 +30,20 @@ func parse(url string) (target, error) {
 	return target{strings.ToLower(scheme), authority, path}, nil
 }
 
+// hostOf is the host that a url names, without a user and a port; empty where it is no url.
+func hostOf(url string) string {
+	target, err := parse(url)
+	if err != nil {
+		return ""
+	}
+	host := target.authority[strings.LastIndex(target.authority, "@")+1:]
+	if end := strings.Index(host, "]"); end >= 0 {
+		return host[:end+1]
+	}
+	host, _, _ = strings.Cut(host, ":")
+	return host
+}
+
 // errorCodes are the cases of error-code, of wasi:http/types, in their order.
 var errorCodes = [...]string{
 	"DNS-timeout", "DNS-error", "destination-not-found", "destination-unavailable", "destination-IP-prohibited",

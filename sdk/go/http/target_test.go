@@ -39,3 +39,13 @@ func TestWhatIsNotKnownByNumberIsOther(t *testing.T) {
 		t.Error("a number")
 	}
 }
+
+func TestTheHostOfAURLIsWithoutUserAndPort(t *testing.T) {
+	for url, host := range map[string]string{
+		"https://api.example.com/a?b": "api.example.com", "http://u:p@a:80": "a", "http://[::1]:80/": "[::1]", "http://[::1]": "[::1]", "nonsense": "", "": "",
+	} {
+		if hostOf(url) != host {
+			t.Errorf("%s: %s", url, hostOf(url))
+		}
+	}
+}

@@ -1,5 +1,5 @@
 // Package log writes log lines of the plugin, with a level. The host bounds them in lines and bytes, escapes control characters,
-// and adds plugin, route and message. Standard output and standard error become log lines too. For log/slog there is package
+// and adds plugin and message. Standard output and standard error become log lines too. For log/slog there is package
 // cofferdamslog.
 package log
 

@@ -211,7 +211,7 @@ func theHost(t *testing.T) string {
 func build(t *testing.T, folder, plugin string) {
 	t.Helper()
 	file := filepath.Join(folder, plugin+".wasm")
-	command := exec.Command("go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-trimpath", "-o", file, "./"+plugin)
+	command := exec.Command("go", "build", "-buildmode=c-shared", "-ldflags=-w", "-trimpath", "-o", file, "./"+plugin)
 	command.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
 	if said, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, said)

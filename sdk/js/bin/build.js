@@ -56,7 +56,7 @@ async function bundle(entry) {
     export const { ${exports.join(", ")} } = plugin({ ${wanted.join(", ")} }, host);
     loaded();`;
   const stdin = { contents: main, resolveDir: SDK, sourcefile: "plugin" };
-  const result = await run({ stdin, sourcemap: "external", outfile: BUNDLE });
+  const result = await lowered({ stdin, sourcemap: "external", outfile: BUNDLE });
   const [map, source] = ["map", "js"].map((kind) => result.outputFiles.find(({ path }) => path.endsWith(`.${kind}`)).text);
   const { imports } = Object.values(result.metafile.outputs).find((output) => output.exports.length > 0);
   const named = imports.filter(({ external }) => external).map(({ path }) => path);
@@ -64,8 +64,20 @@ async function bundle(entry) {
   return { source, table, imports: [...new Set(named)].sort(), exports };
 }
 
+/** Without async functions, whose promises nobody can watch: `src/promises.js`. A module that awaits at its top level keeps them. */
+async function lowered(what) {
+  const supported = { "async-await": false, "async-generator": false, "for-await": false };
+  try {
+    return await run({ ...what, supported, logLevel: "silent" }); // the run for the names of the exports has shown the warnings
+  } catch (error) {
+    if (!/top-level await/i.test(error.message)) throw error;
+    return run(what);
+  }
+}
+
 function run(what) {
   return esbuild.build({
+    logLevel: "warning",
     ...what,
     bundle: true,
     write: false,
@@ -77,7 +89,6 @@ function run(what) {
     external: ["wasi:*"],
     target: "es2023",
     charset: "utf8",
-    logLevel: "warning",
   });
 }
 

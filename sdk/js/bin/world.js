@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { aside } from "./aside.js";
+import { install } from "./install.js";
 
 const EXPORTS = { handler: "cofferdam:plugin/handler@0.1.0", batchHandler: "cofferdam:plugin/batch-handler@0.1.0" };
 
@@ -41,6 +42,6 @@ export function writeWorld(imports, exports) {
 /** In a package the contract lies beside the SDK, in the repository at its top. */
 function contractFolder() {
   const found = ["../wit/v1", "../../../wit/v1"].map(here).find(existsSync);
-  if (found === undefined) throw new Error(`the contract is missing: there is no folder ${here("../wit/v1")}`);
+  if (found === undefined) throw new Error(`the contract is missing: there is no folder ${here("../wit/v1")}: ${install()}`);
   return found;
 }

@@ -3,6 +3,8 @@
 
 import { Permanent } from "./failure.js";
 import { Output } from "./output.js";
+import { optionsOf } from "./pairs.js";
+import { shown } from "./shown.js";
 
 const NAME = /^[a-z0-9]+$/;
 
@@ -19,9 +21,15 @@ export function output(to, { type, data, ...attributes }, options) {
     if (!NAME.test(name)) {
       throw new Permanent("INVALID_EVENT", `${JSON.stringify(name)} is no name of a CloudEvents attribute: lower-case letters and digits only`);
     }
-    named[name] = String(value);
+    named[name] = textOf(name, value);
   }
-  const all = { ...options, attributes: named };
+  const all = { ...optionsOf(options, "an event, whose attributes stand in the event,", ["key", "headers"]), attributes: named };
   if (data === undefined) return Output.tombstone(to, all);
   return data instanceof Uint8Array ? new Output(to, data, all) : Output.json(to, data, all);
+}
+
+function textOf(name, value) {
+  if (value instanceof Date) return value.toISOString();
+  if (typeof value !== "object" && typeof value !== "function") return String(value);
+  throw new TypeError(`the attribute ${JSON.stringify(name)} of an event must be a string, not ${shown(value)}`);
 }

@@ -2,6 +2,7 @@
 
 import random from "wasi:random/random@0.2.12";
 import * as log from "./log.js";
+import { watched } from "./promises.js";
 import { decode, encode } from "./utf8.js";
 
 let loading = true;
@@ -9,7 +10,12 @@ let loading = true;
 /** The module has been loaded, which happens when the plugin is built: from now on there is a host. */
 export function loaded() {
   loading = false;
+  promises.forget();
+  globalThis.queueMicrotask = promises.queueMicrotask;
 }
+
+export const promises = watched(Promise);
+globalThis.Promise = promises.Promise;
 
 const line = (write) => (...values) => {
   if (!loading) write(...values);

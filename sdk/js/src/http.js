@@ -6,27 +6,32 @@
 import * as host from "#host/http";
 import { Permanent, Retryable } from "./failure.js";
 import { HttpError } from "./http-error.js";
+import { parse } from "./json.js";
+import { headersOf, optionsOf } from "./pairs.js";
 import { bytesOf, decode } from "./utf8.js";
 
 export const get = (url, options) => request("GET", url, options);
-export const post = (url, body, options) => request("POST", url, { ...options, body });
-export const put = (url, body, options) => request("PUT", url, { ...options, body });
+export const post = (url, body, options) => request("POST", url, withBody(options, body));
+export const put = (url, body, options) => request("PUT", url, withBody(options, body));
 
-export function request(method, url, { headers, body } = {}) {
-  const given = Array.isArray(headers) ? headers : Object.entries(headers ?? {});
+export function request(method, url, options) {
+  const { headers, body } = optionsOf(options, "a request", ["headers", "body"]);
   const bytes = body === undefined || body === null ? new Uint8Array(0) : bytesOf(body, "the body of a request");
-  const fields = given.map(([name, value]) => [String(name), bytesOf(value, `the header ${JSON.stringify(name)}`)]);
+  const fields = headersOf(headers, "a request").map(({ name, value }) => [name, value]);
   try {
-    return new Response(host.send({ method, url: String(url), headers: fields, body: bytes }));
+    return new Response(host.send({ method, url: String(url), headers: fields, body: bytes }), url);
   } catch (error) {
     throw error instanceof HttpError ? failureOf(error) : error;
   }
 }
 
 export class Response {
-  constructor({ status, headers, body }) {
+  #host;
+
+  constructor({ status, headers, body }, url) {
+    this.#host = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)/i.exec(url)?.[1] ?? "";
     this.status = status;
-    this.headers = headers.map(([name, value]) => [name, bytesOf(value, "a header")]);
+    this.headers = headersOf(headers, "an answer").map(({ name, value }) => [name, value]);
     this.body = bytesOf(body ?? "", "a body");
   }
 
@@ -41,12 +46,30 @@ export class Response {
   }
 
   text() {
-    return decode(this.body);
+    try {
+      return decode(this.body);
+    } catch (error) {
+      throw this.#isNo("text", error);
+    }
   }
 
   json() {
-    return JSON.parse(this.text());
+    const text = this.text();
+    try {
+      return parse(text);
+    } catch (error) {
+      throw this.#isNo("JSON", error);
+    }
   }
+
+  #isNo(what, { message }) {
+    const answer = this.#host === "" ? "the answer" : `the answer of ${this.#host}`;
+    return new Retryable("INVALID_RESPONSE", `${answer} with status ${this.status} is no ${what}: ${message}`);
+  }
+}
+
+function withBody(options, body) {
+  return { ...optionsOf(options, "a request with its body as an argument", ["headers"]), body };
 }
 
 function failureOf({ kind, message }) {

@@ -1,9 +1,8 @@
 // The message a handler is given.
 
 import { Permanent } from "./failure.js";
+import { parse } from "./json.js";
 import { decode } from "./utf8.js";
-
-const SURROGATE = /\\u[dD][89a-fA-F]/;
 
 export class Message {
   constructor({ id, source, position, key, headers, attributes, payload, timestampMs, attempt }) {
@@ -43,8 +42,7 @@ export class Message {
   json() {
     const text = this.text();
     try {
-      // Half of a surrogate pair has no UTF-8, and ends the instance where the host is given it.
-      return SURROGATE.test(text) ? JSON.parse(text, wellFormed) : JSON.parse(text);
+      return parse(text);
     } catch (error) {
       throw Permanent.validation(`the payload is no JSON: ${error.message}`);
     }
@@ -70,11 +68,6 @@ export class Message {
     if (value === undefined) throw Permanent.validation(`the attribute ${JSON.stringify(name)} is missing`);
     return value;
   }
-}
-
-function wellFormed(name, value) {
-  if (!name.isWellFormed() || (typeof value === "string" && !value.isWellFormed())) throw new SyntaxError("half of a surrogate pair");
-  return value;
 }
 
 function textOrNull(bytes) {

@@ -1,15 +1,19 @@
 // What a handler asks the host to publish.
 
 import { Permanent } from "./failure.js";
+import { attributesOf, headersOf, optionsOf } from "./pairs.js";
 import { bytesOf, encode } from "./utf8.js";
 
+const OPTIONS = ["key", "headers", "attributes"];
+
 export class Output {
-  constructor(to, payload, { key, headers, attributes } = {}) {
+  constructor(to, payload, options) {
+    const { key, headers, attributes } = optionsOf(options, "an output", OPTIONS);
     if (typeof to !== "string") throw new TypeError("the first argument of an output is the name of an output of the route");
     this.to = to;
     this.key = key === undefined || key === null ? null : bytesOf(key, "the key of an output");
-    this.headers = Array.from(headers ?? [], headerOf);
-    this.attributes = new Map(attributes instanceof Map ? attributes : Object.entries(attributes ?? {}));
+    this.headers = headersOf(headers, "an output");
+    this.attributes = attributesOf(attributes, "an output");
     this.payload = payload === undefined || payload === null ? null : bytesOf(payload, "the payload of an output");
   }
 
@@ -34,11 +38,6 @@ export class Output {
     for (const [name, value] of this.attributes) bytes += pair(name, encode(value));
     return bytes;
   }
-}
-
-function headerOf(header) {
-  const [name, value] = Array.isArray(header) ? header : [header.name, header.value];
-  return { name, value: bytesOf(value, `the header ${JSON.stringify(name)}`) };
 }
 
 function jsonOf(to, value) {

@@ -3,16 +3,19 @@
 import { Failure } from "./failure.js";
 import { Message } from "./message.js";
 import { Output } from "./output.js";
+import { attributesOf, headersOf } from "./pairs.js";
 import { calledByCofferdam } from "./stack.js";
 
 /**
  * The exports for one message and for several. `host` has `report(error)`, which is told what a handler threw that is no
- * failure, and `release()`, which ends each call.
+ * failure, `ended()`, which throws what was lost in a call that seems to have ended well, and `release()`, which ends each call.
  */
 export function plugin({ handle, handleBatch }, host) {
   const guarded = (work) => {
     try {
-      return work();
+      const result = work();
+      if (result.tag !== "err") host.ended();
+      return result;
     } catch (error) {
       host.report(error);
       throw bug();
@@ -75,8 +78,8 @@ function lowered(output) {
   return {
     to: whole(output.to),
     key: output.key,
-    headers: output.headers.map(({ name, value }) => ({ name: whole(name), value })),
-    attributes: Array.from(output.attributes, ([name, value]) => [whole(name), whole(value)]),
+    headers: headersOf(output.headers, "an output").map(({ name, value }) => ({ name: whole(name), value })),
+    attributes: Array.from(attributesOf(output.attributes, "an output"), ([name, value]) => [whole(name), whole(value)]),
     payload: output.payload,
   };
 }

@@ -14,7 +14,8 @@ function ownFrames(error) {
   const lines = error.split("\n");
   const border = lines.findIndex((line) => line.includes("calledByCofferdam"));
   const above = border === -1 ? lines : lines.slice(0, border);
-  return above.filter((line) => !/^ +at .*(cofferdam-sdk|sdk\/js)\/src\//.test(line)).join("\n");
+  // What has no file of the sources is what the bundler made, for async functions for example.
+  return above.filter((line) => !/^ +at .*((cofferdam-sdk|sdk\/js)\/src\/|\(componentize-qjs:user\.js:)/.test(line)).join("\n");
 }
 
 /**

@@ -2,12 +2,16 @@
 
 import { HttpError } from "./http-error.js";
 import { Message } from "./message.js";
+import { attributesOf, headersOf, optionsOf } from "./pairs.js";
 import { bytesOf } from "./utf8.js";
 import { reset, world } from "./host/stand-in/world.js";
 
 export { HttpError, reset };
 
-export function message({ json, payload, key, headers, attributes, ...rest } = {}) {
+const PARTS = ["id", "source", "position", "key", "headers", "attributes", "payload", "json", "timestampMs", "attempt"];
+
+export function message(parts) {
+  const { json, payload, key, headers, attributes, ...rest } = optionsOf(parts, "a message", PARTS);
   const body = json === undefined ? payload : JSON.stringify(json);
   return new Message({
     id: "test-message",
@@ -17,8 +21,8 @@ export function message({ json, payload, key, headers, attributes, ...rest } = {
     attempt: 1,
     ...rest,
     key: key === undefined || key === null ? null : bytesOf(key, "the key"),
-    headers: (headers ?? []).map(([name, value]) => ({ name, value: bytesOf(value, "a header") })),
-    attributes: Object.entries(attributes ?? {}),
+    headers: headersOf(headers, "a message"),
+    attributes: attributesOf(attributes, "a message"),
     payload: body === undefined || body === null ? null : bytesOf(body, "the payload"),
   });
 }

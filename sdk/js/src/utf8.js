@@ -1,6 +1,8 @@
 // UTF-8 without TextEncoder and TextDecoder, which QuickJS does not have. What can be done by functions of the engine is
 // done by them, old as some are: they are many times faster than a loop that is interpreted.
 
+import { shown } from "./shown.js";
+
 const ASCII = /^[\x00-\x7f]*$/;
 
 /** Bytes decoded at a time: each is an argument of a call, which takes room on the guest's stack. */
@@ -35,7 +37,7 @@ export function encode(text) {
 export function bytesOf(value, what) {
   if (typeof value === "string") return encode(value);
   if (value instanceof Uint8Array) return value;
-  throw new TypeError(`${what} must be a string or a Uint8Array`);
+  throw new TypeError(`${what} must be a string or a Uint8Array, not ${shown(value)}`);
 }
 
 /** No sequence is cut in two: its bytes after the first begin with the bits 10, and there are three at most. */

@@ -1,8 +1,9 @@
 // The ends of a call inside WebAssembly.
 
 import stderr from "wasi:cli/stderr@0.2.12";
-import { dispose, release } from "./host/imported/resources.js";
-import { describe } from "./log.js";
+import { promises } from "./globals.js";
+import { dispose, release as giveBack } from "./host/imported/resources.js";
+import { describe, error as logError } from "./log.js";
 import { authorsPart } from "./stack.js";
 import { encode } from "./utf8.js";
 
@@ -18,4 +19,15 @@ function report(error) {
   dispose(stream);
 }
 
-export const host = { report, release };
+/** Throws the rejection that nobody hears of, and logs that a callback never runs. */
+function ended() {
+  const later = promises.ended();
+  if (later !== null) logError(authorsPart(describe(later)));
+}
+
+function release() {
+  promises.forget();
+  giveBack();
+}
+
+export const host = { report, ended, release };

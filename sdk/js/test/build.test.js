@@ -1,7 +1,8 @@
 // What goes into a component. The component itself is run by the check of the templates.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -37,6 +38,17 @@ test("a module that asks the host for something while it is loaded is told so", 
   const source = 'import { config } from "cofferdam-sdk"; const currency = config.get("currency"); export const handle = () => void currency;';
   await assert.rejects(built(source), /asks the host for wasi:config\/store@0\.2\.0-rc\.1#get while it is loaded/);
   await built('console.log("dropped"); const seed = Math.random(); export const handle = () => void seed;');
+});
+
+test("an SDK that lacks its packages or the contract says how it is installed", () => {
+  const copy = join(folder, "copy");
+  cpSync(fileURLToPath(new URL("..", import.meta.url)), copy, { recursive: true, filter: (path) => !/node_modules|\/test\/|\/template/.test(path) });
+  const source = join(folder, "plain.js");
+  writeFileSync(source, "export const handle = () => {};");
+  const said = () => spawnSync(process.execPath, [join(copy, "bin/cofferdam-build.js"), source, join(folder, "plain.wasm")], { encoding: "utf8" }).stderr;
+  assert.match(said(), /^cofferdam-build: (componentize-qjs|esbuild) is not installed with the SDK: .*npm install "\$\(npm pack CHECKOUT\/sdk\/js\)"/);
+  symlinkSync(fileURLToPath(new URL("../node_modules", import.meta.url)), join(copy, "node_modules"));
+  assert.match(said(), /^cofferdam-build: the contract is missing: .*npm pack/);
 });
 
 test("places are read from a source map", () => {

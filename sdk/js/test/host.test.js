@@ -70,6 +70,21 @@ test("a request is sent as it was written, and answered", () => {
   assert.deepEqual([answer.status, answer.ok, answer.header("X-Id"), answer.text()], [201, true, "7", "POST https://api.example.com/orders ä"]);
 });
 
+test("headers of requests and answers are taken in every form, and anything else is refused", () => {
+  for (const headers of [{ a: ["1", "2"] }, [["a", "1"], ["a", "2"]], [{ name: "a", value: "1" }, { name: "a", value: "2" }]]) {
+    answerHttp((request) => {
+      assert.deepEqual(request.headers, [["a", utf8.encode("1")], ["a", utf8.encode("2")]]);
+      return { status: 200, headers };
+    });
+    assert.equal(http.get("https://api.example.com/", { headers }).header("A"), "2");
+  }
+  answerHttp(({ headers }) => ({ status: 200, headers }));
+  assert.equal(http.get("https://api.example.com/", { headers: new Map([["a", "1"]]) }).header("a"), "1");
+  assert.throws(() => http.get("https://api.example.com/", { headers: "a" }), /the headers of a request must be .*, not "a"/);
+  assert.throws(() => http.get("https://api.example.com/", { header: {} }), /a request has no option "header"; it has headers and body/);
+  assert.throws(() => http.post("https://api.example.com/", "", { body: "" }), /has no option "body"/);
+});
+
 test("a request without an answer ends the message as its reason says", () => {
   assert.throws(() => http.get("https://api.example.com/"), (error) => error instanceof Permanent && error.code === "CAPABILITY_DENIED");
   for (const [kind, end] of [
@@ -81,6 +96,24 @@ test("a request without an answer ends the message as its reason says", () => {
       throw new HttpError(kind);
     });
     assert.throws(() => http.get("https://api.example.com/"), end);
+  }
+});
+
+test("an answer that is no JSON makes the message come again and says whose it is", () => {
+  for (const [body, why] of [
+    ["<html>", /is no JSON: ./],
+    ["", /is no JSON: ./],
+    [Uint8Array.of(0x22, 0xff), /is no text: no UTF-8 at byte 1/],
+    ['"\\ud83d"', /is no JSON: half of a surrogate pair/],
+  ]) {
+    answerHttp(() => ({ status: 502, body }));
+    const answer = http.get("https://user:secret@api.example.com:8443/rates?key=secret");
+    assert.throws(() => answer.json(), (error) => {
+      assert.ok(error instanceof Retryable && error.code === "INVALID_RESPONSE");
+      assert.match(error.text, why);
+      assert.match(error.text, /^the answer of api\.example\.com with status 502 is no /);
+      return true;
+    });
   }
 });
 

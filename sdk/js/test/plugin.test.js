@@ -15,7 +15,7 @@ const GIVEN = {
 function run(functions, given = GIVEN) {
   const reported = [];
   let released = 0;
-  const host = { report: (error) => reported.push(error), release: () => released++ };
+  const host = { report: (error) => reported.push(error), ended: () => given.lost?.(), release: () => released++ };
   const exports = plugin(functions, host);
   const batch = Array.isArray(given);
   let ended;
@@ -34,6 +34,18 @@ test("one output, several and none are lists of outputs", () => {
   assert.deepEqual(run({ handle: () => output }).ok, [lowered]);
   assert.deepEqual(run({ handle: () => [output, output] }).ok, [lowered, lowered]);
   for (const none of [undefined, null, []]) assert.deepEqual(run({ handle: () => none }).ok, []);
+});
+
+test("headers and attributes that were set on an output are published or refused", () => {
+  const set = (change) => {
+    const output = new Output("a", "1");
+    change(output);
+    return run({ handle: () => output });
+  };
+  const { headers, attributes } = set((output) => Object.assign(output, { headers: { h: "1" }, attributes: { type: "x" } })).ok[0];
+  assert.deepEqual([headers, attributes], [[{ name: "h", value: utf8.encode("1") }], [["type", "x"]]]);
+  assert.match(set((output) => (output.attributes.type = "x")).reported[0].message, /are a Map: set "type" with \.set/);
+  assert.match(set((output) => (output.attributes = 7)).reported[0].message, /must be an object, a Map, or pairs .*, not 7/);
 });
 
 test("a failure is what the contract has for it", () => {
@@ -66,6 +78,14 @@ test("whatever else is thrown or returned is reported and ends the attempt", () 
   assert.match(run({ handle: async () => [] }).reported[0].message, /async/);
 });
 
+test("what was lost in a call that ended well is a bug, and a failure comes before it", () => {
+  const lost = () => {
+    throw new Error("lost");
+  };
+  assert.equal(run({ handle: () => {} }, { ...GIVEN, lost }).reported[0].message, "lost");
+  assert.equal(run({ handle: () => new Permanent("A", "b") }, { ...GIVEN, lost }).err.tag, "permanent");
+});
+
 test("messages of a batch end each for itself", () => {
   const handleBatch = (messages) => messages.map(({ id }) => (id === "bad" ? new Permanent("A", "b") : new Output("a", id)));
   const { ok } = run({ handleBatch }, [{ ...GIVEN, id: "good" }, { ...GIVEN, id: "bad" }]);
@@ -83,6 +103,8 @@ test("a stack ends where the SDK begins, and names the author's files", () => {
   assert.match(authorsPart(describe(caused)), /^Error: outer\n +at mine .*\ncaused by: Error: inner\n +at mine .*plugin\.test\.js[^\n]*$/);
   const refused = run({ handle: () => 5 }).reported[0];
   assert.equal(authorsPart(describe(refused)).split("\n").filter((line) => line.includes("src/plugin.js")).length, 0);
+  const lowered = "Error: a\n    at load (src/handler.js:3)\n    at __async (componentize-qjs:user.js:7:14)\n    at handle (src/handler.js:4)";
+  assert.equal(authorsPart(lowered), "Error: a\n    at load (src/handler.js:3)\n    at handle (src/handler.js:4)");
   const table = { files: ["src/handler.ts"], lines: [null, [0, 12]] };
   assert.equal(places("    at handle (componentize-qjs:user.js:2:5)", table), "    at handle (src/handler.ts:12)");
   assert.equal(places("    at handle (componentize-qjs:user.js:1:5)", table), "    at handle (componentize-qjs:user.js:1:5)");

@@ -3,7 +3,7 @@
 /** Returned by a handler: one output, several, or none. */
 export type Outputs = Output | readonly Output[] | void | null;
 
-/** Exported as `handle` by the module that is built. It is not async; to fail a message it throws a {@link Failure}. */
+/** Exported as `handle` by the module that is built. It is not async, and nothing runs after it; to fail a message it throws a {@link Failure}. */
 export type Handler = (message: Message) => Outputs;
 
 /**
@@ -14,6 +14,17 @@ export type BatchHandler = (messages: Message[]) => (Outputs | Failure)[];
 
 /** Text, which is written as UTF-8, or bytes. */
 export type Bytes = string | Uint8Array;
+
+/**
+ * Headers: an object, in which an array gives a name several values, a Map, pairs, or the headers of a message. Anything else
+ * is a TypeError that names it.
+ */
+export type Headers =
+  | Readonly<Record<string, Bytes | readonly Bytes[]>>
+  | Iterable<readonly [name: string, value: Bytes] | { readonly name: string; readonly value: Bytes }>;
+
+/** Attributes: an object, a Map, or pairs. Anything else is a TypeError that names it. */
+export type Attributes = Readonly<Record<string, string>> | Iterable<readonly [name: string, value: string]>;
 
 export interface Header {
   /** Names may repeat within a message. */
@@ -67,9 +78,9 @@ export interface OutputOptions {
   /** The Kafka key or the SQS message group. Without it: the route's template, else the key of the message handled. */
   key?: Bytes | null;
   /** Headers to write, in this order. Names may repeat where the broker allows it (Kafka). */
-  headers?: Iterable<readonly [name: string, value: Bytes] | { readonly name: string; readonly value: Bytes }>;
-  /** Attributes for the envelope and for the route's templates. */
-  attributes?: Readonly<Record<string, string>> | ReadonlyMap<string, string>;
+  headers?: Headers;
+  /** Attributes for the envelope and for the route's templates, each name once. */
+  attributes?: Attributes;
 }
 
 /** One message to publish, once the handler has ended well. */
@@ -172,7 +183,7 @@ export declare namespace log {
  */
 export declare namespace http {
   interface RequestOptions {
-    headers?: Readonly<Record<string, Bytes>> | readonly (readonly [name: string, value: Bytes])[];
+    headers?: Headers;
     body?: Bytes;
   }
   interface Response {
@@ -184,7 +195,9 @@ export declare namespace http {
     readonly ok: boolean;
     /** The value of the last header of that name, letter case aside. */
     header(name: string): string | null;
+    /** The body as text. Throws {@link Retryable} `INVALID_RESPONSE` for what is no UTF-8. */
     text(): string;
+    /** The body as JSON. Throws {@link Retryable} `INVALID_RESPONSE` for what is no JSON; the text names host, status and reason. */
     json<T = any>(): T;
   }
   function get(url: string, options?: Omit<RequestOptions, "body">): Response;

@@ -1,15 +1,15 @@
 // For tests without WebAssembly: messages, and stand-ins for configuration, key-value store, other hosts and log. They
 // belong to the process; `node --test` runs each file in its own. `reset` before each test keeps tests of a file apart.
 
-import type { Bytes, log, Message } from "./index.js";
+import type { Attributes, Bytes, Headers, log, Message } from "./index.js";
 
 export interface MessageParts {
   id?: string;
   source?: string;
   position?: string;
   key?: Bytes | null;
-  headers?: readonly (readonly [name: string, value: Bytes])[];
-  attributes?: Readonly<Record<string, string>>;
+  headers?: Headers;
+  attributes?: Attributes;
   /** The payload as it is. */
   payload?: Bytes | null;
   /** The payload as JSON, in place of `payload`. */
@@ -42,8 +42,8 @@ export interface Request {
 
 export interface Answer {
   status: number;
-  headers: readonly (readonly [name: string, value: Bytes])[];
-  body: Bytes;
+  headers?: Headers;
+  body?: Bytes;
 }
 
 /** Answers the requests of the handler from now on, or throws {@link HttpError}; before, each is denied. */

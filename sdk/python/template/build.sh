@@ -10,4 +10,4 @@ if ! cmp -s requirements.txt .venv/installed; then
     cp requirements.txt .venv/installed
 fi
 
-exec .venv/bin/python -m cofferdam_sdk.build my_handler -o my-handler.wasm
+exec .venv/bin/python -m cofferdam_sdk.build my_handler.handler -o my-handler.wasm

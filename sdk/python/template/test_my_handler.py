@@ -2,7 +2,7 @@ import json
 import unittest
 
 from cofferdam_sdk import ValidationError, testing
-from my_handler import handle
+from my_handler.handler import handle
 
 ORDER = {"order": "o-1", "customer": "Ada", "items": [{"sku": "a", "quantity": 2, "price": 2.5}]}
 

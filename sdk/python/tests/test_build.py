@@ -42,6 +42,7 @@ def test_a_plugin_asks_for_what_it_imports_and_nothing_else(tmp_path, text, worl
         ("", "no function is decorated"),
         (HANDLER + HANDLER, "2 functions are decorated"),
         ("import nonsense", "No module named 'nonsense'"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
         ("import sys; sys.modules['componentize_py'] = None\n" + HANDLER, "pip install 'cofferdam-sdk[build]'"),
     ],
 )
@@ -50,6 +51,43 @@ def test_what_is_no_plugin_is_refused_before_anything_is_built(tmp_path, text, w
     assert refused.returncode == 1
     assert why in refused.stderr
     assert [file.name for file in tmp_path.glob("*.wasm")] == []
+
+
+def test_a_syntax_error_is_all_that_is_said_with_its_file_and_line(tmp_path):
+    (tmp_path / "helper.py").write_text("\ndef broken(:\n")
+    refused = run(tmp_path, "import helper\n" + HANDLER, *BUILD)
+    first, second, *_, last = refused.stderr.splitlines()
+    assert (first, second) == ("plugin: cannot be compiled", f'  File "{tmp_path}/helper.py", line 2')
+    assert last.startswith("SyntaxError: ") and "Traceback" not in refused.stderr
+
+
+def test_an_error_of_an_import_shows_the_frames_of_the_author_alone(tmp_path):
+    (tmp_path / "helper.py").write_text("def fail():\n    raise KeyError('nope')\n")
+    refused = run(tmp_path, "import helper\nhelper.fail()\n" + HANDLER, *BUILD)
+    files = [line.split('"')[1] for line in refused.stderr.splitlines() if line.startswith("  File ")]
+    assert files == [f"{tmp_path}/plugin.py", f"{tmp_path}/helper.py"]
+    assert refused.stderr.startswith("plugin: cannot be imported\nTraceback ")
+    assert refused.stderr.endswith("KeyError: 'nope'\n")
+
+
+@pytest.mark.parametrize(
+    ("asks", "what"),
+    [
+        ("config.require('currency')", "config"),
+        ("config.get('currency')", "config"),
+        ("keyvalue.open('orders')", "keyvalue"),
+        ("http.get('https://api.example.com')", "http"),
+    ],
+)
+def test_a_module_that_asks_the_host_when_it_is_imported_is_told_to_do_so_in_the_handler(tmp_path, asks, what):
+    refused = run(tmp_path, f"from cofferdam_sdk import {what}\n{asks}\n{HANDLER}", *BUILD)
+    why = (
+        f"plugin: asks the host for {what} when it is imported, which is when the plugin is built: ask in the handler\n"
+    )
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(why)
+    assert f'File "{tmp_path}/plugin.py", line 2' in refused.stderr
+    assert "testing" not in refused.stderr
 
 
 NATIVE = f"fast/_fast{importlib.machinery.EXTENSION_SUFFIXES[0]}"
@@ -73,9 +111,19 @@ def test_a_package_with_a_native_module_is_refused_by_name(tmp_path):
     # Where it is built, the module can be imported.
     refused = run(tmp_path, "import sys\nif sys.platform == 'wasi': import fast\n" + HANDLER, *BUILD)
     assert refused.returncode == 1
-    why = "plugin: needs fast, which is not pure Python: a component loads no native modules\n"
-    assert refused.stderr.endswith(why)
-    assert "Stack backtrace" not in refused.stderr
+    why = "plugin: needs fast, which is not pure Python: a component loads no native modules\nTraceback "
+    assert refused.stderr.startswith(why)
+    assert f'File "{tmp_path}/fast/__init__.py", line 1' in refused.stderr
+    for noise in ("Stack backtrace", "AssertionError", "Caused by", "cofferdam_entry"):
+        assert noise not in refused.stderr
+
+
+@pytest.mark.skipif(importlib.util.find_spec("componentize_py") is None, reason="needs componentize-py")
+def test_a_module_that_asks_the_host_in_the_component_alone_is_told_so(tmp_path):
+    asks = "import sys\nfrom cofferdam_sdk import config\nif sys.platform == 'wasi': config.get('a')\n"
+    refused = run(tmp_path, asks + HANDLER, *BUILD)
+    what = "asks the host for wasi:config/store@0.2.0-rc.1#get when it is imported, which is when the plugin is built"
+    assert (refused.returncode, refused.stderr) == (1, f"plugin: {what}: ask in the handler\n")
 
 
 def test_a_component_is_made_again_only_where_something_is_newer(tmp_path):

@@ -71,3 +71,10 @@ def test_a_failing_store_keeps_what_was_written_before_and_makes_the_message_com
 def test_a_bucket_that_was_not_granted_is_nothing_to_retry():
     assert isinstance(keyvalue.NotGranted(), Permanent)
     assert isinstance(keyvalue.NotGranted(), keyvalue.Error)
+
+
+def test_a_value_that_is_neither_text_nor_bytes_is_refused(bucket):
+    for write in (bucket.set, bucket.set_if_absent):
+        with pytest.raises(TypeError, match='the value of "k" must be text or bytes, not 5'):
+            write("k", 5)
+    assert bucket.get("k") is None

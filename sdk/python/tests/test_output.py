@@ -38,7 +38,12 @@ def test_a_tombstone_has_no_payload():
         ({"payload": {"a": 1}}, "payload"),
         ({"payload": "", "key": 7}, "key"),
         ({"payload": "", "headers": {"h": None}}, 'header "h"'),
-        ({"payload": "", "attributes": {"n": 1}}, 'attribute "n"'),
+        ({"payload": "", "attributes": {"n": 1}}, 'attribute "n" of an output must be text, not 1'),
+        ({"payload": "", "attributes": "ab"}, "must be a mapping or pairs of name and value, not 'ab'"),
+        ({"payload": "", "headers": "ab"}, "must be a mapping or pairs of name and value, not 'ab'"),
+        ({"payload": "", "headers": 7}, "must be a mapping or pairs of name and value, not 7"),
+        ({"payload": "", "headers": ["ab"]}, "must be a pair of name and value, not 'ab'"),
+        ({"payload": "", "headers": {7: "a"}}, "must be text, not 7"),
     ],
 )
 def test_what_is_neither_text_nor_bytes_is_refused_where_it_is_made(arguments, named):
@@ -49,3 +54,21 @@ def test_what_is_neither_text_nor_bytes_is_refused_where_it_is_made(arguments, n
 def test_bytes_are_counted_as_the_host_counts_them():
     output = Output("ignored", "12345", key="k", headers=[("ab", "c")], attributes={"d": "ef"})
     assert output.counted_bytes() == 5 + 1 + (3 + 32) + (3 + 32)
+
+
+@pytest.mark.parametrize("headers", [{"ab": ["1", b"2"]}, [("ab", "1"), ("ab", b"2")], [["ab", b"1"], ["ab", "2"]]])
+def test_headers_are_taken_in_every_form_of_pairs(headers):
+    expected = [("ab", b"1"), ("ab", b"2")]
+    assert Output("a", "", headers=headers).headers == expected
+    assert testing.message(headers=headers).headers == expected
+
+
+@pytest.mark.parametrize("attributes", [{"type": "t"}, [("type", "t")]])
+def test_attributes_are_taken_in_every_form_of_pairs(attributes):
+    assert Output("a", "", attributes=attributes).attributes == {"type": "t"}
+    assert testing.message(attributes=attributes).attributes == {"type": "t"}
+
+
+def test_an_attribute_stands_once():
+    with pytest.raises(ValueError, match="given twice"):
+        Output("a", "", attributes=[("type", "t"), ("type", "u")])

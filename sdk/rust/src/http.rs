@@ -9,7 +9,9 @@
 //! });
 //! let answer = http::get("https://api.example.com/rates?base=EUR").header("accept", "application/json").send()?;
 //! assert_eq!(answer.status, 200);
-//! # Ok::<(), http::Error>(())
+//! let rates: std::collections::BTreeMap<String, f64> = answer.json()?;
+//! assert!(rates.is_empty());
+//! # Ok::<(), cofferdam_sdk::Failure>(())
 //! ```
 //!
 //! The handler waits for the answer within its wall time. What a request did at the other host stays done when the handler
@@ -126,8 +128,44 @@ impl Response {
     ///
     /// # Errors
     ///
-    /// It is no JSON, or not of that shape.
-    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_slice(&self.body)
+    /// Retryable `INVALID_RESPONSE`: it is no JSON, or not of the shape of `T`; the text says the status and why. A service
+    /// that fails often answers with a page.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, Failure> {
+        let invalid = |error: &dyn std::fmt::Display| {
+            let text = format!("the answer with status {} is not the JSON expected: {error}", self.status);
+            Failure::retryable("INVALID_RESPONSE", text)
+        };
+        // As text, because from_slice does not look at the strings of members that `T` has not.
+        let text = std::str::from_utf8(&self.body).map_err(|error| invalid(&error))?;
+        serde_json::from_str(text).map_err(|error| invalid(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FailureKind;
+
+    #[test]
+    fn an_answer_that_is_not_the_json_expected_is_a_retryable_failure_that_says_why() {
+        for (body, why) in [
+            (&b"<html>"[..], "expected value at line 1 column 1"),
+            (b"", "EOF"),
+            (b"\"a\"", "invalid type"),
+            (b"[\"\xff\"]", "invalid utf-8"),
+        ] {
+            let read = || -> Result<u32, Failure> {
+                let value: u32 = Response { status: 502, headers: vec![], body: body.to_vec() }.json()?;
+                Ok(value + 1)
+            };
+            let failure = read().unwrap_err();
+            assert_eq!((failure.kind, failure.code.as_str()), (FailureKind::Retryable, "INVALID_RESPONSE"));
+            assert!(
+                failure.text.starts_with("the answer with status 502 is not the JSON expected: "),
+                "{}",
+                failure.text
+            );
+            assert!(failure.text.contains(why), "{}", failure.text);
+        }
     }
 }

@@ -36,6 +36,16 @@ export function theTestModule(): Message {
   return test.message({ json: { total: 1 }, key: "k", attempt: 2 });
 }
 
+export const pairs = [
+  Output.json("out", 1, { headers: { a: "b", c: ["d", utf8.encode("e")] }, attributes: [["type", "t"]] }),
+  Output.json("out", 1, { headers: new Map([["a", "b"]]), attributes: new Map([["type", "t"]]) }),
+  test.message({ headers: { a: "b" } }),
+];
+// @ts-expect-error an attribute that is no string
+Output.json("out", 1, { attributes: { n: 1 } });
+// @ts-expect-error headers that are neither an object nor pairs
+Output.json("out", 1, { headers: 7 });
+
 // @ts-expect-error a handler is not async
 export const asynchronous: Handler = async () => {};
 // @ts-expect-error a permanent failure has no delay

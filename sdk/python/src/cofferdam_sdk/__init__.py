@@ -16,7 +16,8 @@ What a plugin has to be granted is a module of its own, `keyvalue` and `http`: i
 """
 
 from .failure import Deferred, Failure, Permanent, Retryable, ValidationError
-from .message import Header, Message
+from .header import Header
+from .message import Message
 from .output import Output
 from .registry import batch_handler, handler
 

@@ -12,6 +12,14 @@ stand_ins: list[Any] = []
 """The hosts that tests stand in for; the last one counts."""
 
 
+building = False
+"""Whether a plugin is being built, where nobody stands in."""
+
+
+class Building(RuntimeError):
+    """Asks the host while the plugin is built."""
+
+
 def backend(name: str) -> Any:
     """What is behind the module of that name. To be called when it is imported: later, a component has no files."""
     if IN_COMPONENT:
@@ -24,6 +32,8 @@ class _StandIn:
         self._name = name
 
     def __getattr__(self, call: str) -> Any:
+        if building:
+            raise Building(f"asks the host for {self._name} when it is imported, which is when the plugin is built")
         if not stand_ins:
             raise RuntimeError(f"there is no host to ask for {self._name}: use `with cofferdam_sdk.testing.host():`")
         return getattr(getattr(stand_ins[-1], self._name), call)

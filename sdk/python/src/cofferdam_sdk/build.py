@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from . import registry
+from . import _backend, _told, registry
 
 _PACKAGE = Path(__file__).resolve().parent
 _WIT = ("v1", "http", "sdk.wit")
@@ -32,11 +32,17 @@ import {module}
 from cofferdam_sdk.imported.plugin import CofferdamPluginBatchHandler010, CofferdamPluginHandler010
 """
 
+_IN_HANDLER = "ask in the handler"
+
 _NO_MODULE = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'", re.MULTILINE)
 
 
 class Refused(Exception):
-    """The module is no plugin; the text says why."""
+    """The module is no plugin; the text says why, and `details` where."""
+
+    def __init__(self, text: str, details: str = "") -> None:
+        super().__init__(text)
+        self.details = details
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,9 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
         build(given.module, given.path.resolve(), given.output)
     except Refused as refused:
         print(f"{given.module}: {refused}", file=sys.stderr)
+        print(refused.details, end="", file=sys.stderr)
         return 1
-    except subprocess.CalledProcessError as error:
-        return int(error.returncode)
     return 0
 
 
@@ -77,10 +82,11 @@ def build(module: str, path: Path, output: Path) -> None:
         world.write_text(f"package cofferdam:built; world plugin {{ {includes}}}")
         command += ["--wit-path", str(world), "--world", "cofferdam:built/plugin"]
         command += ["componentize", "cofferdam_entry", "--output", str(beside)]
-        for place in _places(Path(folder), path):
+        places = _places(Path(folder), path)
+        for place in places:
             command += ["--python-path", str(place)]
         try:
-            _componentize(command)
+            _componentize(command, places)
             # What was changed meanwhile may not be in it.
             os.utime(beside, (started, started))
             beside.replace(output)
@@ -88,16 +94,22 @@ def build(module: str, path: Path, output: Path) -> None:
             beside.unlink(missing_ok=True)
 
 
-def _componentize(command: list[str]) -> None:
+def _componentize(command: list[str], places: list[Path]) -> None:
     """Runs componentize-py. What it says is passed on, without its own stack."""
     quiet = {"RUST_BACKTRACE": "0", "RUST_LIB_BACKTRACE": "0"}
     done = subprocess.run(command, env=os.environ | quiet, stderr=subprocess.PIPE, text=True, errors="replace")
-    sys.stderr.write(done.stderr)
-    if done.returncode != 0:
-        for missing in _NO_MODULE.findall(done.stderr):
-            if native := native_part(missing):
-                raise Refused(f"needs {native}, which is not pure Python: a component loads no native modules")
-        raise subprocess.CalledProcessError(done.returncode, command)
+    if done.returncode == 0:
+        sys.stderr.write(done.stderr)
+        return
+    details = _told.by_componentize(done.stderr, places)
+    for missing in _NO_MODULE.findall(done.stderr):
+        if native := native_part(missing):
+            raise Refused(f"needs {native}, which is not pure Python: a component loads no native modules", details)
+    if asked := _told.asked_of_the_host(done.stderr):
+        raise Refused(
+            f"asks the host for {asked} when it is imported, which is when the plugin is built: {_IN_HANDLER}"
+        )
+    raise Refused("cannot be built", details)
 
 
 def native_part(module: str) -> str | None:
@@ -117,7 +129,15 @@ def native_part(module: str) -> str | None:
 def worlds_of(module: str, path: Path) -> list[str]:
     """The worlds of `wit/sdk.wit` that the plugin needs, by what it imports and how its function is decorated."""
     sys.path.insert(0, str(path))
-    importlib.import_module(module)
+    _backend.building = True
+    try:
+        importlib.import_module(module)
+    except _backend.Building as error:
+        raise Refused(f"{error}: {_IN_HANDLER}", _told.by_import(error)) from None
+    except SyntaxError as error:
+        raise Refused("cannot be compiled", _told.of_syntax(error)) from None
+    except Exception as error:
+        raise Refused("cannot be imported", _told.by_import(error)) from None
     found = len(registry.handlers) + len(registry.batch_handlers)
     if found == 0:
         raise Refused("no function is decorated with @handler or @batch_handler")

@@ -15,14 +15,16 @@ example the message's id. A redirect is an answer like any other.
 from __future__ import annotations
 
 import json as _json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+import re as _re
+from dataclasses import dataclass, field, replace
+from typing import Any, NoReturn
+from urllib.parse import urlsplit as _urlsplit
 
 from ._backend import backend
+from ._pairs import Headers, headers_of, required_bytes_of
 from .failure import Failure, Permanent, Retryable
 
-Headers: TypeAlias = "Iterable[tuple[str, str | bytes]] | Mapping[str, str | bytes]"
+_SURROGATE = _re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class Error(Failure):
@@ -57,6 +59,13 @@ class Unavailable(Error, Retryable):
         super().__init__("SERVICE_UNAVAILABLE", f"the host is not available: {text}")
 
 
+class InvalidResponse(Error, Retryable, ValueError):
+    """Retryable `INVALID_RESPONSE`: the body of an answer is not what it was read as, text or JSON."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("INVALID_RESPONSE", text)
+
+
 @dataclass(frozen=True)
 class Request:
     """A request as it is sent."""
@@ -74,6 +83,8 @@ class Response:
     status: int
     headers: list[tuple[str, bytes]] = field(default_factory=list)
     body: bytes = b""
+    url: str = field(default="", compare=False)
+    """What was asked for; the texts of errors name its host."""
 
     def header(self, name: str) -> str | None:
         """The first header of that name, letter case aside."""
@@ -83,37 +94,64 @@ class Response:
         return None
 
     def text(self) -> str:
-        """The body as UTF-8; `ValueError` where it is not."""
-        return self.body.decode()
+        """The body as UTF-8; `InvalidResponse` where it is not."""
+        try:
+            return self.body.decode()
+        except UnicodeDecodeError as error:
+            raise self._is_no("text", error) from None
 
     def json(self) -> Any:
-        """The body as JSON; `ValueError` where it is not."""
-        return _json.loads(self.text())
+        """The body as JSON; `InvalidResponse` where it is not."""
+        text = self.text()
+        try:
+            value = _json.loads(text, parse_constant=_no_json)
+            if _SURROGATE.search(text):
+                # Half of a pair has no UTF-8, and ends the instance where the host is given it, be it in a log line.
+                _json.dumps(value, ensure_ascii=False).encode()
+            return value
+        except ValueError as error:
+            raise self._is_no("JSON", error) from None
+        except RecursionError:
+            raise self._is_no("JSON", "it is nested too deeply") from None
+
+    def _is_no(self, what: str, why: object) -> InvalidResponse:
+        try:
+            host = _urlsplit(self.url).hostname
+        except ValueError:
+            host = None
+        answer = f"the answer of {host}" if host else "the answer"
+        return InvalidResponse(f"{answer} with status {self.status} is no {what}: {why}")
 
 
-def get(url: str, *, headers: Headers = ()) -> Response:
+def get(url: str, *, headers: Headers | None = ()) -> Response:
     """Sends a request with GET and waits for all of the answer."""
     return request("GET", url, headers=headers)
 
 
-def post(url: str, *, headers: Headers = (), body: bytes | str = b"", json: Any = None) -> Response:
+def post(url: str, *, headers: Headers | None = (), body: bytes | str = b"", json: Any = None) -> Response:
     """Sends a request with POST and waits for all of the answer."""
     return request("POST", url, headers=headers, body=body, json=json)
 
 
-def request(method: str, url: str, *, headers: Headers = (), body: bytes | str = b"", json: Any = None) -> Response:
+def request(
+    method: str, url: str, *, headers: Headers | None = (), body: bytes | str = b"", json: Any = None
+) -> Response:
     """Sends a request and waits for all of the answer. A value for `json` becomes the body, with its content type."""
-    pairs = [(name, _bytes(value)) for name, value in (headers.items() if isinstance(headers, Mapping) else headers)]
+    pairs = [(name, value) for name, value in headers_of(headers, "a request")]
     if json is not None:
+        if body:
+            raise TypeError("a request has a body or json, not both")
         body = _json.dumps(json, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         if not any(name.lower() == "content-type" for name, _ in pairs):
             pairs.append(("content-type", b"application/json"))
-    answer: Response = _backend.send(Request(method.upper(), url, pairs, _bytes(body)))
-    return answer
+    content = required_bytes_of("the body of a request", body)
+    answer: Response = _backend.send(Request(method.upper(), url, pairs, content))
+    return replace(answer, url=url)
 
 
-def _bytes(value: bytes | str) -> bytes:
-    return value.encode() if isinstance(value, str) else value
+def _no_json(constant: str) -> NoReturn:
+    """`json` takes NaN and Infinity, which no other language's parser would."""
+    raise ValueError(f"{constant} is no JSON")
 
 
 # Last, because it raises the errors above.

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ._backend import backend
+from ._pairs import required_bytes_of
 from .failure import Failure, Permanent, Retryable
 
 # How often `set_if_absent` tries again when somebody else changes the key between its look and its write. Only a key
@@ -54,7 +55,7 @@ class Bucket:
 
     def set(self, key: str, value: bytes | str) -> None:
         """Sets the value of `key`, whatever it was before."""
-        self._backend.set(key, _bytes(value))
+        self._backend.set(key, required_bytes_of(f'the value of "{key}"', value))
 
     def delete(self, key: str) -> None:
         """Removes `key`; success where there is none."""
@@ -84,18 +85,15 @@ class Bucket:
         """Sets the value of `key` in one step, if it has none. Returns the value that was there before, in which case
         nothing was written. Of several callers at once exactly one gets None.
         """
+        wanted = required_bytes_of(f'the value of "{key}"', value)
         for _ in range(_SWAP_ATTEMPTS):
             current, swap = self._backend.note(key)
             if current is not None:
                 found: bytes = current
                 return found
-            if swap(_bytes(value)):
+            if swap(wanted):
                 return None
         raise StoreFailed(f'"{key}" changed {_SWAP_ATTEMPTS} times while it was being set')
-
-
-def _bytes(value: bytes | str) -> bytes:
-    return value.encode() if isinstance(value, str) else bytes(value)
 
 
 # Last, because it raises the errors above.

@@ -7,19 +7,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from .failure import ValidationError
+from .header import Header
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Header(NamedTuple):
-    """One header: a Kafka header or an SQS message attribute. Names may repeat within a message."""
-
-    name: str
-    value: bytes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ._pairs import Attributes, Headers, attributes_of, bytes_of, headers_of, must_be_text
 from .failure import Permanent
-from .message import Header, Message
+from .message import Message
 
 # What the host counts for each header and attribute, beside name and value.
 _PAIR_BYTES = 32
@@ -18,7 +18,8 @@ class Output:
 
     `to` is the name of an output of the route. `key` is the Kafka key or the SQS message group; without one, it is the
     route's template, else the key of the message handled. `attributes` are for the envelope and for the route's
-    templates. Text becomes UTF-8 where bytes are meant. A payload of None is a tombstone.
+    templates. Both are a mapping or pairs; a list in a mapping of headers repeats the name. Text becomes UTF-8 where
+    bytes are meant. A payload of None is a tombstone.
     """
 
     def __init__(
@@ -27,18 +28,15 @@ class Output:
         payload: bytes | str | None,
         *,
         key: bytes | str | None = None,
-        headers: Iterable[tuple[str, bytes | str]] | Mapping[str, bytes | str] = (),
-        attributes: Mapping[str, str] | None = None,
+        headers: Headers | None = (),
+        attributes: Attributes | None = None,
     ) -> None:
-        self.to = _must_be_text("to", to)
-        self.payload = _bytes("payload", payload)
-        self.key = _bytes("key", key)
-        pairs = headers.items() if isinstance(headers, Mapping) else headers
-        self.headers = [Header(_must_be_text("a header's name", name), _value(name, value)) for name, value in pairs]
-        self.attributes = {
-            _must_be_text("an attribute's name", name): _must_be_text(f'the attribute "{name}"', value)
-            for name, value in (attributes or {}).items()
-        }
+        # What is wrong here is a bug of the handler: said where it is made, it has a line number.
+        self.to = must_be_text("to of an output", to)
+        self.payload = bytes_of("payload of an output", payload)
+        self.key = bytes_of("key of an output", key)
+        self.headers = headers_of(headers, "an output")
+        self.attributes = attributes_of(attributes, "an output")
 
     @classmethod
     def json(cls, to: str, value: Any, **rest: Any) -> Output:
@@ -77,29 +75,3 @@ class Output:
 
     def __repr__(self) -> str:
         return "Output({})".format(", ".join(f"{name}={value!r}" for name, value in vars(self).items()))
-
-
-# What is wrong here is a bug of the handler: said where it is made, it has a line number.
-
-
-def _must_be_text(what: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{what} of an output must be text, not {value!r}")
-    return value
-
-
-def _value(name: str, value: bytes | str) -> bytes:
-    encoded = _bytes(f'the header "{name}"', value)
-    if encoded is None:
-        raise TypeError(f'the header "{name}" of an output must be text or bytes, not None')
-    return encoded
-
-
-def _bytes(what: str, value: bytes | str | None) -> bytes | None:
-    if isinstance(value, str):
-        return value.encode()
-    if value is None or isinstance(value, bytes):
-        return value
-    if isinstance(value, (bytearray, memoryview)):
-        return bytes(value)
-    raise TypeError(f"{what} of an output must be text or bytes, not {value!r}")

@@ -12,14 +12,15 @@ Log lines go through Python's `logging`, where pytest's `caplog` and unittest's 
 from __future__ import annotations
 
 import json as _json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from . import _backend
 from . import http as _http
 from . import keyvalue as _keyvalue
-from .message import Header, Message
+from ._pairs import Attributes, Headers, attributes_of, bytes_of, headers_of
+from .message import Message
 
 Answer = Callable[[_http.Request], _http.Response]
 
@@ -32,8 +33,8 @@ def message(
     *,
     json: Any = _NOT_GIVEN,
     key: bytes | str | None = None,
-    headers: Iterable[tuple[str, bytes | str]] = (),
-    attributes: Mapping[str, str] | None = None,
+    headers: Headers | None = (),
+    attributes: Attributes | None = None,
     id: str = "test-message",
     source: str = "test",
     position: str = "0/0",
@@ -47,10 +48,10 @@ def message(
         id=id,
         source=source,
         position=position,
-        key=_bytes(key),
-        headers=[Header(name, _bytes(value) or b"") for name, value in headers],
-        attributes=dict(attributes or {}),
-        payload=_bytes(payload),
+        key=bytes_of("key of a message", key),
+        headers=headers_of(headers, "a message"),
+        attributes=attributes_of(attributes, "a message"),
+        payload=bytes_of("payload of a message", payload),
         timestamp_ms=timestamp_ms,
         attempt=attempt,
     )
@@ -169,7 +170,3 @@ class _Bucket:
             return True
 
         return current, swap
-
-
-def _bytes(value: bytes | str | None) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value

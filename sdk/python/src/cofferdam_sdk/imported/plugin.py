@@ -21,7 +21,8 @@ from wit_world.imports import cofferdam_plugin_types_0_1_0 as types
 
 from .. import registry
 from ..failure import Deferred, Failure, Permanent
-from ..message import Header, Message
+from ..header import Header
+from ..message import Message
 from ..output import Output
 
 _MILLISECOND = timedelta(milliseconds=1)
