@@ -354,6 +354,14 @@ fn promise_3_an_assignment_that_was_withdrawn_before_it_was_heard_of_takes_nothi
     // Or the broker takes a commit before that is heard.
     keeps(history([first(), A.does("t/0/0", 1), A.commit(1), vec![B.lost()], rest()]));
     keeps(history([first(), A.does("t/0/0", 1), A.commit(1), vec![B.killed()], rest()]));
+    // What it has handled meanwhile is no order and no attempt for the one who has the partition.
+    let before = vec![A.handling("t/0/0", 1), A.handled("t/0/0", 1, Class::Retryable, 0), B.assigned()];
+    let taken = vec![B.received(&["t/0/0", "t/0/1"]), B.handling("t/0/0", 2), B.handled("t/0/0", 2, Class::Done, 0)];
+    let tried = |attempt| vec![B.handling("t/0/1", attempt), B.handled("t/0/1", attempt, Class::Retryable, 0)];
+    let vouched = vec![B.lost(), A.committed(0), A.handling("t/0/0", 2), A.handled("t/0/0", 2, Class::Done, 1)];
+    let durable = vec![A.durable("t/0/0", Effect::Output(0))];
+    let asked = history([two(), vec![A.commits(0, &[], &[])]]);
+    keeps(history([asked, before, taken, tried(1), tried(2), vouched, durable, rest()]));
     // What was begun before and handed back after is settled when the partition is given up.
     let begun = vec![A.handling("t/0/1", 1), B.assigned(), B.lost(), A.handled("t/0/1", 1, Class::Retryable, 0)];
     let back = vec![A.settled("t/0/1", Fate::Revoked)];

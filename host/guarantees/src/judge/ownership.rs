@@ -88,7 +88,13 @@ impl Judge {
         let open: Vec<(i64, Number)> = partition.open.iter().map(|(offset, number)| (*offset, *number)).collect();
         for (offset, number) in open {
             let record = &mut self.records[number as usize];
-            let Some(receipt) = record.receipts.iter_mut().rfind(|receipt| receipt.host == host) else { continue };
+            let receipt = record.receipts.iter_mut().rfind(|receipt| receipt.host == host);
+            // Attempts of who has not had it count for nobody, nor does the order in which they were begun.
+            record.highest = receipt.as_ref().map_or(0, |receipt| receipt.attempt).max(record.floor.saturating_sub(1));
+            if let Some(lane) = record.lane {
+                self.lanes[lane as usize].last = 0;
+            }
+            let Some(receipt) = receipt else { continue };
             self.partitions[record.place.map_or(0, |(partition, _)| partition) as usize].held.insert(offset);
             if std::mem::take(&mut receipt.stale) && !receipt.known {
                 self.hosts.entry(host).or_default().in_flight += 1;
