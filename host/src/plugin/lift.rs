@@ -147,7 +147,9 @@ impl FailureResult {
         if code == Code::INVALID_CODE {
             let given = secrets.redact(&fault.code);
             let given = &given[..given.floor_char_boundary(CODE_SHOWN)];
-            text.push_str(&format!(" (the handler gave the code {given:?}; expected 1 to 64 of A-Z, 0-9 and _)"));
+            text.push_str(&format!(
+                " (the handler gave the code {given:?}; expected 1 to 64 characters of A-Z, 0-9 and _)"
+            ));
         }
         let mut failure = Failure::new(class, code, text);
         failure.retry_after = fault.retry_after_ms.map(Duration::from_millis);

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
+use tracing::field::display;
 
 use super::Spec;
 use super::last_words::LastWords;
@@ -134,9 +135,10 @@ impl Logs {
         }
         self.denied += 1;
         let (plugin, what) = (&*self.spec.name, self.spec.secrets.redact(what));
-        let message_id = self.message.as_deref().map(|id| Escaped(id).to_string());
-        let (event, message_id) = ("capability_denied", message_id.as_deref());
-        tracing::warn!(target: "plugin", event, plugin, message_id, capability, "{}", Escaped(&what));
+        let message_id = self.message.as_deref().map(|id| display(Escaped(id)));
+        tracing::warn!(
+            target: "plugin", event = "capability_denied", plugin, message_id, capability, "{}", Escaped(&what)
+        );
         let line = LogLine { level: Level::Warn, context: "capability_denied".into(), text: what.into() };
         self.kept.lines.push(line);
     }
@@ -218,8 +220,8 @@ impl Logs {
 
 /// As an event of target `plugin`.
 fn emit(level: Level, (plugin, message): (&str, Option<&str>), context: &str, text: &str) {
-    let message_id = message.map(|id| Escaped(id).to_string());
-    let (context, text, message_id) = (Escaped(context), Escaped(text), message_id.as_deref());
+    let message_id = message.map(|id| display(Escaped(id)));
+    let (context, text) = (Escaped(context), Escaped(text));
     match level {
         Level::Trace => tracing::trace!(target: "plugin", plugin, message_id, %context, "{text}"),
         Level::Debug => tracing::debug!(target: "plugin", plugin, message_id, %context, "{text}"),

@@ -91,7 +91,7 @@ async fn what_a_handler_says_is_passed_on() {
     }
     let attempt = handle(&failure(1, "no code", "text"), spec()).await;
     let failure = failed(&attempt, Class::Permanent, Code::INVALID_CODE);
-    let expected = r#"text (the handler gave the code "no code"; expected 1 to 64 of A-Z, 0-9 and _)"#;
+    let expected = r#"text (the handler gave the code "no code"; expected 1 to 64 characters of A-Z, 0-9 and _)"#;
     assert_eq!(&*failure.text, expected);
 }
 
