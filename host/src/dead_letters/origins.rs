@@ -4,6 +4,7 @@
 //! name any place, so a place that no route of the configuration reads is not believed unless somebody says so.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use cofferdam_core::output::Destination;
 
@@ -13,7 +14,7 @@ use crate::kafka::expression::Expression;
 #[derive(Debug, Clone, Default)]
 pub struct Origins {
     sources: BTreeSet<Destination>,
-    expressions: Vec<Expression>,
+    expressions: Vec<Arc<Expression>>,
     any: bool,
 }
 
@@ -26,7 +27,7 @@ impl Origins {
     /// Adds a topic, or an expression that begins with `^`. One that is not understood matches nothing.
     pub fn add_topic(&mut self, topic: &str) {
         if topic.starts_with('^') {
-            self.expressions.extend(Expression::new(topic));
+            self.expressions.extend(Expression::new(topic).map(Arc::new));
         } else {
             self.sources.insert(Destination::Kafka(topic.into()));
         }

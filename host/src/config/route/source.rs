@@ -124,8 +124,8 @@ fn subscription(value: &Value<'_>) -> Option<String> {
         return value.name("orders.placed", topic);
     }
     if let Err(reason) = Expression::new(&text) {
-        let remedy = "correct it: extended expressions of POSIX, as in \"^orders[.].*\"";
-        value.problem(format!("{text:?} is no expression for topics: {reason}"), remedy);
+        let remedy = "expected an extended regular expression of POSIX, for example \"^orders[.].*\"";
+        value.problem(format!("{text:?} is not a valid regular expression: {reason}"), remedy);
     }
     // The brokers keep books there: whoever reads `__consumer_offsets` feeds it with each commit.
     if text.starts_with("^__") {
