@@ -70,8 +70,8 @@ impl Judge {
         true
     }
 
-    fn reinstate(&mut self, number: u32, Before { host, receipts }: Before) {
-        let partition = &mut self.partitions[number as usize];
+    fn reinstate(&mut self, at: u32, Before { host, receipts }: Before) {
+        let partition = &mut self.partitions[at as usize];
         partition.owner = host;
         for asked in partition.asked.iter_mut().filter(|asked| asked.host == host) {
             (asked.by_owner, asked.superseded) = (true, false);
@@ -95,7 +95,7 @@ impl Judge {
                 self.lanes[lane as usize].last = 0;
             }
             let Some(receipt) = receipt else { continue };
-            self.partitions[record.place.map_or(0, |(partition, _)| partition) as usize].held.insert(offset);
+            self.partitions[at as usize].held.insert(offset);
             if std::mem::take(&mut receipt.stale) && !receipt.known {
                 self.hosts.entry(host).or_default().in_flight += 1;
             }

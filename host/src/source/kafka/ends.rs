@@ -53,11 +53,8 @@ impl Behind {
 /// No record that anybody may read stands between where the group reads on and this offset.
 #[derive(Debug)]
 pub(super) struct End {
-    pub(super) partition: Partition,
-    pub(super) committed: Option<i64>,
-    pub(super) from: i64,
+    pub(super) of: Behind,
     pub(super) offset: i64,
-    pub(super) life: Weak<()>,
 }
 
 /// Looks for the ends of a consumer's partitions.
@@ -148,8 +145,7 @@ fn read(client: &ClientConfig, route: &str, behind: Vec<Behind>) -> KafkaResult<
         // What is said of no partition is said of a connection, and librdkafka connects again.
         let Some(it) = first.partition().and_then(|partition| open.remove(&partition)) else { continue };
         if let Some(offset) = first.end().filter(|offset| *offset > it.from) {
-            let Behind { partition, committed, from, life, .. } = it;
-            found.ends.push(End { partition, committed, from, offset, life });
+            found.ends.push(End { of: it, offset });
         } else if first.is_told() {
             found.known.push(it);
         }

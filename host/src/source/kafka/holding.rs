@@ -204,7 +204,7 @@ impl Holding {
 
     /// No record stands before this end that was not handed over; whether that is still said of this assignment.
     fn reach(&mut self, end: &End) -> bool {
-        let is_same = self.committed == end.committed && end.life.ptr_eq(&Arc::downgrade(&self.life));
+        let is_same = self.committed == end.of.committed && end.of.life.ptr_eq(&Arc::downgrade(&self.life));
         let is_meant = is_same && self.is_done();
         if is_meant {
             self.next = Some(end.offset);
@@ -362,7 +362,7 @@ impl Held {
 
     /// A partition was found to end there; whether that is still so of the one that is ours.
     pub(super) fn reach(&mut self, end: &End) -> bool {
-        self.holdings.get_mut(&end.partition).is_some_and(|holding| holding.reach(end))
+        self.holdings.get_mut(&end.of.partition).is_some_and(|holding| holding.reach(end))
     }
 
     /// The flow wants records of it, or does not.

@@ -12,7 +12,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use super::Error;
 use super::commits::{Commits, Purpose};
 use super::context::{Answer, Context, Occurrence};
-use super::ends::{End, Ends};
+use super::ends::{Behind, End, Ends};
 use super::identity::{Ids, Topics};
 use super::lag::{self, Standing};
 use super::rebalance::Rebalance;
@@ -132,7 +132,7 @@ impl Reader {
         }
         self.shared.with(|state| {
             for end in found.into_iter().filter(|end| state.held.reach(end)).collect::<Vec<_>>() {
-                let End { partition, from, offset, .. } = end;
+                let End { of: Behind { partition, from, .. }, offset } = end;
                 state.outbox.push_back(Event::Reached { partition, from, offset });
             }
         });
