@@ -48,8 +48,8 @@ pub enum Event {
     Reached {
         /// The partition, assigned before.
         partition: Partition,
-        /// Where the search began: not behind what was handed over, or it says nothing.
-        from: i64,
+        /// Where the search began; `None`: at the beginning of the log. Behind what was handed over it says nothing.
+        from: Option<i64>,
         /// Where the next record will stand, or before it.
         offset: i64,
     },

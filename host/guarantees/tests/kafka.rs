@@ -2,9 +2,10 @@
 
 use cofferdam_core::Order;
 use cofferdam_core::action::{Bound, Fate};
+use cofferdam_core::event::Event;
 use cofferdam_core::outcome::{Class, Failure};
 use cofferdam_core::route::{Bounds, Guarantee, Route};
-use cofferdam_guarantees::simulation::{SECOND, World, failure, route, unavailable};
+use cofferdam_guarantees::simulation::{SECOND, World, failure, partition, route, unavailable};
 
 fn fates(world: &World) -> Vec<(&str, Fate)> {
     world.seen().fates.iter().map(|(id, fate)| (&**id, *fate)).collect()
@@ -294,6 +295,23 @@ fn a_commit_that_reaches_a_topic_that_was_created_again_hides_none_of_its_record
     world.assign(0);
     world.fetch();
     assert_eq!(world.in_hand().len(), 5);
+}
+
+#[test]
+fn an_end_that_was_looked_for_behind_where_reading_began_hides_no_record() {
+    let mut world = World::kafka(wide(), 1);
+    world.produce(&["a"]);
+    world.done("t/0/0", 0);
+    world.recreate(0);
+    (0..3).for_each(|_| drop(world.write(0, "", 1)));
+    world.wait(SECOND);
+    world.answer_commit(true);
+    world.crash();
+    world.assign(0);
+    // The group has committed 1, of the topic before; this one is read from its beginning.
+    world.tell(Event::Reached { partition: partition(0), from: Some(1), offset: 3 });
+    world.fetch();
+    assert_eq!(world.in_hand().len(), 3);
 }
 
 #[test]

@@ -132,10 +132,10 @@ impl Machine {
     }
 
     /// No record stands before this offset that was not received: once all of them are settled, the group is that far.
-    pub(super) fn reached(&mut self, partition: &Partition, from: i64, offset: i64, now: Time) {
+    pub(super) fn reached(&mut self, partition: &Partition, from: Option<i64>, offset: i64, now: Time) {
         let Some(key) = self.partitions.find(partition).filter(|key| !self.partitions.is_leaving(*key)) else { return };
         #[cfg(feature = "sabotage")]
-        let from = if self.is_sabotaged(super::Sabotage::EndFromElsewhere) { i64::MIN } else { from };
+        let from = if self.is_sabotaged(super::Sabotage::EndFromElsewhere) { None } else { from };
         if !self.draining.is_draining() {
             self.partitions.reach(key, from, offset);
             self.commit_in_time(now);

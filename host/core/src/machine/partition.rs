@@ -46,7 +46,7 @@ pub(super) struct Slot {
     identity: Identity,
     /// Longest metadata of a commit, bytes.
     metadata: usize,
-    /// What the group had committed when the partition was assigned.
+    /// Where reading began; `None`: at the beginning of the log.
     start: Option<i64>,
     pub(super) watermark: Watermark,
     /// The mark of the group's last commit, as far as we know.
@@ -260,7 +260,7 @@ impl Partitions {
         self.index.get(partition).copied()
     }
 
-    /// A partition is ours; `past` is what the group has committed of it, and what that says.
+    /// A partition is ours; `past` is where reading begins, and what is known of the offsets from there on.
     pub(super) fn add(
         &mut self,
         partition: Partition,
@@ -304,11 +304,12 @@ impl Partitions {
         Arrival::New(place, tried)
     }
 
-    /// Nothing stands between these offsets. It is no news of a partition that has not come as far as the
-    /// first, or is beyond the other.
-    pub(super) fn reach(&mut self, key: PartitionKey, from: i64, offset: i64) {
+    /// Nothing stands between these offsets, or between the beginning of the log and the second. It is no news of a
+    /// partition that has not come as far as the first, or is beyond the other.
+    pub(super) fn reach(&mut self, key: PartitionKey, from: Option<i64>, offset: i64) {
         let Some(slot) = self.slots.get_mut(key) else { return };
-        if slot.watermark.end().max(slot.start).is_some_and(|at| at < from || offset <= at) {
+        let at = slot.watermark.end().max(slot.start);
+        if at < from || at >= Some(offset) {
             return;
         }
         let before = slot.watermark.commit_point();

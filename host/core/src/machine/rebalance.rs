@@ -15,14 +15,14 @@ impl Machine {
         for Assignment { partition, identity, committed, metadata } in assignments {
             // The source may have stopped waiting for a partition that was revoked, and have it again.
             self.lose(&partition);
-            let Resumption { progress, ignored, .. } = resume(committed, metadata.as_deref(), identity);
+            let Resumption { from, progress, ignored, .. } = resume(committed, metadata.as_deref(), identity);
             if let Some(why) = ignored {
                 self.actions.push_back(Action::MetadataIgnored(partition.clone(), why));
             }
             #[cfg(feature = "sabotage")]
             let progress = self.sabotaged_progress(progress, metadata.as_deref());
             let (_, mark) = Mark::split(metadata.as_deref().unwrap_or_default());
-            self.partitions.add(partition, identity, (committed, progress, mark));
+            self.partitions.add(partition, identity, (from, progress, mark));
         }
         self.share_anew();
     }

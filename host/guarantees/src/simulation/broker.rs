@@ -56,7 +56,7 @@ pub struct Client {
     /// The broker is done with the transaction, and its answer was lost.
     pub(super) unanswered: bool,
     /// The last end that was found of each partition: of which topic of its name, and between which offsets.
-    ends: BTreeMap<i32, (u32, i64, i64)>,
+    ends: BTreeMap<i32, (u32, Option<i64>, i64)>,
 }
 
 /// A host's hold on a partition.
@@ -269,8 +269,9 @@ impl Client {
             return None;
         }
         hold.reached = log.end;
-        self.ends.insert(number, (hold.topic, behind, log.end));
-        Some(Event::Reached { partition: partition(number), from: behind, offset: log.end })
+        let from = (behind > 0).then_some(behind);
+        self.ends.insert(number, (hold.topic, from, log.end));
+        Some(Event::Reached { partition: partition(number), from, offset: log.end })
     }
 
     /// An end of a partition that was found for an assignment before, and is told now.

@@ -132,8 +132,8 @@ impl Reader {
         }
         self.shared.with(|state| {
             for end in found.into_iter().filter(|end| state.held.reach(end)).collect::<Vec<_>>() {
-                let End { of: Behind { partition, from, .. }, offset } = end;
-                state.outbox.push_back(Event::Reached { partition, from, offset });
+                let End { of: Behind { partition, committed, .. }, offset } = end;
+                state.outbox.push_back(Event::Reached { partition, from: committed, offset });
             }
         });
     }
