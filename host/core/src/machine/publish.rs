@@ -145,7 +145,10 @@ impl Machine {
             self.store(id, Reason::Permanent, now);
         } else if std::mem::take(&mut delivery.is_refused_for_good) && may_stand {
             self.stand(id, now);
-        } else if delivery.is_refused() {
+        } else if delivery.is_refused() && self.is_behind_refused(id) {
+            // It goes out when the key goes on.
+            self.let_go(id);
+        } else if self.deliveries[id].is_refused() {
             let wait = self.hold(id);
             self.actions.push_back(Action::Troubled { delivery: id, next: Next::Hold(wait) });
             self.timers.set(now.after(wait), Timer::Publish(id));
