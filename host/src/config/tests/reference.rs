@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::super::read::Reader;
 use super::super::{Config, read};
 
-const PAGE: &str = include_str!("../../../CONFIGURATION.md");
+const PAGE: &str = include_str!("../../../docs/configuration.md");
 
 /// Keys whose contents have names of the user's own.
 const OPEN: [&str; 6] = [
