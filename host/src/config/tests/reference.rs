@@ -76,6 +76,23 @@ fn every_key_that_the_reader_asks_for_stands_in_the_page() {
 }
 
 #[test]
+fn complete_configurations_on_the_pages_are_valid() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let mut checked = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let Ok(page) = std::fs::read_to_string(&path) else { continue };
+        let blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("```"));
+        for (block, _) in blocks.filter(|(block, _)| block.contains("[service]")) {
+            let config = Config::parse(block, &path, &nobody);
+            assert!(config.is_ok(), "{}: {config:?}", path.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 1, "{checked} configurations were found");
+}
+
+#[test]
 fn the_defaults_of_the_page_are_the_readers() {
     let line_has_default = |line: &str| line.contains("# =");
     let without: Vec<&str> = example().lines().filter(|line| !line_has_default(line)).collect();
