@@ -38,6 +38,8 @@ enum What {
     Burn,
     /// Takes `times` MiB, uses them, and says how many bytes of memory it has.
     Grow,
+    /// Gives an output of `times` kB.
+    Expand,
 }
 
 /// Does what the message says.
@@ -64,6 +66,7 @@ pub fn handle(message: Message) -> Result<Vec<Output>, Failure> {
             std::hint::black_box(vec![1_u8; (order.times as usize) << 20]);
             return Ok(vec![Output::new("out", memory_bytes().to_string())]);
         }
+        What::Expand => return Ok(vec![Output::new("out", vec![b'x'; order.times as usize * 1_000])]),
         What::Permanent => return Err(Failure::permanent("REFUSED", "as asked")),
         What::Panic => panic!("as asked"),
         What::Panics if message.attempt.is_multiple_of(2) => panic!("at attempt {}", message.attempt),
