@@ -8,7 +8,7 @@
 //! config · flow · dead_letters               the file, checked whole; drives the rules of `cofferdam_core`; what failed
 //! source · sink                              Kafka and SQS in and out
 //! kafka · aws · dedupe · plugin · telemetry · admin · journal · embedded
-//! clock · signal · exit · server · message_file
+//! clock · signal · exit · server · listener · message_file
 //! escape · storage
 //! ```
 
@@ -26,6 +26,7 @@ pub mod exit;
 pub mod flow;
 pub mod journal;
 pub mod kafka;
+pub mod listener;
 pub mod message_file;
 pub mod plugin;
 pub mod run;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Each top module of `host/src` and its floor. Those of one floor do not know each other.
-const FLOORS: [(&str, u32); 23] = [
+const FLOORS: [(&str, u32); 24] = [
     ("main", 6),
     ("cli", 6),
     ("run", 5),
@@ -26,6 +26,7 @@ const FLOORS: [(&str, u32); 23] = [
     ("signal", 1),
     ("exit", 1),
     ("server", 1),
+    ("listener", 1),
     ("escape", 0),
     ("storage", 0),
 ];

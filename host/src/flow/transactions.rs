@@ -2,7 +2,6 @@
 
 use cofferdam_core::action::Position;
 use cofferdam_core::event::{Aborted, DeliveryId, Event};
-use cofferdam_core::time::Time;
 
 use super::Flow;
 use crate::sink::kafka::transaction::{Member, Work};
@@ -35,13 +34,5 @@ impl Flow {
             work.deliveries.push((id, publications));
         }
         work
-    }
-
-    /// What the transaction wrote is durable.
-    pub(super) fn watch_transaction(&self, now: Time) {
-        for delivery in self.machine.in_transaction().filter_map(|id| self.machine.delivery(id)) {
-            let count = u32::try_from(delivery.publications()).unwrap_or(u32::MAX);
-            (0..count).for_each(|index| self.telemetry.produced(delivery, index, now));
-        }
     }
 }
