@@ -15,11 +15,13 @@ mod alarm;
 mod close;
 mod duplicates;
 mod gate;
+mod guests;
 mod listeners;
 mod outbox;
 mod pace;
 mod parts;
 mod publish;
+mod report;
 mod transactions;
 mod workers;
 
@@ -37,7 +39,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{RouteHealth, SILENCE};
 use crate::clock::Clock;
-use crate::listener::{Phase, Round, StuckHandler, Tick};
+use crate::handler::Handler;
+use crate::listener::Phase;
 use crate::sink::kafka::transaction;
 use crate::sink::{Answers, Sinks};
 use crate::source::Source;
@@ -45,10 +48,10 @@ use alarm::Alarm;
 pub use close::{Ending, LAST_ATTEMPTS};
 use duplicates::Duplicates;
 pub use gate::Gate;
+pub use guests::Guests;
 use listeners::Listeners;
 use outbox::Outbox;
 pub use parts::{Limits, Parts};
-pub use workers::Guests;
 use workers::{Job, Workers};
 
 /// Publications handed to sinks and not answered, at most; the others wait their turn here.
@@ -65,11 +68,11 @@ const AT_ONCE: usize = 64;
 const SINK_BUSY: Duration = Duration::from_millis(5);
 
 /// One route at work.
-pub struct Flow {
+pub struct Flow<H> {
     machine: Machine,
     source: Source,
     sinks: Sinks,
-    workers: Workers,
+    workers: Workers<H>,
     ended: mpsc::Receiver<workers::Batch>,
     tickets: mpsc::Sender<Answers>,
     completions: mpsc::Receiver<Answers>,
@@ -93,9 +96,9 @@ pub struct Flow {
     drained: bool,
 }
 
-impl Flow {
+impl<H: Handler> Flow<H> {
     /// A flow, at rest.
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: Parts<H>) -> Self {
         // Other services may share the store.
         let scope: Arc<str> = format!("{}/{}", parts.route.service, parts.route.name).into();
         let duplicates = parts.dedupe.map(|store| Duplicates::new(store, scope));
@@ -105,7 +108,7 @@ impl Flow {
             parts.handler,
             duplicates.clone(),
             parts.guests,
-            parts.gate,
+            parts.stages,
             health,
             parts.clock,
         );
@@ -253,30 +256,5 @@ impl Flow {
                 | Action::Unblocked(_) => {}
             }
         }
-    }
-
-    /// Says that the loop has turned, and how things stand.
-    fn round(&mut self, phase: Phase) {
-        self.listeners.round(&Round { phase, machine: &self.machine, now: self.clock.now() });
-    }
-
-    fn phase(&self, stopping: bool) -> Phase {
-        match (self.drained, stopping) {
-            (true, _) => Phase::Stopped,
-            (_, true) => Phase::Draining,
-            _ => Phase::Running,
-        }
-    }
-
-    /// Looks at what no event tells.
-    fn tick(&mut self) {
-        let now = self.clock.now();
-        let stuck = self.health.stuck_in_handler(SILENCE);
-        let stuck = stuck.as_ref().map(|stuck| StuckHandler {
-            name: stuck.plugin.as_deref().unwrap_or_default(),
-            silent_ms: stuck.silent_ms,
-        });
-        let absence = self.source.absence(self.machine.account().received);
-        self.listeners.tick(&Tick { stuck, absence, machine: &self.machine, now });
     }
 }

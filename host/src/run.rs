@@ -13,6 +13,7 @@ mod queues;
 pub mod redrive;
 pub mod reload;
 mod routes;
+mod stages;
 
 use std::path::PathBuf;
 use std::pin::pin;
@@ -33,6 +34,7 @@ use crate::exit::{Exit, Problem, panic_text};
 use crate::flow::{Flow, Gate, LAST_ATTEMPTS, Limits, Parts};
 use crate::journal::Journal;
 use crate::listener::Listener;
+use crate::plugin::Plugin;
 use crate::sink::Sinks;
 use crate::telemetry::metrics::{self, Exporter};
 
@@ -169,7 +171,7 @@ impl Host {
                 sinks: host.sinks.clone(),
                 handler: Arc::clone(&handlers[&configured.handler]),
                 guests: host.guests.handles(),
-                gate: options.gate.clone(),
+                stages: stages::of(options.gate.as_ref()),
                 clock,
                 transactions,
                 dedupe: host.dedupe.clone().filter(|_| configured.suppresses_duplicates()),
@@ -182,7 +184,7 @@ impl Host {
         Ok(host)
     }
 
-    fn spawn(&mut self, route: &str, parts: Parts) -> Result<(), Problem> {
+    fn spawn(&mut self, route: &str, parts: Parts<Plugin>) -> Result<(), Problem> {
         self.routes.push(Arc::clone(&parts.health));
         let started = self.flows.start(route, Flow::new(parts).run(self.stop.clone()));
         let remedy = "a route on Kafka takes six threads and twelve open files; see `ulimit -u` and `ulimit -Hn`";

@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Flow;
 use crate::admin::Stuck;
+use crate::handler::Handler;
 use crate::listener::End;
 
 /// How a flow ended.
@@ -29,7 +30,7 @@ pub struct Ending {
 /// How long a flow that has ended waits for attempts that nobody waits for any more.
 pub const LAST_ATTEMPTS: Duration = Duration::from_secs(5);
 
-impl Flow {
+impl<H: Handler> Flow<H> {
     /// Everything that is left ends, side by side, at most until then: who has no answer by then has none.
     pub(super) async fn close(self, until: Instant) -> Ending {
         let Self {

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use cofferdam_core::route::Route;
 
-use super::gate::Gate;
-use super::workers::Guests;
+use super::guests::Guests;
 use crate::admin::RouteHealth;
 use crate::clock::Clock;
 use crate::dedupe;
+use crate::handler::Slot;
 use crate::listener::Listener;
-use crate::plugin::Handler;
 use crate::sink::Sinks;
 use crate::sink::kafka::transaction::Transactions;
 use crate::source::Source;
+use crate::stage::Stage;
 
 /// What a flow is made of.
-pub struct Parts {
+pub struct Parts<H> {
     /// What the route says.
     pub route: Arc<Route>,
     /// Where its messages come from.
@@ -25,11 +25,11 @@ pub struct Parts {
     /// Where its outputs, dead letters and error events go.
     pub sinks: Sinks,
     /// Who handles them.
-    pub handler: Arc<Handler>,
+    pub handler: Arc<Slot<H>>,
     /// The threads that handlers run on.
     pub guests: Guests,
-    /// What attempts pass before they begin, for people who watch.
-    pub gate: Option<Arc<Gate>>,
+    /// What messages pass before they are handled, in this order.
+    pub stages: Vec<Arc<dyn Stage>>,
     /// The clock of the process.
     pub clock: Clock,
     /// The threads in its handler.

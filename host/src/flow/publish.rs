@@ -3,9 +3,10 @@
 use cofferdam_core::event::{Event, Refusal};
 
 use super::{Flow, OUTSTANDING};
+use crate::handler::Handler;
 use crate::sink::{Busy, Ticket};
 
-impl Flow {
+impl<H: Handler> Flow<H> {
     /// Hands publications to the sinks, in order, as far as they have room.
     pub(super) fn publish(&mut self) {
         while self.outstanding < OUTSTANDING && !self.listeners.are_mute() {

@@ -4,9 +4,10 @@ use cofferdam_core::action::Position;
 use cofferdam_core::event::{Aborted, DeliveryId, Event};
 
 use super::Flow;
+use crate::handler::Handler;
 use crate::sink::kafka::transaction::{Member, Work};
 
-impl Flow {
+impl<H: Handler> Flow<H> {
     /// Carries out a transaction, away from here; its answer comes with those of the sinks.
     pub(super) fn transact(&mut self, deliveries: &[DeliveryId], positions: Vec<Position>) {
         self.outstanding += 1;
