@@ -1,6 +1,10 @@
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use cofferdam_core::action::Ask;
+use cofferdam_core::event::{Assignment, DeliveryId, Ended, Partition, Trace};
+use cofferdam_core::message::{Position, Record};
+use cofferdam_core::outcome::{Class, Code, Failure, Usage};
 use cofferdam_guarantees::simulation;
 
 use super::*;
@@ -129,4 +133,78 @@ fn a_flush_of_the_round_that_failed_mutes_the_flow() {
     taken(&heard);
     assert!(!listeners.action(&commit(), &machine(), NOW));
     assert_eq!(taken(&heard), [""; 0]);
+}
+
+/// Draws the spans of deliveries, as a tracer would: each attempt, and the whole.
+#[derive(Clone, Default)]
+struct Tracing(Heard);
+
+impl Tracing {
+    fn note(&self, what: &str, id: DeliveryId, machine: &Machine) {
+        let delivery = machine.delivery(id).expect("it can be looked at");
+        self.0.lock().unwrap().push(format!("{what} {} attempt {}", delivery.record().id(), delivery.attempt()));
+    }
+}
+
+impl Listener for Tracing {
+    fn event(&mut self, event: &Event, machine: &Machine, _: Time) {
+        match event {
+            Event::Ended(id, ended) => self.note(&format!("ended {}", ended.outcome.class()), *id, machine),
+            Event::Durable { delivery, .. } => self.note("durable", *delivery, machine),
+            _ => {}
+        }
+    }
+
+    fn action(&mut self, action: &Action, machine: &Machine, _: Time) {
+        match action {
+            Action::Handle(id) => self.note("begins", *id, machine),
+            Action::Publish { delivery, .. } => self.note("publishes", *delivery, machine),
+            Action::Settled { delivery, fate } => self.note(&format!("settled {fate:?}"), *delivery, machine),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_listener_can_look_at_the_delivery_of_each_event_and_action() {
+    let (mut machine, tracing) = (machine(), Tracing::default());
+    let mut listeners = Listeners::new(vec![Box::new(tracing.clone())]);
+    let partition = Partition { topic: "t".into(), number: 3 };
+    let record = Record {
+        source: "t".into(),
+        position: Position::Offset { partition: 3, offset: 7 },
+        key: None,
+        headers: Default::default(),
+        payload: None,
+        timestamp_ms: None,
+    };
+    let assigned = Event::Assigned(vec![Assignment::new(partition.clone())]);
+    let mut events = VecDeque::from([assigned, Event::Records { partition, records: vec![record] }]);
+    while let Some(event) = events.pop_front() {
+        listeners.event(&event, &machine, NOW);
+        machine.handle(event, NOW);
+        while let Some(action) = machine.next_action() {
+            assert!(listeners.action(&action, &machine, NOW));
+            match action {
+                Action::Handle(id) => {
+                    let outcome = Failure::new(Class::Permanent, Code::INTERNAL, "no").into();
+                    let ended = Ended { outcome, usage: Usage::default(), handler: None, trace: Trace::default() };
+                    events.push_back(Event::Ended(id, Box::new(ended)));
+                }
+                Action::Publish { delivery, index } => events.push_back(Event::Durable { delivery, index }),
+                _ => {}
+            }
+        }
+    }
+    // The dead letter, then the error event.
+    let expected = [
+        "begins t/3/7 attempt 1",
+        "ended permanent t/3/7 attempt 1",
+        "publishes t/3/7 attempt 1",
+        "publishes t/3/7 attempt 1",
+        "durable t/3/7 attempt 1",
+        "durable t/3/7 attempt 1",
+        "settled DeadLettered t/3/7 attempt 1",
+    ];
+    assert_eq!(taken(&tracing.0), expected);
 }
