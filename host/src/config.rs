@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A file that is wrong is told everything that is wrong with it, each problem with its place and a remedy; nothing
-//! half-checked ever leaves this module. All keys, with defaults and bounds: `host/CONFIGURATION.md`.
+//! half-checked ever leaves this module. All keys, with defaults and bounds: `host/docs/configuration.md`.
 
 mod across;
 mod plugin;

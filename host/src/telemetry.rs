@@ -2,7 +2,7 @@
 //!
 //! [`Telemetry`] is a [`Listener`](crate::listener::Listener) of the flow of one route. It looks at deliveries when the
 //! machine says something about them, counts, and writes a line where one is wanted. [`metrics`] makes the counters readable,
-//! [`log`] the lines.
+//! [`log`] the lines. The tables have the same rows as those in `host/docs/operations.md`.
 //!
 //! # Metrics
 //!

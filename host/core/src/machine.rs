@@ -306,7 +306,7 @@ impl Machine {
 
     /// Hands out attempts while there is room for them.
     fn dispatch(&mut self, now: Time) {
-        while self.running < self.route.concurrency {
+        while self.running < self.route.concurrency && self.has_room_for_outputs() {
             let Some(turn) = self.watch.lets_start(self.running) else { return };
             let next = self.probes.pop_front();
             let next = if self.held > 0 { next } else { next.or_else(|| self.next_in_turn(turn)) };
@@ -336,6 +336,20 @@ impl Machine {
             let is_retry = delivery.attempt > 1;
             self.watch.started(id, is_retry);
             self.actions.push_back(Action::Handle(id));
+        }
+    }
+
+    /// Whether attempts may add to the outputs that are not durable. Where they go in transactions, the first of a partition
+    /// may have to be handled before one can take the others: they are waited for only while a transaction is under way.
+    fn has_room_for_outputs(&self) -> bool {
+        #[cfg(feature = "sabotage")]
+        if self.is_sabotaged(Sabotage::OutputsHoldNothingBack) {
+            return true;
+        }
+        if self.route.is_exactly_once() {
+            !self.commits.are_unanswered() || !self.intake.is_full_of_outputs()
+        } else {
+            !self.intake.is_full_of_sent()
         }
     }
 

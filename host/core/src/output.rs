@@ -50,6 +50,14 @@ pub struct Publication {
     pub deduplication: Option<Box<str>>,
 }
 
+impl Publication {
+    /// Bytes in memory: key, payload and headers.
+    pub fn size(&self) -> usize {
+        let length = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+        self.headers.size() + length(&self.key) + length(&self.payload)
+    }
+}
+
 /// A topic or a queue to write to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Destination {

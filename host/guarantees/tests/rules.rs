@@ -7,7 +7,9 @@ use cofferdam_core::machine::Breaker;
 use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::route::{Bounds, Route};
 use cofferdam_core::verdict::{Policy, Unrouted};
-use cofferdam_guarantees::simulation::{SECOND, Stored, World, failure, invalid, rejected, route, unavailable};
+use cofferdam_guarantees::simulation::{
+    SECOND, Sending, Stored, World, failure, invalid, rejected, route, unavailable,
+};
 
 fn trap(place: u64) -> Failure {
     Failure { place: Some(place), ..failure(Class::Trapped) }
@@ -231,6 +233,36 @@ fn a_dead_letter_that_is_refused_in_every_form_holds_its_key_and_nobody_else() {
     world.answer(0, None);
     assert_eq!(world.machine().refused(), 0);
     assert_eq!(world.in_hand(), ["t/0/1"]);
+}
+
+#[test]
+fn outputs_behind_a_dead_letter_that_nobody_takes_hold_no_other_key() {
+    for is_refused_first in [true, false] {
+        let mut world = World::kafka(route(), 1);
+        world.produce(&["a", "a", "b"]);
+        world.done("t/0/0", 1);
+        world.done("t/0/1", 1);
+        let first_of = |world: &World, record: &str| {
+            let is_meant = |sending: &Sending| sending.of == record && sending.index == 0;
+            world.host().sending.iter().position(is_meant).expect("with a sink")
+        };
+        if is_refused_first {
+            world.answer(first_of(&world, "t/0/1"), unavailable());
+        }
+        // The output is refused for good, and then the dead letter in both forms.
+        for _ in 0..3 {
+            world.answer(first_of(&world, "t/0/0"), rejected());
+        }
+        let error_event = world.host().sending.iter().position(|sending| sending.index == 1);
+        world.answer(error_event.expect("with a sink"), None);
+        if !is_refused_first {
+            world.answer(first_of(&world, "t/0/1"), unavailable());
+        }
+        assert_eq!(world.machine().refused(), 1);
+        assert!(!world.seen().holding, "an outage is over, or none, and the key waits alone");
+        world.produce(&["c"]);
+        assert_eq!(world.in_hand(), ["t/0/2", "t/0/3"]);
+    }
 }
 
 #[test]

@@ -57,6 +57,8 @@ caught! {
     probes_that_wait_longer_and_longer: ProbesWaitForEver breaks Timely,
     a_record_that_counts_no_more_before_the_broker_knows: FinishedBeforeTheCommit breaks Bounded,
     a_source_that_is_granted_too_much: GrantedTwice breaks Bounded,
+    outputs_that_take_no_room: OutputsNotCounted breaks Bounded,
+    attempts_that_begin_beside_a_bound_full_of_outputs: OutputsHoldNothingBack breaks Bounded,
 }
 
 #[test]

@@ -71,10 +71,10 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("heartbeat.interval.ms", "15000"),
     ("fetch.min.bytes", "1"),
     ("fetch.wait.max.ms", "500"),
-    // Each partition has a local queue of its own, and these bound every one of them, not their sum. With 10,000
-    // records and 8 MiB a queue outlasts several fetches, and 64 partitions that lag stay within 512 MiB.
+    // Each partition has a local queue of its own, and these bound every one of them, not their sum. A fetch brings
+    // 1 MiB of a partition at most, so 2 MiB outlast the next one, and 64 partitions that lag stay within 128 MiB.
     ("queued.min.messages", "10000"),
-    ("queued.max.messages.kbytes", "8192"),
+    ("queued.max.messages.kbytes", "2048"),
     // After a full queue the fetcher sleeps this long. The default, a second, halves the rate.
     ("fetch.queue.backoff.ms", "10"),
     // How soon a topic is found that appears later, or that newly matches an expression. The default is 5 minutes.

@@ -61,7 +61,10 @@ impl Machine {
         if self.commits.unanswered > 0 || !self.partitions.news {
             return;
         }
-        if !self.commits.refused && self.intake.is_much(self.partitions.unknown + self.prepared()) {
+        // Outputs that wait for a transaction leave with the next.
+        let fill_memory = self.route.is_exactly_once() && self.intake.is_full_of_outputs();
+        let is_much = fill_memory || self.intake.is_much(self.partitions.unknown + self.prepared());
+        if is_much && !self.commits.refused {
             self.commit();
             return;
         }

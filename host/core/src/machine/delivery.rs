@@ -51,6 +51,7 @@ pub struct Delivery {
     pub(super) gated: bool,
     rare: Option<Box<Rare>>,
     size: u64,
+    outputs: u64,
 }
 
 /// What most deliveries never have.
@@ -186,6 +187,7 @@ impl Delivery {
     pub(super) fn new(record: Record, tenure: Tenure, number: u64, now: Time) -> Self {
         Self {
             size: record.size() as u64,
+            outputs: 0,
             record: Arc::new(record),
             attempt: 1,
             received: now,
@@ -260,9 +262,26 @@ impl Delivery {
         self.publications.len()
     }
 
-    /// Bytes that it counts for, by [`Record::size`].
+    /// Bytes that it counts for: those of its record, by [`Record::size`], and of its outputs once there are any.
     pub fn size(&self) -> u64 {
+        self.size.saturating_add(self.outputs)
+    }
+
+    /// Bytes of its record.
+    pub(super) fn record_size(&self) -> u64 {
         self.size
+    }
+
+    /// Bytes of its outputs.
+    pub(super) fn outputs(&self) -> u64 {
+        self.outputs
+    }
+
+    /// Gives it what it leads to, which counts beside the record where it has bytes of its own.
+    pub(super) fn lead_to(&mut self, publications: Vec<Publication>, has_own_bytes: bool) {
+        let outputs = if has_own_bytes { &*publications } else { &[] };
+        self.outputs = outputs.iter().map(|output| output.size() as u64).sum();
+        self.publications = publications;
     }
 
     pub(super) fn partition(&self) -> Option<PartitionKey> {

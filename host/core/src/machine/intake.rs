@@ -33,6 +33,10 @@ pub(super) struct Intake {
     open: u32,
     /// Bytes of records in memory.
     held: u64,
+    /// Bytes of outputs that are not durable.
+    outputs: u64,
+    /// Of them those that sinks have and will answer.
+    sent: u64,
     /// Granted and not yet used; the source counts the same way. Bytes may fall below zero by the last record.
     messages: u32,
     bytes: i64,
@@ -40,7 +44,7 @@ pub(super) struct Intake {
 
 impl Intake {
     pub(super) fn new(bounds: Bounds) -> Self {
-        Self { bounds, open: 0, held: 0, messages: 0, bytes: 0 }
+        Self { bounds, open: 0, held: 0, outputs: 0, sent: 0, messages: 0, bytes: 0 }
     }
 
     fn received(&mut self, size: u64) {
@@ -62,6 +66,33 @@ impl Intake {
         self.held -= size.min(self.held);
     }
 
+    pub(super) fn has_outputs(&mut self, size: u64) {
+        self.outputs = self.outputs.saturating_add(size);
+    }
+
+    pub(super) fn freed_outputs(&mut self, size: u64) {
+        self.outputs -= size.min(self.outputs);
+    }
+
+    pub(super) fn sent(&mut self, size: u64) {
+        self.sent = self.sent.saturating_add(size);
+    }
+
+    pub(super) fn answered(&mut self, size: u64) {
+        self.sent -= size.min(self.sent);
+    }
+
+    /// Outputs that sinks will answer fill the bound alone: attempts would add to them. What waits behind a dead letter that
+    /// nobody takes is not among them, for it may wait for days.
+    pub(super) fn is_full_of_sent(&self) -> bool {
+        self.sent >= self.bounds.bytes
+    }
+
+    /// Outputs fill the bound alone.
+    pub(super) fn is_full_of_outputs(&self) -> bool {
+        self.outputs >= self.bounds.bytes
+    }
+
     /// So many settled records without a commit are worth one before its time: they take room from others.
     pub(super) fn is_much(&self, settled: usize) -> bool {
         settled >= (self.bounds.messages / COMMIT_SHARE).max(1) as usize
@@ -76,7 +107,7 @@ impl Intake {
 
     /// Nothing more can be taken in.
     pub(super) fn is_full(&self) -> bool {
-        self.open >= self.bounds.messages || self.held >= self.bounds.bytes
+        self.open >= self.bounds.messages || self.held + self.outputs >= self.bounds.bytes
     }
 
     /// What to grant, if it is worth a word. With `lookahead` no more than so many are granted at a time.
@@ -84,7 +115,8 @@ impl Intake {
         let bound = self.bounds.messages.saturating_sub(self.open);
         let messages = lookahead.unwrap_or(bound).min(bound).saturating_sub(self.messages);
         // What the last record went over is granted again once there is room: the source still has it to make up for.
-        let room = i128::from(self.bounds.bytes) - i128::from(self.held) - i128::from(self.bytes);
+        let room =
+            i128::from(self.bounds.bytes) - i128::from(self.held) - i128::from(self.outputs) - i128::from(self.bytes);
         let bytes = u64::try_from(room).unwrap_or(0);
         let enough = |room: u64, bound: u64, rest: bool| room > 0 && (rest || room >= bound / u64::from(SHARE));
         let share = lookahead.unwrap_or(u32::MAX).min(self.bounds.messages);
@@ -99,7 +131,7 @@ impl Intake {
     }
 
     pub(super) fn in_use(&self) -> Bounds {
-        Bounds { messages: self.open, bytes: self.held }
+        Bounds { messages: self.open, bytes: self.held + self.outputs }
     }
 }
 

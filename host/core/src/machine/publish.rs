@@ -22,14 +22,20 @@ const DEAD_LETTER: u32 = 0;
 impl Machine {
     /// Hands out all publications; when the last is durable, the delivery is settled with `fate`.
     pub(super) fn publish(&mut self, id: DeliveryId, publications: Vec<Publication>, fate: Fate, now: Time) {
-        self.deliveries[id].storing = fate == Fate::DeadLettered;
+        let count = u32::try_from(publications.len()).expect("the limit on outputs is far lower");
+        // A dead letter has the bytes of its record.
+        let has_own_bytes = fate == Fate::Done;
+        #[cfg(feature = "sabotage")]
+        let has_own_bytes = has_own_bytes && !self.is_sabotaged(super::Sabotage::OutputsNotCounted);
+        let delivery = &mut self.deliveries[id];
+        delivery.storing = fate == Fate::DeadLettered;
+        self.intake.freed_outputs(delivery.outputs());
+        delivery.lead_to(publications, has_own_bytes);
+        self.intake.has_outputs(delivery.outputs());
         if self.route.is_exactly_once() {
-            self.prepare(id, publications, fate, now);
+            self.prepare(id, fate, now);
             return;
         }
-        let count = u32::try_from(publications.len()).expect("the limit on outputs is far lower");
-        let delivery = &mut self.deliveries[id];
-        delivery.publications = publications;
         delivery.state = State::Publishing(fate);
         if count == 0 {
             self.settle(id, fate, now);
@@ -42,6 +48,7 @@ impl Machine {
             (0..count).for_each(|index| delivery.refuse(index));
         } else {
             delivery.pending = count;
+            self.intake.sent(delivery.outputs());
             self.actions.extend((0..count).map(|index| Action::Publish { delivery: id, index }));
             self.watch_publication(id, now);
         }
@@ -135,6 +142,7 @@ impl Machine {
         if delivery.pending > 0 {
             return;
         }
+        self.intake.answered(delivery.outputs());
         let State::Publishing(fate) = delivery.state else {
             self.retire(id);
             return;
@@ -145,7 +153,10 @@ impl Machine {
             self.store(id, Reason::Permanent, now);
         } else if std::mem::take(&mut delivery.is_refused_for_good) && may_stand {
             self.stand(id, now);
-        } else if delivery.is_refused() {
+        } else if delivery.is_refused() && self.is_behind_refused(id) {
+            // It goes out when the key goes on.
+            self.let_go(id);
+        } else if self.deliveries[id].is_refused() {
             let wait = self.hold(id);
             self.actions.push_back(Action::Troubled { delivery: id, next: Next::Hold(wait) });
             self.timers.set(now.after(wait), Timer::Publish(id));
@@ -174,6 +185,7 @@ impl Machine {
         let delivery = &mut self.deliveries[id];
         let refused = delivery.take_refused();
         delivery.pending = u32::try_from(refused.len()).expect("no more than there are publications");
+        self.intake.sent(delivery.outputs());
         self.actions.extend(refused.into_iter().map(|index| Action::Publish { delivery: id, index }));
         self.watch_publication(id, now);
     }

@@ -59,6 +59,7 @@ impl Machine {
         self.refused += 1;
         let wait = AGAIN.delay(delivery.holds, None, self.chance.f64());
         self.actions.push_back(Action::Troubled { delivery: id, next: Next::Refused(wait) });
+        self.hold_nobody_behind(id);
         #[cfg(feature = "sabotage")]
         if self.is_sabotaged(super::Sabotage::RefusedIsOvertaken) {
             self.step_aside(id);
@@ -74,6 +75,23 @@ impl Machine {
             Tenure::Offset { .. } if self.draining.is_draining() => self.drop_lane(id, Fate::Released),
             _ => self.timers.set(now.after(wait), Timer::Publish(id)),
         }
+    }
+
+    /// What waits to be sent behind a dead letter that nobody takes waits for its key, and no longer for an outage.
+    fn hold_nobody_behind(&mut self, id: DeliveryId) {
+        let Some(lane) = self.deliveries[id].lane else { return };
+        for behind in self.lanes.in_order(lane) {
+            if behind != id && self.deliveries[behind].waits_to_publish() {
+                self.let_go(behind);
+            }
+        }
+    }
+
+    /// Whether a dead letter that nobody takes is ahead of this delivery in its lane.
+    pub(super) fn is_behind_refused(&self, id: DeliveryId) -> bool {
+        let lane = self.deliveries[id].lane.filter(|lane| self.refused > 0 && self.lanes.is_behind(*lane, id));
+        let first = lane.and_then(|lane| self.lanes.in_order(lane).first().copied());
+        first.is_some_and(|first| self.deliveries[first].stands)
     }
 
     /// What it must not do.

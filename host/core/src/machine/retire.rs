@@ -33,7 +33,8 @@ impl Machine {
     pub(super) fn retire(&mut self, id: DeliveryId) {
         let delivery = &mut self.deliveries[id];
         delivery.state = State::Retired;
-        self.intake.freed(delivery.size());
+        self.intake.freed(delivery.record_size());
+        self.intake.freed_outputs(delivery.outputs());
         if delivery.partition().is_none() || self.route.is_at_most_once() {
             self.intake.closed(1);
         }
@@ -63,7 +64,7 @@ fn bytes(delivery: &Delivery) -> u64 {
         // Made here, of whatever size: there are few of them.
         return MUCH;
     }
-    delivery.size().saturating_add(delivery.ended().map_or(0, |ended| ended.usage.output_bytes))
+    delivery.size()
 }
 
 /// Touches all that is read to give a delivery back, and that few others read.

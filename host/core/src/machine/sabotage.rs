@@ -46,6 +46,10 @@ pub enum Sabotage {
     UnansweredCommitForgotten,
     /// The source is granted twice what there is room for.
     GrantedTwice,
+    /// Outputs that are not durable take no room.
+    OutputsNotCounted,
+    /// Attempts begin however much of outputs is not durable.
+    OutputsHoldNothingBack,
     /// A record counts no more when it is finished, and not only when the broker knows.
     FinishedBeforeTheCommit,
     /// Nothing keeps order.

@@ -10,14 +10,12 @@ use super::delivery::{State, Tenure};
 use super::partition::{PartitionKey, Slot};
 use crate::action::{Action, Ask, Fate, Position};
 use crate::event::{Aborted, DeliveryId};
-use crate::output::Publication;
 use crate::time::Time;
 
 impl Machine {
     /// Keeps what a delivery leads to for the next transaction.
-    pub(super) fn prepare(&mut self, id: DeliveryId, publications: Vec<Publication>, fate: Fate, now: Time) {
+    pub(super) fn prepare(&mut self, id: DeliveryId, fate: Fate, now: Time) {
         let delivery = &mut self.deliveries[id];
-        delivery.publications = publications;
         delivery.state = State::Prepared(fate);
         if let Some((key, offset)) = delivery.offset() {
             self.partitions.prepare(key, offset, id);

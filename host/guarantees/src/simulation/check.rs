@@ -1,7 +1,7 @@
 //! What must hold between any two events.
 
 use cofferdam_core::action::Circuit;
-
+use cofferdam_core::machine::Delivery;
 use cofferdam_core::route::Guarantee;
 
 use super::World;
@@ -20,12 +20,13 @@ impl World {
     /// What was received and is not covered by a commit or deleted, and what was granted, stay within the bound.
     fn check_bounds(&mut self) {
         let (host, bounds) = (&self.hosts[self.at], self.route.bounds);
-        let held: u64 = host.machine.deliveries().map(|(_, delivery)| delivery.size()).sum();
+        let records: u64 = host.machine.deliveries().map(|(_, delivery)| delivery.record().size() as u64).sum();
+        let held = records + host.machine.deliveries().map(|(_, delivery)| outputs(delivery)).sum::<u64>();
         let open = self.open();
         let used = host.machine.in_use();
         let messages = open + host.allowance.messages as usize;
-        let granted = i128::from(held) + i128::from(host.allowance.bytes);
-        let over = held.saturating_sub(bounds.bytes);
+        let granted = i128::from(records) + i128::from(host.allowance.bytes);
+        let over = records.saturating_sub(bounds.bytes);
         let wrong = if (used.messages as usize, used.bytes) != (open, held) {
             format!(
                 "host {}: {used:?} in the books, {open} messages and {held} bytes counted at {}",
@@ -34,13 +35,38 @@ impl World {
         } else if messages > bounds.messages as usize {
             format!("{messages} messages in flight and granted, the bound is {}", bounds.messages)
         } else if granted > i128::from(bounds.bytes) {
-            format!("{granted} bytes in flight and granted, the bound is {}", bounds.bytes)
+            format!("{granted} bytes received and granted, the bound is {}", bounds.bytes)
         } else if over > 0 && over >= host.seen.largest {
             format!("{over} bytes over the bound, more than one record")
         } else {
             return;
         };
         self.history.object(Promise::Bounded, wrong);
+    }
+
+    /// There is room for what was granted, beside the records and outputs that are in memory.
+    pub(super) fn check_grant(&mut self, bytes: u64) {
+        let (host, bounds) = (&self.hosts[self.at], self.route.bounds);
+        let held: u64 = host.machine.deliveries().map(|(_, it)| it.record().size() as u64 + outputs(it)).sum();
+        let granted = i128::from(held) + i128::from(host.allowance.bytes);
+        if bytes > 0 && granted > i128::from(bounds.bytes) {
+            let wrong = format!("{granted} bytes in memory and granted, the bound is {}", bounds.bytes);
+            self.history.object(Promise::Bounded, wrong);
+        }
+    }
+
+    /// Nothing is handled while outputs that are not durable fill the bound, unless it may be what they wait for.
+    pub(super) fn check_start(&mut self) {
+        let host = &self.hosts[self.at];
+        let transacts = self.route.delivery == Guarantee::ExactlyOnce;
+        let is_sent = |id| transacts || host.sending.iter().any(|sending| sending.delivery == id);
+        let held: u64 = host.machine.deliveries().filter(|(id, _)| is_sent(*id)).map(|(_, it)| outputs(it)).sum();
+        let waits = transacts && host.client.transaction.is_none();
+        if held >= self.route.bounds.bytes && !waits {
+            let wrong =
+                format!("an attempt begins beside {held} bytes of outputs, the bound is {}", self.route.bounds.bytes);
+            self.history.object(Promise::Bounded, wrong);
+        }
     }
 
     /// What was handed over and was not finished before is received.
@@ -82,4 +108,10 @@ impl World {
         let expected = host.sending.len() + host.recording.len() + transacting;
         assert_eq!(out.publications, expected, "the publications that are out");
     }
+}
+
+/// Bytes of its outputs. A dead letter has the bytes of the record.
+fn outputs(delivery: &Delivery) -> u64 {
+    let count = if delivery.is_stored_as_error() { 0 } else { u32::try_from(delivery.publications()).expect("few") };
+    (0..count).filter_map(|index| delivery.publication(index)).map(|output| output.size() as u64).sum()
 }

@@ -193,6 +193,8 @@ impl World {
             host.seen.saw(&action, &host.machine, &self.route);
             match action {
                 Action::Handle(delivery) => {
+                    self.check_start();
+                    let host = &mut self.hosts[self.at];
                     host.running.push(delivery);
                     let handled = host.machine.delivery(delivery).expect("an action's delivery");
                     let attempt = handled.attempt();
@@ -212,6 +214,7 @@ impl World {
                 Action::Ask(Ask::Grant { messages, bytes }) => {
                     host.allowance.messages += messages;
                     host.allowance.bytes += i64::try_from(bytes).expect("small");
+                    self.check_grant(bytes);
                 }
                 Action::Ask(ask) => self.ask(ask),
                 Action::Settled { delivery, fate } => {

@@ -50,7 +50,8 @@ impl World {
             destination: Destination::Kafka("out".into()),
             key: None,
             headers: Default::default(),
-            payload: Some(Bytes::from(format!("{of}/{index}"))),
+            // The second is as large as many records.
+            payload: Some(Bytes::from(format!("{of}/{index}{}", "x".repeat(400 * index as usize)))),
             timestamp_ms: None,
             group: None,
             deduplication: None,

@@ -58,7 +58,7 @@ impl Choice {
 
 fn outcome(text: &str) -> Result<Class, String> {
     let known = serde_json::from_value::<Class>(text.into());
-    known.map_err(|_| "is no outcome; they are in the table of host/README.md, for example permanent".to_owned())
+    known.map_err(|_| "is no outcome; they are in the table of host/docs/sandbox.md, for example permanent".to_owned())
 }
 
 /// A time, or how long ago.

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::super::read::Reader;
 use super::super::{Config, read};
 
-const PAGE: &str = include_str!("../../../CONFIGURATION.md");
+const PAGE: &str = include_str!("../../../docs/configuration.md");
 
 /// Keys whose contents have names of the user's own.
 const OPEN: [&str; 6] = [
@@ -73,6 +73,23 @@ fn every_key_that_the_reader_asks_for_stands_in_the_page() {
     assert_eq!(reader.finish(), Ok(Vec::new()));
     assert_eq!(config.routes.len(), 2);
     assert!(OPEN.iter().all(|key| written.contains(*key)));
+}
+
+#[test]
+fn complete_configurations_on_the_pages_are_valid() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let mut checked = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let Ok(page) = std::fs::read_to_string(&path) else { continue };
+        let blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("```"));
+        for (block, _) in blocks.filter(|(block, _)| block.contains("[service]")) {
+            let config = Config::parse(block, &path, &nobody);
+            assert!(config.is_ok(), "{}: {config:?}", path.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 1, "{checked} configurations were found");
 }
 
 #[test]
