@@ -38,11 +38,13 @@ use tokio_util::sync::CancellationToken;
 mod connection;
 mod health;
 mod hosts;
+mod listener;
 mod pages;
 mod polls;
 mod probe;
 
 pub use health::{Health, Obstacle, RouteHealth, SILENCE, State, Stuck};
+pub use listener::HealthListener;
 pub use polls::Poll;
 pub use probe::{DeadLetters, KafkaHealth, LetterHealth, PROBE_LIMIT, Probe, QueueHealth, SqsHealth};
 

@@ -5,6 +5,7 @@
 //! one that died may be cut off.
 
 mod facts;
+mod listener;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -13,13 +14,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use cofferdam_core::action::{Action, Ask};
-use cofferdam_core::event::Event;
-use cofferdam_core::machine::Machine;
 use cofferdam_core::time::Time;
 use cofferdam_guarantees::{Fact, What};
 
-/// A journal that all routes of a process share, or none: then nothing is written and it costs nothing.
+/// A journal that all routes of a process share, or none: then nothing is written. It is a
+/// [`Listener`](crate::listener::Listener) of each flow, and stands first among them.
 #[derive(Debug, Clone, Default)]
 pub struct Journal(Option<Arc<Mutex<Writer>>>);
 
@@ -52,16 +51,9 @@ impl Journal {
         self.flush()
     }
 
-    /// Takes down what a route heard; to be called before its machine hears it.
-    pub fn heard(&self, event: &Event, machine: &Machine) {
-        self.write(|writer| facts::heard(event, machine, |what| writer.take_down(what)));
-    }
-
-    /// Takes down what a route is about to do. True where that must stand in the file before it is done: the action
-    /// acknowledges. All others are carried out after the next [`Journal::flush`] at the earliest.
-    pub fn takes(&self, action: &Action, machine: &Machine) -> bool {
-        self.write(|writer| facts::taken(action, machine, |what| writer.take_down(what)));
-        self.0.is_some() && matches!(action, Action::Ask(Ask::Commit(_) | Ask::GiveUp { .. } | Ask::Delete { .. }))
+    /// Whether anything is written at all.
+    pub fn is_kept(&self) -> bool {
+        self.0.is_some()
     }
 
     /// Hands everything taken down so far to the operating system, so that it outlives the process.

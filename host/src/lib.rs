@@ -8,7 +8,7 @@
 //! config · flow · dead_letters               the file, checked whole; drives the rules of `cofferdam_core`; what failed
 //! source · sink                              Kafka and SQS in and out
 //! kafka · aws · dedupe · plugin · telemetry · admin · journal · embedded
-//! clock · signal · exit · server · message_file
+//! clock · signal · exit · server · handler · listener · stage · message_file
 //! escape · storage
 //! ```
 
@@ -24,8 +24,10 @@ pub mod embedded;
 pub mod escape;
 pub mod exit;
 pub mod flow;
+pub mod handler;
 pub mod journal;
 pub mod kafka;
+pub mod listener;
 pub mod message_file;
 pub mod plugin;
 pub mod run;
@@ -33,6 +35,7 @@ pub mod server;
 pub mod signal;
 pub mod sink;
 pub mod source;
+pub mod stage;
 pub mod storage;
 pub mod telemetry;
 pub mod verify;

@@ -63,16 +63,14 @@ use cofferdam_core::output::Output;
 
 use crate::escape::Escaped;
 
-pub use batch::Batch;
+pub use crate::handler::{Attempt, Batch, Level, LogLine, LogLines};
 pub use budget::be_exact_on_this_thread;
 pub use compiler::CompileBounds;
 pub use contract::Contract;
 pub use denials::Denied;
 pub use engine::{Engine, EngineConfig, EngineError};
-pub use handler::Handler;
 pub use limits::Limits;
 pub use load::{LoadError, Missing, Refusal, digest_of};
-pub use logs::{Level, LogLine, LogLines};
 pub use secrets::Secrets;
 
 use classify::{Ending, classify, is_pool_exhausted};
@@ -144,19 +142,6 @@ pub struct Plugin {
     suspicion: Suspicion,
     /// Ticks for as long as there are plugins.
     engine: Engine,
-}
-
-/// How an attempt ended, and what is to be known of it.
-#[derive(Debug)]
-pub struct Attempt {
-    /// The outputs, or how it failed. Whether the route knows the names of the outputs is not checked here.
-    pub outcome: Outcome<Vec<Output>>,
-    /// What it used.
-    pub usage: Usage,
-    /// Growths of memories and tables that were refused; the guest may have lived with it.
-    pub refused_growths: u32,
-    /// What it logged.
-    pub logs: LogLines,
 }
 
 impl Plugin {

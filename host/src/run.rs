@@ -7,11 +7,13 @@ mod dedupe;
 mod findings;
 mod guests;
 mod health;
+mod listeners;
 mod plugins;
 mod queues;
 pub mod redrive;
 pub mod reload;
 mod routes;
+mod stages;
 
 use std::path::PathBuf;
 use std::pin::pin;
@@ -29,10 +31,11 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::dedupe::Store;
 use crate::exit::{Exit, Problem, panic_text};
-use crate::flow::{Flow, Gate, LAST_ATTEMPTS, Limits, Observer, Parts};
+use crate::flow::{Flow, Gate, LAST_ATTEMPTS, Limits, Parts};
 use crate::journal::Journal;
+use crate::listener::Listener;
+use crate::plugin::Plugin;
 use crate::sink::Sinks;
-use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::{self, Exporter};
 
 pub use brokers::Brokers;
@@ -51,8 +54,8 @@ const CLOSE_ADMIN: Duration = Duration::from_millis(200);
 /// What a host is given beside its configuration.
 #[derive(Default)]
 pub struct Options {
-    /// Makes an observer for a route, by its name.
-    pub observe: Option<Observe>,
+    /// Makes one more listener for a route.
+    pub watch: Option<Watch>,
     /// What the attempts of all routes pass before they begin.
     pub gate: Option<Arc<Gate>>,
     /// Pages in the place of the admin server's first one.
@@ -65,8 +68,8 @@ pub struct Options {
     pub compiler: Option<PathBuf>,
 }
 
-/// Makes an observer for the route of this name.
-pub type Observe = Box<dyn Fn(&str) -> Box<dyn Observer>>;
+/// Makes a listener for the route of this name.
+pub type Watch = Box<dyn Fn(&str) -> Box<dyn Listener>>;
 
 /// A host at work.
 pub struct Host {
@@ -159,17 +162,16 @@ impl Host {
             guests,
         };
         for ((source, route, transactions), configured) in sources.into_iter().zip(&config.routes) {
+            let health = route_health(&health, &route.name, &configured.handler, clock);
             let parts = Parts {
-                telemetry: Telemetry::new(Arc::clone(&route)),
-                health: route_health(&health, &route.name, &configured.handler, clock),
-                observer: options.observe.as_ref().map(|observe| observe(&route.name)),
-                journal: options.journal.clone(),
+                listeners: listeners::of(&route, &health, &options.journal, options.watch.as_ref()),
+                health,
                 route,
                 source,
                 sinks: host.sinks.clone(),
                 handler: Arc::clone(&handlers[&configured.handler]),
                 guests: host.guests.handles(),
-                gate: options.gate.clone(),
+                stages: stages::of(options.gate.as_ref()),
                 clock,
                 transactions,
                 dedupe: host.dedupe.clone().filter(|_| configured.suppresses_duplicates()),
@@ -182,7 +184,7 @@ impl Host {
         Ok(host)
     }
 
-    fn spawn(&mut self, route: &str, parts: Parts) -> Result<(), Problem> {
+    fn spawn(&mut self, route: &str, parts: Parts<Plugin>) -> Result<(), Problem> {
         self.routes.push(Arc::clone(&parts.health));
         let started = self.flows.start(route, Flow::new(parts).run(self.stop.clone()));
         let remedy = "a route on Kafka takes six threads and twelve open files; see `ulimit -u` and `ulimit -Hn`";

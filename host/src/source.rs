@@ -9,6 +9,8 @@ use cofferdam_core::event::Event;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use tokio::time::{Instant, timeout_at};
 
+use crate::listener::Absence;
+
 /// The source of one route.
 pub enum Source {
     /// A consumer of Kafka topics.
@@ -46,7 +48,7 @@ impl Source {
 
     /// How long the source has not been in its consumer group or may not read, and why; `None` while all is well, and for
     /// queues. `received` is the number of records so far.
-    pub fn absence(&mut self, received: u64) -> Option<kafka::Absence> {
+    pub fn absence(&mut self, received: u64) -> Option<Absence> {
         match self {
             Self::Kafka(kafka) => kafka.absence(received),
             Self::Sqs(_) => None,

@@ -1,7 +1,7 @@
 //! What people see of a route from outside: metrics and log lines, from one place.
 //!
-//! [`Telemetry`] belongs to one route and to the one who drives its machine. It looks at deliveries when the machine
-//! says something about them, counts, and writes a line where one is wanted. [`metrics`] makes the counters readable,
+//! [`Telemetry`] is a [`Listener`](crate::listener::Listener) of the flow of one route. It looks at deliveries when the
+//! machine says something about them, counts, and writes a line where one is wanted. [`metrics`] makes the counters readable,
 //! [`log`] the lines. The tables have the same rows as those in `host/docs/operations.md`.
 //!
 //! # Metrics
@@ -96,6 +96,7 @@ pub mod metrics;
 mod budget;
 mod codes;
 mod context;
+mod listener;
 mod topics;
 
 use std::sync::Arc;
@@ -112,6 +113,7 @@ use cofferdam_core::time::Time;
 pub use budget::LINES_PER_SECOND;
 pub use codes::CODES_OF_HANDLERS;
 
+use crate::listener::StuckHandler;
 use budget::Budget;
 use codes::Codes;
 use context::{Context, line};
@@ -130,6 +132,8 @@ pub struct Telemetry {
     in_flight: Gauge,
     put_off: [Counter; 4],
     refused: Gauge,
+    /// What that gauge shows: it seldom changes, and is looked at in every round.
+    refused_now: usize,
     guest_cpu: Histogram,
     guest_memory: Histogram,
     circuit: Gauge,
@@ -144,7 +148,7 @@ pub struct Telemetry {
 
 /// What a rebalance did with partitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+enum Change {
     /// They are ours.
     Assigned,
     /// They were given back in order.
@@ -184,6 +188,7 @@ impl Telemetry {
             guest_cpu: histogram!("cofferdam_guest_cpu_seconds", "route" => label()),
             guest_memory: histogram!("cofferdam_guest_memory_peak_bytes", "route" => label()),
             refused: gauge!("cofferdam_refused_dead_letters", "route" => label()),
+            refused_now: 0,
             circuit: gauge!("cofferdam_circuit_open", "route" => label()),
             holding: gauge!("cofferdam_route_holding", "route" => label()),
             assigned: gauge!("cofferdam_assigned_partitions", "route" => label()),
@@ -197,22 +202,24 @@ impl Telemetry {
     }
 
     /// So many records or messages have arrived.
-    pub fn received(&self, count: usize) {
+    fn received(&self, count: usize) {
         self.received.increment(count as u64);
     }
 
-    /// So many deliveries are in flight now; worth a call each time the driver has done a round.
-    pub fn in_flight(&self, deliveries: usize) {
+    /// So many deliveries are in flight now.
+    fn in_flight(&self, deliveries: usize) {
         self.in_flight.set(deliveries as f64);
     }
 
     /// So many records wait because no form of their dead letter is taken.
-    pub fn refused(&self, deliveries: usize) {
-        self.refused.set(deliveries as f64);
+    fn refused(&mut self, deliveries: usize) {
+        if std::mem::replace(&mut self.refused_now, deliveries) != deliveries {
+            self.refused.set(deliveries as f64);
+        }
     }
 
     /// An attempt has ended: to be called before the machine hears of it.
-    pub fn ended(&mut self, delivery: &Delivery, ended: &Ended) {
+    fn ended(&mut self, delivery: &Delivery, ended: &Ended) {
         let failure = match &ended.outcome {
             Outcome::Done(_) => None,
             Outcome::Failed(failure) => Some(&**failure),
@@ -233,8 +240,8 @@ impl Telemetry {
     }
 
     /// A delivery has come to its end ([`Action::Settled`](cofferdam_core::action::Action::Settled)).
-    pub fn settled(&mut self, delivery: &Delivery, fate: Fate, now: Time) {
-        self.tick(now);
+    fn settled(&mut self, delivery: &Delivery, fate: Fate, now: Time) {
+        self.say_what_was_dropped(now);
         let topic = self.topics.of(&delivery.record().source);
         topic.consumed(fate).increment(1);
         let given_away = matches!(fate, Fate::Released | Fate::Revoked | Fate::Abandoned);
@@ -269,7 +276,7 @@ impl Telemetry {
     }
 
     /// A publication of the delivery is durable.
-    pub fn produced(&self, delivery: &Delivery, index: u32, now: Time) {
+    fn produced(&self, delivery: &Delivery, index: u32, now: Time) {
         let destination = || delivery.publication(index).map(|publication| publication.destination.to_string());
         line!(DEBUG, "message_produced", "a publication is durable", self.context(delivery), Some(now), {
             destination = destination(),
@@ -303,8 +310,8 @@ impl Telemetry {
     }
 
     /// A delivery goes on later ([`Action::Troubled`](cofferdam_core::action::Action::Troubled)).
-    pub fn troubled(&mut self, delivery: &Delivery, next: Next, now: Time) {
-        self.tick(now);
+    fn troubled(&mut self, delivery: &Delivery, next: Next, now: Time) {
+        self.say_what_was_dropped(now);
         let (index, word, wait) = match next {
             Next::Retry(wait) => (0, "retry", wait),
             Next::Defer(wait) => (1, "defer", wait),
@@ -380,7 +387,7 @@ impl Telemetry {
     }
 
     /// Intake has stopped because messages wait for a destination or the host, or goes on again.
-    pub fn holding(&self, holding: bool) {
+    fn holding(&self, holding: bool) {
         self.holding.set(if holding { 1.0 } else { 0.0 });
         let route = &*self.route.name;
         if holding {
@@ -395,7 +402,7 @@ impl Telemetry {
     }
 
     /// The route stops by itself because too much fails, tries again, or goes on.
-    pub fn circuit(&self, circuit: Circuit) {
+    fn circuit(&self, circuit: Circuit) {
         let route = &*self.route.name;
         let open = circuit != Circuit::Closed;
         self.circuit.set(if open { 1.0 } else { 0.0 });
@@ -436,7 +443,7 @@ impl Telemetry {
     }
 
     /// The metadata of the group's commit was ignored.
-    pub fn metadata_ignored(&self, partition: &Partition, why: &Ignored) {
+    fn metadata_ignored(&self, partition: &Partition, why: &Ignored) {
         tracing::warn!(
             event = "metadata_ignored",
             route = &*self.route.name,
@@ -449,7 +456,7 @@ impl Telemetry {
     }
 
     /// The group has committed these partitions otherwise than this host knows; they are read again from there.
-    pub fn superseded(&self, partitions: &[Partition]) {
+    fn superseded(&self, partitions: &[Partition]) {
         for partition in partitions {
             tracing::warn!(
                 event = "offset_superseded",
@@ -463,7 +470,7 @@ impl Telemetry {
     }
 
     /// No more of a partition is taken in or started, because of records that wait.
-    pub fn blocked(&self, blocked: &Blocked) {
+    fn blocked(&self, blocked: &Blocked) {
         let Blocked { partition, bound, behind, since } = blocked;
         let [time, offset] = self.of_blocked(partition, *bound);
         time.set(since.as_millis() as f64 / 1_000.0);
@@ -482,7 +489,7 @@ impl Telemetry {
     }
 
     /// That is over.
-    pub fn unblocked(&self, partition: &Partition) {
+    fn unblocked(&self, partition: &Partition) {
         for gauge in [Bound::InFlight, Bound::Metadata].into_iter().flat_map(|bound| self.of_blocked(partition, bound))
         {
             gauge.set(0.0);
@@ -510,14 +517,14 @@ impl Telemetry {
     }
 
     /// The route is configured to stop here. `reason` may hold words of a guest.
-    pub fn stopped(&self, reason: &str) {
+    fn stopped(&self, reason: &str) {
         let reason = context::shown(reason);
         tracing::error!(event = "route_stopped", route = &*self.route.name, %reason, "the route has stopped");
     }
 
-    /// A thread has been in this plugin for so many milliseconds, or none is for long: says so once each time.
-    pub fn stuck(&mut self, stuck: Option<(&str, u64)>) {
-        if let Some((plugin, silent_ms)) = stuck.filter(|_| !self.stuck) {
+    /// A thread has been in the handler for long, or none is any more: says so once each time.
+    fn stuck(&mut self, stuck: Option<StuckHandler<'_>>) {
+        if let Some(StuckHandler { name: plugin, silent_ms }) = stuck.filter(|_| !self.stuck) {
             tracing::error!(
                 event = "handler_stuck",
                 route = &*self.route.name,
@@ -530,7 +537,7 @@ impl Telemetry {
     }
 
     /// The group has given partitions or taken them.
-    pub fn rebalance<'a>(&self, change: Change, partitions: impl ExactSizeIterator<Item = &'a Partition>) {
+    fn rebalance<'a>(&self, change: Change, partitions: impl ExactSizeIterator<Item = &'a Partition>) {
         let count = partitions.len();
         self.rebalances[change as usize].increment(1);
         match change {
@@ -568,8 +575,8 @@ impl Telemetry {
     }
 
     /// Says how many lines were left out, once the second is over. [`Telemetry::settled`] and [`Telemetry::troubled`] do
-    /// it too; a driver that calls this about once a second has the number also when a wave ends all of a sudden.
-    pub fn tick(&mut self, now: Time) {
+    /// it too; each tick does it so that the number is there also when a wave ends all of a sudden.
+    fn say_what_was_dropped(&mut self, now: Time) {
         for budget in [&mut self.nacked, &mut self.dead] {
             if let Some(lines) = budget.dropped(now) {
                 say_dropped(&self.route, budget.event(), lines);
@@ -585,7 +592,7 @@ impl Telemetry {
 /// The last lines that were left out are told too.
 impl Drop for Telemetry {
     fn drop(&mut self) {
-        self.tick(Time::from_micros(u64::MAX));
+        self.say_what_was_dropped(Time::from_micros(u64::MAX));
     }
 }
 

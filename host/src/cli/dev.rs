@@ -23,7 +23,8 @@ use super::run::{Run, finish, load, reloader, runtime, until_signal, warn};
 use super::{ConfigArgument, Ended, OutputArguments, compile, open_files};
 use crate::config::{Config, DEFAULT_FILE};
 use crate::exit::{Exit, Problem};
-use crate::flow::{Gate, Observer};
+use crate::flow::Gate;
+use crate::listener::Listener;
 use crate::run::reload::{self, Builds, Watch};
 use crate::run::{Host, Options, Report};
 use crate::signal::{Hangups, Signals};
@@ -136,11 +137,11 @@ async fn dev(arguments: Arguments, file: &ConfigArgument, loaded: Config, input:
 /// What the host is given beside its configuration.
 fn options(gate: &Arc<Gate>, recent: &Arc<Recent>, look: Look, json: bool, listener: TcpListener) -> Options {
     let watched = Arc::clone(recent);
-    let observe = move |route: &str| -> Box<dyn Observer> {
+    let watch = move |route: &str| -> Box<dyn Listener> {
         Box::new(Watcher { route: route.into(), look, json, recent: Arc::clone(&watched) })
     };
     Options {
-        observe: Some(Box::new(observe)),
+        watch: Some(Box::new(watch)),
         gate: Some(Arc::clone(gate)),
         pages: Some(page::router(Arc::clone(recent))),
         compiler: Some(compile::program()),

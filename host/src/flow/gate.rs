@@ -4,7 +4,11 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cofferdam_core::message::Record;
+use cofferdam_core::outcome::{Class, Code, Failure};
+use futures::FutureExt as _;
 use tokio::sync::oneshot;
+
+use crate::stage::{Passed, Stage};
 
 /// What an attempt passes before its handler is called. Its limits count from there, so it may wait as long as people
 /// like.
@@ -76,34 +80,46 @@ impl Gate {
         self.lock().waiting.front().map(|(record, _)| Arc::clone(record))
     }
 
-    /// Waits for its turn; whether the attempt may begin.
-    pub(super) async fn pass(&self, record: &Arc<Record>) -> bool {
-        let turn = {
-            let mut state = self.lock();
-            match state.way {
-                Way::Open => return true,
-                Way::Closed => return false,
-                Way::Paused => {
-                    let (go, turn) = oneshot::channel();
-                    state.waiting.push_back((Arc::clone(record), go));
-                    turn
-                }
-            }
-        };
-        turn.await.is_ok()
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl Stage for Gate {
+    /// People step from message to message, and behind a closed gate nothing begins.
+    fn is_one_by_one(&self) -> bool {
+        !self.is_open()
+    }
+
+    /// Waits for its turn.
+    fn received<'a>(&'a self, record: &'a Arc<Record>) -> Passed<'a> {
+        let mut state = self.lock();
+        match state.way {
+            Way::Open => Passed::Now(Ok(())),
+            Way::Closed => Passed::Now(Err(closed())),
+            Way::Paused => {
+                let (go, turn) = oneshot::channel();
+                state.waiting.push_back((Arc::clone(record), go));
+                Passed::Later(Box::pin(turn.map(|turn| turn.map_err(|_| closed()))))
+            }
+        }
+    }
+}
+
+fn closed() -> Failure {
+    Failure::new(Class::Revoked, Code::SHUTTING_DOWN, "the message waited for its turn")
+}
+
 #[cfg(test)]
 mod tests {
     use cofferdam_core::message::Position;
-    use futures::FutureExt as _;
 
     use super::*;
+
+    /// Whether the message may go on, once that is known.
+    fn pass<'a>(gate: &'a Gate, record: &'a Arc<Record>) -> impl Future<Output = bool> + 'a {
+        gate.received(record).wait().map(|passed| passed.is_ok())
+    }
 
     fn record(offset: i64) -> Arc<Record> {
         Arc::new(Record {
@@ -120,15 +136,15 @@ mod tests {
     async fn a_paused_gate_lets_one_through_at_each_step_in_the_order_they_came() {
         let gate = Gate::default();
         let (one, two, three) = (record(1), record(2), record(3));
-        assert_eq!(gate.pass(&one).now_or_never(), Some(true), "it is open at first");
+        assert_eq!(pass(&gate, &one).now_or_never(), Some(true), "it is open at first");
         gate.pause();
-        let (mut a, mut b) = (Box::pin(gate.pass(&one)), Box::pin(gate.pass(&two)));
+        let (mut a, mut b) = (Box::pin(pass(&gate, &one)), Box::pin(pass(&gate, &two)));
         assert_eq!(((&mut a).now_or_never(), (&mut b).now_or_never()), (None, None));
         assert_eq!(gate.first(), Some(one.clone()));
         assert!(gate.step());
         assert_eq!(((&mut a).now_or_never(), (&mut b).now_or_never()), (Some(true), None));
         gate.resume();
-        assert_eq!((b.now_or_never(), gate.pass(&three).now_or_never()), (Some(true), Some(true)));
+        assert_eq!((b.now_or_never(), pass(&gate, &three).now_or_never()), (Some(true), Some(true)));
         assert!(!gate.step(), "nothing waits");
     }
 
@@ -137,12 +153,12 @@ mod tests {
         let gate = Gate::default();
         let record = record(1);
         gate.pause();
-        let mut waits = Box::pin(gate.pass(&record));
+        let mut waits = Box::pin(pass(&gate, &record));
         assert_eq!((&mut waits).now_or_never(), None);
         gate.close();
-        assert_eq!((waits.now_or_never(), gate.pass(&record).now_or_never()), (Some(false), Some(false)));
+        assert_eq!((waits.now_or_never(), pass(&gate, &record).now_or_never()), (Some(false), Some(false)));
         gate.resume();
-        assert_eq!(gate.pass(&record).now_or_never(), Some(false), "it stays closed");
+        assert_eq!(pass(&gate, &record).now_or_never(), Some(false), "it stays closed");
     }
 
     #[tokio::test]
@@ -151,10 +167,10 @@ mod tests {
         let (gone, here) = (record(1), record(2));
         gate.pause();
         {
-            let mut waits = Box::pin(gate.pass(&gone));
+            let mut waits = Box::pin(pass(&gate, &gone));
             assert_eq!((&mut waits).now_or_never(), None);
         }
-        let mut waits = Box::pin(gate.pass(&here));
+        let mut waits = Box::pin(pass(&gate, &here));
         assert_eq!((&mut waits).now_or_never(), None);
         assert!(gate.step());
         assert_eq!(waits.now_or_never(), Some(true));

@@ -2,12 +2,12 @@
 
 use cofferdam_core::action::Position;
 use cofferdam_core::event::{Aborted, DeliveryId, Event};
-use cofferdam_core::time::Time;
 
 use super::Flow;
+use crate::handler::Handler;
 use crate::sink::kafka::transaction::{Member, Work};
 
-impl Flow {
+impl<H: Handler> Flow<H> {
     /// Carries out a transaction, away from here; its answer comes with those of the sinks.
     pub(super) fn transact(&mut self, deliveries: &[DeliveryId], positions: Vec<Position>) {
         self.outstanding += 1;
@@ -35,13 +35,5 @@ impl Flow {
             work.deliveries.push((id, publications));
         }
         work
-    }
-
-    /// What the transaction wrote is durable.
-    pub(super) fn watch_transaction(&self, now: Time) {
-        for delivery in self.machine.in_transaction().filter_map(|id| self.machine.delivery(id)) {
-            let count = u32::try_from(delivery.publications()).unwrap_or(u32::MAX);
-            (0..count).for_each(|index| self.telemetry.produced(delivery, index, now));
-        }
     }
 }

@@ -7,37 +7,38 @@
 //! on with others of its kind, on threads that count less, and where most attempts of a route are such they begin there: so
 //! handlers that burn time slow each other and nobody else.
 //!
-//! A plugin that takes several messages in one call is given as many of a chunk as it may have. They are some that the
+//! A handler that takes several messages in one call is given as many of a chunk as it may have. They are some that the
 //! machine has handed out at the same time, so no two of them have an order to keep. When the call fails as a whole, they
 //! are handled one by one.
 
+mod attempt;
+mod known;
+mod polls;
+
 use std::collections::VecDeque;
-use std::future::Future;
-use std::panic::AssertUnwindSafe;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use cofferdam_core::event::{DeliveryId, Ended, Event, HandlerId, Trace};
+use cofferdam_core::event::{DeliveryId, Event};
 use cofferdam_core::machine::Delivery;
-use cofferdam_core::message::{Message, Record};
-use cofferdam_core::outcome::{Class, Code, Failure, Outcome, Usage};
-use cofferdam_core::output::Publication;
+use cofferdam_core::message::Record;
 use cofferdam_core::route::Route;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use super::duplicates::Duplicates;
-use super::gate::Gate;
-use super::pace::{LONG, Pace};
+use super::guests::Guests;
+use super::pace::Pace;
 use crate::admin::RouteHealth;
-use crate::clock::{Clock, thread_time};
-use crate::exit::panic_text;
-use crate::plugin::{Attempt, Handler, Plugin};
+use crate::clock::Clock;
+use crate::handler::{Handler, Slot};
+use crate::stage::Stage;
+use known::look_up;
+use polls::{first_poll, quick_or_slow, slow_only};
 
 /// Messages in a chunk at most: at a microsecond each, a hand-over costs less than the work.
 const CHUNK: usize = 64;
@@ -46,15 +47,6 @@ const CHUNK: usize = 64;
 /// on two cores that the broker shares, a message took 6 % less of a processor than with half of it, and about the same with two
 /// and six times as much.
 const HERE: Duration = Duration::from_micros(500);
-
-/// The threads that handlers run on.
-#[derive(Debug, Clone)]
-pub struct Guests {
-    /// Attempts begin here, unless those of the route are mostly long.
-    pub quick: Handle,
-    /// And goes on here, once it has kept a thread for long.
-    pub slow: Handle,
-}
 
 /// Attempts that have ended: `Ended` or `Known`.
 pub(super) type Batch = Vec<Event>;
@@ -75,8 +67,8 @@ impl Job {
     }
 }
 
-pub(super) struct Workers {
-    shared: Arc<Shared>,
+pub(super) struct Workers<H> {
+    shared: Arc<Shared<H>>,
     /// How many chunks to cut at least, where there are enough messages.
     width: usize,
 }
@@ -84,18 +76,18 @@ pub(super) struct Workers {
 /// How the messages of a chunk are handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// Several in one call, where the plugin takes that.
+    /// Several in one call, where the handler takes that.
     Any,
     /// One by one: a call with them has failed.
     Alone,
 }
 
-struct Shared {
+struct Shared<H> {
     route: Arc<Route>,
-    handler: Arc<Handler>,
+    handler: Arc<Slot<H>>,
     duplicates: Option<Duplicates>,
     guests: Guests,
-    gate: Option<Arc<Gate>>,
+    stages: Vec<Arc<dyn Stage>>,
     health: Arc<RouteHealth>,
     pace: Pace,
     clock: Clock,
@@ -103,13 +95,13 @@ struct Shared {
     ended: mpsc::Sender<Batch>,
 }
 
-impl Workers {
+impl<H: Handler> Workers<H> {
     pub(super) fn new(
         route: &Arc<Route>,
-        handler: Arc<Handler>,
+        handler: Arc<Slot<H>>,
         duplicates: Option<Duplicates>,
         guests: Guests,
-        gate: Option<Arc<Gate>>,
+        stages: Vec<Arc<dyn Stage>>,
         health: Arc<RouteHealth>,
         clock: Clock,
     ) -> (Self, mpsc::Receiver<Batch>) {
@@ -118,7 +110,7 @@ impl Workers {
         let width = guests.quick.metrics().num_workers().max(1);
         let tasks = TaskTracker::new();
         let (route, pace) = (Arc::clone(route), Pace::default());
-        let shared = Shared { route, handler, duplicates, guests, gate, health, pace, clock, tasks, ended };
+        let shared = Shared { route, handler, duplicates, guests, stages, health, pace, clock, tasks, ended };
         (Self { shared: Arc::new(shared), width }, batches)
     }
 
@@ -148,7 +140,7 @@ impl Workers {
     }
 }
 
-impl Shared {
+impl<H: Handler> Shared<H> {
     /// Begins on this thread; what does not end at once goes on elsewhere.
     fn run_here(self: &Arc<Self>, chunk: VecDeque<Job>) {
         let mut work = Arc::clone(self).run(chunk, Way::Any).boxed();
@@ -225,10 +217,9 @@ impl Shared {
         }
     }
 
-    /// The first messages of the chunk, as many as the plugin takes in one call; `None` where it is to have one.
+    /// The first messages of the chunk, as many as the handler takes in one call; `None` where it is to have one.
     fn several(&self, chunk: &mut VecDeque<Job>, way: Way) -> Option<Vec<Job>> {
-        // People who watch step from message to message, and behind a closed gate nothing begins: each is asked for by itself.
-        let one_by_one = way == Way::Alone || self.gate.as_ref().is_some_and(|gate| !gate.is_open());
+        let one_by_one = way == Way::Alone || self.stages.iter().any(|stage| stage.is_one_by_one());
         let bounds = if one_by_one { return None } else { self.handler.current().batch()? };
         let mut bytes = 0_usize;
         let fits = |job: &&Job| {
@@ -245,139 +236,6 @@ impl Shared {
             let _ = self.ended.send(batch).await;
         }
     }
-
-    /// Envelope, route, handler, outputs: what comes before is the source's, what comes after is the machine's.
-    async fn attempt(&self, job: &Job) -> Box<Ended> {
-        let work = AssertUnwindSafe(self.attempt_unguarded(job)).catch_unwind();
-        work.await.unwrap_or_else(|panic| {
-            let failure = Failure::host(Code::INTERNAL, format!("the host panicked: {}", panic_text(&*panic)));
-            ended(self.handler.current().redacted(failure).into(), Usage::default(), None, Trace::default())
-        })
-    }
-
-    async fn attempt_unguarded(&self, job: &Job) -> Box<Ended> {
-        if let Some(gate) = &self.gate
-            && !gate.pass(&job.record).await
-        {
-            let failure = Failure::new(Class::Revoked, Code::SHUTTING_DOWN, "the message waited for its turn");
-            return ended(failure.into(), Usage::default(), None, Trace::default());
-        }
-        let message = match self.route.admit(&job.record) {
-            Ok(message) => message,
-            Err(failure) => return ended(failure.into(), Usage::default(), None, Trace::default()),
-        };
-        let trace = self.route.trace(&message);
-        let plugin = self.handler.current();
-        let attempt = plugin.handle(&message, job.attempt).await;
-        self.conclude(&plugin, &message, trace, attempt)
-    }
-
-    /// Names the destinations of what the handler asks for.
-    fn conclude(&self, plugin: &Plugin, message: &Message, trace: Trace, attempt: Attempt) -> Box<Ended> {
-        self.pace.note(attempt.usage.cpu_us);
-        let outcome = match attempt.outcome {
-            Outcome::Done(outputs) => match self.route.resolve(message, &trace, outputs, self.clock.now()) {
-                Ok(publications) => Outcome::Done(publications),
-                // It names what the handler has named.
-                Err(failure) => plugin.redacted(failure).into(),
-            },
-            Outcome::Failed(failure) => Outcome::Failed(failure),
-        };
-        ended(outcome, attempt.usage, Some(Arc::clone(plugin.id())), trace)
-    }
-
-    /// The same for several messages in one call; `None` where they are to be handled one by one.
-    async fn attempt_together(&self, jobs: &[Job]) -> Option<Vec<Box<Ended>>> {
-        // A panic is that of one message, and is named when that is handled alone.
-        AssertUnwindSafe(self.attempt_together_unguarded(jobs)).catch_unwind().await.ok()?
-    }
-
-    async fn attempt_together_unguarded(&self, jobs: &[Job]) -> Option<Vec<Box<Ended>>> {
-        let admitted: Vec<Result<Message, Failure>> = jobs.iter().map(|job| self.route.admit(&job.record)).collect();
-        let each = admitted.iter().zip(jobs);
-        let messages: Vec<(&Message, u32)> =
-            each.filter_map(|(message, job)| Some((message.as_ref().ok()?, job.attempt))).collect();
-        let plugin = self.handler.current();
-        let attempts = match plugin.handle_batch(&messages).await {
-            Ok(attempts) => attempts,
-            Err(failure) => {
-                tracing::debug!(
-                    route = &*self.route.name,
-                    messages = messages.len(),
-                    outcome = failure.class.as_str(),
-                    code = failure.code.as_str(),
-                    "a call with several messages failed, they are handled one by one"
-                );
-                return None;
-            }
-        };
-        let mut attempts = attempts.into_iter();
-        let conclude = |message: &Result<Message, Failure>| match message {
-            Ok(message) => Some(self.conclude(&plugin, message, self.route.trace(message), attempts.next()?)),
-            Err(failure) => Some(ended(failure.clone().into(), Usage::default(), None, Trace::default())),
-        };
-        admitted.iter().map(conclude).collect()
-    }
-}
-
-/// Leaves out what was handled before. Without an answer nothing is handled: all is held.
-async fn look_up(duplicates: &Duplicates, jobs: VecDeque<Job>, batch: &mut Batch) -> VecDeque<Job> {
-    let ids: Vec<Box<str>> = jobs.iter().filter_map(|job| job.event.clone()).collect();
-    let seen = duplicates.seen(ids).await;
-    let mut answers = seen.as_deref().unwrap_or_default().iter();
-    let mut left = VecDeque::with_capacity(jobs.len());
-    for job in jobs {
-        match (&job.event, &seen) {
-            (None, _) => left.push_back(job),
-            (Some(_), Ok(_)) if answers.next() == Some(&true) => batch.push(Event::Known(job.id)),
-            (Some(_), Ok(_)) => left.push_back(job),
-            (Some(_), Err(failure)) => {
-                let ended = ended(failure.clone().into(), Usage::default(), None, Trace::default());
-                batch.push(Event::Ended(job.id, ended));
-            }
-        }
-    }
-    left
-}
-
-fn ended(
-    outcome: Outcome<Vec<Publication>>,
-    usage: Usage,
-    handler: Option<Arc<HandlerId>>,
-    trace: Trace,
-) -> Box<Ended> {
-    Box::new(Ended { outcome, usage, handler, trace })
-}
-
-/// Does the work here as long as it keeps the thread for short, and hands it over once it does not. Its processor time decides:
-/// a quick one whose thread had to wait for a core is not to wait behind those that burn it.
-async fn quick_or_slow(mut work: BoxFuture<'static, ()>, slow: Handle, tasks: TaskTracker, health: Arc<RouteHealth>) {
-    let is_slow = std::future::poll_fn(|context| {
-        let _poll = health.poll();
-        let started = thread_time();
-        match work.poll_unpin(context) {
-            Poll::Ready(()) => Poll::Ready(false),
-            Poll::Pending if thread_time().saturating_sub(started) >= LONG => Poll::Ready(true),
-            Poll::Pending => Poll::Pending,
-        }
-    });
-    if is_slow.await {
-        tasks.spawn_on(slow_only(work, health), &slow);
-    }
-}
-
-/// Does the work here.
-async fn slow_only(mut work: BoxFuture<'static, ()>, health: Arc<RouteHealth>) {
-    std::future::poll_fn(|context| {
-        let _poll = health.poll();
-        work.poll_unpin(context)
-    })
-    .await;
-}
-
-/// Polls once and says what came of it.
-async fn first_poll<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
-    std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use cofferdam_core::time::Time;
 use cofferdam_guarantees::{Fact, simulation};
 
 use super::Journal;
+use crate::listener::Listener;
 
 /// Drives a machine as the flow does, and answers everything well.
 struct World {
@@ -40,10 +41,11 @@ impl World {
     fn tell(&mut self, event: Event) {
         let mut events = std::collections::VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
-            self.journal.heard(&event, &self.machine);
+            self.journal.event(&event, &self.machine, self.now);
             self.machine.handle(event, self.now);
             while let Some(action) = self.machine.next_action() {
-                if self.journal.takes(&action, &self.machine) {
+                self.journal.action(&action, &self.machine, self.now);
+                if self.journal.must_flush(&action) {
                     self.journal.flush().unwrap();
                 }
                 events.extend(self.answer(action));

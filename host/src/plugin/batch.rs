@@ -14,25 +14,9 @@ use smallvec::SmallVec;
 use super::classify::{Ending, classify};
 use super::contract::{Said, Several};
 use super::instance::Instance;
-use super::logs::LogLines;
 use super::lower::{Borrowed, HeaderParameter, MessageParameter};
-use super::{Attempt, Plugin, is_sound, judged, microseconds};
-
-/// Bounds of a call with several messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Batch {
-    /// Messages; 64. With 1 there are no such calls.
-    pub messages: u32,
-    /// Bytes of their records, as [`Record::size`](cofferdam_core::message::Record::size) counts them; 1 MiB. One message is
-    /// always taken.
-    pub bytes: usize,
-}
-
-impl Default for Batch {
-    fn default() -> Self {
-        Self { messages: 64, bytes: 1 << 20 }
-    }
-}
+use super::{Plugin, is_sound, judged, microseconds};
+use crate::handler::{self, Attempt, Batch, LogLines};
 
 /// How many messages a call may have just now.
 #[derive(Debug)]
@@ -80,7 +64,7 @@ impl Plugin {
     /// it is [`Code::PLUGIN_UNAVAILABLE`].
     pub async fn handle_batch(&self, messages: &[(&Message, u32)]) -> Result<Vec<Attempt>, Failure> {
         if self.loaded.handle_batch.is_none() {
-            return Err(Failure::host(Code::PLUGIN_UNAVAILABLE, "the plugin takes one message at a time"));
+            return Err(handler::one_at_a_time());
         }
         if messages.is_empty() {
             return Ok(Vec::new());

@@ -1,27 +1,34 @@
-//! A plugin as routes know it: by its name, in whichever version is the newest.
+//! A plugin as a flow knows it.
 
+use std::future::Future;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use cofferdam_core::event::HandlerId;
+use cofferdam_core::message::Message;
+use cofferdam_core::outcome::Failure;
 
 use super::Plugin;
+use crate::handler::{Attempt, Batch, Handler};
 
-/// Where routes take the version of a plugin from that a message goes to.
-pub struct Handler(ArcSwap<Plugin>);
-
-impl Handler {
-    /// With its first version.
-    pub fn new(plugin: Plugin) -> Self {
-        Self(ArcSwap::from_pointee(plugin))
+/// Each as the method of the same name of [`Plugin`] says.
+impl Handler for Plugin {
+    fn id(&self) -> &Arc<HandlerId> {
+        Self::id(self)
     }
 
-    /// The version that messages go to now. Whoever has it finishes with it.
-    pub fn current(&self) -> Arc<Plugin> {
-        self.0.load_full()
+    fn handle(&self, message: &Message, attempt: u32) -> impl Future<Output = Attempt> + Send {
+        Self::handle(self, message, attempt)
     }
 
-    /// From now on messages go to this version.
-    pub fn replace(&self, plugin: Plugin) {
-        self.0.store(Arc::new(plugin));
+    fn batch(&self) -> Option<Batch> {
+        Self::batch(self)
+    }
+
+    fn handle_batch(&self, messages: &[(&Message, u32)]) -> impl Future<Output = Result<Vec<Attempt>, Failure>> + Send {
+        Self::handle_batch(self, messages)
+    }
+
+    fn redacted(&self, failure: Failure) -> Failure {
+        Self::redacted(self, failure)
     }
 }

@@ -5,49 +5,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
 use tracing::field::display;
 
 use super::Spec;
 use super::last_words::LastWords;
 use crate::escape::Escaped;
-
-/// A line that a guest wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LogLine {
-    /// How much it matters, as the guest says; [`Level::Info`] on standard output, [`Level::Warn`] on standard
-    /// error.
-    pub level: Level,
-    /// What the guest groups its lines by; `stdout` and `stderr` for those.
-    pub context: Box<str>,
-    /// The line, without its end. From the guest: show it through [`Escaped`].
-    pub text: Box<str>,
-}
-
-/// How much a line matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Level {
-    /// Steps and values inside the handler.
-    Trace,
-    /// For somebody who looks for a bug.
-    Debug,
-    /// For somebody who watches the service.
-    Info,
-    /// Something is off and was survived.
-    Warn,
-    /// Something failed.
-    Error,
-}
-
-/// Log lines of one attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct LogLines {
-    /// Those within the limits, in order.
-    pub lines: Vec<LogLine>,
-    /// How many were over them.
-    pub dropped: u64,
-}
+use crate::handler::{Level, LogLine, LogLines};
 
 /// The logs of an instance, shared with its standard streams.
 #[derive(Clone)]

@@ -8,11 +8,12 @@ use tokio::runtime;
 
 use crate::config::{self, Config, Limits, RouteConfig, Sandbox, Store};
 use crate::exit::{Exit, Problem};
-use crate::plugin::{Engine, EngineConfig, Handler, LoadError, Plugin, Refusal, Spec, http, keyvalue};
+use crate::handler::Slot;
+use crate::plugin::{Engine, EngineConfig, LoadError, Plugin, Refusal, Spec, http, keyvalue};
 use crate::server;
 
 /// Plugins by name.
-pub type Handlers = BTreeMap<String, Arc<Handler>>;
+pub type Handlers = BTreeMap<String, Arc<Slot<Plugin>>>;
 
 /// Loads plugins into the engine of a host, for as long as the host lives.
 pub struct Loader {
@@ -39,7 +40,7 @@ fn load_now(config: &Config, compiler: Option<PathBuf>) -> Result<(Loader, Handl
     let mut problems = Vec::new();
     for (name, plugin) in &config.plugins {
         match loader.open(name, plugin) {
-            Ok(loaded) => drop(handlers.insert(name.clone(), Arc::new(Handler::new(loaded)))),
+            Ok(loaded) => drop(handlers.insert(name.clone(), Arc::new(Slot::new(loaded)))),
             Err(problem) => problems.push(problem),
         }
     }

@@ -50,10 +50,10 @@ use tokio::time::Instant;
 
 use crate::kafka::properties;
 use crate::kafka::waker::Waker;
+use crate::listener::Absence;
 use context::Context;
 use ends::Ends;
 use membership::{Losses, Membership};
-pub use presence::Absence;
 use presence::Presence;
 use reader::Reader;
 use shared::Shared;

@@ -20,6 +20,7 @@ use super::log::Format;
 use super::log::tests::logged;
 use super::metrics::{ALL, builder, describe};
 use super::*;
+use crate::listener::{Listener as _, Phase, Round};
 
 /// Counted by sources, sinks and plugins themselves.
 const OF_OTHERS: [&str; 9] = [
@@ -87,8 +88,6 @@ impl World {
     fn records(&mut self, count: usize) {
         let partition = partition();
         let assigned = Assignment::new(partition.clone());
-        self.telemetry.rebalance(Change::Assigned, [&partition].into_iter());
-        self.telemetry.received(count);
         let records = (0..count as i64).map(|offset| record(Position::Offset { partition: 3, offset })).collect();
         self.events.extend([Event::Assigned(vec![assigned]), Event::Records { partition, records }]);
         self.run();
@@ -96,11 +95,13 @@ impl World {
 
     fn run(&mut self) {
         while let Some(event) = self.events.pop_front() {
+            self.telemetry.event(&event, &self.machine, self.now);
             self.machine.handle(event, self.now);
             while let Some(action) = self.machine.next_action() {
+                self.telemetry.action(&action, &self.machine, self.now);
                 self.carry_out(action);
             }
-            self.telemetry.in_flight(self.machine.in_flight());
+            self.telemetry.round(&Round { phase: Phase::Running, machine: &self.machine, now: self.now });
             let idle = self.events.is_empty() && self.machine.in_flight() > 0;
             if let Some(wake) = self.machine.next_wake().filter(|_| idle) {
                 self.now = self.now.max(wake);
@@ -115,7 +116,6 @@ impl World {
             Action::Handle(id) => {
                 let outcome = self.attempts.pop_front().unwrap_or(Outcome::Done(Vec::new()));
                 let ended = ended(outcome);
-                self.telemetry.ended(self.machine.delivery(id).unwrap(), &ended);
                 self.events.push_back(Event::Ended(id, Box::new(ended)));
             }
             Action::Publish { delivery, index } => {
@@ -124,20 +124,9 @@ impl World {
             }
             Action::Ask(Ask::Commit(positions)) => self.events.push_back(Event::Committed(positions)),
             Action::Ask(Ask::Delete { delivery, .. }) => self.events.push_back(Event::Deleted(vec![delivery])),
-            Action::Ask(_) | Action::Drained => {}
-            Action::Settled { delivery, fate } => {
-                self.telemetry.settled(self.machine.delivery(delivery).unwrap(), fate, self.now);
-            }
-            Action::Troubled { delivery, next } => {
-                self.telemetry.troubled(self.machine.delivery(delivery).unwrap(), next, self.now);
-            }
-            Action::Holding(holding) => self.telemetry.holding(holding),
-            Action::Circuit(circuit) => self.telemetry.circuit(circuit),
-            Action::Blocked(blocked) => self.telemetry.blocked(&blocked),
-            Action::Unblocked(partition) => self.telemetry.unblocked(&partition),
-            Action::MetadataIgnored(partition, why) => self.telemetry.metadata_ignored(&partition, &why),
             Action::Record(_) | Action::Transact { .. } => unreachable!("the route asks for neither"),
-            Action::Stop(reason) => self.telemetry.stopped(&reason),
+            // The telemetry has heard of it.
+            _ => {}
         }
     }
 
@@ -240,7 +229,8 @@ fn every_metric_stands_in_a_scrape_after_messages_went_through_the_machine() {
         world.records(3);
         let partition = Partition { topic: "orders".into(), number: 3 };
         let since = Time::from_millis(1_795_237_296_120);
-        world.carry_out(Action::Blocked(Blocked { partition, bound: Bound::InFlight, behind: 17, since }));
+        let blocked = Action::Blocked(Blocked { partition, bound: Bound::InFlight, behind: 17, since });
+        world.telemetry.action(&blocked, &world.machine, world.now);
         let text = scrape.render();
         let labels = r#"{route="price-orders",topic="orders",partition="3",bound="in_flight"}"#;
         assert_eq!(value(&text, &format!("cofferdam_partition_blocked_since_seconds{labels}")), 1_795_237_296.12);

@@ -3,15 +3,16 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cofferdam_core::action::{Fate, Next};
-use cofferdam_core::machine::Delivery;
+use cofferdam_core::action::Action;
+use cofferdam_core::machine::Machine;
 use cofferdam_core::message::Record;
+use cofferdam_core::time::Time;
 use tokio::sync::broadcast;
 
 use super::lines::Look;
 use super::seen::Seen;
 use crate::cli::{print_coloured, print_json};
-use crate::flow::Observer;
+use crate::listener::Listener;
 
 /// Messages that a page shows when it is opened, at most.
 const KEPT: usize = 200;
@@ -76,14 +77,19 @@ impl Watcher {
     }
 }
 
-impl Observer for Watcher {
-    fn settled(&mut self, delivery: &Delivery, fate: Fate) {
-        if let Some(seen) = Seen::settled(&self.route, delivery, fate) {
+impl Listener for Watcher {
+    fn action(&mut self, action: &Action, machine: &Machine, _: Time) {
+        let seen = match *action {
+            Action::Settled { delivery, fate } => {
+                machine.delivery(delivery).and_then(|delivery| Seen::settled(&self.route, delivery, fate))
+            }
+            Action::Troubled { delivery, next } => {
+                machine.delivery(delivery).map(|delivery| Seen::troubled(&self.route, delivery, next))
+            }
+            _ => None,
+        };
+        if let Some(seen) = seen {
             self.tell(&seen);
         }
-    }
-
-    fn troubled(&mut self, delivery: &Delivery, next: Next) {
-        self.tell(&Seen::troubled(&self.route, delivery, next));
     }
 }

@@ -1,19 +1,24 @@
+mod native;
+
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use cofferdam_core::Order;
 use cofferdam_core::envelope::{Envelope, Wrapping};
-
 use cofferdam_core::message::Position;
 use cofferdam_core::outcome::Class;
 use cofferdam_core::output::Destination;
 use cofferdam_core::progress;
 use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, OutputRule};
 use slotmap::SlotMap;
+use tokio::runtime::Handle;
 
 use super::*;
 use crate::admin::Health;
-use crate::plugin::{Engine, EngineConfig, Spec};
+use crate::clock::thread_time;
+use crate::flow::Gate;
+use crate::flow::pace::LONG;
+use crate::plugin::{Engine, EngineConfig, Plugin, Spec};
 
 /// A handler that does as the payload says: `d1` answers with an output, `l9` loops.
 const HANDLER: &str = include_str!("../../verify/hosts/handler.wat");
@@ -70,10 +75,10 @@ async fn an_attempt_that_began_on_the_routes_thread_and_does_not_end_there_keeps
     (spec.limits.wall_time, spec.limits.cpu_time) = (10 * LOOP, LOOP);
     let plugin = Plugin::load(&engine, &wat::parse_str(HANDLER).unwrap(), spec).unwrap();
     let guests = Guests { quick: Handle::current(), slow: Handle::current() };
-    let (handler, clock) = (Arc::new(Handler::new(plugin)), Clock::set());
+    let (handler, clock) = (Arc::new(Slot::new(plugin)), Clock::set());
     let health = Health::new().route("route", clock.now());
     let (workers, mut ended) =
-        Workers::new(&Arc::new(route()), handler, None, guests, None, Arc::clone(&health), clock);
+        Workers::new(&Arc::new(route()), handler, None, guests, Vec::new(), Arc::clone(&health), clock);
 
     let jobs = jobs(&["d1 1", "d1 2", "l9 3", "d1 4", "d1 5"]);
     let ids: Vec<DeliveryId> = jobs.iter().map(|job| job.id).collect();
@@ -136,10 +141,11 @@ async fn a_stop_does_not_wait_for_a_thread_that_does_not_come_back_and_knows_who
     let plugin = Plugin::load(&engine, &wat::parse_str(HANDLER).unwrap(), Spec::new("handler")).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
     let guests = Guests { quick: runtime.handle().clone(), slow: runtime.handle().clone() };
-    let (handler, clock) = (Arc::new(Handler::new(plugin)), Clock::set());
+    let (handler, clock) = (Arc::new(Slot::new(plugin)), Clock::set());
     let health = Health::new().route("route", clock.now());
     health.runs("handler");
-    let (workers, _ended) = Workers::new(&Arc::new(route()), handler, None, guests, None, Arc::clone(&health), clock);
+    let (workers, _ended) =
+        Workers::new(&Arc::new(route()), handler, None, guests, Vec::new(), Arc::clone(&health), clock);
     let (go_on, wait) = std::sync::mpsc::channel::<()>();
     let (begin, begun) = std::sync::mpsc::channel();
     let keeps = async move {
@@ -178,10 +184,10 @@ async fn behind_a_closed_gate_no_message_begins_neither_alone_nor_with_others() 
     let engine = Engine::new(EngineConfig { instances: 10, ..EngineConfig::default() }).unwrap();
     let plugin = Plugin::load(&engine, &wat::parse_str(BATCH_HANDLER).unwrap(), Spec::new("handler")).unwrap();
     let guests = Guests { quick: Handle::current(), slow: Handle::current() };
-    let (handler, clock, gate) = (Arc::new(Handler::new(plugin)), Clock::set(), Arc::new(Gate::default()));
+    let (handler, clock, gate) = (Arc::new(Slot::new(plugin)), Clock::set(), Arc::new(Gate::default()));
     let health = Health::new().route("route", clock.now());
     let (workers, mut ended) =
-        Workers::new(&Arc::new(route()), handler, None, guests, Some(Arc::clone(&gate)), health, clock);
+        Workers::new(&Arc::new(route()), handler, None, guests, vec![gate.clone()], health, clock);
     let mut outcomes = async || {
         workers.shared.run_here(jobs(&["1", "2", "3"]));
         let mut outcomes = Vec::new();

@@ -1,7 +1,7 @@
 //! `wasi:logging/logging`: lines of the plugin's log.
 
 use super::bindings::wasi::logging::logging::{self, Host};
-use crate::plugin::logs::Level;
+use crate::handler::Level;
 use crate::plugin::state::HostCall;
 
 impl Host for HostCall<'_> {

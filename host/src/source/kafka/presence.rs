@@ -10,18 +10,10 @@ use rdkafka::bindings::{
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::context::{Complaint, Context};
+use crate::listener::Absence;
 
 /// An error of the group counts for this long: librdkafka repeats it while it lasts, and asks again within a few seconds.
 const FRESH: Duration = Duration::from_secs(30);
-
-/// A consumer that is not in its group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Absence {
-    /// How long.
-    pub lasts: Duration,
-    /// What the broker said last, where it said something.
-    pub reason: Option<Box<str>>,
-}
 
 /// Watches a consumer.
 pub(super) struct Presence {

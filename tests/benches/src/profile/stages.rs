@@ -49,11 +49,12 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("plugin::lift", "call"),
     ("component::func", "call"),
     ("wasmtime_internal_fiber", "call"),
-    ("plugin::Plugin", "call"),
+    // Not where it is the type of a parameter, as in `Flow<Plugin>`.
+    ("plugin::Plugin::", "call"),
     ("plugin::instance", "call"),
     // The guest itself, on a stack of its own that does not show who called.
     ("wasm[", "call"),
-    ("workers::Shared::conclude", "judge"),
+    ("workers::Shared<H>>::conclude", "judge"),
     ("cofferdam_core::route::outputs", "judge"),
     ("machine::intake", "take in"),
     ("machine::attempt", "judge"),
@@ -61,7 +62,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("machine::acknowledge", "commit and settle"),
     ("machine::commit", "commit and settle"),
     ("drop_in_place<cofferdam_core::machine::delivery::Delivery>", "commit and settle"),
-    ("Flow::publish", "publish"),
+    ("flow::publish", "publish"),
     ("sink::", "publish"),
     ("telemetry::", "count"),
     ("metrics_util", "count"),

@@ -1,0 +1,210 @@
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use cofferdam_core::action::Ask;
+use cofferdam_core::event::{Assignment, DeliveryId, Ended, Partition, Trace};
+use cofferdam_core::message::{Position, Record};
+use cofferdam_core::outcome::{Class, Code, Failure, Usage};
+use cofferdam_guarantees::simulation;
+
+use super::*;
+use crate::listener::Phase;
+
+/// What listeners heard, in one order for all of them.
+type Heard = Arc<Mutex<Vec<String>>>;
+
+/// Notes each call. It must flush before a stop, and fails to after so many flushes.
+struct Noting {
+    name: &'static str,
+    heard: Heard,
+    flushes: usize,
+}
+
+impl Noting {
+    fn note(&self, what: &str) {
+        self.heard.lock().unwrap().push(format!("{} {what}", self.name));
+    }
+}
+
+impl Listener for Noting {
+    fn event(&mut self, event: &Event, _: &Machine, _: Time) {
+        self.note(&format!("event {event:?}"));
+    }
+
+    fn action(&mut self, action: &Action, _: &Machine, _: Time) {
+        self.note(&format!("action {action:?}"));
+    }
+
+    fn must_flush(&self, action: &Action) -> bool {
+        matches!(action, Action::Ask(Ask::Commit(_)))
+    }
+
+    fn flush(&mut self) -> Result<(), Box<str>> {
+        self.note("flush");
+        self.flushes = self.flushes.checked_sub(1).ok_or("the disk is full")?;
+        Ok(())
+    }
+
+    fn round(&mut self, round: &Round<'_>) {
+        self.note(&format!("round {:?}", round.phase));
+    }
+
+    fn tick(&mut self, _: &Tick<'_>) {
+        self.note("tick");
+    }
+
+    fn end(&mut self, end: &End<'_>) {
+        self.note(&format!("end {:?}", end.failure));
+    }
+}
+
+/// Only hears what it overrides nothing of.
+struct Deaf;
+
+impl Listener for Deaf {}
+
+fn machine() -> Machine {
+    Machine::new(Arc::new(simulation::route()), 1)
+}
+
+fn listeners(flushes: usize) -> (Listeners, Heard) {
+    let heard = Heard::default();
+    let noting = |name, flushes| Box::new(Noting { name, heard: Arc::clone(&heard), flushes }) as Box<dyn Listener>;
+    (Listeners::new(vec![noting("a", flushes), Box::new(Deaf), noting("b", usize::MAX)]), heard)
+}
+
+fn taken(heard: &Heard) -> Vec<String> {
+    std::mem::take(&mut *heard.lock().unwrap())
+}
+
+const NOW: Time = Time::from_millis(1_000);
+
+fn commit() -> Action {
+    Action::Ask(Ask::Commit(Vec::new()))
+}
+
+#[test]
+fn listeners_hear_everything_in_the_order_of_the_list() {
+    let (mut listeners, heard) = listeners(usize::MAX);
+    let machine = machine();
+    listeners.event(&Event::Due, &machine, NOW);
+    assert!(listeners.action(&Action::Drained, &machine, NOW));
+    listeners.flush().unwrap();
+    listeners.round(&Round { phase: Phase::Stopped, machine: &machine, now: NOW });
+    listeners.tick(&Tick { stuck: None, absence: None, machine: &machine, now: NOW });
+    listeners.end(&End { failure: Some("fenced"), machine: &machine, now: NOW });
+    let calls = ["event Due", "action Drained", "flush", "round Stopped", "tick", "end Some(\"fenced\")"];
+    let expected: Vec<String> = calls.iter().flat_map(|call| ["a", "b"].map(|name| format!("{name} {call}"))).collect();
+    assert_eq!(taken(&heard), expected);
+}
+
+#[test]
+fn an_action_that_must_be_flushed_is_flushed_before_the_next_listener_hears_of_it() {
+    let (mut listeners, heard) = listeners(usize::MAX);
+    assert!(listeners.action(&commit(), &machine(), NOW));
+    let action = format!("action {:?}", commit());
+    assert_eq!(taken(&heard), [format!("a {action}"), "a flush".into(), format!("b {action}"), "b flush".into()]);
+}
+
+#[test]
+fn after_a_flush_that_failed_no_action_is_carried_out_or_heard_of() {
+    let (mut listeners, heard) = listeners(0);
+    let machine = machine();
+    assert!(listeners.action(&Action::Drained, &machine, NOW), "it needs no flush");
+    taken(&heard);
+    assert!(!listeners.action(&commit(), &machine, NOW));
+    assert!(listeners.are_mute());
+    assert_eq!(taken(&heard), [format!("a action {:?}", commit()), "a flush".into()]);
+    assert!(!listeners.action(&Action::Drained, &machine, NOW), "nothing at all from then on");
+    let reason = listeners.flush().unwrap_err();
+    assert_eq!(&*reason, "the disk is full; nothing was done since");
+    assert_eq!(taken(&heard), [""; 0], "it is not tried again");
+    // How things stand is told all the same.
+    listeners.round(&Round { phase: Phase::Stopped, machine: &machine, now: NOW });
+    assert_eq!(taken(&heard), ["a round Stopped", "b round Stopped"]);
+}
+
+#[test]
+fn a_flush_of_the_round_that_failed_mutes_the_flow() {
+    let (mut listeners, heard) = listeners(1);
+    listeners.flush().unwrap();
+    listeners.flush().unwrap_err();
+    assert!(listeners.are_mute());
+    taken(&heard);
+    assert!(!listeners.action(&commit(), &machine(), NOW));
+    assert_eq!(taken(&heard), [""; 0]);
+}
+
+/// Draws the spans of deliveries, as a tracer would: each attempt, and the whole.
+#[derive(Clone, Default)]
+struct Tracing(Heard);
+
+impl Tracing {
+    fn note(&self, what: &str, id: DeliveryId, machine: &Machine) {
+        let delivery = machine.delivery(id).expect("it can be looked at");
+        self.0.lock().unwrap().push(format!("{what} {} attempt {}", delivery.record().id(), delivery.attempt()));
+    }
+}
+
+impl Listener for Tracing {
+    fn event(&mut self, event: &Event, machine: &Machine, _: Time) {
+        match event {
+            Event::Ended(id, ended) => self.note(&format!("ended {}", ended.outcome.class()), *id, machine),
+            Event::Durable { delivery, .. } => self.note("durable", *delivery, machine),
+            _ => {}
+        }
+    }
+
+    fn action(&mut self, action: &Action, machine: &Machine, _: Time) {
+        match action {
+            Action::Handle(id) => self.note("begins", *id, machine),
+            Action::Publish { delivery, .. } => self.note("publishes", *delivery, machine),
+            Action::Settled { delivery, fate } => self.note(&format!("settled {fate:?}"), *delivery, machine),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_listener_can_look_at_the_delivery_of_each_event_and_action() {
+    let (mut machine, tracing) = (machine(), Tracing::default());
+    let mut listeners = Listeners::new(vec![Box::new(tracing.clone())]);
+    let partition = Partition { topic: "t".into(), number: 3 };
+    let record = Record {
+        source: "t".into(),
+        position: Position::Offset { partition: 3, offset: 7 },
+        key: None,
+        headers: Default::default(),
+        payload: None,
+        timestamp_ms: None,
+    };
+    let assigned = Event::Assigned(vec![Assignment::new(partition.clone())]);
+    let mut events = VecDeque::from([assigned, Event::Records { partition, records: vec![record] }]);
+    while let Some(event) = events.pop_front() {
+        listeners.event(&event, &machine, NOW);
+        machine.handle(event, NOW);
+        while let Some(action) = machine.next_action() {
+            assert!(listeners.action(&action, &machine, NOW));
+            match action {
+                Action::Handle(id) => {
+                    let outcome = Failure::new(Class::Permanent, Code::INTERNAL, "no").into();
+                    let ended = Ended { outcome, usage: Usage::default(), handler: None, trace: Trace::default() };
+                    events.push_back(Event::Ended(id, Box::new(ended)));
+                }
+                Action::Publish { delivery, index } => events.push_back(Event::Durable { delivery, index }),
+                _ => {}
+            }
+        }
+    }
+    // The dead letter, then the error event.
+    let expected = [
+        "begins t/3/7 attempt 1",
+        "ended permanent t/3/7 attempt 1",
+        "publishes t/3/7 attempt 1",
+        "publishes t/3/7 attempt 1",
+        "durable t/3/7 attempt 1",
+        "durable t/3/7 attempt 1",
+        "settled DeadLettered t/3/7 attempt 1",
+    ];
+    assert_eq!(taken(&tracing.0), expected);
+}

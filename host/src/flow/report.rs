@@ -1,0 +1,34 @@
+//! What a flow says of itself, beside its events and actions.
+
+use super::Flow;
+use crate::admin::SILENCE;
+use crate::handler::Handler;
+use crate::listener::{Phase, Round, StuckHandler, Tick};
+
+impl<H: Handler> Flow<H> {
+    /// Says that the loop has turned, and how things stand.
+    pub(super) fn round(&mut self, phase: Phase) {
+        self.listeners.round(&Round { phase, machine: &self.machine, now: self.clock.now() });
+    }
+
+    /// Where it is in its life.
+    pub(super) fn phase(&self, stopping: bool) -> Phase {
+        match (self.drained, stopping) {
+            (true, _) => Phase::Stopped,
+            (_, true) => Phase::Draining,
+            _ => Phase::Running,
+        }
+    }
+
+    /// Looks at what no event tells.
+    pub(super) fn tick(&mut self) {
+        let now = self.clock.now();
+        let stuck = self.health.stuck_in_handler(SILENCE);
+        let stuck = stuck.as_ref().map(|stuck| StuckHandler {
+            name: stuck.plugin.as_deref().unwrap_or_default(),
+            silent_ms: stuck.silent_ms,
+        });
+        let absence = self.source.absence(self.machine.account().received);
+        self.listeners.tick(&Tick { stuck, absence, machine: &self.machine, now });
+    }
+}
