@@ -83,8 +83,9 @@ struct OutputArguments {
     json: bool,
 }
 
-/// Parses the command line, does what it says, and tells how it ended.
-pub fn main() -> Exit {
+/// Parses the command line, does what it says, and tells how it ended. `begin` is called first, unless the command is to
+/// compile: that process may have no other thread before it has confined itself.
+pub fn main(begin: fn()) -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -94,6 +95,9 @@ pub fn main() -> Exit {
             return if asked { Exit::Success } else { Exit::Usage };
         }
     };
+    if !matches!(cli.command, Command::Compile(_)) {
+        begin();
+    }
     let (json, ended) = match cli.command {
         #[cfg(feature = "embedded")]
         Command::Dev(arguments) => (arguments.output.json, dev::main(arguments)),

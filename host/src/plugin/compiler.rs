@@ -108,6 +108,7 @@ fn prepare(seconds: u64, memory: u64) -> Result<Vec<u8>, String> {
     let mut plugin = Vec::new();
     io::stdin().read_to_end(&mut plugin).map_err(|error| format!("nothing to compile: {error}"))?;
     confine::bound_output(plugin.len()).map_err(unbounded)?;
+    confine::expect_one_thread().map_err(unbounded)?;
     confine::shut_in().map_err(unbounded)?;
     Ok(plugin)
 }

@@ -51,6 +51,14 @@ pub(super) fn bound_output(plugin: usize) -> io::Result<()> {
     limit(Resource::Fsize, output, output)
 }
 
+/// Fails where the process has another thread, which [`shut_in`] would leave outside. Without `/proc` it is not known.
+pub(super) fn expect_one_thread() -> io::Result<()> {
+    match std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count) {
+        1 => Ok(()),
+        threads => Err(io::Error::other(format!("it has {threads} threads; expected 1"))),
+    }
+}
+
 /// From now on this thread, and those that it starts, may do what compiling takes, and nothing else.
 pub(super) fn shut_in() -> io::Result<()> {
     let filter = filter().map_err(io::Error::other)?;
@@ -134,6 +142,13 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+
+    #[test]
+    fn a_process_with_another_thread_is_not_shut_in() {
+        // A test has a thread of its own.
+        let error = expect_one_thread().unwrap_err().to_string();
+        assert!(error.ends_with("threads; expected 1"), "{error}");
+    }
 
     #[test]
     fn who_is_shut_in_has_neither_files_nor_network_nor_programs_nor_what_it_has_inherited() {

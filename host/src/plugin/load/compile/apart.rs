@@ -14,6 +14,9 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use super::super::super::compiler::{CompileBounds, Ended, Work, command, confine};
 use super::super::Refusal;
 
+/// The exit code of a program whose main thread has panicked.
+const PANIC: i32 = 101;
+
 /// What is taken of the compiler's last words, bytes.
 const WORDS: u64 = 4 << 10;
 
@@ -35,10 +38,12 @@ pub(super) fn run(
         (Some(code), _) if code == Ended::Invalid as i32 => Err(invalid(words.into_owned())),
         (Some(code), _) if code == Ended::OutOfMemory as i32 => Err(Refusal::CompileMemory { limit: bounds.memory }),
         (_, Some(Signal::XCPU)) => Err(Refusal::CompileTime { limit: bounds.time }),
-        // Rust's words when it gets no memory; code that is larger than all memory is too much as well.
+        // Rust's words when it gets no memory, and those of a panic of the compiler's collections; code that is larger than
+        // all memory is too much as well.
         (_, Some(Signal::ABORT)) if words.contains("memory allocation of") => {
             Err(Refusal::CompileMemory { limit: bounds.memory })
         }
+        (Some(PANIC), _) if words.contains("out of memory") => Err(Refusal::CompileMemory { limit: bounds.memory }),
         (_, Some(Signal::XFSZ)) => Err(Refusal::CompileMemory { limit: bounds.memory }),
         _ => Err(Refusal::Compiler { reason: format!("{status}: {words}") }),
     }
