@@ -190,7 +190,12 @@ impl Session {
         let until = Instant::now() + OFFSETS;
         while let Err(error) = producer.send_offsets_to_transaction(&offsets, &work.member.0, STEP) {
             if !is_retriable(&error) || Instant::now() >= until || self.is_closing() {
-                return Err(producer.context().aborted().map_or_else(|| broken(&error), Broken::Abort));
+                // A producer that is fenced fails its messages too, and may say so before.
+                return Err(match (broken(&error), producer.context().aborted()) {
+                    (Broken::Fenced(reason), _) => Broken::Fenced(reason),
+                    (_, Some(aborted)) => Broken::Abort(aborted),
+                    (broken, None) => broken,
+                });
             }
             std::thread::sleep(PAUSE);
         }
