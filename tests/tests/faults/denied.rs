@@ -2,15 +2,17 @@
 //! by itself.
 
 use kit::kafka::private_in_turn;
-use kit::{Prepared, Probe};
+use kit::{Prepared, Probe, eventually};
 
 use crate::work::LONG;
 
-/// `check --brokers` fails with this.
-async fn checked(host: Prepared, expected: &str) {
-    let ended = host.instead_of_run("check").arg("--brokers").start().wait(LONG).await;
-    let said = ended.stderr.join("\n");
-    assert!(ended.code() == Some(78) && said.contains(expected), "{expected}: {said}");
+/// `check --brokers` fails with this, once the broker heeds the rule: it answers before it does.
+async fn checked(host: impl Fn() -> Prepared, expected: &str) {
+    let is_said = async || {
+        let ended = host().instead_of_run("check").arg("--brokers").start().wait(LONG).await;
+        (ended.code() == Some(78) && ended.stderr.join("\n").contains(expected)).then_some(())
+    };
+    eventually(expected, LONG, is_said).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -23,7 +25,8 @@ async fn a_route_that_may_not_write_says_so_and_goes_on_when_it_may() {
     probe.outputs(&broker, 1, LONG).await;
 
     broker.deny("write", "topic", &probe.output).await;
-    checked(probe.host(broker.bootstrap(), "", ""), &format!("not authorized to write topic {}", probe.output)).await;
+    checked(|| probe.host(broker.bootstrap(), "", ""), &format!("not authorized to write topic {}", probe.output))
+        .await;
     broker.produce(&probe.input, (1..20).map(|number| Probe::ask("a", "echo", number))).await;
     let said = host.says("OUTPUT_UNAVAILABLE", LONG).await;
     let why = format!("not authorized to write topic {}", probe.output);
@@ -39,7 +42,7 @@ async fn a_route_that_may_not_join_its_group_says_so_and_joins_when_it_may() {
     let broker = broker.lock().await;
     let probe = Probe::new(&broker, 1).await;
     broker.deny("read", "group", &probe.group).await;
-    checked(probe.host(broker.bootstrap(), "", ""), &format!("not authorized to read group {}", probe.group)).await;
+    checked(|| probe.host(broker.bootstrap(), "", ""), &format!("not authorized to read group {}", probe.group)).await;
     let host = probe.host(broker.bootstrap(), "", "").start();
     broker.produce(&probe.input, [Probe::ask("a", "echo", 0)]).await;
     let said = host.says("not_authorized", LONG).await;
@@ -56,11 +59,11 @@ async fn rights_on_the_source_and_the_dead_letters_are_checked_too() {
     let broker = broker.lock().await;
     let probe = Probe::new(&broker, 1).await;
     broker.deny("read", "topic", &probe.input).await;
-    checked(probe.host(broker.bootstrap(), "", ""), &format!("not authorized to read topic {}", probe.input)).await;
+    checked(|| probe.host(broker.bootstrap(), "", ""), &format!("not authorized to read topic {}", probe.input)).await;
     broker.deny("describe", "topic", &probe.dead_letters).await;
     let letters = format!("dead_letter = {{ kafka = \"{}\" }}", probe.dead_letters);
     let unseen = format!("not authorized to see topic {}, which exists", probe.dead_letters);
-    checked(probe.host(broker.bootstrap(), "", &letters), &unseen).await;
+    checked(|| probe.host(broker.bootstrap(), "", &letters), &unseen).await;
     for topic in [&probe.input, &probe.dead_letters] {
         broker.allow("topic", topic).await;
     }
