@@ -262,6 +262,10 @@ fn outputs_behind_a_dead_letter_that_nobody_takes_hold_no_other_key() {
         assert!(!world.seen().holding, "an outage is over, or none, and the key waits alone");
         world.produce(&["c"]);
         assert_eq!(world.in_hand(), ["t/0/2", "t/0/3"]);
+        // When the destination takes the dead letter after all, the key goes on.
+        world.wait(2 * SECOND);
+        world.answer(first_of(&world, "t/0/0"), None);
+        assert_eq!(first_of(&world, "t/0/1"), 0, "its output is sent");
     }
 }
 
