@@ -10,6 +10,7 @@
 mod broker;
 mod calm;
 mod check;
+mod given;
 mod history;
 mod host;
 mod poison;
@@ -25,19 +26,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_core::Order;
-use cofferdam_core::envelope::Envelope;
-use cofferdam_core::event::{Event, Partition, Refusal};
-use cofferdam_core::machine::{Breaker, Machine};
+use cofferdam_core::event::Event;
+use cofferdam_core::machine::Machine;
 use cofferdam_core::message::{Header, Headers, Kind, Record};
-use cofferdam_core::outcome::{Class, Code, Failure};
-use cofferdam_core::output::Destination;
-use cofferdam_core::progress::LIMIT;
-use cofferdam_core::retry::Retry;
-use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, Lease, Route};
+use cofferdam_core::route::Route;
 use cofferdam_core::time::Time;
-use cofferdam_core::verdict::Policy;
 
 pub use broker::{Broker, Client, Hold, Log};
+pub use given::{failure, invalid, output, partition, queue_route, record, rejected, route, unavailable};
 pub use history::History;
 pub use host::{Allowance, FLUSH, Host, Life, Sending};
 pub use queue::{Message, Queue};
@@ -83,62 +79,6 @@ pub struct World {
     strict: bool,
     /// Somebody moves offsets and creates topics again.
     meddled: bool,
-}
-
-/// Every wait exact, four attempts at once.
-pub fn route() -> Route {
-    Route {
-        name: "r".into(),
-        service: "shop".into(),
-        group: Some("g".into()),
-        envelope: Envelope::Raw,
-        accept: None,
-        order: Order::Key,
-        concurrency: 4,
-        bounds: Bounds { messages: 100, bytes: 100_000 },
-        delivery: Guarantee::AtLeastOnce,
-        suppress_duplicates: false,
-        breaker: Breaker { failures: 0, dead_letters: 0, ..Breaker::default() },
-        commit_interval: SECOND,
-        commit_metadata: LIMIT,
-        release_limit: 10 * SECOND,
-        publish_delay: Duration::ZERO,
-        lease: None,
-        policy: Policy { retry: Retry { jitter: 0.0, ..Retry::default() }, ..Policy::default() },
-        outputs: [].into(),
-        dead_letter: DeadLetterRule::To(Destination::Kafka("dead".into())),
-        errors: Some(Destination::Kafka("errors".into())),
-    }
-}
-
-/// The same for a queue.
-pub fn queue_route() -> Route {
-    Route { lease: Some(Lease::default()), group: None, ..route() }
-}
-
-/// A failure of this class.
-pub fn failure(class: Class) -> Failure {
-    Failure::new(class, Code::of_handler("SOME"), "as told")
-}
-
-/// A partition of the topic.
-pub fn partition(number: i32) -> Partition {
-    Partition { topic: "t".into(), number }
-}
-
-/// What a sink says that cannot be reached.
-pub fn unavailable() -> Option<Refusal> {
-    Some(Refusal::Unavailable("no broker answers".into()))
-}
-
-/// What a sink says that will never take it.
-pub fn rejected() -> Option<Refusal> {
-    Some(Refusal::Rejected(Code::OUTPUT_TOO_LARGE, "1 MB is the most".into()))
-}
-
-/// What a sink says that will never take it, whatever its size.
-pub fn invalid() -> Option<Refusal> {
-    Some(Refusal::Rejected(Code::INVALID_RESULT, "the topic is compacted and the output has no key".into()))
 }
 
 impl World {

@@ -6,9 +6,8 @@ use std::time::Duration;
 use cofferdam_core::action::{Action, Ask};
 use cofferdam_core::event::{Assignment, Ended, Event, Partition, Refusal, Trace};
 use cofferdam_core::machine::Machine;
-use cofferdam_core::message::{Position, Record};
 use cofferdam_core::outcome::{Class, Code, Failure, Outcome, Usage};
-use cofferdam_core::output::{Destination, Publication};
+use cofferdam_core::output::Publication;
 use cofferdam_core::time::Time;
 use cofferdam_guarantees::{Fact, simulation};
 
@@ -80,7 +79,7 @@ impl World {
 }
 
 fn partition() -> Partition {
-    Partition { topic: "t".into(), number: 3 }
+    simulation::partition(3)
 }
 
 fn assigned() -> Event {
@@ -88,29 +87,12 @@ fn assigned() -> Event {
 }
 
 fn record() -> Event {
-    let record = Record {
-        source: "t".into(),
-        position: Position::Offset { partition: 3, offset: 7 },
-        key: None,
-        headers: Default::default(),
-        payload: None,
-        timestamp_ms: None,
-    };
-    Event::Records { partition: partition(), records: vec![record] }
+    Event::Records { partition: partition(), records: vec![simulation::record(3, 7)] }
 }
 
 #[test]
 fn the_way_of_a_record_stands_in_the_file_before_its_commit() {
-    let output = Publication {
-        destination: Destination::Kafka("out".into()),
-        key: None,
-        headers: Default::default(),
-        payload: None,
-        timestamp_ms: None,
-        group: None,
-        deduplication: None,
-    };
-    let mut world = World::new(vec![Outcome::Done(vec![output])]);
+    let mut world = World::new(vec![Outcome::Done(vec![simulation::output()])]);
     world.tell(assigned());
     world.tell(record());
     assert!(world.lines().is_empty(), "nothing had to be written, and nothing was");

@@ -13,6 +13,7 @@ use cofferdam_core::outcome::{Failure, Usage};
 use cofferdam_core::output::{Destination, Publication};
 use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee};
 use cofferdam_core::verdict::Policy;
+use cofferdam_guarantees::simulation;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 
@@ -172,15 +173,7 @@ fn fails(class: Class, code: &str, text: &str) -> Outcome<Vec<Publication>> {
 }
 
 fn output() -> Publication {
-    Publication {
-        destination: Destination::Kafka("orders.priced".into()),
-        key: None,
-        headers: Default::default(),
-        payload: None,
-        timestamp_ms: None,
-        group: None,
-        deduplication: None,
-    }
+    Publication { destination: Destination::Kafka("orders.priced".into()), ..simulation::output() }
 }
 
 /// Runs `act` with a recorder of its own.

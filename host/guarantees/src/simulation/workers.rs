@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use cofferdam_core::event::{DeliveryId, Ended, Event, HandlerId, Trace};
 use cofferdam_core::outcome::{Failure, Outcome, Usage};
-use cofferdam_core::output::{Destination, Publication};
+use cofferdam_core::output::Publication;
 
 use super::World;
 use crate::What;
@@ -47,14 +47,9 @@ impl World {
     pub(super) fn end_well(&mut self, index: usize, outputs: u32) {
         let of = &self.in_hand()[index];
         let output = |index| Publication {
-            destination: Destination::Kafka("out".into()),
-            key: None,
-            headers: Default::default(),
             // The second is as large as many records.
             payload: Some(Bytes::from(format!("{of}/{index}{}", "x".repeat(400 * index as usize)))),
-            timestamp_ms: None,
-            group: None,
-            deduplication: None,
+            ..super::output()
         };
         let outputs = (0..outputs).map(output).collect();
         self.end(index, Outcome::Done(outputs));

@@ -1,7 +1,5 @@
-use cofferdam_core::event::{Assignment, Ended, Event, Partition, Refusal, Trace};
-use cofferdam_core::message::{Position, Record};
+use cofferdam_core::event::{Assignment, Ended, Event, Refusal, Trace};
 use cofferdam_core::outcome::{Outcome, Usage};
-use cofferdam_core::output::{Destination, Publication};
 use cofferdam_guarantees::simulation;
 
 use super::*;
@@ -46,16 +44,7 @@ impl World {
 fn answer(action: Action, takes: bool) -> Option<Event> {
     match action {
         Action::Handle(id) => {
-            let output = Publication {
-                destination: Destination::Kafka("out".into()),
-                key: None,
-                headers: Default::default(),
-                payload: None,
-                timestamp_ms: None,
-                group: None,
-                deduplication: None,
-            };
-            let outcome = Outcome::Done(vec![output]);
+            let outcome = Outcome::Done(vec![simulation::output()]);
             let ended = Ended { outcome, usage: Usage::default(), handler: None, trace: Trace::default() };
             Some(Event::Ended(id, Box::new(ended)))
         }
@@ -70,18 +59,10 @@ fn answer(action: Action, takes: bool) -> Option<Event> {
 #[test]
 fn health_names_a_destination_while_it_takes_nothing_and_forgets_it_when_it_does() {
     let mut world = World::new();
-    let partition = Partition { topic: "t".into(), number: 3 };
+    let partition = simulation::partition(3);
     world.tell(Event::Assigned(vec![Assignment::new(partition.clone())]), true);
     assert_eq!(world.page(Phase::Running), (State::Running, None));
-    let record = Record {
-        source: "t".into(),
-        position: Position::Offset { partition: 3, offset: 7 },
-        key: None,
-        headers: Default::default(),
-        payload: None,
-        timestamp_ms: None,
-    };
-    world.tell(Event::Records { partition, records: vec![record] }, false);
+    world.tell(Event::Records { partition, records: vec![simulation::record(3, 7)] }, false);
     let waits = Some(r#""kafka:out": "down""#.to_owned());
     assert_eq!(world.page(Phase::Running), (State::Holding, waits.clone()));
     assert_eq!(world.page(Phase::Draining), (State::Draining, waits.clone()));

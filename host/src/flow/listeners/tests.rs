@@ -2,8 +2,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use cofferdam_core::action::Ask;
-use cofferdam_core::event::{Assignment, DeliveryId, Ended, Partition, Trace};
-use cofferdam_core::message::{Position, Record};
+use cofferdam_core::event::{Assignment, DeliveryId, Ended, Trace};
 use cofferdam_core::outcome::{Class, Code, Failure, Usage};
 use cofferdam_guarantees::simulation;
 
@@ -169,15 +168,7 @@ impl Listener for Tracing {
 fn a_listener_can_look_at_the_delivery_of_each_event_and_action() {
     let (mut machine, tracing) = (machine(), Tracing::default());
     let mut listeners = Listeners::new(vec![Box::new(tracing.clone())]);
-    let partition = Partition { topic: "t".into(), number: 3 };
-    let record = Record {
-        source: "t".into(),
-        position: Position::Offset { partition: 3, offset: 7 },
-        key: None,
-        headers: Default::default(),
-        payload: None,
-        timestamp_ms: None,
-    };
+    let (partition, record) = (simulation::partition(3), simulation::record(3, 7));
     let assigned = Event::Assigned(vec![Assignment::new(partition.clone())]);
     let mut events = VecDeque::from([assigned, Event::Records { partition, records: vec![record] }]);
     while let Some(event) = events.pop_front() {

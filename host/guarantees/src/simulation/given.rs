@@ -1,0 +1,98 @@
+//! What scenarios begin with: routes, records, failures and refusals.
+
+use std::time::Duration;
+
+use cofferdam_core::Order;
+use cofferdam_core::envelope::Envelope;
+use cofferdam_core::event::{Partition, Refusal};
+use cofferdam_core::machine::Breaker;
+use cofferdam_core::message::{Headers, Position, Record};
+use cofferdam_core::outcome::{Class, Code, Failure};
+use cofferdam_core::output::{Destination, Publication};
+use cofferdam_core::progress::LIMIT;
+use cofferdam_core::retry::Retry;
+use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, Lease, Route};
+use cofferdam_core::verdict::Policy;
+
+use super::SECOND;
+
+/// Every wait exact, four attempts at once.
+pub fn route() -> Route {
+    Route {
+        name: "r".into(),
+        service: "shop".into(),
+        group: Some("g".into()),
+        envelope: Envelope::Raw,
+        accept: None,
+        order: Order::Key,
+        concurrency: 4,
+        bounds: Bounds { messages: 100, bytes: 100_000 },
+        delivery: Guarantee::AtLeastOnce,
+        suppress_duplicates: false,
+        breaker: Breaker { failures: 0, dead_letters: 0, ..Breaker::default() },
+        commit_interval: SECOND,
+        commit_metadata: LIMIT,
+        release_limit: 10 * SECOND,
+        publish_delay: Duration::ZERO,
+        lease: None,
+        policy: Policy { retry: Retry { jitter: 0.0, ..Retry::default() }, ..Policy::default() },
+        outputs: [].into(),
+        dead_letter: DeadLetterRule::To(Destination::Kafka("dead".into())),
+        errors: Some(Destination::Kafka("errors".into())),
+    }
+}
+
+/// The same for a queue.
+pub fn queue_route() -> Route {
+    Route { lease: Some(Lease::default()), group: None, ..route() }
+}
+
+/// A failure of this class.
+pub fn failure(class: Class) -> Failure {
+    Failure::new(class, Code::of_handler("SOME"), "as told")
+}
+
+/// A partition of the topic.
+pub fn partition(number: i32) -> Partition {
+    Partition { topic: "t".into(), number }
+}
+
+/// A record of the topic, without a key, headers and a payload.
+pub fn record(partition: i32, offset: i64) -> Record {
+    Record {
+        source: "t".into(),
+        position: Position::Offset { partition, offset },
+        key: None,
+        headers: Headers::default(),
+        payload: None,
+        timestamp_ms: None,
+    }
+}
+
+/// An output without a key, headers and a payload.
+pub fn output() -> Publication {
+    Publication {
+        destination: Destination::Kafka("out".into()),
+        key: None,
+        headers: Headers::default(),
+        payload: None,
+        timestamp_ms: None,
+        group: None,
+        deduplication: None,
+    }
+}
+
+/// What a sink says that cannot be reached.
+pub fn unavailable() -> Option<Refusal> {
+    Some(Refusal::Unavailable("no broker answers".into()))
+}
+
+/// What a sink says that will never take it.
+pub fn rejected() -> Option<Refusal> {
+    Some(Refusal::Rejected(Code::OUTPUT_TOO_LARGE, "1 MB is the most".into()))
+}
+
+/// What a sink says that will never take it, whatever its size.
+pub fn invalid() -> Option<Refusal> {
+    Some(Refusal::Rejected(Code::INVALID_RESULT, "the topic is compacted and the output has no key".into()))
+}
