@@ -93,7 +93,7 @@ pub enum Ask {
         /// What to commit before.
         commit: Option<Position>,
     },
-    /// Delete this message; answered by `Deleted`, `DeleteFailed` or `LeaseLost`.
+    /// Acknowledge this message, so that the queue deletes it; answered by `Deleted`, `DeleteFailed` or `LeaseLost`.
     Delete {
         /// Which.
         delivery: DeliveryId,
@@ -109,11 +109,11 @@ pub enum Ask {
         /// From now, at most 12 hours.
         lease: Duration,
     },
-    /// Hand these messages back together, to be received again after `delay`; no answer.
+    /// Return these messages together, to be received again after `delay`; no answer.
     Release {
         /// Their receipt handles, in the order in which they were received.
         receipts: Vec<Arc<str>>,
-        /// From now, at most 12 hours.
+        /// From now, at most the source's [longest delay](crate::source::SourceTraits::longest_delay); zero where it has none.
         delay: Duration,
     },
 }

@@ -70,7 +70,7 @@ pub enum Event {
         /// When they end.
         until: Time,
     },
-    /// These leases are gone: somebody else may have the messages.
+    /// These leases are gone, or the connection that these messages came through: somebody else may have them.
     LeaseLost(Vec<DeliveryId>),
     /// An attempt has ended.
     Ended(DeliveryId, Box<Ended>),
@@ -138,17 +138,18 @@ impl Assignment {
     }
 }
 
-/// A message of a queue, with the lease that came with it.
+/// A message of a queue, with the receipt that came with it and the lease, where there is one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Leased {
     /// The message.
     pub record: Record,
-    /// The handle by which the queue knows this receipt.
+    /// The handle by which the queue knows this receipt: a receipt handle, a delivery tag.
     pub receipt: Arc<str>,
-    /// How often the queue has handed it out, 1 for the first time.
+    /// How often the broker has delivered it, 1 for the first time; read only where
+    /// [it counts](crate::source::SourceTraits::counts_deliveries).
     pub receives: u32,
-    /// When the lease ends.
-    pub until: Time,
+    /// When the lease ends; `None` where the source gives none.
+    pub until: Option<Time>,
 }
 
 /// How an attempt ended: what the worker that ran it knows.

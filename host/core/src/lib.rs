@@ -6,7 +6,7 @@
 //!
 //! From the bottom: [`time`], [`message`] and [`output`] are the things that move; [`envelope`] and [`template`]
 //! read and write them; [`outcome`] is what can happen to an attempt, [`verdict`] what to do about it, with
-//! [`retry`] for how long to wait; `lanes` keep the order of keys, [`watermark`] the commit point, and [`mark`] tells own
+//! [`retry`] for how long to wait; [`source`] is what a source is able to do; `lanes` keep the order of keys, [`watermark`] the commit point, and [`mark`] tells own
 //! commits from those of others;
 //! [`dead_letter`] is what is stored of a failure; [`route`] is what a route says of all this; and [`machine`]
 //! is the order of steps.
@@ -23,6 +23,7 @@ pub mod output;
 pub mod progress;
 pub mod retry;
 pub mod route;
+pub mod source;
 pub mod template;
 pub mod time;
 pub mod verdict;

@@ -12,6 +12,7 @@ use cofferdam_core::message::{Header, Position, Record};
 use cofferdam_core::outcome::{Failure, Usage};
 use cofferdam_core::output::{Destination, Publication};
 use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee};
+use cofferdam_core::source::{Lease, SourceTraits};
 use cofferdam_core::verdict::Policy;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
@@ -67,7 +68,10 @@ impl World {
             commit_metadata: cofferdam_core::progress::LIMIT,
             release_limit: Duration::from_secs(10),
             publish_delay: Duration::ZERO,
-            lease: group.is_none().then(Default::default),
+            source: match &group {
+                Some(_) => SourceTraits::log(),
+                None => SourceTraits::leased_queue(Lease::default(), Duration::from_secs(600)),
+            },
             policy: Policy::default(),
             outputs: Default::default(),
             dead_letter: DeadLetterRule::To(Destination::Kafka("orders.dlq".into())),
@@ -430,7 +434,7 @@ fn on_a_queue_the_topic_is_the_queue_and_the_group_is_the_route() {
                 record: record(Position::MessageId("m-5".into())),
                 receipt: "r-1".into(),
                 receives: 1,
-                until: world.now.after(Duration::from_secs(60)),
+                until: Some(world.now.after(Duration::from_secs(60))),
             };
             world.events.push_back(Event::Messages(vec![leased]));
             world.run();

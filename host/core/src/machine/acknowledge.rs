@@ -51,7 +51,7 @@ impl Machine {
                 self.commit_in_time(now);
                 self.finish(id, fate);
             }
-            Tenure::Lease(_) => {
+            Tenure::Receipt(_) => {
                 self.let_go(id);
                 self.deliveries[id].state = State::Deleting(fate);
                 self.delete(id);

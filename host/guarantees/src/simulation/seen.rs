@@ -79,7 +79,7 @@ impl Seen {
     pub(super) fn saw(&mut self, action: &Action, machine: &Machine, route: &Route) {
         // What is acknowledged already has nowhere to go back to, and what a queue may move away stays with its host.
         let pledged = route.delivery == Guarantee::AtMostOnce;
-        let stays = route.lease.is_some_and(|lease| lease.max_receives.is_some());
+        let stays = route.source.max_receives.is_some();
         let of_source = matches!(
             action,
             Action::Ask(Ask::GiveUp { .. } | Ask::Release { .. }) | Action::Circuit(_) | Action::Unblocked(_)
