@@ -3,28 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::action::Position;
+use crate::ids::CommitPosition;
+pub use crate::ids::{DeliveryId, Partition};
 use crate::message::Record;
 use crate::outcome::{Code, Outcome, Usage};
 use crate::output::Publication;
 use crate::progress::Identity;
 use crate::time::Time;
-
-slotmap::new_key_type! {
-    /// One receipt of one record, from its arrival until it is settled or handed back.
-    ///
-    /// A message that comes back is a new delivery; an id is never used again.
-    pub struct DeliveryId;
-}
-
-/// A partition of a topic.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Partition {
-    /// The topic.
-    pub topic: Arc<str>,
-    /// The number, from 0.
-    pub number: i32,
-}
 
 /// Something that happened. A source, a sink or a plugin says so; the driver passes it on.
 #[derive(Debug)]
@@ -56,9 +41,9 @@ pub enum Event {
     /// Messages of a queue, in the order in which they were received.
     Messages(Vec<Leased>),
     /// The broker has these commits.
-    Committed(Vec<Position>),
+    Committed(Vec<CommitPosition>),
     /// The broker refused these commits, or could not be asked: they are due again.
-    CommitFailed(Vec<Position>),
+    CommitFailed(Vec<CommitPosition>),
     /// The queue has deleted these messages.
     Deleted(Vec<DeliveryId>),
     /// These could not be deleted; they are tried again while their lease lasts.
@@ -81,9 +66,9 @@ pub enum Event {
     /// The store of ids could not record the events of these; they are tried again.
     NotRecorded(Vec<DeliveryId>),
     /// The transaction is committed: what these deliveries led to, and these offsets.
-    Transacted(Vec<Position>),
+    Transacted(Vec<CommitPosition>),
     /// The transaction was aborted: nothing of it can be seen, and no offset was committed.
-    NotTransacted(Vec<Position>, Aborted),
+    NotTransacted(Vec<CommitPosition>, Aborted),
     /// The transaction is over, and the broker's answer to its commit was lost. [`Machine::decide`] says what it was.
     ///
     /// [`Machine::decide`]: crate::machine::Machine::decide
@@ -191,7 +176,7 @@ pub struct Trace {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unanswered {
     /// What it was to commit.
-    pub positions: Vec<Position>,
+    pub positions: Vec<CommitPosition>,
     /// What the group has committed now of each of these partitions.
     pub found: Vec<Found>,
     /// Why there was no answer, for people.

@@ -45,13 +45,13 @@ use std::sync::Arc;
 use slotmap::SlotMap;
 
 pub use account::Account;
-pub use breaker::Breaker;
 pub use delivery::{Delivery, Trouble};
 #[cfg(feature = "sabotage")]
 pub use sabotage::Sabotage;
 
 use crate::action::{Action, Ask, Fate};
-use crate::event::{DeliveryId, Event};
+use crate::event::Event;
+use crate::ids::DeliveryId;
 use crate::lanes::Lanes;
 use crate::route::{Bounds, Route};
 use crate::time::Time;

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::breaker::Breaker;
 use crate::envelope::{Envelope, Wrapping};
 use crate::event::Trace;
 use crate::lanes::Order;
-use crate::machine::Breaker;
 use crate::message::{Message, Record};
 use crate::outcome::{Class, Code, Failure};
 use crate::output::Destination;

@@ -25,9 +25,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_core::Order;
+use cofferdam_core::breaker::Breaker;
 use cofferdam_core::envelope::Envelope;
 use cofferdam_core::event::{Event, Partition, Refusal};
-use cofferdam_core::machine::{Breaker, Machine};
+use cofferdam_core::machine::Machine;
 use cofferdam_core::message::{Header, Headers, Kind, Record};
 use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::output::Destination;

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use cofferdam_core::Order;
 use cofferdam_core::action::{Action, Ask, Fate};
+use cofferdam_core::breaker::Breaker;
 use cofferdam_core::envelope::Envelope;
 use cofferdam_core::event::{Assignment, DeliveryId, Event, HandlerId, Leased, Refusal};
-use cofferdam_core::machine::{Breaker, Machine};
+use cofferdam_core::machine::Machine;
 use cofferdam_core::message::{Header, Position, Record};
 use cofferdam_core::outcome::{Failure, Usage};
 use cofferdam_core::output::{Destination, Publication};

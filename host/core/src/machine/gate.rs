@@ -6,7 +6,7 @@ use super::Machine;
 use super::delivery::{State, Tenure};
 use super::partition::Start;
 use crate::action::Action;
-use crate::event::DeliveryId;
+use crate::ids::DeliveryId;
 use crate::time::Time;
 
 /// Event ids that are in hand, on a route that suppresses duplicates.

@@ -7,7 +7,7 @@ use super::Machine;
 use super::delivery::{Lease, Tenure};
 use super::timers::Timer;
 use crate::action::{Action, Ask, Fate};
-use crate::event::DeliveryId;
+use crate::ids::DeliveryId;
 use crate::time::Time;
 
 impl Machine {

@@ -79,7 +79,7 @@ impl Machine {
     }
 
     /// Remembers a message that goes back to its queue.
-    pub(super) fn remember(&mut self, delivery: crate::event::DeliveryId) {
+    pub(super) fn remember(&mut self, delivery: crate::ids::DeliveryId) {
         let delivery = &mut self.deliveries[delivery];
         if let (Position::MessageId(id), Tenure::Receipt(receipt)) = (&delivery.record.position, &delivery.tenure) {
             let past = Past {

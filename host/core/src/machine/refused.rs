@@ -10,7 +10,7 @@ use super::delivery::{Delivery, State};
 use super::timers::Timer;
 use crate::action::{Action, Fate, Next};
 use crate::dead_letter;
-use crate::event::DeliveryId;
+use crate::ids::DeliveryId;
 use crate::outcome::Code;
 use crate::retry::Retry;
 use crate::source::Acknowledgement;

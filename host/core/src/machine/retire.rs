@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use super::Machine;
 use super::delivery::{Delivery, State};
-use crate::event::DeliveryId;
+use crate::ids::DeliveryId;
 
 /// So many are forgotten together.
 const TOGETHER: usize = 16;

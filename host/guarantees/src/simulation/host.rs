@@ -275,7 +275,7 @@ impl World {
         }
     }
 
-    pub(super) fn commits(&mut self, position: &cofferdam_core::action::Position) {
+    pub(super) fn commits(&mut self, position: &cofferdam_core::ids::CommitPosition) {
         let progress = Progress::decode(&position.metadata).expect("what the machine has written it can read");
         let finished = progress.finished.into_iter().map(|run| (run.start, run.end)).collect();
         let attempts = progress.tried.iter().map(|(offset, tried)| (*offset, tried.attempt - 1)).collect();

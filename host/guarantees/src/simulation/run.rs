@@ -5,8 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use cofferdam_core::Order;
+use cofferdam_core::breaker::Breaker;
 use cofferdam_core::envelope::Envelope;
-use cofferdam_core::machine::{Breaker, Machine};
+use cofferdam_core::machine::Machine;
 use cofferdam_core::retry::Retry;
 use cofferdam_core::route::{Bounds, Guarantee, Route};
 use cofferdam_core::source::SourceTraits;

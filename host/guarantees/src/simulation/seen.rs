@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use cofferdam_core::action::{Action, Ask, Blocked, Circuit, Fate, Next, Position};
+use cofferdam_core::action::{Action, Ask, Blocked, Circuit, Fate, Next};
 use cofferdam_core::event::DeliveryId;
+use cofferdam_core::ids::CommitPosition;
 use cofferdam_core::machine::Machine;
 use cofferdam_core::message::Record;
 use cofferdam_core::output::Publication;
@@ -18,7 +19,7 @@ pub struct Seen {
     /// Attempts that failed and are made again, by record.
     pub troubles: Vec<(String, Next)>,
     /// All commits that were asked for, those at the end of a partition among them.
-    pub commits: Vec<Position>,
+    pub commits: Vec<CommitPosition>,
     /// Partitions given up, and the offset committed with it.
     pub given_up: Vec<(i32, Option<i64>)>,
     /// What the machine said last: intake is shut.
