@@ -102,6 +102,9 @@ impl World {
                 }
             }
             self.store_all();
+            if self.seen().drained > 0 {
+                continue; // it has ended by what it was told, and hears no answers
+            }
             self.answer_commit(true);
             self.answer_transaction(Ending::Committed);
             while !self.host().recording.is_empty() {
