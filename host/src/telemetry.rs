@@ -245,7 +245,7 @@ impl Telemetry {
         let topic = self.topics.of(&delivery.record().source);
         topic.consumed(fate).increment(1);
         let given_away = matches!(fate, Fate::Released | Fate::Revoked | Fate::Abandoned);
-        if given_away && delivery.is_last_receive(self.route.lease) {
+        if given_away && delivery.is_last_receive(&self.route.source) {
             return self.redriven(delivery, fate, now);
         }
         match fate {

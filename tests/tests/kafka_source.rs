@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cofferdam::source::kafka::{Config, Error, Kafka};
-use cofferdam_core::action::{Ask, Position};
+use cofferdam_core::action::Ask;
 use cofferdam_core::event::{Event, Partition};
-use cofferdam_core::message::{Header, Kind, Position as Place, Record};
+use cofferdam_core::ids::CommitPosition;
+use cofferdam_core::message::{Header, Kind, Position, Record};
 use cofferdam_core::progress::{LIMIT, Progress};
 use kit::Record as Input;
 
@@ -53,8 +54,8 @@ async fn records_arrive_in_order_and_byte_for_byte() {
         header("e", Some(b"")),
     ];
     assert_eq!(records[3].headers, expected.into());
-    let offsets: Vec<Place> = records.iter().map(|record| record.position.clone()).collect();
-    assert_eq!(offsets, (0..4).map(|offset| Place::Offset { partition: 0, offset }).collect::<Vec<_>>());
+    let offsets: Vec<Position> = records.iter().map(|record| record.position.clone()).collect();
+    assert_eq!(offsets, (0..4).map(|offset| Position::Offset { partition: 0, offset }).collect::<Vec<_>>());
     assert!(records.iter().all(|record| *record.source == *topic));
     member.leave().await;
 }
@@ -121,7 +122,7 @@ async fn who_comes_after_goes_on_where_the_commit_was_and_gets_its_metadata() {
     let mut first = Member::join(kafka, &group, &[&topic]);
     first.grant(100);
     first.records(10).await;
-    let position = Position { partition: first.partition(&topic, 0), offset: 3, metadata: "5-7,9 ä".into() };
+    let position = CommitPosition { partition: first.partition(&topic, 0), offset: 3, metadata: "5-7,9 ä".into() };
     first.source.ask(Ask::Commit(vec![position.clone()]));
     let committed = first.until(|event| matches!(event, Event::Committed(_))).await;
     assert!(matches!(committed, Event::Committed(positions) if positions == [position]));
@@ -155,7 +156,7 @@ async fn a_revoked_partition_stays_until_it_is_given_up_and_goes_on_behind_its_l
     old.commit(&topic, gone, 4).await;
     assert!(new.pending().is_empty(), "nobody has it twice");
 
-    let position = Position { partition: revoked[0].clone(), offset: 6, metadata: "last".into() };
+    let position = CommitPosition { partition: revoked[0].clone(), offset: 6, metadata: "last".into() };
     old.source.ask(Ask::GiveUp { partition: revoked[0].clone(), commit: Some(position.clone()) });
     let committed = old.until(|event| matches!(event, Event::Committed(_))).await;
     assert!(matches!(committed, Event::Committed(positions) if positions == [position]));
@@ -187,7 +188,7 @@ async fn a_partition_that_is_not_given_up_in_time_is_lost_and_takes_no_commit() 
     assert_eq!(lost, revoked);
     new.assigned(1).await;
 
-    let late = Position { partition: lost[0].clone(), offset: 10, metadata: "".into() };
+    let late = CommitPosition { partition: lost[0].clone(), offset: 10, metadata: "".into() };
     old.source.ask(Ask::Commit(vec![late.clone()]));
     let failed = old.until(|event| matches!(event, Event::CommitFailed(_))).await;
     assert!(matches!(failed, Event::CommitFailed(positions) if positions == [late]));
@@ -205,8 +206,8 @@ async fn what_was_never_handed_over_cannot_be_committed() {
     let mut member = Member::join(kafka, &group, &[&topic]);
     member.grant(5);
     member.records(5).await;
-    let beyond = Position { partition: member.partition(&topic, 0), offset: 6, metadata: "".into() };
-    let foreign = Position { partition: Partition { topic: "nowhere".into(), number: 0 }, ..beyond.clone() };
+    let beyond = CommitPosition { partition: member.partition(&topic, 0), offset: 6, metadata: "".into() };
+    let foreign = CommitPosition { partition: Partition { topic: "nowhere".into(), number: 0 }, ..beyond.clone() };
     member.source.ask(Ask::Commit(vec![beyond, foreign]));
     let failed = member.until(|event| matches!(event, Event::CommitFailed(_))).await;
     assert!(matches!(failed, Event::CommitFailed(positions) if positions.len() == 2));
@@ -403,11 +404,11 @@ fn config(kafka: &kit::Kafka, group: &str, topics: &[&str]) -> Config {
 
 fn offsets(records: &[Record], partition: i32) -> Vec<i64> {
     let offset = |record: &Record| match record.position {
-        Place::Offset { partition: found, offset } => {
+        Position::Offset { partition: found, offset } => {
             assert_eq!(found, partition, "a record of another partition");
             offset
         }
-        Place::MessageId(_) => panic!("not of kafka"),
+        Position::MessageId(_) => panic!("not of kafka"),
     };
     records.iter().map(offset).collect()
 }
@@ -471,7 +472,7 @@ impl Member {
     }
 
     fn keep(&mut self, partition: Partition, records: Vec<Record>) {
-        let Some(Place::Offset { offset, .. }) = records.last().map(|record| &record.position) else {
+        let Some(Position::Offset { offset, .. }) = records.last().map(|record| &record.position) else {
             panic!("records without a record");
         };
         self.next = Some((partition, offset + 1));
@@ -507,7 +508,7 @@ impl Member {
     }
 
     async fn commit(&mut self, topic: &str, number: i32, offset: i64) {
-        let position = Position { partition: self.partition(topic, number), offset, metadata: "".into() };
+        let position = CommitPosition { partition: self.partition(topic, number), offset, metadata: "".into() };
         self.source.ask(Ask::Commit(vec![position]));
         self.until(|event| matches!(event, Event::Committed(_))).await;
     }
@@ -562,7 +563,7 @@ impl Worker {
                     let next = self.next.get_mut(&partition).expect("records of a partition that is not ours");
                     self.source.ask(Ask::Grant { messages: records.len() as u32, bytes: 1 << 20 });
                     for record in records {
-                        let Place::Offset { offset, .. } = record.position else { panic!() };
+                        let Position::Offset { offset, .. } = record.position else { panic!() };
                         assert!(next.is_none_or(|next| offset == next), "{partition:?}: {offset} after {next:?}");
                         *next = Some(offset + 1);
                         seen.entry(partition.number).or_default().insert(offset);
@@ -584,8 +585,8 @@ impl Worker {
     }
 }
 
-fn at(partition: &Partition, offset: i64) -> Position {
-    Position { partition: partition.clone(), offset, metadata: "".into() }
+fn at(partition: &Partition, offset: i64) -> CommitPosition {
+    CommitPosition { partition: partition.clone(), offset, metadata: "".into() }
 }
 
 #[tokio::test]

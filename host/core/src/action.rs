@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{DeliveryId, Partition};
+use crate::ids::{CommitPosition, DeliveryId, Partition};
 use crate::progress::Ignored;
 
 /// Something to carry out. The driver brings back what came of it as an [`Event`](crate::event::Event).
@@ -29,7 +29,7 @@ pub enum Action {
         /// Whose publications, in this order.
         deliveries: Vec<DeliveryId>,
         /// What to commit.
-        positions: Vec<Position>,
+        positions: Vec<CommitPosition>,
     },
     /// Something for the source.
     Ask(Ask),
@@ -83,17 +83,17 @@ pub enum Ask {
     Reread(Partition),
     /// Commit these, without waiting; answered once for each, together or apart, by `Committed` or `CommitFailed`. No
     /// other is asked for before: an answer that never comes keeps intake shut, and a drain waiting up to its limit.
-    Commit(Vec<Position>),
+    Commit(Vec<CommitPosition>),
     /// A transaction has committed these for the group: nothing to do but know how far it is. No answer.
-    Transacted(Vec<Position>),
+    Transacted(Vec<CommitPosition>),
     /// The answer to `Revoked`: commit this, if there is something, and let the partition go.
     GiveUp {
         /// The partition.
         partition: Partition,
         /// What to commit before.
-        commit: Option<Position>,
+        commit: Option<CommitPosition>,
     },
-    /// Delete this message; answered by `Deleted`, `DeleteFailed` or `LeaseLost`.
+    /// Acknowledge this message, so that the queue deletes it; answered by `Deleted`, `DeleteFailed` or `LeaseLost`.
     Delete {
         /// Which.
         delivery: DeliveryId,
@@ -109,24 +109,13 @@ pub enum Ask {
         /// From now, at most 12 hours.
         lease: Duration,
     },
-    /// Hand these messages back together, to be received again after `delay`; no answer.
+    /// Return these messages together, to be received again after `delay`; no answer.
     Release {
         /// Their receipt handles, in the order in which they were received.
         receipts: Vec<Arc<str>>,
-        /// From now, at most 12 hours.
+        /// From now, at most the source's [longest delay](crate::source::SourceTraits::longest_delay); zero where it has none.
         delay: Duration,
     },
-}
-
-/// A commit: the next offset to read of a partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Position {
-    /// The partition.
-    pub partition: Partition,
-    /// The next offset to read: every earlier one is settled.
-    pub offset: i64,
-    /// What travels with it, at most 4096 bytes.
-    pub metadata: Box<str>,
 }
 
 /// How a delivery ended. Each receipt ends once.

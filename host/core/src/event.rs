@@ -3,28 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::action::Position;
+use crate::ids::CommitPosition;
+pub use crate::ids::{DeliveryId, Partition};
 use crate::message::Record;
 use crate::outcome::{Code, Outcome, Usage};
 use crate::output::Publication;
 use crate::progress::Identity;
 use crate::time::Time;
-
-slotmap::new_key_type! {
-    /// One receipt of one record, from its arrival until it is settled or handed back.
-    ///
-    /// A message that comes back is a new delivery; an id is never used again.
-    pub struct DeliveryId;
-}
-
-/// A partition of a topic.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Partition {
-    /// The topic.
-    pub topic: Arc<str>,
-    /// The number, from 0.
-    pub number: i32,
-}
 
 /// Something that happened. A source, a sink or a plugin says so; the driver passes it on.
 #[derive(Debug)]
@@ -56,9 +41,9 @@ pub enum Event {
     /// Messages of a queue, in the order in which they were received.
     Messages(Vec<Leased>),
     /// The broker has these commits.
-    Committed(Vec<Position>),
+    Committed(Vec<CommitPosition>),
     /// The broker refused these commits, or could not be asked: they are due again.
-    CommitFailed(Vec<Position>),
+    CommitFailed(Vec<CommitPosition>),
     /// The queue has deleted these messages.
     Deleted(Vec<DeliveryId>),
     /// These could not be deleted; they are tried again while their lease lasts.
@@ -70,7 +55,7 @@ pub enum Event {
         /// When they end.
         until: Time,
     },
-    /// These leases are gone: somebody else may have the messages.
+    /// These leases are gone, or the connection that these messages came through: somebody else may have them.
     LeaseLost(Vec<DeliveryId>),
     /// An attempt has ended.
     Ended(DeliveryId, Box<Ended>),
@@ -81,9 +66,9 @@ pub enum Event {
     /// The store of ids could not record the events of these; they are tried again.
     NotRecorded(Vec<DeliveryId>),
     /// The transaction is committed: what these deliveries led to, and these offsets.
-    Transacted(Vec<Position>),
+    Transacted(Vec<CommitPosition>),
     /// The transaction was aborted: nothing of it can be seen, and no offset was committed.
-    NotTransacted(Vec<Position>, Aborted),
+    NotTransacted(Vec<CommitPosition>, Aborted),
     /// The transaction is over, and the broker's answer to its commit was lost. [`Machine::decide`] says what it was.
     ///
     /// [`Machine::decide`]: crate::machine::Machine::decide
@@ -138,17 +123,18 @@ impl Assignment {
     }
 }
 
-/// A message of a queue, with the lease that came with it.
+/// A message of a queue, with the receipt that came with it and the lease, where there is one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Leased {
     /// The message.
     pub record: Record,
-    /// The handle by which the queue knows this receipt.
+    /// The handle by which the queue knows this receipt: a receipt handle, a delivery tag.
     pub receipt: Arc<str>,
-    /// How often the queue has handed it out, 1 for the first time.
+    /// How often the broker has delivered it, 1 for the first time; read only where
+    /// [it counts](crate::source::SourceTraits::counts_deliveries).
     pub receives: u32,
-    /// When the lease ends.
-    pub until: Time,
+    /// When the lease ends; `None` where the source gives none.
+    pub until: Option<Time>,
 }
 
 /// How an attempt ended: what the worker that ran it knows.
@@ -190,7 +176,7 @@ pub struct Trace {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unanswered {
     /// What it was to commit.
-    pub positions: Vec<Position>,
+    pub positions: Vec<CommitPosition>,
     /// What the group has committed now of each of these partitions.
     pub found: Vec<Found>,
     /// Why there was no answer, for people.

@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use slotmap::SlotMap;
 
-use crate::event::DeliveryId;
+use crate::ids::DeliveryId;
 
 /// What keeps its order on a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

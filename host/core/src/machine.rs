@@ -1,8 +1,8 @@
 //! The order of steps, from a record's arrival to its acknowledgement.
 //!
 //! One machine serves one route. It takes [`Event`]s and answers with [`Action`]s; [`Machine::next_wake`] says when
-//! it wants an [`Event::Due`]. Kafka and SQS differ in how they acknowledge (everything up to an offset, or each
-//! message for itself, under a lease) and share everything else.
+//! it wants an [`Event::Due`]. Sources differ in their [abilities](crate::source::SourceTraits): they acknowledge everything up
+//! to an offset, or each message for itself, with a lease or without one. They share everything else.
 //!
 //! A delivery's way:
 //!
@@ -45,13 +45,13 @@ use std::sync::Arc;
 use slotmap::SlotMap;
 
 pub use account::Account;
-pub use breaker::Breaker;
 pub use delivery::{Delivery, Trouble};
 #[cfg(feature = "sabotage")]
 pub use sabotage::Sabotage;
 
 use crate::action::{Action, Ask, Fate};
-use crate::event::{DeliveryId, Event};
+use crate::event::Event;
+use crate::ids::DeliveryId;
 use crate::lanes::Lanes;
 use crate::route::{Bounds, Route};
 use crate::time::Time;
@@ -129,6 +129,8 @@ impl Machine {
     /// A machine for `route`. `seed` decides over the jitter, and signs the commits of transactions: no other machine of the
     /// group may have the same.
     pub fn new(route: Arc<Route>, seed: u64) -> Self {
+        debug_assert!(route.source.transactions || !route.is_exactly_once(), "the source has no transactions");
+        debug_assert!(route.source.counts_deliveries || route.source.max_receives.is_none(), "who limits counts");
         let mut machine = Self {
             intake: Intake::new(route.bounds),
             prefetch: Prefetch::default(),
@@ -329,7 +331,7 @@ impl Machine {
             }
             let delivery = &mut self.deliveries[id];
             delivery.state = State::Running;
-            if delivery.start_attempt(self.route.lease, now) {
+            if delivery.start_attempt(&self.route.source, now) {
                 self.prefetch.begins(now);
             }
             self.running += 1;

@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::breaker::Breaker;
 use crate::envelope::{Envelope, Wrapping};
 use crate::event::Trace;
 use crate::lanes::Order;
-use crate::machine::Breaker;
 use crate::message::{Message, Record};
 use crate::outcome::{Class, Code, Failure};
 use crate::output::Destination;
+use crate::source::SourceTraits;
 use crate::template::Template;
 use crate::verdict::Policy;
 
@@ -51,8 +52,8 @@ pub struct Route {
     pub release_limit: Duration,
     /// How long the sinks may keep a publication back to send it with others (`linger.ms`).
     pub publish_delay: Duration,
-    /// What a source with leases gives; `None` on Kafka.
-    pub lease: Option<Lease>,
+    /// What the source is able to do.
+    pub source: SourceTraits,
     /// What to do about failures.
     pub policy: Policy,
     /// Logical outputs by name.
@@ -71,7 +72,7 @@ pub enum Guarantee {
     /// Acknowledged when its effects are durable: what a fault interrupts is repeated.
     #[default]
     AtLeastOnce,
-    /// Kafka to Kafka: effects and offsets in one transaction.
+    /// Effects and offsets in one transaction, where source and outputs can.
     ExactlyOnce,
 }
 
@@ -87,23 +88,6 @@ pub struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self { messages: 10_000, bytes: 64 << 20 }
-    }
-}
-
-/// How leases are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lease {
-    /// How long one lasts before it is extended.
-    pub length: Duration,
-    /// How long one attempt may hold a message.
-    pub attempt_limit: Duration,
-    /// How often the queue hands a message out before its redrive policy moves it (`maxReceiveCount`); `None` without one.
-    pub max_receives: Option<u32>,
-}
-
-impl Default for Lease {
-    fn default() -> Self {
-        Self { length: Duration::from_secs(60), attempt_limit: Duration::from_secs(900), max_receives: None }
     }
 }
 

@@ -33,7 +33,9 @@ use cofferdam_core::route::Route;
 use cofferdam_core::time::Time;
 
 pub use broker::{Broker, Client, Hold, Log};
-pub use given::{failure, invalid, output, partition, queue_route, record, rejected, route, unavailable};
+pub use given::{
+    failure, invalid, output, partition, queue_route, record, rejected, route, unavailable, unleased_route,
+};
 pub use history::History;
 pub use host::{Allowance, FLUSH, Host, Life, Sending};
 pub use queue::{Message, Queue};
@@ -73,6 +75,8 @@ pub struct World {
     prepare: fn(&mut Machine),
     /// Processes started so far.
     processes: u32,
+    /// Connections to the queue so far.
+    connections: u64,
     /// Events so far.
     told: u64,
     /// A broken promise is the end of the world.
@@ -94,7 +98,7 @@ impl World {
         let mut world = Self {
             now: Time::from_millis(1_000_000),
             broker: Broker::default(),
-            queue: Queue::new(route.lease.unwrap_or_default()),
+            queue: Queue::new(route.source, route.order != Order::None),
             sinks: Sinks::default(),
             hosts: Vec::new(),
             at: 0,
@@ -103,6 +107,7 @@ impl World {
             poison: poison::Poison::default(),
             prepare,
             processes: 0,
+            connections: 0,
             told: 0,
             strict: false,
             meddled: false,
@@ -135,9 +140,14 @@ impl World {
         world
     }
 
-    /// A world with one host and a queue.
+    /// A world with one host and a queue that leases messages.
     pub fn sqs() -> Self {
         Self::new(queue_route(), 7)
+    }
+
+    /// A world with one host and a queue without leases and delays, which counts no deliveries.
+    pub fn broker_without_lease() -> Self {
+        Self::new(unleased_route(false), 7)
     }
 
     /// Makes host `at` the one that the next moves are about.
@@ -167,7 +177,7 @@ impl World {
     }
 
     fn is_queue(&self) -> bool {
-        self.route.lease.is_some()
+        self.route.source.acknowledges_each()
     }
 
     fn note(&mut self, what: What) {
@@ -401,8 +411,12 @@ impl World {
 
     /// Takes in what the queue gives.
     pub fn receive(&mut self) {
+        self.learn_of_the_connection();
+        if self.seen().drained > 0 {
+            return; // by what it has learnt
+        }
         let host = &mut self.hosts[self.at];
-        let messages = self.queue.receive(self.now, host.ahead, &mut host.allowance);
+        let messages = self.queue.receive(self.now, (host.connection, host.ahead), &mut host.allowance);
         for record in std::mem::take(&mut self.queue.moved) {
             self.note_of_world(What::Redriven { record: record.into() });
         }
@@ -413,6 +427,31 @@ impl World {
         messages.iter().for_each(|leased| host.seen.receive(&leased.record));
         self.received(messages.iter().map(|leased| &leased.record));
         self.tell(Event::Messages(messages));
+    }
+
+    /// The connection of this host to the queue ends, and the host does not know yet.
+    pub fn disconnect(&mut self) {
+        let connection = self.host().connection;
+        for record in self.queue.disconnect(connection) {
+            self.note(What::LeaseLost { record: record.into() });
+        }
+    }
+
+    /// The host learns what it has lost with its connection, if that has ended, and connects again.
+    pub fn learn_of_the_connection(&mut self) {
+        let connection = self.host().connection;
+        if self.queue.is_connected(connection) {
+            return;
+        }
+        self.connections += 1;
+        self.host_mut().connection = self.connections;
+        let ended = self.queue.take_ended(connection);
+        let deliveries = self.machine().deliveries();
+        let lost = deliveries.filter(|(_, one)| one.receipt().is_some_and(|receipt| ended.contains(receipt)));
+        let lost: Vec<_> = lost.map(|(id, _)| id).collect();
+        if !lost.is_empty() {
+            self.tell(Event::LeaseLost(lost));
+        }
     }
 
     /// The queue answers the first delete that is with it.

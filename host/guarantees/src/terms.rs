@@ -18,6 +18,8 @@ pub struct Terms {
     pub ignores_unrouted: bool,
     /// Most records in flight in one host.
     pub in_flight: u32,
+    /// The source counts deliveries, so attempts that one host has made on a message are known to another.
+    pub counts_deliveries: bool,
     /// A reader of a destination sees what comes of one lane in the order of the lane. Not so at most once: what is
     /// acknowledged first may be handled while another host has the next record already.
     pub sinks_keep_order: bool,
@@ -66,6 +68,7 @@ impl Terms {
             error_events: route.errors.is_some(),
             ignores_unrouted: route.policy.unrouted == Unrouted::Ignore,
             in_flight: route.bounds.messages,
+            counts_deliveries: route.source.counts_deliveries,
             sinks_keep_order: route.delivery != Guarantee::AtMostOnce,
             handlers_agree: false,
             comes_to_an_end: true,

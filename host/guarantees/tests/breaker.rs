@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use cofferdam_core::action::{Circuit, Fate};
-use cofferdam_core::machine::{Breaker, Machine, Sabotage};
+use cofferdam_core::breaker::Breaker;
+use cofferdam_core::machine::{Machine, Sabotage};
 use cofferdam_core::outcome::Class;
 use cofferdam_core::route::{Bounds, Route};
 use cofferdam_core::time::Time;

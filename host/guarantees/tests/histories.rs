@@ -1,4 +1,5 @@
-//! Seeded histories of one to three hosts on a topic or a queue: whatever happens, the promises hold.
+//! Seeded histories of one to three hosts on a topic, or on a queue with or without leases: whatever happens, the promises
+//! hold.
 //!
 //! `SEED=7 cargo test -p cofferdam-guarantees --test histories replay -- --nocapture` shows one history.
 //! `COFFERDAM_SIMULATE_SECONDS` says for how long fresh seeds are tried.

@@ -11,6 +11,7 @@ const TERMS: Terms = Terms {
     max_attempts: 3,
     error_events: true,
     ignores_unrouted: false,
+    counts_deliveries: true,
     in_flight: 3,
     sinks_keep_order: true,
     handlers_agree: true,

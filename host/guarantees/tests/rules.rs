@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cofferdam_core::action::{Circuit, Fate, Next};
-use cofferdam_core::machine::Breaker;
+use cofferdam_core::breaker::Breaker;
 use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::route::{Bounds, Route};
 use cofferdam_core::verdict::{Policy, Unrouted};

@@ -70,6 +70,17 @@ fn an_equal_offset_that_is_taken_for_the_own_commit() {
 }
 
 #[test]
+fn a_message_that_is_forgotten_though_no_lease_of_it_ends() {
+    let prepare = |machine: &mut Machine| machine.sabotage(Sabotage::ForgottenThoughHeld);
+    let options = Options { prepare, ..Options::default() };
+    let stuck = |seed| {
+        let run = simulate(seed, &options);
+        run.setting.contains("without leases") && run.broke_off.is_some_and(|why| why.contains("come to its end"))
+    };
+    assert!((0..HISTORIES).any(stuck), "not caught in {HISTORIES} histories");
+}
+
+#[test]
 fn a_stop_that_waits_for_answers_without_a_limit() {
     let prepare = |machine: &mut Machine| machine.sabotage(Sabotage::StopWaitsForAnswers);
     let options = Options { prepare, ..Options::default() };

@@ -7,7 +7,8 @@ use cofferdam_core::event::{Event, Leased};
 use cofferdam_core::machine::Machine;
 use cofferdam_core::message::{Position, Record};
 use cofferdam_core::outcome::{Class, Code, Failure};
-use cofferdam_core::route::{Lease, Route};
+use cofferdam_core::route::Route;
+use cofferdam_core::source::{Lease, SourceTraits};
 use cofferdam_core::time::Time;
 use cofferdam_guarantees::Effect;
 use cofferdam_guarantees::simulation::{SECOND, World, failure, queue_route, unavailable};
@@ -48,7 +49,8 @@ fn a_group_waits_until_the_message_before_is_stored_and_other_groups_do_not() {
 
 /// The rules of a queue that moves away what was received so often.
 fn redrive(max_receives: u32) -> Route {
-    Route { lease: Some(Lease { max_receives: Some(max_receives), ..Lease::default() }), ..queue_route() }
+    let queue = queue_route();
+    Route { source: SourceTraits { max_receives: Some(max_receives), ..queue.source }, ..queue }
 }
 
 /// The queue extends every lease that is with it.
@@ -303,8 +305,9 @@ fn a_lease_is_extended_while_a_publication_is_on_hold() {
 
 #[test]
 fn an_attempt_that_takes_too_long_loses_its_lease() {
-    let lease = Lease { attempt_limit: 100 * SECOND, ..Lease::default() };
-    let mut world = World::new(Route { lease: Some(lease), ..queue_route() }, 7);
+    let (queue, lease) = (queue_route(), Lease { attempt_limit: 100 * SECOND, ..Lease::default() });
+    let source = SourceTraits { lease: Some(lease), ..queue.source };
+    let mut world = World::new(Route { source, ..queue }, 7);
     world.send(&["a"]);
     for _ in 0..200 {
         world.wait(SECOND);
@@ -337,7 +340,7 @@ fn a_message_whose_lease_is_over_when_it_arrives_is_not_started() {
     };
     // The process stood still, and the answer to its last question waited for it.
     let now = Time::from_millis(1_000_000);
-    machine.handle(Event::Messages(vec![Leased { record, receipt: "r".into(), receives: 1, until: now }]), now);
+    machine.handle(Event::Messages(vec![Leased { record, receipt: "r".into(), receives: 1, until: Some(now) }]), now);
     let actions: Vec<Action> = std::iter::from_fn(|| machine.next_action()).collect();
     assert!(!actions.iter().any(|action| matches!(action, Action::Handle(_))), "{actions:?}");
     assert!(actions.iter().any(|action| matches!(action, Action::Settled { fate: Fate::Revoked, .. })), "{actions:?}");

@@ -12,7 +12,7 @@ use std::time::Duration;
 use cofferdam_core::Order;
 use cofferdam_core::output::Destination;
 use cofferdam_core::progress;
-use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, Lease, Route};
+use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, Route};
 
 use super::read::{At, Table, Value, identifier};
 use super::sections::Kafka;
@@ -55,8 +55,8 @@ impl RouteConfig {
     /// `<service>-dlq.fifo` for a FIFO source; whether that one exists is to be checked.
     pub fn route(&self, redrive: Option<Redrive<'_>>) -> Route {
         let mut route = self.route.clone();
-        if let Some(lease) = &mut route.lease {
-            lease.max_receives = redrive.and_then(|redrive| redrive.max_receives);
+        if route.source.counts_deliveries {
+            route.source.max_receives = redrive.and_then(|redrive| redrive.max_receives);
         }
         route.dead_letter = match (&self.dead_letter, &self.source, redrive) {
             (Some(rule), ..) => rule.clone(),
@@ -146,12 +146,6 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
     let commit_interval = Duration::from_millis(if delivery == Guarantee::ExactlyOnce { 100 } else { 1_000 });
     let words = [("allow", false), ("suppress", true)];
     let suppress_duplicates = table.get("duplicates").and_then(|value| value.choice(&words)).unwrap_or_default();
-    let lease = match &source {
-        Source::Sqs { lease, visibility_timeout, .. } => {
-            Some(Lease { length: *lease, attempt_limit: *visibility_timeout, max_receives: None })
-        }
-        Source::Kafka { .. } => None,
-    };
     let orders = [("key", Order::Key), ("partition", Order::Partition), ("none", Order::None)];
     let route = Route {
         name: name.as_ref().and_then(|name| name.name("price-orders", identifier)).unwrap_or_default().into(),
@@ -168,7 +162,7 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
         commit_metadata: progress::LIMIT,
         release_limit: on_kafka(table, "release_limit", is_kafka, Duration::from_secs(10)),
         publish_delay: kafka.map(|kafka| fit::linger(&kafka.properties.0)).unwrap_or_default(),
-        lease,
+        source: source.traits(),
         policy: policy::policy(table),
         // Put right by `RouteConfig::route`.
         dead_letter: dead_letter.clone().unwrap_or(DeadLetterRule::OwnTopic),

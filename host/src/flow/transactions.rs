@@ -1,7 +1,7 @@
 //! Hands transactions over, with the membership that their offsets go under.
 
-use cofferdam_core::action::Position;
 use cofferdam_core::event::{Aborted, DeliveryId, Event};
+use cofferdam_core::ids::CommitPosition;
 
 use super::Flow;
 use crate::handler::Handler;
@@ -9,7 +9,7 @@ use crate::sink::kafka::transaction::{Member, Work};
 
 impl<H: Handler> Flow<H> {
     /// Carries out a transaction, away from here; its answer comes with those of the sinks.
-    pub(super) fn transact(&mut self, deliveries: &[DeliveryId], positions: Vec<Position>) {
+    pub(super) fn transact(&mut self, deliveries: &[DeliveryId], positions: Vec<CommitPosition>) {
         self.outstanding += 1;
         let refuse = |positions, reason: &str| Event::NotTransacted(positions, Aborted::Unavailable(reason.into()));
         let refused = match (&self.transactions, self.source.member()) {
@@ -27,7 +27,7 @@ impl<H: Handler> Flow<H> {
         }
     }
 
-    fn work(&self, deliveries: &[DeliveryId], positions: Vec<Position>, member: Member) -> Work {
+    fn work(&self, deliveries: &[DeliveryId], positions: Vec<CommitPosition>, member: Member) -> Work {
         let deliveries = deliveries.iter().filter_map(|id| self.machine.delivery(*id).map(|delivery| (*id, delivery)));
         let mut work = Work { deliveries: Vec::new(), positions, member };
         for (id, delivery) in deliveries {

@@ -1,7 +1,8 @@
 //! Events and actions of a route, as facts.
 
-use cofferdam_core::action::{Action, Ask, Position};
+use cofferdam_core::action::{Action, Ask};
 use cofferdam_core::event::{DeliveryId, Ended, Event, Partition, Refusal};
+use cofferdam_core::ids::CommitPosition;
 use cofferdam_core::machine::{Delivery, Machine};
 use cofferdam_core::outcome::Outcome;
 use cofferdam_core::progress::Progress;
@@ -125,8 +126,8 @@ pub(super) fn taken(action: &Action, machine: &Machine, mut take_down: impl FnMu
     }
 }
 
-fn commits(position: &Position) -> What {
-    let Position { partition, offset, metadata } = position;
+fn commits(position: &CommitPosition) -> What {
+    let CommitPosition { partition, offset, metadata } = position;
     // What we wrote ourselves we can read.
     let progress = Progress::decode(metadata).unwrap_or_default();
     let finished = progress.finished.into_iter().map(|run| (run.start, run.end)).collect();
@@ -134,7 +135,7 @@ fn commits(position: &Position) -> What {
     What::Commits { partition: name(partition), offset: *offset, finished, attempts }
 }
 
-fn committed(position: &Position) -> What {
+fn committed(position: &CommitPosition) -> What {
     What::Committed { partition: name(&position.partition), offset: position.offset }
 }
 

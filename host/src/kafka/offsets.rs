@@ -2,8 +2,8 @@
 
 use std::slice;
 
-use cofferdam_core::action::Position;
 use cofferdam_core::event::{Found, Partition};
+use cofferdam_core::ids::CommitPosition;
 use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -11,9 +11,9 @@ use rdkafka::{Offset, TopicPartitionList};
 ///
 /// # Errors
 /// Where an offset is none.
-pub(crate) fn list<'a>(positions: impl IntoIterator<Item = &'a Position>) -> KafkaResult<TopicPartitionList> {
+pub(crate) fn list<'a>(positions: impl IntoIterator<Item = &'a CommitPosition>) -> KafkaResult<TopicPartitionList> {
     let mut list = TopicPartitionList::new();
-    for Position { partition, offset, metadata } in positions {
+    for CommitPosition { partition, offset, metadata } in positions {
         let mut element = list.add_partition(&partition.topic, partition.number);
         element.set_offset(Offset::Offset(*offset))?;
         if !metadata.is_empty() {

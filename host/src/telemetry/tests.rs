@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use cofferdam_core::Order;
 use cofferdam_core::action::{Action, Ask, Fate};
+use cofferdam_core::breaker::Breaker;
 use cofferdam_core::envelope::Envelope;
 use cofferdam_core::event::{Assignment, DeliveryId, Event, HandlerId, Leased, Refusal};
-use cofferdam_core::machine::{Breaker, Machine};
+use cofferdam_core::machine::Machine;
 use cofferdam_core::message::{Header, Position, Record};
 use cofferdam_core::outcome::{Failure, Usage};
 use cofferdam_core::output::{Destination, Publication};
 use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee};
+use cofferdam_core::source::{Lease, SourceTraits};
 use cofferdam_core::verdict::Policy;
 use cofferdam_guarantees::simulation;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -69,7 +71,10 @@ impl World {
             commit_metadata: cofferdam_core::progress::LIMIT,
             release_limit: Duration::from_secs(10),
             publish_delay: Duration::ZERO,
-            lease: group.is_none().then(Default::default),
+            source: match &group {
+                Some(_) => SourceTraits::log(),
+                None => SourceTraits::leased_queue(Lease::default(), Duration::from_secs(600)),
+            },
             policy: Policy::default(),
             outputs: Default::default(),
             dead_letter: DeadLetterRule::To(Destination::Kafka("orders.dlq".into())),
@@ -413,7 +418,7 @@ fn on_a_queue_the_topic_is_the_queue_and_the_group_is_the_route() {
                 record: record(Position::MessageId("m-5".into())),
                 receipt: "r-1".into(),
                 receives: 1,
-                until: world.now.after(Duration::from_secs(60)),
+                until: Some(world.now.after(Duration::from_secs(60))),
             };
             world.events.push_back(Event::Messages(vec![leased]));
             world.run();

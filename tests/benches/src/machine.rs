@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cofferdam_core::action::{self, Action, Ask};
+use cofferdam_core::action::{Action, Ask};
 use cofferdam_core::event::{Assignment, DeliveryId, Ended, Event, HandlerId, Partition, Trace};
+use cofferdam_core::ids::CommitPosition;
 use cofferdam_core::machine::Machine;
 use cofferdam_core::message::{Header, Headers, Position, Record};
 use cofferdam_core::outcome::{Class, Outcome, Usage};
@@ -74,7 +75,7 @@ struct Course {
     ends: Vec<Box<Ended>>,
     handles: VecDeque<DeliveryId>,
     publications: VecDeque<(DeliveryId, u32)>,
-    commits: VecDeque<Vec<action::Position>>,
+    commits: VecDeque<Vec<CommitPosition>>,
 }
 
 impl Course {

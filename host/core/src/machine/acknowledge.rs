@@ -6,7 +6,7 @@ use super::Machine;
 use super::delivery::{State, Tenure};
 use super::timers::Timer;
 use crate::action::{Action, Ask, Fate};
-use crate::event::DeliveryId;
+use crate::ids::DeliveryId;
 use crate::time::Time;
 
 /// A message that could not be deleted is tried again after this, while its lease lasts.
@@ -51,7 +51,7 @@ impl Machine {
                 self.commit_in_time(now);
                 self.finish(id, fate);
             }
-            Tenure::Lease(_) => {
+            Tenure::Receipt(_) => {
                 self.let_go(id);
                 self.deliveries[id].state = State::Deleting(fate);
                 self.delete(id);

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use super::Machine;
-use super::delivery::{State, Tenure, Trouble};
+use super::delivery::{State, Trouble};
 use super::timers::Timer;
 use crate::action::{Action, Fate, Next};
 use crate::dead_letter::Report;
-use crate::event::{DeliveryId, Ended};
+use crate::event::Ended;
+use crate::ids::DeliveryId;
 use crate::outcome::{Class, Failure, Outcome};
 use crate::progress::Tried;
 use crate::retry::Retry;
+use crate::source::Acknowledgement;
 use crate::time::Time;
 use crate::verdict::{Reason, Standing, Verdict, judge};
 
@@ -92,11 +94,9 @@ impl Machine {
             }
             Verdict::DeadLetter(reason) => self.store(id, reason, now),
             Verdict::Ignore => self.settle(id, Fate::Ignored, now),
-            Verdict::Forget if self.deliveries[id].partition().is_none() && !self.deliveries[id].pledged => {
-                self.lease_lost(id);
-            }
-            // A partition that is lost takes its deliveries along. This one is ours still: nobody else will handle the
-            // record, and forgotten it would keep the commit point where it is for ever.
+            Verdict::Forget if self.is_lost_by_itself(id) => self.lease_lost(id),
+            // A partition or a connection that is lost takes its deliveries along. This one is ours still: nobody else will
+            // handle the record, and no lease of it ends. Forgotten, it would keep the commit point where it is for ever.
             Verdict::Hold | Verdict::Forget => {
                 let wait = self.hold(id);
                 self.put_off(id, Next::Hold(wait), now);
@@ -172,21 +172,21 @@ impl Machine {
             self.step_aside(id);
         }
         #[cfg(feature = "sabotage")]
-        if self.deliveries[id].receives().is_some() && self.release_wrongly(id, wait) {
+        if self.route.source.acknowledges_each() && self.release_wrongly(id, wait) {
             return;
         }
         let delivery = &self.deliveries[id];
         let (held, draining) = (matches!(next, Next::Hold(_)), self.draining.is_draining());
-        match delivery.tenure {
+        let goes_back = match self.route.source.acknowledgement {
+            Acknowledgement::Cumulative => None,
             // What still waits behind it in a drain cannot go back: it would be moved by the queue.
-            Tenure::Lease(_) if draining && !self.has_waiting(id) && !self.is_last_receive(id) => {
-                self.hand_back(id, wait)
-            }
-            Tenure::Lease(_) if !held && !draining && self.waits_in_its_queue(id, wait) => self.hand_back(id, wait),
-            Tenure::Offset { partition, .. } if self.partitions.is_leaving(partition) => {
-                self.drop_lane(id, Fate::Revoked)
-            }
-            Tenure::Offset { .. } if draining => self.drop_lane(id, Fate::Released),
+            Acknowledgement::Each if draining => Some(!self.has_waiting(id) && !self.is_last_receive(id)),
+            Acknowledgement::Each => Some(!held && self.waits_in_its_queue(id, wait)),
+        };
+        match goes_back {
+            Some(true) => self.hand_back(id, wait),
+            None if self.is_leaving(id) => self.drop_lane(id, Fate::Revoked),
+            None if draining => self.drop_lane(id, Fate::Released),
             _ => {
                 if let Some(lane) = delivery.lane {
                     self.lanes.halt(lane, true);
@@ -223,6 +223,21 @@ impl Machine {
             self.lanes.halt(lane, false);
         }
         self.enqueue(id);
+    }
+
+    /// Whether a message comes again by itself, to whomever, if nothing more is done about it: its lease ends.
+    fn is_lost_by_itself(&self, id: DeliveryId) -> bool {
+        let source = &self.route.source;
+        #[cfg(feature = "sabotage")]
+        if self.is_sabotaged(super::Sabotage::ForgottenThoughHeld) && source.acknowledges_each() {
+            return true;
+        }
+        source.lease.is_some() && !self.deliveries[id].pledged
+    }
+
+    /// Whether the group wants its partition back.
+    pub(super) fn is_leaving(&self, id: DeliveryId) -> bool {
+        self.deliveries[id].partition().is_some_and(|partition| self.partitions.is_leaving(partition))
     }
 
     pub(super) fn drop_lane(&mut self, id: DeliveryId, fate: Fate) {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::Machine;
 use super::delivery::{Delivery, State};
-use crate::event::DeliveryId;
+use crate::ids::DeliveryId;
 
 impl Machine {
     /// Checks between two events that all counts are right and that whoever waits will have its turn.

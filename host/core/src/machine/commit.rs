@@ -2,7 +2,8 @@
 
 use super::Machine;
 use super::timers::Timer;
-use crate::action::{Action, Ask, Position};
+use crate::action::{Action, Ask};
+use crate::ids::CommitPosition;
 use crate::time::Time;
 
 /// What was tried is committed within this share of the interval: the next attempt waits for that.
@@ -107,10 +108,10 @@ impl Machine {
         let positions = self.partitions.positions(self.route.is_at_most_once());
         #[cfg(feature = "sabotage")]
         let positions = if self.is_sabotaged(super::Sabotage::WatermarkOffByOne) {
-            positions.into_iter().map(|position| Position { offset: position.offset + 1, ..position }).collect()
+            positions.into_iter().map(|position| CommitPosition { offset: position.offset + 1, ..position }).collect()
         } else if self.is_sabotaged(super::Sabotage::EndPassesUnsettled) {
-            let end = |position: &Position| self.partitions.end(&position.partition).unwrap_or(position.offset);
-            positions.into_iter().map(|position| Position { offset: end(&position), ..position }).collect()
+            let end = |position: &CommitPosition| self.partitions.end(&position.partition).unwrap_or(position.offset);
+            positions.into_iter().map(|position| CommitPosition { offset: end(&position), ..position }).collect()
         } else {
             positions
         };
@@ -120,7 +121,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn committed(&mut self, positions: &[Position], now: Time) {
+    pub(super) fn committed(&mut self, positions: &[CommitPosition], now: Time) {
         self.commits.answered(positions.len());
         for position in positions {
             self.note_committed(position);
@@ -131,7 +132,7 @@ impl Machine {
     }
 
     /// The positions are due again: until the broker has confirmed them they count as news.
-    pub(super) fn commit_failed(&mut self, positions: &[Position], now: Time) {
+    pub(super) fn commit_failed(&mut self, positions: &[CommitPosition], now: Time) {
         self.commits.answered(positions.len());
         self.commits.refuse();
         for position in positions {

@@ -10,7 +10,7 @@ use crate::lanes::LaneId;
 use crate::message::Record;
 use crate::outcome::Failure;
 use crate::output::{Destination, Publication};
-use crate::route;
+use crate::source::SourceTraits;
 use crate::time::Time;
 use crate::watermark::Place;
 
@@ -87,20 +87,16 @@ pub(super) enum Tenure {
         offset: i64,
         place: Place,
     },
-    Lease(Box<Lease>),
+    Receipt(Box<Receipt>),
 }
 
-/// A message of a queue is ours for a time.
+/// A message of a queue is ours until it is acknowledged or returned, or until its lease ends where it has one.
 #[derive(Debug)]
-pub(super) struct Lease {
-    pub(super) receipt: Arc<str>,
-    /// How often the queue has handed it out.
-    pub(super) receives: u32,
-    pub(super) until: Time,
-    /// When the lease is looked at next.
-    pub(super) check: Time,
-    /// How long the running attempt may hold it.
-    pub(super) attempt_until: Option<Time>,
+pub(super) struct Receipt {
+    pub(super) handle: Arc<str>,
+    /// How often the queue has handed it out, where it counts.
+    pub(super) receives: Option<u32>,
+    pub(super) lease: Option<Lease>,
     /// An attempt has begun.
     pub(super) started: bool,
     /// Attempts that were not made here: receives that the queue has counted and nobody here knows of.
@@ -109,9 +105,19 @@ pub(super) struct Lease {
     pub(super) ahead: bool,
 }
 
-impl Lease {
-    pub(super) fn new(receipt: Arc<str>, receives: u32, until: Time, check: Time) -> Self {
-        Self { receipt, receives, until, check, attempt_until: None, started: false, assumed: 0, ahead: false }
+/// A message is ours for a time.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub(super) until: Time,
+    /// When the lease is looked at next.
+    pub(super) check: Time,
+    /// How long the running attempt may hold it.
+    pub(super) attempt_until: Option<Time>,
+}
+
+impl Receipt {
+    pub(super) fn new(handle: Arc<str>, receives: Option<u32>, lease: Option<Lease>) -> Self {
+        Self { handle, receives, lease, started: false, assumed: 0, ahead: false }
     }
 }
 
@@ -287,7 +293,7 @@ impl Delivery {
     pub(super) fn partition(&self) -> Option<PartitionKey> {
         match self.tenure {
             Tenure::Offset { partition, .. } => Some(partition),
-            Tenure::Lease(_) => None,
+            Tenure::Receipt(_) => None,
         }
     }
 
@@ -295,43 +301,43 @@ impl Delivery {
     pub(super) fn offset(&self) -> Option<(PartitionKey, i64)> {
         match self.tenure {
             Tenure::Offset { partition, offset, .. } => Some((partition, offset)),
-            Tenure::Lease(_) => None,
+            Tenure::Receipt(_) => None,
         }
     }
 
-    /// The handle of its receipt, where it came under a lease.
+    /// The handle of its receipt, where the source acknowledges each message.
     pub fn receipt(&self) -> Option<&Arc<str>> {
         match &self.tenure {
             Tenure::Offset { .. } => None,
-            Tenure::Lease(lease) => Some(&lease.receipt),
+            Tenure::Receipt(receipt) => Some(&receipt.handle),
         }
     }
 
-    /// How often the queue has handed it out, this time included; `None` for a record of a topic.
+    /// How often the queue has handed it out, this time included; `None` where the broker does not count.
     pub fn receives(&self) -> Option<u32> {
         match &self.tenure {
             Tenure::Offset { .. } => None,
-            Tenure::Lease(lease) => Some(lease.receives),
+            Tenure::Receipt(receipt) => receipt.receives,
         }
     }
 
-    /// Whether the queue's redrive policy moves the message away when it is received once more, as these rules say.
-    pub fn is_last_receive(&self, rules: Option<route::Lease>) -> bool {
-        let most = rules.and_then(|rules| rules.max_receives);
-        most.zip(self.receives()).is_some_and(|(most, receives)| receives >= most && !self.pledged)
+    /// Whether a source with these abilities moves the message away when it is received once more.
+    pub fn is_last_receive(&self, source: &SourceTraits) -> bool {
+        source.max_receives.zip(self.receives()).is_some_and(|(most, receives)| receives >= most && !self.pledged)
     }
 
     /// Attempts that were not made here: receives that the queue has counted and nobody here knows of.
     pub(super) fn assumed(&self) -> u32 {
         match &self.tenure {
             Tenure::Offset { .. } => 0,
-            Tenure::Lease(lease) => lease.assumed,
+            Tenure::Receipt(receipt) => receipt.assumed,
         }
     }
 
     /// The queue may have given it to somebody else, if it is not rid of it.
     pub(super) fn lease_is_over(&self, now: Time) -> bool {
-        !self.pledged && matches!(&self.tenure, Tenure::Lease(lease) if lease.until <= now)
+        let Tenure::Receipt(receipt) = &self.tenure else { return false };
+        !self.pledged && receipt.lease.as_ref().is_some_and(|lease| lease.until <= now)
     }
 
     /// The publication that was refused last since something of it was durable.
@@ -405,39 +411,49 @@ impl Delivery {
     }
 
     pub(super) fn end_attempt(&mut self) {
-        if let Tenure::Lease(lease) = &mut self.tenure {
+        if let Some(lease) = self.lease() {
             lease.attempt_until = None;
         }
     }
 
-    /// Returns whether it is the first attempt under a lease.
-    pub(super) fn start_attempt(&mut self, rules: Option<route::Lease>, now: Time) -> bool {
-        let (Tenure::Lease(lease), Some(rules)) = (&mut self.tenure, rules) else { return false };
-        lease.attempt_until = Some(now.after(rules.attempt_limit));
-        lease.ahead = false;
-        !std::mem::replace(&mut lease.started, true)
+    /// Returns whether it is the first attempt on this receipt of a message.
+    pub(super) fn start_attempt(&mut self, source: &SourceTraits, now: Time) -> bool {
+        if let (Some(lease), Some(rules)) = (self.lease(), source.lease) {
+            lease.attempt_until = Some(now.after(rules.attempt_limit));
+        }
+        let Tenure::Receipt(receipt) = &mut self.tenure else { return false };
+        receipt.ahead = false;
+        !std::mem::replace(&mut receipt.started, true)
+    }
+
+    /// Its lease, where it has one.
+    pub(super) fn lease(&mut self) -> Option<&mut Lease> {
+        match &mut self.tenure {
+            Tenure::Offset { .. } => None,
+            Tenure::Receipt(receipt) => receipt.lease.as_mut(),
+        }
     }
 
     /// The attempt's number is that of the next one from now on.
     pub(super) fn count_ahead(&mut self) {
         self.attempt += 1;
-        if let Tenure::Lease(lease) = &mut self.tenure {
-            lease.ahead = true;
+        if let Tenure::Receipt(receipt) = &mut self.tenure {
+            receipt.ahead = true;
         }
     }
 
     /// There is no next attempt: the number is that of the last one again.
     pub(super) fn count_back(&mut self) {
-        if let Tenure::Lease(lease) = &mut self.tenure
-            && std::mem::take(&mut lease.ahead)
+        if let Tenure::Receipt(receipt) = &mut self.tenure
+            && std::mem::take(&mut receipt.ahead)
         {
             self.attempt -= 1;
         }
     }
 
-    /// A message of a queue on which no attempt has begun under this lease.
+    /// A message of a queue on which no attempt has begun since it was received.
     pub(super) fn is_unstarted(&self) -> bool {
-        matches!(&self.tenure, Tenure::Lease(lease) if !lease.started)
+        matches!(&self.tenure, Tenure::Receipt(receipt) if !receipt.started)
     }
 }
 

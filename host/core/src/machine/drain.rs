@@ -8,7 +8,7 @@ use super::Machine;
 use super::delivery::State;
 use super::timers::Timer;
 use crate::action::{Action, Fate};
-use crate::event::DeliveryId;
+use crate::ids::DeliveryId;
 use crate::time::Time;
 use crate::verdict::Reason;
 

@@ -6,7 +6,7 @@ use super::Machine;
 use super::delivery::{State, Tenure};
 use super::partition::Start;
 use crate::action::Action;
-use crate::event::DeliveryId;
+use crate::ids::DeliveryId;
 use crate::time::Time;
 
 /// Event ids that are in hand, on a route that suppresses duplicates.
@@ -52,23 +52,21 @@ impl Identities {
 impl Machine {
     /// Whether a delivery may start. One that may not is kept where it waits, and comes back when its wait is over.
     pub(super) fn may_start(&mut self, id: DeliveryId) -> bool {
-        let at_most_once = self.route.is_at_most_once();
+        // Where each message is acknowledged for itself, the queue has to be rid of this one first.
+        let pledges = self.route.is_at_most_once() && self.route.source.acknowledges_each();
         #[cfg(feature = "sabotage")]
         let ignores_source = self.is_sabotaged(super::Sabotage::SourceIgnored);
         let delivery = &mut self.deliveries[id];
-        match &delivery.tenure {
-            Tenure::Offset { partition, offset, place } => {
-                let start = Start { id, place: *place, counted: delivery.counted, held: delivery.held };
-                if !self.partitions.lets_start(*partition, *offset, start) {
-                    self.look_for_stuck();
-                    return false;
-                }
-            }
-            Tenure::Lease(_) if at_most_once && !delivery.pledged => {
-                delivery.gated = true;
+        if let Tenure::Offset { partition, offset, place } = delivery.tenure {
+            let start = Start { id, place, counted: delivery.counted, held: delivery.held };
+            if !self.partitions.lets_start(partition, offset, start) {
+                self.look_for_stuck();
                 return false;
             }
-            Tenure::Lease(_) => {}
+        }
+        if pledges && !delivery.pledged {
+            delivery.gated = true;
+            return false;
         }
         if !self.route.suppress_duplicates {
             return true;

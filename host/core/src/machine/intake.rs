@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Machine;
-use super::delivery::{Delivery, Lease, State, Tenure};
+use super::delivery::{Delivery, Receipt, State, Tenure};
 use super::partition::{Arrival, PartitionKey};
 use super::timers::Timer;
 use crate::action::Ask;
-use crate::event::{DeliveryId, Leased, Partition};
+use crate::event::Leased;
+use crate::ids::{DeliveryId, Partition};
 use crate::lanes::LaneKey;
 use crate::message::Record;
 use crate::progress::Tried;
@@ -21,9 +22,6 @@ const SHARE: u32 = 8;
 
 /// With this share of the bound settled and not committed, the commit does not wait for its interval.
 const COMMIT_SHARE: u32 = 4;
-
-/// Queues hold a message back for 12 hours at most and refuse more; what was put off for longer is put off again.
-const LONGEST_DELAY: Duration = Duration::from_secs(12 * 3_600);
 
 /// What is in flight and what was granted.
 #[derive(Debug)]
@@ -178,10 +176,13 @@ impl Machine {
         let mut received = Vec::with_capacity(messages.len());
         for Leased { record, receipt, receives, until } in messages {
             self.intake.received(record.size() as u64);
-            let check = self.lease_check(until);
-            let lease = Lease::new(receipt, receives, until, check);
-            let id = self.receive(record, Tenure::Lease(Box::new(lease)), now);
-            self.timers.set(check, Timer::Lease(id));
+            let lease = until.map(|until| self.new_lease(until));
+            let check = lease.as_ref().map(|lease| lease.check);
+            let receives = self.route.source.counts_deliveries.then_some(receives);
+            let id = self.receive(record, Tenure::Receipt(Box::new(Receipt::new(receipt, receives, lease))), now);
+            if let Some(check) = check {
+                self.timers.set(check, Timer::Lease(id));
+            }
             received.push(id);
         }
         if self.draining.is_draining() {
@@ -195,7 +196,7 @@ impl Machine {
     fn receive(&mut self, record: Record, tenure: Tenure, now: Time) -> DeliveryId {
         let partition = match &tenure {
             Tenure::Offset { partition, .. } => self.partitions.number(*partition),
-            Tenure::Lease(_) => {
+            Tenure::Receipt(_) => {
                 self.prefetch.received();
                 0
             }
@@ -246,10 +247,11 @@ impl Machine {
         }
     }
 
-    /// Hands messages back to their queue, to be received again after `delay`.
+    /// Hands messages back to their queue, to be received again after `delay`. What was put off for longer than the queue
+    /// keeps it back is put off again then.
     pub(super) fn release(&mut self, receipts: Vec<Arc<str>>, delay: Duration) {
         if !receipts.is_empty() {
-            let delay = delay.min(LONGEST_DELAY);
+            let delay = delay.min(self.route.source.longest_delay.unwrap_or_default());
             self.actions.push_back(crate::action::Action::Ask(Ask::Release { receipts, delay }));
         }
     }

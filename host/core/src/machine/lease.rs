@@ -1,23 +1,29 @@
-//! Leases: extended while needed, and given up when lost.
+//! Messages that are the host's for a time: leases extended while needed, given up when lost, and messages returned.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Machine;
-use super::delivery::Tenure;
+use super::delivery::{Lease, Tenure};
 use super::timers::Timer;
 use crate::action::{Action, Ask, Fate};
-use crate::event::DeliveryId;
+use crate::ids::DeliveryId;
 use crate::time::Time;
 
 impl Machine {
     /// When a lease that ends at `until` is looked at: with half of it left to try again.
-    pub(super) fn lease_check(&self, until: Time) -> Time {
+    fn lease_check(&self, until: Time) -> Time {
         until.before(self.lease_length() / 2)
     }
 
+    /// Zero where nothing ends by itself.
     fn lease_length(&self) -> Duration {
-        self.route.lease.unwrap_or_default().length
+        self.route.source.lease.map_or(Duration::ZERO, |lease| lease.length)
+    }
+
+    /// The lease that came with a message, which ends at `until`.
+    pub(super) fn new_lease(&self, until: Time) -> Lease {
+        Lease { until, check: self.lease_check(until), attempt_until: None }
     }
 
     pub(super) fn check_lease(&mut self, id: DeliveryId, now: Time) {
@@ -26,7 +32,8 @@ impl Machine {
         if delivery.pledged {
             return;
         }
-        let Tenure::Lease(lease) = &mut delivery.tenure else { return };
+        let Tenure::Receipt(receipt) = &mut delivery.tenure else { return };
+        let Some(lease) = &mut receipt.lease else { return };
         if now < lease.check {
             return;
         }
@@ -37,7 +44,7 @@ impl Machine {
         lease.check = lease.until;
         // An attempt that takes too long lets its lease run out.
         if lease.attempt_until.is_none_or(|limit| now < limit) {
-            let extend = Ask::Extend { delivery: id, receipt: Arc::clone(&lease.receipt), lease: length };
+            let extend = Ask::Extend { delivery: id, receipt: Arc::clone(&receipt.handle), lease: length };
             self.actions.push_back(Action::Ask(extend));
         }
         self.timers.set(lease.until, Timer::Lease(id));
@@ -47,7 +54,7 @@ impl Machine {
         let next = self.lease_check(ends);
         for id in deliveries {
             let Some(delivery) = self.deliveries.get_mut(*id) else { continue };
-            if let Tenure::Lease(lease) = &mut delivery.tenure {
+            if let Some(lease) = delivery.lease() {
                 (lease.until, lease.check) = (ends, next);
                 self.timers.set(next, Timer::Lease(*id));
             }
@@ -74,13 +81,16 @@ impl Machine {
         self.hand_back_all(&withdrawn, delay);
     }
 
-    /// Whether a message that waits so long waits in its queue. It does where that costs nobody anything: the wait is longer
-    /// than a lease, nothing waits behind it, and a receive is left for a fault after the one that it costs.
+    /// Whether a message that waits so long waits in its queue. It does where the queue is able to keep it back, and where
+    /// that costs nobody anything: the wait is longer than a lease, which would have to be extended meanwhile, nothing waits
+    /// behind it or overtakes it, and a receive is left for a fault after the one that it costs.
     pub(super) fn waits_in_its_queue(&self, id: DeliveryId, wait: Duration) -> bool {
-        let delivery = &self.deliveries[id];
-        let most = self.route.lease.and_then(|lease| lease.max_receives);
-        let to_spare = most.is_none_or(|most| delivery.receives().is_some_and(|receives| receives + 1 < most));
-        wait > self.lease_length() && to_spare && !self.has_waiting(id)
+        let (delivery, source) = (&self.deliveries[id], &self.route.source);
+        let saves = source.longest_delay.is_some() && source.lease.is_some_and(|lease| wait > lease.length);
+        let keeps_order = source.keeps_order_on_return || delivery.lane.is_none();
+        let to_spare =
+            source.max_receives.is_none_or(|most| delivery.receives().is_some_and(|receives| receives + 1 < most));
+        saves && keeps_order && to_spare && !self.has_waiting(id)
     }
 
     /// Whether something waits behind the message.
@@ -93,7 +103,7 @@ impl Machine {
         if self.is_sabotaged(super::Sabotage::LastReceiveGivenBack) {
             return false;
         }
-        self.deliveries[id].is_last_receive(self.route.lease)
+        self.deliveries[id].is_last_receive(&self.route.source)
     }
 
     pub(super) fn hand_back_all(&mut self, withdrawn: &[DeliveryId], delay: Duration) {

@@ -3,6 +3,7 @@
 //! A queue counts receives, and not every receive is an attempt: somebody may have looked at the message, or a host was
 //! stopped before the message had its turn. So attempts are counted here. For receives that nobody here knows of the
 //! queue's count stands in (an attempt may have ended with the death of its host), and then at least one retry is left.
+//! Where the broker does not count, a host knows of its own attempts and of no others.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -60,7 +61,7 @@ impl Machine {
     /// Gives a message its past back, if it has one. For receives that are not known here the queue's count stands for
     /// attempts, but never so that the first attempt here is the last.
     pub(super) fn recall(&mut self, delivery: &mut Delivery) {
-        let Tenure::Lease(lease) = &mut delivery.tenure else { return };
+        let Tenure::Receipt(receipt) = &mut delivery.tenure else { return };
         let Position::MessageId(id) = &delivery.record.position else { return };
         let (next, assumed, known) = match self.memory.take(id) {
             Some(past) => {
@@ -70,21 +71,21 @@ impl Machine {
             }
             None => (1, 0, 0),
         };
-        let unknown = lease.receives.saturating_sub(known.saturating_add(1));
+        let unknown = receipt.receives.map_or(0, |receives| receives.saturating_sub(known.saturating_add(1)));
         let most = self.route.policy.retry.max_attempts.max(1);
         let with_a_retry = most.saturating_sub(1).max(next);
         delivery.attempt = next.saturating_add(unknown).min(with_a_retry).clamp(1, most);
-        lease.assumed = assumed + delivery.attempt.saturating_sub(next);
+        receipt.assumed = assumed + delivery.attempt.saturating_sub(next);
     }
 
     /// Remembers a message that goes back to its queue.
-    pub(super) fn remember(&mut self, delivery: crate::event::DeliveryId) {
+    pub(super) fn remember(&mut self, delivery: crate::ids::DeliveryId) {
         let delivery = &mut self.deliveries[delivery];
-        if let (Position::MessageId(id), Tenure::Lease(lease)) = (&delivery.record.position, &delivery.tenure) {
+        if let (Position::MessageId(id), Tenure::Receipt(receipt)) = (&delivery.record.position, &delivery.tenure) {
             let past = Past {
                 attempt: delivery.attempt,
-                assumed: lease.assumed,
-                receives: lease.receives,
+                assumed: receipt.assumed,
+                receives: receipt.receives.unwrap_or_default(),
                 first_received: delivery.received,
                 trouble: delivery.trouble.clone(),
                 time: 0,

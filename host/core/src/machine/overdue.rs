@@ -12,7 +12,7 @@ use super::Machine;
 use super::delivery::{Delivery, State};
 use super::timers::Timer;
 use crate::action::{Action, Next};
-use crate::event::DeliveryId;
+use crate::ids::DeliveryId;
 use crate::time::Time;
 
 /// Time between two looks.

@@ -7,8 +7,9 @@ use slotmap::SlotMap;
 
 use super::Machine;
 use super::stuck::Stuck;
-use crate::action::{Action, Ask, Position};
-use crate::event::{DeliveryId, Partition};
+use crate::action::{Action, Ask};
+use crate::ids::CommitPosition;
+use crate::ids::{DeliveryId, Partition};
 use crate::mark::Mark;
 use crate::progress::{self, Identity, Progress, Tried};
 use crate::watermark::{Place, Watermark};
@@ -140,7 +141,7 @@ impl Slot {
     }
 
     /// What to commit, if it is more than the broker has, as far as we know.
-    pub(super) fn position(&mut self, commit: u64) -> Option<Position> {
+    pub(super) fn position(&mut self, commit: u64) -> Option<CommitPosition> {
         let offset = self.watermark.commit_point().filter(|_| self.changed)?;
         self.asked_in = commit;
         self.changed = false;
@@ -149,7 +150,7 @@ impl Slot {
         let left_out = encoded.left_out.map_or(0, |from| self.watermark.settled_from(from));
         self.asked = self.unknown.saturating_sub(left_out);
         self.tried_bytes = (encoded.tried, self.tried.len() + self.past.tried.len());
-        Some(Position { partition: self.partition.clone(), offset, metadata: encoded.text })
+        Some(CommitPosition { partition: self.partition.clone(), offset, metadata: encoded.text })
     }
 
     /// Whether there is something that no commit has said.
@@ -160,14 +161,14 @@ impl Slot {
 
     /// What to commit before the partition is given up: also what a commit says that the broker has not answered. It may be
     /// refused, because the group is rebalancing, and then nobody is left to ask for it again.
-    pub(super) fn last_position(&mut self) -> Option<Position> {
+    pub(super) fn last_position(&mut self) -> Option<CommitPosition> {
         self.changed |= self.asked_in > self.confirmed;
         self.position(u64::MAX)
     }
 
     /// What a transaction can take of this partition: all that is prepared up to the first that is not, with the offset
     /// behind it.
-    fn transaction(&mut self, mark: Mark, commit: u64, deliveries: &mut Vec<DeliveryId>) -> Option<Position> {
+    fn transaction(&mut self, mark: Mark, commit: u64, deliveries: &mut Vec<DeliveryId>) -> Option<CommitPosition> {
         let mut next = self.watermark.end()?;
         let mut covered = self.passed;
         for (offset, settled, count) in self.watermark.entries() {
@@ -188,7 +189,7 @@ impl Slot {
         let tried = self.progress().tried.split_off(&next);
         let progress = Progress { finished: Vec::new(), tried };
         let metadata = mark.sign(&progress.encode(next, self.identity, self.metadata));
-        Some(Position { partition: self.partition.clone(), offset: next, metadata })
+        Some(CommitPosition { partition: self.partition.clone(), offset: next, metadata })
     }
 
     fn progress(&self) -> Progress {
@@ -358,7 +359,7 @@ impl Partitions {
 
     /// What to commit now. Partitions that the group wants back have a last commit of their own; those whose records are
     /// acknowledged before they are handled, `pledged`, wait for this one.
-    pub(super) fn positions(&mut self, pledged: bool) -> Vec<Position> {
+    pub(super) fn positions(&mut self, pledged: bool) -> Vec<CommitPosition> {
         self.news = false;
         let commit = self.commits + 1;
         let slots = self.slots.values_mut().filter(|slot| pledged || !slot.leaving);
@@ -383,7 +384,7 @@ impl Partitions {
     }
 
     /// What a transaction can take: deliveries in the order of their offsets, and the offsets behind them.
-    pub(super) fn transaction(&mut self) -> (Vec<DeliveryId>, Vec<Position>) {
+    pub(super) fn transaction(&mut self) -> (Vec<DeliveryId>, Vec<CommitPosition>) {
         self.news = false;
         let commit = self.commits + 1;
         let mut deliveries = Vec::new();
@@ -396,13 +397,13 @@ impl Partitions {
     }
 
     /// Whether this commit was asked for in this assignment of its partition, and not confirmed.
-    pub(super) fn is_asked(&self, position: &Position) -> bool {
+    pub(super) fn is_asked(&self, position: &CommitPosition) -> bool {
         let slot = self.find(&position.partition).and_then(|key| self.slots.get(key));
         slot.is_some_and(|slot| slot.asked_in > slot.confirmed)
     }
 
     /// The broker has this commit. Returns how many records it covers, and who waited for it.
-    pub(super) fn confirm(&mut self, position: &Position) -> (usize, Vec<DeliveryId>) {
+    pub(super) fn confirm(&mut self, position: &CommitPosition) -> (usize, Vec<DeliveryId>) {
         let Some(slot) = self.find(&position.partition).and_then(|key| self.slots.get_mut(key)) else {
             return (0, Vec::new());
         };
@@ -426,7 +427,7 @@ impl Partitions {
     }
 
     /// The broker has refused this commit: all that it said is news again.
-    pub(super) fn refuse(&mut self, position: &Position) {
+    pub(super) fn refuse(&mut self, position: &CommitPosition) {
         if let Some(slot) = self.find(&position.partition).and_then(|key| self.slots.get_mut(key)) {
             slot.changed = true;
             self.news = true;

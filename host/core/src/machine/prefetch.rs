@@ -1,7 +1,7 @@
-//! How far a source with leases may receive ahead of what can start.
+//! How far a source that acknowledges each message may receive ahead of what can start.
 //!
-//! What is received and not started costs the message one of its receives when the host stops or dies, and after
-//! `maxReceiveCount` of them the queue moves it away unseen. So the host receives what it can start at once, and beyond that
+//! What is received and not started is kept from other hosts. It costs the message one of its receives when the host stops or
+//! dies, and after `maxReceiveCount` of them the queue moves it away unseen. So the host receives what it can start at once, and beyond that
 //! as many messages as have begun in a second: a reserve for the time that a poll takes. Where attempts take longer than
 //! that there is no reserve, and a poll goes out when a worker is free.
 
@@ -16,7 +16,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// Messages of one group that a queue hands out together: so many may stand behind each one that runs.
 const TOGETHER: usize = 10;
 
-/// Messages under leases that no attempt has begun on, and how fast they begin.
+/// Messages of a queue that no attempt has begun on, and how fast they begin.
 #[derive(Debug, Default)]
 pub(super) struct Prefetch {
     /// Live, and not begun.
@@ -67,7 +67,9 @@ impl Machine {
     /// How many messages the source may still hand over, those that are granted already included; `None` where a record
     /// that waits costs nothing.
     pub(super) fn lookahead(&mut self, now: Time) -> Option<u32> {
-        self.route.lease?;
+        if !self.route.source.acknowledges_each() {
+            return None;
+        }
         let concurrency = self.route.concurrency as usize;
         let idle = concurrency.saturating_sub(self.running as usize);
         let reserve = self.prefetch.reserve(now);

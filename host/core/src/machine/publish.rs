@@ -1,15 +1,16 @@
 //! Effects before acknowledgement: outputs, or the dead letter and the error event.
 //!
-//! On Kafka the next handler of a key runs while outputs of the key are on their way. Readers still see the outputs of a key
+//! Where acknowledgements are cumulative the next handler of a key runs while outputs of the key are on their way. Readers still see the outputs of a key
 //! in its order, on two conditions. A sink that refuses an output has not taken, and will not take, what it was given after
 //! it of the same key for the same destination (`sink.rs` of the host says how each keeps this). And here nothing of a lane
 //! is handed out, or handed out again, before what was refused in front of it is durable.
 
 use super::Machine;
-use super::delivery::{Delivery, State, Tenure};
+use super::delivery::{Delivery, State};
 use super::timers::Timer;
 use crate::action::{Action, Fate, Next};
-use crate::event::{DeliveryId, Refusal};
+use crate::event::Refusal;
+use crate::ids::DeliveryId;
 use crate::lanes::LaneId;
 use crate::outcome::{Class, Code, Failure};
 use crate::output::Publication;
@@ -41,7 +42,7 @@ impl Machine {
             self.settle(id, fate, now);
             return;
         }
-        let offset = matches!(delivery.tenure, Tenure::Offset { .. });
+        let is_cumulative = !self.route.source.acknowledges_each();
         let must_wait = self.must_wait_to_publish(id, fate);
         let delivery = &mut self.deliveries[id];
         if must_wait {
@@ -53,14 +54,14 @@ impl Machine {
             self.watch_publication(id, now);
         }
         // The outputs are on their way in order, and the commit point waits for them: the next of the key may run.
-        // A queue acknowledges each message for itself, so there the next one waits for durability.
-        if fate == Fate::Done && offset {
+        // Where each message is acknowledged for itself, the next one waits for durability.
+        if fate == Fate::Done && is_cumulative {
             self.hand_on(id);
         }
         #[cfg(feature = "sabotage")]
-        if self.is_sabotaged(super::Sabotage::CommitBeforePublish) && offset {
+        if self.is_sabotaged(super::Sabotage::CommitBeforePublish) && is_cumulative {
             self.acknowledge(id, fate, now);
-        } else if self.is_sabotaged(super::Sabotage::DeleteBeforeDurable) && !offset {
+        } else if self.is_sabotaged(super::Sabotage::DeleteBeforeDurable) && !is_cumulative {
             self.delete(id);
         }
     }

@@ -4,8 +4,10 @@ use super::Machine;
 use super::delivery::State;
 use super::partition::PartitionKey;
 use super::timers::Timer;
-use crate::action::{Action, Ask, Fate, Position};
-use crate::event::{Assignment, Partition};
+use crate::action::{Action, Ask, Fate};
+use crate::event::Assignment;
+use crate::ids::CommitPosition;
+use crate::ids::Partition;
 use crate::mark::Mark;
 use crate::progress::{Resumption, resume};
 use crate::time::Time;
@@ -111,7 +113,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn note_committed(&mut self, position: &Position) {
+    pub(super) fn note_committed(&mut self, position: &CommitPosition) {
         let (covered, waited) = self.partitions.confirm(position);
         // At most once, a record counts until it is handled.
         if !self.route.is_at_most_once() {

@@ -6,13 +6,14 @@
 use std::time::Duration;
 
 use super::Machine;
-use super::delivery::{Delivery, State, Tenure};
+use super::delivery::{Delivery, State};
 use super::timers::Timer;
 use crate::action::{Action, Fate, Next};
 use crate::dead_letter;
-use crate::event::DeliveryId;
+use crate::ids::DeliveryId;
 use crate::outcome::Code;
 use crate::retry::Retry;
+use crate::source::Acknowledgement;
 use crate::time::Time;
 
 /// How long a letter that was refused for good waits for its next try.
@@ -64,15 +65,13 @@ impl Machine {
         if self.is_sabotaged(super::Sabotage::RefusedIsOvertaken) {
             self.step_aside(id);
         }
-        let delivery = &self.deliveries[id];
-        match delivery.tenure {
+        let draining = self.draining.is_draining();
+        match self.route.source.acknowledgement {
             // It has nowhere to go back to.
             _ if self.route.is_at_most_once() => self.timers.set(now.after(wait), Timer::Publish(id)),
-            Tenure::Lease(_) if self.draining.is_draining() => self.give_back_standing(id, wait),
-            Tenure::Offset { partition, .. } if self.partitions.is_leaving(partition) => {
-                self.drop_lane(id, Fate::Revoked);
-            }
-            Tenure::Offset { .. } if self.draining.is_draining() => self.drop_lane(id, Fate::Released),
+            Acknowledgement::Each if draining => self.give_back_standing(id, wait),
+            Acknowledgement::Cumulative if self.is_leaving(id) => self.drop_lane(id, Fate::Revoked),
+            Acknowledgement::Cumulative if draining => self.drop_lane(id, Fate::Released),
             _ => self.timers.set(now.after(wait), Timer::Publish(id)),
         }
     }
@@ -115,15 +114,15 @@ impl Machine {
             if !delivery.is_live() || !which(delivery) {
                 continue;
             }
-            match delivery.tenure {
-                Tenure::Lease(_) => self.give_back_standing(id, Duration::ZERO),
-                Tenure::Offset { .. } => self.drop_lane(id, fate),
+            match self.route.source.acknowledgement {
+                Acknowledgement::Each => self.give_back_standing(id, Duration::ZERO),
+                Acknowledgement::Cumulative => self.drop_lane(id, fate),
             }
         }
     }
 
     /// Hands a message back whose letter is refused, with all that waits behind it. What was received for the last time would
-    /// be moved by its queue at once: its lease ends by itself instead.
+    /// be moved by its queue at once: its lease ends by itself instead, or the host's connection when it stops.
     fn give_back_standing(&mut self, id: DeliveryId, delay: Duration) {
         let (last, others): (Vec<_>, Vec<_>) = self.withdraw(id).into_iter().partition(|id| self.is_last_receive(*id));
         for id in last {

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use super::Machine;
 use super::delivery::{Delivery, State};
-use crate::event::DeliveryId;
+use crate::ids::DeliveryId;
 
 /// So many are forgotten together.
 const TOGETHER: usize = 16;
@@ -35,7 +35,8 @@ impl Machine {
         delivery.state = State::Retired;
         self.intake.freed(delivery.record_size());
         self.intake.freed_outputs(delivery.outputs());
-        if delivery.partition().is_none() || self.route.is_at_most_once() {
+        // Elsewhere it counts until a commit covers it.
+        if self.route.source.acknowledges_each() || self.route.is_at_most_once() {
             self.intake.closed(1);
         }
         self.retired.deliveries.push(id);

@@ -38,6 +38,8 @@ pub enum Sabotage {
     ForeignProgressBelieved,
     /// A lease that is lost is not given up.
     LostLeaseKept,
+    /// A message is forgotten that no lease takes away and that nobody has returned.
+    ForgottenThoughHeld,
     /// A partition that is lost is not given up.
     LostPartitionKept,
     /// A partition is given up without its last commit.

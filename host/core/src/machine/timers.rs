@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::partition::PartitionKey;
-use crate::event::DeliveryId;
+use crate::ids::DeliveryId;
 use crate::time::Time;
 
 /// Something that becomes due. One that no longer applies is found out when it fires.

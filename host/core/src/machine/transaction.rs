@@ -8,8 +8,10 @@
 use super::Machine;
 use super::delivery::{State, Tenure};
 use super::partition::{PartitionKey, Slot};
-use crate::action::{Action, Ask, Fate, Position};
-use crate::event::{Aborted, DeliveryId};
+use crate::action::{Action, Ask, Fate};
+use crate::event::Aborted;
+use crate::ids::CommitPosition;
+use crate::ids::DeliveryId;
 use crate::time::Time;
 
 impl Machine {
@@ -57,7 +59,7 @@ impl Machine {
     }
 
     /// The transaction is committed.
-    pub(super) fn transacted(&mut self, positions: &[Position], now: Time) {
+    pub(super) fn transacted(&mut self, positions: &[CommitPosition], now: Time) {
         for id in std::mem::take(&mut self.transaction) {
             let delivery = &mut self.deliveries[id];
             delivery.pending = 0;
@@ -86,7 +88,7 @@ impl Machine {
     }
 
     /// The transaction has left nothing: all that was in it is prepared again.
-    pub(super) fn not_transacted(&mut self, positions: &[Position], aborted: Aborted, now: Time) {
+    pub(super) fn not_transacted(&mut self, positions: &[CommitPosition], aborted: Aborted, now: Time) {
         self.commits.answered(1);
         for position in positions {
             self.partitions.refuse(position);

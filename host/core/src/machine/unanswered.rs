@@ -8,7 +8,8 @@
 
 use super::Machine;
 use crate::action::{Action, Ask};
-use crate::event::{Aborted, Event, Partition, Unanswered};
+use crate::event::{Aborted, Event, Unanswered};
+use crate::ids::Partition;
 use crate::mark::Mark;
 
 impl Machine {
@@ -19,7 +20,7 @@ impl Machine {
         #[cfg(feature = "sabotage")]
         if self.is_sabotaged(super::Sabotage::EqualOffsetBelieved) {
             let is_equal = |found: &crate::event::Found| {
-                let same = |position: &&crate::action::Position| position.partition == found.partition;
+                let same = |position: &&crate::ids::CommitPosition| position.partition == found.partition;
                 positions.iter().find(same).is_some_and(|position| Some(position.offset) == found.offset)
             };
             return vec![match found.iter().any(is_equal) {

@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::event::Partition;
+use crate::ids::Partition;
 
 /// Bytes of an identity as it travels.
 pub(super) const BYTES: usize = 3 * 4;

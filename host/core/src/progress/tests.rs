@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::Partition;
+use crate::ids::Partition;
 
 const NOW: u64 = 1_795_237_296;
 

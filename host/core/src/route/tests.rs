@@ -3,6 +3,7 @@ use bytes::Bytes;
 use super::*;
 use crate::message::{Header, Headers, Kind, Position};
 use crate::output::{Output, Publication};
+use crate::source::SourceTraits;
 use crate::time::Time;
 
 fn rule(destination: Destination) -> OutputRule {
@@ -28,7 +29,7 @@ impl Route {
             commit_metadata: crate::progress::LIMIT,
             release_limit: Duration::from_secs(10),
             publish_delay: Duration::ZERO,
-            lease: None,
+            source: SourceTraits::log(),
             policy: Policy::default(),
             outputs: [].into(),
             dead_letter: DeadLetterRule::OwnTopic,

@@ -30,7 +30,7 @@ impl Judge {
         self.check(case, Promise::KeyOrder, number, was_running.then_some("two attempts at once"));
         self.check_order(case, host, number, (attempt, stale, first));
         if first {
-            self.check_first_number(case, number, attempt, stale);
+            self.check_first_number(case, (number, host), attempt, stale);
             self.check_repeat(case, number, stale);
         } else {
             let low = before + u32::from(last.is_some_and(counts));
@@ -80,15 +80,17 @@ impl Judge {
     }
 
     /// The first attempt of a receipt goes on where the last one that is known for good ended. A queue counts
-    /// receipts, so there a number may be higher than the attempts that were made.
-    fn check_first_number(&mut self, case: Case<'_>, number: Number, attempt: u32, stale: bool) {
-        let Record { place, highest, floor, complete, .. } = &self.records[number as usize];
+    /// receipts, so there a number may be higher than the attempts that were made; where it does not, only who has handed
+    /// the message back knows of them.
+    fn check_first_number(&mut self, case: Case<'_>, (number, host): (Number, u32), attempt: u32, stale: bool) {
+        let Record { place, highest, floor, complete, returned_by, .. } = &self.records[number as usize];
         // Who has lost it knows nothing of what came after, and of what is finished the attempts are forgotten.
         // On a topic an attempt begins only when the broker knows of all before it.
         let known = if place.is_some() { (*floor).max(*highest) } else { *floor };
         // A receive that only a queue has counted may be no attempt, so it never stands for the last one.
         let most = if place.is_some() { self.terms.max_attempts } else { (self.terms.max_attempts - 1).max(1) };
-        let low = if stale || complete.is_some() { 1 } else { known.min(most) };
+        let is_news = place.is_none() && !self.terms.counts_deliveries && *returned_by != host;
+        let low = if stale || is_news || complete.is_some() { 1 } else { known.min(most) };
         let high = if place.is_some() && !stale { highest + 1 } else { u32::MAX };
         let wrong = (attempt < low || attempt > high)
             .then(|| format!("begins with attempt {attempt}, {highest} were made and {} are known for good", low - 1));

@@ -342,7 +342,10 @@ impl Judge {
                 let wrong = running.then_some("handed back while it is being handled");
                 self.check(case, Promise::SettledOnce, number, wrong);
                 if queued {
-                    self.records[number as usize].floor += u32::from(counted);
+                    let record = &mut self.records[number as usize];
+                    record.floor = if terms.counts_deliveries || record.returned_by == host { record.floor } else { 1 };
+                    record.floor += u32::from(counted);
+                    record.returned_by = host;
                     self.handed_back(case, host, number, begun, excused);
                 }
                 self.end_receipt(host, number, Ending::Orderly, stale);

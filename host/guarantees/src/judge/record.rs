@@ -61,6 +61,8 @@ pub(super) struct Record {
     pub(super) highest: u32,
     /// The lowest number that the next receipt may begin with: so many attempts and one less are known for good.
     pub(super) floor: u32,
+    /// The process that has handed it back last, which knows the attempts on it whatever the source counts.
+    pub(super) returned_by: u32,
 }
 
 /// How a record ended.
@@ -138,6 +140,7 @@ impl Record {
             refused: false,
             highest: 0,
             floor: 1,
+            returned_by: 0,
         }
     }
 

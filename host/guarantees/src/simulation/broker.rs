@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cofferdam_core::action::Position;
 use cofferdam_core::event::{Assignment, DeliveryId, Event, Found};
+use cofferdam_core::ids::CommitPosition;
 use cofferdam_core::message::{self, Headers, Record};
 use cofferdam_core::progress::{Identity, Progress, Resumption, resume};
 
@@ -42,7 +42,7 @@ pub struct Log {
 }
 
 /// A commit that was asked for, and the assignment that it is for.
-pub(super) type Asked = (Position, u32);
+pub(super) type Asked = (CommitPosition, u32);
 
 /// A host's own view of the partitions that it has. The group may have given one to somebody else already.
 #[derive(Debug, Default)]
@@ -204,7 +204,7 @@ impl Broker {
     }
 
     /// Takes a commit, if it comes from the owner.
-    pub(super) fn take(&mut self, position: &Position, assignment: u32) -> bool {
+    pub(super) fn take(&mut self, position: &CommitPosition, assignment: u32) -> bool {
         let Some(log) = self.logs.get_mut(&position.partition.number) else { return false };
         let ours = log.owner == Some(assignment);
         if ours {
@@ -283,10 +283,10 @@ impl Client {
         is_of_it.then(|| Event::Reached { partition: partition(number), from, offset })
     }
 
-    pub(super) fn ask(&mut self, positions: Vec<Position>) {
+    pub(super) fn ask(&mut self, positions: Vec<CommitPosition>) {
         assert!(self.asked.is_none(), "one commit at a time");
         // One that was lost meanwhile has nobody who may commit it.
-        let of = |position: Position| {
+        let of = |position: CommitPosition| {
             let hold = self.holds.get(&position.partition.number).expect("a commit for what is ours");
             (position, hold.assignment)
         };
@@ -296,7 +296,12 @@ impl Client {
     /// The commit that is with the broker comes to its end: `taken` if the broker could be reached, `told` if its answer
     /// comes back. A partition that is not ours any more is refused, and the answer is about all together: the broker
     /// may have taken what it does not confirm.
-    pub(super) fn answer(&mut self, broker: &mut Broker, taken: bool, told: bool) -> Option<(Vec<Position>, bool)> {
+    pub(super) fn answer(
+        &mut self,
+        broker: &mut Broker,
+        taken: bool,
+        told: bool,
+    ) -> Option<(Vec<CommitPosition>, bool)> {
         let asked = self.asked.take()?;
         let mut well = told;
         for (position, assignment) in &asked {
@@ -309,7 +314,7 @@ impl Client {
     }
 
     /// The broker has confirmed this, of an assignment that may be over.
-    pub(super) fn confirm(&mut self, position: &Position, assignment: u32) {
+    pub(super) fn confirm(&mut self, position: &CommitPosition, assignment: u32) {
         let hold = self.hold(position.partition.number).filter(|hold| hold.assignment == assignment);
         if let Some(hold) = hold {
             hold.confirmed = position.offset;
@@ -318,8 +323,8 @@ impl Client {
     }
 
     /// What the group has committed of these partitions.
-    pub(super) fn found(positions: &[Position], broker: &Broker) -> Vec<Found> {
-        let of = |position: &Position| {
+    pub(super) fn found(positions: &[CommitPosition], broker: &Broker) -> Vec<Found> {
+        let of = |position: &CommitPosition| {
             let log = broker.logs.get(&position.partition.number);
             Found {
                 partition: position.partition.clone(),
@@ -350,7 +355,7 @@ impl Client {
     pub(super) fn give_up(
         &mut self,
         number: i32,
-        commit: Option<&Position>,
+        commit: Option<&CommitPosition>,
         broker: &mut Broker,
         reachable: bool,
     ) -> bool {
@@ -377,6 +382,6 @@ impl Client {
 }
 
 /// What was asked for, whoever may commit it.
-pub(super) fn positions(asked: Vec<Asked>) -> Vec<Position> {
+pub(super) fn positions(asked: Vec<Asked>) -> Vec<CommitPosition> {
     asked.into_iter().map(|(position, _)| position).collect()
 }

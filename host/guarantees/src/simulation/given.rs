@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use cofferdam_core::Order;
+use cofferdam_core::breaker::Breaker;
 use cofferdam_core::envelope::Envelope;
 use cofferdam_core::event::{Partition, Refusal};
-use cofferdam_core::machine::Breaker;
 use cofferdam_core::message::{Headers, Position, Record};
 use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::output::{Destination, Publication};
 use cofferdam_core::progress::LIMIT;
 use cofferdam_core::retry::Retry;
-use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, Lease, Route};
+use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, Route};
+use cofferdam_core::source::{Lease, SourceTraits};
 use cofferdam_core::verdict::Policy;
 
 use super::SECOND;
@@ -34,7 +35,7 @@ pub fn route() -> Route {
         commit_metadata: LIMIT,
         release_limit: 10 * SECOND,
         publish_delay: Duration::ZERO,
-        lease: None,
+        source: SourceTraits::log(),
         policy: Policy { retry: Retry { jitter: 0.0, ..Retry::default() }, ..Policy::default() },
         outputs: [].into(),
         dead_letter: DeadLetterRule::To(Destination::Kafka("dead".into())),
@@ -42,9 +43,18 @@ pub fn route() -> Route {
     }
 }
 
-/// The same for a queue.
+/// The same for a queue that leases messages.
 pub fn queue_route() -> Route {
-    Route { lease: Some(Lease::default()), group: None, ..route() }
+    let source = SourceTraits::leased_queue(Lease::default(), 12 * 3_600 * SECOND);
+    Route { source, group: None, ..route() }
+}
+
+/// The same for a queue as those of AMQP: without leases and delays. A message is the consumer's until it is acknowledged or
+/// returned, or until the connection ends. Some such queues count deliveries.
+pub fn unleased_route(counts_deliveries: bool) -> Route {
+    let queue = queue_route();
+    let source = SourceTraits { lease: None, longest_delay: None, counts_deliveries, ..queue.source };
+    Route { source, ..queue }
 }
 
 /// A failure of this class.

@@ -26,6 +26,8 @@ pub struct Host {
     pub life: Life,
     /// Its rules.
     pub machine: Machine,
+    /// Its connection to the queue; another after each end.
+    pub connection: u64,
     /// Its view of the group.
     pub client: Client,
     /// What its source may still hand over.
@@ -100,6 +102,7 @@ impl Host {
             process,
             life: Life::Up,
             machine,
+            connection: 0,
             client: Client::default(),
             allowance: Allowance::default(),
             running: Vec::new(),
@@ -142,12 +145,15 @@ impl World {
                 self.broker.evict(number);
             }
         }
+        let connection = host.connection;
         host.running.clear();
         host.sending.clear();
         host.deletes.clear();
         host.extends.clear();
         host.recording.clear();
         host.known.clear();
+        self.queue.disconnect(connection);
+        self.queue.take_ended(connection);
     }
 
     /// Another process takes the place of one that is down: what the brokers and sinks have is all there is.
@@ -264,12 +270,12 @@ impl World {
                 self.host_mut().deletes.push((delivery, receipt));
             }
             Ask::Extend { delivery, receipt, lease } => self.host_mut().extends.push((delivery, receipt, lease)),
-            Ask::Release { receipts, delay } => self.queue.release(&receipts, self.now.after(delay)),
+            Ask::Release { receipts, delay } => self.queue.release(&receipts, self.now, delay),
             Ask::Grant { .. } => unreachable!("taken before"),
         }
     }
 
-    pub(super) fn commits(&mut self, position: &cofferdam_core::action::Position) {
+    pub(super) fn commits(&mut self, position: &cofferdam_core::ids::CommitPosition) {
         let progress = Progress::decode(&position.metadata).expect("what the machine has written it can read");
         let finished = progress.finished.into_iter().map(|run| (run.start, run.end)).collect();
         let attempts = progress.tried.iter().map(|(offset, tried)| (*offset, tried.attempt - 1)).collect();

@@ -5,14 +5,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use cofferdam_core::Order;
+use cofferdam_core::breaker::Breaker;
 use cofferdam_core::envelope::Envelope;
-use cofferdam_core::machine::{Breaker, Machine};
+use cofferdam_core::machine::Machine;
 use cofferdam_core::retry::Retry;
-use cofferdam_core::route::{Bounds, Guarantee, Lease, Route};
+use cofferdam_core::route::{Bounds, Guarantee, Route};
+use cofferdam_core::source::SourceTraits;
 use cofferdam_core::verdict::{Policy, Unrouted};
 
 use super::poison::{LIMIT, Poison};
-use super::{World, queue_route, route};
+use super::{World, queue_route, route, unleased_route};
 use crate::{Fact, Report};
 
 /// What the histories have in common. Everything else is decided by the seed.
@@ -73,8 +75,14 @@ pub struct Total {
 pub fn simulate(seed: u64, options: &Options) -> Run {
     let mut dice = fastrand::Rng::with_seed(seed);
     let (route, hosts) = some_route(&mut dice, options.delivery);
-    let source = if route.lease.is_some() { "queue" } else { "topic" };
-    let redrive = route.lease.and_then(|lease| lease.max_receives);
+    let able = &route.source;
+    let source = match (able.acknowledges_each(), able.lease, able.counts_deliveries) {
+        (false, ..) => "topic",
+        (true, Some(_), _) => "queue",
+        (true, None, true) => "queue without leases",
+        (true, None, false) => "queue without leases that counts no deliveries",
+    };
+    let redrive = able.max_receives;
     let mut setting = format!(
         "{hosts} hosts on a {source}{}, {:?}, order by {:?}, {} attempts at once, {} messages and {} bytes in flight{}",
         redrive.map_or_else(String::new, |most| format!(" that moves away what was received {most} times")),
@@ -120,10 +128,15 @@ pub fn simulate_many(first: u64, options: &Options, mut enough: impl FnMut(Progr
 }
 
 fn some_route(dice: &mut fastrand::Rng, delivery: Option<Guarantee>) -> (Route, usize) {
-    let route = if delivery == Some(Guarantee::ExactlyOnce) || dice.bool() { route() } else { queue_route() };
+    let route = match dice.u32(0..8) {
+        _ if delivery == Some(Guarantee::ExactlyOnce) => route(),
+        0..3 => route(),
+        3..6 => queue_route(),
+        _ => unleased_route(dice.bool()),
+    };
     // A queue has no partitions.
     let orders = [Order::Key, Order::None, Order::Partition];
-    let orders = &orders[..if route.lease.is_some() { 2 } else { 3 }];
+    let orders = &orders[..if route.source.acknowledges_each() { 2 } else { 3 }];
     let unrouted = if dice.bool() { Unrouted::Ignore } else { Unrouted::DeadLetter };
     let order = orders[dice.usize(0..orders.len())];
     let concurrency = dice.u32(1..6);
@@ -133,14 +146,14 @@ fn some_route(dice: &mut fastrand::Rng, delivery: Option<Guarantee>) -> (Route, 
     let delivery = match dice.u32(0..10) {
         _ if delivery.is_some() => delivery.unwrap_or_default(),
         0..2 => Guarantee::AtMostOnce,
-        2..4 if route.lease.is_none() => Guarantee::ExactlyOnce,
+        2..4 if route.source.transactions => Guarantee::ExactlyOnce,
         _ => Guarantee::AtLeastOnce,
     };
     let suppress_duplicates = delivery == Guarantee::AtLeastOnce && dice.u32(0..4) == 0;
     let envelope = if suppress_duplicates { Envelope::CloudEvents } else { Envelope::Raw };
-    // One queue in two has a redrive policy.
-    let max_receives = dice.bool().then(|| dice.u32(1..6));
-    let lease = route.lease.map(|lease| Lease { max_receives, ..lease });
+    // One queue in two moves away what was received too often.
+    let max_receives = dice.bool().then(|| dice.u32(1..6)).filter(|_| route.source.counts_deliveries);
+    let source = SourceTraits { max_receives, ..route.source };
     let breaker = some_breaker(dice, route.breaker.clone());
     // With little room for it, what travels with a commit fills up in a short history too.
     let commit_metadata = if dice.bool() { route.commit_metadata } else { dice.usize(100..300) };
@@ -154,7 +167,7 @@ fn some_route(dice: &mut fastrand::Rng, delivery: Option<Guarantee>) -> (Route, 
         commit_metadata,
         envelope,
         breaker,
-        lease,
+        source,
         ..route
     };
     (route, dice.usize(1..4))

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use cofferdam_core::action::{Action, Ask, Blocked, Circuit, Fate, Next, Position};
+use cofferdam_core::action::{Action, Ask, Blocked, Circuit, Fate, Next};
 use cofferdam_core::event::DeliveryId;
+use cofferdam_core::ids::CommitPosition;
 use cofferdam_core::machine::Machine;
 use cofferdam_core::message::Record;
 use cofferdam_core::output::Publication;
@@ -18,7 +19,7 @@ pub struct Seen {
     /// Attempts that failed and are made again, by record.
     pub troubles: Vec<(String, Next)>,
     /// All commits that were asked for, those at the end of a partition among them.
-    pub commits: Vec<Position>,
+    pub commits: Vec<CommitPosition>,
     /// Partitions given up, and the offset committed with it.
     pub given_up: Vec<(i32, Option<i64>)>,
     /// What the machine said last: intake is shut.
@@ -79,7 +80,7 @@ impl Seen {
     pub(super) fn saw(&mut self, action: &Action, machine: &Machine, route: &Route) {
         // What is acknowledged already has nowhere to go back to, and what a queue may move away stays with its host.
         let pledged = route.delivery == Guarantee::AtMostOnce;
-        let stays = route.lease.is_some_and(|lease| lease.max_receives.is_some());
+        let stays = route.source.max_receives.is_some();
         let of_source = matches!(
             action,
             Action::Ask(Ask::GiveUp { .. } | Ask::Release { .. }) | Action::Circuit(_) | Action::Unblocked(_)

@@ -246,8 +246,10 @@ impl World {
         self.hosts.iter().position(holds)
     }
 
-    /// The host learns which partitions it has lost, and which topics are not what they were.
+    /// The host learns which partitions it has lost, and which topics are not what they were, and whether its connection has
+    /// ended.
     pub(super) fn learn(&mut self) {
+        self.learn_of_the_connection();
         for number in 0..PARTITIONS {
             let Some(hold) = self.host().client.holds.get(&number) else { continue };
             if !self.broker.is_owner(number, hold) {
@@ -279,12 +281,15 @@ impl World {
         }
     }
 
-    /// The queue takes a lease back before its time.
+    /// The queue takes a lease back before its time, or ends the connection of a host, which may learn it later.
     fn lose_lease(&mut self) {
+        if self.route.source.lease.is_none() {
+            return self.disconnect();
+        }
         let live = self.machine().deliveries().filter(|(_, delivery)| delivery.is_live());
         let leased: Vec<_> = live.filter_map(|(id, delivery)| Some((id, delivery.receipt()?.clone()))).collect();
         if let Some((id, receipt)) = self.dice.choice(leased) {
-            self.queue.release(&[receipt], self.now);
+            self.queue.release(&[receipt], self.now, Duration::ZERO);
             self.lease_lost(id);
         }
     }
@@ -299,7 +304,13 @@ impl World {
                     (0..PARTITIONS).for_each(|_| self.move_by_chance());
                 }
             }
-            2 => self.host_mut().life = Life::Frozen,
+            2 => {
+                self.host_mut().life = Life::Frozen;
+                // A broker that hears nothing of a consumer ends its connection.
+                if self.dice.bool() && self.route.source.lease.is_none() {
+                    self.disconnect();
+                }
+            }
             3 => self.fail_a_client(),
             _ => {
                 let jump = Duration::from_millis(self.dice.u64(0..100_000));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cofferdam_core::machine::Breaker;
+use cofferdam_core::breaker::Breaker;
 
 use super::super::read::Table;
 

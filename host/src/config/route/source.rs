@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use cofferdam_core::source::{Lease, SourceTraits};
+
 use super::super::read::{Table, Value, consumer_group, queue, topic};
 use crate::kafka::expression::Expression;
 
@@ -34,6 +36,17 @@ impl Source {
         match self {
             Self::Kafka { group, .. } => Some(group),
             Self::Sqs { .. } => None,
+        }
+    }
+
+    /// What it is able to do.
+    pub(super) fn traits(&self) -> SourceTraits {
+        match self {
+            Self::Kafka { .. } => SourceTraits::log(),
+            // SQS hides a message for as long as a lease may last, and refuses more.
+            Self::Sqs { lease, visibility_timeout, .. } => {
+                SourceTraits::leased_queue(Lease { length: *lease, attempt_limit: *visibility_timeout }, HOURS_12)
+            }
         }
     }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use cofferdam_core::envelope::{Envelope, Wrapping};
 use cofferdam_core::output::Destination;
-use cofferdam_core::route::{DeadLetterRule, Lease};
+use cofferdam_core::route::DeadLetterRule;
+use cofferdam_core::source::{Lease, SourceTraits};
 
 use super::super::{Kind, Limits, Redrive, RouteConfig, Source};
 use super::{LEAST, changed, parse};
@@ -143,12 +144,13 @@ fn the_owner_of_the_host_says_what_a_plugin_may_have_at_most() {
 #[test]
 fn a_queue_has_a_lease_and_a_limit_on_attempts() {
     let source = from_queue(r#"{ sqs = "tasks.fifo", lease = "30s", visibility_timeout = "5m", wait = "20s" }"#);
-    let lease =
-        Lease { length: Duration::from_secs(30), attempt_limit: Duration::from_secs(300), max_receives: Some(3) };
-    assert_eq!(source.route(Some(redrive("dead"))).lease, Some(lease));
+    let lease = Lease { length: Duration::from_secs(30), attempt_limit: Duration::from_secs(300) };
+    let queue = |lease| SourceTraits::leased_queue(lease, Duration::from_secs(12 * 3_600));
+    let limited = SourceTraits { max_receives: Some(3), ..queue(lease) };
+    assert_eq!(source.route(Some(redrive("dead"))).source, limited);
     assert!(matches!(source.source, Source::Sqs { wait, .. } if wait == Duration::from_secs(20)));
-    assert_eq!(from_queue(r#"{ sqs = "tasks.fifo" }"#).route(None).lease, Some(Lease::default()));
-    assert_eq!(route("").route(None).lease, None);
+    assert_eq!(from_queue(r#"{ sqs = "tasks.fifo" }"#).route(None).source, queue(Lease::default()));
+    assert_eq!(route("").route(None).source, SourceTraits::log());
 }
 
 #[test]

@@ -10,6 +10,7 @@ use cofferdam_core::outcome::Class;
 use cofferdam_core::output::Destination;
 use cofferdam_core::progress;
 use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, OutputRule};
+use cofferdam_core::source::SourceTraits;
 use slotmap::SlotMap;
 use tokio::runtime::Handle;
 
@@ -46,7 +47,7 @@ fn route() -> Route {
         commit_metadata: progress::LIMIT,
         release_limit: Duration::from_secs(10),
         publish_delay: Duration::ZERO,
-        lease: None,
+        source: SourceTraits::log(),
         policy: Default::default(),
         outputs: BTreeMap::from([("out".into(), out)]),
         dead_letter: DeadLetterRule::OwnTopic,

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use cofferdam_core::action::Position;
 use cofferdam_core::event::{Aborted, DeliveryId, Event, Unanswered};
+use cofferdam_core::ids::CommitPosition;
 use cofferdam_core::output::Publication;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::ConsumerGroupMetadata;
@@ -97,7 +97,7 @@ pub struct Work {
     /// What each delivery leads to, in the order in which it is to be written.
     pub deliveries: Vec<(DeliveryId, Vec<Publication>)>,
     /// The offsets that go along.
-    pub positions: Vec<Position>,
+    pub positions: Vec<CommitPosition>,
     /// Whose they are.
     pub member: Member,
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use cofferdam_core::action::Position;
 use cofferdam_core::event::Partition;
+use cofferdam_core::ids::CommitPosition;
 use rdkafka::TopicPartitionList;
 use rdkafka::bindings::{
     rd_kafka_commit_queue, rd_kafka_queue_destroy, rd_kafka_queue_get_consumer, rd_kafka_resp_err_t,
@@ -21,7 +21,7 @@ pub(super) struct Commits(BTreeMap<Partition, VecDeque<Sent>>);
 /// A commit on its way.
 #[derive(Debug)]
 pub(super) struct Sent {
-    pub(super) position: Position,
+    pub(super) position: CommitPosition,
     pub(super) purpose: Purpose,
 }
 
@@ -39,9 +39,9 @@ impl Commits {
     pub(super) fn send(
         &mut self,
         consumer: &BaseConsumer<Context>,
-        mut positions: Vec<Position>,
+        mut positions: Vec<CommitPosition>,
         purpose: Purpose,
-    ) -> Vec<Position> {
+    ) -> Vec<CommitPosition> {
         let mut unsent = Vec::new();
         while !positions.is_empty() {
             let mut request = BTreeMap::new();

@@ -5,8 +5,8 @@ use std::ffi::CStr;
 use std::ops::Bound;
 use std::sync::{Arc, Weak};
 
-use cofferdam_core::action::Position;
 use cofferdam_core::event::Partition;
+use cofferdam_core::ids::CommitPosition;
 use cofferdam_core::message::Record;
 use cofferdam_core::progress::Identity;
 use metrics::Gauge;
@@ -382,7 +382,7 @@ impl Held {
 
     /// Whether the partition is ours and was read that far. Kafka itself would take a commit of any member for any
     /// partition, and so move somebody else's position.
-    pub(super) fn may_commit(&self, position: &Position) -> bool {
+    pub(super) fn may_commit(&self, position: &CommitPosition) -> bool {
         self.holdings.get(&position.partition).is_some_and(|holding| holding.may_commit(position.offset))
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cofferdam_core::action::Position;
 use cofferdam_core::event::{Event, Partition};
+use cofferdam_core::ids::CommitPosition;
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
@@ -201,7 +201,7 @@ impl Reader {
                 (Purpose::GiveUp, result) => self.give_up_answered(sent.position, result),
                 (Purpose::Interval, Ok(())) => done.push(sent.position),
                 (Purpose::Interval, Err(code)) => {
-                    let Position { partition: Partition { topic, number }, offset, .. } = &sent.position;
+                    let CommitPosition { partition: Partition { topic, number }, offset, .. } = &sent.position;
                     tracing::debug!(group = %self.group, %topic, partition = number, offset, ?code, "commit failed");
                     failed.push(sent.position);
                 }

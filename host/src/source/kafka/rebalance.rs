@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cofferdam_core::action::Position;
 use cofferdam_core::event::{Assignment, Event, Partition};
+use cofferdam_core::ids::CommitPosition;
 use cofferdam_core::progress::resume;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
@@ -51,7 +51,7 @@ enum Release {
     /// The flow has not given it up.
     Held,
     /// Its last commit is to be sent.
-    Due { position: Position, at: Instant },
+    Due { position: CommitPosition, at: Instant },
     /// Its last commit is on its way.
     Sent,
     /// Nothing keeps it.
@@ -200,7 +200,7 @@ impl Reader {
     }
 
     /// The flow is done with a revoked partition.
-    pub(super) fn give_up(&mut self, partition: &Partition, commit: Option<Position>) {
+    pub(super) fn give_up(&mut self, partition: &Partition, commit: Option<CommitPosition>) {
         let commit = commit.filter(|position| {
             let may = self.shared.with(|state| state.held.may_commit(position));
             if !may {
@@ -218,7 +218,7 @@ impl Reader {
     }
 
     /// The last commit of a partition was answered.
-    pub(super) fn give_up_answered(&mut self, position: Position, result: Result<(), RDKafkaErrorCode>) {
+    pub(super) fn give_up_answered(&mut self, position: CommitPosition, result: Result<(), RDKafkaErrorCode>) {
         let Some(Stage::Releasing { releases, .. }) = &mut self.rebalance.stage else { return };
         let Some(release) = releases.get_mut(&position.partition) else { return };
         *release = match result {

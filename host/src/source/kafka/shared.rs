@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use cofferdam_core::action::{Ask, Position};
+use cofferdam_core::action::Ask;
 use cofferdam_core::event::{Assignment, Event, Partition};
+use cofferdam_core::ids::CommitPosition;
 
 use super::bell::Bell;
 use super::holding::{Balance, Held};
@@ -47,13 +48,13 @@ pub(super) struct State {
 #[derive(Debug, Default)]
 pub(super) struct Asks {
     /// In the order in which they were asked.
-    pub(super) commits: Vec<Position>,
+    pub(super) commits: Vec<CommitPosition>,
     /// Partitions to let go, with what is to be committed before.
-    pub(super) give_ups: BTreeMap<Partition, Option<Position>>,
+    pub(super) give_ups: BTreeMap<Partition, Option<CommitPosition>>,
     /// Partitions to begin anew with.
     pub(super) rereads: Vec<Partition>,
     /// Commits that found no room.
-    pub(super) refused: Vec<Position>,
+    pub(super) refused: Vec<CommitPosition>,
 }
 
 impl Shared {

@@ -45,5 +45,5 @@ pub(crate) fn leased(message: Message, source: &Arc<str>, until: Time) -> Option
         timestamp_ms: system.get(&System::SentTimestamp).and_then(|sent| sent.parse().ok()),
     };
     let receives = system.get(&System::ApproximateReceiveCount).and_then(|count| count.parse().ok());
-    Some(Leased { record, receipt, receives: receives.unwrap_or(1), until })
+    Some(Leased { record, receipt, receives: receives.unwrap_or(1), until: Some(until) })
 }
