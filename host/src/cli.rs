@@ -22,7 +22,7 @@ use crate::config::{Config, RouteConfig};
 use crate::escape;
 use crate::exit::{Exit, Problem};
 
-/// Hosts message handlers that other people wrote: Kafka and SQS in and out, each message in a WebAssembly sandbox.
+/// Run untrusted message handlers between Kafka and SQS, each message in a WebAssembly sandbox.
 #[derive(Parser)]
 #[command(name = "cofferdam", version, about, max_term_width = 100)]
 struct Cli {
@@ -36,33 +36,33 @@ enum Command {
     #[cfg(feature = "embedded")]
     #[command(after_help = "Example:\n  cofferdam dev examples/order-pipeline --exit-when-idle")]
     Dev(dev::Arguments),
-    /// Run the host, for production.
+    /// Run the host in production.
     #[command(after_help = "Example:\n  cofferdam run --config orders.toml\n\n\
-        SIGTERM or Ctrl-C drains: intake stops, what runs may finish, the account is printed.")]
+        SIGTERM or Ctrl-C starts a drain: intake stops, running attempts may finish, the host prints its totals.")]
     Run(run::Arguments),
-    /// Make a folder with a handler that builds, runs in `cofferdam dev`, and passes its own test.
+    /// Create a folder with a handler that builds, runs in `cofferdam dev`, and passes its own test.
     #[command(after_help = "Example:\n  cofferdam new rust pricing && cd pricing && cofferdam dev")]
     New(new::Arguments),
-    /// Check the configuration and load every plugin; no broker is touched without --brokers.
+    /// Check the configuration and load every plugin; contact the brokers only with --brokers.
     #[command(after_help = "Example:\n  cofferdam check --config orders.toml --brokers")]
     Check(check::Arguments),
-    /// Give one message to one plugin, without a broker, and show what comes of it.
+    /// Call one plugin with one message, without a broker, and show the result.
     #[command(
         after_help = "Example:\n  echo '{\"payload\": {\"id\": 7}}' | cofferdam invoke price.wasm --limit cpu_time=100ms\n\n\
         Exit codes: 0 done, 65 permanent or malformed, 70 the plugin broke its bounds, 75 retryable or deferred."
     )]
     Invoke(invoke::Arguments),
-    /// See on your own brokers whether the promises are kept, whatever strikes the hosts.
+    /// Verify the delivery guarantees on your brokers under injected faults.
     #[command(after_help = "Example:\n  cofferdam verify --kafka 127.0.0.1:9092 --messages 100000 --faults 100\n\n\
-        It works in topics, queues and a group of its own, whose names begin with cofferdam-verify-, and removes \
-        them at the end. A message costs about 600 bytes in TMPDIR meanwhile.\n\n\
-        Exit codes: 0 every promise that was checked was held, 70 one was broken and the history is kept, \
+        The run creates its own topics, queues and consumer group, with names that begin with cofferdam-verify-, and \
+        removes them at the end. Each message takes about 600 bytes in TMPDIR during the run.\n\n\
+        Exit codes: 0 every checked guarantee held, 70 a guarantee was violated and the history is kept, \
         69 the brokers cannot be reached.")]
     Verify(verify::Arguments),
     /// Compiles a component: what the other commands have a process of its own do.
     #[command(hide = true, name = crate::plugin::compiler::COMMAND)]
     Compile(compile::Arguments),
-    /// Dead letters on Kafka and SQS: list them, look at one, send them back, delete them.
+    /// List, show, replay and delete dead letters on Kafka and SQS.
     Dlq {
         #[command(subcommand)]
         command: dlq::Command,
@@ -78,7 +78,7 @@ struct ConfigArgument {
 
 #[derive(Args)]
 struct OutputArguments {
-    /// Print JSON lines for machines; words for people go to standard error.
+    /// Print JSON lines on standard output; messages for people go to standard error.
     #[arg(long)]
     json: bool,
 }
@@ -150,8 +150,11 @@ fn print(line: &str) {
 fn route<'a>(config: &'a Config, name: &str) -> Result<&'a RouteConfig, Problem> {
     config.routes.iter().find(|route| route.name() == name).ok_or_else(|| {
         let known: Vec<&str> = config.routes.iter().map(RouteConfig::name).collect();
-        let remedy = format!("the routes are: {}", known.join(", "));
-        Problem::new(Exit::Usage, format!("there is no route `{name}`"), remedy)
+        let remedy = match known.as_slice() {
+            [one] => format!("expected {one}"),
+            _ => format!("expected one of {}", known.join(", ")),
+        };
+        Problem::new(Exit::Usage, format!("unknown route `{name}`"), remedy)
     })
 }
 

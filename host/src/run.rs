@@ -135,8 +135,9 @@ impl Host {
         }
         let routes: Vec<_> = sources.iter().map(|(_, route, _)| Arc::clone(route)).collect();
         let sinks = brokers.sinks(config, &routes).await?;
-        let guests = Threads::start()
-            .map_err(|error| Problem::new(Exit::Unavailable, format!("no threads for handlers: {error}"), ""))?;
+        let guests = Threads::start().map_err(|error| {
+            Problem::new(Exit::Unavailable, format!("failed to start threads for handlers: {error}"), "")
+        })?;
         let health = Health::new();
         let depths = Arc::new(alerts::Depths::of(config, &routes));
         // Before any message is received, for somebody else may have the address.
@@ -188,7 +189,8 @@ impl Host {
         self.routes.push(Arc::clone(&parts.health));
         let started = self.flows.start(route, Flow::new(parts).run(self.stop.clone()));
         let remedy = "a route on Kafka takes six threads and twelve open files; see `ulimit -u` and `ulimit -Hn`";
-        let refused = |error| Problem::new(Exit::Unavailable, format!("no thread for the route: {error}"), remedy);
+        let refused =
+            |error| Problem::new(Exit::Unavailable, format!("failed to start a thread for the route: {error}"), remedy);
         started.map_err(|error| refused(error).at(route))
     }
 
@@ -309,8 +311,8 @@ impl Host {
     /// A producer that has failed for good publishes nothing any more: the routes stop, and the process ends.
     fn look_at_sinks(&self, report: &mut Report) {
         let Some(reason) = self.sinks.failure() else { return };
-        tracing::error!(event = "client_failed", client = "producer", %reason, "the producer has failed for good");
-        let reason: Box<str> = format!("the producer has failed for good: {reason}").into();
+        tracing::error!(event = "client_failed", client = "producer", %reason, "the producer failed permanently");
+        let reason: Box<str> = format!("the producer failed permanently: {reason}").into();
         for route in &self.routes {
             route.fail(&reason);
         }
@@ -321,5 +323,5 @@ impl Host {
 }
 
 fn unwritten(error: &std::io::Error) -> Problem {
-    Problem::new(Exit::Unavailable, format!("the journal cannot be written: {error}"), "")
+    Problem::new(Exit::Unavailable, format!("failed to write the journal: {error}"), "")
 }

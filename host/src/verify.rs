@@ -80,7 +80,7 @@ pub struct Plan {
     pub faults: u32,
     /// Kinds of them; all where there is none.
     pub kinds: Vec<Fault>,
-    /// Decides what is in the messages, and which fault strikes whom.
+    /// Seed for the contents of the messages and the choice of faults and their targets.
     pub seed: u64,
     /// Hosts, while nobody has joined or left; at least 1.
     pub hosts: usize,

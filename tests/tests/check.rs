@@ -97,7 +97,7 @@ async fn queues_are_created_where_they_may_be_and_the_source_moves_to_its_dead_l
     assert!(policy.contains(&letters), "{policy}");
     host.kill();
     let (code, said) = check(queues(sqs.endpoint(), &service, &source, false)).await;
-    assert!(code == Some(0) && said.contains("topics and queues are there"), "{code:?}: {said}");
+    assert!(code == Some(0) && said.contains("topics and queues exist"), "{code:?}: {said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

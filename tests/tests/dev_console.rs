@@ -83,7 +83,7 @@ async fn the_last_goes_once_more_and_others_come_from_files() {
     let mut host = dev(folder.path(), &[]);
     host.says("h lists the commands", SOON).await;
     host.tell("r");
-    host.says("there was no message yet", SOON).await;
+    host.says("no message was handled yet", SOON).await;
 
     let file = folder.path().join("bad.json");
     std::fs::write(&file, r#"{"key": "k-1", "payload": {"do": "panic"}}"#).expect("it can be written");
@@ -101,7 +101,7 @@ async fn the_last_goes_once_more_and_others_come_from_files() {
     host.tell("s nowhere.json");
     host.says("nowhere.json: No such file", SOON).await;
     host.tell("what");
-    host.says("`what` is no command", SOON).await;
+    host.says("unknown command `what`", SOON).await;
     host.tell("q");
     assert_eq!(host.wait(SOON).await.code(), Some(0));
 }

@@ -14,7 +14,7 @@ use crate::telemetry::log;
 pub(super) struct Arguments {
     #[command(flatten)]
     config: ConfigArgument,
-    /// Ask the brokers too, for the topics and queues.
+    /// Check the topics and queues on the brokers, too.
     #[arg(long)]
     brokers: bool,
     #[command(flatten)]
@@ -54,10 +54,10 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
         }
         let asked = match (arguments.brokers, creates.is_empty()) {
             (false, _) => String::new(),
-            (true, true) => ", topics and queues are there".to_owned(),
+            (true, true) => ", topics and queues exist".to_owned(),
             (true, false) => format!(", `run` will create {}", creates.join(", ")),
         };
-        print_line(&format!("{}: all is well{asked}", arguments.config.config.display()));
+        print_line(&format!("{}: configuration is valid{asked}", arguments.config.config.display()));
         Ok(Exit::Success)
     })
 }

@@ -39,13 +39,13 @@ const LOGGED: &str = "warn,plugin=info,cofferdam::delivery=error";
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The folder: `cofferdam.toml`, and `input/TOPIC.jsonl` to be fed in.
+    /// Folder with `cofferdam.toml` and the input files `input/TOPIC.jsonl`.
     #[arg(default_value = ".")]
     dir: PathBuf,
-    /// Stop when all input is settled, print the account, exit.
+    /// Exit when all input is settled, and print the totals.
     #[arg(long)]
     exit_when_idle: bool,
-    /// Handle no message before it is asked for: each line on standard input lets one through, `c` all.
+    /// Start paused: each line on standard input handles one message, `c` handles all.
     #[arg(long)]
     pause: bool,
     #[command(flatten)]

@@ -23,14 +23,14 @@ pub(super) enum Command {
         this command is killed, and each look counts as a receive. A FIFO queue shows the first ten of a message group \
         and no more until those are dealt with.")]
     List(list::Arguments),
-    /// Show one dead letter whole: why it is there, its attempts, the original.
+    /// Show one dead letter: its reasons, its attempts and the original message.
     #[command(after_help = "Examples:\n  cofferdam dlq show orders.placed.dlq 0/17\n  \
         cofferdam dlq show --route price-orders 0/17 --json")]
     Show(show::Arguments),
-    /// Send letters back to where they came from, byte for byte; or give one to a plugin file.
+    /// Replay dead letters to their sources, byte for byte, or call a plugin file with one.
     #[command(after_help = REPLAY)]
     Replay(replay::Arguments),
-    /// Delete letters.
+    /// Delete dead letters.
     #[command(after_help = "Examples:\n  cofferdam dlq purge orders.placed.dlq --until 7d --dry-run\n  \
         cofferdam dlq purge sqs:tasks-dlq.fifo --code DUPLICATE_MESSAGE --yes\n\n\
         Of a queue any message can be deleted. A topic can only be cut at its beginning, in each partition for itself: \
@@ -94,7 +94,7 @@ struct Where {
     /// The configuration file.
     #[arg(long, value_name = "FILE", default_value = crate::config::DEFAULT_FILE)]
     config: std::path::PathBuf,
-    /// The dead letters of this route, in place of a topic or queue.
+    /// Use the dead letters of this route instead of a topic or queue.
     #[arg(long, value_name = "NAME")]
     route: Option<String>,
 }

@@ -26,30 +26,30 @@ use crate::telemetry::log;
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The plugin's file.
+    /// Path of the plugin file.
     plugin: PathBuf,
-    /// The message as JSON; `-` is standard input. Without it: an empty message.
+    /// Read the message as JSON from this file, or from standard input with `-`; an empty message by default.
     #[arg(long, value_name = "FILE")]
     message: Option<PathBuf>,
-    /// A limit, as in the configuration: memory=64MiB, wall_time=5s, outputs=10. May be given several times.
+    /// Set a limit as in the configuration: memory=64MiB, wall_time=5s, outputs=10; repeatable.
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     limits: Vec<String>,
-    /// A value of its `config`: currency=EUR. May be given several times.
+    /// Set a value of the plugin's `config`: currency=EUR; repeatable.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     values: Vec<String>,
-    /// A host that it may make requests to: api.example.com, http://127.0.0.1:8080. May be given several times.
+    /// Allow requests to a host: api.example.com, http://127.0.0.1:8080; repeatable.
     #[arg(long = "http", value_name = "HOST", conflicts_with = "route")]
     http: Vec<String>,
-    /// The outputs there are; any other is refused. Without it and without a route every output is accepted.
+    /// Accept only these outputs; without this option, accept those of the route, or all without a route.
     #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with = "route")]
     outputs: Option<Vec<String>>,
-    /// The configuration file that the route stands in.
+    /// Path of the configuration file that contains the route.
     #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE, requires = "route")]
     config: PathBuf,
-    /// A route: its envelope, limits, configuration, grants and outputs.
+    /// Use the envelope, limits, configuration, grants and outputs of this route.
     #[arg(long, value_name = "NAME")]
     route: Option<String>,
-    /// Once more whenever the plugin, the message or the configuration changes.
+    /// Re-run whenever the plugin, message or configuration changes.
     #[arg(long)]
     watch: bool,
     #[command(flatten)]
@@ -152,7 +152,8 @@ fn exit(class: Class) -> Exit {
 
 fn read_message(path: Option<&Path>) -> Result<MessageFile, Problem> {
     let Some(path) = path else { return Ok(MessageFile::default()) };
-    let unreadable = |error: std::io::Error| Problem::new(Exit::Data, format!("cannot be read: {error}"), "");
+    let unreadable =
+        |error: std::io::Error| Problem::new(Exit::Data, format!("failed to read the message: {error}"), "");
     let (name, text) = if path == Path::new("-") {
         let mut text = String::new();
         let read = std::io::stdin().read_to_string(&mut text).map(|_| text);
@@ -176,7 +177,7 @@ impl Setting {
         let runtime = runtime()?;
         let rule = |host: &String| {
             http::Rule::new(host)
-                .map_err(|remedy| Problem::new(Exit::Usage, format!("--http {host:?} is no host"), remedy))
+                .map_err(|remedy| Problem::new(Exit::Usage, format!("invalid host --http {host:?}"), remedy))
         };
         let allow = hosts.iter().map(rule).collect::<Result<_, _>>()?;
         let client = http::Client::new(&stem, http::Config { allow, ..http::Config::default() }, runtime.handle());

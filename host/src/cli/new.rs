@@ -13,17 +13,17 @@ use language::Language;
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The language of the handler.
+    /// Language of the handler.
     #[arg(value_enum)]
     language: Language,
-    /// Its name, and that of its folder: small letters, digits and hyphens.
+    /// Name of the handler and of its folder: lower-case letters, digits and hyphens.
     name: String,
 }
 
 pub(super) fn main(arguments: &Arguments) -> Ended {
     let Arguments { language, name } = arguments;
     if let Err(rule) = project::check_name(name) {
-        return Err(Problem::new(Exit::Usage, format!("{name:?} cannot be the name of a handler"), rule).into());
+        return Err(Problem::new(Exit::Usage, format!("invalid handler name {name:?}"), rule).into());
     }
     let folder = PathBuf::from(name);
     project::write(*language, name, &folder)?;
@@ -32,7 +32,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
         print_line(&format!("  missing here: {} (to install it: {})", tool.name, tool.install));
     }
     print_line(&format!("  cd {name}"));
-    print_line("  cofferdam dev     builds it, brings brokers along, shows what becomes of each message");
-    print_line("how it is tested and what to edit: README.md in there");
+    print_line("  cofferdam dev     builds it, starts embedded brokers, shows the result of each message");
+    print_line(&format!("see {name}/README.md for the tests and the files to edit"));
     Ok(Exit::Success)
 }

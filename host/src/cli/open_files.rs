@@ -8,6 +8,6 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 pub(super) fn raise_limit() {
     let most = getrlimit(Resource::Nofile).maximum;
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }) {
-        tracing::warn!(%error, "the limit on open files cannot be raised; each route takes some of them");
+        tracing::warn!(%error, "failed to raise the limit on open files; each route needs some of them");
     }
 }

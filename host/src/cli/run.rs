@@ -18,7 +18,7 @@ use crate::telemetry::log;
 pub(super) struct Arguments {
     #[command(flatten)]
     config: ConfigArgument,
-    /// Write what becomes of every message to this new file, as JSON lines.
+    /// Write every step of every message to this new file, as JSON lines.
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
     #[command(flatten)]
@@ -42,7 +42,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
             host = Host::start(&config, options) => host?,
             // Nothing was received, so nothing is to be finished.
             signal = signals.next() => {
-                tracing::info!(%signal, "told to stop while starting");
+                tracing::info!(%signal, "stopping: signal received during the start");
                 return Ok(finish(&Run { report: Report::default(), signal: Some(signal) }, arguments.output.json));
             }
         };
@@ -66,7 +66,7 @@ fn unwritable(file: &Path, error: &std::io::Error) -> Problem {
         ErrorKind::AlreadyExists => "each process writes a file of its own",
         _ => "",
     };
-    Problem::new(Exit::Usage, format!("the journal cannot be made: {error}"), remedy).at(file.display().to_string())
+    Problem::new(Exit::Usage, format!("failed to create the journal: {error}"), remedy).at(file.display().to_string())
 }
 
 /// Renews the plugins of the host, which was started with this configuration.
@@ -105,7 +105,7 @@ pub(super) fn problems(errors: crate::config::Errors) -> Vec<Problem> {
 /// The runtime for everything but routes and guests.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
     let built = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    built.map_err(|error| Problem::new(Exit::Unavailable, format!("no threads: {error}"), ""))
+    built.map_err(|error| Problem::new(Exit::Unavailable, format!("failed to start threads: {error}"), ""))
 }
 
 /// How a host ended, and what made it.
@@ -121,7 +121,7 @@ pub(super) async fn until_signal(host: Host, mut signals: Signals) -> Run {
     tokio::pin!(ended);
     let signal = tokio::select! {
         signal = signals.next() => {
-            tracing::info!(%signal, "draining: intake has stopped, what runs may finish");
+            tracing::info!(%signal, "draining: intake has stopped, running attempts may finish");
             stop.cancel();
             signal
         }
@@ -141,7 +141,7 @@ pub(super) fn finish(run: &Run, json: bool) -> Exit {
         eprintln!("cofferdam: route `{route}` has stopped: {}", reason.escape_debug());
     }
     for stuck in &run.report.stuck {
-        eprintln!("cofferdam: {stuck}: its messages are abandoned and come again");
+        eprintln!("cofferdam: {stuck}: its messages are abandoned and will be redelivered");
     }
     if run.report.unflushed > 0 {
         eprintln!("cofferdam: {} publications were still on their way", run.report.unflushed);

@@ -19,20 +19,20 @@ use crate::verify::{self, Delivery, Fault, Plan, Progress, Report, Run};
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// A configuration whose sections [kafka] and [sqs] say where the brokers are.
+    /// Read the broker sections [kafka] and [sqs] from this configuration file.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Kafka brokers, `host:port`, in place of the configuration's.
+    /// Use these Kafka brokers (`host:port`) instead of those in the configuration.
     #[arg(long, value_name = "BOOTSTRAP")]
     kafka: Option<String>,
-    /// An SQS server other than AWS, in place of the configuration's.
+    /// Use this SQS endpoint, other than AWS, instead of the one in the configuration.
     #[arg(long, value_name = "ENDPOINT")]
     sqs: Option<String>,
-    /// What the routes of the hosts promise; exactly_once is for Kafka alone.
+    /// Set the delivery guarantee of the routes; exactly_once works with Kafka only.
     #[arg(long, value_name = "GUARANTEE", default_value = "at_least_once",
         value_parser = ["at_least_once", "exactly_once"])]
     delivery: String,
-    /// Messages to send through the hosts.
+    /// Number of messages to send through the hosts.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
     messages: u64,
     /// Percentage of messages that fail at every attempt and become dead letters.
@@ -44,22 +44,22 @@ pub(super) struct Arguments {
     /// Kinds of faults to inject, separated by commas; all by default, for example `--inject cut,lose_answers`.
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = Fault::ALL.map(Fault::word))]
     inject: Vec<String>,
-    /// Decides what is in the messages, and which fault strikes whom.
+    /// Seed for the contents of the messages and the choice of faults and their targets.
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     seed: u64,
-    /// Hosts that share the work.
+    /// Number of hosts that share the work.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
     hosts: u8,
-    /// Histories of simulated worlds to live through first.
+    /// Number of simulated histories to check first.
     #[arg(long, value_name = "N", default_value_t = 2_000)]
     simulate: u64,
-    /// Keep topics, queues and the history.
+    /// Keep the topics, the queues and the history.
     #[arg(long)]
     keep: bool,
-    /// Judge the history in this folder, which an earlier run has kept; no broker is touched.
+    /// Check the history that an earlier run kept in this folder, without contacting a broker.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["messages", "failing", "faults", "inject", "seed", "hosts", "simulate", "keep"])]
     judge: Option<PathBuf>,
-    /// Only remove the topics and queues of the run with this id, which was killed or has kept them.
+    /// Remove only the topics and queues that the run with this id left behind.
     #[arg(long, value_name = "ID", conflicts_with_all = ["messages", "failing", "faults", "inject", "seed", "hosts", "simulate", "keep", "judge"])]
     remove: Option<String>,
     #[command(flatten)]
@@ -120,7 +120,7 @@ async fn run(plan: Plan, arguments: &Arguments) -> Ended {
             // Somebody may want to know what the hosts said.
             let keep = run.has_begun() && problem.exit != Exit::Interrupted;
             if let Some(folder) = leave(run.folder(), arguments.keep || keep) {
-                problem.remedy = format!("what the hosts said is in {folder}");
+                problem.remedy = format!("the output of the hosts is in {folder}");
             }
             return Err([Some(problem), removed.err()].into_iter().flatten().collect());
         }
@@ -145,11 +145,11 @@ fn leave(folder: &Path, keep: bool) -> Option<String> {
 async fn interrupt(stop: CancellationToken, id: String) {
     let mut signals = Signals::listen();
     signals.next().await;
-    eprintln!("cofferdam: ending the hosts and removing topics and queues; once more to leave them");
+    eprintln!("cofferdam: stopping the hosts and removing topics and queues; signal again to leave them");
     stop.cancel();
     signals.next().await;
     eprintln!(
-        "cofferdam: topics and queues are left, remove them with `cofferdam verify --remove {id}` and the same brokers"
+        "cofferdam: topics and queues are left; remove them with `cofferdam verify --remove {id}` and the same brokers"
     );
     std::process::exit(Exit::Interrupted as i32);
 }
@@ -190,8 +190,10 @@ fn sections(arguments: &Arguments) -> Result<Table, Vec<Problem>> {
     if delivery(arguments) == Delivery::ExactlyOnce {
         sections.remove("sqs");
         if sections.is_empty() {
-            let remedy = "name brokers of Kafka, or leave --delivery out";
-            return Err(Problem::new(Exit::Usage, "exactly once is from Kafka to Kafka only", remedy).into());
+            let remedy = "name Kafka brokers, or leave --delivery out";
+            return Err(
+                Problem::new(Exit::Usage, "delivery exactly_once works from Kafka to Kafka only", remedy).into()
+            );
         }
     }
     Ok(sections)

@@ -42,8 +42,8 @@ fn names_are_unique(reader: &Reader<'_>, routes: &[Read]) {
     let mut seen: BTreeMap<&str, &At> = BTreeMap::new();
     for read in routes.iter().filter(|read| !read.route.name().is_empty()) {
         if seen.insert(read.route.name(), &read.name_at).is_some() {
-            let what = format!("a route before this one is called {:?}, too", read.route.name());
-            reader.problem(&read.name_at, what, "give each route a name of its own");
+            let what = format!("duplicate route name {:?}", read.route.name());
+            reader.problem(&read.name_at, what, "give each route its own name");
         }
     }
 }
@@ -57,15 +57,15 @@ fn handler_is_there(reader: &Reader<'_>, config: &Config, plugins: &Places, read
             true => format!("write [plugins.{handler}] with its path"),
             false => suggest(handler, &known),
         };
-        reader.problem(at, format!("there is no plugin {handler:?}"), remedy);
+        reader.problem(at, format!("unknown plugin {handler:?}"), remedy);
     }
     if let (Some(plugin), Source::Sqs { visibility_timeout, .. }) = (config.plugins.get(handler), &read.route.source)
         && plugin.limits.wall_time > *visibility_timeout
     {
         let (wall_time, limit) = (show_duration(plugin.limits.wall_time), show_duration(*visibility_timeout));
         let what =
-            format!("the plugin {handler:?} may take {wall_time}, and an attempt may hold a message for {limit}");
-        reader.problem(at, what, "lower the plugin's wall_time, or raise visibility_timeout in the route's from");
+            format!("wall_time = {wall_time} of the plugin {handler:?} is longer than visibility_timeout = {limit}");
+        reader.problem(at, what, "lower wall_time of the plugin, or raise visibility_timeout in from of the route");
     }
 }
 
@@ -77,8 +77,8 @@ fn brokers_are_there(reader: &Reader<'_>, read: &Read, has_kafka: bool, has_sqs:
         };
         if missing {
             let what = match destination {
-                Some(destination) => format!("{destination} needs {section}, which the file does not have"),
-                None => format!("this needs {section}, which the file does not have"),
+                Some(destination) => format!("missing section {section} for {destination}"),
+                None => format!("missing section {section} for the source"),
             };
             reader.problem(at, what, format!("write {section} and {key} below it"));
         }
@@ -110,13 +110,13 @@ fn failures_stay_out(reader: &Reader<'_>, read: &Read) {
         }
         if read.route.parts().errors.as_ref() == Some(destination) {
             let what = format!(
-                "{destination} is read by this route itself: a message that fails would lead to another that fails"
+                "{destination} is also a source of this route: an error event that fails would cause another error event"
             );
-            let remedy = "leave errors out here, or name another place";
+            let remedy = "leave errors out, or name another destination";
             reader.warning(&read.errors_at, what, remedy);
         } else {
-            let what = format!("{destination} is read by this route itself: its dead letters would never end");
-            reader.problem(&read.dead_letter_at, what, "name another place");
+            let what = format!("{destination} is also a source of this route: its dead letters would loop");
+            reader.problem(&read.dead_letter_at, what, "name another destination");
         }
     }
     if read.route.dead_letter != Some(DeadLetterRule::OwnTopic) {
@@ -125,7 +125,7 @@ fn failures_stay_out(reader: &Reader<'_>, read: &Read) {
     let Some(at) = &read.from_at else { return };
     for name in source.topics() {
         if name.starts_with('^') && overlap::is_open(name) {
-            let what = format!("{name:?} also matches the route's own dead letters, which go to <topic>.dlq");
+            let what = format!("{name:?} also matches the route's own dead-letter topics <topic>.dlq");
             reader.problem(
                 at,
                 what,
@@ -143,20 +143,20 @@ fn transactions_can_hold_it(reader: &Reader<'_>, read: &Read) {
     if parts.delivery != Guarantee::ExactlyOnce {
         return;
     }
-    let remedy = "write delivery = \"at_least_once\", and let whoever reads the outputs recognise repeats by their id";
+    let remedy = "write delivery = \"at_least_once\", and let the consumers of the outputs deduplicate by event id";
     if matches!(read.route.source, Source::Sqs { .. }) {
-        let what = "exactly_once needs offsets in a transaction, and sqs has none";
+        let what = "exactly_once needs a kafka source: its transaction contains the offsets, and sqs has none";
         reader.problem(&read.delivery_at, what, remedy);
     }
     if parts.suppress_duplicates {
-        let what =
-            "exactly_once and duplicates = \"suppress\" do not go together: no transaction holds the store of ids";
+        let what = "exactly_once cannot be combined with duplicates = \"suppress\": the store of event ids is outside the Kafka transaction";
         reader.problem(&read.delivery_at, what, "leave duplicates out, or write delivery = \"at_least_once\"");
     }
     for (destination, _) in read.route.destinations() {
         if let Destination::Sqs(_) = destination {
-            let what =
-                format!("exactly_once writes all outputs in a Kafka transaction, which cannot hold {destination}");
+            let what = format!(
+                "exactly_once writes all outputs in a Kafka transaction, and {destination} cannot be part of one"
+            );
             reader.problem(&read.delivery_at, what, remedy);
         }
     }
@@ -171,7 +171,7 @@ fn types_can_be_told(reader: &Reader<'_>, read: &Read) {
         Envelope::Raw => false,
     };
     if parts.accept.is_some() && !has_type {
-        let what = "accept selects by the attribute \"type\", which this envelope does not give";
+        let what = "accept needs the attribute \"type\", and this envelope does not set it";
         let remedy = "write envelope = \"cloudevents\", or { json = { attributes = { type = \"/type\" } } }";
         reader.problem(&read.accept_at, what, remedy);
     }

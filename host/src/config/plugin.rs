@@ -53,7 +53,7 @@ pub(super) fn plugins(file: &Table<'_>, folder: &Path, sandbox: &Sandbox) -> (BT
     section.table("[plugins.price]", |table| {
         for (name, value) in table.entries() {
             if let Err(rule) = identifier(name) {
-                value.refuse(format!("{name:?} cannot be the name of a plugin"), rule);
+                value.refuse(format!("invalid plugin name {name:?}"), rule);
             }
             places.insert(name.to_owned(), value.at().clone());
             if let Some(plugin) = value.table("[plugins.price]", |table| plugin(table, folder, sandbox)) {
@@ -61,7 +61,7 @@ pub(super) fn plugins(file: &Table<'_>, folder: &Path, sandbox: &Sandbox) -> (BT
             }
         }
         if places.is_empty() {
-            section.problem("there is no plugin", example);
+            section.problem("no plugin is configured", example);
         }
     });
     (plugins, places)

@@ -120,7 +120,7 @@ impl std::error::Error for Errors {}
 pub(super) fn read_file(path: &Path) -> Result<String, Errors> {
     let wrong = |what: String, remedy: &str| Errors::new(vec![Problem::of_file(path, what, remedy)]);
     let unreadable = |error: std::io::Error| {
-        let what = format!("the configuration cannot be read: {error}");
+        let what = format!("failed to read the configuration: {error}");
         wrong(what, "name an existing file with --config, or run in the folder of cofferdam.toml")
     };
     let mut bytes = Vec::new();

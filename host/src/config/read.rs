@@ -46,7 +46,7 @@ pub(super) fn parse<'a>(origin: &str, text: &'a str) -> Result<DeTable<'a>, Erro
     }
     let problems = mistakes.iter().map(|mistake| {
         let (line, column) = position(text, mistake.span().map_or(text.len(), |span| span.start));
-        let what = format!("this is no TOML: {}", mistake.message());
+        let what = format!("invalid TOML: {}", mistake.message());
         let remedy = "see https://toml.io for how tables, strings and lists are written";
         Problem { origin: origin.into(), line, column, key: "".into(), what: what.into(), remedy: remedy.into() }
     });

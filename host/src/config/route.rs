@@ -121,7 +121,7 @@ pub(super) fn routes(file: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> 
     let Some(section) = file.require("routes", remedy) else { return Vec::new() };
     let Some(list) = section.list("[[routes]]") else { return Vec::new() };
     if list.is_empty() {
-        section.problem("there is no route", remedy);
+        section.problem("no route is configured", remedy);
     }
     let route = |value: &Value<'_>| value.table("[[routes]]", |table| route(table, service, kafka));
     list.iter().filter_map(route).collect()
@@ -188,8 +188,10 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
 fn accept(value: &Value<'_>) -> Option<Vec<Box<str>>> {
     let list = value.list("[\"order.placed\"]")?;
     if list.is_empty() {
-        value
-            .problem("the route would take no message at all", "name an event type, or leave accept out for all types");
+        value.problem(
+            "the list of event types is empty: the route would accept no message",
+            "name an event type, or leave accept out for all types",
+        );
     }
     Some(list.iter().filter_map(|kind| kind.full_text("order.placed")).map(Into::into).collect())
 }
@@ -207,7 +209,10 @@ fn in_flight(value: &Value<'_>) -> Option<Bounds> {
 fn on_kafka(table: &Table<'_>, key: &'static str, is_kafka: bool, default: Duration) -> Duration {
     let Some(value) = table.get(key) else { return default };
     if !is_kafka {
-        value.refuse("this is for routes from kafka; sqs has no commits and no partitions", "leave it out");
+        value.refuse(
+            "only a route with a kafka source has this key: sqs has no commits and no partitions",
+            "leave it out",
+        );
     }
     value.duration(Duration::from_millis(10)..=Duration::from_secs(300)).unwrap_or(default)
 }

@@ -97,17 +97,18 @@ pub(super) fn sqs(file: &Table<'_>) -> Option<Sqs> {
     file.get("sqs")?.table("[sqs]", |table| {
         for key in KEYS {
             if let Some(given) = table.get_refused(key) {
-                let remedy = "leave it out: credentials come from the environment, a profile or a role, as the AWS SDK finds them";
-                given.refuse("keys do not belong into the configuration", remedy);
+                let remedy = "leave it out: the AWS SDK finds credentials in the environment, a profile or a role";
+                given.refuse("credentials are not allowed in the configuration", remedy);
             }
         }
-        let filled = |key, example| table.get(key).and_then(|value| value.text(example)).filter(|text| !text.is_empty());
+        let filled =
+            |key, example| table.get(key).and_then(|value| value.text(example)).filter(|text| !text.is_empty());
         let region = filled("region", "eu-west-1");
         let endpoint = filled("endpoint", "http://127.0.0.1:9324");
         if let (Some(endpoint), Some(value)) = (&endpoint, table.get("endpoint"))
             && !["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme))
         {
-            value.problem(format!("{endpoint:?} is no address"), "begin with http:// or https://");
+            value.problem(format!("invalid address {endpoint:?}"), "begin with http:// or https://");
         }
         let create = table.get("create").and_then(|value| value.flag()).unwrap_or(false);
         Sqs { region, endpoint, create }
@@ -129,8 +130,8 @@ pub(super) fn admin(file: &Table<'_>) -> Admin {
             admin.listen = text.parse().ok();
             if admin.listen.is_none() && !text.is_empty() {
                 let remedy =
-                    "write for example \"127.0.0.1:9464\", \"0.0.0.0:9464\" or \"[::1]:9464\", or \"\" for none";
-                value.problem(format!("{text:?} is no address and port"), remedy);
+                    "expected an address and a port, for example \"127.0.0.1:9464\", \"0.0.0.0:9464\" or \"[::1]:9464\", or \"\" for none";
+                value.problem(format!("invalid address {text:?}"), remedy);
             }
         });
     }

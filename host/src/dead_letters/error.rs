@@ -13,10 +13,10 @@ pub enum Error {
     #[error(transparent)]
     Properties(#[from] crate::kafka::properties::Error),
     /// There is no such topic.
-    #[error("there is no topic {0}")]
+    #[error("topic {0} does not exist")]
     NoTopic(Arc<str>),
     /// Kafka does not answer, or says no.
-    #[error("kafka cannot {doing}: {reason}")]
+    #[error("kafka failed to {doing}: {reason}")]
     Kafka {
         /// What it was to do.
         doing: &'static str,
@@ -30,10 +30,10 @@ pub enum Error {
     #[error(transparent)]
     Topics(#[from] crate::kafka::topics::Error),
     /// There is no section of the configuration for where a letter goes.
-    #[error("{0} has no broker in the configuration")]
+    #[error("no broker is configured for {0}")]
     NoBroker(Destination),
     /// A copy was not taken for now. What was durable before it is entered.
-    #[error("{destination} takes nothing: {reason}")]
+    #[error("{destination} refuses messages: {reason}")]
     NotTaken {
         /// Where it was to go.
         destination: Destination,
@@ -69,9 +69,7 @@ impl Error {
             Self::Properties(_) => (Exit::Configuration, "see [kafka] properties"),
             Self::NoBroker(Destination::Kafka(_)) => (Exit::Configuration, "write the section [kafka]"),
             Self::NoBroker(Destination::Sqs(_)) => (Exit::Configuration, "write the section [sqs]"),
-            Self::NoTopic(_) => {
-                (Exit::Unavailable, "is the name right? topics for dead letters are made by `cofferdam run`")
-            }
+            Self::NoTopic(_) => (Exit::Unavailable, "check the name; `cofferdam run` creates dead-letter topics"),
             Self::Topics(_) | Self::Kafka { .. } | Self::Queue(_) | Self::NotTaken { .. } | Self::Sqs { .. } => {
                 (Exit::Unavailable, "")
             }

@@ -134,7 +134,7 @@ impl Postgres {
             Ok(done) => done.map_err(|error| self.error(&error)),
             Err(_) => {
                 drop(Object::take(client));
-                Err(self.unavailable(format!("no answer in {:?}", self.timeout)))
+                Err(self.unavailable(format!("no answer within {:?}", self.timeout)))
             }
         }
     }

@@ -76,7 +76,7 @@ pub(super) async fn run(depths: Arc<Depths>, config: Config, brokers: Arc<Broker
                 Ok(letters) => letters,
                 Err(problem) => {
                     // Routes that need the broker say so themselves, and a topic may be yet to come.
-                    tracing::debug!(%destination, %problem, "the dead letters cannot be counted");
+                    tracing::debug!(%destination, %problem, "failed to count the dead letters");
                     depths.set(&destination, None);
                     continue;
                 }
@@ -109,12 +109,12 @@ fn tell(destination: &Destination, letters: u64, limit: u64, said: &mut BTreeMap
     let event = "dlq_depth";
     if letters <= limit {
         if said.remove(destination).is_some() {
-            tracing::info!(event, %destination, letters, limit, "the destination holds no more dead letters than it should");
+            tracing::info!(event, %destination, letters, limit, "dead-letter depth is back below the threshold");
         }
         return;
     }
     if said.get(destination).is_none_or(|last| last.elapsed() >= REPEATED) {
         said.insert(destination.clone(), Instant::now());
-        tracing::warn!(event, %destination, letters, limit, "the destination holds more dead letters than it should");
+        tracing::warn!(event, %destination, letters, limit, "dead-letter depth is above the threshold");
     }
 }

@@ -63,7 +63,7 @@ impl Brokers {
         let creation = if config.topics.create { Creation::Done } else { Creation::Refused };
         let ensured = kafka.ensure(&needed(config), creation).await.map_err(|error| topics_problem(&error))?;
         if !ensured.made.is_empty() {
-            tracing::info!(topics = ?ensured.made, "made topics that were missing");
+            tracing::info!(topics = ?ensured.made, "created missing topics");
         }
         Ok(())
     }
@@ -128,7 +128,7 @@ impl Brokers {
     pub(super) async fn resolve(&self, name: &str) -> Result<Queue, aws::queue::Error> {
         match &self.sqs {
             Some(client) => Queue::resolve(client, name).await,
-            None => Err(aws::queue::Error::Missing { queue: name.into(), text: "there is no section [sqs]".into() }),
+            None => Err(aws::queue::Error::Missing { queue: name.into(), text: "missing section [sqs]".into() }),
         }
     }
 
@@ -414,5 +414,5 @@ fn unreachable(error: &dyn std::error::Error) -> Problem {
 }
 
 fn without(section: &str) -> Problem {
-    Problem::new(Exit::Configuration, format!("the section [{section}] is missing"), "")
+    Problem::new(Exit::Configuration, format!("missing section [{section}]"), "")
 }

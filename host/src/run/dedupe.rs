@@ -14,7 +14,7 @@ pub(super) async fn open(config: &Config) -> Result<Option<Store>, Problem> {
     }
     let opened = Store::open(config.dedupe.clone()).await.map_err(|error| {
         let (exit, remedy) = match &error {
-            Error::Unavailable { .. } => (Exit::Unavailable, "is it running, and reachable from here? see [dedupe]"),
+            Error::Unavailable { .. } => (Exit::Unavailable, "check that it is running and reachable; see [dedupe]"),
             Error::Damaged { .. } => (
                 Exit::Data,
                 "restore it from a backup, or move it away to begin with an empty one: events of the last [dedupe] window \

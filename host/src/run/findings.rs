@@ -116,7 +116,7 @@ impl Brokers {
         }
         let redrive = redrive.as_ref().map(|(arn, receives)| (&**arn, *receives));
         self.create_queue(name, redrive).await?;
-        tracing::info!(queue = name, "queue made");
+        tracing::info!(queue = name, "created queue");
         self.queue(name).await
     }
 

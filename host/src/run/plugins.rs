@@ -112,7 +112,7 @@ fn store(config: &Config) -> Result<Option<keyvalue::Store>, Problem> {
             runtime::Handle::current().block_on(opening).map_err(|error| {
                 let (exit, remedy) = match &error {
                     server::Error::Unavailable { .. } => {
-                        (Exit::Unavailable, "is it running, and reachable from here? see [keyvalue]")
+                        (Exit::Unavailable, "check that it is running and reachable; see [keyvalue]")
                     }
                     server::Error::Refused { .. } | server::Error::Damaged { .. } => {
                         (Exit::Configuration, "see user, password and permissions of [keyvalue] url")

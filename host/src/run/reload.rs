@@ -137,7 +137,7 @@ impl Reloader {
         let mut files = match Files::new() {
             Ok(files) => files,
             Err(error) => {
-                tracing::warn!(%error, "changes of files cannot be heard of: plugins are not reloaded by themselves");
+                tracing::warn!(%error, "failed to watch files: plugins are not reloaded automatically");
                 loop {
                     hangups.next().await;
                     self.reload().await;
@@ -246,7 +246,7 @@ impl Reloader {
         started.await.map_err(died)?.map_err(|failure| {
             let what =
                 format!("it does not start: {} {}: {}", failure.class, failure.code, failure.text.escape_debug());
-            let remedy = "what it does before its first message has to end well within its limits";
+            let remedy = "initialisation has to succeed within the limits of the plugin";
             Problem::new(Exit::Configuration, what, remedy).at(format!("plugin `{name}`, {file}"))
         })
     }

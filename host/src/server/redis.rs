@@ -45,7 +45,7 @@ impl Redis {
         };
         let answer = match timeout(self.timeout, asked).await {
             Ok(answer) => answer.map_err(|error| self.error(&error)),
-            Err(_) => Err(self.unavailable(format!("no answer in {:?}", self.timeout))),
+            Err(_) => Err(self.unavailable(format!("no answer within {:?}", self.timeout))),
         };
         if answer.is_err() {
             // It may be broken, or lead to a server that was replaced by another; a new one costs little.

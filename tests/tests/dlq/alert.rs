@@ -61,7 +61,7 @@ async fn too_many_letters_in_a_topic_are_told_until_they_are_replayed() {
     assert!(warning.contains("WARN") && warning.contains(&destination), "{warning}");
     desk.json(&["replay", &dead, "--to", &format!("kafka:{other}")]).await;
     seen(&address, &destination, 0, false).await;
-    host.says("no more dead letters than it should", WAIT).await;
+    host.says("dead-letter depth is back below the threshold", WAIT).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -69,13 +69,13 @@ async fn what_cannot_be_is_told_with_its_remedy() {
     let topic = kafka.topic("dlq-empty", 1).await;
     let desk = Desk::new(Some(kafka), None, &Desk::route("{ kafka = \"x\", group = \"y\" }", ""));
     for (arguments, code, said) in [
-        (&["list"][..], 64, "whose dead letters?; name a topic or queue"),
-        (&["list", "--route", "other"], 64, "there is no route `other`; the routes are: probe"),
-        (&["list", &topic, "--outcome", "broken"], 64, "is no outcome"),
+        (&["list"][..], 64, "no topic, queue or route is named; name a topic or queue"),
+        (&["list", "--route", "other"], 64, "unknown route `other`; expected probe"),
+        (&["list", &topic, "--outcome", "broken"], 64, "unknown outcome"),
         (&["list", &topic, "--since", "soon"], 64, "write for example 2h"),
-        (&["list", "no-such-topic"], 69, "kafka:no-such-topic: there is no topic no-such-topic; is the name right?"),
-        (&["list", "sqs:queue"], 78, "the section [sqs] is missing"),
-        (&["show", &topic, "0/7"], 65, "there is no dead letter at \"0/7\"; `cofferdam dlq list kafka:"),
+        (&["list", "no-such-topic"], 69, "kafka:no-such-topic: topic no-such-topic does not exist; check the name"),
+        (&["list", "sqs:queue"], 78, "missing section [sqs]"),
+        (&["show", &topic, "0/7"], 65, "no dead letter at \"0/7\"; `cofferdam dlq list kafka:"),
     ] {
         let ended = desk.run(&[&["dlq"], arguments].concat()).await;
         assert_eq!(ended.code(), Some(code), "{arguments:?}: {:#?}", ended.stderr);

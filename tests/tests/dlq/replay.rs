@@ -149,7 +149,7 @@ async fn letters_that_cannot_go_back_stay_and_are_named() {
     let nowhere = kit::unique("nowhere");
     let ended = desk.run(&["dlq", "replay", &topic, "--to", &format!("kafka:{nowhere}")]).await;
     assert_eq!(ended.code(), Some(69));
-    let said = format!("there is no topic {nowhere}; nothing is lost: is the name right?");
+    let said = format!("topic {nowhere} does not exist; nothing is lost: check the name");
     assert!(ended.stderr.iter().any(|line| line.contains(&said)), "{:#?}", ended.stderr);
     let report = &desk.json(&["replay", &topic, "--to", &format!("kafka:{source}")]).await[0];
     assert_eq!((&report["letters"], &report["repeated"]), (&1.into(), &0.into()), "{report}");
@@ -186,8 +186,8 @@ async fn a_letter_whose_destination_is_gone_keeps_no_other_from_being_replayed()
     assert_eq!(kafka.ends(&source).await[&0], 5, "{:#?}", ended.stdout);
     let said = [
         "  2 were refused for good, and stay:".to_owned(),
-        format!("    kafka:{topic}/0/3: there is no topic {gone}"),
-        format!("    kafka:{topic}/0/5: there is no topic no topic at all"),
+        format!("    kafka:{topic}/0/3: topic {gone} does not exist"),
+        format!("    kafka:{topic}/0/5: topic no topic at all does not exist"),
     ];
     assert!(ended.stdout.ends_with(&said), "{:#?}", ended.stdout);
     let again = desk.run(&["dlq", "replay", &topic, "--to-unknown"]).await;

@@ -74,23 +74,23 @@ impl Console {
         while let Some(line) = lines.recv().await {
             match Command::parse(&line) {
                 Some(command) => self.carry_out(command).await,
-                None => eprintln!("`{}` is no command\n{HELP}", line.trim().escape_debug()),
+                None => eprintln!("unknown command `{}`\n{HELP}", line.trim().escape_debug()),
             }
         }
     }
 
     async fn carry_out(&self, command: Command) {
         match command {
-            Command::Next if !self.gate.is_paused() => eprintln!("it is not paused: p pauses, h lists the commands"),
+            Command::Next if !self.gate.is_paused() => eprintln!("not paused: p pauses, h lists the commands"),
             Command::Next if self.gate.step() => {}
-            Command::Next => eprintln!("no message waits"),
+            Command::Next => eprintln!("no message is waiting"),
             Command::Pause => {
                 self.gate.pause();
                 eprintln!("{PAUSED}");
             }
             Command::Continue => self.gate.resume(),
             Command::Replay => match self.recent.last() {
-                None => eprintln!("there was no message yet"),
+                None => eprintln!("no message was handled yet"),
                 Some(record) => self.feed(input::again(&record, &self.config)).await,
             },
             Command::Send { file, to } => match input::of_file(&file, to.as_deref(), &self.config) {

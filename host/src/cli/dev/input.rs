@@ -130,7 +130,7 @@ fn is_matched(source: &str, name: &str) -> bool {
 fn nowhere(path: &Path, named: Option<&str>, sources: &[String]) -> Problem {
     let what = match named {
         Some(name) => format!("no route reads `{name}`"),
-        None => "the message says no source, and the routes read from several".into(),
+        None => "the message names no source, and the routes read from several".into(),
     };
     let remedy = format!("name one behind the file: {}", sources.join(", "));
     Problem::new(Exit::Usage, what, remedy).at(path.display().to_string())
@@ -217,7 +217,7 @@ async fn answered(answers: &mut mpsc::Receiver<Answers>) -> Result<usize, Proble
     let answers = answers.recv().await.unwrap_or_default();
     for event in &answers {
         if let Event::NotDurable { refusal, .. } = event {
-            return Err(Problem::new(Exit::Unavailable, format!("the input could not be fed in: {refusal:?}"), ""));
+            return Err(Problem::new(Exit::Unavailable, format!("failed to send the input: {refusal:?}"), ""));
         }
     }
     Ok(answers.len())

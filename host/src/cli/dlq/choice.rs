@@ -12,30 +12,30 @@ use crate::dead_letters::filter::{Filter, State};
 /// Which letters are meant. Several filters: all of them; one filter given several times: any of its values (of headers:
 /// all).
 #[derive(Args)]
-#[command(next_help_heading = "Which letters")]
+#[command(next_help_heading = "Filters")]
 pub(super) struct Choice {
-    /// How the last attempt ended: permanent, retryable, timed_out, trapped, malformed, ...
+    /// Select by the outcome of the last attempt: permanent, retryable, timed_out, trapped, malformed, ...
     #[arg(long, value_name = "OUTCOME", value_delimiter = ',', value_parser = outcome)]
     outcome: Vec<Class>,
-    /// The code of the last attempt, such as VALIDATION_ERROR.
+    /// Select by the code of the last attempt, for example VALIDATION_ERROR.
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     code: Vec<String>,
-    /// The handler, by the name of its plugin.
+    /// Select by the plugin name of the handler.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     handler: Vec<String>,
-    /// Given up at this time or later: ISO 8601 (UTC where it does not say), or how long ago: 30m, 2h, 7d.
+    /// Select letters given up at or after this time: ISO 8601 (UTC by default), or an age: 30m, 2h, 7d.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(super) since: Option<Time>,
-    /// Given up before this time, likewise.
+    /// Select letters given up before this time, in the same formats.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<Time>,
-    /// A header of the original and its value.
+    /// Select by a header of the original message.
     #[arg(long, value_name = "NAME=VALUE", value_parser = header)]
     header: Vec<(String, String)>,
-    /// The key of the original, or its message group; base64:... for one that is no text.
+    /// Select by the key or message group of the original message; base64:... for a binary key.
     #[arg(long, value_name = "KEY", value_parser = key)]
     key: Vec<Bytes>,
-    /// No more than so many.
+    /// Select at most this many letters.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) limit: Option<u64>,
 }
@@ -58,7 +58,9 @@ impl Choice {
 
 fn outcome(text: &str) -> Result<Class, String> {
     let known = serde_json::from_value::<Class>(text.into());
-    known.map_err(|_| "is no outcome; they are in the table of host/docs/sandbox.md, for example permanent".to_owned())
+    known.map_err(|_| {
+        "unknown outcome; expected one from the table in host/docs/sandbox.md, for example permanent".to_owned()
+    })
 }
 
 /// A time, or how long ago.
@@ -80,7 +82,7 @@ fn key(text: &str) -> Result<Bytes, String> {
         Some(coded) => base64::engine::general_purpose::STANDARD
             .decode(coded)
             .map(Bytes::from)
-            .map_err(|error| format!("is no base64: {error}")),
+            .map_err(|error| format!("invalid base64: {error}")),
         None => Ok(Bytes::from(text.to_owned())),
     }
 }

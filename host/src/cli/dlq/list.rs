@@ -19,16 +19,16 @@ const ROWS: u64 = 100;
 
 #[derive(Args)]
 pub(in super::super) struct Arguments {
-    /// kafka:TOPIC, sqs:QUEUE, or the name alone where it is clear.
+    /// Topic or queue: kafka:TOPIC, sqs:QUEUE, or the name alone where it is unambiguous.
     #[arg(value_name = "DESTINATION")]
     destination: Option<String>,
     #[command(flatten)]
     which: Where,
-    /// Those of a topic that were replayed, in place of those that were not.
-    #[arg(long, help_heading = "Which letters")]
+    /// List only replayed letters (topics only).
+    #[arg(long, help_heading = "Filters")]
     replayed: bool,
-    /// Those of a topic that were replayed too.
-    #[arg(long, help_heading = "Which letters", conflicts_with = "replayed")]
+    /// Include replayed letters (topics only).
+    #[arg(long, help_heading = "Filters", conflicts_with = "replayed")]
     all: bool,
     #[command(flatten)]
     pub(in super::super) output: OutputArguments,

@@ -30,7 +30,7 @@ impl Place {
             }
             (None, None) => {
                 let remedy = "name a topic or queue, for example orders.placed.dlq, or a route by --route";
-                return Err(Problem::new(Exit::Usage, "whose dead letters?", remedy).into());
+                return Err(Problem::new(Exit::Usage, "no topic, queue or route is named", remedy).into());
             }
         };
         Ok(Self { config, brokers, destinations })
@@ -74,7 +74,7 @@ pub(super) fn destination(config: &Config, name: &str) -> Result<Destination, Pr
         _ if name.ends_with(".fifo") => Ok(queue()),
         _ if name.contains('.') => Ok(topic()),
         _ => {
-            let what = format!("`{name}` can be a topic or a queue");
+            let what = format!("ambiguous name `{name}`: topic or queue");
             Err(Problem::new(Exit::Usage, what, format!("write kafka:{name} or sqs:{name}")))
         }
     }

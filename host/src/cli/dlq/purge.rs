@@ -18,21 +18,21 @@ use crate::exit::{Exit, Problem};
 
 #[derive(Args)]
 pub(in super::super) struct Arguments {
-    /// kafka:TOPIC, sqs:QUEUE, or the name alone where it is clear.
+    /// Topic or queue: kafka:TOPIC, sqs:QUEUE, or the name alone where it is unambiguous.
     #[arg(value_name = "DESTINATION")]
     destination: Option<String>,
     #[command(flatten)]
     which: Where,
-    /// Those of a topic alone that were replayed.
-    #[arg(long, help_heading = "Which letters")]
+    /// Delete only replayed letters (topics only).
+    #[arg(long, help_heading = "Filters")]
     replayed: bool,
-    /// On a topic: delete up to the first letter that the filters leave, and let the ones behind it be.
+    /// Delete only the letters before the first one that the filters keep (topics only).
     #[arg(long)]
     prefix: bool,
-    /// Do not ask.
+    /// Delete without asking.
     #[arg(long)]
     yes: bool,
-    /// Say what would be deleted; delete nothing.
+    /// Show how many letters would be deleted, and delete nothing.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -44,10 +44,10 @@ pub(in super::super) struct Arguments {
 pub(super) fn main(arguments: &Arguments) -> Ended {
     if arguments.choice.limit.is_some() {
         let remedy = "filter by --until, or by other filters";
-        return Err(Problem::new(Exit::Usage, "a purge takes no --limit", remedy).into());
+        return Err(Problem::new(Exit::Usage, "purge does not support --limit", remedy).into());
     }
     if !arguments.yes && !arguments.dry_run && !std::io::stdin().is_terminal() {
-        let what = "nobody can be asked whether to delete: standard input is no terminal";
+        let what = "cannot ask for confirmation: standard input is not a terminal";
         return Err(Problem::new(Exit::Usage, what, "add --yes, or --dry-run to see what would be deleted").into());
     }
     runtime()?.block_on(purge(arguments))
@@ -81,12 +81,14 @@ async fn purge(arguments: &Arguments) -> Ended {
 fn out_of_reach(destination: &Destination, survey: &Survey) -> Problem {
     let position = survey.in_the_way.as_ref().map_or_else(String::new, ToString::to_string);
     let what = format!(
-        "a topic can only be cut at its beginning, and {} of {} that the filters take stand behind others that they leave, the first of which is at {position}",
+        "kafka deletes records only from the beginning of a topic, and {} of {} selected by the filters come after letters to keep, the first of them at {position}",
         survey.out_of_reach,
         words::letters(survey.letters + survey.out_of_reach),
     );
-    let remedy =
-        format!("replay those others first, or take them too; --prefix deletes the {} before them", survey.letters);
+    let remedy = format!(
+        "replay the letters to keep first, or select them, too; --prefix deletes the {} before them",
+        survey.letters
+    );
     Problem::new(Exit::Data, what, remedy).at(destination.to_string())
 }
 
@@ -111,7 +113,7 @@ fn say(arguments: &Arguments, destination: &Destination, letters: u64, verb: &st
     }
     print_line(&format!("{destination}: {} {verb}", words::letters(letters)));
     if survey.out_of_reach > 0 {
-        print_line(&format!("  {} stay behind letters that the filters leave", survey.out_of_reach));
+        print_line(&format!("  {} stay: they come after letters that the filters keep", survey.out_of_reach));
     }
     if survey.unseen > 0 {
         print_line(&format!("  about {} more could not be seen now", survey.unseen));

@@ -28,30 +28,30 @@ use crate::signal::Signals;
 
 #[derive(Args)]
 pub(in super::super) struct Arguments {
-    /// The topic or queue (not with --route), and positions as `list` shows them; without positions, all that the
-    /// filters take.
+    /// Topic or queue (not with --route), and positions as `list` shows them; without positions, all letters that the
+    /// filters select.
     #[arg(value_name = "DESTINATION POSITION")]
     what: Vec<String>,
     #[command(flatten)]
     which: Where,
-    /// Those of a topic too that were replayed before this time: ISO 8601, or how long ago. To go on after an
-    /// interruption give the time itself.
-    #[arg(long, value_name = "TIME", value_parser = moment, help_heading = "Which letters")]
+    /// Replay letters again whose last replay was before this time (topics only): ISO 8601, or an age. To resume after
+    /// an interruption, give the absolute time.
+    #[arg(long, value_name = "TIME", value_parser = moment, help_heading = "Filters")]
     again: Option<Time>,
-    /// Send them there, in place of where each came from: kafka:TOPIC or sqs:QUEUE.
+    /// Send the letters to this destination instead of their sources: kafka:TOPIC or sqs:QUEUE.
     #[arg(long, value_name = "DESTINATION")]
     to: Option<String>,
     /// Also send letters whose source no configured route reads.
     #[arg(long, conflicts_with = "to")]
     to_unknown: bool,
-    /// No more than so many in a time: 50/s, 100/m, 1000/h.
+    /// Limit the send rate: 50/s, 100/m, 1000/h.
     #[arg(long, value_name = "RATE", value_parser = rate)]
     rate: Option<Rate>,
-    /// Say what would be sent where; send and write nothing.
+    /// Show the number of letters for each destination, and send nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Give one letter to this plugin file as `invoke` does, in place of sending it: nothing is written anywhere. The
-    /// route it failed in, or --route, says how.
+    /// Call this plugin file with one letter as `invoke` does, and send and write nothing. The settings come from the
+    /// route where the message failed, or from --route.
     #[arg(long, value_name = "FILE.wasm", conflicts_with_all = ["to", "to_unknown", "rate", "dry_run", "again"])]
     plugin: Option<PathBuf>,
     #[command(flatten)]

@@ -17,7 +17,7 @@ use crate::exit::{Exit, Problem};
 
 #[derive(Args)]
 pub(in super::super) struct Arguments {
-    /// The topic or queue (not with --route), and the position as `list` shows it: PARTITION/OFFSET, or a message id.
+    /// Topic or queue (not with --route), and the position as `list` shows it: PARTITION/OFFSET, or a message id.
     #[arg(value_name = "DESTINATION POSITION", required = true, num_args = 1..=2)]
     what: Vec<String>,
     #[command(flatten)]
@@ -71,7 +71,7 @@ pub(super) async fn find(place: &Place, position: &str) -> Result<Found, Problem
     letter.ok_or_else(|| {
         words::say_unseen(destination, looked);
         let remedy = format!("`cofferdam dlq list {destination}` shows the positions");
-        Problem::new(Exit::Data, format!("there is no dead letter at {position:?}"), remedy).at(destination.to_string())
+        Problem::new(Exit::Data, format!("no dead letter at {position:?}"), remedy).at(destination.to_string())
     })
 }
 

@@ -87,7 +87,7 @@ fn as_text(attempt: &Attempt) -> Vec<String> {
 fn failed(failure: &Failure, lines: &mut Vec<String>) {
     lines.push(format!("{} {}: {}", failure.class, failure.code, Escaped(&failure.text)));
     if let Some(wait) = failure.retry_after {
-        lines.push(format!("  asks to be tried again after {} ms", wait.as_millis()));
+        lines.push(format!("  asks for a retry after {} ms", wait.as_millis()));
     }
     for (number, frame) in failure.backtrace.iter().enumerate() {
         lines.push(format!("  {number}: {}", Escaped(frame)));

@@ -15,7 +15,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
     let runtime = run::runtime()?;
     let (mut signals, mut files) = {
         let _within = runtime.enter();
-        let unwatched = |error| Problem::new(Exit::Unavailable, format!("files cannot be watched: {error}"), "");
+        let unwatched = |error| Problem::new(Exit::Unavailable, format!("failed to watch files: {error}"), "");
         (Signals::listen(), Files::new().map_err(unwatched)?)
     };
     loop {
@@ -49,8 +49,8 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
 fn paths(arguments: &Arguments) -> Result<Vec<PathBuf>, Problem> {
     let message = arguments.message.as_deref();
     if message == Some(Path::new("-")) {
-        let what = "--watch cannot look at standard input";
-        return Err(Problem::new(Exit::Usage, what, "write the message to a file, and name that with --message"));
+        let what = "--watch cannot watch standard input";
+        return Err(Problem::new(Exit::Usage, what, "write the message to a file, and name the file with --message"));
     }
     let config = arguments.route.as_ref().map(|_| arguments.config.as_path());
     let paths = [Some(arguments.plugin.as_path()), message, config].into_iter().flatten();

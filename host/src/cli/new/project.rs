@@ -19,7 +19,7 @@ const NAMES: [&str; 2] = ["my-handler", "my_handler"];
 /// # Errors
 /// The rule.
 pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
-    let rule = "1 to 60 small letters, digits and hyphens, a letter first, a hyphen neither last nor after another";
+    let rule = "expected 1 to 60 lower-case letters, digits and hyphens, beginning with a letter, without a final or double hyphen";
     let right = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
     if right && begins && name.len() <= 60 && !name.ends_with('-') && !name.contains("--") { Ok(()) } else { Err(rule) }
@@ -33,14 +33,14 @@ pub(super) fn write(language: Language, name: &str, folder: &Path) -> Result<(),
     let place = || folder.display().to_string();
     if fs::read_dir(folder).map_or(folder.exists(), |mut entries| entries.next().is_some()) {
         let remedy = "choose another name, or move it out of the way";
-        return Err(Problem::new(Exit::Usage, "it is there already", remedy).at(place()));
+        return Err(Problem::new(Exit::Usage, "the folder exists already", remedy).at(place()));
     }
     let written = files(language, name).into_iter().try_for_each(|(path, contents)| {
         let path = folder.join(path);
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
         fs::write(path, contents)
     });
-    written.map_err(|error| Problem::new(Exit::Usage, format!("it cannot be written: {error}"), "").at(place()))
+    written.map_err(|error| Problem::new(Exit::Usage, format!("failed to write the folder: {error}"), "").at(place()))
 }
 
 /// All files of the project, by their place in it.
@@ -123,7 +123,7 @@ mod tests {
         let file = folder.path().join("src/lib.rs");
         assert!(fs::read_to_string(&file).unwrap().contains("handler!(handle)"));
         fs::write(&file, "mine").unwrap();
-        assert!(write(Language::Rust, "hello", folder.path()).unwrap_err().what.contains("there already"));
+        assert!(write(Language::Rust, "hello", folder.path()).unwrap_err().what.contains("exists already"));
         assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
     }
 }

@@ -19,12 +19,12 @@ pub(super) fn follow(mut seen: watch::Receiver<Progress>, messages: u64, faults:
             let progress = *seen.borrow_and_update();
             bar.set_position(progress.done);
             bar.set_message(match progress.step {
-                Step::Prepare => "making topics and queues".to_owned(),
+                Step::Prepare => "creating topics and queues".to_owned(),
                 Step::Simulate => format!("{} simulated histories", progress.histories),
                 Step::Strike => format!("{} of {faults} faults", progress.faults),
-                Step::Settle => "all faults have struck".to_owned(),
-                Step::Read => "reading what came out".to_owned(),
-                Step::Judge => "judging the history".to_owned(),
+                Step::Settle => "all faults are injected".to_owned(),
+                Step::Read => "reading the outputs".to_owned(),
+                Step::Judge => "checking the history".to_owned(),
             });
         }
         bar.finish_and_clear();

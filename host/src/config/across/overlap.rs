@@ -15,7 +15,11 @@ pub(super) fn sources_are_apart(reader: &Reader<'_>, routes: &[Read]) {
         for earlier in &routes[..index] {
             let name = earlier.route.name();
             if let Some((what, remedy)) = shared(&read.route.source, &earlier.route.source) {
-                reader.problem(at, format!("{what} with route {name:?}: each would get some of the messages"), remedy);
+                reader.problem(
+                    at,
+                    format!("{what} with route {name:?}: each route would receive only some of the messages"),
+                    remedy,
+                );
             }
         }
     }
@@ -30,9 +34,10 @@ pub(super) fn members_are_apart(reader: &Reader<'_>, config: &Config, routes: &[
             |earlier: &&Read| matches!(&earlier.route.source, Source::Kafka { group: other, .. } if group == other);
         if let Some(earlier) = routes[..index].iter().find(same) {
             let name = earlier.route.name();
-            let what =
-                format!("the group {group:?} is shared with route {name:?}, and so is group.instance.id = {id:?}");
-            reader.problem(at, what, "give each route a group of its own, or leave group.instance.id out");
+            let what = format!(
+                "consumer group {group:?} is shared with route {name:?}, and both have group.instance.id = {id:?}"
+            );
+            reader.problem(at, what, "give each route its own group, or leave group.instance.id out");
         }
     }
 }
@@ -41,12 +46,12 @@ fn shared(one: &Source, other: &Source) -> Option<(String, &'static str)> {
     match (one, other) {
         (Source::Kafka { topics, group }, Source::Kafka { topics: others, group: other }) => {
             let shared = topics.iter().find(|topic| others.iter().any(|other| overlap(topic, other)))?;
-            let remedy = "give each route a group of its own: then each gets all of them";
-            (group == other).then(|| (format!("the group {group:?} shares {shared:?}"), remedy))
+            let remedy = "give each route its own group: each route then receives all messages";
+            (group == other).then(|| (format!("consumer group {group:?} shares {shared:?}"), remedy))
         }
         (Source::Sqs { queue, .. }, Source::Sqs { queue: other, .. }) => {
             let remedy = "read a queue with one route, and raise its concurrency";
-            (queue == other).then(|| (format!("the queue {queue:?} is shared"), remedy))
+            (queue == other).then(|| (format!("queue {queue:?} is shared"), remedy))
         }
         _ => None,
     }

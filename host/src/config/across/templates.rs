@@ -21,7 +21,7 @@ pub(super) fn names_can_be_there(reader: &Reader<'_>, read: &Read) {
             // A header may have any name; it is shown with `header:` before it.
             let attributes = template.open_names().filter(|name| shown.contains(&format!("{{{name}}}")));
             for name in attributes.filter(|name| !is_attribute_name(name)) {
-                let what = format!("{{{name}}} is no attribute of a CloudEvent, whose names are of a-z and 0-9");
+                let what = format!("{{{name}}} is not a CloudEvents attribute; expected a name of a-z and 0-9");
                 let plain = name.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "");
                 match &parts.envelope {
                     Envelope::Json(paths) if paths.attributes.iter().any(|(known, _)| **known == *name) => {}

@@ -31,7 +31,7 @@ pub(super) fn waits_fit(reader: &Reader<'_>, config: &Config, read: &Read) {
     {
         let (wall_time, release) = (show_duration(plugin.limits.wall_time), show_duration(release));
         let what = format!(
-            "wall_time = {wall_time} of the plugin {:?} is more than release_limit = {release}; a rebalance repeats attempts \
+            "wall_time = {wall_time} of the plugin {:?} is longer than release_limit = {release}: a rebalance repeats attempts \
              that take longer",
             read.route.handler
         );

@@ -98,7 +98,7 @@ fn rule(entry: &Value<'_>) -> Option<Rule> {
             Some((words, value)) => match rule.with_methods(&words) {
                 Ok(rule) => Some(rule),
                 Err(remedy) => {
-                    value.problem("these methods cannot be granted", remedy);
+                    value.problem("invalid methods", remedy);
                     None
                 }
             },
@@ -112,7 +112,7 @@ fn host(value: &Value<'_>) -> Option<Rule> {
         Ok(rule) => Some(rule),
         Err(remedy) => {
             // What is wrong with it may be a password in it.
-            value.problem("this is no host that can be granted", remedy);
+            value.problem("invalid host", remedy);
             None
         }
     }
@@ -130,7 +130,7 @@ fn ranges(list: &Value<'_>) -> Vec<IpNet> {
         let range = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
         if range.is_none() {
             let remedy = "write for example \"10.20.0.0/16\", \"127.0.0.1\" or \"fd00:1::/64\"";
-            value.problem(format!("{text:?} is no range of addresses"), remedy);
+            value.problem(format!("invalid address range {text:?}"), remedy);
         }
         range
     };

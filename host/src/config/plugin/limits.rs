@@ -39,7 +39,7 @@ pub(super) fn limits_within(table: &Table<'_>, most: &Limits) -> Limits {
     let limits = limits(table, default_within(most));
     for ((name, amount, show), (_, most, _)) in amounts(&limits).into_iter().zip(amounts(most)) {
         if let Some(value) = table.get(name).filter(|_| amount > most) {
-            let what = format!("{} is over the {} that sandbox.limits.{name} allows", show(amount), show(most));
+            let what = format!("{} exceeds sandbox.limits.{name} = {}", show(amount), show(most));
             value.problem(what, format!("lower it, or raise {name} under [sandbox.limits]"));
         }
     }

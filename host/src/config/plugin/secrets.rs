@@ -18,12 +18,13 @@ pub(super) fn secrets(value: &Value<'_>, config: &BTreeMap<String, String>, fold
         let mut secrets = BTreeMap::new();
         for (name, value) in table.entries() {
             if config.contains_key(name) {
-                value.refuse(format!("{name:?} stands in config too"), "leave one of them out");
+                value.refuse(format!("{name:?} is set in config, too"), "leave one of them out");
             }
             secrets.extend(secret(&value, folder).map(|secret| (name.to_owned(), secret)));
         }
         if secrets.len() > Secrets::MOST {
-            value.problem("there are too many secrets", format!("at most {} are taken", Secrets::MOST));
+            value
+                .problem(format!("too many secrets: {}", secrets.len()), format!("expected at most {}", Secrets::MOST));
             secrets.clear();
         }
         secrets
@@ -40,7 +41,7 @@ fn secret(value: &Value<'_>, folder: &Path) -> Option<String> {
             (None, Some(file)) => read(&file, folder),
             _ => {
                 value.problem(
-                    "a secret stands in one place",
+                    "a secret needs either env or file",
                     "write { env = \"API_KEY\" } or { file = \"/run/secrets/key\" }",
                 );
                 None
@@ -48,7 +49,7 @@ fn secret(value: &Value<'_>, folder: &Path) -> Option<String> {
         }
     })??;
     if !(SHORTEST..=Secrets::LONGEST).contains(&secret.len()) {
-        let remedy = format!("a secret has {SHORTEST} to {} bytes", Secrets::LONGEST);
+        let remedy = format!("expected {SHORTEST} to {} bytes", Secrets::LONGEST);
         value.problem(format!("the secret has {} bytes", secret.len()), remedy);
         return None;
     }
@@ -65,8 +66,8 @@ fn read(file: &Value<'_>, folder: &Path) -> Option<String> {
         Ok(_) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
         Err(error) => {
             file.problem(
-                format!("{} cannot be read: {error}", path.display()),
-                "name a file of text that this user may read",
+                format!("failed to read {}: {error}", path.display()),
+                "name a text file that this user may read",
             );
             None
         }

@@ -4,13 +4,13 @@
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Error {
     /// The variable is not set and has no default.
-    #[error("the environment has no variable `{0}`")]
+    #[error("environment variable `{0}` is not set")]
     Missing(String),
     /// A `${` whose `}` is missing.
-    #[error("`${{` has no `}}`")]
+    #[error("`${{` without a closing `}}`")]
     Open,
     /// What stands between the braces.
-    #[error("`{0}` is no name of a variable (letters, digits and _, no digit first)")]
+    #[error("invalid variable name `{0}` (expected letters, digits and _, not beginning with a digit)")]
     Name(String),
 }
 

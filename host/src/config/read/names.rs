@@ -3,13 +3,13 @@
 /// 1 to 64 letters, digits, `-`, `_` and `.`: services, plugins, routes, outputs.
 pub(in crate::config) fn identifier(name: &str) -> Result<(), &'static str> {
     let fits = (1..=64).contains(&name.len()) && is_of(name, b"-_.");
-    if fits { Ok(()) } else { Err("a name is 1 to 64 letters, digits, `-`, `_` and `.`") }
+    if fits { Ok(()) } else { Err("expected 1 to 64 letters, digits, `-`, `_` and `.`") }
 }
 
 /// A Kafka topic: 1 to 249 letters, digits, `.`, `_` and `-`.
 pub(in crate::config) fn topic(name: &str) -> Result<(), &'static str> {
     let fits = (1..=249).contains(&name.len()) && is_of(name, b"-_.") && name != "." && name != "..";
-    if fits { Ok(()) } else { Err("the name of a topic is 1 to 249 letters, digits, `.`, `_` and `-`") }
+    if fits { Ok(()) } else { Err("expected a topic name of 1 to 249 letters, digits, `.`, `_` and `-`") }
 }
 
 /// An SQS queue: 1 to 80 letters, digits, `-` and `_`, a FIFO queue's ending in `.fifo`; or its address.
@@ -22,14 +22,15 @@ pub(in crate::config) fn queue(name: &str) -> Result<(), &'static str> {
     };
     let stem = name.strip_suffix(".fifo").unwrap_or(name);
     let fits = name.len() <= 80 && !stem.is_empty() && is_of(stem, b"-_");
-    let rule = "the name of a queue is 1 to 80 letters, digits, `-` and `_`, and ends in `.fifo` if it is a FIFO queue";
+    let rule =
+        "expected a queue name of 1 to 80 letters, digits, `-` and `_`, with the suffix `.fifo` for a FIFO queue";
     if fits { Ok(()) } else { Err(rule) }
 }
 
 /// A consumer group: 1 to 249 characters, none of them a space or invisible.
 pub(in crate::config) fn consumer_group(name: &str) -> Result<(), &'static str> {
     let fits = (1..=249).contains(&name.len()) && !name.contains(|c: char| c.is_whitespace() || c.is_control());
-    if fits { Ok(()) } else { Err("a consumer group is 1 to 249 bytes without spaces") }
+    if fits { Ok(()) } else { Err("expected a consumer group of 1 to 249 bytes without spaces") }
 }
 
 fn is_of(name: &str, others: &[u8]) -> bool {

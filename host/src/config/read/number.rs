@@ -41,7 +41,7 @@ impl Value<'_> {
             "true" => Some(true),
             "false" => Some(false),
             other => {
-                self.problem(format!("{other:?} is neither true nor false"), "write true or false");
+                self.problem(format!("invalid value {other:?}"), "expected true or false");
                 None
             }
         }
@@ -58,7 +58,7 @@ impl Value<'_> {
             Some(duration) => self.within(Some(duration), "a duration", &bounds, shown),
             None => {
                 let remedy = "write a whole number with a unit (ms, s, m, h, d), for example \"30s\"";
-                self.problem(format!("{text:?} is no duration"), remedy);
+                self.problem(format!("invalid duration {text:?}"), remedy);
                 None
             }
         }
@@ -68,7 +68,7 @@ impl Value<'_> {
     pub(in crate::config) fn seconds(&self, bounds: RangeInclusive<Duration>) -> Option<Duration> {
         let duration = self.duration(bounds)?;
         if duration.subsec_nanos() > 0 {
-            self.problem("sqs counts in whole seconds", "write a whole number of seconds, for example \"60s\"");
+            self.problem(format!("expected whole seconds, found {}", self.shown()), "write for example \"60s\"");
             return None;
         }
         Some(duration)
@@ -84,7 +84,7 @@ impl Value<'_> {
                 if bytes.is_none() {
                     let remedy =
                         "write a whole number with a unit (B, KB, MB, GB, KiB, MiB, GiB), for example \"64MiB\"";
-                    self.problem(format!("{text:?} is no size"), remedy);
+                    self.problem(format!("invalid size {text:?}"), remedy);
                     return None;
                 }
                 bytes

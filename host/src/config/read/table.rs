@@ -86,11 +86,22 @@ impl<'r> Table<'r> {
     }
 }
 
-/// `did you mean ...?`, or all there is to choose from.
+/// `did you mean ...?`, or all known names.
 pub(in crate::config) fn suggest(given: &str, known: &[&str]) -> String {
     match nearest(&given.replace('-', "_"), known.iter().copied()) {
         Some(best) => format!("did you mean {best:?}?"),
-        None => format!("there is: {}", known.join(", ")),
+        None if known.len() == 1 => format!("expected {}", known[0]),
+        None => format!("expected one of {}", known.join(", ")),
+    }
+}
+
+/// All words that the key takes, and the one that `given` resembles.
+pub(super) fn one_of(given: &str, words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+    let all = format!("expected one of {}", quoted.join(", "));
+    match nearest(&given.replace([' ', '-'], "_"), words.iter().copied()) {
+        Some(best) => format!("{all}; did you mean {best:?}?"),
+        None => all,
     }
 }
 

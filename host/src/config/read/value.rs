@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::environment::{self, expand};
-use super::table::suggest;
+use super::table::one_of;
 use super::{At, Reader, Table};
 
 /// A value while it is read. A method that answers `None` has noted the problem.
@@ -90,7 +90,7 @@ impl<'r> Value<'r> {
         let name = self.full_text(example)?;
         let value = (self.reader.environment)(&name);
         if value.is_none() {
-            self.problem(format!("the environment has no variable `{name}`"), "set it, or correct its name");
+            self.problem(format!("environment variable `{name}` is not set"), "set it, or correct its name");
         }
         value
     }
@@ -123,7 +123,7 @@ impl<'r> Value<'r> {
     pub(in crate::config) fn full_text(&self, example: &str) -> Option<String> {
         let text = self.text(example)?;
         if text.trim().is_empty() {
-            self.problem("this is empty", format!("write for example {example:?}"));
+            self.problem("the value is empty", format!("write for example {example:?}"));
             return None;
         }
         Some(text)
@@ -135,7 +135,7 @@ impl<'r> Value<'r> {
         match rule(&text) {
             Ok(()) => Some(text),
             Err(rule) => {
-                self.problem(format!("{text:?} cannot be used as a name here"), rule);
+                self.problem(format!("invalid name {text:?}"), rule);
                 None
             }
         }
@@ -158,7 +158,7 @@ impl<'r> Value<'r> {
         let text = self.text(words.first().copied().unwrap_or_default())?;
         let found = choices.iter().find(|(word, _)| *word == text);
         if found.is_none() {
-            self.problem(format!("{text:?} is none of the words for this"), suggest(&text, &words));
+            self.problem(format!("invalid value {text:?}"), one_of(&text, &words));
         }
         found.map(|(_, value)| *value)
     }

@@ -30,7 +30,7 @@ pub(super) fn breaker(route: &Table<'_>) -> Breaker {
 fn window(table: &Table<'_>) -> Option<Duration> {
     let value = table.get("window")?;
     if value.is_integer() {
-        value.refuse("the window is a time, not a number of messages", "write for example window = \"10m\"");
+        value.refuse("the window is a duration, not a number of messages", "write for example window = \"10m\"");
         return None;
     }
     value.duration(Duration::from_secs(1)..=24 * HOUR)

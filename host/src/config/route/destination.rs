@@ -17,11 +17,11 @@ pub(super) fn inside(value: &Value<'_>, table: &Table<'_>) -> Option<Destination
         (Some(to), None) => Some(Destination::Kafka(to.name("orders.priced", topic)?.into())),
         (None, Some(to)) => Some(Destination::Sqs(to.name("tasks.fifo", queue)?.into())),
         (Some(_), Some(both)) => {
-            both.refuse("this goes to one place", "leave kafka or sqs out");
+            both.refuse("both kafka and sqs are set", "set either kafka or sqs, not both");
             None
         }
         (None, None) => {
-            value.problem("neither kafka nor sqs is named", format!("write for example {EXAMPLE}"));
+            value.problem("neither kafka nor sqs is set", format!("write for example {EXAMPLE}"));
             None
         }
     }

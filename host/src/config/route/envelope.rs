@@ -29,7 +29,10 @@ fn paths(table: &Table<'_>) -> Paths {
     if let Some(value) = table.get("payload_in_string") {
         paths.payload_in_string = value.flag().unwrap_or_default();
         if paths.payload_in_string && paths.payload.is_none() {
-            value.problem("`payload` does not say which string", "add for example payload = \"/Message\"");
+            value.problem(
+                "payload_in_string needs `payload`, the pointer to the string",
+                "add for example payload = \"/Message\"",
+            );
         }
     }
     if let Some(value) = table.get("attributes") {
@@ -45,7 +48,7 @@ fn paths(table: &Table<'_>) -> Paths {
                 paths.required.push(text.into());
             } else {
                 let known: Vec<&str> = paths.attributes.iter().map(|(known, _)| &**known).collect();
-                name.problem(format!("no attribute is called {text:?}"), suggest(&text, &known));
+                name.problem(format!("unknown attribute {text:?}"), suggest(&text, &known));
             }
         }
     }
@@ -56,7 +59,7 @@ fn pointer(value: &Value<'_>) -> Option<Pointer> {
     let text = value.text("/data")?;
     let pointer = Pointer::parse(&text);
     if pointer.is_none() {
-        value.problem(format!("{text:?} is no JSON pointer"), "begin with a slash, for example \"/data/order/id\"");
+        value.problem(format!("invalid JSON pointer {text:?}"), "begin with a slash, for example \"/data/order/id\"");
     }
     pointer
 }

@@ -34,7 +34,7 @@ pub(super) fn outputs(route: &Table<'_>, envelope: &Envelope, kafka: Option<&Kaf
     section.table("{ priced = { kafka = \"orders.priced\" } }", |table| {
         for (name, value) in table.entries() {
             if let Err(rule) = identifier(name) {
-                value.refuse(format!("{name:?} cannot be the name of an output"), rule);
+                value.refuse(format!("invalid output name {name:?}"), rule);
             }
             let mut templates = Vec::new();
             let example = "{ kafka = \"orders.priced\", key = \"{entity_id}\" }";
@@ -67,7 +67,7 @@ fn output(
     for key in ["group", "deduplication"] {
         if let (Some(value), false, Some(to)) = (table.get(key), is_fifo, &destination) {
             let remedy = "leave it out, or name a queue that ends in .fifo";
-            value.refuse(format!("only a FIFO queue has this, and {to} is none"), remedy);
+            value.refuse(format!("only a FIFO queue has this key, and {to} is not a FIFO queue"), remedy);
         }
     }
     // What came in as an event goes out as one, so that the next route can read it the same way.

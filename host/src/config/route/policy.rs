@@ -7,7 +7,7 @@ use cofferdam_core::outcome::Code;
 use cofferdam_core::retry::Retry;
 use cofferdam_core::verdict::{Moved, Policy, Unrouted};
 
-use super::super::read::{Table, Value};
+use super::super::read::{Table, Value, show_duration};
 
 const HOURS_12: Duration = Duration::from_secs(12 * 3_600);
 const DAYS_30: Duration = Duration::from_secs(30 * 86_400);
@@ -35,7 +35,9 @@ fn retry(table: &Table<'_>, policy: &mut Policy) {
     if let (Some(initial), Some(longest), Some(value)) = (initial_delay, max_delay, table.get("initial_delay"))
         && initial > longest
     {
-        value.problem("this is longer than max_delay", "choose an initial_delay of at most max_delay");
+        let (initial, longest) = (show_duration(initial), show_duration(longest));
+        let what = format!("initial_delay = {initial} is longer than max_delay = {longest}");
+        value.problem(what, "lower initial_delay, or raise max_delay");
     }
     policy.retry = Retry {
         max_attempts: table
@@ -58,8 +60,8 @@ fn codes(table: &Table<'_>) -> BTreeMap<Code, Moved> {
         let code = Code::of_handler(name);
         if code.as_str() != name {
             value.refuse(
-                format!("{name:?} is no code"),
-                "a code is 1 to 64 of A-Z, 0-9 and _, for example RATE_LIMITED",
+                format!("invalid code {name:?}"),
+                "expected 1 to 64 of A-Z, 0-9 and _, for example RATE_LIMITED",
             );
         }
         let words = [("retryable", Moved::Retryable), ("permanent", Moved::Permanent)];

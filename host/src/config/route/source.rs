@@ -81,7 +81,7 @@ pub(super) fn source(route: &Table<'_>) -> Source {
         (Some(topics), None) => kafka(table, &topics),
         (None, Some(queue)) => sqs(table, &queue),
         (Some(_), Some(both)) => {
-            both.refuse("a route has one source", "leave kafka or sqs out, and write a second route for it");
+            both.refuse("both kafka and sqs are set", "set one of them, and add a second route for the other");
             // Which of them the other keys are for is anybody's guess.
             for key in ["group", "lease", "visibility_timeout", "wait"] {
                 table.get(key);
@@ -89,7 +89,7 @@ pub(super) fn source(route: &Table<'_>) -> Source {
             nothing.clone()
         }
         (None, None) => {
-            from.problem("neither kafka nor sqs is named", format!("write for example {example}"));
+            from.problem("neither kafka nor sqs is set", format!("write for example {example}"));
             nothing.clone()
         }
     });
@@ -97,7 +97,7 @@ pub(super) fn source(route: &Table<'_>) -> Source {
 }
 
 fn kafka(table: &Table<'_>, value: &Value<'_>) -> Source {
-    refuse(table, ["lease", "visibility_timeout", "wait"], "this is for sqs; a partition has no lease");
+    refuse(table, ["lease", "visibility_timeout", "wait"], "only an sqs source has this key");
     let topics = match value.is_string() {
         true => subscription(value).into_iter().collect(),
         false => several(value),
@@ -110,22 +110,23 @@ fn kafka(table: &Table<'_>, value: &Value<'_>) -> Source {
 fn several(value: &Value<'_>) -> Vec<String> {
     let list = value.list("[\"orders.placed\"]").unwrap_or_default();
     if list.is_empty() {
-        value.problem("no topic is named", "write for example [\"orders.placed\"]");
+        value.problem("the list of topics is empty", "write for example [\"orders.placed\"]");
     }
     let mut topics: Vec<String> = Vec::with_capacity(list.len());
     for element in list {
         let Some(topic) = subscription(&element) else { continue };
         if topics.contains(&topic) {
-            element.problem(format!("{topic:?} is named twice"), "leave one of them out");
+            element.problem(format!("duplicate topic {topic:?}"), "leave one of them out");
             continue;
         }
         topics.push(topic);
     }
     let expression = topics.iter().find(|topic| topic.starts_with('^'));
     if let (Some(internal), Some(expression)) = (topics.iter().find(|topic| topic.starts_with("__")), expression) {
-        let what =
-            format!("{internal:?} cannot stand beside the expression {expression:?}, which matches no such topic");
-        value.problem(what, "write a second route for it");
+        let what = format!(
+            "{internal:?} cannot be combined with the expression {expression:?}: expressions match no topic that begins with __"
+        );
+        value.problem(what, "add a second route for it");
     }
     topics
 }
@@ -143,13 +144,13 @@ fn subscription(value: &Value<'_>) -> Option<String> {
     // The brokers keep books there: whoever reads `__consumer_offsets` feeds it with each commit.
     if text.starts_with("^__") {
         let remedy = "name the topic itself: kafka = [\"__name\"]";
-        value.problem(format!("{text:?} matches nothing: topics that begin with __ match no expression"), remedy);
+        value.problem(format!("{text:?} matches no topic: expressions match no topic that begins with __"), remedy);
     }
     Some(text)
 }
 
 fn sqs(table: &Table<'_>, value: &Value<'_>) -> Source {
-    refuse(table, ["group"], "this is for kafka; all who read a queue share its messages");
+    refuse(table, ["group"], "only a kafka source has this key: all consumers of a queue share its messages");
     let second = Duration::from_secs(1);
     let lease = table.get("lease").and_then(|value| value.seconds(second..=HOURS_12));
     let lease = lease.unwrap_or(Duration::from_secs(60));

@@ -33,8 +33,8 @@ pub(in super::super) fn dedupe(file: &Table<'_>, storage: &Storage) -> Config {
             Kind::Postgres => address(table, POSTGRES, Address::postgres).map(|address| Place::Postgres { address }),
             Kind::Disk | Kind::Memory => {
                 if let Some(url) = &url {
-                    let remedy = "write store = \"redis\" or store = \"postgres\", or leave it out";
-                    url.refuse("there is a url, and the store is not on a server", remedy);
+                    let remedy = "write store = \"redis\" or store = \"postgres\", or leave url out";
+                    url.refuse("only store = \"redis\" and store = \"postgres\" have a url", remedy);
                 }
                 (kind == Kind::Memory).then_some(Place::Memory { capacity: capacity.unwrap_or(CAPACITY) })
             }
@@ -59,7 +59,7 @@ pub(super) fn address(
     match read(&url.full_text(example)?) {
         Ok(address) => Some(address),
         Err(remedy) => {
-            url.problem("this url cannot be used", remedy);
+            url.problem("invalid url", remedy);
             None
         }
     }

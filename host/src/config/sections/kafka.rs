@@ -27,17 +27,17 @@ impl Kafka {
 fn instead(owned: &str) -> &'static str {
     match owned {
         "bootstrap.servers" => "write bootstrap_servers in [kafka]",
-        "client.id" => "leave it out: it is made of the service's name, the machine and a random part",
+        "client.id" => "leave it out: the host builds it from the service name, the machine and a random part",
         "group.id" => "write group beside kafka in the from of the route",
         "enable.auto.commit" | "enable.auto.offset.store" => {
-            "leave it out: an offset is committed when its message is settled"
+            "leave it out: the host commits an offset when its message is settled"
         }
         "auto.offset.reset" => "leave it out: a new group begins with the earliest record",
-        "partition.assignment.strategy" => "leave it out: it is cooperative-sticky",
-        "isolation.level" => "leave it out: records of open and aborted transactions are never read",
-        "acks" => "leave it out: it is all",
-        "enable.idempotence" => "leave it out: it is true",
-        "transactional.id" => "leave it out: the host uses no transactions in this version",
+        "partition.assignment.strategy" => "leave it out: its value is always cooperative-sticky",
+        "isolation.level" => "leave it out: the host never reads records of open or aborted transactions",
+        "acks" => "leave it out: its value is always all",
+        "enable.idempotence" => "leave it out: its value is always true",
+        "transactional.id" => "leave it out: the host sets it for routes with delivery = \"exactly_once\"",
         _ => "leave it out",
     }
 }
@@ -61,7 +61,7 @@ fn own_properties(table: &Table<'_>) -> BTreeMap<String, String> {
     let mut properties = BTreeMap::new();
     for (name, value) in table.entries() {
         match owned(name) {
-            Some(owned) => value.refuse("this property is set by the host itself", instead(owned)),
+            Some(owned) => value.refuse("the host sets this property", instead(owned)),
             None => {
                 let Some(text) = value.scalar() else { continue };
                 properties.insert(name.to_owned(), text);

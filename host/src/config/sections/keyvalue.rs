@@ -45,7 +45,7 @@ pub(in super::super) fn keyvalue(file: &Table<'_>) -> KeyValue {
         let kind = table.get("store").and_then(|value| value.choice(&KINDS)).unwrap_or(Kind::Disk);
         let url = table.get("url");
         if let (Some(url), Kind::Disk | Kind::Memory) = (&url, kind) {
-            url.refuse("there is a url, and the store is not on a server", "write store = \"redis\", or leave it out");
+            url.refuse("only store = \"redis\" has a url", "write store = \"redis\", or leave url out");
         }
         let size = |key, least, most: &mut u64| {
             *most = table.get(key).and_then(|value| value.size(least..=1 << 40)).unwrap_or(*most);

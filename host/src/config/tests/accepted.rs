@@ -89,8 +89,8 @@ fn the_example_of_the_interface_is_read_as_it_says() {
     let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(
         warnings[0],
-        "etc/cofferdam.toml:37:43: routes[0].outputs.priced.key: {entity_id} is no attribute of a CloudEvent, whose \
-         names are of a-z and 0-9; did you mean {entityid}?"
+        "etc/cofferdam.toml:37:43: routes[0].outputs.priced.key: {entity_id} is not a CloudEvents attribute; expected \
+         a name of a-z and 0-9; did you mean {entityid}?"
     );
     assert_eq!(warnings.len(), 3);
 }

@@ -284,7 +284,7 @@ fn a_file_that_cannot_be_read_is_told_by_name() {
         Config::load(&path, &|_| None).unwrap_err()
     };
     let missing = load(None).to_string();
-    assert!(missing.contains("cofferdam.toml: the configuration cannot be read: No such file"), "{missing}");
+    assert!(missing.contains("cofferdam.toml: failed to read the configuration: No such file"), "{missing}");
     let binary = load(Some(b"[service]\nname = \"\xff\"")).to_string();
     assert!(binary.contains("line 2 is not UTF-8; save the file as UTF-8"), "{binary}");
     let large = load(Some(&vec![b'#'; 2 << 20])).to_string();

@@ -82,9 +82,9 @@ impl Drop for Running {
 
 fn remedy(command: &str) -> &'static str {
     if command.contains("wasm32-wasip2") {
-        "see what it says above; if the target is missing: rustup target add wasm32-wasip2"
+        "see the output of the build above; if the target is missing: rustup target add wasm32-wasip2"
     } else {
-        "see what it says above"
+        "see the output of the build above"
     }
 }
 
