@@ -3,25 +3,22 @@
 //! A topic is a log: what was replayed stays in it, and what is deleted is its beginning. So a replay keeps books, as
 //! records among the letters (`receipt`). A queue is no log: what was replayed is deleted, and the queue is the book.
 //!
-//! [`Store`] is a topic or a queue; [`filter`] says which letters are meant, [`replay`] how they go back, [`origins`]
+//! [`DeadLetters`] is a topic or a queue; [`filter`] says which letters are meant, [`replay`] how they go back, [`origins`]
 //! which places they may name, `outlet` is where they go out.
 
 mod error;
 pub mod filter;
-pub mod kafka;
 pub mod origins;
 pub mod outlet;
 pub mod pace;
 pub mod purge;
 pub mod replay;
-pub mod sqs;
-
-use std::sync::Arc;
 
 use cofferdam_core::dead_letter::{Letter, Marker, Reasons};
 use cofferdam_core::message::Position;
 use cofferdam_core::output::Destination;
 use cofferdam_core::time::Time;
+use futures::future::{BoxFuture, LocalBoxFuture};
 use tokio_util::sync::CancellationToken;
 
 pub use error::Error;
@@ -37,8 +34,10 @@ pub struct Found {
     pub stored: Option<Time>,
     /// What it is.
     pub letter: Letter,
-    /// The queue that a redrive policy took it from, where SQS says so.
-    pub redriven: Option<Arc<str>>,
+    /// Where the letter says that the original came from.
+    pub origin: Option<Destination>,
+    /// The queue that a redrive policy took it from, where its broker says so.
+    pub redriven: Option<Destination>,
     /// What the books of the topic say of its replays.
     pub replays: Replays,
 }
@@ -72,7 +71,7 @@ impl Found {
 
     /// Where the original came from, where that is known.
     pub fn origin(&self) -> Option<Destination> {
-        self.letter.origin().or_else(|| self.redriven.clone().map(Destination::Sqs))
+        self.origin.clone().or_else(|| self.redriven.clone())
     }
 
     /// How often this message was replayed before, in all its lives.
@@ -91,14 +90,6 @@ pub enum Next {
     Enough,
 }
 
-/// A topic or a queue of dead letters.
-pub enum Store {
-    /// A topic.
-    Kafka(kafka::Topic),
-    /// A queue.
-    Sqs(sqs::Queue),
-}
-
 /// What became of a look through a store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Looked {
@@ -108,63 +99,43 @@ pub struct Looked {
     pub unseen: u64,
 }
 
-impl Store {
+/// A topic or a queue of dead letters.
+pub trait DeadLetters {
     /// Shows every letter to `look`, until it has enough. Nothing is changed: messages of a queue are hidden meanwhile
-    /// and visible again afterwards.
-    ///
-    /// # Errors
-    /// [`Error`]; what was shown until then was right.
-    pub async fn look(&self, mut look: impl FnMut(Found) -> Next) -> Result<Looked, Error> {
-        match self {
-            Self::Kafka(topic) => topic.look(&mut look).await,
-            Self::Sqs(queue) => queue.look(&mut look).await,
-        }
-    }
+    /// and visible again afterwards. After an error, what was shown until then was right.
+    fn look<'a>(&'a self, look: &'a mut dyn FnMut(Found) -> Next) -> LocalBoxFuture<'a, Result<Looked, Error>>;
 
-    /// Sends letters back; what exactly that promises: [`replay`]. `stop` ends it after the batch that is under way.
-    ///
-    /// # Errors
-    /// [`Error`], with what was done until then entered into `report`. The same order can be given again.
-    pub async fn replay(
-        &self,
-        order: &replay::Order,
-        outlet: &mut outlet::Outlet,
-        stop: &CancellationToken,
-        report: &mut replay::Report,
-    ) -> Result<(), Error> {
-        match self {
-            Self::Kafka(topic) => topic.replay(order, outlet, stop, report).await,
-            Self::Sqs(queue) => queue.replay(order, outlet, stop, report).await,
-        }
-    }
+    /// Sends letters back; what exactly that promises: [`replay`]. `stop` ends it after the batch that is under way. After an
+    /// error, what was done until then is entered into `report`, and the same order can be given again.
+    fn replay<'a>(
+        &'a self,
+        order: &'a replay::Order,
+        outlet: &'a mut outlet::Outlet,
+        stop: &'a CancellationToken,
+        report: &'a mut replay::Report,
+    ) -> LocalBoxFuture<'a, Result<(), Error>>;
 
     /// What a purge by this filter would delete.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn survey(&self, filter: &filter::Filter) -> Result<purge::Survey, Error> {
-        match self {
-            Self::Kafka(topic) => topic.survey(filter).await,
-            Self::Sqs(queue) => queue.survey(filter).await,
-        }
-    }
+    fn survey<'a>(&'a self, filter: &'a filter::Filter) -> LocalBoxFuture<'a, Result<purge::Survey, Error>>;
 
-    /// Deletes what was surveyed by the same filter, and says how many letters that was.
-    ///
-    /// # Errors
-    /// [`Error`]; a part may be deleted then.
-    pub async fn purge(&self, filter: &filter::Filter, survey: &purge::Survey) -> Result<u64, Error> {
-        match self {
-            Self::Kafka(topic) => topic.purge(survey).await,
-            Self::Sqs(queue) => queue.purge(filter).await,
-        }
-    }
+    /// Deletes what was surveyed by the same filter, and says how many letters that was. After an error a part may be deleted.
+    fn purge<'a>(
+        &'a self,
+        filter: &'a filter::Filter,
+        survey: &'a purge::Survey,
+    ) -> LocalBoxFuture<'a, Result<u64, Error>>;
 
     /// Letters in it, for a progress bar: more or less, and on a topic with those that were replayed.
-    pub fn about(&self) -> u64 {
-        match self {
-            Self::Kafka(topic) => topic.records(),
-            Self::Sqs(queue) => queue.about(),
-        }
+    fn about(&self) -> u64;
+
+    /// After how many looks at a letter, and to which queue, the broker hands it over itself: on some a look is a receive.
+    fn hands_over(&self) -> Option<(u32, &str)> {
+        None
     }
+}
+
+/// How many letters of one topic or queue are not dealt with, as far as its broker tells without a look at them.
+pub trait Backlog: Send + Sync {
+    /// Asks the broker.
+    fn letters(&self) -> BoxFuture<'_, Result<u64, Error>>;
 }

@@ -22,7 +22,7 @@ mod pace;
 mod parts;
 mod publish;
 mod report;
-mod transactions;
+mod transact;
 mod workers;
 
 use std::pin::pin;
@@ -41,9 +41,9 @@ use crate::admin::{RouteHealth, SILENCE};
 use crate::clock::Clock;
 use crate::handler::Handler;
 use crate::listener::Phase;
-use crate::sink::kafka::transaction;
 use crate::sink::{Answers, Sinks};
-use crate::source::Source;
+use crate::source::{self, Source};
+use crate::transactions;
 use alarm::Alarm;
 pub use close::{Ending, LAST_ATTEMPTS};
 use duplicates::Duplicates;
@@ -70,7 +70,7 @@ const SINK_BUSY: Duration = Duration::from_millis(5);
 /// One route at work.
 pub struct Flow<H> {
     machine: Machine,
-    source: Source,
+    source: Box<dyn Source>,
     sinks: Sinks,
     workers: Workers<H>,
     ended: mpsc::Receiver<workers::Batch>,
@@ -87,7 +87,7 @@ pub struct Flow<H> {
     duplicates: Option<Duplicates>,
     /// Publications, transactions and records of events that are not answered.
     outstanding: usize,
-    transactions: Option<transaction::Running>,
+    transactions: Option<Box<dyn transactions::Running>>,
     clock: Clock,
     listeners: Listeners,
     health: Arc<RouteHealth>,
@@ -184,7 +184,7 @@ impl<H: Handler> Flow<H> {
                     self.tell_all(&mut answers);
                 }
                 1.. = self.ended.recv_many(&mut batches, AT_ONCE) => self.tell_all(&mut batches),
-                event = self.source.next() => match event {
+                event = source::next(&mut *self.source) => match event {
                     Some(event) => self.tell(event),
                     // It ends by itself only with a fault, and tells which when it is closed.
                     None => break,

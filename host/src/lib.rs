@@ -3,17 +3,18 @@
 //! From the top, each floor knowing only what is below it (a test reads the imports):
 //!
 //! ```text
-//! cli                                        the commands
-//! run · verify                               wires a configuration into a host; puts hosts to the test
-//! config · flow · dead_letters               the file, checked whole; drives the rules of `cofferdam_core`; what failed
-//! source · sink                              Kafka and SQS in and out
-//! kafka · aws · dedupe · plugin · telemetry · admin · journal · embedded
+//! cli                                            the commands
+//! run · verify                                   wires a configuration into a host; puts hosts to the test
+//! config · flow · embedded                       the file, checked whole; drives the rules of `cofferdam_core`
+//! broker                                         Kafka and SQS, a folder for each
+//! transactions · dead_letters                    what brokers are asked for beside sources and sinks
+//! source · sink · dedupe · plugin · telemetry · admin · journal
 //! clock · signal · exit · server · handler · listener · stage · message_file
 //! escape · storage
 //! ```
 
 pub mod admin;
-pub mod aws;
+pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -26,7 +27,6 @@ pub mod exit;
 pub mod flow;
 pub mod handler;
 pub mod journal;
-pub mod kafka;
 pub mod listener;
 pub mod message_file;
 pub mod plugin;
@@ -38,4 +38,5 @@ pub mod source;
 pub mod stage;
 pub mod storage;
 pub mod telemetry;
+pub mod transactions;
 pub mod verify;

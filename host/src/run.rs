@@ -273,7 +273,7 @@ impl Host {
         }
         // The limits are those of the whole stop; what is durable already takes no time.
         let until = until.unwrap_or_else(|| Instant::now() + self.flush_limit);
-        report.unflushed = self.sinks.flush(until.saturating_duration_since(Instant::now())).await;
+        report.unflushed = self.sinks.close(until.saturating_duration_since(Instant::now())).await;
         if let Some(admin) = self.admin.take() {
             // Whoever still reads a page is cut off then.
             let _ = timeout_at(until + CLOSE_ADMIN, admin.close()).await;

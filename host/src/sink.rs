@@ -10,14 +10,12 @@
 //! (`delivery.timeout.ms` is 0: librdkafka would skip a message that has timed out and send those behind it); on a FIFO
 //! queue the next message of a group is sent when the one before it is settled.
 
-pub mod kafka;
-pub mod sqs;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_core::event::{DeliveryId, Event, Refusal};
-use cofferdam_core::output::{Destination, Publication};
+use cofferdam_core::output::Publication;
+use futures::future::{BoxFuture, join_all};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -28,17 +26,35 @@ pub type Answers = Vec<Event>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Busy;
 
-/// All sinks of a host; a clone is the same sinks.
-#[derive(Clone)]
-pub struct Sinks {
-    kafka: Option<kafka::Kafka>,
-    sqs: Option<Arc<sqs::Sqs>>,
+/// The way to one broker.
+pub trait Sink: Send + Sync {
+    /// Takes a publication on its way, without waiting; its ticket is settled when the broker has it or will not
+    /// have it.
+    ///
+    /// # Errors
+    /// [`Busy`], with the ticket; nothing has happened then.
+    fn publish(&self, publication: &Publication, ticket: Ticket) -> Result<(), (Ticket, Busy)>;
+
+    /// Why nothing can be published any more, where that is so: only another process can.
+    fn failure(&self) -> Option<Box<str>> {
+        None
+    }
+
+    /// Waits until every publication has been answered, at most `limit`. Returns how many have not been.
+    fn flush(&self, limit: Duration) -> BoxFuture<'_, usize>;
+
+    /// The same, and ends. A publication whose ticket is settled as unavailable at the end is answered.
+    fn close(self: Box<Self>, limit: Duration) -> BoxFuture<'static, usize>;
 }
 
+/// All sinks of a host, each with the name of its broker; a clone is the same sinks.
+#[derive(Clone, Default)]
+pub struct Sinks(Arc<Vec<(&'static str, Box<dyn Sink>)>>);
+
 impl Sinks {
-    /// Those that are configured.
-    pub fn new(kafka: Option<kafka::Kafka>, sqs: Option<sqs::Sqs>) -> Self {
-        Self { kafka, sqs: sqs.map(Arc::new) }
+    /// Those that are configured, by broker.
+    pub fn new(sinks: Vec<(&'static str, Box<dyn Sink>)>) -> Self {
+        Self(Arc::new(sinks))
     }
 
     /// Takes a publication on its way, without waiting; its ticket is settled when the broker has it or will not
@@ -47,10 +63,10 @@ impl Sinks {
     /// # Errors
     /// [`Busy`], with the ticket; nothing has happened then.
     pub fn publish(&self, publication: &Publication, ticket: Ticket) -> Result<(), (Ticket, Busy)> {
-        match (&publication.destination, &self.kafka, &self.sqs) {
-            (Destination::Kafka(_), Some(kafka), _) => kafka.publish(publication, ticket),
-            (Destination::Sqs(_), _, Some(sqs)) => sqs.publish(publication, ticket),
-            (destination, ..) => {
+        let destination = &publication.destination;
+        match self.0.iter().find(|(broker, _)| *broker == destination.broker) {
+            Some((_, sink)) => sink.publish(publication, ticket),
+            None => {
                 // The configuration is checked for this; a message that comes here all the same is held, not lost.
                 let text = format!("{destination} has no broker in the configuration");
                 ticket.settle(Err(Refusal::Unavailable(text.into())));
@@ -59,26 +75,19 @@ impl Sinks {
         }
     }
 
-    /// Why nothing can be published to Kafka any more, where that is so: only another process can.
+    /// Why nothing can be published to a broker any more, where that is so: only another process can.
     pub fn failure(&self) -> Option<Box<str>> {
-        self.kafka.as_ref()?.failure()
+        self.0.iter().find_map(|(_, sink)| sink.failure())
     }
 
-    /// Waits until every publication has been answered, at most `limit`. Returns how many have not been.
-    pub async fn flush(self, limit: Duration) -> usize {
-        let Self { kafka, sqs } = self;
-        let flushed = async {
-            match &kafka {
-                Some(kafka) => kafka.flush(limit).await,
-                None => 0,
-            }
+    /// Waits until every publication has been answered, at most `limit`, and ends the sinks, where this is the last clone
+    /// of them. Returns how many publications have not been answered.
+    pub async fn close(self, limit: Duration) -> usize {
+        let unanswered = match Arc::try_unwrap(self.0) {
+            Ok(sinks) => join_all(sinks.into_iter().map(|(_, sink)| sink.close(limit))).await,
+            Err(shared) => join_all(shared.iter().map(|(_, sink)| sink.flush(limit))).await,
         };
-        let closed = async {
-            if let Some(sqs) = sqs.and_then(Arc::into_inner) {
-                sqs.close(limit).await;
-            }
-        };
-        tokio::join!(flushed, closed).0
+        unanswered.into_iter().sum()
     }
 }
 

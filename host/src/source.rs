@@ -1,88 +1,77 @@
 //! Where messages come from. A source turns what its broker says into the core's events and carries out the core's
 //! asks; it hands over only what it was granted.
 
-pub mod kafka;
-pub mod sqs;
+use std::any::Any;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 
 use cofferdam_core::action::Ask;
 use cofferdam_core::event::Event;
-use rdkafka::consumer::ConsumerGroupMetadata;
-use tokio::time::{Instant, timeout_at};
+use futures::future::BoxFuture;
+use tokio::task::coop::cooperative;
+use tokio::time::Instant;
 
 use crate::listener::Absence;
 
 /// The source of one route.
-pub enum Source {
-    /// A consumer of Kafka topics.
-    Kafka(kafka::Kafka),
-    /// An SQS queue.
-    Sqs(sqs::Sqs),
+///
+/// A flow asks, polls for events, and ends it: [`stop`](Source::stop) begins a drain, [`close`](Source::close) is last.
+/// Which asks come, the [`SourceTraits`](cofferdam_core::source::SourceTraits) of the route decide.
+pub trait Source: Send {
+    /// Takes up what the core asks; never waits.
+    fn ask(&mut self, ask: Ask);
+
+    /// The next event; `None` when the source has ended, and [`Source::close`] says why.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>>;
+
+    /// The membership that offsets of a transaction go under; `None` while it is not known, and where there are none.
+    fn membership(&self) -> Option<Membership> {
+        None
+    }
+
+    /// How long the source may not read, and why; `None` while all is well. `received` is the number of records so far.
+    /// To be called every few seconds.
+    fn absence(&mut self, _received: u64) -> Option<Absence> {
+        None
+    }
+
+    /// Receives no more messages, and goes on carrying out asks: the beginning of a drain. A source whose messages are
+    /// granted one by one need not do anything.
+    fn stop(&mut self) {}
+
+    /// Whether no more messages can come after [`Source::stop`]: every receive that was under way has ended.
+    fn is_dry(&self) -> bool {
+        true
+    }
+
+    /// Carries out what was asked, leaves, and ends, at most until then. The error says why it had ended before, or that it
+    /// did not end in time.
+    fn close(self: Box<Self>, until: Instant) -> BoxFuture<'static, Result<(), String>>;
 }
 
-impl Source {
-    /// Takes up what the core asks; never waits.
-    pub fn ask(&mut self, ask: Ask) {
-        match self {
-            Self::Kafka(kafka) => kafka.ask(ask),
-            Self::Sqs(sqs) => sqs.ask(ask),
-        }
+/// The next event of a source. Nothing is lost by dropping the future.
+pub async fn next(source: &mut dyn Source) -> Option<Event> {
+    // It may go on for long, and other tasks of the thread have their turn too.
+    cooperative(poll_fn(|context| source.poll_next(context))).await
+}
+
+/// What a source says of its membership in a group, for the transactions of the same broker.
+pub struct Membership(Box<dyn Any + Send>);
+
+impl Membership {
+    /// A membership, as the broker has it.
+    pub fn new(member: impl Any + Send) -> Self {
+        Self(Box::new(member))
     }
 
-    /// What happened next; `None` when the source has ended, and [`Source::close`] says why. Nothing is lost by dropping
-    /// the future.
-    pub async fn next(&mut self) -> Option<Event> {
-        match self {
-            Self::Kafka(kafka) => kafka.next().await,
-            Self::Sqs(sqs) => sqs.next().await,
-        }
+    /// The membership as its broker has it; `None` where it is of another broker.
+    pub fn of<T: Any>(&self) -> Option<&T> {
+        self.0.downcast_ref()
     }
+}
 
-    /// The member of the consumer group that holds the partitions, for offsets that go with a transaction; `None` while
-    /// it is not known, and for queues.
-    pub fn member(&self) -> Option<ConsumerGroupMetadata> {
-        match self {
-            Self::Kafka(kafka) => kafka.member(),
-            Self::Sqs(_) => None,
-        }
-    }
-
-    /// How long the source has not been in its consumer group or may not read, and why; `None` while all is well, and for
-    /// queues. `received` is the number of records so far.
-    pub fn absence(&mut self, received: u64) -> Option<Absence> {
-        match self {
-            Self::Kafka(kafka) => kafka.absence(received),
-            Self::Sqs(_) => None,
-        }
-    }
-
-    /// Takes no more messages, and goes on carrying out asks: the beginning of a drain.
-    pub fn stop(&self) {
-        if let Self::Sqs(sqs) = self {
-            sqs.stop();
-        }
-    }
-
-    /// Whether no more messages can come after [`Source::stop`]: every poll of a queue has ended.
-    pub fn is_dry(&self) -> bool {
-        match self {
-            Self::Kafka(_) => true,
-            Self::Sqs(sqs) => sqs.is_dry(),
-        }
-    }
-
-    /// Carries out what was asked, leaves, and ends, at most until then.
-    ///
-    /// # Errors
-    /// Why it had ended before, or did not end in time.
-    pub async fn close(self, until: Instant) -> Result<(), String> {
-        match self {
-            Self::Kafka(kafka) => kafka.close(until).await.map_err(|error| error.to_string()),
-            Self::Sqs(sqs) => {
-                if timeout_at(until, sqs.close()).await.is_err() {
-                    tracing::warn!("the queue has not answered within the limits of the stop");
-                }
-                Ok(())
-            }
-        }
+impl std::fmt::Debug for Membership {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Membership")
     }
 }

@@ -14,7 +14,7 @@ use cofferdam::plugin::Limits;
 use cofferdam_core::envelope::Wrapping;
 use cofferdam_core::message::{Message, Position, Record};
 use cofferdam_core::outcome::Outcome;
-use cofferdam_core::output::{Destination, Output};
+use cofferdam_core::output::Output;
 use cofferdam_core::route::{OutputRule, Route};
 use cofferdam_core::time::Time;
 use cofferdam_guarantees::simulation;
@@ -136,7 +136,7 @@ fn folder() -> PathBuf {
 /// What the route of a hostile handler makes of its outputs: it has one, called `out`.
 pub fn resolve(message: &Message, outputs: Vec<Output>) -> Outcome<()> {
     let rule = OutputRule {
-        destination: Destination::Kafka("out".into()),
+        destination: cofferdam::broker::kafka::topic("out"),
         wrapping: Wrapping::Raw,
         key: None,
         group: None,

@@ -6,13 +6,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cofferdam::kafka::topics::{self, Creation, Needed, Tier};
-use cofferdam::sink::kafka::{Config, Kafka};
+use cofferdam::broker::kafka::sink::{Config, Kafka};
+use cofferdam::broker::kafka::topics::{self, Creation, Needed, Tier};
+use cofferdam::sink::Sink as _;
 use cofferdam::sink::{Answers, Ticket};
+use cofferdam::source::Source as _;
 use cofferdam_core::event::{DeliveryId, Event, Refusal};
 use cofferdam_core::message::{Header, Headers, Kind};
 use cofferdam_core::outcome::Code;
-use cofferdam_core::output::{Destination, Publication};
+use cofferdam_core::output::Publication;
 use tokio::sync::mpsc;
 
 /// How long an answer may take on a busy machine.
@@ -54,7 +56,7 @@ async fn what_is_published_stands_in_the_topic_byte_for_byte() {
 
 #[tokio::test]
 async fn header_names_that_are_no_text_survive_the_way_out_and_in() {
-    use cofferdam::source::kafka::Config as Source;
+    use cofferdam::broker::kafka::source::Config as Source;
     use cofferdam_core::action::Ask;
 
     let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
@@ -336,7 +338,7 @@ async fn a_cluster_that_is_not_there_is_named() {
 
 fn to(topic: &str, payload: Option<&[u8]>) -> Publication {
     Publication {
-        destination: Destination::Kafka(topic.into()),
+        destination: cofferdam::broker::kafka::topic(topic),
         key: None,
         headers: Headers::default(),
         payload: payload.map(|payload| payload.to_vec().into()),

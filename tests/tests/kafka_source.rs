@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use cofferdam::source::kafka::{Config, Error, Kafka};
+use cofferdam::broker::kafka::source::{Config, Error, Kafka};
+use cofferdam::source::Source as _;
 use cofferdam_core::action::Ask;
 use cofferdam_core::event::{Event, Partition};
 use cofferdam_core::ids::CommitPosition;
@@ -373,7 +374,7 @@ async fn what_librdkafka_does_not_take_is_an_error_that_names_it() {
     assert!(matches!(refused, Error::Subscription { .. }), "{refused}");
     let refused = offline("g", &["^(("]).build().unwrap_err();
     assert!(matches!(refused, Error::Subscription { .. }), "{refused}");
-    for name in cofferdam::kafka::properties::OWNED {
+    for name in cofferdam::broker::kafka::properties::OWNED {
         let mut config = offline("g", &["t"]);
         config.properties.insert((*name).to_owned(), "x".to_owned());
         let refused = config.build().unwrap_err().to_string();

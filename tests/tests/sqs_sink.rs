@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use cofferdam::broker::sqs::sink::{Config, Sqs};
 use cofferdam::clock::Clock;
-use cofferdam::sink::sqs::{Config, Sqs};
+use cofferdam::sink::Sink as _;
 use cofferdam::sink::{Answers, Ticket};
-use cofferdam::source;
+use cofferdam::source::Source as _;
 use cofferdam_core::action::Ask;
 use cofferdam_core::event::{DeliveryId, Event, Refusal};
 use cofferdam_core::message::{Header, Headers, Kind, Record};
@@ -33,11 +34,11 @@ struct Outlet {
 
 impl Outlet {
     async fn new(endpoint: &str, queue: &Queue, change: impl FnOnce(Config) -> Config) -> Outlet {
-        let client = cofferdam::aws::client(Some(kit::sqs::REGION), Some(endpoint)).await;
+        let client = cofferdam::broker::sqs::client(Some(kit::sqs::REGION), Some(endpoint)).await;
         let name: Arc<str> = queue.name.as_str().into();
         let sink = Sqs::connect(change(Config::new(client)), [name.clone()]).await.expect("the queue is there");
         let (flow, answers) = mpsc::channel(4096);
-        Outlet { sink, destination: Destination::Sqs(name), flow, answers, count: 0 }
+        Outlet { sink, destination: cofferdam::broker::sqs::queue(name), flow, answers, count: 0 }
     }
 
     fn publication(&self, payload: &str) -> Publication {
@@ -97,9 +98,9 @@ impl Outlet {
 
 /// The records of a queue, in the order in which a source hands them over; they are deleted.
 async fn records(endpoint: &str, queue: &Queue, count: usize) -> Vec<Record> {
-    let client = cofferdam::aws::client(Some(kit::sqs::REGION), Some(endpoint)).await;
-    let config = source::sqs::Config::new(client, &queue.name, Clock::set());
-    let mut source = source::sqs::Sqs::connect(config).await.expect("the queue is there");
+    let client = cofferdam::broker::sqs::client(Some(kit::sqs::REGION), Some(endpoint)).await;
+    let config = cofferdam::broker::sqs::source::Config::new(client, &queue.name, Clock::set());
+    let mut source = cofferdam::broker::sqs::source::Sqs::connect(config).await.expect("the queue is there");
     source.ask(Ask::Grant { messages: 1000, bytes: 64 << 20 });
     let mut ids = SlotMap::<DeliveryId, ()>::with_key();
     let mut records = Vec::new();

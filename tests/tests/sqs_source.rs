@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::types::MessageSystemAttributeName;
+use cofferdam::broker::sqs::source::{Config, Error, Sqs};
 use cofferdam::clock::Clock;
-use cofferdam::source::sqs::{Config, Error, Sqs};
+use cofferdam::source::Source as _;
 use cofferdam_core::action::Ask;
 use cofferdam_core::event::{DeliveryId, Event, Leased};
 use futures::FutureExt;
@@ -16,7 +17,7 @@ use tokio::time::{Instant, timeout};
 const LONG: Duration = Duration::from_secs(30);
 
 async fn config(endpoint: &str, queue: &Queue) -> Config {
-    let client = cofferdam::aws::client(Some(kit::sqs::REGION), Some(endpoint)).await;
+    let client = cofferdam::broker::sqs::client(Some(kit::sqs::REGION), Some(endpoint)).await;
     Config::new(client, &queue.name, Clock::set())
 }
 
@@ -354,7 +355,7 @@ async fn what_cannot_be_a_source_is_refused_with_its_reason() {
     let refused = async |config: Config| Sqs::connect(config).await.expect_err("refused");
 
     let error = refused(Config { queue: "no-such-queue".into(), ..good.clone() }).await;
-    assert!(matches!(error, Error::Queue(cofferdam::aws::queue::Error::Missing { .. })), "{error}");
+    assert!(matches!(error, Error::Queue(cofferdam::broker::sqs::queue::Error::Missing { .. })), "{error}");
     assert!(error.to_string().contains("no queue `no-such-queue`"), "{error}");
     let error = refused(Config { lease: Duration::from_millis(1500), ..good.clone() }).await;
     assert!(matches!(error, Error::Lease(_)), "{error}");
@@ -363,9 +364,9 @@ async fn what_cannot_be_a_source_is_refused_with_its_reason() {
 
     let gate = Gate::before(sqs.endpoint()).await;
     gate.shut();
-    let client = cofferdam::aws::client(None, Some(&gate.endpoint())).await;
+    let client = cofferdam::broker::sqs::client(None, Some(&gate.endpoint())).await;
     let error = refused(Config { client, ..good }).await;
-    assert!(matches!(error, Error::Queue(cofferdam::aws::queue::Error::Unreachable { .. })), "{error}");
+    assert!(matches!(error, Error::Queue(cofferdam::broker::sqs::queue::Error::Unreachable { .. })), "{error}");
 }
 
 #[tokio::test]
@@ -384,9 +385,9 @@ async fn a_queue_tells_how_full_it_is_and_where_its_dead_letters_go() {
     assert_eq!(source.queue().max_receives, Some(3));
     grant(&mut source, 1);
     take(&mut source, 1).await;
-    let depth = cofferdam::aws::queue::depth(&client, &queue.name).await.unwrap();
+    let depth = cofferdam::broker::sqs::queue::depth(&client, &queue.name).await.unwrap();
     assert_eq!((depth.available, depth.in_flight, depth.delayed), (2, 1, 0));
-    let depth = cofferdam::aws::queue::depth(&client, &dead.name).await.unwrap();
+    let depth = cofferdam::broker::sqs::queue::depth(&client, &dead.name).await.unwrap();
     assert_eq!(depth.available, 0);
     source.close().await;
 }

@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 use crate::event::{HandlerId, Trace};
 use crate::message::{Header, Headers, Position, Record};
 use crate::outcome::{Class, Code, Failure, Usage};
-use crate::output::{Destination, Publication};
+use crate::output::{Destination, Layout, Publication};
 use crate::route::Route;
 use crate::time::Time;
 use crate::verdict::Reason;
@@ -102,16 +102,16 @@ impl Report<'_> {
             letter.headers = hidden;
         }
         let mut reasons = self.reasons();
-        aside::put(self.record, &letter, &mut reasons);
-        match letter.destination {
-            Destination::Kafka(_) => {
+        aside::put(self.record, self.route.source.layout, &letter, &mut reasons);
+        match letter.destination.layout() {
+            Layout::Record => {
                 for (name, value) in reasons {
                     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                     letter.headers.push(Header::text(&format!("{PREFIX}{name}"), &text));
                 }
             }
             // Where this is the eleventh attribute, the sink folds some of the others.
-            Destination::Sqs(_) => letter.headers.push(Header::text(FOLDED, &Value::Object(reasons).to_string())),
+            Layout::Attributes => letter.headers.push(Header::text(FOLDED, &Value::Object(reasons).to_string())),
         }
         letter
     }
@@ -177,7 +177,7 @@ impl Report<'_> {
         if let Some(payload) = self.record.payload.as_ref().filter(|payload| payload.len() > ORIGINAL_LIMIT) {
             fields.insert("originalMessageCutFrom".to_owned(), payload.len().into());
         }
-        let fifo = matches!(&destination, Destination::Sqs(queue) if queue.ends_with(".fifo"));
+        let fifo = destination.is_fifo();
         let headers = Headers::from([
             Header::text("timestamp", &self.now.to_string()),
             Header::text("source", &self.route.service),
@@ -233,11 +233,7 @@ impl Report<'_> {
 /// without.
 pub fn text_of(letter: &Publication) -> Option<Box<str>> {
     let mut headers = letter.headers.clone();
-    let reasons = match letter.destination {
-        Destination::Kafka(_) => own::take_of_topic(&mut headers),
-        Destination::Sqs(_) => own::take_of_queue(&mut headers),
-    };
-    reasons?.get("text").and_then(Value::as_str).map(Box::from)
+    own::take(letter.destination.layout(), &mut headers)?.get("text").and_then(Value::as_str).map(Box::from)
 }
 
 /// The letter without reasons, for a destination that refuses it with them: nothing in it claims to be one.
@@ -245,14 +241,14 @@ pub(crate) fn bare(record: &Record, destination: Destination) -> Publication {
     let mut letter = copy(record, destination);
     if let Some(hidden) = own::hide(&record.headers) {
         letter.headers = hidden;
-        own::mark_bare(&letter.destination, &mut letter.headers);
+        own::mark_bare(letter.destination.layout(), &mut letter.headers);
     }
     letter
 }
 
 /// The original, byte for byte.
 fn copy(record: &Record, destination: Destination) -> Publication {
-    let fifo = matches!(&destination, Destination::Sqs(queue) if queue.ends_with(".fifo"));
+    let fifo = destination.is_fifo();
     Publication {
         destination,
         key: record.key.clone(),

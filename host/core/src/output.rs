@@ -60,28 +60,77 @@ impl Publication {
 
 /// A topic or a queue to write to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Destination {
-    /// A Kafka topic.
-    Kafka(Arc<str>),
-    /// An SQS queue, by name; one that ends in `.fifo` is FIFO.
-    Sqs(Arc<str>),
+pub struct Destination {
+    /// The broker, by the word that the configuration has for it: `kafka`.
+    pub broker: &'static str,
+    /// The topic or queue.
+    pub name: Arc<str>,
+    /// What it is able to carry, decided once where its name is read.
+    pub traits: DestinationTraits,
+}
+
+/// The abilities of a destination. The core asks for these, and never which broker it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DestinationTraits {
+    /// What a message has room for beside its value.
+    pub layout: Layout,
+    /// It keeps the order of each message group and drops a second message of one deduplication id: a FIFO queue.
+    pub fifo: bool,
+}
+
+/// What a message has room for beside its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Layout {
+    /// A record: a key, and any number of headers, which keep their order and have no types.
+    Record,
+    /// A message: a few typed attributes without an order, and no key.
+    Attributes,
+}
+
+impl DestinationTraits {
+    /// A log of records, such as a Kafka topic.
+    pub const LOG: Self = Self { layout: Layout::Record, fifo: false };
+
+    /// A queue of messages with attributes, such as one of SQS.
+    pub const fn queue(fifo: bool) -> Self {
+        Self { layout: Layout::Attributes, fifo }
+    }
 }
 
 impl Destination {
-    /// The topic or queue.
-    pub fn name(&self) -> &Arc<str> {
-        match self {
-            Self::Kafka(name) | Self::Sqs(name) => name,
-        }
+    /// A topic or queue called `name` at `broker`.
+    pub fn new(broker: &'static str, name: impl Into<Arc<str>>, traits: DestinationTraits) -> Self {
+        Self { broker, name: name.into(), traits }
+    }
+
+    /// Whether it is a FIFO queue.
+    pub fn is_fifo(&self) -> bool {
+        self.traits.fifo
+    }
+
+    /// What a message there has room for beside its value.
+    pub fn layout(&self) -> Layout {
+        self.traits.layout
     }
 }
 
 /// `kafka:orders.priced` or `sqs:tasks.fifo`.
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Kafka(topic) => write!(f, "kafka:{topic}"),
-            Self::Sqs(queue) => write!(f, "sqs:{queue}"),
-        }
+        write!(f, "{}:{}", self.broker, self.name)
+    }
+}
+
+/// Destinations of tests.
+#[cfg(test)]
+pub(crate) mod samples {
+    use super::{Destination, DestinationTraits};
+
+    pub(crate) fn topic(name: &str) -> Destination {
+        Destination::new("kafka", name, DestinationTraits::LOG)
+    }
+
+    pub(crate) fn queue(name: &str) -> Destination {
+        Destination::new("sqs", name, DestinationTraits::queue(name.ends_with(".fifo")))
     }
 }

@@ -14,7 +14,7 @@ use crate::event::Trace;
 use crate::lanes::Order;
 use crate::message::{Message, Record};
 use crate::outcome::{Class, Code, Failure};
-use crate::output::Destination;
+use crate::output::{Destination, DestinationTraits};
 use crate::source::SourceTraits;
 use crate::template::Template;
 use crate::verdict::Policy;
@@ -111,8 +111,13 @@ pub struct OutputRule {
 /// Where dead letters go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeadLetterRule {
-    /// To the topic named like the record's, with `.dlq` behind.
-    OwnTopic,
+    /// Beside the source of the record: to the topic or queue of the same broker that is called like it, with `.dlq` behind.
+    BesideSource {
+        /// The broker of the source.
+        broker: &'static str,
+        /// What the topics or queues there are able to carry.
+        traits: DestinationTraits,
+    },
     /// To one place.
     To(Destination),
 }
@@ -120,8 +125,13 @@ pub enum DeadLetterRule {
 impl DeadLetterRule {
     /// Where a dead letter of this record goes.
     pub fn destination(&self, record: &Record) -> Destination {
+        self.beside(&record.source)
+    }
+
+    /// Where dead letters of this source go.
+    pub fn beside(&self, source: &str) -> Destination {
         match self {
-            Self::OwnTopic => Destination::Kafka(format!("{}.dlq", record.source).into()),
+            Self::BesideSource { broker, traits } => Destination::new(broker, format!("{source}.dlq"), *traits),
             Self::To(destination) => destination.clone(),
         }
     }

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use crate::output::Layout;
+
 /// The abilities of a source, decided once where the route is configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SourceTraits {
     /// What one acknowledgement covers.
     pub acknowledgement: Acknowledgement,
+    /// What its messages carry beside their value.
+    pub layout: Layout,
     /// How leases are kept. `None`: a message is the host's until it is acknowledged or returned, or until the host has lost
     /// its connection; no clock ends that.
     pub lease: Option<Lease>,
@@ -54,6 +58,7 @@ impl SourceTraits {
     pub const fn log() -> Self {
         Self {
             acknowledgement: Acknowledgement::Cumulative,
+            layout: Layout::Record,
             lease: None,
             longest_delay: None,
             keeps_order_on_return: true,
@@ -67,6 +72,7 @@ impl SourceTraits {
     pub const fn leased_queue(lease: Lease, longest_delay: Duration) -> Self {
         Self {
             acknowledgement: Acknowledgement::Each,
+            layout: Layout::Attributes,
             lease: Some(lease),
             longest_delay: Some(longest_delay),
             keeps_order_on_return: true,

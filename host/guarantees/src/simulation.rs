@@ -34,7 +34,7 @@ use cofferdam_core::time::Time;
 
 pub use broker::{Broker, Client, Hold, Log};
 pub use given::{
-    failure, invalid, output, partition, queue_route, record, rejected, route, unavailable, unleased_route,
+    failure, invalid, output, partition, queue_route, record, rejected, route, topic, unavailable, unleased_route,
 };
 pub use history::History;
 pub use host::{Allowance, FLUSH, Host, Life, Sending};

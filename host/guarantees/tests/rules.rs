@@ -16,7 +16,7 @@ fn trap(place: u64) -> Failure {
 }
 
 fn names(stored: &[Stored]) -> Vec<&str> {
-    stored.iter().map(|stored| &**stored.publication.destination.name()).collect()
+    stored.iter().map(|stored| &*stored.publication.destination.name).collect()
 }
 
 /// One record, with a worker.
@@ -432,7 +432,7 @@ fn a_dead_letter_waits_for_the_outputs_of_its_key_ahead_of_it() {
     assert_eq!(world.host().sending.len(), 1, "the first may become a dead letter too");
     world.answer(0, rejected());
     world.store_all();
-    let stored = world.sinks.stored.iter().filter(|stored| stored.publication.destination.name().as_ref() == "dead");
+    let stored = world.sinks.stored.iter().filter(|stored| stored.publication.destination.name.as_ref() == "dead");
     assert_eq!(stored.map(|stored| &*stored.of).collect::<Vec<_>>(), ["t/0/0", "t/0/1"]);
 }
 

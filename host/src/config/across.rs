@@ -14,6 +14,7 @@ use super::plugin::Places;
 use super::read::{At, Reader, Table, show_duration, suggest, topic};
 use super::route::{Read, Source};
 use super::{Config, Kind};
+use crate::broker::kafka;
 
 /// Notes all problems and warnings that only the whole file shows.
 pub(super) fn check(file: &Table<'_>, config: &Config, plugins: &Places, routes: &[Read]) {
@@ -94,10 +95,10 @@ fn brokers_are_there(reader: &Reader<'_>, read: &Read, has_kafka: bool, has_sqs:
     let errors = parts.errors.iter().map(|errors| (&read.errors_at, errors));
     let dead_letters = read.route.dead_letter.iter().filter_map(|rule| match rule {
         DeadLetterRule::To(destination) => Some((&read.dead_letter_at, destination)),
-        DeadLetterRule::OwnTopic => None,
+        DeadLetterRule::BesideSource { .. } => None,
     });
     for (at, destination) in outputs.chain(errors).chain(dead_letters) {
-        complain(at, Some(destination), matches!(destination, Destination::Kafka(_)));
+        complain(at, Some(destination), destination.broker == kafka::NAME);
     }
 }
 
@@ -119,7 +120,7 @@ fn failures_stay_out(reader: &Reader<'_>, read: &Read) {
             reader.problem(&read.dead_letter_at, what, "name another destination");
         }
     }
-    if read.route.dead_letter != Some(DeadLetterRule::OwnTopic) {
+    if !matches!(read.route.dead_letter, Some(DeadLetterRule::BesideSource { .. })) {
         return;
     }
     let Some(at) = &read.from_at else { return };
@@ -153,7 +154,7 @@ fn transactions_can_hold_it(reader: &Reader<'_>, read: &Read) {
         reader.problem(&read.delivery_at, what, "leave duplicates out, or write delivery = \"at_least_once\"");
     }
     for (destination, _) in read.route.destinations() {
-        if let Destination::Sqs(_) = destination {
+        if destination.broker != kafka::NAME {
             let what = format!(
                 "exactly_once writes all outputs in a Kafka transaction, and {destination} cannot be part of one"
             );

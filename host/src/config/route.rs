@@ -17,7 +17,8 @@ use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, Route};
 use super::read::{At, Table, Value, identifier};
 use super::sections::Kafka;
 use super::topics::Kind;
-use crate::kafka::properties::fit;
+use crate::broker::kafka::properties::fit;
+use crate::broker::{kafka, sqs};
 use destination::destination;
 pub(super) use outputs::Places as OutputPlaces;
 pub use source::Source;
@@ -60,14 +61,9 @@ impl RouteConfig {
         }
         route.dead_letter = match (&self.dead_letter, &self.source, redrive) {
             (Some(rule), ..) => rule.clone(),
-            (None, Source::Kafka { .. }, _) => DeadLetterRule::OwnTopic,
-            (None, Source::Sqs { .. }, Some(redrive)) => DeadLetterRule::To(Destination::Sqs(redrive.queue.into())),
-            (None, Source::Sqs { queue, .. }, None) => {
-                let suffix = if queue.ends_with(".fifo") { ".fifo" } else { "" };
-                // A queue's name knows no dots.
-                let name = format!("{}-dlq{suffix}", route.service.replace('.', "-"));
-                DeadLetterRule::To(Destination::Sqs(name.into()))
-            }
+            (None, Source::Kafka { .. }, _) => kafka::letters_beside(),
+            (None, Source::Sqs { .. }, Some(redrive)) => DeadLetterRule::To(sqs::queue(redrive.queue)),
+            (None, Source::Sqs { queue, .. }, None) => DeadLetterRule::To(sqs::letters_of(&route.service, queue)),
         };
         route
     }
@@ -92,7 +88,7 @@ impl RouteConfig {
         let outputs = self.route.outputs.values().map(|rule| (&rule.destination, Kind::Standard));
         let dead_letter = self.dead_letter.iter().filter_map(|rule| match rule {
             DeadLetterRule::To(destination) => Some((destination, Kind::Error)),
-            DeadLetterRule::OwnTopic => None,
+            DeadLetterRule::BesideSource { .. } => None,
         });
         outputs.chain(dead_letter).chain(self.route.errors.iter().map(|errors| (errors, Kind::Error)))
     }
@@ -165,12 +161,12 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
         source: source.traits(),
         policy: policy::policy(table),
         // Put right by `RouteConfig::route`.
-        dead_letter: dead_letter.clone().unwrap_or(DeadLetterRule::OwnTopic),
+        dead_letter: dead_letter.clone().unwrap_or_else(kafka::letters_beside),
         errors: table.get("errors").and_then(|value| destination(&value)),
         envelope,
         outputs,
     };
-    let dead_letter = dead_letter.or_else(|| is_kafka.then_some(DeadLetterRule::OwnTopic));
+    let dead_letter = dead_letter.or_else(|| is_kafka.then(kafka::letters_beside));
     let known = handler.as_ref().and_then(|handler| handler.full_text("price"));
     Read {
         name_at: place("name"),

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use cofferdam_core::output::Destination;
 use cofferdam_core::route::DeadLetterRule;
 
 use super::read::{Table, Value};
 use super::route::Source;
 use super::{Config, RouteConfig};
-pub use crate::kafka::topics::Tier;
+pub use crate::broker::kafka::topics::Tier;
+use crate::broker::{kafka, sqs};
 
 /// `[topics]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,13 +77,13 @@ impl Config {
         for route in &self.routes {
             for name in route.source.topics().filter(|name| !name.starts_with('^')) {
                 add(name, Kind::Standard);
-                if route.dead_letter == Some(DeadLetterRule::OwnTopic) {
-                    add(&format!("{name}.dlq"), Kind::Error);
+                if let Some(rule @ DeadLetterRule::BesideSource { .. }) = &route.dead_letter {
+                    add(&rule.beside(name).name, Kind::Error);
                 }
             }
             for (destination, kind) in route.destinations() {
-                if let Destination::Kafka(name) = destination {
-                    add(name, kind);
+                if destination.broker == kafka::NAME {
+                    add(&destination.name, kind);
                 }
             }
         }
@@ -97,10 +97,7 @@ impl Config {
             Source::Kafka { .. } => None,
         });
         let destinations = self.routes.iter().flat_map(RouteConfig::destinations);
-        let queues = destinations.filter_map(|(destination, _)| match destination {
-            Destination::Sqs(queue) => Some(queue.to_string()),
-            Destination::Kafka(_) => None,
-        });
-        sources.chain(queues).collect()
+        let queues = destinations.filter(|(destination, _)| destination.broker == sqs::NAME);
+        sources.chain(queues.map(|(queue, _)| queue.name.to_string())).collect()
     }
 }

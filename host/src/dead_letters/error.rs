@@ -1,7 +1,5 @@
 //! What can be in the way.
 
-use std::sync::Arc;
-
 use cofferdam_core::output::Destination;
 
 use crate::exit::{Exit, Problem};
@@ -9,26 +7,28 @@ use crate::exit::{Exit, Problem};
 /// Why dead letters cannot be had, or not be dealt with.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The client cannot be made of the configuration.
-    #[error(transparent)]
-    Properties(#[from] crate::kafka::properties::Error),
-    /// There is no such topic.
-    #[error("topic {0} does not exist")]
-    NoTopic(Arc<str>),
-    /// Kafka does not answer, or says no.
-    #[error("kafka failed to {doing}: {reason}")]
-    Kafka {
-        /// What it was to do.
-        doing: &'static str,
-        /// What it says.
-        reason: Box<str>,
+    /// A client cannot be made of the configuration.
+    #[error("{reason}")]
+    Configuration {
+        /// What is wrong.
+        reason: String,
+        /// What would be right.
+        remedy: &'static str,
     },
-    /// A queue is not there, or cannot be asked.
-    #[error(transparent)]
-    Queue(#[from] crate::aws::queue::Error),
-    /// The topic that letters go back to cannot be asked for.
-    #[error(transparent)]
-    Topics(#[from] crate::kafka::topics::Error),
+    /// A topic or queue is not there, or cannot be used; others may be.
+    #[error("{reason}")]
+    Destination {
+        /// Which, and why.
+        reason: String,
+        /// What would be right.
+        remedy: &'static str,
+    },
+    /// A broker does not answer, or says no.
+    #[error("{reason}")]
+    Broker {
+        /// What it was to do, and what it says.
+        reason: String,
+    },
     /// There is no section of the configuration for where a letter goes.
     #[error("no broker is configured for {0}")]
     NoBroker(Destination),
@@ -40,39 +40,21 @@ pub enum Error {
         /// What the broker says.
         reason: Box<str>,
     },
-    /// A call of SQS failed.
-    #[error("the queue {queue} cannot {doing}: {reason}")]
-    Sqs {
-        /// Which.
-        queue: Arc<str>,
-        /// What it was to do.
-        doing: &'static str,
-        /// What it says.
-        reason: Box<str>,
-    },
 }
 
 impl Error {
     /// Whether it says of one destination that it is not there or cannot be used, and nothing of others.
     pub(super) fn is_of_one_destination(&self) -> bool {
-        use crate::aws::queue::Error as Queue;
-        match self {
-            Self::NoTopic(_) | Self::NoBroker(_) => true,
-            Self::Queue(error) => !matches!(error, Queue::Unreachable { .. }),
-            _ => false,
-        }
+        matches!(self, Self::Destination { .. } | Self::NoBroker(_))
     }
 
     /// How a command ends because of it, and what would be right.
     pub fn problem(&self) -> Problem {
         let (exit, remedy) = match self {
-            Self::Properties(_) => (Exit::Configuration, "see [kafka] properties"),
-            Self::NoBroker(Destination::Kafka(_)) => (Exit::Configuration, "write the section [kafka]"),
-            Self::NoBroker(Destination::Sqs(_)) => (Exit::Configuration, "write the section [sqs]"),
-            Self::NoTopic(_) => (Exit::Unavailable, "check the name; `cofferdam run` creates dead-letter topics"),
-            Self::Topics(_) | Self::Kafka { .. } | Self::Queue(_) | Self::NotTaken { .. } | Self::Sqs { .. } => {
-                (Exit::Unavailable, "")
-            }
+            Self::Configuration { remedy, .. } => (Exit::Configuration, (*remedy).to_owned()),
+            Self::NoBroker(destination) => (Exit::Configuration, format!("write the section [{}]", destination.broker)),
+            Self::Destination { remedy, .. } => (Exit::Unavailable, (*remedy).to_owned()),
+            Self::Broker { .. } | Self::NotTaken { .. } => (Exit::Unavailable, String::new()),
         };
         Problem::new(exit, self.to_string(), remedy)
     }

@@ -4,18 +4,34 @@
 //! name any place, so a place that no route of the configuration reads is not believed unless somebody says so.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use cofferdam_core::output::Destination;
-
-use crate::kafka::expression::Expression;
 
 /// The sources of the configured routes.
 #[derive(Debug, Clone, Default)]
 pub struct Origins {
     sources: BTreeSet<Destination>,
-    expressions: Vec<Arc<Expression>>,
+    patterns: Vec<Pattern>,
     any: bool,
+}
+
+/// Sources that are not named each for itself.
+#[derive(Clone)]
+pub struct Pattern(Arc<dyn Fn(&Destination) -> bool + Send + Sync>);
+
+impl Pattern {
+    /// Those that `takes` says.
+    pub fn new(takes: impl Fn(&Destination) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(takes))
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pattern")
+    }
 }
 
 impl Origins {
@@ -24,57 +40,18 @@ impl Origins {
         Self { any: true, ..Self::default() }
     }
 
-    /// Adds a topic, or an expression that begins with `^`. One that is not understood matches nothing.
-    pub fn add_topic(&mut self, topic: &str) {
-        if topic.starts_with('^') {
-            self.expressions.extend(Expression::new(topic).map(Arc::new));
-        } else {
-            self.sources.insert(Destination::Kafka(topic.into()));
-        }
+    /// Adds a topic or a queue, by the name that letters have for it.
+    pub fn add(&mut self, source: Destination) {
+        self.sources.insert(source);
     }
 
-    /// Adds a queue, by name or by address; letters name it by its name.
-    pub fn add_queue(&mut self, queue: &str) {
-        let name = queue.trim_end_matches('/').rsplit('/').next().unwrap_or(queue);
-        self.sources.insert(Destination::Sqs(name.into()));
+    /// Adds all that a pattern takes.
+    pub fn add_pattern(&mut self, pattern: Pattern) {
+        self.patterns.push(pattern);
     }
 
     /// Whether a route reads this.
-    pub(super) fn know(&self, destination: &Destination) -> bool {
-        self.any || self.sources.contains(destination) || self.matches(destination)
-    }
-
-    fn matches(&self, destination: &Destination) -> bool {
-        let Destination::Kafka(topic) = destination else { return false };
-        self.expressions.iter().any(|expression| expression.matches(topic))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_a_route_reads_is_known() {
-        let mut origins = Origins::default();
-        ["orders", r"^tenant\.[a-z]+$", "^(broken"].iter().for_each(|topic| origins.add_topic(topic));
-        ["tasks.fifo", "https://sqs.eu-west-1.amazonaws.com/123/mails"]
-            .iter()
-            .for_each(|queue| origins.add_queue(queue));
-        for known in ["kafka:orders", "kafka:tenant.acme", "sqs:tasks.fifo", "sqs:mails"] {
-            assert!(origins.know(&destination(known)), "{known}");
-        }
-        for unknown in ["kafka:payments", "kafka:tenant.1", "kafka:mails", "sqs:orders", "kafka:(broken", "sqs:"] {
-            assert!(!origins.know(&destination(unknown)), "{unknown}");
-        }
-        assert!(Origins::any().know(&destination("kafka:payments")));
-    }
-
-    fn destination(text: &str) -> Destination {
-        match text.split_once(':') {
-            Some(("kafka", topic)) => Destination::Kafka(topic.into()),
-            Some((_, queue)) => Destination::Sqs(queue.into()),
-            None => panic!("no destination: {text}"),
-        }
+    pub(crate) fn know(&self, destination: &Destination) -> bool {
+        self.any || self.sources.contains(destination) || self.patterns.iter().any(|pattern| (pattern.0)(destination))
     }
 }

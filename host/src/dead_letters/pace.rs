@@ -15,7 +15,7 @@ pub struct Rate {
 
 impl Rate {
     /// Most letters of a batch, so that one takes no longer than `time`.
-    pub(super) fn batch(rate: Option<Self>, time: Duration, most: usize) -> usize {
+    pub(crate) fn batch(rate: Option<Self>, time: Duration, most: usize) -> usize {
         let Some(rate) = rate else { return most };
         let letters = f64::from(rate.letters) * time.as_secs_f64() / rate.per.as_secs_f64();
         // Far below what a float tells apart, and never negative.
@@ -24,26 +24,26 @@ impl Rate {
 }
 
 /// Gives each letter its turn.
-pub(super) struct Pace {
+pub(crate) struct Pace {
     interval: Duration,
     next: Instant,
 }
 
 impl Pace {
-    pub(super) fn new(rate: Option<Rate>) -> Self {
+    pub(crate) fn new(rate: Option<Rate>) -> Self {
         let interval = rate.map_or(Duration::ZERO, |rate| rate.per / rate.letters.max(1));
         Self { interval, next: Instant::now() }
     }
 
     /// Waits until the next letter may leave, and does not let it.
-    pub(super) async fn ready(&self) {
+    pub(crate) async fn ready(&self) {
         if self.next > Instant::now() {
             sleep_until(self.next).await;
         }
     }
 
     /// Waits for the turn of one letter. Time in which none came is not made up for.
-    pub(super) async fn turn(&mut self) {
+    pub(crate) async fn turn(&mut self) {
         self.ready().await;
         self.next = self.next.max(Instant::now()) + self.interval;
     }

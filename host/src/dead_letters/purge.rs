@@ -20,5 +20,5 @@ pub struct Survey {
     /// Of a queue: letters that are there and could not be seen now.
     pub unseen: u64,
     /// Of a topic: the offset before which all is deleted, by partition.
-    pub(super) cut: BTreeMap<i32, i64>,
+    pub(crate) cut: BTreeMap<i32, i64>,
 }

@@ -16,12 +16,12 @@ use std::collections::BTreeMap;
 use cofferdam_core::dead_letter::Marker;
 use cofferdam_core::event::Refusal;
 use cofferdam_core::message::Position;
-use cofferdam_core::output::{Destination, Publication};
+use cofferdam_core::output::Destination;
 use cofferdam_core::time::Time;
 
 use super::filter::Filter;
 use super::origins::Origins;
-use super::outlet::Outlet;
+use super::outlet::{Copy, Outlet};
 use super::pace::Rate;
 use super::{Error, Found};
 
@@ -82,19 +82,12 @@ pub struct Report {
     progress: Box<dyn FnMut(u64)>,
 }
 
-/// A letter on its way back.
-pub(super) struct Copy {
-    pub(super) publication: Publication,
-    /// The partition it came from, on the topic it came from.
-    pub(super) partition: Option<i32>,
-}
-
 impl Order {
     /// Finds where all letters are to go, where that is one place.
     ///
     /// # Errors
     /// Where it is not there, or cannot be asked.
-    pub(super) async fn find_to(&self, outlet: &mut Outlet) -> Result<(), Error> {
+    pub(crate) async fn find_to(&self, outlet: &mut Outlet) -> Result<(), Error> {
         match &self.to {
             Some(to) => outlet.find(to).await,
             None => Ok(()),
@@ -105,7 +98,7 @@ impl Order {
     ///
     /// # Errors
     /// Where its broker cannot be asked.
-    pub(super) async fn way(
+    pub(crate) async fn way(
         &self,
         found: &Found,
         outlet: &mut Outlet,
@@ -138,7 +131,7 @@ impl Order {
     }
 
     /// The copies of these letters, for destinations that were found.
-    pub(super) fn copies<'a>(
+    pub(crate) fn copies<'a>(
         &self,
         letters: impl Iterator<Item = (&'a Found, &'a Destination, Option<&'a (String, String)>)>,
         outlet: &Outlet,
@@ -164,7 +157,7 @@ impl Order {
         let marker = Marker { id, time, count: found.count().saturating_add(1), letter: found.id() };
         let partition = match found.letter.original.position {
             // Its key may have been put there by another rule than ours.
-            Position::Offset { partition, .. } if Some(&to) == found.letter.origin().as_ref() => Some(partition),
+            Position::Offset { partition, .. } if Some(&to) == found.origin.as_ref() => Some(partition),
             _ => None,
         };
         Copy { publication: found.letter.replay(to, &marker), partition }
@@ -196,11 +189,11 @@ impl Report {
         self.sent.values().sum()
     }
 
-    pub(super) fn seen(&mut self, letters: u64) {
+    pub(crate) fn seen(&mut self, letters: u64) {
         (self.progress)(letters);
     }
 
-    pub(super) fn sent(&mut self, destination: &Destination) {
+    pub(crate) fn sent(&mut self, destination: &Destination) {
         *self.sent.entry(destination.clone()).or_default() += 1;
     }
 
@@ -211,7 +204,7 @@ impl Report {
         }
     }
 
-    pub(super) fn refused(&mut self, found: &Found, reason: &str) {
+    pub(crate) fn refused(&mut self, found: &Found, reason: &str) {
         self.refusals += 1;
         if self.refused.len() < NAMED {
             self.refused.push((found.id(), reason.into()));
@@ -219,7 +212,7 @@ impl Report {
     }
 
     /// Enters what became of a copy. `Err` with the reason where its broker takes nothing for now.
-    pub(super) fn enter(&mut self, found: &Found, to: &Destination, result: Result<(), Refusal>) -> Became {
+    pub(crate) fn enter(&mut self, found: &Found, to: &Destination, result: Result<(), Refusal>) -> Became {
         match result {
             Ok(()) => {
                 self.sent(to);
@@ -235,7 +228,7 @@ impl Report {
 }
 
 /// What became of a copy.
-pub(super) enum Became {
+pub(crate) enum Became {
     /// The broker has it.
     Durable,
     /// The broker will never take it.

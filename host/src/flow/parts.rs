@@ -12,16 +12,16 @@ use crate::dedupe;
 use crate::handler::Slot;
 use crate::listener::Listener;
 use crate::sink::Sinks;
-use crate::sink::kafka::transaction::Transactions;
 use crate::source::Source;
 use crate::stage::Stage;
+use crate::transactions::Transactions;
 
 /// What a flow is made of.
 pub struct Parts<H> {
     /// What the route says.
     pub route: Arc<Route>,
     /// Where its messages come from.
-    pub source: Source,
+    pub source: Box<dyn Source>,
     /// Where its outputs, dead letters and error events go.
     pub sinks: Sinks,
     /// Who handles them.
@@ -39,7 +39,7 @@ pub struct Parts<H> {
     /// For a route that suppresses duplicates.
     pub dedupe: Option<dedupe::Store>,
     /// For a route that has each effect exactly once.
-    pub transactions: Option<Transactions>,
+    pub transactions: Option<Box<dyn Transactions>>,
     /// How long a stop may take.
     pub limits: Limits,
 }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::Brokers;
 use crate::admin::LetterHealth;
 use crate::config::Config;
-use crate::dead_letters::kafka::Lag;
+use crate::dead_letters::Backlog;
 use crate::exit::Problem;
 
 /// An alert that lasts is repeated so often.
@@ -33,9 +33,9 @@ impl Depths {
             match &route.dead_letter {
                 DeadLetterRule::To(destination) => drop(destinations.insert(destination.clone())),
                 // Which topics an expression matches, only the broker knows.
-                DeadLetterRule::OwnTopic => {
-                    let topics = configured.source.topics().filter(|topic| !topic.starts_with('^'));
-                    destinations.extend(topics.map(|topic| Destination::Kafka(format!("{topic}.dlq").into())));
+                rule @ DeadLetterRule::BesideSource { .. } => {
+                    let sources = configured.source.topics().filter(|topic| !topic.starts_with('^'));
+                    destinations.extend(sources.map(|source| rule.beside(source)));
                 }
             }
         }
@@ -65,14 +65,14 @@ impl Depths {
 
 /// Looks until it is aborted. No error ends it: what cannot be asked is asked again.
 pub(super) async fn run(depths: Arc<Depths>, config: Config, brokers: Arc<Brokers>) {
-    let mut lags: BTreeMap<Arc<str>, Lag> = BTreeMap::new();
+    let mut backlogs: BTreeMap<Destination, Box<dyn Backlog>> = BTreeMap::new();
     let mut said: BTreeMap<Destination, Instant> = BTreeMap::new();
     let mut ticks = interval(depths.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         for destination in depths.destinations() {
-            let letters = match look(&destination, &config, &brokers, &mut lags).await {
+            let letters = match look(&destination, &config, &brokers, &mut backlogs).await {
                 Ok(letters) => letters,
                 Err(problem) => {
                     // Routes that need the broker say so themselves, and a topic may be yet to come.
@@ -92,17 +92,12 @@ async fn look(
     destination: &Destination,
     config: &Config,
     brokers: &Brokers,
-    lags: &mut BTreeMap<Arc<str>, Lag>,
+    backlogs: &mut BTreeMap<Destination, Box<dyn Backlog>>,
 ) -> Result<u64, Problem> {
-    match destination {
-        Destination::Sqs(queue) => Ok(brokers.depth(queue).await?.total()),
-        Destination::Kafka(topic) => {
-            if !lags.contains_key(topic) {
-                lags.insert(Arc::clone(topic), brokers.lag(config, topic)?);
-            }
-            lags[topic].records().await.map_err(|error| error.problem())
-        }
+    if !backlogs.contains_key(destination) {
+        backlogs.insert(destination.clone(), brokers.backlog(config, destination)?);
     }
+    backlogs[destination].letters().await.map_err(|error| error.problem())
 }
 
 fn tell(destination: &Destination, letters: u64, limit: u64, said: &mut BTreeMap<Destination, Instant>) {

@@ -7,18 +7,20 @@ use cofferdam_core::output::Destination;
 use cofferdam_core::route::{DeadLetterRule, Guarantee, Route};
 
 use super::conditions::{self, Unfit};
-use crate::aws;
-use crate::aws::queue::{Depth, Queue};
+use crate::broker::kafka::dead_letters::Lag;
+use crate::broker::kafka::sink::transaction;
+use crate::broker::kafka::topics::{self, Creation, Ensured, Needed, Tier, Topics};
+use crate::broker::sqs::queue::{self, Depth, Queue};
+use crate::broker::{kafka, sqs};
 use crate::clock::Clock;
 use crate::config::{self, Config, Kind, RouteConfig};
-use crate::dead_letters::kafka::Lag;
-use crate::dead_letters::outlet::Outlet;
-use crate::dead_letters::{self, Store};
+use crate::dead_letters::origins::Origins;
+use crate::dead_letters::outlet::{Outlet, Target};
+use crate::dead_letters::{Backlog, DeadLetters};
 use crate::exit::{Exit, Problem};
-use crate::kafka::topics::{self, Creation, Ensured, Needed, Tier, Topics};
-use crate::sink::kafka::transaction::{self, Transactions};
-use crate::sink::{self, Sinks};
-use crate::source::{self, Source};
+use crate::sink::{Sink, Sinks};
+use crate::source::Source;
+use crate::transactions;
 
 use super::queues::Queues;
 use super::redrive;
@@ -46,7 +48,7 @@ impl Brokers {
             topics.build().map_err(|error| configuration("kafka.properties", &error))
         });
         let sqs = match &config.sqs {
-            Some(sqs) => Some(aws::client(sqs.region.as_deref(), sqs.endpoint.as_deref()).await),
+            Some(sqs) => Some(sqs::client(sqs.region.as_deref(), sqs.endpoint.as_deref()).await),
             None => None,
         };
         let region = sqs.as_ref().and_then(|client| client.config().region());
@@ -125,15 +127,15 @@ impl Brokers {
     }
 
     /// The same, for whoever tells a missing queue from others.
-    pub(super) async fn resolve(&self, name: &str) -> Result<Queue, aws::queue::Error> {
+    pub(super) async fn resolve(&self, name: &str) -> Result<Queue, queue::Error> {
         match &self.sqs {
             Some(client) => Queue::resolve(client, name).await,
-            None => Err(aws::queue::Error::Missing { queue: name.into(), text: "missing section [sqs]".into() }),
+            None => Err(queue::Error::Missing { queue: name.into(), text: "missing section [sqs]".into() }),
         }
     }
 
     /// What to tell people of a queue that cannot be used.
-    pub(super) fn queue_problem(&self, error: &aws::queue::Error) -> Problem {
+    pub(super) fn queue_problem(&self, error: &queue::Error) -> Problem {
         self.queues.problem(error)
     }
 
@@ -149,7 +151,7 @@ impl Brokers {
     /// When it is not there or cannot be asked.
     pub async fn depth(&self, queue: &str) -> Result<Depth, Problem> {
         let client = self.sqs.as_ref().ok_or_else(|| without("sqs"))?;
-        aws::queue::depth(client, queue).await.map_err(|error| self.queues.problem(&error))
+        queue::depth(client, queue).await.map_err(|error| self.queues.problem(&error))
     }
 
     /// Records in these topics, from the first that is kept to the last.
@@ -166,27 +168,32 @@ impl Brokers {
     /// # Errors
     /// When a sink cannot be made, or a queue is not there.
     pub async fn sinks(&self, config: &Config, routes: &[Arc<Route>]) -> Result<Sinks, Problem> {
-        let kafka = config.kafka.as_ref().map(|kafka| self.producer(kafka, Some(FOR_EVER)));
-        let sqs = match &self.sqs {
-            Some(client) => {
-                let sink = sink::sqs::Config { limit: None, ..sink::sqs::Config::new(client.clone()) };
-                let connected = sink::sqs::Sqs::connect(sink, queues(routes)).await;
-                Some(connected.map_err(|error| self.queues.problem(&error))?)
-            }
-            None => None,
-        };
-        Ok(Sinks::new(kafka.transpose()?, sqs))
+        let mut sinks: Vec<(&str, Box<dyn Sink>)> = Vec::new();
+        if let Some(kafka) = &config.kafka {
+            sinks.push((kafka::NAME, Box::new(self.producer(kafka, Some(FOR_EVER))?)));
+        }
+        if let Some(client) = &self.sqs {
+            let sink = sqs::sink::Config { limit: None, ..sqs::sink::Config::new(client.clone()) };
+            let connected = sqs::sink::Sqs::connect(sink, queues(routes)).await;
+            sinks.push((sqs::NAME, Box::new(connected.map_err(|error| self.queues.problem(&error))?)));
+        }
+        Ok(Sinks::new(sinks))
     }
 
     /// The transactions of a route that has each effect exactly once.
     ///
     /// # Errors
     /// When Kafka cannot be asked, or has no transactions.
-    pub async fn transactions(&self, config: &Config, route: &Route) -> Result<Option<Transactions>, Problem> {
+    pub async fn transactions(
+        &self,
+        config: &Config,
+        route: &Route,
+    ) -> Result<Option<Box<dyn transactions::Transactions>>, Problem> {
         let transactions = config.kafka.as_ref().and_then(|kafka| self.kafka_transactions(config, kafka, route));
         let Some(transactions) = transactions else { return Ok(None) };
         let connected = transactions.connect().await;
-        connected.map(Some).map_err(|error| match error {
+        let transactions = connected.map(|transactions| Some(Box::new(transactions) as _));
+        transactions.map_err(|error| match error {
             transaction::Error::Properties(_) => configuration("kafka.properties", &error),
             transaction::Error::Identity { .. } => configuration("storage.path", &error),
             transaction::Error::Refused { .. } => {
@@ -200,32 +207,50 @@ impl Brokers {
     ///
     /// # Errors
     /// When it is not there or cannot be asked.
-    pub async fn dead_letters(&self, config: &Config, at: &Destination) -> Result<Store, Problem> {
-        let opened = match at {
-            Destination::Kafka(topic) => {
-                let kafka = config.kafka.as_ref().ok_or_else(|| without("kafka"))?;
-                let reached = self.letters_config(kafka);
-                dead_letters::kafka::Topic::open(reached, Arc::clone(topic)).await.map(Store::Kafka)
-            }
-            Destination::Sqs(queue) => {
-                let client = self.sqs.clone().ok_or_else(|| without("sqs"))?;
-                dead_letters::sqs::Queue::open(client, queue).await.map(Store::Sqs)
-            }
+    pub async fn dead_letters(&self, config: &Config, at: &Destination) -> Result<Box<dyn DeadLetters>, Problem> {
+        let opened = if at.broker == kafka::NAME {
+            let kafka = config.kafka.as_ref().ok_or_else(|| without("kafka"))?;
+            let topic = kafka::dead_letters::Topic::open(self.letters_config(kafka), Arc::clone(&at.name)).await;
+            topic.map(|topic| Box::new(topic) as Box<dyn DeadLetters>)
+        } else {
+            let client = self.sqs.clone().ok_or_else(|| without("sqs"))?;
+            let queue = sqs::dead_letters::Queue::open(client, &at.name).await;
+            queue.map(|queue| Box::new(queue) as Box<dyn DeadLetters>)
         };
         opened.map_err(|error| error.problem().at(at.to_string()))
     }
 
-    /// A look at how many letters of this topic are not replayed, as far as the group says; to be kept for the next.
+    /// A look at how many letters are not dealt with here, as far as the broker says; to be kept for the next.
     ///
     /// # Errors
     /// When the client cannot be made of the configuration.
-    pub fn lag(&self, config: &Config, topic: &Arc<str>) -> Result<Lag, Problem> {
-        let kafka = config.kafka.as_ref().ok_or_else(|| without("kafka"))?;
-        Lag::new(self.letters_config(kafka), Arc::clone(topic)).map_err(|error| error.problem())
+    pub fn backlog(&self, config: &Config, at: &Destination) -> Result<Box<dyn Backlog>, Problem> {
+        if at.broker == kafka::NAME {
+            let kafka = config.kafka.as_ref().ok_or_else(|| without("kafka"))?;
+            let lag = Lag::new(self.letters_config(kafka), Arc::clone(&at.name)).map_err(|error| error.problem())?;
+            Ok(Box::new(lag))
+        } else {
+            let client = self.sqs.clone().ok_or_else(|| without("sqs"))?;
+            Ok(Box::new(sqs::dead_letters::Fill::new(client, Arc::clone(&at.name))))
+        }
     }
 
-    fn letters_config(&self, kafka: &config::Kafka) -> dead_letters::kafka::Config {
-        dead_letters::kafka::Config {
+    /// Where letters may say that they came from: the sources of all routes.
+    pub fn origins(&self, config: &Config) -> Origins {
+        let mut origins = Origins::default();
+        for route in &config.routes {
+            match &route.source {
+                config::Source::Kafka { topics, .. } => {
+                    topics.iter().for_each(|topic| kafka::add_origin(topic, &mut origins));
+                }
+                config::Source::Sqs { queue, .. } => sqs::add_origin(queue, &mut origins),
+            }
+        }
+        origins
+    }
+
+    fn letters_config(&self, kafka: &config::Kafka) -> kafka::dead_letters::Config {
+        kafka::dead_letters::Config {
             bootstrap_servers: kafka.bootstrap_servers.clone(),
             client_id: format!("{}-dlq", self.client_id),
             properties: kafka.properties.0.clone(),
@@ -241,17 +266,17 @@ impl Brokers {
             config::Source::Sqs { queue, .. } if route.dead_letter.is_none() => Some(self.queue(queue).await?),
             _ => None,
         };
-        let topics = match route.route(queue.as_ref().and_then(redrive::of)).dead_letter {
-            DeadLetterRule::To(destination) => return Ok(vec![destination]),
-            DeadLetterRule::OwnTopic => route.source.topics(),
-        };
-        let topics: Vec<&str> = topics.collect();
+        let rule = route.route(queue.as_ref().and_then(redrive::of)).dead_letter;
+        if let DeadLetterRule::To(destination) = rule {
+            return Ok(vec![destination]);
+        }
+        let topics: Vec<&str> = route.source.topics().collect();
         if let Some(expression) = topics.iter().find(|topic| topic.starts_with('^')) {
             let what =
                 format!("the route reads the topics that match {expression:?}, and each has its own dead letters");
             return Err(Problem::new(Exit::Usage, what, "name one of them, for example kafka:orders.placed.dlq"));
         }
-        Ok(topics.into_iter().map(|topic| Destination::Kafka(format!("{topic}.dlq").into())).collect())
+        Ok(topics.into_iter().map(|topic| rule.beside(topic)).collect())
     }
 
     /// A way out to any topic and queue, for what goes back to where it came from.
@@ -259,22 +284,27 @@ impl Brokers {
     /// # Errors
     /// When a client cannot be made of the configuration.
     pub fn outlet(&self, config: &Config) -> Result<Outlet, Problem> {
-        let kafka = config.kafka.as_ref().map(|kafka| {
+        let mut targets: Vec<(&str, Box<dyn Target>)> = Vec::new();
+        if let Some(kafka) = &config.kafka {
             let topics = topics_config(kafka, format!("{}-dlq-admin", self.client_id)).build();
             let topics = topics.map_err(|error| configuration("kafka.properties", &error))?;
-            Ok((self.producer(kafka, None)?, topics))
-        });
-        Ok(Outlet::new(kafka.transpose()?, self.sqs.clone()))
+            let target = kafka::dead_letters::ToTopics::new(self.producer(kafka, None)?, topics);
+            targets.push((kafka::NAME, Box::new(target)));
+        }
+        if let Some(client) = &self.sqs {
+            targets.push((sqs::NAME, Box::new(sqs::dead_letters::ToQueues::new(client.clone()))));
+        }
+        Ok(Outlet::new(targets))
     }
 
     /// A producer that tries a publication for `delivery_timeout` (milliseconds), or for what the properties say.
-    fn producer(&self, kafka: &config::Kafka, delivery_timeout: Option<&str>) -> Result<sink::kafka::Kafka, Problem> {
+    fn producer(&self, kafka: &config::Kafka, delivery_timeout: Option<&str>) -> Result<kafka::sink::Kafka, Problem> {
         let mut properties = kafka.properties.0.clone();
         if let Some(timeout) = delivery_timeout {
             properties.remove("message.timeout.ms");
             properties.insert("delivery.timeout.ms".to_owned(), timeout.to_owned());
         }
-        let sink = sink::kafka::Config {
+        let sink = kafka::sink::Config {
             bootstrap_servers: kafka.bootstrap_servers.clone(),
             client_id: format!("{}-producer", self.client_id),
             properties,
@@ -283,9 +313,9 @@ impl Brokers {
     }
 
     /// How the consumer of a route is made; `None` where it reads no topic.
-    fn kafka_source(&self, kafka: &config::Kafka, route: &RouteConfig) -> Option<source::kafka::Config> {
+    fn kafka_source(&self, kafka: &config::Kafka, route: &RouteConfig) -> Option<kafka::source::Config> {
         let config::Source::Kafka { topics, group } = &route.source else { return None };
-        Some(source::kafka::Config {
+        Some(kafka::source::Config {
             bootstrap_servers: kafka.bootstrap_servers.clone(),
             client_id: format!("{}-{}", self.client_id, route.name()),
             route: route.name().to_owned(),
@@ -321,29 +351,29 @@ impl Brokers {
         config: &Config,
         route: &RouteConfig,
         clock: Clock,
-    ) -> Result<(Source, Arc<Route>), Problem> {
+    ) -> Result<(Box<dyn Source>, Arc<Route>), Problem> {
         match &route.source {
             config::Source::Kafka { .. } => {
                 let kafka = config.kafka.as_ref().ok_or_else(|| without("kafka"))?;
                 let core = Arc::new(route.route(None));
                 let source = self.kafka_source(kafka, route).ok_or_else(|| without("kafka"))?;
                 let source = source.build().map_err(|error| configuration(route.name(), &error))?;
-                Ok((Source::Kafka(source), core))
+                Ok((Box::new(source), core))
             }
             config::Source::Sqs { queue, lease, visibility_timeout: _, wait } => {
                 let client = self.sqs.clone().ok_or_else(|| without("sqs"))?;
-                let source = source::sqs::Config {
+                let source = sqs::source::Config {
                     lease: *lease,
                     wait: *wait,
                     patience: *wait + std::time::Duration::from_secs(2),
-                    ..source::sqs::Config::new(client, queue.clone(), clock)
+                    ..sqs::source::Config::new(client, queue.clone(), clock)
                 };
-                let source = source::sqs::Sqs::connect(source).await.map_err(|error| match error {
-                    source::sqs::Error::Queue(error) => self.queues.problem(&error),
+                let source = sqs::source::Sqs::connect(source).await.map_err(|error| match error {
+                    sqs::source::Error::Queue(error) => self.queues.problem(&error),
                     other => unreachable(&other),
                 })?;
                 let core = Arc::new(route.route(redrive::of(source.queue())));
-                Ok((Source::Sqs(source), core))
+                Ok((Box::new(source), core))
             }
         }
     }
@@ -385,15 +415,12 @@ fn queues(routes: &[Arc<Route>]) -> BTreeSet<Arc<str>> {
         let outputs = route.outputs.values().map(|rule| &rule.destination);
         let dead_letter = match &route.dead_letter {
             DeadLetterRule::To(destination) => Some(destination),
-            DeadLetterRule::OwnTopic => None,
+            DeadLetterRule::BesideSource { .. } => None,
         };
         outputs.chain(dead_letter).chain(&route.errors)
     });
-    let queues = destinations.filter_map(|destination| match destination {
-        Destination::Sqs(queue) => Some(Arc::clone(queue)),
-        Destination::Kafka(_) => None,
-    });
-    queues.collect()
+    let queues = destinations.filter(|destination| destination.broker == sqs::NAME);
+    queues.map(|queue| Arc::clone(&queue.name)).collect()
 }
 
 fn configuration(place: &str, error: &dyn std::error::Error) -> Problem {

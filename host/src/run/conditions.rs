@@ -20,11 +20,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_core::output::Destination;
-use cofferdam_core::route::DeadLetterRule;
 
+use crate::broker::kafka;
+use crate::broker::kafka::rights::{Group, Rights};
+use crate::broker::kafka::topics::Rules;
 use crate::config::{RouteConfig, Source};
-use crate::kafka::rights::{Group, Rights};
-use crate::kafka::topics::Rules;
 
 /// The largest message of SQS, in bytes.
 const LARGEST_OF_SQS: u64 = 1 << 20;
@@ -57,11 +57,8 @@ pub(super) fn topics(route: &RouteConfig) -> BTreeSet<String> {
     let sources = route.source.topics().filter(|name| !name.starts_with('^')).map(str::to_owned);
     let (letters, destinations) = (letters_of(route).into_iter().map(|(_, letters)| letters), route.destinations());
     let written = destinations.map(|(destination, _)| destination.clone()).chain(letters);
-    let written = written.filter_map(|destination| match destination {
-        Destination::Kafka(name) => Some(name.to_string()),
-        Destination::Sqs(_) => None,
-    });
-    sources.chain(written).collect()
+    let topics = written.filter(|destination| destination.broker == kafka::NAME);
+    sources.chain(topics.map(|topic| topic.name.to_string())).collect()
 }
 
 /// Each source of the route with the place of its dead letters, as far as the configuration names them.
@@ -70,11 +67,8 @@ fn letters_of(route: &RouteConfig) -> Vec<(&str, Destination)> {
         Source::Kafka { .. } => route.source.topics().filter(|name| !name.starts_with('^')).collect(),
         Source::Sqs { queue, .. } => vec![queue],
     };
-    let letters = |source: &str| match route.dead_letter.as_ref()? {
-        DeadLetterRule::To(destination) => Some(destination.clone()),
-        DeadLetterRule::OwnTopic => Some(Destination::Kafka(format!("{source}.dlq").into())),
-    };
-    sources.into_iter().filter_map(|source| Some((source, letters(source)?))).collect()
+    let Some(rule) = &route.dead_letter else { return Vec::new() };
+    sources.into_iter().map(|source| (source, rule.beside(source))).collect()
 }
 
 /// What is not as it must be for this route.
@@ -91,25 +85,23 @@ fn fitting(route: &RouteConfig, rules: &BTreeMap<Arc<str>, Rules>, found: &mut F
     let source_rules = |source: &str| if is_topic { rules.get(source).copied() } else { Some(of_a_queue()) };
     for (source, letters) in letters_of(route) {
         let Some(from) = source_rules(source) else { continue };
-        match &letters {
-            Destination::Kafka(topic) => {
-                if let Some(to) = rules.get(topic) {
-                    found.letters((source, from), (topic, *to));
-                }
+        if letters.broker == kafka::NAME {
+            if let Some(to) = rules.get(&letters.name) {
+                found.letters((source, from), (&letters.name, *to));
             }
-            Destination::Sqs(queue) if from.largest > LARGEST_OF_SQS + (16 << 10) => found.add(
+        } else if from.largest > LARGEST_OF_SQS + (16 << 10) {
+            found.add(
                 true,
-                format!("source {source} takes {} bytes, dead-letter queue {queue} 1048576", from.largest),
+                format!("source {source} takes {} bytes, dead-letter queue {} 1048576", from.largest, letters.name),
                 "a larger record that fails is stored nowhere and holds its key; name a dead-letter topic",
-            ),
-            Destination::Sqs(_) => {}
+            );
         }
     }
     let largest = route.source.topics().filter_map(|source| rules.get(source)).map(|rules| rules.largest).max();
     let core = route.route(None);
-    let errors = core.errors.as_ref().map(Destination::name);
-    let letters: BTreeSet<Arc<str>> = letters_of(route).iter().map(|(_, letters)| Arc::clone(letters.name())).collect();
-    let written: BTreeSet<&Arc<str>> = route.destinations().map(|(destination, _)| destination.name()).collect();
+    let errors = core.errors.as_ref().map(|errors| &errors.name);
+    let letters: BTreeSet<Arc<str>> = letters_of(route).into_iter().map(|(_, letters)| letters.name).collect();
+    let written: BTreeSet<&Arc<str>> = route.destinations().map(|(destination, _)| &destination.name).collect();
     for topic in written.into_iter().filter(|topic| !letters.contains(*topic)) {
         let Some(to) = rules.get(topic) else { continue };
         if Some(topic) == errors {

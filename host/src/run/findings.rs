@@ -7,13 +7,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cofferdam_core::output::Destination;
 use cofferdam_core::route::DeadLetterRule;
 
 use super::brokers::Brokers;
 use super::conditions::Unfit;
 use super::redrive::{self, Limits};
-use crate::aws::queue::{self, Queue};
+use crate::broker::sqs;
+use crate::broker::sqs::queue::{self, Queue};
 use crate::config::{Config, RouteConfig, Source};
 use crate::exit::{Exit, Problem};
 
@@ -96,7 +96,7 @@ impl Brokers {
             let Some(source) = sources(route) else { continue };
             let found = self.found(&source).await?;
             let letters = match route.route(found.as_ref().and_then(redrive::of)).dead_letter {
-                DeadLetterRule::To(Destination::Sqs(name)) => Some(self.ensure_queue(&name, None).await?),
+                DeadLetterRule::To(to) if to.broker == sqs::NAME => Some(self.ensure_queue(&to.name, None).await?),
                 _ => None,
             };
             if found.is_none() {
@@ -138,7 +138,7 @@ fn is_name(queue: &str) -> bool {
 /// The queue for dead letters of a route where nobody has named one.
 fn default_letters(route: &RouteConfig, source: Option<&Queue>) -> Option<Arc<str>> {
     match route.route(source.and_then(redrive::of)).dead_letter {
-        DeadLetterRule::To(Destination::Sqs(name)) if route.dead_letter.is_none() => Some(name),
+        DeadLetterRule::To(to) if to.broker == sqs::NAME && route.dead_letter.is_none() => Some(to.name),
         _ => None,
     }
 }

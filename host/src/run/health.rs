@@ -3,7 +3,6 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use cofferdam_core::output::Destination;
 use futures::FutureExt;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -11,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::Brokers;
 use super::alerts::Depths;
 use crate::admin::{self, Admin, Bound, DeadLetters, Health, KafkaHealth, Probe, Probes, QueueHealth, SqsHealth};
+use crate::broker::{kafka, sqs};
 use crate::config::Config;
 use crate::exit::{Exit, Problem};
 use crate::telemetry::metrics::Exporter;
@@ -79,7 +79,7 @@ fn kafka(config: &Config, brokers: &Arc<Brokers>, alerts: &Arc<Depths>) -> Probe
     let (config, brokers, alerts) = (config.clone(), Arc::clone(brokers), Arc::clone(alerts));
     Arc::new(move || {
         let (config, brokers, expected) = (config.clone(), Arc::clone(&brokers), expected.clone());
-        let dead_letters = alerts.health(|destination| matches!(destination, Destination::Kafka(_)));
+        let dead_letters = alerts.health(|destination| destination.broker == kafka::NAME);
         async move {
             match brokers.missing_topics(&config).await {
                 Ok(missing) => {
@@ -100,7 +100,7 @@ fn sqs(config: &Config, brokers: &Arc<Brokers>, alerts: &Arc<Depths>) -> Probe<S
     let (queues, brokers, alerts) = (config.sqs_queues(), Arc::clone(brokers), Arc::clone(alerts));
     Arc::new(move || {
         let (queues, brokers) = (queues.clone(), Arc::clone(&brokers));
-        let dead_letters = alerts.health(|destination| matches!(destination, Destination::Sqs(_)));
+        let dead_letters = alerts.health(|destination| destination.broker == sqs::NAME);
         async move {
             let mut health = SqsHealth { connected: true, queues: Vec::new(), dead_letters, error: None };
             for queue in queues {

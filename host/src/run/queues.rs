@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use cofferdam_core::output::Destination;
 use cofferdam_core::route::DeadLetterRule;
 
-use crate::aws::queue::Error;
+use crate::broker::sqs;
+use crate::broker::sqs::queue::Error;
 use crate::config::{self, Config, Source};
 use crate::exit::{Exit, Problem};
 
@@ -57,7 +58,8 @@ impl Queues {
     }
 
     fn add_destination(&mut self, destination: &Destination, text: String, default: bool) {
-        if let Destination::Sqs(queue) = destination {
+        if destination.broker == sqs::NAME {
+            let queue = &destination.name;
             self.add(queue, text, default);
         }
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use cofferdam_core::route::Route;
 use serde::Serialize;
 
-use crate::aws::queue::Queue;
+use crate::broker::sqs::queue::Queue;
 use crate::config::Redrive;
 
 /// The redrive policy of a queue, as routes know it.

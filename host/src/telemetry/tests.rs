@@ -11,7 +11,7 @@ use cofferdam_core::event::{Assignment, DeliveryId, Event, HandlerId, Leased, Re
 use cofferdam_core::machine::Machine;
 use cofferdam_core::message::{Header, Position, Record};
 use cofferdam_core::outcome::{Failure, Usage};
-use cofferdam_core::output::{Destination, Publication};
+use cofferdam_core::output::Publication;
 use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee};
 use cofferdam_core::source::{Lease, SourceTraits};
 use cofferdam_core::verdict::Policy;
@@ -77,7 +77,7 @@ impl World {
             },
             policy: Policy::default(),
             outputs: Default::default(),
-            dead_letter: DeadLetterRule::To(Destination::Kafka("orders.dlq".into())),
+            dead_letter: DeadLetterRule::To(simulation::topic("orders.dlq")),
             errors: None,
         });
         Self {
@@ -178,7 +178,7 @@ fn fails(class: Class, code: &str, text: &str) -> Outcome<Vec<Publication>> {
 }
 
 fn output() -> Publication {
-    Publication { destination: Destination::Kafka("orders.priced".into()), ..simulation::output() }
+    Publication { destination: simulation::topic("orders.priced"), ..simulation::output() }
 }
 
 /// Runs `act` with a recorder of its own.

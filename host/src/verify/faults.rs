@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::Plan;
 use super::history::World;
 use super::hosts::{Hosts, Passage, Standing, Then};
+use crate::broker::kafka::properties::fit;
 use crate::config::Config;
 use crate::exit::Problem;
-use crate::kafka::properties::fit;
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -15,9 +15,9 @@ use super::found::{Found, error_event, output};
 use super::stage::{Names, Part};
 use super::workload::{Message, Workload};
 use super::writer::Taken;
+use crate::broker::kafka::properties;
 use crate::config::Kafka;
 use crate::exit::{Exit, Problem};
-use crate::kafka::properties;
 
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(15);

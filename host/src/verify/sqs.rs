@@ -14,8 +14,8 @@ use super::found::{Found, error_event, output};
 use super::stage::{Names, Part};
 use super::workload::{Message, Workload};
 use super::writer::Taken;
-use crate::aws::queue::{Depth, depth};
-use crate::aws::words;
+use crate::broker::sqs::queue::{Depth, depth};
+use crate::broker::sqs::words;
 use crate::exit::{Exit, Problem};
 
 /// Messages in one call, at most.

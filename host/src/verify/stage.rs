@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::types::QueueAttributeName;
 
-use crate::aws::words;
+use crate::broker::kafka::topics::{self, Creation, Needed, Tier, Topics};
+use crate::broker::sqs::words;
 use crate::config::{Kafka, Sqs};
 use crate::exit::{Exit, Problem};
-use crate::kafka::topics::{self, Creation, Needed, Tier, Topics};
 
 /// Partitions of the topic that the hosts read.
 const PARTITIONS: u32 = 8;
@@ -91,7 +91,7 @@ impl Stage {
             config.build().map_err(|error| unavailable(&error))
         });
         let sqs = match sqs {
-            Some(sqs) => Some(crate::aws::client(sqs.region.as_deref(), sqs.endpoint.as_deref()).await),
+            Some(sqs) => Some(crate::broker::sqs::client(sqs.region.as_deref(), sqs.endpoint.as_deref()).await),
             None => None,
         };
         Ok(Self { names, topics: topics.transpose()?, sqs })

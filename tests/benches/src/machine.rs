@@ -87,7 +87,7 @@ impl Course {
             now: Time::from_millis(1_795_237_296_000),
             source: "orders".into(),
             payload: Bytes::from(vec![7; 1_024]),
-            destination: Destination::Kafka("out".into()),
+            destination: simulation::topic("out"),
             handler: Arc::new(HandlerId { name: "echo".into(), digest: "0".into() }),
             keys,
             total,

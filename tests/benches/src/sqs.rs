@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use cofferdam::broker::sqs::source::Config;
 use cofferdam::clock::Clock;
-use cofferdam::source::sqs::Config;
 use futures::{StreamExt, TryStreamExt, stream};
 use kit::{Host, Queue, QueueSpec, Sqs, eventually, guest, run};
 

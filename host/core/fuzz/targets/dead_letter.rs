@@ -7,6 +7,7 @@ use arbitrary::Arbitrary;
 use bytes::Bytes;
 use cofferdam_core::dead_letter::Letter;
 use cofferdam_core::message::{Header, Headers, Kind, Position, Record};
+use cofferdam_core::output::Layout;
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Debug, Arbitrary)]
@@ -72,7 +73,7 @@ fuzz_target!(|input: Input<'_>| {
         payload: input.payload.map(Bytes::copy_from_slice),
         timestamp_ms: Some(1),
     };
-    let letter = Letter::read(&record);
+    let letter = Letter::read(&record, if input.of_queue { Layout::Attributes } else { Layout::Record });
     assert_eq!(letter.original.payload, record.payload);
     let spoken = record.headers.iter().any(|header| {
         let ours: &[u8] = if input.of_queue { b"cofferdam-dlq" } else { b"cofferdam-dlq-" };

@@ -1,7 +1,7 @@
-//! What of an original has no place of its own at the other broker, and travels among the reasons.
+//! Parts of an original that have no place of their own in the layout of its dead letter; they travel among the reasons.
 //!
-//! A queue has no keys, and its attributes no order; a topic has headers without types. Without these a dead letter on
-//! the other broker would not be the original byte for byte.
+//! A queue has no keys, and its attributes no order; a topic has headers without types. Without these a dead letter of
+//! another layout would not be the original byte for byte.
 //!
 //! | reason | where | what |
 //! |---|---|---|
@@ -14,29 +14,29 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use crate::message::{Header, Headers, Kind, Position, Record};
-use crate::output::{Destination, Publication};
+use crate::message::{Header, Headers, Kind, Record};
+use crate::output::{Layout, Publication};
 
 const KEY: &str = "key";
 const KEY_BASE64: &str = "key-base64";
 const ORDER: &str = "header-order";
 const TYPES: &str = "header-types";
 
-/// Adds to the reasons what `letter`, which is the original alone, does not keep of `record`.
-pub(super) fn put(record: &Record, letter: &Publication, reasons: &mut Map<String, Value>) {
-    match (&letter.destination, &record.position) {
-        (Destination::Sqs(_), _) => {
+/// Adds to the reasons what `letter`, which is the original alone, does not keep of `record`, which came in the layout `from`.
+pub(super) fn put(record: &Record, from: Layout, letter: &Publication, reasons: &mut Map<String, Value>) {
+    match (letter.destination.layout(), from) {
+        (Layout::Attributes, _) => {
             put_key(record.key.as_ref(), letter.group.as_deref(), reasons);
             let order = sorted(&letter.headers);
             if !order.is_sorted() {
                 reasons.insert(ORDER.to_owned(), json!(order));
             }
         }
-        (Destination::Kafka(_), Position::MessageId(_)) if !record.headers.is_empty() => {
+        (Layout::Record, Layout::Attributes) if !record.headers.is_empty() => {
             let types = record.headers.iter().map(|header| header.kind.as_str());
             reasons.insert(TYPES.to_owned(), types.collect());
         }
-        (Destination::Kafka(_), _) => {}
+        (Layout::Record, _) => {}
     }
 }
 

@@ -10,7 +10,7 @@
 use super::{PREFIX, bare};
 use crate::message::{Header, Record};
 use crate::outcome::Code;
-use crate::output::{Destination, Publication};
+use crate::output::{Layout, Publication};
 use crate::time::Time;
 
 /// Among the reasons: the original has no key.
@@ -18,7 +18,7 @@ pub(super) const NO_KEY: &str = "no-key";
 
 /// Takes from `letter`, of this record, what it was probably refused for. Returns false where nothing is left to take.
 pub(crate) fn lighten(letter: &mut Publication, record: &Record, code: &Code) -> bool {
-    let of_topic = matches!(letter.destination, Destination::Kafka(_));
+    let of_topic = letter.destination.layout() == Layout::Record;
     let for_content = of_topic && *code != Code::OUTPUT_TOO_LARGE;
     if for_content && letter.key.is_none() {
         letter.key = Some(own_key(record).into());

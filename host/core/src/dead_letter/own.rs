@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{FOLDED, PREFIX};
 use crate::message::{Header, Headers};
-use crate::output::Destination;
+use crate::output::Layout;
 
 /// In a letter without reasons whose original has such names: says that they were renamed. Other letters need no mark.
 pub(super) const BARE: &str = "bare";
@@ -46,15 +46,23 @@ fn revealed(name: &[u8]) -> &[u8] {
 }
 
 /// Marks a letter without reasons.
-pub(super) fn mark_bare(destination: &Destination, headers: &mut Headers) {
-    match destination {
-        Destination::Kafka(_) => headers.push(Header::text(&format!("{PREFIX}{BARE}"), "true")),
-        Destination::Sqs(_) => headers.push(Header::text(FOLDED, &format!("{{\"{BARE}\":true}}"))),
+pub(super) fn mark_bare(layout: Layout, headers: &mut Headers) {
+    match layout {
+        Layout::Record => headers.push(Header::text(&format!("{PREFIX}{BARE}"), "true")),
+        Layout::Attributes => headers.push(Header::text(FOLDED, &format!("{{\"{BARE}\":true}}"))),
     }
 }
 
-/// Takes out what the host wrote into a letter on a topic: header by header, without [`PREFIX`].
-pub(super) fn take_of_topic(headers: &mut Headers) -> Option<Map<String, Value>> {
+/// Takes out what the host wrote into a letter of this layout.
+pub(super) fn take(layout: Layout, headers: &mut Headers) -> Option<Map<String, Value>> {
+    match layout {
+        Layout::Record => take_headers(headers),
+        Layout::Attributes => take_folded(headers),
+    }
+}
+
+/// Header by header, without [`PREFIX`].
+fn take_headers(headers: &mut Headers) -> Option<Map<String, Value>> {
     let mut parts = Map::new();
     headers.retain(|header| {
         let name = std::str::from_utf8(header.name).ok().and_then(|name| name.strip_prefix(PREFIX));
@@ -65,8 +73,8 @@ pub(super) fn take_of_topic(headers: &mut Headers) -> Option<Map<String, Value>>
     (!parts.is_empty()).then_some(parts)
 }
 
-/// Takes out what the host wrote into a letter on a queue: the attribute [`FOLDED`].
-pub(super) fn take_of_queue(headers: &mut Headers) -> Option<Map<String, Value>> {
+/// The attribute [`FOLDED`].
+fn take_folded(headers: &mut Headers) -> Option<Map<String, Value>> {
     let is_ours = |header: &Header<'_>| header.name == FOLDED.as_bytes();
     let parts = serde_json::from_slice(headers.iter().find(is_ours)?.value?).ok()?;
     let mut found = false;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{aside, lighter, own};
 use crate::message::{Position, Record};
+use crate::output::Layout;
 use crate::time::Time;
 
 /// A record of a dead-letter destination: the original, and why it is there.
@@ -73,17 +74,14 @@ impl Letter {
         Self { original: record.clone(), reasons: None }
     }
 
-    /// Takes a record of a dead-letter topic or queue apart. Whatever cannot be understood is left out, never refused.
-    pub fn read(record: &Record) -> Self {
+    /// Takes a record of a dead-letter topic or queue of this layout apart. Parts that cannot be understood are left out,
+    /// never refused.
+    pub fn read(record: &Record, layout: Layout) -> Self {
         let mut original = record.clone();
-        let found = match record.position {
-            Position::Offset { .. } => own::take_of_topic(&mut original.headers),
-            Position::MessageId(_) => own::take_of_queue(&mut original.headers),
-        };
-        let Some(reasons) = found else { return Self::without_reasons(record) };
+        let Some(reasons) = own::take(layout, &mut original.headers) else { return Self::without_reasons(record) };
         aside::restore(&mut original.headers, &reasons);
         own::reveal(&mut original.headers);
-        if matches!(record.position, Position::MessageId(_)) {
+        if layout == Layout::Attributes {
             original.key = aside::key(&reasons, record.key.as_ref());
             original.timestamp_ms = None;
         }

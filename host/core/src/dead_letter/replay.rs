@@ -1,10 +1,12 @@
 //! A dead letter on its way back.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Letter, copy, fifo_id, group};
 use crate::message::{Header, Position, Record};
-use crate::output::{Destination, Publication};
+use crate::output::{Destination, Layout, Publication};
 
 /// The header of a replayed record: a [`Marker`] in JSON.
 pub const MARKER: &str = "cofferdam-replay";
@@ -31,14 +33,9 @@ impl Marker {
 }
 
 impl Letter {
-    /// Where the original came from; `None` where the letter does not say.
-    pub fn origin(&self) -> Option<Destination> {
-        self.reasons.as_ref()?;
-        let source = self.original.source.clone();
-        Some(match self.original.position {
-            Position::Offset { .. } => Destination::Kafka(source),
-            Position::MessageId(_) => Destination::Sqs(source),
-        })
+    /// The topic or queue that the original came from; `None` where the letter does not say.
+    pub fn origin(&self) -> Option<&Arc<str>> {
+        self.reasons.as_ref().map(|_| &self.original.source)
     }
 
     /// The original for `to`, byte for byte, with `marker` in place of that of an earlier replay.
@@ -50,13 +47,13 @@ impl Letter {
         publication.headers.retain(|header| header.name != MARKER.as_bytes());
         let text = serde_json::to_string(marker).expect("texts and a number are JSON");
         publication.headers.push(Header::text(MARKER, &text));
-        if let Destination::Sqs(queue) = &publication.destination {
+        if publication.destination.layout() == Layout::Attributes {
             let key = self.original.key.as_ref().and_then(|key| std::str::from_utf8(key).ok());
             let of_queue = matches!(self.original.position, Position::MessageId(_));
             publication.group = match key {
                 // The group that the queue itself once took, on a queue without order too.
                 Some(key) if of_queue => Some(key.into()),
-                _ => queue.ends_with(".fifo").then(|| group(&self.original)),
+                _ => publication.destination.is_fifo().then(|| group(&self.original)),
             };
         }
         // Of one that is too long the end is kept, where it differs most.

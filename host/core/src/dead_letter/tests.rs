@@ -3,7 +3,9 @@
 mod back;
 
 use super::*;
+use crate::output::samples::{queue, topic};
 use crate::route::DeadLetterRule;
+use crate::source::SourceTraits;
 
 const NOW: Time = Time::from_millis(90_000);
 
@@ -50,9 +52,14 @@ fn known() -> Known {
 
 impl Known {
     fn publications(&self) -> Vec<Publication> {
+        let layout = match self.record.position {
+            Position::Offset { .. } => Layout::Record,
+            Position::MessageId(_) => Layout::Attributes,
+        };
+        let route = Route { source: SourceTraits { layout, ..self.route.source }, ..self.route.clone() };
         let report = Report {
             assumed: 0,
-            route: &self.route,
+            route: &route,
             record: &self.record,
             failure: &self.failure,
             reason: self.reason,
@@ -76,7 +83,7 @@ impl Known {
     }
 
     fn with_queue(mut self, name: &str) -> Self {
-        self.route.dead_letter = DeadLetterRule::To(Destination::Sqs(name.into()));
+        self.route.dead_letter = DeadLetterRule::To(queue(name));
         self
     }
 }
@@ -238,7 +245,7 @@ fn the_error_event_tells_people() {
     });
     assert_eq!(event, expected);
     let publication = &known().publications()[1];
-    assert_eq!(publication.destination, Destination::Kafka("errors".into()));
+    assert_eq!(publication.destination, topic("errors"));
     assert_eq!(publication.key, known().record.key);
 }
 

@@ -11,9 +11,9 @@ use sha2::{Digest, Sha256};
 use super::{OutputRule, Route};
 use crate::envelope::{self, Event, Wrapped, Wrapping};
 use crate::event::Trace;
-use crate::message::{Header, Headers, Kind, Message, Position, Record};
+use crate::message::{Header, Headers, Kind, Message, Record};
 use crate::outcome::{Code, Failure};
-use crate::output::{Destination, Output, Publication};
+use crate::output::{Layout, Output, Publication};
 use crate::template::{Scope, Template};
 use crate::time::Time;
 
@@ -63,7 +63,7 @@ impl Route {
             };
         }
         let (mut group, mut deduplication) = (None, None);
-        if matches!(&rule.destination, Destination::Sqs(queue) if queue.ends_with(".fifo")) {
+        if rule.destination.is_fifo() {
             group = match fill(&rule.group, &output)? {
                 Some(group) => Some(group.into()),
                 None => Some(text_key(&output)?),
@@ -72,7 +72,7 @@ impl Route {
             let filled = fill(&rule.deduplication, &output)?.filter(|id| !id.is_empty());
             deduplication = Some(filled.unwrap_or_else(|| output_id().to_owned()).into());
         }
-        if matches!(rule.destination, Destination::Sqs(_)) {
+        if (self.source.layout, rule.destination.layout()) == (Layout::Attributes, Layout::Attributes) {
             keep_types(&mut output.headers, &message.record);
         }
         self.add_standard_headers(&mut output.headers, message, trace, now);
@@ -149,9 +149,9 @@ impl Route {
             attributes.push(("datacontenttype", "application/json"));
         }
         let event = Event { attributes, headers, payload };
-        Ok(match rule.destination {
-            Destination::Kafka(_) => envelope::binary(event),
-            Destination::Sqs(_) => envelope::structured(event),
+        Ok(match rule.destination.layout() {
+            Layout::Record => envelope::binary(event),
+            Layout::Attributes => envelope::structured(event),
         })
     }
 }
@@ -159,8 +159,7 @@ impl Route {
 /// Gives headers that a handler has passed on, name and value as they came, the data types that they had. The contract with
 /// plugins has none, so a number would leave as text.
 fn keep_types(headers: &mut Headers, of: &Record) {
-    // The headers of a topic have no types.
-    if headers.is_empty() || !matches!(of.position, Position::MessageId(_)) {
+    if headers.is_empty() {
         return;
     }
     let typed = of.headers.iter().filter(|header| header.kind != Kind::Text);

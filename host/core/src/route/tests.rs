@@ -2,8 +2,9 @@ use bytes::Bytes;
 
 use super::*;
 use crate::message::{Header, Headers, Kind, Position};
+use crate::output::samples::{queue, topic};
 use crate::output::{Output, Publication};
-use crate::source::SourceTraits;
+use crate::source::{Lease, SourceTraits};
 use crate::time::Time;
 
 fn rule(destination: Destination) -> OutputRule {
@@ -32,8 +33,8 @@ impl Route {
             source: SourceTraits::log(),
             policy: Policy::default(),
             outputs: [].into(),
-            dead_letter: DeadLetterRule::OwnTopic,
-            errors: Some(Destination::Kafka("errors".into())),
+            dead_letter: DeadLetterRule::BesideSource { broker: "kafka", traits: DestinationTraits::LOG },
+            errors: Some(topic("errors")),
         }
     }
 }
@@ -64,9 +65,9 @@ fn record(kind: &str) -> Arc<Record> {
 
 #[test]
 fn an_attribute_of_a_queue_that_a_handler_passes_on_keeps_its_type() {
-    let passed = |position: Position, headers: Headers| {
-        let record = Record { position, headers, ..(*record("order.placed")).clone() };
-        let route = route(&[("out", rule(Destination::Sqs("out".into())))]);
+    let passed = |source: SourceTraits, headers: Headers| {
+        let record = Record { headers, ..(*record("order.placed")).clone() };
+        let route = Route { source, ..route(&[("out", rule(queue("out")))]) };
         let message = route.admit(&Arc::new(record)).unwrap();
         // As a handler gives them back: the contract has no types.
         let text = |name: &'static str, value: &'static str| Header::text(name, value);
@@ -80,9 +81,9 @@ fn an_attribute_of_a_queue_that_a_handler_passes_on_keeps_its_type() {
         let (number, label) = (Kind::Number, Kind::Labelled("Number.int"));
         Headers::from([header("price", "1.5", number), header("count", "3", label), header("raw", "x", Kind::Bytes)])
     };
-    let of_queue = passed(Position::MessageId("m-1".into()), typed());
+    let of_queue = passed(SourceTraits::leased_queue(Lease::default(), Duration::MAX), typed());
     assert_eq!(of_queue, ["Number", "Number.int", "Binary", "String"]);
-    let of_topic = passed(Position::Offset { partition: 0, offset: 1 }, typed());
+    let of_topic = passed(SourceTraits::log(), typed());
     assert_eq!(of_topic, ["String"; 4], "a topic has no types");
 }
 
@@ -105,7 +106,7 @@ fn a_type_that_the_route_does_not_take_is_unrouted() {
 
 #[test]
 fn an_unknown_output_is_told_with_those_there_are() {
-    let route = route(&[("priced", rule(Destination::Kafka("p".into())))]);
+    let route = route(&[("priced", rule(topic("p")))]);
     let failure = resolved(&route, output("prized")).expect_err("unknown");
     assert_eq!(failure.code, Code::UNKNOWN_OUTPUT);
     assert_eq!(&*failure.text, "route `r` has no output `prized`; it has: priced");
@@ -113,18 +114,18 @@ fn an_unknown_output_is_told_with_those_there_are() {
 
 #[test]
 fn the_key_is_the_handlers_then_the_templates_then_the_messages() {
-    let plain = route(&[("priced", rule(Destination::Kafka("p".into())))]);
+    let plain = route(&[("priced", rule(topic("p")))]);
     let key = |route, output| resolved(route, output).expect("resolves").key.expect("a key");
     assert_eq!(key(&plain, output("priced")), "k");
     let template = Template::parse("{entityid}!").ok();
-    let templated = route(&[("priced", OutputRule { key: template, ..rule(Destination::Kafka("p".into())) })]);
+    let templated = route(&[("priced", OutputRule { key: template, ..rule(topic("p")) })]);
     assert_eq!(key(&templated, output("priced")), "o-1!");
     assert_eq!(key(&templated, Output { key: Some(Bytes::from_static(b"own")), ..output("priced") }), "own");
 }
 
 #[test]
 fn what_the_host_writes_says_when_whence_and_why() {
-    let route = route(&[("priced", rule(Destination::Kafka("p".into())))]);
+    let route = route(&[("priced", rule(topic("p")))]);
     let own = Header::text("source", "handler");
     let headers = resolved(&route, Output { headers: [own].into(), ..output("priced") }).expect("resolves").headers;
     assert_eq!(headers.text("timestamp"), Some("1970-01-01T00:00:00.000Z"));
@@ -136,7 +137,7 @@ fn what_the_host_writes_says_when_whence_and_why() {
 
 #[test]
 fn the_trace_state_goes_with_the_context_of_its_trace_and_nowhere_else() {
-    let route = route(&[("priced", rule(Destination::Kafka("p".into())))]);
+    let route = route(&[("priced", rule(topic("p")))]);
     let context = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
     let sent = |context: &str, own: Headers| {
         let headers = [Header::text("traceparent", context), Header::text("tracestate", "a=1,b=2")].into();
@@ -156,7 +157,7 @@ fn the_trace_state_goes_with_the_context_of_its_trace_and_nowhere_else() {
 
 #[test]
 fn a_fifo_queue_gets_a_group_and_an_id_that_repeats_can_be_known_by() {
-    let queue = rule(Destination::Sqs("q.fifo".into()));
+    let queue = rule(queue("q.fifo"));
     let route = route(&[("tasks", queue)]);
     let publication = resolved(&route, output("tasks")).expect("resolves");
     assert_eq!((publication.group.as_deref(), publication.deduplication.as_deref()), (Some("k"), Some(OUTPUT_ID)));
@@ -166,7 +167,7 @@ fn a_fifo_queue_gets_a_group_and_an_id_that_repeats_can_be_known_by() {
 
 #[test]
 fn different_outputs_have_different_ids() {
-    let queue = rule(Destination::Sqs("q.fifo".into()));
+    let queue = rule(queue("q.fifo"));
     let route = route(&[("tasks", queue)]);
     let id = |route: &Route, from: &Record| {
         let message = route.envelope.decode(&Arc::new(from.clone())).expect("well formed");
@@ -195,7 +196,7 @@ fn different_outputs_have_different_ids() {
 #[test]
 fn an_empty_deduplication_id_is_none() {
     let deduplication = Template::parse("{header:task}").ok();
-    let queue = OutputRule { deduplication, ..rule(Destination::Sqs("q.fifo".into())) };
+    let queue = OutputRule { deduplication, ..rule(queue("q.fifo")) };
     let empty = Output { headers: [Header::text("task", "")].into(), ..output("tasks") };
     let publication = resolved(&route(&[("tasks", queue)]), empty).expect("resolves");
     assert_eq!(publication.deduplication.as_deref(), Some(OUTPUT_ID), "or the queue takes all of them for one");
@@ -203,7 +204,7 @@ fn an_empty_deduplication_id_is_none() {
 
 #[test]
 fn an_output_too_large_for_its_destination_is_refused_before_anything_leaves() {
-    let route = route(&[("priced", rule(Destination::Kafka("p".into())))]);
+    let route = route(&[("priced", rule(topic("p")))]);
     let failure = resolved(&route, Output { payload: Some(vec![0; 100].into()), ..output("priced") });
     assert_eq!(failure.expect_err("101 bytes").code, Code::OUTPUT_TOO_LARGE);
 }
@@ -211,8 +212,7 @@ fn an_output_too_large_for_its_destination_is_refused_before_anything_leaves() {
 #[test]
 fn a_cloud_event_is_binary_on_kafka_and_structured_on_sqs() {
     let wrapped = |destination| OutputRule { wrapping: Wrapping::CloudEvents, max_bytes: 1_000, ..rule(destination) };
-    let route =
-        route(&[("kafka", wrapped(Destination::Kafka("p".into()))), ("sqs", wrapped(Destination::Sqs("q".into())))]);
+    let route = route(&[("kafka", wrapped(topic("p"))), ("sqs", wrapped(queue("q")))]);
     let attributes = vec![("type".into(), "order.priced".into()), ("entityid".into(), "o-1".into())];
     let binary = resolved(&route, Output { attributes: attributes.clone(), ..output("kafka") }).expect("resolves");
     assert_eq!(binary.headers.text("ce_id"), Some(OUTPUT_ID));

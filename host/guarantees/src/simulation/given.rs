@@ -8,7 +8,7 @@ use cofferdam_core::envelope::Envelope;
 use cofferdam_core::event::{Partition, Refusal};
 use cofferdam_core::message::{Headers, Position, Record};
 use cofferdam_core::outcome::{Class, Code, Failure};
-use cofferdam_core::output::{Destination, Publication};
+use cofferdam_core::output::{Destination, DestinationTraits, Publication};
 use cofferdam_core::progress::LIMIT;
 use cofferdam_core::retry::Retry;
 use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, Route};
@@ -38,8 +38,8 @@ pub fn route() -> Route {
         source: SourceTraits::log(),
         policy: Policy { retry: Retry { jitter: 0.0, ..Retry::default() }, ..Policy::default() },
         outputs: [].into(),
-        dead_letter: DeadLetterRule::To(Destination::Kafka("dead".into())),
-        errors: Some(Destination::Kafka("errors".into())),
+        dead_letter: DeadLetterRule::To(topic("dead")),
+        errors: Some(topic("errors")),
     }
 }
 
@@ -67,6 +67,11 @@ pub fn partition(number: i32) -> Partition {
     Partition { topic: "t".into(), number }
 }
 
+/// A topic to write to.
+pub fn topic(name: &str) -> Destination {
+    Destination::new("kafka", name, DestinationTraits::LOG)
+}
+
 /// A record of the topic, without a key, headers and a payload.
 pub fn record(partition: i32, offset: i64) -> Record {
     Record {
@@ -82,7 +87,7 @@ pub fn record(partition: i32, offset: i64) -> Record {
 /// An output without a key, headers and a payload.
 pub fn output() -> Publication {
     Publication {
-        destination: Destination::Kafka("out".into()),
+        destination: topic("out"),
         key: None,
         headers: Headers::default(),
         payload: None,

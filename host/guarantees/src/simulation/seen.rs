@@ -131,7 +131,7 @@ impl Seen {
 /// were hidden, so what is said of the failure is of this record.
 fn check_publication(record: &Record, index: u32, publication: &Publication) {
     let id = record.id();
-    match &**publication.destination.name() {
+    match &*publication.destination.name {
         "out" => {}
         "dead" => {
             let Record { key, headers, payload, timestamp_ms, .. } = record;

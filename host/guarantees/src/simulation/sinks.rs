@@ -96,7 +96,7 @@ impl Sinks {
 impl Sending {
     /// What becomes of the record when this is durable.
     pub fn effect(&self) -> Effect {
-        match &**self.publication.destination.name() {
+        match &*self.publication.destination.name {
             "out" => Effect::Output(self.index),
             "dead" => Effect::DeadLetter,
             _ => Effect::ErrorEvent,

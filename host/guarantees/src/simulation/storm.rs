@@ -141,7 +141,7 @@ impl World {
         }
         let index = self.dice.usize(0..self.hosts[self.at].sending.len());
         let index = self.first_of_its_row(index);
-        let down = self.sinks.is_down(self.host().sending[index].publication.destination.name());
+        let down = self.sinks.is_down(&self.host().sending[index].publication.destination.name);
         match self.dice.u32(0..20) {
             _ if down => self.refuse_row(index, 0),
             0..16 => self.answer(index, None),

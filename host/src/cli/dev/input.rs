@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use cofferdam_core::event::{DeliveryId, Event};
 use cofferdam_core::message::Record;
-use cofferdam_core::output::{Destination, Publication};
+use cofferdam_core::output::Publication;
 use tokio::sync::mpsc;
 
+use crate::broker::kafka::expression::Expression;
+use crate::broker::{kafka, sqs};
 use crate::config::{Config, Kind, Source, nearest};
 use crate::exit::{Exit, Problem};
-use crate::kafka::expression::Expression;
 use crate::message_file::{self, MessageFile};
 use crate::sink::{Answers, Busy, Sinks, Ticket};
 
@@ -71,10 +72,9 @@ fn topic_of(file: &Path) -> String {
 impl Input {
     /// The topics that it goes to.
     pub(super) fn topics(&self) -> impl Iterator<Item = (String, Kind)> {
-        self.0.iter().filter_map(|publication| match &publication.destination {
-            Destination::Kafka(topic) => Some((topic.to_string(), Kind::Standard)),
-            Destination::Sqs(_) => None,
-        })
+        let destinations = self.0.iter().map(|publication| &publication.destination);
+        let topics = destinations.filter(|destination| destination.broker == kafka::NAME);
+        topics.map(|topic| (topic.name.to_string(), Kind::Standard))
     }
 }
 
@@ -178,10 +178,11 @@ fn messages(path: &Path) -> Vec<Result<MessageFile, Problem>> {
 }
 
 fn publication(name: &str, index: usize, message: MessageFile, queue: bool) -> Publication {
-    let fifo = queue && name.ends_with(".fifo");
+    let destination = if queue { sqs::queue(name) } else { kafka::topic(name) };
+    let fifo = destination.is_fifo();
     let key = message.key.as_ref().map(|key| String::from_utf8_lossy(key).into_owned());
     Publication {
-        destination: if queue { Destination::Sqs(name.into()) } else { Destination::Kafka(name.into()) },
+        destination,
         group: fifo.then(|| key.unwrap_or_else(|| "input".into()).into()),
         deduplication: fifo.then(|| message.id.unwrap_or_else(|| format!("input-{index}")).into()),
         key: message.key,

@@ -53,10 +53,10 @@ async fn list(arguments: &Arguments) -> Ended {
     let (mut listed, mut more) = (0, false);
     for destination in &place.destinations {
         let store = place.brokers.dead_letters(&place.config, destination).await?;
-        words::warn_of_receives(&store);
+        words::warn_of_receives(&*store);
         let mut table = Table::new(&HEADINGS);
         let mut rows = 0_u64;
-        let looked = store.look(|found| {
+        let mut look = |found: Found| {
             if !filter.takes(&found) {
                 return Next::More;
             }
@@ -72,7 +72,8 @@ async fn list(arguments: &Arguments) -> Ended {
                 table.row(row(&found));
             }
             Next::More
-        });
+        };
+        let looked = store.look(&mut look);
         let looked = looked.await.map_err(|error| error.problem().at(destination.to_string()))?;
         if !json {
             print_line(&format!("{destination}: {}", words::letters(rows)));

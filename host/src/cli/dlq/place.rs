@@ -5,6 +5,7 @@ use cofferdam_core::output::Destination;
 use super::super::ConfigArgument;
 use super::super::run::load;
 use super::Where;
+use crate::broker::{kafka, sqs};
 use crate::config::{Config, RouteConfig};
 use crate::exit::{Exit, Problem};
 use crate::run::Brokers;
@@ -56,11 +57,11 @@ fn route<'a>(config: &'a Config, which: &Where, name: &str) -> Result<&'a RouteC
 
 /// `kafka:TOPIC`, `sqs:QUEUE`, or a name alone where it can only be one of them.
 pub(super) fn destination(config: &Config, name: &str) -> Result<Destination, Problem> {
-    let topic = || Destination::Kafka(name.into());
-    let queue = || Destination::Sqs(name.into());
+    let topic = || kafka::topic(name);
+    let queue = || sqs::queue(name);
     match name.split_once(':') {
-        Some(("kafka", topic)) if !topic.is_empty() => return Ok(Destination::Kafka(topic.into())),
-        Some(("sqs", queue)) if !queue.is_empty() => return Ok(Destination::Sqs(queue.into())),
+        Some((kafka::NAME, topic)) if !topic.is_empty() => return Ok(kafka::topic(topic)),
+        Some((sqs::NAME, queue)) if !queue.is_empty() => return Ok(sqs::queue(queue)),
         _ => {}
     }
     if name.starts_with("http") && name.contains("://") {

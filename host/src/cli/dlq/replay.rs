@@ -18,7 +18,6 @@ use super::choice::{Choice, moment};
 use super::place::{Place, destination};
 use super::{Where, show, words};
 use crate::clock::Clock;
-use crate::config::{Config, Source};
 use crate::dead_letters::filter::State;
 use crate::dead_letters::origins::Origins;
 use crate::dead_letters::pace::Rate;
@@ -100,7 +99,7 @@ async fn replay(arguments: &Arguments) -> Ended {
         filter,
         limit: arguments.choice.limit.unwrap_or(u64::MAX),
         to,
-        origins: if arguments.to_unknown { Origins::any() } else { origins(&place.config) },
+        origins: if arguments.to_unknown { Origins::any() } else { place.brokers.origins(&place.config) },
         rate: arguments.rate,
         dry: arguments.dry_run,
         id: uuid::Uuid::now_v7().to_string(),
@@ -115,7 +114,7 @@ async fn replay(arguments: &Arguments) -> Ended {
         stores.push((destination, place.brokers.dead_letters(&place.config, destination).await?));
     }
     for (destination, store) in stores {
-        words::warn_of_receives(&store);
+        words::warn_of_receives(&*store);
         let bar = bar(store.about());
         let steps = bar.clone();
         let mut report = Report::new(move |letters| steps.inc(letters));
@@ -139,18 +138,6 @@ async fn replay(arguments: &Arguments) -> Ended {
         }
     }
     Ok(worst)
-}
-
-/// The sources of all routes.
-fn origins(config: &Config) -> Origins {
-    let mut origins = Origins::default();
-    for route in &config.routes {
-        match &route.source {
-            Source::Kafka { topics, .. } => topics.iter().for_each(|topic| origins.add_topic(topic)),
-            Source::Sqs { queue, .. } => origins.add_queue(queue),
-        }
-    }
-    origins
 }
 
 /// Cancelled by the first signal; the second ends the process.

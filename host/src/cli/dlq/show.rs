@@ -57,17 +57,17 @@ pub(super) fn named<'a>(what: &'a [String], which: &Where) -> Result<(Option<&'a
 pub(super) async fn find(place: &Place, position: &str) -> Result<Found, Problem> {
     let destination = place.only()?;
     let store = place.brokers.dead_letters(&place.config, destination).await?;
-    words::warn_of_receives(&store);
+    words::warn_of_receives(&*store);
     let wanted = Position::of(position);
     let mut letter = None;
-    let look = |found: Found| {
+    let mut look = |found: Found| {
         if found.position != wanted {
             return Next::More;
         }
         letter = Some(found);
         Next::Enough
     };
-    let looked = store.look(look).await.map_err(|error| error.problem().at(destination.to_string()))?;
+    let looked = store.look(&mut look).await.map_err(|error| error.problem().at(destination.to_string()))?;
     letter.ok_or_else(|| {
         words::say_unseen(destination, looked);
         let remedy = format!("`cofferdam dlq list {destination}` shows the positions");
@@ -82,7 +82,7 @@ pub(super) fn lines(found: &Found) -> Vec<String> {
     match (found.reasons(), &found.redriven) {
         (Some(reasons), _) => why(found, reasons, &mut say),
         (None, Some(source)) => {
-            say("came from", format!("sqs:{source}, whose redrive policy moved it: received too often"))
+            say("came from", format!("{source}, whose redrive policy moved it: received too often"))
         }
         (None, None) => say("came from", "(not known: nothing stands in it of a failure)".into()),
     }

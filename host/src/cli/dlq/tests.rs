@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use cofferdam_core::dead_letter::{Attempt, Letter, Reasons};
 use cofferdam_core::message::{Header, Headers, Position, Record};
-use cofferdam_core::output::Destination;
 use cofferdam_core::time::Time;
 
 use super::{list, replay, show, table::shortened, words};
+use crate::broker::{kafka, sqs};
 use crate::dead_letters::filter::Filter;
 use crate::dead_letters::origins::Origins;
 use crate::dead_letters::replay::{Order, Report};
@@ -52,10 +52,11 @@ fn known() -> Found {
         timestamp_ms: Some(5_000),
     };
     Found {
-        at: Destination::Kafka("orders.placed.dlq".into()),
+        at: kafka::topic("orders.placed.dlq"),
         position: Position::Offset { partition: 0, offset: 17 },
         stored: Some(Time::from_millis(5_000)),
         letter: Letter { original, reasons: Some(Box::new(reasons)) },
+        origin: Some(kafka::topic("orders.placed")),
         redriven: None,
         replays: Replays { count: 1, last: "2026-11-21T06:00:00Z".parse().ok(), in_doubt: true },
     }
@@ -73,11 +74,12 @@ fn moved() -> Found {
         timestamp_ms: Some(5_000),
     };
     Found {
-        at: Destination::Sqs("tasks-dlq".into()),
+        at: sqs::queue("tasks-dlq"),
         position,
         stored: Some(Time::from_millis(9_000)),
         letter: Letter { original, reasons: None },
-        redriven: Some("tasks".into()),
+        origin: None,
+        redriven: Some(sqs::queue("tasks")),
         replays: Replays::default(),
     }
 }
@@ -114,11 +116,11 @@ fn a_replay_says_what_went_where_and_what_stays() {
         time: Time::from_millis(0),
     };
     let mut report = Report::new(drop);
-    report.sent.insert(Destination::Kafka("orders.placed".into()), 12);
-    report.sent.insert(Destination::Sqs("tasks.fifo".into()), 1);
+    report.sent.insert(kafka::topic("orders.placed"), 12);
+    report.sent.insert(sqs::queue("tasks.fifo"), 1);
     (report.repeated, report.retimed, report.homeless, report.undeleted, report.unseen) = (2, 3, 4, 5, 6);
     (report.refusals, report.stopped, report.unknowns, report.returned) = (7, true, 8, 9);
-    report.unknown.insert(Destination::Kafka("payments\u{1b}[2J".into()), 8);
+    report.unknown.insert(kafka::topic("payments\u{1b}[2J"), 8);
     report.refused.push(("kafka:orders.placed.dlq/0/17".into(), "OUTPUT_TOO_LARGE: too\nlarge".into()));
     insta::assert_snapshot!(replay::in_words("kafka:orders.placed.dlq", &order, &report).join("\n"));
 }

@@ -6,7 +6,7 @@ use cofferdam_core::time::Time;
 use serde_json::{Map, Value, json};
 
 use super::super::bytes;
-use crate::dead_letters::{Found, Looked, Store};
+use crate::dead_letters::{DeadLetters, Found, Looked};
 use crate::escape::Escaped;
 
 /// Control characters escaped: what is said of a failure comes from a guest.
@@ -24,7 +24,7 @@ pub(super) fn seconds(time: Time) -> String {
 pub(super) fn text(found: &Found) -> String {
     match (found.reasons(), &found.redriven) {
         (Some(reasons), _) => escaped(&reasons.text),
-        (None, Some(source)) => format!("received too often from {source}"),
+        (None, Some(source)) => format!("received too often from {}", source.name),
         (None, None) => "(says nothing of a failure)".to_owned(),
     }
 }
@@ -93,10 +93,8 @@ fn time(time: Option<Time>) -> Value {
 }
 
 /// A queue that hands over what is received too often does so with what is only looked at, too.
-pub(super) fn warn_of_receives(store: &Store) {
-    if let Store::Sqs(queue) = store
-        && let Some((receives, to)) = queue.hands_over()
-    {
+pub(super) fn warn_of_receives(letters: &dyn DeadLetters) {
+    if let Some((receives, to)) = letters.hands_over() {
         eprintln!(
             "cofferdam: warning: each look counts as a receive, and after {receives} this queue hands a message over to {to}"
         );
@@ -106,11 +104,9 @@ pub(super) fn warn_of_receives(store: &Store) {
 /// What a queue did not show.
 pub(super) fn say_unseen(destination: &Destination, looked: Looked) {
     if looked.unseen > 0 {
-        let why = match destination {
-            Destination::Sqs(queue) if queue.ends_with(".fifo") => {
-                "others hold them, or they are behind the first ten of their message group"
-            }
-            _ => "others hold them, or they are delayed",
+        let why = match destination.is_fifo() {
+            true => "others hold them, or they are behind the first ten of their message group",
+            false => "others hold them, or they are delayed",
         };
         eprintln!("cofferdam: {destination}: about {} more could not be seen now: {why}", looked.unseen);
     }

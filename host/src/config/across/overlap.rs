@@ -6,7 +6,8 @@ use cofferdam_core::output::Destination;
 use super::super::read::Reader;
 use super::super::route::{Read, Source};
 use super::Config;
-use crate::kafka::expression::Expression;
+use crate::broker::kafka::expression::Expression;
+use crate::broker::{kafka, sqs};
 
 /// Two routes that share a group and a topic, or a queue, would each get some of the messages.
 pub(super) fn sources_are_apart(reader: &Reader<'_>, routes: &[Read]) {
@@ -59,9 +60,9 @@ fn shared(one: &Source, other: &Source) -> Option<(String, &'static str)> {
 
 /// Whether what goes to `destination` certainly comes back from `source`.
 pub(super) fn feeds(destination: &Destination, source: &Source) -> bool {
-    match (destination, source) {
-        (Destination::Kafka(topic), Source::Kafka { topics, .. }) => topics.iter().any(|other| overlap(topic, other)),
-        (Destination::Sqs(name), Source::Sqs { queue, .. }) => **name == **queue,
+    match (destination.broker, source) {
+        (kafka::NAME, Source::Kafka { topics, .. }) => topics.iter().any(|other| overlap(&destination.name, other)),
+        (sqs::NAME, Source::Sqs { queue, .. }) => *destination.name == **queue,
         _ => false,
     }
 }

@@ -8,7 +8,7 @@ use cofferdam_core::route::Guarantee;
 use super::super::read::{Reader, show_duration};
 use super::super::route::{Read, Source};
 use super::Config;
-use crate::kafka::properties::fit;
+use crate::broker::kafka::properties::fit;
 
 /// What the last commits and the farewell to the group take after the release.
 const LEAVE: Duration = Duration::from_secs(5);

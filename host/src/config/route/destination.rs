@@ -3,6 +3,7 @@
 use cofferdam_core::output::Destination;
 
 use super::super::read::{Table, Value, queue, topic};
+use crate::broker::{kafka, sqs};
 
 const EXAMPLE: &str = "{ kafka = \"a-topic\" } or { sqs = \"a-queue\" }";
 
@@ -14,8 +15,8 @@ pub(super) fn destination(value: &Value<'_>) -> Option<Destination> {
 /// The destination among other keys of `table`, which is what `value` holds.
 pub(super) fn inside(value: &Value<'_>, table: &Table<'_>) -> Option<Destination> {
     match (table.get("kafka"), table.get("sqs")) {
-        (Some(to), None) => Some(Destination::Kafka(to.name("orders.priced", topic)?.into())),
-        (None, Some(to)) => Some(Destination::Sqs(to.name("tasks.fifo", queue)?.into())),
+        (Some(to), None) => Some(kafka::topic(to.name("orders.priced", topic)?)),
+        (None, Some(to)) => Some(sqs::queue(to.name("tasks.fifo", queue)?)),
         (Some(_), Some(both)) => {
             both.refuse("both kafka and sqs are set", "set either kafka or sqs, not both");
             None

@@ -10,6 +10,7 @@ use cofferdam_core::template::Template;
 use super::super::read::{At, Table, Value, identifier};
 use super::super::sections::Kafka;
 use super::destination;
+use crate::broker::sqs;
 
 /// Where an output stands, and its templates.
 pub(in super::super) struct Places {
@@ -56,7 +57,7 @@ fn output(
     templates: &mut Vec<At>,
 ) -> Option<OutputRule> {
     let destination = destination::inside(value, table);
-    let is_fifo = matches!(&destination, Some(Destination::Sqs(queue)) if queue.ends_with(".fifo"));
+    let is_fifo = destination.as_ref().is_some_and(Destination::is_fifo);
     let mut template = |key| {
         let value = table.get(key)?;
         let template = template(&value)?;
@@ -75,7 +76,7 @@ fn output(
     let words = [("cloudevents", Wrapping::CloudEvents), ("raw", Wrapping::Raw)];
     let wrapping = table.get("envelope").and_then(|value| value.choice(&words)).unwrap_or(same);
     let (default, most) = match &destination {
-        Some(Destination::Sqs(_)) => (SQS_BYTES.saturating_sub(HEADERS), SQS_MOST),
+        Some(to) if to.broker == sqs::NAME => (SQS_BYTES.saturating_sub(HEADERS), SQS_MOST),
         _ => {
             let most = kafka.map_or(1_000_000, Kafka::message_max_bytes);
             (most.saturating_sub(HEADERS), most)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cofferdam_core::source::{Lease, SourceTraits};
 
 use super::super::read::{Table, Value, consumer_group, queue, topic};
-use crate::kafka::expression::Expression;
+use crate::broker::kafka::expression::Expression;
 
 /// Where a route's messages come from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::Private;
 use super::super::read::Table;
-use crate::kafka::properties::{fit, owned};
+use crate::broker::kafka::properties::{fit, owned};
 
 /// `[kafka]`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use cofferdam_core::envelope::{Envelope, Wrapping};
-use cofferdam_core::output::Destination;
 use cofferdam_core::route::DeadLetterRule;
 use cofferdam_core::source::{Lease, SourceTraits};
 
 use super::super::{Kind, Limits, Redrive, RouteConfig, Source};
 use super::{LEAST, changed, parse};
+use crate::broker::{kafka, sqs};
 
 /// The example of the interface, without what this version refuses.
 const EXAMPLE: &str = r#"
@@ -74,8 +74,8 @@ fn the_example_of_the_interface_is_read_as_it_says() {
     let route = config.routes[0].route(None);
     assert_eq!((&*route.name, &*route.service, route.group.as_deref()), ("price-orders", "orders", Some("pricing")));
     assert_eq!(route.envelope, Envelope::CloudEvents);
-    assert_eq!(route.errors, Some(Destination::Kafka("processing-errors".into())));
-    assert_eq!(route.outputs["tasks"].destination, Destination::Sqs("tasks.fifo".into()));
+    assert_eq!(route.errors, Some(kafka::topic("processing-errors")));
+    assert_eq!(route.outputs["tasks"].destination, sqs::queue("tasks.fifo"));
     assert_eq!(route.outputs["tasks"].group.as_ref().unwrap().to_string(), "{entity_id}-{task_name}");
     assert_eq!(route.outputs["priced"].wrapping, Wrapping::CloudEvents, "as the messages came in");
     let topics = [
@@ -109,8 +109,8 @@ fn redrive(queue: &str) -> Redrive<'_> {
 
 #[test]
 fn the_default_dead_letter_is_beside_the_topic_or_in_the_redrive_queue_or_the_services_own() {
-    assert_eq!(route("").route(None).dead_letter, DeadLetterRule::OwnTopic);
-    let queue = |queue: &str| DeadLetterRule::To(Destination::Sqs(queue.into()));
+    assert_eq!(route("").route(None).dead_letter, kafka::letters_beside());
+    let queue = |queue: &str| DeadLetterRule::To(sqs::queue(queue));
     let fifo = from_queue(r#"{ sqs = "tasks.fifo" }"#);
     assert_eq!(fifo.dead_letter, None);
     assert_eq!(fifo.route(Some(redrive("tasks-dead.fifo"))).dead_letter, queue("tasks-dead.fifo"));
@@ -122,7 +122,7 @@ fn the_default_dead_letter_is_beside_the_topic_or_in_the_redrive_queue_or_the_se
 fn a_dead_letter_that_is_named_wins_over_the_redrive_queue() {
     let text = changed(r#"{ kafka = ["orders.placed"], group = "pricing" }"#, r#"{ sqs = "tasks" }"#);
     let config = parse(&format!("{text}dead_letter = {{ kafka = \"tasks.dlq\" }}")).unwrap();
-    let named = DeadLetterRule::To(Destination::Kafka("tasks.dlq".into()));
+    let named = DeadLetterRule::To(kafka::topic("tasks.dlq"));
     assert_eq!(config.routes[0].route(Some(redrive("tasks-dead"))).dead_letter, named);
 }
 

@@ -7,12 +7,13 @@ use cofferdam_core::Order;
 use cofferdam_core::envelope::{Envelope, Wrapping};
 use cofferdam_core::message::Position;
 use cofferdam_core::outcome::Class;
-use cofferdam_core::output::Destination;
 use cofferdam_core::progress;
 use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, OutputRule};
 use cofferdam_core::source::SourceTraits;
 use slotmap::SlotMap;
 use tokio::runtime::Handle;
+
+use cofferdam_guarantees::simulation;
 
 use super::*;
 use crate::admin::Health;
@@ -28,7 +29,7 @@ const HANDLER: &str = include_str!("../../verify/hosts/handler.wat");
 const LOOP: Duration = Duration::from_secs(2);
 
 fn route() -> Route {
-    let destination = Destination::Kafka("out".into());
+    let destination = simulation::topic("out");
     let (wrapping, max_bytes) = (Wrapping::Raw, 1 << 20);
     let out = OutputRule { destination, wrapping, key: None, group: None, deduplication: None, max_bytes };
     Route {
@@ -50,7 +51,7 @@ fn route() -> Route {
         source: SourceTraits::log(),
         policy: Default::default(),
         outputs: BTreeMap::from([("out".into(), out)]),
-        dead_letter: DeadLetterRule::OwnTopic,
+        dead_letter: DeadLetterRule::To(simulation::topic("dead")),
         errors: None,
     }
 }

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cofferdam_core::output::Destination;
-
 use super::{Found, Told, letters_of};
+use crate::broker::kafka;
+use crate::broker::kafka::rights::{Group, Rights};
+use crate::broker::kafka::source::ASSIGNOR;
 use crate::config::{RouteConfig, Source};
-use crate::kafka::rights::{Group, Rights};
-use crate::source::kafka::ASSIGNOR;
 
 /// What is missing for this route.
 pub(super) fn missing(route: &RouteConfig, told: &Told, found: &mut Found<'_>) {
@@ -22,12 +21,8 @@ pub(super) fn missing(route: &RouteConfig, told: &Told, found: &mut Found<'_>) {
     }
     let written = route.destinations().map(|(destination, _)| destination.clone());
     let written = written.chain(letters_of(route).into_iter().map(|(_, letters)| letters));
-    let topics: BTreeSet<Arc<str>> = written
-        .filter_map(|destination| match destination {
-            Destination::Kafka(topic) => Some(topic),
-            Destination::Sqs(_) => None,
-        })
-        .collect();
+    let topics: BTreeSet<Arc<str>> =
+        written.filter(|destination| destination.broker == kafka::NAME).map(|topic| topic.name).collect();
     for topic in topics {
         if told.rights.get(&topic).is_some_and(|rights| !rights.write) {
             let what = format!("not authorized to write topic {topic}");

@@ -1,0 +1,221 @@
+//! The thread that serves the consumer's group: what it gives and takes, and commits.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cofferdam_core::event::{Event, Partition};
+use cofferdam_core::ids::CommitPosition;
+use rdkafka::Message;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use super::Error;
+use super::commits::{Commits, Purpose};
+use super::context::{Answer, Context, Occurrence};
+use super::ends::{Behind, End, Ends};
+use super::identity::{Ids, Topics};
+use super::lag::{self, Standing};
+use super::rebalance::Rebalance;
+use super::shared::{Shared, State};
+use crate::broker::kafka::waker::Waker;
+
+/// How long the reader sleeps where nobody wakes it.
+const SLEEP: Duration = Duration::from_millis(100);
+/// Polls of the main queue in one round.
+const POLLS: usize = 64;
+
+/// The consumer, and what is under way.
+pub(super) struct Reader {
+    pub(super) group: Arc<str>,
+    pub(super) consumer: Arc<BaseConsumer<Context>>,
+    pub(super) release_limit: Duration,
+    pub(super) shared: Arc<Shared>,
+    pub(super) commits: Commits,
+    pub(super) rebalance: Rebalance,
+    /// Partitions that are to begin anew.
+    pub(super) rereads: Vec<Partition>,
+    pub(super) fatal: Option<Box<str>>,
+    /// Asks again and again which topics the names stand for.
+    pub(super) topics: Option<Topics>,
+    /// The ids that were told last, also of topics that are not ours for a while.
+    pub(super) known: Ids,
+    /// Where partitions end.
+    ends: Ends,
+    next_report: Instant,
+}
+
+impl Reader {
+    pub(super) fn new(
+        group: Arc<str>,
+        release_limit: Duration,
+        consumer: Arc<BaseConsumer<Context>>,
+        shared: Arc<Shared>,
+        ends: Ends,
+    ) -> Self {
+        Self {
+            group,
+            ends,
+            topics: Topics::new(&consumer),
+            known: Ids::new(),
+            consumer,
+            release_limit,
+            shared,
+            commits: Commits::default(),
+            rebalance: Rebalance::default(),
+            rereads: Vec::new(),
+            fatal: None,
+            next_report: Instant::now() + lag::INTERVAL,
+        }
+    }
+
+    /// Serves the group until the flow closes the source, or until librdkafka says that nothing can be read any more.
+    pub(super) fn run(mut self, waker: &Waker) -> Result<(), Error> {
+        waker.here();
+        let until = loop {
+            if let Some(until) = self.shared.closing() {
+                break until;
+            }
+            let busy = self.round();
+            if let Some(reason) = self.fatal.take() {
+                tracing::error!(event = "client_failed", client = "consumer", group = %self.group, %reason, "the consumer has failed for good");
+                // Whatever the group thinks.
+                self.lose_all();
+                return Err(Error::Fatal { group: self.group.as_ref().into(), reason });
+            }
+            self.report();
+            if !busy {
+                self.sleep();
+            }
+        };
+        self.leave(until);
+        Ok(())
+    }
+
+    /// Does what can be done without waiting; `false` where there was nothing.
+    pub(super) fn round(&mut self) -> bool {
+        self.serve_asks();
+        let busy = self.poll();
+        self.look_for_recreated();
+        self.reach();
+        self.step_rebalance() || busy
+    }
+
+    pub(super) fn sleep(&self) {
+        self.consumer.context().revival.look(self.consumer.client().native_ptr());
+        let since = Instant::now();
+        thread::park_timeout(SLEEP);
+        // Nobody is known to have been forgotten; should it happen, it costs this much and not for ever.
+        let remind = |state: &mut State| state.held.iter().filter(|holding| holding.remind()).count() > 0;
+        if since.elapsed() >= SLEEP && self.shared.with(remind) {
+            self.shared.bell().ring();
+        }
+    }
+
+    fn report(&mut self) {
+        let now = Instant::now();
+        if now >= self.next_report {
+            self.next_report = now + lag::INTERVAL;
+            let standings: Vec<Standing> = self.shared.with(|state| state.held.iter().map(Standing::of).collect());
+            let behind = standings.iter().filter_map(|standing| standing.report(&self.consumer, &self.group));
+            self.ends.look(behind.collect());
+            if let Some(topics) = &mut self.topics {
+                topics.ask(standings.iter().map(Standing::topic));
+            }
+        }
+    }
+
+    /// Tells the flow which partitions end behind the last record that it will be handed.
+    fn reach(&mut self) {
+        let found = self.ends.found();
+        if found.is_empty() {
+            return;
+        }
+        self.shared.with(|state| {
+            for end in found.into_iter().filter(|end| state.held.reach(end)).collect::<Vec<_>>() {
+                let End { of: Behind { partition, committed, .. }, offset } = end;
+                state.outbox.push_back(Event::Reached { partition, from: committed, offset });
+            }
+        });
+    }
+
+    fn serve_asks(&mut self) {
+        let (allowed, mut refused, give_ups, rereads) = self.shared.with(|state| {
+            let asks = state.take_asks();
+            let (allowed, mut refused): (Vec<_>, Vec<_>) =
+                asks.commits.into_iter().partition(|position| state.held.may_commit(position));
+            refused.extend(asks.refused);
+            (allowed, refused, asks.give_ups, asks.rereads)
+        });
+        self.rereads.extend(rereads);
+        refused.extend(self.commits.send(&self.consumer, allowed, Purpose::Interval));
+        if !refused.is_empty() {
+            self.shared.tell([Event::CommitFailed(refused)]);
+        }
+        for (partition, commit) in give_ups {
+            self.give_up(&partition, commit);
+        }
+        if !self.rereads.is_empty() {
+            self.step_rereads();
+        }
+    }
+
+    /// Polls the main queue: rebalances, commits, errors. Records do not come this way.
+    pub(super) fn poll(&mut self) -> bool {
+        let mut busy = false;
+        for _ in 0..POLLS {
+            let calls = self.consumer.context().calls();
+            match self.consumer.poll(Duration::ZERO) {
+                None if self.consumer.context().calls() == calls => break,
+                None | Some(Err(_)) => {} // the context has noted it
+                Some(Ok(message)) => {
+                    let (topic, number, offset) = (message.topic(), message.partition(), message.offset());
+                    let reason = format!("{topic}/{number}/{offset} came past the queue of its partition");
+                    self.fatal.get_or_insert(reason.into());
+                }
+            }
+            busy = true;
+        }
+        for occurrence in self.consumer.context().take() {
+            match occurrence {
+                Occurrence::Commit(answers) => self.committed(answers),
+                Occurrence::Fatal(reason) => drop(self.fatal.get_or_insert(reason)),
+                Occurrence::Assign(_) | Occurrence::Revoke { .. } => self.rebalance.waiting.push_back(occurrence),
+            }
+        }
+        // A consumer that librdkafka has given up takes part in nothing, whether an event has said so or not.
+        if self.fatal.is_none() {
+            let failure = self.consumer.client().fatal_error();
+            self.fatal = failure.map(|(code, reason)| format!("{code}: {reason}").into());
+        }
+        busy
+    }
+
+    fn committed(&mut self, answers: Vec<Answer>) {
+        let (mut done, mut failed) = (Vec::new(), Vec::new());
+        for answer in answers {
+            let Some(sent) = self.commits.answered(&answer) else { continue };
+            if answer.result.is_ok() {
+                self.shared.with(|state| state.held.committed(&answer.partition, answer.offset));
+            }
+            match (sent.purpose, answer.result) {
+                (Purpose::GiveUp, result) => self.give_up_answered(sent.position, result),
+                (Purpose::Interval, Ok(())) => done.push(sent.position),
+                (Purpose::Interval, Err(code)) => {
+                    let CommitPosition { partition: Partition { topic, number }, offset, .. } = &sent.position;
+                    tracing::debug!(group = %self.group, %topic, partition = number, offset, ?code, "commit failed");
+                    failed.push(sent.position);
+                }
+            }
+        }
+        let done = (!done.is_empty()).then_some(Event::Committed(done));
+        let failed = (!failed.is_empty()).then_some(Event::CommitFailed(failed));
+        self.shared.tell(done.into_iter().chain(failed));
+    }
+}
+
+impl Drop for Reader {
+    /// However it ends, nobody waits for it any more.
+    fn drop(&mut self) {
+        drop(self.shared.with(State::end));
+    }
+}

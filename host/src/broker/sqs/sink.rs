@@ -1,0 +1,145 @@
+//! Queues as a sink: publications become messages, ten to a call.
+//!
+//! ```text
+//! publish ──► entry (written and checked at once) ──► one queue of jobs per destination ──► sender: calls ──► tickets
+//! ```
+//!
+//! Order: on a FIFO queue the messages of one group are sent one after the other, the next when the one before is
+//! settled, whatever the tries it takes; messages of different groups share calls and overtake each other.
+//! Delivery is at least once: a call whose answer was lost is made again (a FIFO queue suppresses the repeat by
+//! its deduplication id). What is to be sent once (`Ticket::is_sent_once`) is not: where it may have arrived, it is refused
+//! as unavailable at once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use cofferdam_core::event::Refusal;
+use cofferdam_core::output::Publication;
+use futures::FutureExt;
+use futures::future::{BoxFuture, try_join_all};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use crate::broker::sqs::queue::{Error, Queue};
+use crate::sink::{Busy, Sink, Ticket};
+
+use sender::{Job, Sender};
+
+mod call;
+mod entry;
+mod sender;
+#[cfg(test)]
+mod tests;
+
+/// What the sink needs to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How to reach the server.
+    pub client: Client,
+    /// Publications that may wait for each queue, beside those that are being sent; at least 1.
+    pub capacity: usize,
+    /// How long a publication is tried before it is refused as unavailable; `None`: until the queue has it. A route has no
+    /// limit, so that nothing of a group is sent behind a message that was refused.
+    pub limit: Option<Duration>,
+}
+
+impl Config {
+    /// The defaults: room for 1024 publications for each queue, and 30 s to send one.
+    pub fn new(client: Client) -> Self {
+        Self { client, capacity: 1024, limit: Some(Duration::from_secs(30)) }
+    }
+}
+
+/// The queues that routes write to. Dropping it refuses what was not sent; [`Sqs::close`] ends it well.
+#[derive(Debug)]
+pub struct Sqs {
+    queues: HashMap<Arc<str>, Outlet>,
+    limit: Option<Duration>,
+    senders: JoinSet<()>,
+}
+
+/// One queue, and the way to its sender.
+#[derive(Debug)]
+struct Outlet {
+    queue: Arc<Queue>,
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Sqs {
+    /// Finds these queues and stands ready to write to them, and to no others.
+    ///
+    /// # Errors
+    /// [`Error`] of the first queue that cannot be used.
+    pub async fn connect(config: Config, queues: impl IntoIterator<Item = Arc<str>>) -> Result<Self, Error> {
+        let resolve = |name: Arc<str>| {
+            let client = &config.client;
+            async move { Ok((Queue::resolve(client, &name).await?, name)) }
+        };
+        let found = try_join_all(queues.into_iter().map(resolve)).await?;
+        let mut senders = JoinSet::new();
+        let mut outlets = HashMap::new();
+        for (queue, name) in found {
+            if outlets.contains_key(&name) {
+                continue;
+            }
+            let queue = Arc::new(queue);
+            let (jobs, waiting) = mpsc::channel(config.capacity.max(1));
+            senders.spawn(Sender::new(config.client.clone(), queue.clone(), waiting).run());
+            outlets.insert(name, Outlet { queue, jobs });
+        }
+        Ok(Self { queues: outlets, limit: config.limit, senders })
+    }
+
+    /// Sends what waits, and ends within `limit`. What was not sent by then is refused as unavailable.
+    pub async fn close(self, limit: Duration) {
+        let Self { queues, mut senders, .. } = self;
+        drop(queues);
+        let finish = async { while senders.join_next().await.is_some() {} };
+        if timeout(limit, finish).await.is_err() {
+            tracing::warn!(queues = senders.len(), "publications were left unsent at the end");
+        }
+        senders.shutdown().await;
+    }
+}
+
+impl Sink for Sqs {
+    /// The destination's name is one of those that [`Sqs::connect`] was given. [`Busy`] where as many publications wait for
+    /// this queue as may.
+    fn publish(&self, publication: &Publication, ticket: Ticket) -> Result<(), (Ticket, Busy)> {
+        let name = &publication.destination.name;
+        let Some(outlet) = self.queues.get(name) else {
+            ticket.settle(Err(Refusal::Unavailable(format!("the queue `{name}` was not connected").into())));
+            return Ok(());
+        };
+        let place = match outlet.jobs.try_reserve() {
+            Ok(place) => place,
+            Err(TrySendError::Full(())) => return Err((ticket, Busy)),
+            Err(TrySendError::Closed(())) => {
+                ticket.settle(Err(Refusal::Unavailable("the sink has ended".into())));
+                return Ok(());
+            }
+        };
+        match entry::write(&outlet.queue, publication) {
+            Ok(entry) => place.send(Job { entry, ticket, until: self.limit.map(|limit| Instant::now() + limit) }),
+            Err(refusal) => ticket.settle(Err(refusal)),
+        }
+        Ok(())
+    }
+
+    /// The senders answer by themselves, and only their end says that all is answered.
+    fn flush(&self, _limit: Duration) -> BoxFuture<'_, usize> {
+        async { 0 }.boxed()
+    }
+
+    fn close(self: Box<Self>, limit: Duration) -> BoxFuture<'static, usize> {
+        async move {
+            Sqs::close(*self, limit).await;
+            0
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,95 @@
+//! The desk for longer leases.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cofferdam_core::event::{DeliveryId, Event};
+use cofferdam_core::time::Time;
+use futures::FutureExt;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+use crate::broker::sqs::backoff::Backoff;
+use crate::broker::sqs::fault::Fault;
+
+use super::call::{Wish, call};
+use super::desk::{CALLS, Calls, Desk, collect, finish, gather, room, whole_seconds};
+
+/// A lease to make longer.
+#[derive(Debug)]
+pub(super) struct Extend {
+    delivery: DeliveryId,
+    receipt: Arc<str>,
+    seconds: i32,
+    /// When it no longer helps to try.
+    over: Instant,
+}
+
+impl Extend {
+    pub(super) fn new(delivery: DeliveryId, receipt: Arc<str>, lease: Duration) -> Self {
+        let seconds = whole_seconds(lease).max(1);
+        // The lease that it follows was no longer than this one, so by then it has ended.
+        let over = Instant::now() + Duration::from_secs(seconds.unsigned_abs().into());
+        Self { delivery, receipt, seconds, over }
+    }
+}
+
+/// Extends until no more asks can come; when the source closes, tries under way are given up.
+pub(super) async fn run(mut asks: mpsc::Receiver<Extend>, desk: Arc<Desk>) {
+    let closing = desk.closing.clone();
+    let mut calls = Calls::new();
+    let work = async {
+        while let Some(batch) = collect(&mut calls, gather(&mut asks)).await {
+            room(&mut calls, CALLS).await;
+            calls.push(extend(desk.clone(), batch).boxed());
+        }
+    };
+    if closing.run_until_cancelled(work).await.is_some() {
+        finish(calls).await;
+    }
+}
+
+async fn extend(desk: Arc<Desk>, mut asked: Vec<Extend>) {
+    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+    loop {
+        let now = Instant::now();
+        asked.retain(|ask| ask.over > now);
+        if asked.is_empty() {
+            return;
+        }
+        let start = desk.clock.at(now);
+        let wishes: Vec<Wish> = asked.iter().map(|ask| Wish::Hide(ask.receipt.clone(), ask.seconds)).collect();
+        let answers = call(&desk, &wishes).await;
+        let mut extended: Vec<(Time, Vec<DeliveryId>)> = Vec::new();
+        let (mut lost, mut again) = (Vec::new(), Vec::new());
+        for (ask, answer) in asked.into_iter().zip(answers) {
+            match answer {
+                Ok(()) => {
+                    let until = start.after(Duration::from_secs(ask.seconds.unsigned_abs().into()));
+                    match extended.iter_mut().find(|(same, _)| *same == until) {
+                        Some((_, deliveries)) => deliveries.push(ask.delivery),
+                        None => extended.push((until, vec![ask.delivery])),
+                    }
+                }
+                Err(Fault::Gone(_)) => lost.push(ask.delivery),
+                Err(fault) if fault.is_passing() => again.push(ask),
+                // Beyond 12 hours in all, for one. The lease stays as it was.
+                Err(reason) => {
+                    tracing::warn!(queue = %desk.queue.name, %reason, "a lease cannot be extended");
+                }
+            }
+        }
+        for (until, deliveries) in extended {
+            desk.tell(Event::Extended { deliveries, until }).await;
+        }
+        lost.retain(|delivery| !desk.deleting.contains(*delivery));
+        if !lost.is_empty() {
+            desk.tell(Event::LeaseLost(lost)).await;
+        }
+        if again.is_empty() {
+            return;
+        }
+        asked = again;
+        sleep(backoff.wait()).await;
+    }
+}

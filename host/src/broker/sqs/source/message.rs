@@ -1,0 +1,49 @@
+//! A message as SQS gives it, as a record.
+
+use std::sync::Arc;
+
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName as System};
+use bytes::Bytes;
+use cofferdam_core::event::Leased;
+use cofferdam_core::message::{Header, Position, Record};
+use cofferdam_core::time::Time;
+
+use crate::broker::sqs::attribute::TRACE;
+use crate::broker::sqs::{body, headers};
+
+/// The system attributes that a record is made of.
+pub(crate) const SYSTEM: [System; 4] =
+    [System::ApproximateReceiveCount, System::MessageGroupId, System::SentTimestamp, System::AwsTraceHeader];
+
+/// The record of a message and its lease; `None` where the server gave no receipt, so that nothing could be done with it.
+///
+/// The X-Ray trace header, which SQS keeps beside the attributes, becomes a header of its name.
+pub(crate) fn leased(message: Message, source: &Arc<str>, until: Time) -> Option<Leased> {
+    let receipt = message.receipt_handle?.into();
+    let mut system = message.attributes.unwrap_or_default();
+    let mut attributes = message.message_attributes.unwrap_or_default();
+    let body = message.body.unwrap_or_default();
+    // Of the attribute, not of a folded header of that name.
+    let encoding = attributes.get(body::ENCODING).and_then(|encoding| encoding.string_value());
+    let payload = match encoding.and_then(|encoding| body::decode(&body, encoding)) {
+        Some(payload) => {
+            attributes.remove(body::ENCODING);
+            payload
+        }
+        None => Some(Bytes::from(body)),
+    };
+    let mut headers = headers::decode(&attributes);
+    if let Some(trace) = system.remove(&System::AwsTraceHeader) {
+        headers.push(Header::text(TRACE, &trace));
+    }
+    let record = Record {
+        source: source.clone(),
+        position: Position::MessageId(message.message_id.unwrap_or_default().into()),
+        key: system.remove(&System::MessageGroupId).map(Bytes::from),
+        headers,
+        payload,
+        timestamp_ms: system.get(&System::SentTimestamp).and_then(|sent| sent.parse().ok()),
+    };
+    let receives = system.get(&System::ApproximateReceiveCount).and_then(|count| count.parse().ok());
+    Some(Leased { record, receipt, receives: receives.unwrap_or(1), until: Some(until) })
+}

@@ -1,0 +1,111 @@
+//! The desk for messages that go back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::broker::sqs::backoff::Backoff;
+use crate::broker::sqs::batch::MOST;
+use crate::broker::sqs::fault::Fault;
+
+use super::call::{Wish, call};
+use super::desk::{CALLS, Calls, Desk, LINGER, collect, finish, room, whole_seconds};
+
+/// Tries before a release is left to the end of the lease; about 2 s.
+const TRIES: u32 = 4;
+
+/// Messages to hand back.
+#[derive(Debug)]
+pub(super) struct Release {
+    /// In the order in which they were received.
+    receipts: Vec<Arc<str>>,
+    /// When they are to be received again.
+    at: Instant,
+}
+
+type Entry = (Arc<str>, Instant);
+
+impl Release {
+    pub(super) fn new(receipts: Vec<Arc<str>>, delay: Duration) -> Self {
+        Self { receipts, at: Instant::now() + delay.min(Duration::from_secs(12 * 3600)) }
+    }
+
+    fn entries(self) -> impl Iterator<Item = Entry> {
+        let at = self.at;
+        self.receipts.into_iter().map(move |receipt| (receipt, at))
+    }
+}
+
+/// Releases until no more asks can come and the last is carried out.
+///
+/// On a FIFO queue one call is under way at a time, so that the messages of a group become visible in order.
+pub(super) async fn run(mut asks: mpsc::Receiver<Release>, desk: Arc<Desk>) {
+    let most = if desk.queue.fifo { 1 } else { CALLS };
+    let mut calls = Calls::new();
+    let mut kept = None;
+    while let Some(batch) = collect(&mut calls, gather(&mut asks, &mut kept)).await {
+        room(&mut calls, most).await;
+        calls.push(release(desk.clone(), batch).boxed());
+    }
+    finish(calls).await;
+}
+
+/// The entries of one ask, and of further ones that come soon and fit beside them in one call. What came and did not
+/// fit is `kept` for the next time.
+async fn gather(asks: &mut mpsc::Receiver<Release>, kept: &mut Option<Release>) -> Option<Vec<Entry>> {
+    let first = match kept.take() {
+        Some(kept) => kept,
+        None => asks.recv().await?,
+    };
+    let mut batch: Vec<Entry> = first.entries().collect();
+    let until = Instant::now() + LINGER;
+    while batch.len() < MOST {
+        match timeout_at(until, asks.recv()).await {
+            Ok(Some(next)) if batch.len() + next.receipts.len() <= MOST => batch.extend(next.entries()),
+            Ok(next) => {
+                *kept = next;
+                break;
+            }
+            Err(_) => break,
+        }
+    }
+    Some(batch)
+}
+
+async fn release(desk: Arc<Desk>, batch: Vec<Entry>) {
+    for part in batch.chunks(MOST) {
+        hide(&desk, part.to_vec()).await;
+    }
+}
+
+async fn hide(desk: &Desk, mut batch: Vec<Entry>) {
+    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
+    for attempt in 1..=TRIES {
+        let wishes: Vec<Wish> = batch
+            .iter()
+            .map(|(receipt, at)| {
+                Wish::Hide(receipt.clone(), whole_seconds(at.saturating_duration_since(Instant::now())))
+            })
+            .collect();
+        let answers = call(desk, &wishes).await;
+        let mut again = Vec::new();
+        for (entry, answer) in batch.into_iter().zip(answers) {
+            match answer {
+                // Where the lease is gone already, somebody else has the message or will have it.
+                Ok(()) | Err(Fault::Gone(_)) => {}
+                Err(fault) if fault.is_passing() && attempt < TRIES => again.push(entry),
+                Err(reason) => {
+                    tracing::warn!(queue = %desk.queue.name, attempt, %reason, "a message could not be released: it comes back when its lease ends");
+                }
+            }
+        }
+        if again.is_empty() {
+            return;
+        }
+        batch = again;
+        sleep(backoff.wait()).await;
+    }
+}

@@ -1,0 +1,38 @@
+//! Hands transactions over, with the membership that their offsets go under.
+
+use cofferdam_core::event::{Aborted, DeliveryId, Event};
+use cofferdam_core::ids::CommitPosition;
+
+use super::Flow;
+use crate::handler::Handler;
+use crate::source::Membership;
+use crate::transactions::Work;
+
+impl<H: Handler> Flow<H> {
+    /// Carries out a transaction, away from here; its answer comes with those of the sinks.
+    pub(super) fn transact(&mut self, deliveries: &[DeliveryId], positions: Vec<CommitPosition>) {
+        self.outstanding += 1;
+        let refuse = |positions, reason: &str| Event::NotTransacted(positions, Aborted::Unavailable(reason.into()));
+        let refused = match (&self.transactions, self.source.membership()) {
+            (Some(transactions), Some(member)) => transactions.transact(self.work(deliveries, positions, member)).err(),
+            (Some(_), None) => Some(refuse(positions, "the consumer group is being rebalanced")),
+            (None, _) => Some(refuse(positions, "the route has no transactions")),
+        };
+        // There is room for what is outstanding.
+        if let Some(event) = refused
+            && self.tickets.try_send(vec![event]).is_err()
+        {
+            tracing::error!("the flow has no room for what became of its transaction");
+        }
+    }
+
+    fn work(&self, deliveries: &[DeliveryId], positions: Vec<CommitPosition>, membership: Membership) -> Work {
+        let deliveries = deliveries.iter().filter_map(|id| self.machine.delivery(*id).map(|delivery| (*id, delivery)));
+        let mut work = Work { deliveries: Vec::new(), positions, membership };
+        for (id, delivery) in deliveries {
+            let publications = (0..).map_while(|index| delivery.publication(index).cloned()).collect();
+            work.deliveries.push((id, publications));
+        }
+        work
+    }
+}
