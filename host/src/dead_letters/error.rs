@@ -33,7 +33,7 @@ pub enum Error {
     #[error("no broker is configured for {0}")]
     NoBroker(Destination),
     /// A copy was not taken for now. What was durable before it is entered.
-    #[error("{destination} refuses messages: {reason}")]
+    #[error("failed to write to {destination}: {reason}")]
     NotTaken {
         /// Where it was to go.
         destination: Destination,
@@ -52,7 +52,7 @@ impl Error {
     pub fn problem(&self) -> Problem {
         let (exit, remedy) = match self {
             Self::Configuration { remedy, .. } => (Exit::Configuration, (*remedy).to_owned()),
-            Self::NoBroker(destination) => (Exit::Configuration, format!("write the section [{}]", destination.broker)),
+            Self::NoBroker(destination) => (Exit::Configuration, format!("add the section [{}]", destination.broker)),
             Self::Destination { remedy, .. } => (Exit::Unavailable, (*remedy).to_owned()),
             Self::Broker { .. } | Self::NotTaken { .. } => (Exit::Unavailable, String::new()),
         };

@@ -125,7 +125,7 @@ impl Outlet {
                 }
             }
         }
-        let unsaid = || Err(Refusal::Unavailable("the sink has not answered".into()));
+        let unsaid = || Err(Refusal::Unavailable("no answer from the sink".into()));
         results.into_iter().map(|result| result.unwrap_or_else(unsaid)).collect()
     }
 
@@ -134,7 +134,7 @@ impl Outlet {
         match self.target(destination) {
             Some(target) => target.publish(copy, ticket),
             None => {
-                ticket.settle(Err(Refusal::Unavailable(format!("{destination} was not found before").into())));
+                ticket.settle(Err(Refusal::Unavailable(format!("{destination} was not found").into())));
                 Ok(())
             }
         }

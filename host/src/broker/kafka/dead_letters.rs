@@ -98,7 +98,7 @@ impl Topic {
         let spans = blocking({
             let (client, name) = (client.clone(), Arc::clone(&name));
             move || {
-                let consumer: BaseConsumer = client.create().map_err(|error| failed("read", &error))?;
+                let consumer: BaseConsumer = client.create().map_err(|error| failed("create a consumer", &error))?;
                 ends(&consumer, &name)
             }
         });
@@ -184,7 +184,7 @@ impl DeadLetters for Topic {
 
 /// What the topic holds now.
 fn ends(consumer: &BaseConsumer, name: &Arc<str>) -> Result<Vec<Span>, Error> {
-    let doing = "say what the topic holds";
+    let doing = "read the offsets of the topic";
     // Asked for one topic by name, a broker may make it.
     let metadata = consumer.fetch_metadata(None, LIMIT).map_err(|error| failed(doing, &error))?;
     let found = metadata.topics().iter().find(|topic| topic.name() == &**name && topic.error().is_none());
@@ -197,7 +197,7 @@ fn ends(consumer: &BaseConsumer, name: &Arc<str>) -> Result<Vec<Span>, Error> {
 }
 
 fn failed(doing: &'static str, error: &KafkaError) -> Error {
-    Error::Broker { reason: format!("kafka failed to {doing}: {error}") }
+    Error::Broker { reason: format!("kafka: failed to {doing}: {error}") }
 }
 
 fn no_topic(name: &str) -> Error {
@@ -207,7 +207,7 @@ fn no_topic(name: &str) -> Error {
 
 impl From<properties::Error> for Error {
     fn from(error: properties::Error) -> Self {
-        Self::Configuration { reason: error.to_string(), remedy: "see [kafka] properties" }
+        Self::Configuration { reason: error.to_string(), remedy: "check [kafka] properties" }
     }
 }
 

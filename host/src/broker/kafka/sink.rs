@@ -69,7 +69,7 @@ pub enum Error {
     #[error(transparent)]
     Properties(#[from] properties::Error),
     /// librdkafka makes no producer of this.
-    #[error("no producer: {reason}")]
+    #[error("failed to create a producer: {reason}")]
     Client {
         /// What librdkafka says.
         reason: Box<str>,
@@ -137,7 +137,7 @@ impl Kafka {
     ) -> Result<(), (Ticket, Busy)> {
         let name = &publication.destination.name;
         let Some(topic) = self.0.topic(name) else {
-            let text = format!("{name:?} is no name of a topic");
+            let text = format!("invalid topic name {name:?}");
             ticket.settle(Err(Refusal::Rejected(Code::INVALID_RESULT, text.into())));
             return Ok(());
         };

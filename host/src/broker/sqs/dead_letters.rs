@@ -112,7 +112,7 @@ impl Queue {
     }
 
     fn failed(&self, doing: &'static str, fault: &Fault) -> Error {
-        Error::Broker { reason: format!("the queue {} cannot {doing}: {fault}", self.queue.name) }
+        Error::Broker { reason: format!("queue {}: failed to {doing}: {fault}", self.queue.name) }
     }
 }
 

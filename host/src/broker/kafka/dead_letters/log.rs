@@ -55,7 +55,9 @@ fn run(
     while !open.is_empty() {
         match consumer.poll(Duration::from_millis(100)) {
             None | Some(Err(_)) if heard.elapsed() > SILENCE => {
-                return Err(Error::Broker { reason: format!("kafka failed to {doing}: no answer for {SILENCE:?}") });
+                return Err(Error::Broker {
+                    reason: format!("kafka: failed to {doing}: no answer within {SILENCE:?}"),
+                });
             }
             None => {
                 if to.is_closed() {

@@ -43,7 +43,7 @@ impl Target for ToQueues {
         match self.queues.get(&destination.name) {
             Some(queue) => queue.publish(&copy.publication, ticket),
             None => {
-                ticket.settle(Err(Refusal::Unavailable(format!("{destination} was not found before").into())));
+                ticket.settle(Err(Refusal::Unavailable(format!("{destination} was not found").into())));
                 Ok(())
             }
         }
