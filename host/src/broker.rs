@@ -5,6 +5,8 @@
 //! abilities in [`SourceTraits`](cofferdam_core::source::SourceTraits) and
 //! [`DestinationTraits`](cofferdam_core::output::DestinationTraits).
 
+#[cfg(feature = "embedded")]
+pub mod embedded;
 pub mod kafka;
 pub mod sqs;
 

@@ -22,7 +22,7 @@ use std::path::Path;
 pub use plugin::{Capabilities, Limits, Plugin, set_limits};
 pub use private::Private;
 pub use problem::{Errors, Problem};
-pub use route::{Redrive, RouteConfig, Source};
+pub use route::{Name, Redrive, RouteConfig, Source};
 pub use sections::{Admin, Alerts, Kafka, KeyValue, Sandbox, Service, Sqs, Storage, Store};
 pub use topics::{Kind, Tier, Topics};
 

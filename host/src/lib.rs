@@ -5,7 +5,7 @@
 //! ```text
 //! cli                                            the commands
 //! run · verify                                   wires a configuration into a host; puts hosts to the test
-//! config · flow · embedded                       the file, checked whole; drives the rules of `cofferdam_core`
+//! config · flow                                  the file, checked whole; drives the rules of `cofferdam_core`
 //! broker                                         Kafka and SQS, a folder for each
 //! transactions · dead_letters                    what brokers are asked for beside sources and sinks
 //! source · sink · dedupe · plugin · telemetry · admin · journal
@@ -20,8 +20,6 @@ pub mod clock;
 pub mod config;
 pub mod dead_letters;
 pub mod dedupe;
-#[cfg(feature = "embedded")]
-pub mod embedded;
 pub mod escape;
 pub mod exit;
 pub mod flow;

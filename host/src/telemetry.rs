@@ -23,7 +23,7 @@
 //! | `cofferdam_received_total` | route | messages received, redeliveries included |
 //! | `cofferdam_in_flight` | route | deliveries received and neither settled nor given back |
 //! | `cofferdam_attempts_total` | route, outcome, code | attempts that ended; `code` is empty for `done` |
-//! | `cofferdam_put_off_total` | route, next | deliveries put off for a later attempt: `retry`, `defer`, `hold`, `refused` |
+//! | `cofferdam_rescheduled_total` | route, next | deliveries put off for a later attempt: `retry`, `defer`, `hold`, `refused` |
 //! | `cofferdam_guest_cpu_seconds` | route | CPU time of the guest in one attempt |
 //! | `cofferdam_guest_memory_peak_bytes` | route | peak memory of the instance in one attempt, tables included |
 //! | `cofferdam_route_holding` | route | 1 while intake is stopped because messages wait for a destination or for the host, else 0 |
@@ -184,7 +184,7 @@ impl Telemetry {
             received: counter!("cofferdam_received_total", "route" => label()),
             in_flight: gauge!("cofferdam_in_flight", "route" => label()),
             put_off: ["retry", "defer", "hold", "refused"]
-                .map(|next| counter!("cofferdam_put_off_total", "route" => label(), "next" => next)),
+                .map(|next| counter!("cofferdam_rescheduled_total", "route" => label(), "next" => next)),
             guest_cpu: histogram!("cofferdam_guest_cpu_seconds", "route" => label()),
             guest_memory: histogram!("cofferdam_guest_memory_peak_bytes", "route" => label()),
             refused: gauge!("cofferdam_refused_dead_letters", "route" => label()),

@@ -26,7 +26,7 @@ async fn settled(kafka: &Kafka, probe: &Probe) -> usize {
 /// and the record of it.
 async fn each_has_its_effect_once(kafka: &Kafka, store: &str) {
     let probe = Probe::new(kafka, 2).await;
-    let route = format!("duplicates = \"suppress\"\nin_flight = {{ messages = 50 }}\n[dedupe]\n{store}");
+    let route = format!("duplicates = \"suppress\"\nmax_in_flight = {{ messages = 50 }}\n[dedupe]\n{store}");
     let mut host = probe.events(kafka.bootstrap(), PROPERTIES, &route).start();
     kafka.produce(&probe.input, (0..EVENTS).map(event)).await;
     eventually("half is settled", LONG, async || (settled(kafka, &probe).await >= EVENTS / 2).then_some(())).await;

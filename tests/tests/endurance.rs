@@ -52,7 +52,7 @@ async fn memory_and_descriptors_stay_flat_under_load_and_faults() {
         kafka.alter_topic(topic, "segment.bytes", "33554432").await;
         kafka.alter_topic(topic, "retention.bytes", "134217728").await;
     }
-    let route = "in_flight = { messages = 5000 }";
+    let route = "max_in_flight = { messages = 5000 }";
     let mut survivor = probe.host(&kafka.through(), PROPERTIES, route).start();
     let mut other = probe.host(&kafka.through(), PROPERTIES, route).start();
     let (direct, enough) = (kafka.another(), CancellationToken::new());

@@ -131,7 +131,7 @@ const COMMITS: &[i16] = &[Gate::END_TRANSACTION, Gate::INIT_PRODUCER];
 const ROUTE: &str = r#"
     delivery = "exactly_once"
     commit_interval = "1500ms"
-    release_limit = "1s"
+    revoke_timeout = "1s"
 "#;
 
 #[tokio::test(flavor = "multi_thread")]

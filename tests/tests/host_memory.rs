@@ -8,7 +8,7 @@ const LONG: Duration = Duration::from_secs(120);
 /// Small ones; each leads to an output of [`OUTPUT`] kB, together far more than the bound.
 const RECORDS: usize = 100;
 const OUTPUT: usize = 900;
-const BOUND: &str = "in_flight = { bytes = \"8MiB\" }\nconcurrency = 2";
+const BOUND: &str = "max_in_flight = { bytes = \"8MiB\" }\nconcurrency = 2";
 /// Slower than any handler, bytes in a second, until [`FEW`] outputs are there: meanwhile all records could be handled.
 const SLOW: u32 = 1_000_000;
 const FEW: i64 = 15;

@@ -76,7 +76,7 @@ async fn header_names_that_are_no_text_survive_the_way_out_and_in() {
         topics: vec![topic],
         properties: BTreeMap::new(),
         route: "r".to_owned(),
-        release_limit: WAIT,
+        revoke_timeout: WAIT,
     };
     let mut source = source.build().unwrap();
     source.ask(Ask::Grant { messages: 1, bytes: 1_000 });

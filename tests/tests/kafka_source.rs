@@ -180,7 +180,7 @@ async fn a_partition_that_is_not_given_up_in_time_is_lost_and_takes_no_commit() 
     kafka.produce(&topic, (0..20).map(|n| Input::new(n.to_string()).partition(n % 2))).await;
 
     let mut old =
-        Member::build(Config { release_limit: Duration::from_millis(500), ..config(kafka, &group, &[&topic]) });
+        Member::build(Config { revoke_timeout: Duration::from_millis(500), ..config(kafka, &group, &[&topic]) });
     old.grant(1_000);
     old.records(20).await;
     let mut new = Member::join(kafka, &group, &[&topic]);
@@ -390,7 +390,7 @@ fn offline(group: &str, topics: &[&str]) -> Config {
         topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
         properties: BTreeMap::new(),
         route: "r".to_owned(),
-        release_limit: WAIT,
+        revoke_timeout: WAIT,
     }
 }
 

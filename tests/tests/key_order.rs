@@ -52,7 +52,7 @@ async fn one_record_that_waits_does_not_hold_up_the_others_of_its_partition() {
     // An hour of waiting, in a partition whose share of the bound is 100 / 12.
     let host = probe.start(
         kafka,
-        r#"in_flight = { messages = 100, bytes = "64MiB" }
+        r#"max_in_flight = { messages = 100, bytes = "64MiB" }
         retry = { initial_delay = "1h", max_delay = "1h" }"#,
     );
     probe.outputs(kafka, 1_500, LONG).await;
@@ -66,7 +66,7 @@ async fn a_partition_that_waiting_records_block_says_behind_which_offset_and_why
     kafka.produce(&probe.input, (0..30).map(waits)).await;
     let host = probe.start(
         kafka,
-        r#"in_flight = { messages = 10, bytes = "64MiB" }
+        r#"max_in_flight = { messages = 10, bytes = "64MiB" }
         breaker = { failures = 0 }
         retry = { initial_delay = "1h", max_delay = "1h" }"#,
     );

@@ -33,8 +33,8 @@ async fn what_a_route_has_lost_while_its_sink_was_away_takes_no_memory() {
         name = "lost"
         from = {{ kafka = ["{input}"], group = "{group}" }}
         handler = "echo"
-        in_flight = {{ messages = {IN_FLIGHT} }}
-        release_limit = "10ms"
+        max_in_flight = {{ messages = {IN_FLIGHT} }}
+        revoke_timeout = "10ms"
         outputs = {{ out = {{ sqs = "{}" }} }}
         "#,
         kafka.bootstrap(),

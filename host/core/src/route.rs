@@ -49,7 +49,7 @@ pub struct Route {
     /// Longest commit metadata in bytes; [`progress::LIMIT`](crate::progress::LIMIT), or less if the broker accepts less.
     pub commit_metadata: usize,
     /// The revoke timeout: the time that a revoked partition waits for running attempts.
-    pub release_limit: Duration,
+    pub revoke_timeout: Duration,
     /// The time for which sinks may delay a publication to batch it (`linger.ms`).
     pub publish_delay: Duration,
     /// The abilities of the source.

@@ -13,7 +13,7 @@ pub struct Policy {
     /// The retry policy.
     pub retry: Retry,
     /// The number of same faults in a row that is permanent; at least 1.
-    pub same_fault_limit: u32,
+    pub max_same_fault: u32,
     /// The action for messages that the route does not accept.
     pub unrouted: Unrouted,
     /// Codes that this route moves to another class, from any origin.
@@ -22,7 +22,7 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { retry: Retry::default(), same_fault_limit: 2, unrouted: Unrouted::default(), codes: BTreeMap::new() }
+        Self { retry: Retry::default(), max_same_fault: 2, unrouted: Unrouted::default(), codes: BTreeMap::new() }
     }
 }
 
@@ -144,7 +144,7 @@ pub fn judge(failure: &Failure, standing: Standing, policy: &Policy) -> Verdict 
         (_, Some(Moved::Retryable)) | (Class::Retryable | Class::TimedOut, None) => again(),
         (_, Some(Moved::Permanent)) => Verdict::DeadLetter(Reason::Permanent),
         (Class::Trapped | Class::OutOfMemory | Class::ContractBroken, None) => {
-            if standing.same_fault >= policy.same_fault_limit {
+            if standing.same_fault >= policy.max_same_fault {
                 return Verdict::DeadLetter(Reason::SameFault);
             }
             again()

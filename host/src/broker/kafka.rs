@@ -8,6 +8,8 @@
 //! client library's own words go.
 
 pub mod dead_letters;
+#[cfg(feature = "embedded")]
+pub mod embedded;
 pub(crate) mod expression;
 pub(crate) mod headers;
 pub(crate) mod journal;

@@ -24,6 +24,8 @@ pub mod backoff;
 pub mod batch;
 pub mod body;
 pub mod dead_letters;
+#[cfg(feature = "embedded")]
+pub mod embedded;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod fault;

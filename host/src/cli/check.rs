@@ -73,8 +73,7 @@ async fn ask_brokers(config: &Config, brokers: &Brokers) -> Result<Findings, Vec
 }
 
 fn from(source: &Source) -> String {
-    match source {
-        Source::Kafka { topics, group } => format!("kafka {} (group {group})", topics.join(", ")),
-        Source::Sqs { queue, .. } => format!("sqs {queue}"),
-    }
+    let names: Vec<&str> = source.texts().collect();
+    let group = source.group.as_ref().map(|group| format!(" (group {group})")).unwrap_or_default();
+    format!("{} {}{group}", source.broker, names.join(", "))
 }

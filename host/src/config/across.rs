@@ -12,7 +12,7 @@ use cofferdam_core::route::{DeadLetterRule, Guarantee};
 
 use super::plugin::Places;
 use super::read::{At, Reader, Table, show_duration, suggest, topic};
-use super::route::{Read, Source};
+use super::route::Read;
 use super::{Config, Kind};
 use crate::broker::kafka;
 
@@ -60,13 +60,13 @@ fn handler_is_there(reader: &Reader<'_>, config: &Config, plugins: &Places, read
         };
         reader.problem(at, format!("unknown plugin {handler:?}"), remedy);
     }
-    if let (Some(plugin), Source::Sqs { visibility_timeout, .. }) = (config.plugins.get(handler), &read.route.source)
-        && plugin.limits.wall_time > *visibility_timeout
+    if let (Some(plugin), Some(lease)) = (config.plugins.get(handler), read.route.source.traits.lease)
+        && plugin.limits.wall_time > lease.attempt_limit
     {
-        let (wall_time, limit) = (show_duration(plugin.limits.wall_time), show_duration(*visibility_timeout));
+        let (wall_time, limit) = (show_duration(plugin.limits.wall_time), show_duration(lease.attempt_limit));
         let what =
-            format!("wall_time = {wall_time} of the plugin {handler:?} is longer than visibility_timeout = {limit}");
-        reader.problem(at, what, "lower wall_time of the plugin, or raise visibility_timeout in from of the route");
+            format!("wall_time = {wall_time} of the plugin {handler:?} is longer than max_processing_time = {limit}");
+        reader.problem(at, what, "lower wall_time of the plugin, or raise max_processing_time in from of the route");
     }
 }
 
@@ -85,7 +85,7 @@ fn brokers_are_there(reader: &Reader<'_>, read: &Read, has_kafka: bool, has_sqs:
         }
     };
     if let Some(at) = &read.from_at {
-        complain(at, None, matches!(read.route.source, Source::Kafka { .. }));
+        complain(at, None, read.route.source.broker == kafka::NAME);
     }
     let parts = read.route.parts();
     let outputs = read.outputs.iter().filter_map(|places| {
@@ -124,17 +124,13 @@ fn failures_stay_out(reader: &Reader<'_>, read: &Read) {
         return;
     }
     let Some(at) = &read.from_at else { return };
-    for name in source.topics() {
-        if name.starts_with('^') && overlap::is_open(name) {
-            let what = format!("{name:?} also matches the route's own dead-letter topics <topic>.dlq");
-            reader.problem(
-                at,
-                what,
-                "end the expression with a name and $, or name a dead_letter that it does not match",
-            );
-        } else if !name.starts_with('^') && topic(&format!("{name}.dlq")).is_err() {
-            reader.problem(at, format!("{name}.dlq is too long for a topic"), "name a dead_letter");
-        }
+    for pattern in source.patterns().filter(|pattern| overlap::is_open(pattern)) {
+        let what = format!("{pattern:?} also matches the route's own dead-letter topics <topic>.dlq");
+        let remedy = "end the expression with a name and $, or name a dead_letter that it does not match";
+        reader.problem(at, what, remedy);
+    }
+    for name in source.named().filter(|name| topic(&format!("{name}.dlq")).is_err()) {
+        reader.problem(at, format!("{name}.dlq is too long for a topic"), "name a dead_letter");
     }
 }
 
@@ -145,7 +141,7 @@ fn transactions_can_hold_it(reader: &Reader<'_>, read: &Read) {
         return;
     }
     let remedy = "write delivery = \"at_least_once\", and let the consumers of the outputs deduplicate by event id";
-    if matches!(read.route.source, Source::Sqs { .. }) {
+    if !read.route.source.traits.transactions {
         let what = "exactly_once needs a kafka source: its transaction contains the offsets, and sqs has none";
         reader.problem(&read.delivery_at, what, remedy);
     }

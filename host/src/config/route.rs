@@ -21,12 +21,12 @@ use crate::broker::kafka::properties::fit;
 use crate::broker::{kafka, sqs};
 use destination::destination;
 pub(super) use outputs::Places as OutputPlaces;
-pub use source::Source;
+pub use source::{Name, Source};
 
 /// The redrive policy of a route's source, where it is a queue with one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Redrive<'a> {
-    /// The queue that messages are moved to.
+    /// The name of the queue that messages are moved to.
     pub queue: &'a str,
     /// `maxReceiveCount`: how often a message is received before that.
     pub max_receives: Option<u32>,
@@ -41,7 +41,7 @@ pub struct RouteConfig {
     pub source: Source,
     /// Where dead letters go. `None`, on SQS: to the queue's redrive queue, known at the start.
     pub dead_letter: Option<DeadLetterRule>,
-    /// With a place taken by a dead-letter rule that [`RouteConfig::route`] puts right.
+    /// With the rule for dead letters where the file has none; a redrive policy takes its place in [`RouteConfig::route`].
     route: Route,
 }
 
@@ -59,12 +59,9 @@ impl RouteConfig {
         if route.source.counts_deliveries {
             route.source.max_receives = redrive.and_then(|redrive| redrive.max_receives);
         }
-        route.dead_letter = match (&self.dead_letter, &self.source, redrive) {
-            (Some(rule), ..) => rule.clone(),
-            (None, Source::Kafka { .. }, _) => kafka::letters_beside(),
-            (None, Source::Sqs { .. }, Some(redrive)) => DeadLetterRule::To(sqs::queue(redrive.queue)),
-            (None, Source::Sqs { queue, .. }, None) => DeadLetterRule::To(sqs::letters_of(&route.service, queue)),
-        };
+        if let (None, Some(redrive)) = (&self.dead_letter, redrive) {
+            route.dead_letter = DeadLetterRule::To(sqs::queue(redrive.queue));
+        }
         route
     }
 
@@ -128,7 +125,7 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
     let name = table.require("name", "name the route, for example name = \"price-orders\"");
     let handler = table.require("handler", "name one of the plugins, for example handler = \"price\"");
     let source = source::source(table);
-    let is_kafka = matches!(source, Source::Kafka { .. });
+    let is_log = !source.traits.acknowledges_each();
     let envelope = table.get("envelope").and_then(|value| envelope::envelope(&value)).unwrap_or_default();
     let (outputs, output_places) = outputs::outputs(table, &envelope, kafka);
     let dead_letter = table.get("dead_letter").and_then(|value| destination(&value)).map(DeadLetterRule::To);
@@ -146,27 +143,26 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
     let route = Route {
         name: name.as_ref().and_then(|name| name.name("price-orders", identifier)).unwrap_or_default().into(),
         service: service.into(),
-        group: source.group().map(Into::into),
+        group: source.group.as_deref().map(Into::into),
         accept: table.get("accept").and_then(|value| accept(&value)),
         order: table.get("order").and_then(|value| value.choice(&orders)).unwrap_or_default(),
         concurrency: table.get("concurrency").and_then(|value| value.integer(1..=1000)).unwrap_or(64),
-        bounds: table.get("in_flight").and_then(|value| in_flight(&value)).unwrap_or_default(),
+        bounds: table.get("max_in_flight").and_then(|value| in_flight(&value)).unwrap_or_default(),
         delivery,
         suppress_duplicates,
         breaker: breaker::breaker(table),
-        commit_interval: on_kafka(table, "commit_interval", is_kafka, commit_interval),
+        commit_interval: on_kafka(table, "commit_interval", is_log, commit_interval),
         commit_metadata: progress::LIMIT,
-        release_limit: on_kafka(table, "release_limit", is_kafka, Duration::from_secs(10)),
+        revoke_timeout: on_kafka(table, "revoke_timeout", is_log, Duration::from_secs(10)),
         publish_delay: kafka.map(|kafka| fit::linger(&kafka.properties.0)).unwrap_or_default(),
-        source: source.traits(),
+        source: source.traits,
         policy: policy::policy(table),
-        // Put right by `RouteConfig::route`.
-        dead_letter: dead_letter.clone().unwrap_or_else(kafka::letters_beside),
+        dead_letter: dead_letter.clone().unwrap_or_else(|| default_letters(service, &source)),
         errors: table.get("errors").and_then(|value| destination(&value)),
         envelope,
         outputs,
     };
-    let dead_letter = dead_letter.or_else(|| is_kafka.then(kafka::letters_beside));
+    let dead_letter = dead_letter.or_else(|| is_log.then(kafka::letters_beside));
     let known = handler.as_ref().and_then(|handler| handler.full_text("price"));
     Read {
         name_at: place("name"),
@@ -178,6 +174,15 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
         delivery_at: place("delivery"),
         outputs: output_places,
         route: RouteConfig { handler: known.unwrap_or_default(), source, dead_letter, route },
+    }
+}
+
+/// The destination of dead letters that the file does not name: on Kafka a topic beside each source, on SQS a queue of the
+/// service.
+fn default_letters(service: &str, source: &Source) -> DeadLetterRule {
+    match source.named().next() {
+        Some(queue) if source.broker == sqs::NAME => DeadLetterRule::To(sqs::letters_of(service, queue)),
+        _ => kafka::letters_beside(),
     }
 }
 
@@ -202,9 +207,9 @@ fn in_flight(value: &Value<'_>) -> Option<Bounds> {
 }
 
 /// A wait of 10 ms to 5 min that only Kafka knows.
-fn on_kafka(table: &Table<'_>, key: &'static str, is_kafka: bool, default: Duration) -> Duration {
+fn on_kafka(table: &Table<'_>, key: &'static str, is_log: bool, default: Duration) -> Duration {
     let Some(value) = table.get(key) else { return default };
-    if !is_kafka {
+    if !is_log {
         value.refuse(
             "only a route with a kafka source has this key: sqs has no commits and no partitions",
             "leave it out",

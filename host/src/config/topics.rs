@@ -75,7 +75,7 @@ impl Config {
             *known = kind.max(*known);
         };
         for route in &self.routes {
-            for name in route.source.topics().filter(|name| !name.starts_with('^')) {
+            for name in route.source.named().filter(|_| route.source.broker == kafka::NAME) {
                 add(name, Kind::Standard);
                 if let Some(rule @ DeadLetterRule::BesideSource { .. }) = &route.dead_letter {
                     add(&rule.beside(name).name, Kind::Error);
@@ -92,10 +92,8 @@ impl Config {
 
     /// All queues that the routes name. The redrive queue of a source is not known before the start.
     pub fn sqs_queues(&self) -> BTreeSet<String> {
-        let sources = self.routes.iter().filter_map(|route| match &route.source {
-            Source::Sqs { queue, .. } => Some(queue.clone()),
-            Source::Kafka { .. } => None,
-        });
+        let sources = self.routes.iter().map(|route| &route.source).filter(|source| source.broker == sqs::NAME);
+        let sources = sources.flat_map(Source::named).map(str::to_owned);
         let destinations = self.routes.iter().flat_map(RouteConfig::destinations);
         let queues = destinations.filter(|(destination, _)| destination.broker == sqs::NAME);
         sources.chain(queues.map(|(queue, _)| queue.name.to_string())).collect()

@@ -34,8 +34,7 @@ impl Depths {
                 DeadLetterRule::To(destination) => drop(destinations.insert(destination.clone())),
                 // Which topics an expression matches, only the broker knows.
                 rule @ DeadLetterRule::BesideSource { .. } => {
-                    let sources = configured.source.topics().filter(|topic| !topic.starts_with('^'));
-                    destinations.extend(sources.map(|source| rule.beside(source)));
+                    destinations.extend(configured.source.named().map(|source| rule.beside(source)));
                 }
             }
         }

@@ -109,8 +109,7 @@ impl Brokers {
     pub async fn unfit(&self, config: &Config) -> Vec<Unfit> {
         let Some(kafka) = &self.kafka else { return Vec::new() };
         let topics: BTreeSet<String> = config.routes.iter().flat_map(conditions::topics).collect();
-        let groups: BTreeSet<String> =
-            config.routes.iter().filter_map(|route| route.source.group()).map(str::to_owned).collect();
+        let groups: BTreeSet<String> = config.routes.iter().filter_map(|route| route.source.group.clone()).collect();
         let (rules, (rights, groups)) =
             tokio::join!(kafka.rules(topics.iter().map(String::as_str)), kafka.rights(topics.clone(), groups));
         let told = conditions::Told { rules, rights, groups };
@@ -239,12 +238,8 @@ impl Brokers {
     pub fn origins(&self, config: &Config) -> Origins {
         let mut origins = Origins::default();
         for route in &config.routes {
-            match &route.source {
-                config::Source::Kafka { topics, .. } => {
-                    topics.iter().for_each(|topic| kafka::add_origin(topic, &mut origins));
-                }
-                config::Source::Sqs { queue, .. } => sqs::add_origin(queue, &mut origins),
-            }
+            let add = if route.source.broker == kafka::NAME { kafka::add_origin } else { sqs::add_origin };
+            route.source.texts().for_each(|name| add(name, &mut origins));
         }
         origins
     }
@@ -262,21 +257,22 @@ impl Brokers {
     /// # Errors
     /// When they are in topics that only an expression names, or the source's queue cannot be asked.
     pub async fn dead_letters_of(&self, route: &RouteConfig) -> Result<Vec<Destination>, Problem> {
-        let queue = match &route.source {
-            config::Source::Sqs { queue, .. } if route.dead_letter.is_none() => Some(self.queue(queue).await?),
+        let queue = match route.source.named().next() {
+            Some(queue) if route.source.broker == sqs::NAME && route.dead_letter.is_none() => {
+                Some(self.queue(queue).await?)
+            }
             _ => None,
         };
         let rule = route.route(queue.as_ref().and_then(redrive::of)).dead_letter;
         if let DeadLetterRule::To(destination) = rule {
             return Ok(vec![destination]);
         }
-        let topics: Vec<&str> = route.source.topics().collect();
-        if let Some(expression) = topics.iter().find(|topic| topic.starts_with('^')) {
+        if let Some(expression) = route.source.patterns().next() {
             let what =
                 format!("the route reads the topics that match {expression:?}, and each has its own dead letters");
             return Err(Problem::new(Exit::Usage, what, "name one of them, for example kafka:orders.placed.dlq"));
         }
-        Ok(topics.into_iter().map(|topic| rule.beside(topic)).collect())
+        Ok(route.source.named().map(|topic| rule.beside(topic)).collect())
     }
 
     /// A way out to any topic and queue, for what goes back to where it came from.
@@ -314,16 +310,16 @@ impl Brokers {
 
     /// How the consumer of a route is made; `None` where it reads no topic.
     fn kafka_source(&self, kafka: &config::Kafka, route: &RouteConfig) -> Option<kafka::source::Config> {
-        let config::Source::Kafka { topics, group } = &route.source else { return None };
+        let group = route.source.group.as_ref().filter(|_| route.source.broker == kafka::NAME)?;
         Some(kafka::source::Config {
             bootstrap_servers: kafka.bootstrap_servers.clone(),
             client_id: format!("{}-{}", self.client_id, route.name()),
             route: route.name().to_owned(),
             group: group.clone(),
-            topics: topics.clone(),
+            topics: route.source.texts().map(str::to_owned).collect(),
             properties: kafka.properties.0.clone(),
             // The flow gives up within its own limit; the source waits a little longer than that.
-            release_limit: route.route(None).release_limit + std::time::Duration::from_secs(5),
+            revoke_timeout: route.route(None).revoke_timeout + std::time::Duration::from_secs(5),
         })
     }
 
@@ -352,30 +348,43 @@ impl Brokers {
         route: &RouteConfig,
         clock: Clock,
     ) -> Result<(Box<dyn Source>, Arc<Route>), Problem> {
-        match &route.source {
-            config::Source::Kafka { .. } => {
-                let kafka = config.kafka.as_ref().ok_or_else(|| without("kafka"))?;
-                let core = Arc::new(route.route(None));
-                let source = self.kafka_source(kafka, route).ok_or_else(|| without("kafka"))?;
-                let source = source.build().map_err(|error| configuration(route.name(), &error))?;
-                Ok((Box::new(source), core))
-            }
-            config::Source::Sqs { queue, lease, visibility_timeout: _, wait } => {
-                let client = self.sqs.clone().ok_or_else(|| without("sqs"))?;
-                let source = sqs::source::Config {
-                    lease: *lease,
-                    wait: *wait,
-                    patience: *wait + std::time::Duration::from_secs(2),
-                    ..sqs::source::Config::new(client, queue.clone(), clock)
-                };
-                let source = sqs::source::Sqs::connect(source).await.map_err(|error| match error {
-                    sqs::source::Error::Queue(error) => self.queues.problem(&error),
-                    other => unreachable(&other),
-                })?;
-                let core = Arc::new(route.route(redrive::of(source.queue())));
-                Ok((Box::new(source), core))
+        let read = &route.source;
+        if read.broker == kafka::NAME {
+            let kafka = config.kafka.as_ref().ok_or_else(|| without("kafka"))?;
+            let core = Arc::new(route.route(None));
+            let source = self.kafka_source(kafka, route).ok_or_else(|| without("kafka"))?;
+            let source = source.build().map_err(|error| configuration(route.name(), &error))?;
+            return Ok((Box::new(source), core));
+        }
+        let client = self.sqs.clone().ok_or_else(|| without("sqs"))?;
+        let queue = read.named().next().unwrap_or_default();
+        let source = sqs::source::Config {
+            lease: read.traits.lease.unwrap_or_default().length,
+            wait: read.wait,
+            patience: read.wait + std::time::Duration::from_secs(2),
+            ..sqs::source::Config::new(client, queue, clock)
+        };
+        let source = sqs::source::Sqs::connect(source).await.map_err(|error| match error {
+            sqs::source::Error::Queue(error) => self.queues.problem(&error),
+            other => unreachable(&other),
+        })?;
+        let core = Arc::new(route.route(redrive::of(source.queue())));
+        Ok((Box::new(source), core))
+    }
+
+    /// Whether nothing is left to receive of a source of which this host has received so many messages. Only for sources
+    /// that nobody else reads or writes; `false` where the broker cannot be asked.
+    pub async fn is_exhausted(&self, source: &config::Source, received: u64) -> bool {
+        let names: Vec<Arc<str>> = source.texts().map(Into::into).collect();
+        if source.broker == kafka::NAME {
+            return self.records(&names).await.is_ok_and(|records| received >= records);
+        }
+        for queue in &names {
+            if !self.depth(queue).await.is_ok_and(|depth| depth.total() == 0) {
+                return false;
             }
         }
+        true
     }
 }
 

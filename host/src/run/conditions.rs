@@ -24,7 +24,7 @@ use cofferdam_core::output::Destination;
 use crate::broker::kafka;
 use crate::broker::kafka::rights::{Group, Rights};
 use crate::broker::kafka::topics::Rules;
-use crate::config::{RouteConfig, Source};
+use crate::config::RouteConfig;
 
 /// The largest message of SQS, in bytes.
 const LARGEST_OF_SQS: u64 = 1 << 20;
@@ -54,7 +54,7 @@ pub(super) struct Told {
 
 /// All topics that the conditions of this route are about.
 pub(super) fn topics(route: &RouteConfig) -> BTreeSet<String> {
-    let sources = route.source.topics().filter(|name| !name.starts_with('^')).map(str::to_owned);
+    let sources = route.source.named().filter(|_| route.source.broker == kafka::NAME).map(str::to_owned);
     let (letters, destinations) = (letters_of(route).into_iter().map(|(_, letters)| letters), route.destinations());
     let written = destinations.map(|(destination, _)| destination.clone()).chain(letters);
     let topics = written.filter(|destination| destination.broker == kafka::NAME);
@@ -63,12 +63,8 @@ pub(super) fn topics(route: &RouteConfig) -> BTreeSet<String> {
 
 /// Each source of the route with the place of its dead letters, as far as the configuration names them.
 fn letters_of(route: &RouteConfig) -> Vec<(&str, Destination)> {
-    let sources: Vec<&str> = match &route.source {
-        Source::Kafka { .. } => route.source.topics().filter(|name| !name.starts_with('^')).collect(),
-        Source::Sqs { queue, .. } => vec![queue],
-    };
     let Some(rule) = &route.dead_letter else { return Vec::new() };
-    sources.into_iter().map(|source| (source, rule.beside(source))).collect()
+    route.source.named().map(|source| (source, rule.beside(source))).collect()
 }
 
 /// What is not as it must be for this route.
@@ -81,7 +77,7 @@ pub(super) fn unfit(route: &RouteConfig, told: &Told) -> Vec<Unfit> {
 
 /// What does not fit between the topics of this route.
 fn fitting(route: &RouteConfig, rules: &BTreeMap<Arc<str>, Rules>, found: &mut Found<'_>) {
-    let is_topic = matches!(route.source, Source::Kafka { .. });
+    let is_topic = route.source.broker == kafka::NAME;
     let source_rules = |source: &str| if is_topic { rules.get(source).copied() } else { Some(of_a_queue()) };
     for (source, letters) in letters_of(route) {
         let Some(from) = source_rules(source) else { continue };
@@ -100,7 +96,7 @@ fn fitting(route: &RouteConfig, rules: &BTreeMap<Arc<str>, Rules>, found: &mut F
             );
         }
     }
-    let largest = route.source.topics().filter_map(|source| rules.get(source)).map(|rules| rules.largest).max();
+    let largest = route.source.texts().filter_map(|source| rules.get(source)).map(|rules| rules.largest).max();
     let core = route.route(None);
     let errors = core.errors.as_ref().map(|errors| &errors.name);
     let letters: BTreeSet<Arc<str>> = letters_of(route).into_iter().map(|(_, letters)| letters.name).collect();

@@ -14,7 +14,7 @@ use super::conditions::Unfit;
 use super::redrive::{self, Limits};
 use crate::broker::sqs;
 use crate::broker::sqs::queue::{self, Queue};
-use crate::config::{Config, RouteConfig, Source};
+use crate::config::{Config, RouteConfig};
 use crate::exit::{Exit, Problem};
 
 /// What was found, in the order in which people should read it.
@@ -62,7 +62,7 @@ impl Brokers {
             }
         }
         for route in &config.routes {
-            let Source::Sqs { queue, .. } = &route.source else { continue };
+            let Some(queue) = queue_of(route) else { continue };
             let queue = queues.get(queue);
             if let Some(name) = default_letters(route, queue) {
                 match self.resolve(&name).await {
@@ -84,17 +84,13 @@ impl Brokers {
         if !config.sqs.as_ref().is_some_and(|sqs| sqs.create) {
             return Ok(());
         }
-        let sources = |route: &RouteConfig| match &route.source {
-            Source::Sqs { queue, .. } => Some(queue.clone()),
-            Source::Kafka { .. } => None,
-        };
-        let read: Vec<String> = config.routes.iter().filter_map(sources).collect();
-        for name in config.sqs_queues().iter().filter(|name| !read.contains(name)) {
+        let read: Vec<&str> = config.routes.iter().filter_map(queue_of).collect();
+        for name in config.sqs_queues().iter().filter(|name| !read.contains(&name.as_str())) {
             self.ensure_queue(name, None).await?;
         }
         for route in &config.routes {
-            let Some(source) = sources(route) else { continue };
-            let found = self.found(&source).await?;
+            let Some(source) = queue_of(route) else { continue };
+            let found = self.found(source).await?;
             let letters = match route.route(found.as_ref().and_then(redrive::of)).dead_letter {
                 DeadLetterRule::To(to) if to.broker == sqs::NAME => Some(self.ensure_queue(&to.name, None).await?),
                 _ => None,
@@ -104,7 +100,7 @@ impl Brokers {
                 let receives = 2 * route.route(None).policy.retry.max_attempts;
                 let fits = letters.filter(|letters| letters.fifo == source.ends_with(".fifo"));
                 let redrive = fits.and_then(|letters| letters.arn).map(|arn| (arn, receives.clamp(1, 1_000)));
-                self.ensure_queue(&source, redrive).await?;
+                self.ensure_queue(source, redrive).await?;
             }
         }
         Ok(())
@@ -128,6 +124,11 @@ impl Brokers {
             Err(error) => Err(self.queue_problem(&error)),
         }
     }
+}
+
+/// The queue that a route reads.
+fn queue_of(route: &RouteConfig) -> Option<&str> {
+    route.source.named().next().filter(|_| route.source.broker == sqs::NAME)
 }
 
 /// A queue that is given by its address cannot be created.

@@ -7,7 +7,7 @@ use cofferdam_core::route::DeadLetterRule;
 
 use crate::broker::sqs;
 use crate::broker::sqs::queue::Error;
-use crate::config::{self, Config, Source};
+use crate::config::{self, Config};
 use crate::exit::{Exit, Problem};
 
 /// Where queues are asked for, and what each is for.
@@ -41,7 +41,7 @@ impl Queues {
     fn add_route(&mut self, route: &config::RouteConfig) {
         let name = route.name();
         let read = route.route(None);
-        if let Source::Sqs { queue, .. } = &route.source {
+        for queue in route.source.named().filter(|_| route.source.broker == sqs::NAME) {
             self.add(queue, format!("the source of route `{name}`"), false);
         }
         for (output, rule) in &read.outputs {

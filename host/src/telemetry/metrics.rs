@@ -66,7 +66,7 @@ pub(super) const ALL: &[Described] = {
         described("cofferdam_received_total", Counter, Unit::Count, "messages received, redeliveries included"),
         described("cofferdam_in_flight", Gauge, Unit::Count, "deliveries received and neither settled nor given back"),
         described("cofferdam_attempts_total", Counter, Unit::Count, "attempts that ended"),
-        described("cofferdam_put_off_total", Counter, Unit::Count, "deliveries put off for a later attempt"),
+        described("cofferdam_rescheduled_total", Counter, Unit::Count, "deliveries put off for a later attempt"),
         described(
             "cofferdam_guest_cpu_seconds",
             Histogram(&CPU_TIMES),

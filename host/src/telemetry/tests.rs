@@ -69,7 +69,7 @@ impl World {
             breaker: Breaker { failures: 0, dead_letters: 0, ..Breaker::default() },
             commit_interval: Duration::from_secs(1),
             commit_metadata: cofferdam_core::progress::LIMIT,
-            release_limit: Duration::from_secs(10),
+            revoke_timeout: Duration::from_secs(10),
             publish_delay: Duration::ZERO,
             source: match &group {
                 Some(_) => SourceTraits::log(),
@@ -257,7 +257,8 @@ fn every_metric_stands_in_a_scrape_after_messages_went_through_the_machine() {
         for (bound, within) in [("0.001", 0.0), ("0.01", 4.0), ("0.1", 4.0), ("1", 4.0), ("10", 4.0), ("+Inf", 4.0)] {
             assert_eq!(value(&text, &format!("{duration}_bucket{{{labels},le=\"{bound}\"}}")), within, "{bound}");
         }
-        let put_off = |next| value(&text, &format!(r#"cofferdam_put_off_total{{route="price-orders",next="{next}"}}"#));
+        let put_off =
+            |next| value(&text, &format!(r#"cofferdam_rescheduled_total{{route="price-orders",next="{next}"}}"#));
         assert_eq!(["retry", "defer", "hold"].map(put_off), [1.0, 0.0, 1.0]);
         assert_eq!(value(&text, r#"cofferdam_route_holding{route="price-orders"}"#), 0.0);
         assert_eq!(value(&text, r#"cofferdam_received_total{route="price-orders"}"#), 3.0);

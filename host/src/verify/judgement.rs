@@ -7,7 +7,8 @@ use cofferdam_guarantees::{Fact, Judge, Limit, Report, Since, Terms, What};
 
 use super::history::History;
 use super::workload::Broker;
-use crate::config::{Config, RouteConfig, Source};
+use crate::broker::kafka;
+use crate::config::{Config, RouteConfig};
 use crate::exit::Problem;
 
 /// How soon a host brings what it has received to its end, where no fault takes it away: with its retries behind those of
@@ -42,10 +43,7 @@ pub(super) fn judge(folder: &Path, config: &Config) -> Result<Report, Problem> {
 }
 
 fn broker(route: &RouteConfig) -> Broker {
-    match route.source {
-        Source::Kafka { .. } => Broker::Kafka,
-        Source::Sqs { .. } => Broker::Sqs,
-    }
+    if route.source.broker == kafka::NAME { Broker::Kafka } else { Broker::Sqs }
 }
 
 /// The route that a fact is about; `None` where it is about a whole process.

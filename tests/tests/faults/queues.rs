@@ -63,11 +63,11 @@ impl<'a> Tasks<'a> {
             limits = {{ wall_time = "2s", cpu_time = "1s" }}
             [[routes]]
             name = "probe"
-            from = {{ sqs = "{queue}", lease = "{lease}s", visibility_timeout = "30s", wait = "1s" }}
+            from = {{ sqs = "{queue}", visibility_timeout = "{lease}s", max_processing_time = "30s", wait = "1s" }}
             handler = "probe"
             envelope = "raw"
             concurrency = 8
-            in_flight = {{ messages = {IN_FLIGHT} }}
+            max_in_flight = {{ messages = {IN_FLIGHT} }}
             retry = {{ initial_delay = "1s", jitter = 0.0 }}
             breaker = {{ failures = 0 }}
             dead_letter = {{ sqs = "{dead}" }}

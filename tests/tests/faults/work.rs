@@ -30,7 +30,7 @@ pub(crate) const PATIENT: &str = r#""reconnect.backoff.max.ms" = 500, "delivery.
 /// Little may be in flight. What fails once comes again soon, and is no reason to stop the route.
 const ROUTE: &str = r#"
     concurrency = 16
-    in_flight = { messages = 100 }
+    max_in_flight = { messages = 100 }
     commit_interval = "100ms"
     retry = { initial_delay = "200ms", jitter = 0.0 }
     breaker = { failures = 0 }

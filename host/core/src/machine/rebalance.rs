@@ -39,7 +39,7 @@ impl Machine {
             self.partitions.slots[key].leaving = true;
             self.drop_standing(|delivery| delivery.partition() == Some(key), Fate::Revoked);
             self.drop_of(key, self.hands_back());
-            self.timers.set(now.after(self.route.release_limit), Timer::GiveUp(key));
+            self.timers.set(now.after(self.route.revoke_timeout), Timer::GiveUp(key));
             self.give_up_if_idle(key);
         }
         self.share_anew();

@@ -28,7 +28,7 @@ impl Route {
             breaker: Breaker::default(),
             commit_interval: Duration::from_secs(1),
             commit_metadata: crate::progress::LIMIT,
-            release_limit: Duration::from_secs(10),
+            revoke_timeout: Duration::from_secs(10),
             publish_delay: Duration::ZERO,
             source: SourceTraits::log(),
             policy: Policy::default(),

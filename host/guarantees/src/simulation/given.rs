@@ -33,7 +33,7 @@ pub fn route() -> Route {
         breaker: Breaker { failures: 0, dead_letters: 0, ..Breaker::default() },
         commit_interval: SECOND,
         commit_metadata: LIMIT,
-        release_limit: 10 * SECOND,
+        revoke_timeout: 10 * SECOND,
         publish_delay: Duration::ZERO,
         source: SourceTraits::log(),
         policy: Policy { retry: Retry { jitter: 0.0, ..Retry::default() }, ..Policy::default() },

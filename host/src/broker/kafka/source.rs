@@ -104,7 +104,7 @@ pub struct Config {
     pub properties: BTreeMap<String, String>,
     /// How long revoked partitions are kept for the flow to give them up. While they are kept, librdkafka fetches
     /// nothing for the other partitions either, and the group waits. To be well below `max.poll.interval.ms`.
-    pub release_limit: Duration,
+    pub revoke_timeout: Duration,
 }
 
 /// Why there is no consumer, or none any more.
@@ -174,7 +174,7 @@ impl Config {
             let (group, shared) = (Arc::clone(&group), Arc::clone(&shared));
             let ends = Ends::new(&client, &self.route);
             move || {
-                let reader = Reader::new(group, self.release_limit, consumer, shared, ends);
+                let reader = Reader::new(group, self.revoke_timeout, consumer, shared, ends);
                 // Where nobody listens any more, nobody wants to know.
                 let _ = end.send(reader.run(&waker));
             }

@@ -3,9 +3,9 @@
 use cofferdam_core::route::Guarantee;
 
 use super::input::Input;
+use crate::broker::embedded::{self, QueueSpec};
 use crate::config::{Config, Kind, Store};
 use crate::dedupe;
-use crate::embedded::{self, QueueSpec};
 use crate::exit::{Exit, Problem};
 
 /// Starts them, and points the configuration at them.

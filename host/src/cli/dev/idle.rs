@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::admin::RouteHealth;
-use crate::config::{Config, Source};
+use crate::config::Config;
 use crate::run::Brokers;
 
 /// How often it is looked.
@@ -29,14 +29,7 @@ async fn is_idle(config: &Config, routes: &[Arc<RouteHealth>], brokers: &Brokers
         if health.in_flight() > 0 {
             return false;
         }
-        let settled = match &route.source {
-            Source::Kafka { topics, .. } => {
-                let topics: Vec<Arc<str>> = topics.iter().map(|topic| topic.as_str().into()).collect();
-                brokers.records(&topics).await.is_ok_and(|records| health.account().received >= records)
-            }
-            Source::Sqs { queue, .. } => brokers.depth(queue).await.is_ok_and(|depth| depth.total() == 0),
-        };
-        if !settled {
+        if !brokers.is_exhausted(&route.source, health.account().received).await {
             return false;
         }
     }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::broker::kafka::expression::Expression;
 use crate::broker::{kafka, sqs};
-use crate::config::{Config, Kind, Source, nearest};
+use crate::config::{Config, Kind, nearest};
 use crate::exit::{Exit, Problem};
 use crate::message_file::{self, MessageFile};
 use crate::sink::{Answers, Busy, Sinks, Ticket};
@@ -138,11 +138,8 @@ fn nowhere(path: &Path, named: Option<&str>, sources: &[String]) -> Problem {
 
 /// Topics and queues that routes read, and patterns of topics.
 fn sources(config: &Config) -> Vec<String> {
-    let names = config.routes.iter().flat_map(|route| match &route.source {
-        Source::Kafka { topics, .. } => topics.clone(),
-        Source::Sqs { queue, .. } => vec![queue.clone()],
-    });
-    BTreeSet::from_iter(names).into_iter().collect()
+    let names = config.routes.iter().flat_map(|route| route.source.texts());
+    BTreeSet::from_iter(names.map(str::to_owned)).into_iter().collect()
 }
 
 /// A message once more, to where it came from.

@@ -7,7 +7,6 @@ use super::super::read::Reader;
 use super::super::route::{Read, Source};
 use super::Config;
 use crate::broker::kafka::expression::Expression;
-use crate::broker::{kafka, sqs};
 
 /// Two routes that share a group and a topic, or a queue, would each get some of the messages.
 pub(super) fn sources_are_apart(reader: &Reader<'_>, routes: &[Read]) {
@@ -30,9 +29,8 @@ pub(super) fn sources_are_apart(reader: &Reader<'_>, routes: &[Read]) {
 pub(super) fn members_are_apart(reader: &Reader<'_>, config: &Config, routes: &[Read]) {
     let Some(id) = config.kafka.as_ref().and_then(|kafka| kafka.properties.get("group.instance.id")) else { return };
     for (index, read) in routes.iter().enumerate() {
-        let (Some(at), Source::Kafka { group, .. }) = (&read.from_at, &read.route.source) else { continue };
-        let same =
-            |earlier: &&Read| matches!(&earlier.route.source, Source::Kafka { group: other, .. } if group == other);
+        let (Some(at), Some(group)) = (&read.from_at, &read.route.source.group) else { continue };
+        let same = |earlier: &&Read| earlier.route.source.group.as_ref() == Some(group);
         if let Some(earlier) = routes[..index].iter().find(same) {
             let name = earlier.route.name();
             let what = format!(
@@ -44,27 +42,22 @@ pub(super) fn members_are_apart(reader: &Reader<'_>, config: &Config, routes: &[
 }
 
 fn shared(one: &Source, other: &Source) -> Option<(String, &'static str)> {
-    match (one, other) {
-        (Source::Kafka { topics, group }, Source::Kafka { topics: others, group: other }) => {
-            let shared = topics.iter().find(|topic| others.iter().any(|other| overlap(topic, other)))?;
-            let remedy = "give each route its own group: each route then receives all messages";
-            (group == other).then(|| (format!("consumer group {group:?} shares {shared:?}"), remedy))
-        }
-        (Source::Sqs { queue, .. }, Source::Sqs { queue: other, .. }) => {
-            let remedy = "read a queue with one route, and raise its concurrency";
-            (queue == other).then(|| (format!("queue {queue:?} is shared"), remedy))
-        }
-        _ => None,
+    if (one.broker, &one.group) != (other.broker, &other.group) {
+        return None;
     }
+    let shared = one.texts().find(|name| other.texts().any(|other| overlap(name, other)))?;
+    Some(match &one.group {
+        Some(group) => {
+            let remedy = "give each route its own group: each route then receives all messages";
+            (format!("consumer group {group:?} shares {shared:?}"), remedy)
+        }
+        None => (format!("queue {shared:?} is shared"), "read a queue with one route, and raise its concurrency"),
+    })
 }
 
 /// Whether what goes to `destination` certainly comes back from `source`.
 pub(super) fn feeds(destination: &Destination, source: &Source) -> bool {
-    match (destination.broker, source) {
-        (kafka::NAME, Source::Kafka { topics, .. }) => topics.iter().any(|other| overlap(&destination.name, other)),
-        (sqs::NAME, Source::Sqs { queue, .. }) => *destination.name == **queue,
-        _ => false,
-    }
+    destination.broker == source.broker && source.texts().any(|other| overlap(&destination.name, other))
 }
 
 /// Whether two subscriptions certainly have a topic in common.

@@ -6,8 +6,9 @@ use std::time::Duration;
 use cofferdam_core::route::Guarantee;
 
 use super::super::read::{Reader, show_duration};
-use super::super::route::{Read, Source};
+use super::super::route::Read;
 use super::Config;
+use crate::broker::kafka;
 use crate::broker::kafka::properties::fit;
 
 /// What the last commits and the farewell to the group take after the release.
@@ -15,27 +16,27 @@ const LEAVE: Duration = Duration::from_secs(5);
 
 /// Notes waits of a route from Kafka that contradict others.
 pub(super) fn waits_fit(reader: &Reader<'_>, config: &Config, read: &Read) {
-    let (Some(kafka), Source::Kafka { .. }) = (&config.kafka, &read.route.source) else { return };
+    let Some(kafka) = config.kafka.as_ref().filter(|_| read.route.source.broker == kafka::NAME) else { return };
     let properties = &kafka.properties.0;
     let at = read.from_at.as_ref().unwrap_or(&read.name_at);
     let parts = read.route.parts();
-    let release = parts.release_limit;
+    let release = parts.revoke_timeout;
     let poll = millis(fit::poll_interval(properties));
     if release + LEAVE >= poll {
         let (release, poll) = (show_duration(release), show_duration(poll));
-        let what = format!("release_limit = {release} does not fit max.poll.interval.ms = {poll}; expected 5s less");
-        reader.problem(at, what, "lower release_limit, or raise max.poll.interval.ms in kafka.properties");
+        let what = format!("revoke_timeout = {release} does not fit max.poll.interval.ms = {poll}; expected 5s less");
+        reader.problem(at, what, "lower revoke_timeout, or raise max.poll.interval.ms in kafka.properties");
     }
     if let Some(plugin) = config.plugins.get(&read.route.handler)
         && plugin.limits.wall_time > release
     {
         let (wall_time, release) = (show_duration(plugin.limits.wall_time), show_duration(release));
         let what = format!(
-            "wall_time = {wall_time} of the plugin {:?} is longer than release_limit = {release}: a rebalance repeats attempts \
+            "wall_time = {wall_time} of the plugin {:?} is longer than revoke_timeout = {release}: a rebalance repeats attempts \
              that take longer",
             read.route.handler
         );
-        reader.warning(at, what, "raise release_limit, or lower wall_time");
+        reader.warning(at, what, "raise revoke_timeout, or lower wall_time");
     }
     if parts.delivery == Guarantee::ExactlyOnce {
         transactions_fit(reader, properties, read);

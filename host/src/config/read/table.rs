@@ -17,6 +17,14 @@ pub(in crate::config) struct Table<'r> {
     open: Cell<bool>,
 }
 
+/// Keys that were called otherwise before, and what they are called now.
+const RENAMED: [(&str, &str); 4] = [
+    ("lease", "visibility_timeout; the former visibility_timeout is now max_processing_time"),
+    ("in_flight", "max_in_flight"),
+    ("release_limit", "revoke_timeout"),
+    ("same_fault", "max_same_fault"),
+];
+
 /// How alike two names have to be for one to be taken for the other, 0 to 1.
 const ALIKE: f64 = 0.8;
 
@@ -80,7 +88,11 @@ impl<'r> Table<'r> {
             let key = &**name.get_ref();
             if !asked.contains(&key) && !self.refused.borrow().contains(&key) {
                 let at = self.at.inside(key, name.span().start);
-                self.reader.problem(&at, "unknown key", suggest(key, &asked));
+                match RENAMED.iter().find(|(old, new)| *old == key && asked.iter().any(|known| new.starts_with(known)))
+                {
+                    Some((_, new)) => self.reader.problem(&at, "this key was renamed", format!("write {new}")),
+                    None => self.reader.problem(&at, "unknown key", suggest(key, &asked)),
+                }
             }
         }
     }

@@ -50,8 +50,8 @@ fn retry(table: &Table<'_>, policy: &mut Policy) {
         jitter: table.get("jitter").and_then(|value| value.float(0.0..=1.0)).unwrap_or(default.jitter),
         max_age: wait("max_age", DAYS_30).unwrap_or(default.max_age),
     };
-    let same_fault = table.get("same_fault").and_then(|value| value.integer(1..=1000));
-    policy.same_fault_limit = same_fault.unwrap_or(policy.same_fault_limit);
+    let same_fault = table.get("max_same_fault").and_then(|value| value.integer(1..=1000));
+    policy.max_same_fault = same_fault.unwrap_or(policy.max_same_fault);
 }
 
 fn codes(table: &Table<'_>) -> BTreeMap<Code, Moved> {

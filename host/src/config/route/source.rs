@@ -6,84 +6,76 @@ use cofferdam_core::source::{Lease, SourceTraits};
 
 use super::super::read::{Table, Value, consumer_group, queue, topic};
 use crate::broker::kafka::expression::Expression;
+use crate::broker::{kafka, sqs};
 
-/// Where a route's messages come from.
+/// The source of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// Kafka.
-    Kafka {
-        /// Names, or regular expressions that begin with `^`; at least one.
-        topics: Vec<String>,
-        /// The consumer group.
-        group: String,
-    },
-    /// SQS.
-    Sqs {
-        /// The queue, by name or by address (`http...`).
-        queue: String,
-        /// How long a lease lasts before it is extended, 1 s to 12 h in whole seconds; 60 s.
-        lease: Duration,
-        /// How long one attempt may hold a message, `lease` to 12 h in whole seconds; 900 s.
-        visibility_timeout: Duration,
-        /// How long a poll waits for messages, 0 to 20 s in whole seconds; 5 s.
-        wait: Duration,
-    },
+pub struct Source {
+    /// The broker, by the word of the configuration: `kafka`.
+    pub broker: &'static str,
+    /// At least one topic or queue.
+    pub names: Vec<Name>,
+    /// The consumer group, if the broker has groups.
+    pub group: Option<String>,
+    /// The time that one receive waits for messages; no part of a source that the broker sends messages to.
+    pub wait: Duration,
+    /// Its abilities.
+    pub traits: SourceTraits,
+}
+
+/// A topic or a queue that a route reads, or an expression for several topics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    /// The name, the address of a queue (`http...`), or the expression.
+    pub text: String,
+    /// It is a regular expression.
+    pub is_pattern: bool,
 }
 
 impl Source {
-    /// The consumer group, on Kafka.
-    pub fn group(&self) -> Option<&str> {
-        match self {
-            Self::Kafka { group, .. } => Some(group),
-            Self::Sqs { .. } => None,
-        }
+    /// The topics and queues that it names, without expressions.
+    pub fn named(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().filter(|name| !name.is_pattern).map(|name| name.text.as_str())
     }
 
-    /// What it is able to do.
-    pub(super) fn traits(&self) -> SourceTraits {
-        match self {
-            Self::Kafka { .. } => SourceTraits::log(),
-            // SQS hides a message for as long as a lease may last, and refuses more.
-            Self::Sqs { lease, visibility_timeout, .. } => {
-                SourceTraits::leased_queue(Lease { length: *lease, attempt_limit: *visibility_timeout }, HOURS_12)
-            }
-        }
+    /// The expressions for topics.
+    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().filter(|name| name.is_pattern).map(|name| name.text.as_str())
     }
 
-    /// Topics and expressions, on Kafka.
-    pub fn topics(&self) -> impl Iterator<Item = &str> {
-        let topics = match self {
-            Self::Kafka { topics, .. } => topics.as_slice(),
-            Self::Sqs { .. } => &[],
-        };
-        topics.iter().map(String::as_str)
+    /// Names and expressions, in the order of the file.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|name| name.text.as_str())
     }
 
     /// Whether all of it could be read.
     pub(in super::super) fn is_complete(&self) -> bool {
-        match self {
-            Self::Kafka { topics, .. } => !topics.is_empty(),
-            Self::Sqs { queue, .. } => !queue.is_empty(),
-        }
+        !self.names.is_empty()
     }
 }
 
 const HOURS_12: Duration = Duration::from_secs(12 * 3_600);
 
 pub(super) fn source(route: &Table<'_>) -> Source {
-    let nothing = Source::Kafka { topics: Vec::new(), group: String::new() };
+    let nothing = Source {
+        broker: kafka::NAME,
+        names: Vec::new(),
+        group: None,
+        wait: Duration::ZERO,
+        traits: SourceTraits::log(),
+    };
     let example = "{ kafka = [\"orders.placed\"], group = \"pricing\" }";
     let Some(from) = route.require("from", format!("write from = {example}, or from = {{ sqs = \"tasks.fifo\" }}"))
     else {
         return nothing;
     };
     let read = from.table(example, |table| match (table.get("kafka"), table.get("sqs")) {
-        (Some(topics), None) => kafka(table, &topics),
-        (None, Some(queue)) => sqs(table, &queue),
+        (Some(topics), None) => of_topics(table, &topics),
+        (None, Some(queue)) => of_queue(table, &queue),
         (Some(_), Some(both)) => {
             both.refuse("both kafka and sqs are set", "set one of them, and add a second route for the other");
             // Which of them the other keys are for is anybody's guess.
-            for key in ["group", "lease", "visibility_timeout", "wait"] {
+            for key in ["group", "visibility_timeout", "max_processing_time", "wait"] {
                 table.get(key);
             }
             nothing.clone()
@@ -96,15 +88,17 @@ pub(super) fn source(route: &Table<'_>) -> Source {
     read.unwrap_or(nothing)
 }
 
-fn kafka(table: &Table<'_>, value: &Value<'_>) -> Source {
-    refuse(table, ["lease", "visibility_timeout", "wait"], "only an sqs source has this key");
+fn of_topics(table: &Table<'_>, value: &Value<'_>) -> Source {
+    refuse(table, ["visibility_timeout", "max_processing_time", "wait"], "only an sqs source has this key");
     let topics = match value.is_string() {
         true => subscription(value).into_iter().collect(),
         false => several(value),
     };
     let group = table.require("group", "name the consumer group, for example group = \"pricing\"");
     let group = group.and_then(|group| group.name("pricing", consumer_group)).unwrap_or_default();
-    Source::Kafka { topics, group }
+    let name = |text: String| Name { is_pattern: text.starts_with('^'), text };
+    let names = topics.into_iter().map(name).collect();
+    Source { broker: kafka::NAME, names, group: Some(group), wait: Duration::ZERO, traits: SourceTraits::log() }
 }
 
 fn several(value: &Value<'_>) -> Vec<String> {
@@ -149,18 +143,22 @@ fn subscription(value: &Value<'_>) -> Option<String> {
     Some(text)
 }
 
-fn sqs(table: &Table<'_>, value: &Value<'_>) -> Source {
+fn of_queue(table: &Table<'_>, value: &Value<'_>) -> Source {
     refuse(table, ["group"], "only a kafka source has this key: all consumers of a queue share its messages");
     let second = Duration::from_secs(1);
-    let lease = table.get("lease").and_then(|value| value.seconds(second..=HOURS_12));
-    let lease = lease.unwrap_or(Duration::from_secs(60));
-    let longest = table.get("visibility_timeout").and_then(|value| value.seconds(lease..=HOURS_12));
+    let length = table.get("visibility_timeout").and_then(|value| value.seconds(second..=HOURS_12));
+    let length = length.unwrap_or(Duration::from_secs(60));
+    let longest = table.get("max_processing_time").and_then(|value| value.seconds(length..=HOURS_12));
     let wait = table.get("wait").and_then(|value| value.seconds(Duration::ZERO..=Duration::from_secs(20)));
-    Source::Sqs {
-        queue: value.name("tasks.fifo", queue).unwrap_or_default(),
-        lease,
-        visibility_timeout: longest.unwrap_or(Duration::from_secs(900)).max(lease),
+    let attempt_limit = longest.unwrap_or(Duration::from_secs(900)).max(length);
+    let name = value.name("tasks.fifo", queue).map(|text| Name { text, is_pattern: false });
+    Source {
+        broker: sqs::NAME,
+        names: name.into_iter().collect(),
+        group: None,
         wait: wait.unwrap_or(Duration::from_secs(5)),
+        // SQS hides a message for as long as a lease may last, and refuses more.
+        traits: SourceTraits::leased_queue(Lease { length, attempt_limit }, HOURS_12),
     }
 }
 

@@ -6,7 +6,7 @@ use cofferdam_core::envelope::{Envelope, Wrapping};
 use cofferdam_core::route::DeadLetterRule;
 use cofferdam_core::source::{Lease, SourceTraits};
 
-use super::super::{Kind, Limits, Redrive, RouteConfig, Source};
+use super::super::{Kind, Limits, Redrive, RouteConfig};
 use super::{LEAST, changed, parse};
 use crate::broker::{kafka, sqs};
 
@@ -35,7 +35,7 @@ capabilities = { keyvalue = "orders" }
 
 [[routes]]
 name = "price-orders"
-from = { kafka = ["orders.placed"], group = "pricing" }     # or { sqs = "tasks.fifo", lease = "60s", visibility_timeout = "900s" }
+from = { kafka = ["orders.placed"], group = "pricing" }     # or { sqs = "tasks.fifo", visibility_timeout = "60s", max_processing_time = "900s" }
 handler = "price"
 envelope = "cloudevents"               # json, raw
 order = "key"                          # partition, none
@@ -143,12 +143,13 @@ fn the_owner_of_the_host_says_what_a_plugin_may_have_at_most() {
 
 #[test]
 fn a_queue_has_a_lease_and_a_limit_on_attempts() {
-    let source = from_queue(r#"{ sqs = "tasks.fifo", lease = "30s", visibility_timeout = "5m", wait = "20s" }"#);
+    let source =
+        from_queue(r#"{ sqs = "tasks.fifo", visibility_timeout = "30s", max_processing_time = "5m", wait = "20s" }"#);
     let lease = Lease { length: Duration::from_secs(30), attempt_limit: Duration::from_secs(300) };
     let queue = |lease| SourceTraits::leased_queue(lease, Duration::from_secs(12 * 3_600));
     let limited = SourceTraits { max_receives: Some(3), ..queue(lease) };
     assert_eq!(source.route(Some(redrive("dead"))).source, limited);
-    assert!(matches!(source.source, Source::Sqs { wait, .. } if wait == Duration::from_secs(20)));
+    assert_eq!(source.source.wait, Duration::from_secs(20));
     assert_eq!(from_queue(r#"{ sqs = "tasks.fifo" }"#).route(None).source, queue(Lease::default()));
     assert_eq!(route("").route(None).source, SourceTraits::log());
 }

@@ -55,13 +55,26 @@ fn syntax_and_values() {
             ("", "retry = { jitter = 1.5 }"),
             ("", "retry = { multiplier = nan }"),
             ("", "retry = \"often\""),
-            ("", "in_flight = { bytes = \"64MB/s\" }"),
-            ("", "in_flight = { bytes = true }"),
-            ("", "in_flight = { bytes = 1 }"),
+            ("", "max_in_flight = { bytes = \"64MB/s\" }"),
+            ("", "max_in_flight = { bytes = true }"),
+            ("", "max_in_flight = { bytes = 1 }"),
             ("", "order = \"keys\""),
             ("", "order = true"),
             ("", "[topics]\ncreate = \"yes\""),
             ("", "[topics]\ncreate = \"${WORDS}\""),
+        ],
+    );
+}
+
+#[test]
+fn a_key_that_was_renamed_is_refused_with_its_new_name() {
+    snapshot(
+        "renamed",
+        &[
+            (FROM, "{ sqs = \"tasks\", lease = \"60s\", visibility_timeout = \"900s\" }"),
+            ("", "in_flight = { messages = 100 }"),
+            ("", "release_limit = \"10s\""),
+            ("", "retry = { same_fault = 2 }"),
         ],
     );
 }
@@ -173,11 +186,11 @@ fn routes() {
             (FROM, "{ kafka = [] , group = \"c\" }"),
             (FROM, "{ kafka = [\"a\", \"a\", \"b c\", 1], group = \"c\" }"),
             (FROM, "{ kafka = [\"a\"] }"),
-            (FROM, "{ kafka = [\"a\"], group = \"a b\", lease = \"60s\" }"),
+            (FROM, "{ kafka = [\"a\"], group = \"a b\", visibility_timeout = \"60s\" }"),
             (FROM, "{ sqs = \"tasks.fifo\", group = \"a\" }"),
             (FROM, "{ sqs = \"tasks.queue\" }"),
-            (FROM, "{ sqs = \"tasks\", lease = \"1500ms\" }"),
-            (FROM, "{ sqs = \"tasks\", lease = \"60s\", visibility_timeout = \"30s\" }"),
+            (FROM, "{ sqs = \"tasks\", visibility_timeout = \"1500ms\" }"),
+            (FROM, "{ sqs = \"tasks\", visibility_timeout = \"60s\", max_processing_time = \"30s\" }"),
             (FROM, "{ sqs = \"tasks\" }\ncommit_interval = \"1s\""),
             ("", "delivery = \"exactly once\""),
             ("", "delivery = \"exactly_once\"\ndead_letter = { sqs = \"failed\" }"),
@@ -237,7 +250,7 @@ fn what_must_fit_together() {
             ),
             (FROM, "{ kafka = [\"^orders.*\"], group = \"pricing\" }\ndead_letter = { kafka = \"orders-dead\" }"),
             (FROM, "{ sqs = \"tasks\" }\ndead_letter = { sqs = \"tasks\" }"),
-            (FROM, "{ sqs = \"tasks\", lease = \"2s\", visibility_timeout = \"3s\" }"),
+            (FROM, "{ sqs = \"tasks\", visibility_timeout = \"2s\", max_processing_time = \"3s\" }"),
             ("", "envelope = \"json\"\naccept = [\"order.placed\"]"),
             ("", "outputs = { a = { kafka = \"a\", key = \"{entity_id}\", envelope = \"cloudevents\" } }"),
             ("[sqs]", "[plugins.unused]\npath = 5"),

@@ -46,7 +46,7 @@ fn route() -> Route {
         breaker: Default::default(),
         commit_interval: Duration::from_secs(1),
         commit_metadata: progress::LIMIT,
-        release_limit: Duration::from_secs(10),
+        revoke_timeout: Duration::from_secs(10),
         publish_delay: Duration::ZERO,
         source: SourceTraits::log(),
         policy: Default::default(),

@@ -7,12 +7,12 @@ use super::{Found, Told, letters_of};
 use crate::broker::kafka;
 use crate::broker::kafka::rights::{Group, Rights};
 use crate::broker::kafka::source::ASSIGNOR;
-use crate::config::{RouteConfig, Source};
+use crate::config::RouteConfig;
 
 /// What is missing for this route.
 pub(super) fn missing(route: &RouteConfig, told: &Told, found: &mut Found<'_>) {
-    if let Source::Kafka { group, .. } = &route.source {
-        for topic in route.source.topics() {
+    if let Some(group) = &route.source.group {
+        for topic in route.source.texts() {
             reading(topic, &told.rights, found);
         }
         if let Some(known) = told.groups.get(group.as_str()) {

@@ -20,7 +20,7 @@ const HANDLER_FILE: &str = "handler.wasm";
 const PROPERTIES: [(&str, &str); 3] =
     [("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "500"), ("reconnect.backoff.max.ms", "1000")];
 
-/// Short, so that a fault can outlast it. It has to be longer than a session of the user's, and than `release_limit` by 5 s.
+/// Short, so that a fault can outlast it. It has to be longer than a session of the user's, and than `revoke_timeout` by 5 s.
 const POLL_INTERVAL: (&str, &str) = ("max.poll.interval.ms", "10000");
 
 /// How long a lease lasts on SQS: also how soon the messages of a killed host come back.
@@ -88,7 +88,7 @@ pub(in crate::verify) fn configuration(sections: &Table, delivery: Delivery, nam
             errors = {{ kafka = {errors:?} }}
             outputs = {{ out = {{ kafka = {out:?} }} }}
             commit_interval = \"500ms\"
-            release_limit = \"4s\"
+            revoke_timeout = \"4s\"
             delivery = \"{delivery}\"
             {ROUTE}",
             group = names.stem,
@@ -100,7 +100,7 @@ pub(in crate::verify) fn configuration(sections: &Table, delivery: Delivery, nam
         let [input, out, dead, errors] = Part::ALL.map(|part| names.queue(part));
         routes.push(table(&format!(
             "name = \"sqs\"
-            from = {{ sqs = {input:?}, lease = \"{LEASE_SECONDS}s\", wait = \"1s\" }}
+            from = {{ sqs = {input:?}, visibility_timeout = \"{LEASE_SECONDS}s\", wait = \"1s\" }}
             dead_letter = {{ sqs = {dead:?} }}
             errors = {{ sqs = {errors:?} }}
             outputs = {{ out = {{ sqs = {out:?} }} }}

@@ -28,7 +28,7 @@ const POLLS: usize = 64;
 pub(super) struct Reader {
     pub(super) group: Arc<str>,
     pub(super) consumer: Arc<BaseConsumer<Context>>,
-    pub(super) release_limit: Duration,
+    pub(super) revoke_timeout: Duration,
     pub(super) shared: Arc<Shared>,
     pub(super) commits: Commits,
     pub(super) rebalance: Rebalance,
@@ -47,7 +47,7 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new(
         group: Arc<str>,
-        release_limit: Duration,
+        revoke_timeout: Duration,
         consumer: Arc<BaseConsumer<Context>>,
         shared: Arc<Shared>,
         ends: Ends,
@@ -58,7 +58,7 @@ impl Reader {
             topics: Topics::new(&consumer),
             known: Ids::new(),
             consumer,
-            release_limit,
+            revoke_timeout,
             shared,
             commits: Commits::default(),
             rebalance: Rebalance::default(),

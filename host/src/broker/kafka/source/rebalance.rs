@@ -95,7 +95,8 @@ impl Reader {
                 tracing::debug!(group = %self.group, what, partitions = %listed(&ours), "rebalance");
                 let releases = if lost { Vec::new() } else { ours };
                 let releases = releases.into_iter().map(|partition| (partition, Release::Held)).collect();
-                self.rebalance.stage = Some(Stage::Releasing { partitions, releases, until: now + self.release_limit });
+                self.rebalance.stage =
+                    Some(Stage::Releasing { partitions, releases, until: now + self.revoke_timeout });
             }
             Occurrence::Commit(_) | Occurrence::Fatal(_) => {} // dealt with where they come in
         }

@@ -25,11 +25,8 @@
 //! * a long poll can miss the message behind one that was just moved to the dead-letter queue;
 //! * no message move tasks, no `ReceiveRequestAttemptId`.
 
-mod kafka;
-mod sqs;
-
-pub use kafka::Kafka;
-pub use sqs::{QueueSpec, Redrive, Sqs};
+pub use super::kafka::embedded::Kafka;
+pub use super::sqs::embedded::{QueueSpec, Redrive, Sqs};
 
 /// Why a broker inside the process could not be started.
 #[derive(Debug, thiserror::Error)]

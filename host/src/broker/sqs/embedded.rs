@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::Error;
+use crate::broker::embedded::Error;
 
 /// What AWS uses where nobody says otherwise; only names are made of it.
 const ACCOUNT: &str = "000000000000";
@@ -55,7 +55,7 @@ pub struct Redrive {
     pub max_receive_count: u32,
 }
 
-/// An SQS server inside the process; it stops when this is dropped. Limits: see [the module](super).
+/// An SQS server inside the process; it stops when this is dropped. Limits: see [`embedded`](crate::broker::embedded).
 pub struct Sqs {
     endpoint: String,
     stop: Option<oneshot::Sender<()>>,

@@ -6,9 +6,9 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::Error;
+use crate::broker::embedded::Error;
 
-/// A Kafka broker inside the process; it stops when this is dropped. Limits: see [the module](super).
+/// A Kafka broker inside the process; it stops when this is dropped. Limits: see [`embedded`](crate::broker::embedded).
 pub struct Kafka {
     bootstrap: String,
     /// The mock cluster lives as long as the client that was asked to bring it along.
