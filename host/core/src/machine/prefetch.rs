@@ -77,7 +77,7 @@ impl Machine {
         let waiting = self.prefetch.unstarted.saturating_sub(self.lanes.halted());
         let mut room = (reserve + idle).saturating_sub(waiting);
         // Those behind one that runs are none either, as long as something is idle.
-        if room == 0 && self.ready.is_empty() && waiting < reserve + TOGETHER * concurrency {
+        if room == 0 && self.ready.has_no_first() && waiting < reserve + TOGETHER * concurrency {
             room = idle;
         }
         Some(u32::try_from(room).unwrap_or(u32::MAX))
