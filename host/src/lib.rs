@@ -17,6 +17,7 @@ pub mod aws;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod dead_letters;
 pub mod dedupe;
 #[cfg(feature = "embedded")]

@@ -27,6 +27,7 @@
 //! | `cofferdam_guest_cpu_seconds` | route | what the guest itself burnt in one attempt |
 //! | `cofferdam_guest_memory_peak_bytes` | route | highest sum of all memories and tables of the instance in one attempt |
 //! | `cofferdam_route_holding` | route | 1 while intake is stopped because messages wait for a destination or for the host, else 0 |
+//! | `cofferdam_route_paused` | route | 1 while a command has paused the route, else 0 |
 //! | `cofferdam_refused_dead_letters` | route | records whose dead letter is refused by its destination in every form: each waits with its key |
 //! | `cofferdam_refusals_total` | route, destination, next | publications that a destination did not take: `hold` for now, `refused` for good |
 //! | `cofferdam_assigned_partitions` | route | partitions that the group has given to this process |
@@ -69,6 +70,7 @@
 //! | `offset_superseded` | warn | a commit was not answered, and the group has an offset of this `partition` that this host did not write; it is read again from there |
 //! | `transactional_id_taken` | warn | another process uses the transactional `id` of this route; the host goes on under the id `now` |
 //! | `intake_stopped`, `intake_resumed` | warn, info | messages wait for a destination that does not take what they lead to, or for the host (`message_nacked` says which), and no more are taken in; the route goes on |
+//! | `route_paused`, `route_resumed` | info | a command pauses the route: it starts no attempt; the pause has ended, by a command or by a stop |
 //! | `handler_stuck` | error | a thread has been in the handler for 30 s, and its limits have not stopped it: restart the process; `plugin`, `silent_ms` |
 //! | `client_failed` | error | librdkafka has given up a `client`, `consumer` or `producer`, for good: the process ends with 69; `reason` |
 //! | `topic_unfit` | warn, info | at the start: topics of a route do not fit, so that dead letters can be lost or not stored (warn), or outputs refused (info); `remedy` |
@@ -138,6 +140,7 @@ pub struct Telemetry {
     guest_memory: Histogram,
     circuit: Gauge,
     holding: Gauge,
+    paused: Gauge,
     assigned: Gauge,
     rebalances: [Counter; 3],
     nacked: Budget,
@@ -191,6 +194,7 @@ impl Telemetry {
             refused_now: 0,
             circuit: gauge!("cofferdam_circuit_open", "route" => label()),
             holding: gauge!("cofferdam_route_holding", "route" => label()),
+            paused: gauge!("cofferdam_route_paused", "route" => label()),
             assigned: gauge!("cofferdam_assigned_partitions", "route" => label()),
             rebalances: Change::ALL
                 .map(|change| counter!("cofferdam_rebalances_total", "route" => label(), "change" => change.as_str())),
@@ -398,6 +402,17 @@ impl Telemetry {
             );
         } else {
             tracing::info!(event = "intake_resumed", route, "intake goes on");
+        }
+    }
+
+    /// A command has paused the route, or the pause has ended.
+    fn paused(&self, paused: bool) {
+        self.paused.set(if paused { 1.0 } else { 0.0 });
+        let route = &*self.route.name;
+        if paused {
+            tracing::info!(event = "route_paused", route, "the route is paused: it starts no attempt");
+        } else {
+            tracing::info!(event = "route_resumed", route, "the pause has ended");
         }
     }
 

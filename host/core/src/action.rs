@@ -51,6 +51,8 @@ pub enum Action {
     Holding(bool),
     /// The route stops by itself because too much fails, tries again, or goes on.
     Circuit(Circuit),
+    /// A command has paused the route, or the pause has ended.
+    Paused(bool),
     /// The metadata of the group's commit of this partition was ignored.
     MetadataIgnored(Partition, Ignored),
     /// A partition takes no more, or starts nothing new, and its commit point has not moved for a while.

@@ -1,8 +1,8 @@
 //! What the world tells the machine.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use crate::command::Command;
 use crate::ids::CommitPosition;
 pub use crate::ids::{DeliveryId, Partition};
 use crate::message::Record;
@@ -93,13 +93,8 @@ pub enum Event {
     },
     /// Time has passed: what is due is due.
     Due,
-    /// Stop intake, hand back what has not started, and end what runs.
-    Drain {
-        /// What runs may take this long.
-        finish: Duration,
-        /// After that the answers of brokers are waited for this long, and no longer: a stop ends whatever is away.
-        flush: Duration,
-    },
+    /// People, or the host, want something of the route.
+    Command(Command),
 }
 
 /// A partition that was assigned, with what its group has committed. It is read from where

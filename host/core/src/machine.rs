@@ -28,6 +28,7 @@ mod lease;
 mod memory;
 mod overdue;
 mod partition;
+mod pause;
 mod prefetch;
 mod publish;
 mod rebalance;
@@ -67,6 +68,7 @@ use intake::Intake;
 use memory::Memory;
 use overdue::Overdue;
 use partition::Partitions;
+use pause::Pause;
 use prefetch::Prefetch;
 use retire::Retired;
 use timers::{Timer, Timers};
@@ -97,6 +99,7 @@ pub struct Machine {
     transaction: Vec<DeliveryId>,
     identities: Identities,
     watch: Watch,
+    pause: Pause,
     timers: Timers,
     draining: Draining,
     /// When what runs in a drain is no longer waited for.
@@ -146,6 +149,7 @@ impl Machine {
             transaction: Vec::new(),
             identities: Identities::default(),
             watch: Watch::default(),
+            pause: Pause::default(),
             timers: Timers::default(),
             draining: Draining::No,
             drain_until: Time::default(),
@@ -207,7 +211,7 @@ impl Machine {
             Event::Durable { delivery, index: _ } => self.durable(delivery, now),
             Event::NotDurable { delivery, index, refusal } => self.not_durable(delivery, index, refusal, now),
             Event::Due => {}
-            Event::Drain { finish, flush } => self.drain(finish, flush, now),
+            Event::Command(command) => self.command(command, now),
         }
     }
 
@@ -316,6 +320,13 @@ impl Machine {
         self.running += 1;
         let is_retry = delivery.attempt > 1;
         self.watch.started(id, is_retry);
+        #[cfg(feature = "sabotage")]
+        let counts = !self.is_sabotaged(Sabotage::TriesWithoutEnd);
+        #[cfg(not(feature = "sabotage"))]
+        let counts = true;
+        if counts {
+            self.pause.started();
+        }
         self.actions.push_back(Action::Handle(id));
     }
 

@@ -202,6 +202,7 @@ fn number(promise: Promise) -> Option<u8> {
         | Promise::NotMoved
         | Promise::ExactlyOnce
         | Promise::Timely
-        | Promise::OthersGoOn => None,
+        | Promise::OthersGoOn
+        | Promise::PauseKept => None,
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Three questions are asked, in this order:
 //!
-//! 1. May the route start anything? [`Machine::turn`] asks the rules of the whole route: a limit on attempts, room for
-//!    outputs, the circuit, a hold. A rule that says no is a [`HeldBack`].
+//! 1. May the route start anything? [`Machine::turn`] asks the rules of the whole route: a pause, a limit on attempts, room
+//!    for outputs, the circuit, a hold. A rule that says no is a [`HeldBack`].
 //! 2. Which delivery has its turn? [`Ready`] has the heads of all lanes, and answers.
 //! 3. May this one start? Its lease may be over, and [`Machine::may_start`] knows what a single delivery waits for.
 //!
@@ -20,6 +20,8 @@ use crate::time::Time;
 /// The rule that keeps a route from starting attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HeldBack {
+    /// A command has paused the route ([`Command::Pause`](crate::command::Command::Pause)).
+    Paused,
     /// As many attempts run as the route allows (`concurrency`).
     Concurrency,
     /// Outputs that are not durable fill the bound on bytes in flight.
@@ -36,6 +38,7 @@ impl HeldBack {
     /// The word for it.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Paused => "paused",
             Self::Concurrency => "concurrency",
             Self::Outputs => "outputs",
             Self::Circuit => "circuit",
@@ -112,6 +115,17 @@ impl Ready {
         self.first.is_empty()
     }
 
+    /// Those that may start at this turn, in their order, also those that have ended.
+    pub(super) fn iter_in_turn(&self, turn: Turn) -> impl Iterator<Item = &DeliveryId> {
+        let (then, last) = match turn {
+            Turn::Held => (None, None),
+            Turn::First => (Some(&self.first), None),
+            Turn::Either if !self.retry_next => (Some(&self.retries), Some(&self.first)),
+            Turn::Either | Turn::FirstOrRetry => (Some(&self.first), Some(&self.retries)),
+        };
+        self.held.iter().chain(then.into_iter().flatten()).chain(last.into_iter().flatten())
+    }
+
     /// All, also those that have ended.
     pub(super) fn iter(&self) -> impl Iterator<Item = &DeliveryId> {
         self.first.iter().chain(&self.retries).chain(&self.held)
@@ -138,9 +152,7 @@ impl Machine {
         loop {
             let turn = self.turn().ok()?;
             let id = self.take_ready(turn)?;
-            let Some(delivery) = self.deliveries.get(id).filter(|delivery| delivery.state == State::Waiting) else {
-                continue;
-            };
+            let Some(delivery) = self.deliveries.get(id).filter(|_| self.is_waiting(id)) else { continue };
             // A process that stood still has more to hear than that time has passed.
             let is_over = delivery.lease_is_over(now);
             #[cfg(feature = "sabotage")]
@@ -153,8 +165,21 @@ impl Machine {
         }
     }
 
+    /// Whether the delivery has not ended, and no attempt on it runs.
+    pub(super) fn is_waiting(&self, id: DeliveryId) -> bool {
+        self.deliveries.get(id).is_some_and(|delivery| delivery.state == State::Waiting)
+    }
+
     /// Which of the ready deliveries has its turn, or the rule by which none may start.
     fn turn(&self) -> Result<Turn, HeldBack> {
+        let is_paused = !self.pause.lets_start();
+        #[cfg(feature = "sabotage")]
+        let is_paused = is_paused && !self.is_sabotaged(super::Sabotage::PauseForgotten);
+        if is_paused { Err(HeldBack::Paused) } else { self.turn_beside_a_pause() }
+    }
+
+    /// The same by all rules but that of a pause.
+    pub(super) fn turn_beside_a_pause(&self) -> Result<Turn, HeldBack> {
         if self.running >= self.route.concurrency {
             return Err(HeldBack::Concurrency);
         }

@@ -72,7 +72,11 @@ impl Machine {
         }
         let concurrency = self.route.concurrency as usize;
         let idle = concurrency.saturating_sub(self.running as usize);
-        let reserve = self.prefetch.reserve(now);
+        // In a pause nothing begins by itself.
+        let (idle, reserve) = match self.pause.wanted() {
+            Some(wanted) => (idle.min(wanted as usize), 0),
+            None => (idle, self.prefetch.reserve(now)),
+        };
         // Those behind a message that waits for its next attempt cannot begin, whatever is free: they are no reserve.
         let waiting = self.prefetch.unstarted.saturating_sub(self.lanes.halted());
         let mut room = (reserve + idle).saturating_sub(waiting);

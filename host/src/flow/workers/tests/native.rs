@@ -155,24 +155,6 @@ async fn a_message_of_a_batch_passes_all_stages_that_one_alone_passes() {
 }
 
 #[tokio::test]
-async fn messages_of_a_stage_that_wants_them_one_by_one_share_no_call() {
-    let handler = Arc::new(Slot::new(Native::new(Some(Bounds::default()))));
-    let gate = Arc::new(Gate::default());
-    gate.pause();
-    let step = async {
-        while gate.first().is_none() {
-            tokio::task::yield_now().await;
-        }
-        // The others wait beside it.
-        assert!(gate.step());
-        gate.resume();
-    };
-    let (ended, ()) = tokio::join!(ends(&handler, vec![gate.clone()], &["a", "b"]), step);
-    assert_eq!(ended, ["a", "b"]);
-    assert_eq!(handler.current().taken(), [["a"], ["b"]]);
-}
-
-#[tokio::test]
 async fn messages_go_to_the_newest_version_of_a_handler() {
     let handler = Arc::new(Slot::new(Native::new(None)));
     let first = handler.current();
