@@ -152,7 +152,8 @@ impl Machine {
         loop {
             let turn = self.turn().ok()?;
             let id = self.take_ready(turn)?;
-            let Some(delivery) = self.deliveries.get(id).filter(|_| self.is_waiting(id)) else { continue };
+            let waiting = self.deliveries.get(id).filter(|delivery| delivery.state == State::Waiting);
+            let Some(delivery) = waiting else { continue };
             // A process that stood still has more to hear than that time has passed.
             let is_over = delivery.lease_is_over(now);
             #[cfg(feature = "sabotage")]
