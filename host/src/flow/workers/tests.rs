@@ -188,7 +188,7 @@ struct Door(AtomicBool);
 impl Stage for Door {
     fn received<'a>(&'a self, _: &'a Arc<Record>) -> Passed<'a> {
         let is_closed = self.0.load(Ordering::Relaxed);
-        let refused = || Err(Failure::new(Class::Revoked, Code::SHUTTING_DOWN, "closed"));
+        let refused = || Err(Failure::new(Class::Revoked, Code::INTERNAL, "closed"));
         Passed::Now(if is_closed { refused() } else { Ok(()) })
     }
 }

@@ -81,7 +81,7 @@ struct Picky;
 impl Stage for Picky {
     fn received<'a>(&'a self, record: &'a Arc<Record>) -> Passed<'a> {
         Passed::Now(match text(&record.payload) {
-            "closed" => Err(Failure::new(Class::Revoked, Code::SHUTTING_DOWN, "closed")),
+            "closed" => Err(Failure::new(Class::Revoked, Code::INTERNAL, "closed")),
             _ => Ok(()),
         })
     }
