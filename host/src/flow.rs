@@ -14,7 +14,6 @@
 mod alarm;
 mod close;
 mod duplicates;
-mod gate;
 mod guests;
 mod listeners;
 mod outbox;
@@ -30,6 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_core::action::{Action, Fate};
+use cofferdam_core::command::Command;
 use cofferdam_core::event::{DeliveryId, Event};
 use cofferdam_core::machine::Machine;
 use cofferdam_core::time::Time;
@@ -47,7 +47,6 @@ use crate::transactions;
 use alarm::Alarm;
 pub use close::{Ending, LAST_ATTEMPTS};
 use duplicates::Duplicates;
-pub use gate::Gate;
 pub use guests::Guests;
 use listeners::Listeners;
 use outbox::Outbox;
@@ -76,6 +75,8 @@ pub struct Flow<H> {
     ended: mpsc::Receiver<workers::Batch>,
     tickets: mpsc::Sender<Answers>,
     completions: mpsc::Receiver<Answers>,
+    /// What people and the host want of it.
+    commands: mpsc::Receiver<Command>,
     /// Attempts to hand over, all of one round together.
     jobs: Vec<Job>,
     /// Publications that have not been handed to a sink.
@@ -93,6 +94,8 @@ pub struct Flow<H> {
     health: Arc<RouteHealth>,
     limits: Limits,
     stopped: Option<Box<str>>,
+    /// When the limits of its stop are over, once that has begun.
+    until: Option<Instant>,
     drained: bool,
 }
 
@@ -124,6 +127,7 @@ impl<H: Handler> Flow<H> {
             ended,
             tickets,
             completions,
+            commands: parts.commands,
             jobs: Vec::new(),
             outbox: Outbox::default(),
             has_withdrawn: false,
@@ -135,13 +139,13 @@ impl<H: Handler> Flow<H> {
             health: parts.health,
             limits: parts.limits,
             stopped: None,
+            until: None,
             drained: false,
         }
     }
 
-    /// Works until `shutdown`, or until the route stops by itself; then drains.
+    /// Works until `shutdown`, until a command to drain, or until the route stops by itself; then drains.
     pub async fn run(mut self, shutdown: CancellationToken) -> Ending {
-        let (mut stopping, mut until) = (false, None);
         // One for all rounds: to listen anew in each takes a lock.
         let mut told_to_stop = pin!(shutdown.clone().cancelled_owned());
         let mut alarm = Alarm::default();
@@ -162,23 +166,18 @@ impl<H: Handler> Flow<H> {
             self.withdraw();
             self.publish();
             self.record();
-            self.round(self.phase(stopping));
+            self.round(self.phase());
             // What the last polls of a queue bring may have to be handled: see `Machine`'s drain.
             if self.drained && self.machine.in_flight() == 0 && self.source.is_dry() {
                 break;
             }
             alarm.set(self.machine.next_wake().map(|at| self.clock.instant(at)));
+            let stopping = self.until.is_some();
             let busy = !self.outbox.is_empty() && self.outstanding < OUTSTANDING;
             tokio::select! {
                 biased;
-                () = &mut told_to_stop, if !stopping => {
-                    stopping = true;
-                    self.source.stop();
-                    let Limits { drain, flush } = self.limits;
-                    until = Some(Instant::now() + drain + flush);
-                    // What is left of it is for the farewell to the group.
-                    self.tell(Event::Drain { finish: drain, flush: flush / 2 });
-                }
+                () = &mut told_to_stop, if !stopping => self.drain(self.limits),
+                Some(command) = self.commands.recv() => self.command(command),
                 1.. = self.completions.recv_many(&mut answers, AT_ONCE) => {
                     self.outstanding -= answers.iter().map(Vec::len).sum::<usize>();
                     self.tell_all(&mut answers);
@@ -198,8 +197,25 @@ impl<H: Handler> Flow<H> {
                 shutdown.cancel();
             }
         }
-        let until = until.unwrap_or_else(|| Instant::now() + self.limits.flush);
+        let until = self.until.unwrap_or_else(|| Instant::now() + self.limits.flush);
         self.close(until).await
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Drain { finish, flush } => self.drain(Limits { drain: finish, flush }),
+            Command::Pause | Command::Resume | Command::TryOne => self.tell(Event::Command(command)),
+        }
+    }
+
+    /// Takes in nothing more, and ends within these limits. The first that are given stay.
+    fn drain(&mut self, Limits { drain, flush }: Limits) {
+        if self.until.is_none() {
+            self.source.stop();
+            self.until = Some(Instant::now() + drain + flush);
+            // What is left of it is for the farewell to the group.
+            self.tell(Event::Command(Command::Drain { finish: drain, flush: flush / 2 }));
+        }
     }
 
     /// Tells the machine what happened, and takes in what it wants.
@@ -250,6 +266,7 @@ impl<H: Handler> Flow<H> {
                 // For the listeners alone.
                 Action::Troubled { .. }
                 | Action::Holding(_)
+                | Action::Paused(_)
                 | Action::Circuit(_)
                 | Action::MetadataIgnored(..)
                 | Action::Blocked(_)

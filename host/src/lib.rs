@@ -18,6 +18,7 @@ pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod dead_letters;
 pub mod dedupe;
 pub mod escape;

@@ -20,6 +20,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cofferdam_core::command::Command;
 use cofferdam_core::machine::Account;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -29,9 +30,10 @@ pub use plugins::{Handlers, Loader, load as load_plugins, spec as plugin_spec};
 use crate::admin::{Health, RouteHealth, Stuck};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::control::RouteHandle;
 use crate::dedupe::Store;
 use crate::exit::{Exit, Problem, panic_text};
-use crate::flow::{Flow, Gate, LAST_ATTEMPTS, Limits, Parts};
+use crate::flow::{Flow, LAST_ATTEMPTS, Limits, Parts};
 use crate::journal::Journal;
 use crate::listener::Listener;
 use crate::plugin::Plugin;
@@ -56,8 +58,8 @@ const CLOSE_ADMIN: Duration = Duration::from_millis(200);
 pub struct Options {
     /// Makes one more listener for a route.
     pub watch: Option<Watch>,
-    /// What the attempts of all routes pass before they begin.
-    pub gate: Option<Arc<Gate>>,
+    /// All routes begin with a pause.
+    pub paused: bool,
     /// Pages in the place of the admin server's first one.
     pub pages: Option<axum::Router>,
     /// Where the admin server listens, in the place of what is configured: nobody else can take the address meanwhile.
@@ -140,6 +142,8 @@ impl Host {
         })?;
         let health = Health::new();
         let depths = Arc::new(alerts::Depths::of(config, &routes));
+        // Before the admin server, which commands routes by them.
+        let handles: Vec<_> = routes.iter().map(|route| RouteHandle::new(&route.name)).collect();
         // Before any message is received, for somebody else may have the address.
         let own = health::Own { listener: options.listener, pages: options.pages };
         let admin = health::bind(config, Arc::clone(&health), &metrics, &brokers, &depths, own).await?;
@@ -162,36 +166,42 @@ impl Host {
             handlers: handlers.clone(),
             guests,
         };
-        for ((source, route, transactions), configured) in sources.into_iter().zip(&config.routes) {
+        let configured = config.routes.iter().zip(handles);
+        for ((source, route, transactions), (configured, (handle, commands))) in sources.into_iter().zip(configured) {
+            if options.paused {
+                handle.send(Command::Pause).await.expect("its commands are heard below");
+            }
             let health = route_health(&health, &route.name, &configured.handler, clock);
             let parts = Parts {
                 listeners: listeners::of(&route, &health, &options.journal, options.watch.as_ref()),
                 health,
+                commands,
                 route,
                 source,
                 sinks: host.sinks.clone(),
                 handler: Arc::clone(&handlers[&configured.handler]),
                 guests: host.guests.handles(),
-                stages: stages::of(options.gate.as_ref()),
+                stages: stages::of(),
                 clock,
                 transactions,
                 dedupe: host.dedupe.clone().filter(|_| configured.suppresses_duplicates()),
                 limits: Limits { drain: config.service.drain_limit, flush: config.service.flush_limit },
             };
-            host.spawn(configured.name(), parts)?;
+            host.spawn(handle, parts)?;
         }
         // Now it knows all of them.
         host.admin = admin.map(health::Served::start);
         Ok(host)
     }
 
-    fn spawn(&mut self, route: &str, parts: Parts<Plugin>) -> Result<(), Problem> {
+    fn spawn(&mut self, handle: RouteHandle, parts: Parts<Plugin>) -> Result<(), Problem> {
+        let name = handle.name().to_owned();
         self.routes.push(Arc::clone(&parts.health));
-        let started = self.flows.start(route, Flow::new(parts).run(self.stop.clone()));
+        let started = self.flows.start(handle, Flow::new(parts).run(self.stop.clone()));
         let remedy = "a Kafka route needs six threads and twelve open files; check `ulimit -u` and `ulimit -Hn`";
         let refused =
             |error| Problem::new(Exit::Unavailable, format!("failed to start a thread for the route: {error}"), remedy);
-        started.map_err(|error| refused(error).at(route))
+        started.map_err(|error| refused(error).at(&name))
     }
 
     /// What renews its plugins. `config` is what it was started with, as it stands in `file`, and `read` reads it anew.
@@ -203,6 +213,11 @@ impl Host {
     /// How the routes are, in the order of the configuration.
     pub fn routes(&self) -> &[Arc<RouteHealth>] {
         &self.routes
+    }
+
+    /// The routes at work, by their names, for commands.
+    pub fn handles(&self) -> &[RouteHandle] {
+        self.flows.handles()
     }
 
     /// Where its outputs go.
@@ -325,3 +340,6 @@ impl Host {
 fn unwritten(error: &std::io::Error) -> Problem {
     Problem::new(Exit::Unavailable, format!("failed to write the journal: {error}"), "")
 }
+
+#[cfg(test)]
+mod tests;

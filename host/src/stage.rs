@@ -16,18 +16,11 @@ use futures::future::BoxFuture;
 /// 4. The handler is called.
 ///
 /// A message that is refused goes no further, and its attempt ends with the failure: the class says what becomes of it. Each
-/// message passes all stages at each attempt, alone or in a batch. [`is_one_by_one`](Self::is_one_by_one) is asked before
-/// a batch is put together.
+/// message passes all stages at each attempt, alone or in a batch. One that waits in a stage holds up the others of its batch.
 ///
 /// A stage is on the path of every message: one that knows at once answers with [`Passed::Now`], which costs no allocation.
 /// The limits of the handler do not count meanwhile.
 pub trait Stage: Send + Sync {
-    /// Whether each message is to be handled in a call of its own for now. One that lets a message wait says yes, or the
-    /// others of a batch wait too.
-    fn is_one_by_one(&self) -> bool {
-        false
-    }
-
     /// This record is about to be handled.
     fn received<'a>(&'a self, record: &'a Arc<Record>) -> Passed<'a> {
         let _ = record;

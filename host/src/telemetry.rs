@@ -27,6 +27,7 @@
 //! | `cofferdam_guest_cpu_seconds` | route | CPU time of the guest in one attempt |
 //! | `cofferdam_guest_memory_peak_bytes` | route | peak memory of the instance in one attempt, tables included |
 //! | `cofferdam_route_holding` | route | 1 while intake is stopped because messages wait for a destination or for the host, else 0 |
+//! | `cofferdam_route_paused` | route | 1 while a command has paused the route, else 0 |
 //! | `cofferdam_refused_dead_letters` | route | records that wait because every form of their dead letter is rejected: each blocks its key |
 //! | `cofferdam_refusals_total` | route, destination, next | publications that a destination rejected: `hold` temporarily, `refused` permanently |
 //! | `cofferdam_assigned_partitions` | route | partitions assigned to this process |
@@ -69,6 +70,7 @@
 //! | `offset_superseded` | warn | a commit has an unknown result, and the group has an offset of this `partition` that this host did not write; the host reads again from there |
 //! | `transactional_id_taken` | warn | another process uses the transactional `id` of this route; the host continues with the id `now` |
 //! | `intake_stopped`, `intake_resumed` | warn, info | intake is paused because messages wait for a destination or for the host (see `message_nacked`); intake has resumed |
+//! | `route_paused`, `route_resumed` | info | a command paused the route: it starts no attempt; the pause ended by a command or by a stop |
 //! | `handler_stuck` | error | a thread has run the handler for 30 s, beyond its limits: restart the process; `plugin`, `silent_ms` |
 //! | `client_failed` | error | a `client`, `consumer` or `producer`, failed permanently: the process exits with 69; `reason` |
 //! | `topic_unfit` | warn, info | at the start: the settings of a route's topics do not fit: dead letters can be lost or not stored (warn), or outputs rejected (info); `remedy` |
@@ -138,6 +140,7 @@ pub struct Telemetry {
     guest_memory: Histogram,
     circuit: Gauge,
     holding: Gauge,
+    paused: Gauge,
     assigned: Gauge,
     rebalances: [Counter; 3],
     nacked: Budget,
@@ -191,6 +194,7 @@ impl Telemetry {
             refused_now: 0,
             circuit: gauge!("cofferdam_circuit_open", "route" => label()),
             holding: gauge!("cofferdam_route_holding", "route" => label()),
+            paused: gauge!("cofferdam_route_paused", "route" => label()),
             assigned: gauge!("cofferdam_assigned_partitions", "route" => label()),
             rebalances: Change::ALL
                 .map(|change| counter!("cofferdam_rebalances_total", "route" => label(), "change" => change.as_str())),
@@ -398,6 +402,17 @@ impl Telemetry {
             );
         } else {
             tracing::info!(event = "intake_resumed", route, "intake has resumed");
+        }
+    }
+
+    /// A command has paused the route, or the pause has ended.
+    fn paused(&self, paused: bool) {
+        self.paused.set(if paused { 1.0 } else { 0.0 });
+        let route = &*self.route.name;
+        if paused {
+            tracing::info!(event = "route_paused", route, "the route is paused: it starts no attempt");
+        } else {
+            tracing::info!(event = "route_resumed", route, "the pause has ended");
         }
     }
 

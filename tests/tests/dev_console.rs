@@ -11,8 +11,13 @@ use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(60);
 
-/// A folder with a route through the probe, and this input.
+/// A folder with a route through the probe, and this input for its topic.
 fn folder(input: &str) -> TempDir {
+    folder_from(r#"{ kafka = ["in"], group = "console" }"#, "in", "", input)
+}
+
+/// The same for a route from elsewhere, with one more output.
+fn folder_from(from: &str, source: &str, output: &str, input: &str) -> TempDir {
     let folder = TempDir::new().expect("a temporary folder can be made");
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -27,20 +32,20 @@ fn folder(input: &str) -> TempDir {
             r#"
             service = {{ name = "console" }}
             kafka = {{ bootstrap_servers = "nowhere:9092" }}
+            sqs = {{ region = "eu-central-1" }}
             admin = {{ listen = "127.0.0.1:0" }}
             storage = {{ path = "{storage}" }}
             plugins.probe = {{ path = "{plugin}" }}
             [[routes]]
             name = "console"
-            from = {{ kafka = ["in"], group = "console" }}
+            from = {from}
             handler = "probe"
             envelope = "raw"
-            order = "partition"
-            outputs = {{ out = {{ kafka = "out" }} }}
+            outputs = {{ out = {{ kafka = "out" }}{output} }}
             "#
         ),
     );
-    write("input/in.jsonl", input);
+    write(&format!("input/{source}.jsonl"), input);
     folder
 }
 
@@ -75,6 +80,29 @@ async fn messages_go_one_by_one_and_what_waits_at_the_end_is_handed_back() {
     let account = ended.stdout.last().expect("an account");
     assert!(account.contains(r#""received":3,"done":2"#), "{account}");
     assert!(account.contains(r#""abandoned":0"#), "{account}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_a_queue_go_one_by_one_until_the_pause_ends() {
+    let line = |name: &str| format!(r#"{{"key": "k", "payload": {{"do": "echo", "name": "{name}"}}}}"#);
+    // An output connects the queue, so that it can be fed.
+    let (from, output) = (r#"{ sqs = "tasks.fifo" }"#, r#", again = { sqs = "tasks.fifo" }"#);
+    let input = ["one", "two", "three", "four"].map(line).join("\n");
+    let folder = folder_from(from, "tasks.fifo", output, &input);
+    let mut host = dev(folder.path(), &["--pause"]);
+
+    host.says("\"one\"", SOON).await;
+    assert_eq!(host.stdout(), [""; 0], "nothing is handled before it is asked for");
+    host.tell("");
+    host.says("\"two\"", SOON).await;
+    assert_eq!(lines(&host, "done").len(), 1, "{:?}", host.stdout());
+    host.tell("c");
+    host.says("-- 4 received: 4 done", SOON).await;
+    host.tell("n");
+    host.says("not paused", SOON).await;
+    host.tell("q");
+    let ended = host.wait(SOON).await;
+    assert_eq!(ended.code(), Some(0), "{:#?}", ended.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Each top module of `host/src` and its floor. Those of one floor do not know each other.
-const FLOORS: [(&str, u32); 25] = [
+const FLOORS: [(&str, u32); 26] = [
     ("main", 7),
     ("cli", 7),
     ("run", 6),
@@ -27,6 +27,7 @@ const FLOORS: [(&str, u32); 25] = [
     ("server", 1),
     ("handler", 1),
     ("listener", 1),
+    ("control", 1),
     ("stage", 1),
     ("escape", 0),
     ("storage", 0),

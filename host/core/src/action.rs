@@ -51,6 +51,8 @@ pub enum Action {
     Holding(bool),
     /// The circuit breaker paused the route, probes, or resumed the route.
     Circuit(Circuit),
+    /// A command has paused the route, or the pause has ended.
+    Paused(bool),
     /// The commit metadata of this partition was ignored.
     MetadataIgnored(Partition, Ignored),
     /// A partition is blocked: intake or new attempts have stopped, and its commit point has not moved for a while.

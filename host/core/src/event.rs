@@ -1,8 +1,8 @@
 //! Events that the machine handles.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use crate::command::Command;
 use crate::ids::CommitPosition;
 pub use crate::ids::{DeliveryId, Partition};
 use crate::message::Record;
@@ -93,13 +93,8 @@ pub enum Event {
     },
     /// Time has passed: due timers fire.
     Due,
-    /// Stop intake, return deliveries that have not started, and end running attempts.
-    Drain {
-        /// The time limit for running attempts.
-        finish: Duration,
-        /// The time limit for answers of brokers after that; a stop ends even if a broker is away.
-        flush: Duration,
-    },
+    /// A command for the route.
+    Command(Command),
 }
 
 /// An assigned partition with the committed state of its group. [`resume`](crate::progress::resume) determines the

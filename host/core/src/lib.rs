@@ -13,6 +13,7 @@
 
 pub mod action;
 pub mod breaker;
+pub mod command;
 pub mod dead_letter;
 pub mod envelope;
 pub mod event;

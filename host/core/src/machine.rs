@@ -15,6 +15,7 @@
 
 mod account;
 mod acknowledge;
+mod admission;
 mod attempt;
 mod audit;
 mod breaker;
@@ -27,6 +28,7 @@ mod lease;
 mod memory;
 mod overdue;
 mod partition;
+mod pause;
 mod prefetch;
 mod publish;
 mod rebalance;
@@ -45,6 +47,7 @@ use std::sync::Arc;
 use slotmap::SlotMap;
 
 pub use account::Account;
+pub use admission::HeldBack;
 pub use delivery::{Delivery, Trouble};
 #[cfg(feature = "sabotage")]
 pub use sabotage::Sabotage;
@@ -55,6 +58,7 @@ use crate::ids::DeliveryId;
 use crate::lanes::Lanes;
 use crate::route::{Bounds, Route};
 use crate::time::Time;
+use admission::Ready;
 use breaker::Watch;
 use commit::Commits;
 use delivery::State;
@@ -64,6 +68,7 @@ use intake::Intake;
 use memory::Memory;
 use overdue::Overdue;
 use partition::Partitions;
+use pause::Pause;
 use prefetch::Prefetch;
 use retire::Retired;
 use timers::{Timer, Timers};
@@ -74,14 +79,8 @@ pub struct Machine {
     route: Arc<Route>,
     deliveries: SlotMap<DeliveryId, Delivery>,
     lanes: Lanes,
-    /// Heads of their lanes at their first attempt, in the order in which they may run.
-    ready: VecDeque<DeliveryId>,
-    /// Those at a later one, likewise.
-    retries: VecDeque<DeliveryId>,
-    /// Whose turn it is, where both have somebody.
-    retry_next: bool,
-    /// Held deliveries whose wait is over: they are tried even while everything else is held back.
-    probes: VecDeque<DeliveryId>,
+    /// Those that may start once they have their turn.
+    ready: Ready,
     /// Attempts handed out and not ended, forgotten ones included.
     running: u32,
     /// Deliveries that wait for the host or a destination to work again.
@@ -100,6 +99,7 @@ pub struct Machine {
     transaction: Vec<DeliveryId>,
     identities: Identities,
     watch: Watch,
+    pause: Pause,
     timers: Timers,
     draining: Draining,
     /// When what runs in a drain is no longer waited for.
@@ -138,10 +138,7 @@ impl Machine {
             route,
             deliveries: SlotMap::with_key(),
             lanes: Lanes::default(),
-            ready: VecDeque::new(),
-            retries: VecDeque::new(),
-            retry_next: false,
-            probes: VecDeque::new(),
+            ready: Ready::default(),
             running: 0,
             live: 0,
             held: 0,
@@ -152,6 +149,7 @@ impl Machine {
             transaction: Vec::new(),
             identities: Identities::default(),
             watch: Watch::default(),
+            pause: Pause::default(),
             timers: Timers::default(),
             draining: Draining::No,
             drain_until: Time::default(),
@@ -213,7 +211,7 @@ impl Machine {
             Event::Durable { delivery, index: _ } => self.durable(delivery, now),
             Event::NotDurable { delivery, index, refusal } => self.not_durable(delivery, index, refusal, now),
             Event::Due => {}
-            Event::Drain { finish, flush } => self.drain(finish, flush, now),
+            Event::Command(command) => self.command(command, now),
         }
     }
 
@@ -308,51 +306,28 @@ impl Machine {
 
     /// Hands out attempts while there is room for them.
     fn dispatch(&mut self, now: Time) {
-        while self.running < self.route.concurrency && self.has_room_for_outputs() {
-            let Some(turn) = self.watch.lets_start(self.running) else { return };
-            let next = self.probes.pop_front();
-            let next = if self.held > 0 { next } else { next.or_else(|| self.next_in_turn(turn)) };
-            let Some(id) = next else { return };
-            // What was dropped meanwhile stays in the queue until its turn comes.
-            let Some(delivery) = self.deliveries.get(id) else { continue };
-            if delivery.state != State::Waiting {
-                continue;
-            }
-            // A process that stood still has more to hear than that time has passed.
-            let is_over = delivery.lease_is_over(now);
-            #[cfg(feature = "sabotage")]
-            let is_over = is_over && !self.is_sabotaged(Sabotage::LostLeaseKept);
-            if is_over {
-                self.lease_lost(id);
-                continue;
-            }
-            if !self.may_start(id) {
-                continue;
-            }
-            let delivery = &mut self.deliveries[id];
-            delivery.state = State::Running;
-            if delivery.start_attempt(&self.route.source, now) {
-                self.prefetch.begins(now);
-            }
-            self.running += 1;
-            let is_retry = delivery.attempt > 1;
-            self.watch.started(id, is_retry);
-            self.actions.push_back(Action::Handle(id));
+        while let Some(id) = self.next_to_start(now) {
+            self.start(id, now);
         }
     }
 
-    /// Whether attempts may add to the outputs that are not durable. Where they go in transactions, the first of a partition
-    /// may have to be handled before one can take the others: they are waited for only while a transaction is under way.
-    fn has_room_for_outputs(&self) -> bool {
+    fn start(&mut self, id: DeliveryId, now: Time) {
+        let delivery = &mut self.deliveries[id];
+        delivery.state = State::Running;
+        if delivery.start_attempt(&self.route.source, now) {
+            self.prefetch.begins(now);
+        }
+        self.running += 1;
+        let is_retry = delivery.attempt > 1;
+        self.watch.started(id, is_retry);
         #[cfg(feature = "sabotage")]
-        if self.is_sabotaged(Sabotage::OutputsHoldNothingBack) {
-            return true;
+        let counts = !self.is_sabotaged(Sabotage::TriesWithoutEnd);
+        #[cfg(not(feature = "sabotage"))]
+        let counts = true;
+        if counts {
+            self.pause.started();
         }
-        if self.route.is_exactly_once() {
-            !self.commits.are_unanswered() || !self.intake.is_full_of_outputs()
-        } else {
-            !self.intake.is_full_of_sent()
-        }
+        self.actions.push_back(Action::Handle(id));
     }
 
     /// Tells the source how much more it may hand over.
@@ -412,8 +387,9 @@ impl Machine {
 
     /// Lets whoever waits behind it run, and stays in the lane until all that it leads to is durable.
     fn hand_on(&mut self, id: DeliveryId) {
-        let next = self.deliveries[id].lane.and_then(|lane| self.lanes.hand_on(lane, id));
-        self.ready.extend(next);
+        if let Some(next) = self.deliveries[id].lane.and_then(|lane| self.lanes.hand_on(lane, id)) {
+            self.ready.push_first(next);
+        }
     }
 
     /// Takes a delivery out of its lane together with all that wait behind it, in order; none of them will run.

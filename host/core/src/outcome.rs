@@ -218,8 +218,6 @@ codes! {
     STORE_UNAVAILABLE,
     /// A fault of the host.
     INTERNAL,
-    /// The host is stopping.
-    SHUTTING_DOWN,
 }
 
 impl Code {

@@ -194,7 +194,13 @@ pub enum What {
         /// Which.
         record: RecordId,
     },
-    /// The host was told to stop: what has not started goes back.
+    /// The host was told to start no attempt until the pause ends.
+    Paused,
+    /// The host was told to end the pause.
+    Resumed,
+    /// The host was told to start one attempt in the pause.
+    TriesOne,
+    /// The host was told to stop, which ends a pause: what has not started goes back.
     Draining,
     /// The host ended by itself, with everything settled or handed back.
     Stopped,

@@ -12,6 +12,7 @@ mod lane;
 mod meddling;
 mod ownership;
 mod partition;
+mod pause;
 mod quiet;
 mod record;
 mod redrive;
@@ -63,6 +64,8 @@ struct Host {
     said: Option<u32>,
     /// It was told to stop.
     draining: bool,
+    /// It is paused, and so many attempts that it was asked for have not started.
+    paused: Option<u32>,
 }
 
 /// What a violation is said of: the fact that is looked at.
@@ -143,7 +146,13 @@ impl Judge {
             What::Deletes { record } => self.deletes(case, host, record),
             What::Deleted { record } => self.deleted(case, record),
             What::LeaseLost { record } => self.lease_lost(case, host, record),
-            What::Draining => self.hosts.entry(host).or_default().draining = true,
+            What::Draining => {
+                let host = self.hosts.entry(host).or_default();
+                (host.draining, host.paused) = (true, None);
+            }
+            What::Paused => self.paused(host),
+            What::Resumed => self.hosts.entry(host).or_default().paused = None,
+            What::TriesOne => self.tries_one(host),
             What::Redriven { record } => self.redriven(case, record),
             What::Stopped => self.stopped(case, host),
         }

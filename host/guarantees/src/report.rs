@@ -42,11 +42,13 @@ pub enum Promise {
     Timely,
     /// A record whose dead letter is refused for ever holds its key, and nobody else.
     OthersGoOn,
+    /// A host that is paused starts no attempt that it was not asked for.
+    PauseKept,
 }
 
 impl Promise {
     /// All, in the order of the report.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::DurableFirst,
         Self::SettledOnce,
         Self::CommitOrder,
@@ -61,6 +63,7 @@ impl Promise {
         Self::ExactlyOnce,
         Self::Timely,
         Self::OthersGoOn,
+        Self::PauseKept,
     ];
 }
 
@@ -77,6 +80,7 @@ impl fmt::Display for Promise {
             Self::NothingLost => "nothing is lost",
             Self::RepeatsBounded => "repeats are at most what was in flight at a fault",
             Self::OthersGoOn => "a rejected dead letter blocks its key, and no other record",
+            Self::PauseKept => "a paused route starts only the attempts that a command asks for",
             Self::NotMoved => "a queue moves no message away unless faults have used up its receives",
             Self::ExactlyOnce => "each effect occurs exactly once, in order",
             Self::Timely => "failing messages delay other messages by a bounded time",

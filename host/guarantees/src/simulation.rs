@@ -83,6 +83,8 @@ pub struct World {
     strict: bool,
     /// Somebody moves offsets and creates topics again.
     meddled: bool,
+    /// Somebody pauses hosts, resumes them, and tries single messages.
+    operated: bool,
 }
 
 impl World {
@@ -111,6 +113,7 @@ impl World {
             told: 0,
             strict: false,
             meddled: false,
+            operated: false,
             route: Arc::new(route),
         };
         (0..hosts).for_each(|_| world.add_host());

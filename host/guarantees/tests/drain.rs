@@ -132,7 +132,7 @@ fn at_most_once_what_waits_behind_a_record_that_is_called_off_takes_its_turn() {
     world.produce(&["a", "a"]);
     world.pass(SECOND);
     world.drain(10 * SECOND);
-    world.fail("t/0/0", Failure::host(Code::SHUTTING_DOWN, "called off"));
+    world.fail("t/0/0", Failure::host(Code::INTERNAL, "called off"));
     assert_eq!(fates(&world), [("t/0/0", Fate::Released)], "it was begun, and nobody may begin it again");
     world.done("t/0/1", 0);
     assert_eq!(world.seen().drained, 1);

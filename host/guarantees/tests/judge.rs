@@ -192,7 +192,7 @@ fn a_history_as_it_should_be() {
     let figures = report.figures;
     assert_eq!((figures.records, figures.handled, figures.dead_lettered, figures.attempts), (2, 1, 1, 2));
     assert_eq!((figures.repeats, figures.faults, figures.most_in_flight), (0, 0, 2));
-    let of_others = [Promise::NotMoved, Promise::ExactlyOnce, Promise::Timely, Promise::OthersGoOn];
+    let of_others = [Promise::NotMoved, Promise::ExactlyOnce, Promise::Timely, Promise::OthersGoOn, Promise::PauseKept];
     assert!(report.promises.iter().all(|kept| kept.checked > 0 || of_others.contains(&kept.promise)), "{report}");
 }
 
@@ -211,6 +211,25 @@ fn a_refused_dead_letter_holds_its_key_and_no_other() {
     assert_eq!(report.of(Promise::OthersGoOn).broken, 0, "{report}");
     let report = judge(history([fails(), quiet()]));
     assert_eq!(report.of(Promise::OthersGoOn).broken, 1, "the other key waits for nothing: {report}");
+}
+
+#[test]
+fn in_a_pause_each_attempt_was_asked_for() {
+    let [paused, resumed, tries] = [What::Paused, What::Resumed, What::TriesOne].map(|what| vec![(A.0, what)]);
+    let (one, other) = (|| A.does("t/0/0", 1), || A.does("t/0/1", 1));
+    let whole = |parts: [Vec<(u32, What)>; 5]| judge(history([two(), history(parts), A.commit(2), all(0..2)]));
+    let none = Vec::new;
+    for (parts, broken) in [
+        ([paused.clone(), tries.clone(), one(), resumed.clone(), other()], 0),
+        ([paused.clone(), tries.clone(), one(), vec![A.draining()], other()], 0),
+        // It was asked for before the pause.
+        ([tries.clone(), paused.clone(), one(), resumed, other()], 1),
+        ([paused.clone(), tries.clone(), one(), paused, other()], 1),
+        ([none(), tries, one(), none(), other()], 0),
+    ] {
+        let report = whole(parts);
+        assert_eq!(report.of(Promise::PauseKept).broken, broken, "{report}");
+    }
 }
 
 #[test]

@@ -374,7 +374,7 @@ fn a_record_larger_than_the_bound_is_made_up_for_once_it_is_gone() {
 #[test]
 fn an_attempt_that_was_called_off_is_made_again_where_the_partition_is_still_ours() {
     let mut world = one_record();
-    world.fail("t/0/0", Failure::new(Class::Revoked, Code::SHUTTING_DOWN, "called off"));
+    world.fail("t/0/0", Failure::new(Class::Revoked, Code::INTERNAL, "called off"));
     world.wait(SECOND);
     world.done("t/0/0", 0);
     assert_eq!(world.seen().fates, [("t/0/0".to_owned(), Fate::Done)]);

@@ -59,6 +59,9 @@ caught! {
     a_source_that_is_granted_too_much: GrantedTwice breaks Bounded,
     outputs_that_take_no_room: OutputsNotCounted breaks Bounded,
     attempts_that_begin_beside_a_bound_full_of_outputs: OutputsHoldNothingBack breaks Bounded,
+    attempts_that_start_in_a_pause: PauseForgotten breaks PauseKept,
+    one_attempt_in_a_pause_that_lets_others_start: TriesWithoutEnd breaks PauseKept,
+    a_pause_that_never_ends: ResumeForgotten breaks NothingLost,
 }
 
 #[test]

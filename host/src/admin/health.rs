@@ -28,6 +28,8 @@ pub enum State {
     Running,
     /// Intake has stopped because messages wait for a destination or for the host; it goes on by itself.
     Holding,
+    /// A command has paused it: it starts no attempt until another command.
+    Paused,
     /// It ends what runs and takes in nothing more.
     Draining,
     /// It has ended.
@@ -41,19 +43,21 @@ impl State {
             Self::Starting => "starting",
             Self::Running => "running",
             Self::Holding => "holding",
+            Self::Paused => "paused",
             Self::Draining => "draining",
             Self::Stopped => "stopped",
         }
     }
 
-    /// Able to do its work, or about to be without anybody's help.
+    /// Able to do its work, or about to be without anybody's help. A pause is what people want: another process in its place
+    /// would be no better.
     const fn is_ready(self) -> bool {
-        matches!(self, Self::Running | Self::Holding)
+        matches!(self, Self::Running | Self::Holding | Self::Paused)
     }
 
     /// Its loop is expected to turn.
     const fn turns(self) -> bool {
-        matches!(self, Self::Running | Self::Holding | Self::Draining)
+        matches!(self, Self::Running | Self::Holding | Self::Paused | Self::Draining)
     }
 }
 
@@ -319,7 +323,7 @@ mod tests {
     async fn a_loop_that_does_not_turn_is_stuck_and_one_that_turns_is_not() {
         let health = Health::new();
         let (one, two) = (health.route("one", now()), health.route("two", now()));
-        for state in [State::Running, State::Holding, State::Draining] {
+        for state in [State::Running, State::Holding, State::Paused, State::Draining] {
             one.report(state, &Account::default(), 0, now());
             two.report(state, &Account::default(), 0, now());
             tokio::time::advance(SILENCE).await;
@@ -403,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_runs_or_holds_is_ready() {
+    fn only_what_runs_holds_or_is_paused_is_ready() {
         let health = Health::new();
         assert_eq!(health.unready(), ["no route has started yet"]);
         let route = health.route("one", now());
@@ -411,6 +415,7 @@ mod tests {
             (State::Starting, false),
             (State::Running, true),
             (State::Holding, true),
+            (State::Paused, true),
             (State::Draining, false),
             (State::Stopped, false),
         ] {

@@ -40,6 +40,7 @@ impl Listener for HealthListener {
         let state = match phase {
             Phase::Stopped => State::Stopped,
             Phase::Draining => State::Draining,
+            Phase::Running if machine.is_paused() => State::Paused,
             Phase::Running if machine.is_holding() => State::Holding,
             Phase::Running => State::Running,
         };

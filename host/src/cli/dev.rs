@@ -9,6 +9,7 @@ mod page;
 mod recent;
 mod seen;
 mod status;
+mod waiting;
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -17,22 +18,21 @@ use std::sync::Arc;
 
 use clap::Args;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use super::run::{Run, finish, load, reloader, runtime, until_signal, warn};
 use super::{ConfigArgument, Ended, OutputArguments, compile, open_files};
 use crate::config::{Config, DEFAULT_FILE};
 use crate::exit::{Exit, Problem};
-use crate::flow::Gate;
 use crate::listener::Listener;
 use crate::run::reload::{self, Builds, Watch};
-use crate::run::{Host, Options, Report};
+use crate::run::{Host, Options, Report, Watch as WatchRoute};
 use crate::signal::{Hangups, Signals};
 use crate::telemetry::log;
 use console::Console;
 use input::Input;
 use lines::Look;
 use recent::{Recent, Watcher};
+use waiting::Waiting;
 
 /// What is logged beside the lines, which say for each message what a warning would.
 const LOGGED: &str = "warn,plugin=info,cofferdam::delivery=error";
@@ -75,16 +75,15 @@ async fn dev(arguments: Arguments, file: &ConfigArgument, loaded: Config, input:
     let mut config = loaded.clone();
     // Before the builds: it is known at once where the page is, and nobody takes the address meanwhile.
     let listener = listener(config.admin.listen)?;
-    let (gate, recent, look) = (Arc::new(Gate::default()), Arc::new(Recent::new()), Look::of_stdout());
-    if arguments.pause {
-        gate.pause();
-    }
+    let (waiting, recent, look) = (Arc::new(Waiting::default()), Arc::new(Recent::new()), Look::of_stdout());
     let mut builds = Builds::new(&loaded, &file.config);
     let start = async {
         builds.first(&|news| eprintln!("{news}")).await?;
         // They live until the host has ended.
         let brokers = brokers::start(&mut config, &input).await?;
-        let host = Host::start(&config, options(&gate, &recent, look, json, listener)).await?;
+        let watch = watch(&waiting, &recent, look, json);
+        let options = Options { watch: Some(watch), paused: arguments.pause, ..options(&recent, listener) };
+        let host = Host::start(&config, options).await?;
         Ok::<_, Vec<Problem>>((brokers, host))
     };
     let (_brokers, host) = tokio::select! {
@@ -99,7 +98,6 @@ async fn dev(arguments: Arguments, file: &ConfigArgument, loaded: Config, input:
     }
     // What goes on beside the routes ends with them.
     let mut beside = JoinSet::new();
-    beside.spawn(close_at_the_end(host.stopper(), Arc::clone(&gate)));
     tokio::select! {
         fed = input::feed(input, host.sinks()) => fed?,
         signal = signals.next() => {
@@ -108,12 +106,13 @@ async fn dev(arguments: Arguments, file: &ConfigArgument, loaded: Config, input:
         }
     }
     if !json {
-        beside.spawn(status::tell(host.routes().to_vec(), Arc::clone(&gate), look));
+        beside.spawn(status::tell(host.routes().to_vec(), Arc::clone(&waiting), look));
     }
     if arguments.pause || !arguments.exit_when_idle {
         eprintln!("{}", if arguments.pause { console::PAUSED } else { console::HINT });
         let (config, sinks, stop) = (config.clone(), host.sinks().clone(), host.stopper());
-        beside.spawn(Console { gate, recent, config, sinks, stop }.run());
+        let (routes, paused) = (host.handles().to_vec(), arguments.pause);
+        beside.spawn(Console { routes, paused, waiting, recent, config, sinks, stop }.run());
     }
     if arguments.exit_when_idle {
         let (routes, brokers, stop) = (host.routes().to_vec(), Arc::clone(host.brokers()), host.stopper());
@@ -134,15 +133,17 @@ async fn dev(arguments: Arguments, file: &ConfigArgument, loaded: Config, input:
     Ok(finish(&ended, json))
 }
 
-/// What the host is given beside its configuration.
-fn options(gate: &Arc<Gate>, recent: &Arc<Recent>, look: Look, json: bool, listener: TcpListener) -> Options {
-    let watched = Arc::clone(recent);
-    let watch = move |route: &str| -> Box<dyn Listener> {
-        Box::new(Watcher { route: route.into(), look, json, recent: Arc::clone(&watched) })
-    };
+/// Tells of the messages of each route.
+fn watch(waiting: &Arc<Waiting>, recent: &Arc<Recent>, look: Look, json: bool) -> WatchRoute {
+    let (waiting, recent) = (Arc::clone(waiting), Arc::clone(recent));
+    Box::new(move |route: &str| -> Box<dyn Listener> {
+        Box::new(Watcher::new(route, look, json, Arc::clone(&recent), Arc::clone(&waiting)))
+    })
+}
+
+/// What else the host is given beside its configuration.
+fn options(recent: &Arc<Recent>, listener: TcpListener) -> Options {
     Options {
-        watch: Some(Box::new(watch)),
-        gate: Some(Arc::clone(gate)),
         pages: Some(page::router(Arc::clone(recent))),
         compiler: Some(compile::program()),
         listener: Some(listener),
@@ -165,10 +166,4 @@ fn listener(configured: Option<SocketAddr>) -> Result<TcpListener, Problem> {
         let remedy = "choose another address in [admin] listen, or \"\" for any";
         Problem::new(Exit::Unavailable, format!("cannot listen on {asked}: {error}"), remedy).at("admin.listen")
     })
-}
-
-/// Messages that wait to be let through are handed back when it ends.
-async fn close_at_the_end(stop: CancellationToken, gate: Arc<Gate>) {
-    stop.cancelled().await;
-    gate.close();
 }

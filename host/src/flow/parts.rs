@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cofferdam_core::command::Command;
 use cofferdam_core::route::Route;
+use tokio::sync::mpsc;
 
 use super::guests::Guests;
 use crate::admin::RouteHealth;
@@ -40,6 +42,8 @@ pub struct Parts<H> {
     pub dedupe: Option<dedupe::Store>,
     /// For a route that has each effect exactly once.
     pub transactions: Option<Box<dyn Transactions>>,
+    /// Commands from its [`RouteHandle`](crate::control::RouteHandle).
+    pub commands: mpsc::Receiver<Command>,
     /// How long a stop may take.
     pub limits: Limits,
 }

@@ -12,8 +12,8 @@ impl<H: Handler> Flow<H> {
     }
 
     /// Where it is in its life.
-    pub(super) fn phase(&self, stopping: bool) -> Phase {
-        match (self.drained, stopping) {
+    pub(super) fn phase(&self) -> Phase {
+        match (self.drained, self.until.is_some()) {
             (true, _) => Phase::Stopped,
             (_, true) => Phase::Draining,
             _ => Phase::Running,

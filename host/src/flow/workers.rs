@@ -219,8 +219,7 @@ impl<H: Handler> Shared<H> {
 
     /// The first messages of the chunk, as many as the handler takes in one call; `None` where it is to have one.
     fn several(&self, chunk: &mut VecDeque<Job>, way: Way) -> Option<Vec<Job>> {
-        let one_by_one = way == Way::Alone || self.stages.iter().any(|stage| stage.is_one_by_one());
-        let bounds = if one_by_one { return None } else { self.handler.current().batch()? };
+        let bounds = if way == Way::Alone { return None } else { self.handler.current().batch()? };
         let mut bytes = 0_usize;
         let fits = |job: &&Job| {
             bytes = bytes.saturating_add(job.record.size());

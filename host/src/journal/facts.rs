@@ -1,6 +1,7 @@
 //! Events and actions of a route, as facts.
 
 use cofferdam_core::action::{Action, Ask};
+use cofferdam_core::command::Command;
 use cofferdam_core::event::{DeliveryId, Ended, Event, Partition, Refusal};
 use cofferdam_core::ids::CommitPosition;
 use cofferdam_core::machine::{Delivery, Machine};
@@ -56,8 +57,10 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
         Event::LeaseLost(ids) => {
             ids.iter().filter_map(|id| record(*id, machine)).for_each(|record| take_down(What::LeaseLost { record }));
         }
-        Event::Drain { .. } => take_down(What::Draining),
-        Event::Revoked(_)
+        Event::Command(Command::Drain { .. }) => take_down(What::Draining),
+        // A fact names no route, and the others of the process are not paused.
+        Event::Command(Command::Pause | Command::Resume | Command::TryOne)
+        | Event::Revoked(_)
         | Event::Reached { .. }
         | Event::CommitFailed(_)
         | Event::DeleteFailed(_)
@@ -118,6 +121,7 @@ pub(super) fn taken(action: &Action, machine: &Machine, mut take_down: impl FnMu
         | Action::Record(_)
         | Action::Holding(_)
         | Action::Circuit(_)
+        | Action::Paused(_)
         | Action::Blocked(_)
         | Action::Unblocked(_)
         | Action::MetadataIgnored(..)

@@ -9,6 +9,7 @@ use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::control::RouteHandle;
 use crate::flow::Ending;
 
 /// Routes at work, each on a thread and an event loop of its own: one that is busy holds up no other, as many work at the same
@@ -19,6 +20,8 @@ pub(super) struct Routes {
     ends: mpsc::UnboundedSender<Ended>,
     ended: mpsc::UnboundedReceiver<Ended>,
     running: Vec<Box<str>>,
+    /// Of all routes that were started, those that have ended too.
+    handles: Vec<RouteHandle>,
     abandoned: CancellationToken,
 }
 
@@ -32,14 +35,19 @@ pub(super) struct Ended {
 impl Routes {
     pub(super) fn new() -> Self {
         let (ends, ended) = mpsc::unbounded_channel();
-        Self { ends, ended, running: Vec::new(), abandoned: CancellationToken::new() }
+        Self { ends, ended, running: Vec::new(), handles: Vec::new(), abandoned: CancellationToken::new() }
     }
 
-    /// Runs the flow of this route.
+    /// Runs the flow of this route, which hears the commands of the handle.
     ///
     /// # Errors
     /// No thread, or no event loop, for it.
-    pub(super) fn start(&mut self, route: &str, flow: impl Future<Output = Ending> + Send + 'static) -> io::Result<()> {
+    pub(super) fn start(
+        &mut self,
+        handle: RouteHandle,
+        flow: impl Future<Output = Ending> + Send + 'static,
+    ) -> io::Result<()> {
+        let route = handle.name();
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (abandoned, ends, name) = (self.abandoned.clone(), self.ends.clone(), Box::from(route));
         let run = move || {
@@ -51,6 +59,7 @@ impl Routes {
         };
         thread::Builder::new().name(route.to_owned()).spawn(run)?;
         self.running.push(route.into());
+        self.handles.push(handle);
         Ok(())
     }
 
@@ -63,6 +72,11 @@ impl Routes {
         let at = self.running.iter().position(|route| *route == ended.route)?;
         self.running.swap_remove(at);
         Some(ended)
+    }
+
+    /// All that were started, for commands; one that has ended takes none.
+    pub(super) fn handles(&self) -> &[RouteHandle] {
+        &self.handles
     }
 
     /// Those that have not ended.
@@ -83,6 +97,10 @@ mod tests {
 
     use super::*;
 
+    fn handle(route: &str) -> RouteHandle {
+        RouteHandle::new(route).0
+    }
+
     fn ending(stopped: Option<&str>) -> Ending {
         Ending {
             account: Account::default(),
@@ -97,8 +115,8 @@ mod tests {
     #[tokio::test]
     async fn each_route_that_ends_is_told_by_its_name_one_that_panicked_too() {
         let mut routes = Routes::new();
-        routes.start("a", async { ending(Some("enough")) }).unwrap();
-        routes.start("b", async { panic!("on purpose") }).unwrap();
+        routes.start(handle("a"), async { ending(Some("enough")) }).unwrap();
+        routes.start(handle("b"), async { panic!("on purpose") }).unwrap();
         let mut told = Vec::new();
         while let Some(Ended { route, how }) = routes.next().await {
             let how = how.map(|ending| ending.stopped.unwrap());
@@ -121,9 +139,9 @@ mod tests {
                 wait.lock().unwrap().recv().unwrap();
                 ending(None)
             };
-            routes.start("busy", keep).unwrap();
+            routes.start(handle("busy"), keep).unwrap();
         }
-        routes.start("other", async { ending(None) }).unwrap();
+        routes.start(handle("other"), async { ending(None) }).unwrap();
         let ended = tokio::time::timeout(std::time::Duration::from_secs(60), routes.next()).await;
         assert_eq!(&*ended.expect("it is held up").unwrap().route, "other");
         for _ in 0..busy {
@@ -141,7 +159,7 @@ mod tests {
             let _held = held;
             std::future::pending().await
         };
-        routes.start("a", hold).unwrap();
+        routes.start(handle("a"), hold).unwrap();
         drop(routes);
         assert!(dropped.await.is_err());
     }

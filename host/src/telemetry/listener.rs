@@ -48,6 +48,7 @@ impl Listener for Telemetry {
             }
             Action::Holding(holding) => self.holding(*holding),
             Action::Circuit(circuit) => self.circuit(*circuit),
+            Action::Paused(paused) => self.paused(*paused),
             Action::Blocked(blocked) => self.blocked(blocked),
             Action::Unblocked(partition) => self.unblocked(partition),
             Action::MetadataIgnored(partition, why) => self.metadata_ignored(partition, why),

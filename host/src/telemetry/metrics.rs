@@ -85,6 +85,7 @@ pub(super) const ALL: &[Described] = {
             Unit::Count,
             "1 while intake is stopped because messages wait for a destination or for the host",
         ),
+        described("cofferdam_route_paused", Gauge, Unit::Count, "1 while a command has paused the route"),
         described(
             "cofferdam_refused_dead_letters",
             Gauge,

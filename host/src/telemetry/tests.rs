@@ -266,15 +266,17 @@ fn every_metric_stands_in_a_scrape_after_messages_went_through_the_machine() {
 }
 
 #[test]
-fn the_gauges_follow_holding_and_rebalance() {
+fn the_gauges_follow_holding_pauses_and_rebalance() {
     measured(|scrape| {
         let world = World::new(Some("pricing"));
         let (one, two) = (partition(), Partition { topic: "orders".into(), number: 4 });
         world.telemetry.holding(true);
+        world.telemetry.paused(true);
         world.telemetry.rebalance(Change::Assigned, [&one, &two].into_iter());
         world.telemetry.rebalance(Change::Lost, [&one].into_iter());
         let text = scrape.render();
         assert_eq!(value(&text, r#"cofferdam_route_holding{route="price-orders"}"#), 1.0);
+        assert_eq!(value(&text, r#"cofferdam_route_paused{route="price-orders"}"#), 1.0);
         assert_eq!(value(&text, r#"cofferdam_assigned_partitions{route="price-orders"}"#), 1.0);
         assert_eq!(value(&text, r#"cofferdam_rebalances_total{route="price-orders",change="lost"}"#), 1.0);
     });

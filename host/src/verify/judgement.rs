@@ -50,6 +50,7 @@ fn broker(route: &RouteConfig) -> Broker {
 fn about(fact: &Fact) -> Option<Broker> {
     match &fact.what {
         What::Killed | What::Calm | What::Quiet | What::Started | What::Draining | What::Stopped => None,
+        What::Paused | What::Resumed | What::TriesOne => None,
         What::TopicDeleted { .. }
         | What::Moved { .. }
         | What::Assigned { .. }

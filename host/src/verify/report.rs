@@ -207,6 +207,7 @@ fn number(promise: Promise) -> Option<u8> {
         | Promise::NotMoved
         | Promise::ExactlyOnce
         | Promise::Timely
-        | Promise::OthersGoOn => None,
+        | Promise::OthersGoOn
+        | Promise::PauseKept => None,
     }
 }

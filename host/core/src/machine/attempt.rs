@@ -207,7 +207,7 @@ impl Machine {
         if keeps_later {
             let withdrawn = self.withdraw(id);
             self.hand_back_all(&withdrawn[..1], wait);
-            self.ready.extend(&withdrawn[1..]);
+            withdrawn[1..].iter().for_each(|id| self.ready.push_first(*id));
         }
         keeps_later
     }

@@ -30,7 +30,7 @@ impl Machine {
     /// Whoever waits stands in one of the queues, or behind somebody who will leave.
     fn audit_queues(&self) -> Result<(), String> {
         let mut queued = HashSet::new();
-        for id in self.ready.iter().chain(&self.retries).chain(&self.probes).chain(self.at_gates()) {
+        for id in self.ready.iter().chain(self.at_gates()) {
             let waits = self.deliveries.get(*id).is_some_and(|delivery| delivery.state == State::Waiting);
             if waits && !queued.insert(*id) {
                 return Err(format!("{id:?} is queued twice"));

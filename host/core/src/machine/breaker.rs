@@ -21,6 +21,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Machine;
+use super::admission::{HeldBack, Turn};
 use super::timers::Timer;
 use crate::action::{Action, Circuit, Trip};
 use crate::ids::DeliveryId;
@@ -106,17 +107,6 @@ impl Recent {
     }
 }
 
-/// Which of those that may run has its turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// Those at their first attempt and retries alternate.
-    Either,
-    /// Those at their first attempt only.
-    First,
-    /// Those at their first attempt, and a retry where there are none.
-    FirstOrRetry,
-}
-
 impl Watch {
     pub(super) fn is_closed(&self) -> bool {
         self.state == State::Closed
@@ -127,14 +117,17 @@ impl Watch {
         self.state == State::Open
     }
 
-    /// Whether an attempt may start beside those that run, and whose turn it is.
-    pub(super) fn lets_start(&self, running: u32) -> Option<Turn> {
+    /// Whose turn it is to start an attempt beside those that run.
+    ///
+    /// # Errors
+    /// The rule by which none may start.
+    pub(super) fn lets_start(&self, running: u32) -> Result<Turn, HeldBack> {
         match self.state {
-            State::Closed => (running < self.most).then_some(Turn::Either),
-            State::Probing { left: 1.., probe: None, retries } => {
-                Some(if retries { Turn::FirstOrRetry } else { Turn::First })
-            }
-            State::Probing { .. } | State::Open => None,
+            State::Closed if running < self.most => Ok(Turn::Either),
+            State::Closed => Err(HeldBack::Recovery),
+            State::Probing { left: 1.., probe: None, retries: true } => Ok(Turn::FirstOrRetry),
+            State::Probing { left: 1.., probe: None, retries: false } => Ok(Turn::First),
+            State::Probing { .. } | State::Open => Err(HeldBack::Circuit),
         }
     }
 
@@ -279,37 +272,5 @@ impl Machine {
         {
             *retries = false;
         }
-    }
-
-    /// The next that may run.
-    pub(super) fn next_in_turn(&mut self, turn: Turn) -> Option<DeliveryId> {
-        #[cfg(feature = "sabotage")]
-        if turn != Turn::Either && self.is_sabotaged(super::Sabotage::ProbesAreRetries) {
-            return self.retries.pop_front();
-        }
-        match turn {
-            Turn::First => self.ready.pop_front(),
-            Turn::FirstOrRetry => self.ready.pop_front().or_else(|| self.retries.pop_front()),
-            Turn::Either => {
-                // Neither keeps the other waiting: bad messages may be many, and so may good ones.
-                self.retry_next = !self.retry_next;
-                if self.retry_next {
-                    self.retries.pop_front().or_else(|| self.ready.pop_front())
-                } else {
-                    self.ready.pop_front().or_else(|| self.retries.pop_front())
-                }
-            }
-        }
-    }
-
-    /// A delivery at the head of its lane may run once it has its turn; one that has ended meanwhile may not.
-    pub(super) fn enqueue(&mut self, id: DeliveryId) {
-        let Some(delivery) = self.deliveries.get(id) else { return };
-        let queue = match (delivery.held, delivery.attempt) {
-            (true, _) => &mut self.probes,
-            (false, 2..) => &mut self.retries,
-            (false, _) => &mut self.ready,
-        };
-        queue.push_back(id);
     }
 }

@@ -72,12 +72,16 @@ impl Machine {
         }
         let concurrency = self.route.concurrency as usize;
         let idle = concurrency.saturating_sub(self.running as usize);
-        let reserve = self.prefetch.reserve(now);
+        // In a pause nothing begins by itself.
+        let (idle, reserve) = match self.pause.wanted() {
+            Some(wanted) => (idle.min(wanted as usize), 0),
+            None => (idle, self.prefetch.reserve(now)),
+        };
         // Those behind a message that waits for its next attempt cannot begin, whatever is free: they are no reserve.
         let waiting = self.prefetch.unstarted.saturating_sub(self.lanes.halted());
         let mut room = (reserve + idle).saturating_sub(waiting);
         // Those behind one that runs are none either, as long as something is idle.
-        if room == 0 && self.ready.is_empty() && waiting < reserve + TOGETHER * concurrency {
+        if room == 0 && self.ready.has_no_first() && waiting < reserve + TOGETHER * concurrency {
             room = idle;
         }
         Some(u32::try_from(room).unwrap_or(u32::MAX))

@@ -78,6 +78,14 @@ pub enum Sabotage {
     RetriesNeverProbe,
     /// The wait before a round of probes grows without a limit.
     ProbesWaitForEver,
+    /// Attempts start in a pause.
+    PauseForgotten,
+    /// In a pause, one attempt that is asked for lets all others start.
+    TriesWithoutEnd,
+    /// A pause goes on when it should end.
+    ResumeForgotten,
+    /// A pause goes on in a drain.
+    PauseOutlastsDrain,
     /// A transaction takes the outputs and leaves the offsets where they were.
     TransactionWithoutOffsets,
     /// A stop has no limit for answers that do not come.

@@ -35,8 +35,8 @@ impl Machine {
 
     pub(super) fn look_at_stuck(&mut self, now: Time) {
         self.looks_for_stuck = false;
-        // An outage and a destination that is away are told for themselves.
-        let elsewhere = self.held > 0 || !self.watch.is_closed();
+        // An outage, a destination that is away and a pause are told for themselves.
+        let elsewhere = self.held > 0 || !self.watch.is_closed() || self.is_paused();
         let full = self.intake.is_full();
         let mut any = false;
         for slot in self.partitions.slots.values_mut() {

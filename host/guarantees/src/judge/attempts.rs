@@ -16,6 +16,7 @@ impl Judge {
     pub(super) fn handling(&mut self, case: Case<'_>, host: u32, id: &str, attempt: u32) {
         let Some(number) = self.number(case, id) else { return };
         self.report.figures.attempts += 1;
+        self.check_pause(case, host, number);
         let record = &mut self.records[number as usize];
         let Some(receipt) = record.open(host) else {
             return self.check(case, Promise::SettledOnce, number, Some("handled by a host that does not have it"));

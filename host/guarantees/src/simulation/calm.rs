@@ -69,6 +69,9 @@ impl World {
                 Life::Frozen => self.host_mut().life = Life::Up,
                 Life::Down => self.start(),
             }
+            if self.seen().paused {
+                self.resume();
+            }
             self.learn();
         }
         if self.is_queue() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_core::action::{Action, Ask};
+use cofferdam_core::command::Command;
 use cofferdam_core::event::{DeliveryId, Event};
 use cofferdam_core::machine::Machine;
 use cofferdam_core::message::Record;
@@ -181,7 +182,25 @@ impl World {
         seen.draining = true;
         seen.until.get_or_insert(until);
         self.note(What::Draining);
-        self.tell(Event::Drain { finish: limit, flush: FLUSH });
+        self.tell(Event::Command(Command::Drain { finish: limit, flush: FLUSH }));
+    }
+
+    /// People pause the host: it starts nothing by itself.
+    pub fn pause(&mut self) {
+        self.note(What::Paused);
+        self.tell(Event::Command(Command::Pause));
+    }
+
+    /// People end the pause.
+    pub fn resume(&mut self) {
+        self.note(What::Resumed);
+        self.tell(Event::Command(Command::Resume));
+    }
+
+    /// People let one message through in the pause.
+    pub fn try_one(&mut self) {
+        self.note(What::TriesOne);
+        self.tell(Event::Command(Command::TryOne));
     }
 
     /// Passes an event on and takes in what the machine wants done.
@@ -227,7 +246,11 @@ impl World {
                     let record = self.id_of(delivery);
                     self.note(What::Settled { record, fate });
                 }
-                Action::Troubled { .. } | Action::Holding(_) | Action::Stop(_) | Action::Drained => {}
+                Action::Troubled { .. }
+                | Action::Holding(_)
+                | Action::Stop(_)
+                | Action::Drained
+                | Action::Paused(_) => {}
                 Action::Blocked(_) | Action::Unblocked(_) | Action::Circuit(_) | Action::MetadataIgnored(..) => {}
                 Action::Record(delivery) => host.recording.push(delivery),
                 Action::Transact { deliveries, positions } => {

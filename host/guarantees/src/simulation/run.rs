@@ -103,6 +103,7 @@ pub fn simulate(seed: u64, options: &Options) -> Run {
         world.history.expect_ends(LIMIT);
     }
     world.meddled = dice.u32(0..3) == 0;
+    world.operated = dice.u32(0..3) == 0;
     let lived = catch_unwind(AssertUnwindSafe(|| world.live(options.steps)));
     let broke_off = match lived {
         Ok(end) => end.err().map(str::to_owned),

@@ -24,6 +24,8 @@ pub struct Seen {
     pub given_up: Vec<(i32, Option<i64>)>,
     /// What the machine said last: intake is shut.
     pub holding: bool,
+    /// A command has paused it.
+    pub paused: bool,
     /// What the machine said last of its circuit.
     pub circuit: Circuit,
     /// Partitions that the machine has said are blocked, by number.
@@ -50,6 +52,7 @@ impl Default for Seen {
             commits: Vec::new(),
             given_up: Vec::new(),
             holding: false,
+            paused: false,
             circuit: Circuit::Closed,
             blocked: BTreeMap::new(),
             stopped: 0,
@@ -71,7 +74,7 @@ impl Seen {
     /// A new process knows nothing of the one before.
     pub(super) fn restart(&mut self) {
         self.received = 0;
-        (self.draining, self.holding, self.drained) = (false, false, 0);
+        (self.draining, self.holding, self.paused, self.drained) = (false, false, false, 0);
         self.circuit = Circuit::Closed;
         self.until = None;
         self.blocked.clear();
@@ -121,6 +124,10 @@ impl Seen {
             }
             Action::Unblocked(partition) => {
                 assert!(self.blocked.remove(&partition.number).is_some(), "told before");
+            }
+            Action::Paused(paused) => {
+                assert_ne!(self.paused, *paused, "told once");
+                self.paused = *paused;
             }
             Action::Ask(_) | Action::MetadataIgnored(..) | Action::Record(_) | Action::Transact { .. } => {}
         }

@@ -30,6 +30,10 @@ impl World {
     }
 
     fn step_of_host(&mut self) {
+        if self.operated && self.dice.u32(0..20) == 0 {
+            self.operate();
+            return self.leave_when_drained();
+        }
         match self.dice.u32(0..if self.meddled { 206 } else { 200 }) {
             0..24 => self.write_something(),
             24..60 => self.take_in(),
@@ -368,6 +372,17 @@ impl World {
             self.sinks.set_down(destination, true);
         } else {
             self.sinks.heal();
+        }
+    }
+
+    /// People pause the host, let a message through, or end the pause. A command that makes no sense comes too.
+    fn operate(&mut self) {
+        match (self.seen().paused, self.dice.u32(0..10)) {
+            _ if self.seen().drained > 0 => {}
+            (false, 0..3) | (true, 9) => self.pause(),
+            (false, 3) | (true, 0..5) => self.try_one(),
+            (false, 4) | (true, 5..) => self.resume(),
+            (false, _) => {}
         }
     }
 

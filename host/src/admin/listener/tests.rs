@@ -1,3 +1,4 @@
+use cofferdam_core::command::Command;
 use cofferdam_core::event::{Assignment, Ended, Event, Refusal, Trace};
 use cofferdam_core::outcome::{Outcome, Usage};
 use cofferdam_guarantees::simulation;
@@ -70,6 +71,16 @@ fn health_names_a_destination_while_it_takes_nothing_and_forgets_it_when_it_does
         world.now = world.machine.next_wake().expect("it is offered again").max(world.now);
         world.tell(Event::Due, true);
     }
+    assert_eq!(world.page(Phase::Running), (State::Running, None));
+}
+
+#[test]
+fn a_route_that_a_command_has_paused_is_paused_until_another_resumes_it() {
+    let mut world = World::new();
+    world.tell(Event::Command(Command::Pause), true);
+    assert_eq!(world.page(Phase::Running), (State::Paused, None));
+    assert_eq!(world.page(Phase::Draining), (State::Draining, None));
+    world.tell(Event::Command(Command::Resume), true);
     assert_eq!(world.page(Phase::Running), (State::Running, None));
 }
 

@@ -4,6 +4,7 @@ use std::io::BufRead as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use cofferdam_core::command;
 use rustix::process::getpgrp;
 use rustix::termios::tcgetpgrp;
 use tokio::sync::mpsc;
@@ -11,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::input::{self, Input};
 use super::recent::Recent;
+use super::waiting::Waiting;
 use crate::config::Config;
+use crate::control::RouteHandle;
 use crate::exit::Problem;
-use crate::flow::Gate;
 use crate::sink::Sinks;
 
 /// Said at the start.
@@ -60,7 +62,11 @@ impl Command {
 
 /// What the commands act on.
 pub(super) struct Console {
-    pub(super) gate: Arc<Gate>,
+    /// Those that were started.
+    pub(super) routes: Vec<RouteHandle>,
+    /// They are paused.
+    pub(super) paused: bool,
+    pub(super) waiting: Arc<Waiting>,
     pub(super) recent: Arc<Recent>,
     pub(super) config: Config,
     pub(super) sinks: Sinks,
@@ -69,7 +75,7 @@ pub(super) struct Console {
 
 impl Console {
     /// Carries out the lines of standard input until it ends.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         let mut lines = lines();
         while let Some(line) = lines.recv().await {
             match Command::parse(&line) {
@@ -79,16 +85,22 @@ impl Console {
         }
     }
 
-    async fn carry_out(&self, command: Command) {
+    async fn carry_out(&mut self, command: Command) {
         match command {
-            Command::Next if !self.gate.is_paused() => eprintln!("not paused: p pauses, h lists the commands"),
-            Command::Next if self.gate.step() => {}
-            Command::Next => eprintln!("no message is waiting"),
+            Command::Next if !self.paused => eprintln!("not paused: p pauses, h lists the commands"),
+            Command::Next => match self.waiting.take() {
+                Some(route) => self.tell(|name| name == &*route, command::Command::TryOne).await,
+                None => eprintln!("no message is waiting"),
+            },
             Command::Pause => {
-                self.gate.pause();
+                self.paused = true;
+                self.tell(|_| true, command::Command::Pause).await;
                 eprintln!("{PAUSED}");
             }
-            Command::Continue => self.gate.resume(),
+            Command::Continue => {
+                self.paused = false;
+                self.tell(|_| true, command::Command::Resume).await;
+            }
             Command::Replay => match self.recent.last() {
                 None => eprintln!("no message was handled yet"),
                 Some(record) => self.feed(input::again(&record, &self.config)).await,
@@ -99,6 +111,13 @@ impl Console {
             },
             Command::Quit => self.stop.cancel(),
             Command::Help => eprintln!("{HELP}"),
+        }
+    }
+
+    /// Commands these routes. One that has ended needs nothing.
+    async fn tell(&self, which: impl Fn(&str) -> bool, command: command::Command) {
+        for route in self.routes.iter().filter(|route| which(route.name())) {
+            let _ = route.send(command).await;
         }
     }
 

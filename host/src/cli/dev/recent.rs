@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cofferdam_core::action::Action;
+use cofferdam_core::event::DeliveryId;
 use cofferdam_core::machine::Machine;
 use cofferdam_core::message::Record;
 use cofferdam_core::time::Time;
@@ -11,8 +12,9 @@ use tokio::sync::broadcast;
 
 use super::lines::Look;
 use super::seen::Seen;
+use super::waiting::Waiting;
 use crate::cli::{print_coloured, print_json};
-use crate::listener::Listener;
+use crate::listener::{Listener, Round};
 
 /// Messages that a page shows when it is opened, at most.
 const KEPT: usize = 200;
@@ -60,13 +62,20 @@ impl Recent {
 
 /// Prints what becomes of the messages of a route, and keeps the last.
 pub(super) struct Watcher {
-    pub(super) route: Arc<str>,
-    pub(super) look: Look,
-    pub(super) json: bool,
-    pub(super) recent: Arc<Recent>,
+    route: Arc<str>,
+    look: Look,
+    json: bool,
+    recent: Arc<Recent>,
+    waiting: Arc<Waiting>,
+    /// The message that was named as the next.
+    next: Option<DeliveryId>,
 }
 
 impl Watcher {
+    pub(super) fn new(route: &str, look: Look, json: bool, recent: Arc<Recent>, waiting: Arc<Waiting>) -> Self {
+        Self { route: route.into(), look, json, recent, waiting, next: None }
+    }
+
     fn tell(&self, seen: &Seen) {
         self.recent.add(seen);
         if self.json {
@@ -90,6 +99,16 @@ impl Listener for Watcher {
         };
         if let Some(seen) = seen {
             self.tell(&seen);
+        }
+    }
+
+    /// One that was taken is named once: the command to try it may be on its way.
+    fn round(&mut self, round: &Round<'_>) {
+        let next = round.machine.next_in_line();
+        if next != self.next {
+            self.next = next;
+            let delivery = next.and_then(|id| round.machine.delivery(id));
+            self.waiting.set(&self.route, delivery.map(|delivery| delivery.record()));
         }
     }
 }

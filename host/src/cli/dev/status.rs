@@ -7,8 +7,8 @@ use cofferdam_core::machine::Account;
 use cofferdam_core::message::Record;
 
 use super::lines::Look;
+use super::waiting::Waiting;
 use crate::admin::RouteHealth;
-use crate::flow::Gate;
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(100);
@@ -17,12 +17,12 @@ const LOOK: Duration = Duration::from_millis(100);
 const QUIET: u32 = 5;
 
 /// Says on standard error how things stand, for as long as it is polled.
-pub(super) async fn tell(routes: Vec<Arc<RouteHealth>>, gate: Arc<Gate>, look: Look) {
+pub(super) async fn tell(routes: Vec<Arc<RouteHealth>>, waiting: Arc<Waiting>, look: Look) {
     let (mut before, mut told, mut unchanged) = (Account::default(), Account::default(), 0);
     let mut waits: Option<Arc<Record>> = None;
     loop {
         tokio::time::sleep(LOOK).await;
-        let first = gate.first();
+        let first = waiting.first();
         if let Some(record) = &first
             && waits.as_ref().is_none_or(|known| !Arc::ptr_eq(known, record))
         {

@@ -1,12 +1,13 @@
 mod native;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use cofferdam_core::Order;
 use cofferdam_core::envelope::{Envelope, Wrapping};
 use cofferdam_core::message::Position;
-use cofferdam_core::outcome::Class;
+use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::progress;
 use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, OutputRule};
 use cofferdam_core::source::SourceTraits;
@@ -18,9 +19,9 @@ use cofferdam_guarantees::simulation;
 use super::*;
 use crate::admin::Health;
 use crate::clock::thread_time;
-use crate::flow::Gate;
 use crate::flow::pace::LONG;
 use crate::plugin::{Engine, EngineConfig, Plugin, Spec};
+use crate::stage::Passed;
 
 /// A handler that does as the payload says: `d1` answers with an output, `l9` loops.
 const HANDLER: &str = include_str!("../../verify/hosts/handler.wat");
@@ -181,15 +182,27 @@ const BATCH_HANDLER: &str = r#"(module
         (i32.store (i32.const 1028) (local.get 1))
         (i32.const 1024)))"#;
 
+/// Refuses every message once it is closed.
+#[derive(Default)]
+struct Door(AtomicBool);
+
+impl Stage for Door {
+    fn received<'a>(&'a self, _: &'a Arc<Record>) -> Passed<'a> {
+        let is_closed = self.0.load(Ordering::Relaxed);
+        let refused = || Err(Failure::new(Class::Revoked, Code::INTERNAL, "closed"));
+        Passed::Now(if is_closed { refused() } else { Ok(()) })
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn behind_a_closed_gate_no_message_begins_neither_alone_nor_with_others() {
+async fn what_a_stage_refuses_reaches_no_plugin_neither_alone_nor_with_others() {
     let engine = Engine::new(EngineConfig { instances: 10, ..EngineConfig::default() }).unwrap();
     let plugin = Plugin::load(&engine, &wat::parse_str(BATCH_HANDLER).unwrap(), Spec::new("handler")).unwrap();
     let guests = Guests { quick: Handle::current(), slow: Handle::current() };
-    let (handler, clock, gate) = (Arc::new(Slot::new(plugin)), Clock::set(), Arc::new(Gate::default()));
+    let (handler, clock, door) = (Arc::new(Slot::new(plugin)), Clock::set(), Arc::new(Door::default()));
     let health = Health::new().route("route", clock.now());
     let (workers, mut ended) =
-        Workers::new(&Arc::new(route()), handler, None, guests, vec![gate.clone()], health, clock);
+        Workers::new(&Arc::new(route()), handler, None, guests, vec![door.clone()], health, clock);
     let mut outcomes = async || {
         workers.shared.run_here(jobs(&["1", "2", "3"]));
         let mut outcomes = Vec::new();
@@ -202,6 +215,6 @@ async fn behind_a_closed_gate_no_message_begins_neither_alone_nor_with_others() 
         outcomes
     };
     assert_eq!(outcomes().await, [Class::Done; 3], "in one call, for one alone traps");
-    gate.close();
+    door.0.store(true, Ordering::Relaxed);
     assert_eq!(outcomes().await, [Class::Revoked; 3]);
 }

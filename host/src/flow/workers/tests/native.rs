@@ -81,7 +81,7 @@ struct Picky;
 impl Stage for Picky {
     fn received<'a>(&'a self, record: &'a Arc<Record>) -> Passed<'a> {
         Passed::Now(match text(&record.payload) {
-            "closed" => Err(Failure::new(Class::Revoked, Code::SHUTTING_DOWN, "closed")),
+            "closed" => Err(Failure::new(Class::Revoked, Code::INTERNAL, "closed")),
             _ => Ok(()),
         })
     }
@@ -152,24 +152,6 @@ async fn a_message_of_a_batch_passes_all_stages_that_one_alone_passes() {
     // A handler is not called for nothing.
     assert_eq!(ends(&together, stages(), &["closed", "wrong"]).await, ["revoked", "malformed"]);
     assert!(together.current().taken().is_empty());
-}
-
-#[tokio::test]
-async fn messages_of_a_stage_that_wants_them_one_by_one_share_no_call() {
-    let handler = Arc::new(Slot::new(Native::new(Some(Bounds::default()))));
-    let gate = Arc::new(Gate::default());
-    gate.pause();
-    let step = async {
-        while gate.first().is_none() {
-            tokio::task::yield_now().await;
-        }
-        // The others wait beside it.
-        assert!(gate.step());
-        gate.resume();
-    };
-    let (ended, ()) = tokio::join!(ends(&handler, vec![gate.clone()], &["a", "b"]), step);
-    assert_eq!(ended, ["a", "b"]);
-    assert_eq!(handler.current().taken(), [["a"], ["b"]]);
 }
 
 #[tokio::test]
