@@ -32,7 +32,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run a folder on brokers inside this process: build its plugins, feed its input, show each message.
+    /// Run a folder with embedded brokers: build its plugins, feed its input, show each message.
     #[cfg(feature = "embedded")]
     #[command(after_help = "Example:\n  cofferdam dev examples/order-pipeline --exit-when-idle")]
     Dev(dev::Arguments),
@@ -49,7 +49,7 @@ enum Command {
     /// Call one plugin with one message, without a broker, and show the result.
     #[command(
         after_help = "Example:\n  echo '{\"payload\": {\"id\": 7}}' | cofferdam invoke price.wasm --limit cpu_time=100ms\n\n\
-        Exit codes: 0 done, 65 permanent or malformed, 70 the plugin broke its bounds, 75 retryable or deferred."
+        Exit codes: 0 done, 65 permanent or malformed, 70 the plugin exceeded a limit or broke the contract, 75 retryable or deferred."
     )]
     Invoke(invoke::Arguments),
     /// Verify the delivery guarantees on your brokers under injected faults.
@@ -57,7 +57,7 @@ enum Command {
         The run creates its own topics, queues and consumer group, with names that begin with cofferdam-verify-, and \
         removes them at the end. Each message takes about 600 bytes in TMPDIR during the run.\n\n\
         Exit codes: 0 every checked guarantee held, 70 a guarantee was violated and the history is kept, \
-        69 the brokers cannot be reached.")]
+        69 the brokers are unreachable.")]
     Verify(verify::Arguments),
     /// Compiles a component: what the other commands have a process of its own do.
     #[command(hide = true, name = crate::plugin::compiler::COMMAND)]
@@ -78,7 +78,7 @@ struct ConfigArgument {
 
 #[derive(Args)]
 struct OutputArguments {
-    /// Print JSON lines on standard output; messages for people go to standard error.
+    /// Print JSON lines on standard output; other messages go to standard error.
     #[arg(long)]
     json: bool,
 }

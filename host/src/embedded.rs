@@ -35,10 +35,10 @@ pub use sqs::{QueueSpec, Redrive, Sqs};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// librdkafka refused to make its mock cluster.
-    #[error("the embedded kafka cluster could not be started: {0}")]
+    #[error("failed to start the embedded kafka cluster: {0}")]
     Cluster(#[source] rdkafka::error::KafkaError),
     /// A topic name or a number of partitions that the mock cluster does not take.
-    #[error("the embedded kafka cluster refused topic {topic:?} with {partitions} partitions: {reason}")]
+    #[error("embedded kafka cluster: failed to create topic {topic:?} with {partitions} partitions: {reason}")]
     Topic {
         /// The name asked for.
         topic: String,
@@ -48,7 +48,7 @@ pub enum Error {
         reason: String,
     },
     /// A queue name or an attribute that the SQS server does not take.
-    #[error("the embedded sqs server refused queue {queue:?}: {reason}")]
+    #[error("embedded sqs server: failed to create queue {queue:?}: {reason}")]
     Queue {
         /// The name asked for.
         queue: String,
@@ -56,6 +56,6 @@ pub enum Error {
         reason: String,
     },
     /// No port, no thread, or no event loop for the SQS server.
-    #[error("the embedded sqs server could not be started: {0}")]
+    #[error("failed to start the embedded sqs server: {0}")]
     Serve(#[from] std::io::Error),
 }

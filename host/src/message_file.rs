@@ -105,7 +105,7 @@ impl MessageFile {
             (None, Some(coded)) => Some(decode("key_base64", &coded)?),
         };
         if written.attempt == Some(0) {
-            return Err(Error::Value { key: "attempt", what: "the first attempt is number 1".into() });
+            return Err(Error::Value { key: "attempt", what: "expected 1 or more".into() });
         }
         let mut headers = Headers::default();
         written.headers.iter().try_for_each(|parts| add_header(parts, &mut headers))?;
@@ -123,18 +123,19 @@ impl MessageFile {
 }
 
 fn both(key: &'static str, other: &str) -> Error {
-    Error::Value { key, what: format!("stands beside `{other}`; give one of them") }
+    Error::Value { key, what: format!("cannot be combined with `{other}`; set one of them") }
 }
 
 fn decode(key: &'static str, coded: &str) -> Result<Bytes, Error> {
-    let decoded = STANDARD.decode(coded).map_err(|error| Error::Value { key, what: format!("no base64: {error}") })?;
+    let decoded =
+        STANDARD.decode(coded).map_err(|error| Error::Value { key, what: format!("invalid base64: {error}") })?;
     Ok(Bytes::from(decoded))
 }
 
 fn add_header(parts: &[Option<String>], headers: &mut Headers) -> Result<(), Error> {
     let shape = || Error::Value {
         key: "headers",
-        what: r#"each header is ["name", "value"], ["name", null] or ["name", "...", "base64"]"#.into(),
+        what: r#"expected each header as ["name", "value"], ["name", null] or ["name", "...", "base64"]"#.into(),
     };
     match parts {
         [Some(name), Some(text)] => headers.push(Header::text(name, text)),
@@ -191,10 +192,10 @@ mod tests {
         );
         assert_eq!(
             error(r#"{"payload": 1, "payload_base64": ""}"#),
-            "m.jsonl:3: `payload_base64`: stands beside `payload`; give one of them"
+            "m.jsonl:3: `payload_base64`: cannot be combined with `payload`; set one of them"
         );
-        assert!(error(r#"{"headers": [["only"]]}"#).starts_with("m.jsonl:3: `headers`: each header is"));
-        assert_eq!(error(r#"{"attempt": 0}"#), "m.jsonl:3: `attempt`: the first attempt is number 1");
+        assert!(error(r#"{"headers": [["only"]]}"#).starts_with("m.jsonl:3: `headers`: expected each header as"));
+        assert_eq!(error(r#"{"attempt": 0}"#), "m.jsonl:3: `attempt`: expected 1 or more");
     }
 
     #[test]

@@ -188,7 +188,7 @@ impl Host {
     fn spawn(&mut self, route: &str, parts: Parts<Plugin>) -> Result<(), Problem> {
         self.routes.push(Arc::clone(&parts.health));
         let started = self.flows.start(route, Flow::new(parts).run(self.stop.clone()));
-        let remedy = "a route on Kafka takes six threads and twelve open files; see `ulimit -u` and `ulimit -Hn`";
+        let remedy = "a Kafka route needs six threads and twelve open files; check `ulimit -u` and `ulimit -Hn`";
         let refused =
             |error| Problem::new(Exit::Unavailable, format!("failed to start a thread for the route: {error}"), remedy);
         started.map_err(|error| refused(error).at(route))
@@ -257,7 +257,7 @@ impl Host {
                     report.stopped.extend(ending.stopped.map(|reason| (route, reason)));
                     report.stuck.extend(ending.stuck);
                 }
-                Err(panic) => report.stopped.push((route, format!("it has panicked: {}", panic_text(&*panic)).into())),
+                Err(panic) => report.stopped.push((route, format!("panicked: {}", panic_text(&*panic)).into())),
             }
             if !report.stopped.is_empty() {
                 self.stop.cancel();
@@ -293,7 +293,7 @@ impl Host {
             match route.stuck_in_handler(LAST_ATTEMPTS) {
                 Some(stuck) => report.stuck.push(stuck),
                 None => {
-                    let reason = format!("it has not ended within {limit:?} of a stop");
+                    let reason = format!("did not end within {limit:?} of the stop");
                     report.stopped.push((route.name().into(), reason.into()));
                 }
             }

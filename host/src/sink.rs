@@ -52,7 +52,7 @@ impl Sinks {
             (Destination::Sqs(_), _, Some(sqs)) => sqs.publish(publication, ticket),
             (destination, ..) => {
                 // The configuration is checked for this; a message that comes here all the same is held, not lost.
-                let text = format!("{destination} has no broker in the configuration");
+                let text = format!("no broker is configured for {destination}");
                 ticket.settle(Err(Refusal::Unavailable(text.into())));
                 Ok(())
             }
@@ -162,7 +162,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if !self.settled {
-            let event = self.event(Err(Refusal::Unavailable("the sink let the publication go".into())));
+            let event = self.event(Err(Refusal::Unavailable("the sink dropped the publication".into())));
             tell(&self.flow, vec![event]);
         }
     }
@@ -171,7 +171,7 @@ impl Drop for Ticket {
 fn tell(flow: &Sender<Answers>, answers: Answers) {
     // A flow that is gone has no use for them.
     if let Err(TrySendError::Full(answers)) = flow.try_send(answers) {
-        tracing::error!(?answers, "the flow has no room for what became of its publications");
+        tracing::error!(?answers, "a flow's queue for publication results is full");
     }
 }
 

@@ -79,7 +79,7 @@ impl Source {
             Self::Kafka(kafka) => kafka.close(until).await.map_err(|error| error.to_string()),
             Self::Sqs(sqs) => {
                 if timeout_at(until, sqs.close()).await.is_err() {
-                    tracing::warn!("the queue has not answered within the limits of the stop");
+                    tracing::warn!("SQS did not answer within the limits of the stop");
                 }
                 Ok(())
             }

@@ -16,7 +16,7 @@ const CHECKED: u64 = 256 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another process has it open.
-    #[error("the file {} is open in another process", .0.display())]
+    #[error("the file {} is in use by another process", .0.display())]
     InUse(PathBuf),
     /// It was written by somebody else, or has been damaged since.
     #[error("the file {} is damaged: {reason}", path.display())]
@@ -27,7 +27,7 @@ pub enum Error {
         reason: String,
     },
     /// The system refuses.
-    #[error("the file {} cannot be opened: {reason}", path.display())]
+    #[error("failed to open the file {}: {reason}", path.display())]
     Failed {
         /// The file.
         path: PathBuf,
@@ -40,12 +40,12 @@ impl Error {
     /// What helps.
     pub fn remedy(&self) -> String {
         match self {
-            Self::InUse(_) => "end the other host, or give this one a [storage] path of its own".to_owned(),
+            Self::InUse(_) => "stop the other host, or set another [storage] path for this one".to_owned(),
             Self::Damaged { path, .. } => format!(
-                "restore it from a backup, or move it away (`mv {0} {0}.old`) to begin with an empty one",
+                "restore it from a backup, or move it away (`mv {0} {0}.old`) to start with an empty one",
                 path.display()
             ),
-            Self::Failed { .. } => "see permissions and room of the folder, [storage] path".to_owned(),
+            Self::Failed { .. } => "check permissions and free space of [storage] path".to_owned(),
         }
     }
 }
@@ -85,7 +85,7 @@ pub(crate) fn database(path: &Path, prepare: impl Fn(&Database) -> Result<(), re
     }
     let note = beside(path, "damaged");
     if let Ok(reason) = fs::read_to_string(&note) {
-        let reason = format!("{} (noted in {}, to be moved away with it)", reason.trim(), note.display());
+        let reason = format!("{} (recorded in {}; move both away)", reason.trim(), note.display());
         return Err(damaged(&reason));
     }
     // Others of this user's group read nothing; that it cannot be changed is no reason not to use it.
@@ -101,7 +101,7 @@ pub(crate) fn database(path: &Path, prepare: impl Fn(&Database) -> Result<(), re
         (database, false) => {
             // The check has repaired what it could, which may be without what was recorded: the next start has to know.
             drop(database);
-            let reason = "parts of it did not match their checksums";
+            let reason = "checksum mismatch";
             fs::write(&note, reason).map_err(failed)?;
             Err(damaged(reason))
         }
@@ -227,7 +227,7 @@ mod tests {
                 let error = database(&path, prepare).err().unwrap_or_else(|| panic!("{how} is taken"));
                 assert!(matches!(error, Error::Damaged { .. }), "{how}: {error}");
                 let told = format!("{error}; {}", error.remedy());
-                assert!(told.contains("x.redb is damaged: ") && told.contains("begin with an empty one"), "{told}");
+                assert!(told.contains("x.redb is damaged: ") && told.contains("start with an empty one"), "{told}");
             }
             let _ = fs::remove_file(beside(&path, "damaged"));
         }

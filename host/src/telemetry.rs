@@ -12,32 +12,32 @@
 //!
 //! | metric | labels | what |
 //! |---|---|---|
-//! | `messages_consumed_total` | topic, consumer_group, status | deliveries that came to their end: `done`, `dead_lettered`, `ignored`, `duplicate`, `released`, `revoked`, `abandoned` |
+//! | `messages_consumed_total` | topic, consumer_group, status | deliveries that ended: `done`, `dead_lettered`, `ignored`, `duplicate`, `released`, `revoked`, `abandoned` |
 //! | `message_processing_duration_seconds` | topic, consumer_group | wall time of one attempt of the handler |
-//! | `dlq_messages_total` | topic, error_type | messages stored as an error, by the topic they came from and the code |
-//! | `messages_produced_total` | topic, partition | records that Kafka has acknowledged; counted by the Kafka sink |
-//! | `cofferdam_messages_sent_total` | queue | messages that SQS has acknowledged; counted by the SQS sink |
-//! | `consumer_lag` | topic, consumer_group, partition | end of the log less the commit point; set by the Kafka source |
-//! | `cofferdam_topic_recreated_total` | topic, consumer_group | partitions whose topic was deleted and created again; counted by the Kafka source |
-//! | `cofferdam_queue_recreated_total` | queue | times that a source queue was not there and is there again; counted by the SQS source |
-//! | `cofferdam_received_total` | route | receipts; a message that comes back is a new one |
-//! | `cofferdam_in_flight` | route | deliveries neither settled nor handed back |
+//! | `dlq_messages_total` | topic, error_type | messages stored as dead letters, by source topic and code |
+//! | `messages_produced_total` | topic, partition | records acknowledged by Kafka; counted by the Kafka sink |
+//! | `cofferdam_messages_sent_total` | queue | messages acknowledged by SQS; counted by the SQS sink |
+//! | `consumer_lag` | topic, consumer_group, partition | records between the commit point and the end of the partition; set by the Kafka source |
+//! | `cofferdam_topic_recreated_total` | topic, consumer_group | partitions whose topic was deleted and recreated; counted by the Kafka source |
+//! | `cofferdam_queue_recreated_total` | queue | times that a source queue was missing and exists again; counted by the SQS source |
+//! | `cofferdam_received_total` | route | messages received, redeliveries included |
+//! | `cofferdam_in_flight` | route | deliveries received and neither settled nor given back |
 //! | `cofferdam_attempts_total` | route, outcome, code | attempts that ended; `code` is empty for `done` |
-//! | `cofferdam_put_off_total` | route, next | deliveries that go on later: `retry`, `defer`, `hold`, `refused` |
-//! | `cofferdam_guest_cpu_seconds` | route | what the guest itself burnt in one attempt |
-//! | `cofferdam_guest_memory_peak_bytes` | route | highest sum of all memories and tables of the instance in one attempt |
+//! | `cofferdam_put_off_total` | route, next | deliveries put off for a later attempt: `retry`, `defer`, `hold`, `refused` |
+//! | `cofferdam_guest_cpu_seconds` | route | CPU time of the guest in one attempt |
+//! | `cofferdam_guest_memory_peak_bytes` | route | peak memory of the instance in one attempt, tables included |
 //! | `cofferdam_route_holding` | route | 1 while intake is stopped because messages wait for a destination or for the host, else 0 |
-//! | `cofferdam_refused_dead_letters` | route | records whose dead letter is refused by its destination in every form: each waits with its key |
-//! | `cofferdam_refusals_total` | route, destination, next | publications that a destination did not take: `hold` for now, `refused` for good |
-//! | `cofferdam_assigned_partitions` | route | partitions that the group has given to this process |
-//! | `cofferdam_dead_letters` | destination | dead letters that were not replayed, at the last look (`[alerts]`); set by the host |
-//! | `cofferdam_capability_denied_total` | plugin, capability, reason | what a plugin asked for and was not granted; `import`: it was not loaded; for `http` `host`, `scheme`, `port`, `method`, `address`; for `keyvalue` `bucket`. Counted by the plugin |
-//! | `cofferdam_http_requests_total` | plugin, host, status | requests of plugins, by the entry that granted them: `1xx` to `5xx`, `failed`, `denied` (the address), `refused` (left alone), `abandoned` |
-//! | `cofferdam_http_circuit_open` | plugin, host | 1 while a host that failed again and again is left alone, else 0 |
-//! | `cofferdam_partition_blocked_since_seconds` | route, topic, partition, bound | since when records wait behind one that has not ended and the bound is reached, seconds since 1970; 0 where nothing waits. `in_flight`: the messages and bytes of the route; `commit_metadata`: what a commit can say |
-//! | `cofferdam_partition_blocked_offset` | route, topic, partition, bound | the offset that they wait behind |
-//! | `cofferdam_circuit_open` | route | 1 while the route is stopped because most messages fail, else 0 |
-//! | `cofferdam_rebalances_total` | route, change | partitions that came and went: `assigned`, `revoked`, `lost` |
+//! | `cofferdam_refused_dead_letters` | route | records that wait because every form of their dead letter is rejected: each blocks its key |
+//! | `cofferdam_refusals_total` | route, destination, next | publications that a destination rejected: `hold` temporarily, `refused` permanently |
+//! | `cofferdam_assigned_partitions` | route | partitions assigned to this process |
+//! | `cofferdam_dead_letters` | destination | dead letters not yet replayed, at the last check (`[alerts]`); set by the host |
+//! | `cofferdam_capability_denied_total` | plugin, capability, reason | host calls of plugins denied for want of a capability; `import`: the plugin was not loaded; for `http` `host`, `scheme`, `port`, `method`, `address`; for `keyvalue` `bucket`. Counted by the plugin |
+//! | `cofferdam_http_requests_total` | plugin, host, status | HTTP requests of plugins, by the entry that granted them: `1xx` to `5xx`, `failed`, `denied` (the address), `refused` (circuit open), `abandoned` |
+//! | `cofferdam_http_circuit_open` | plugin, host | 1 while the circuit breaker of an HTTP host is open, else 0 |
+//! | `cofferdam_partition_blocked_since_seconds` | route, topic, partition, bound | Unix time since which an unfinished record has blocked the partition, 0 if none does. `in_flight`: the messages and bytes of the route; `commit_metadata`: the size of the commit metadata |
+//! | `cofferdam_partition_blocked_offset` | route, topic, partition, bound | offset of the record that blocks the partition |
+//! | `cofferdam_circuit_open` | route | 1 while the circuit breaker pauses the route because most messages fail, else 0 |
+//! | `cofferdam_rebalances_total` | route, change | partitions `assigned`, `revoked`, `lost` |
 //!
 //! # Log events
 //!
@@ -49,46 +49,46 @@
 //! |---|---|---|
 //! | `message_produced` | debug | an output, dead letter or error event is durable; `destination` |
 //! | `consumer_lag` | debug | every 5 s, by the Kafka source; `lag` |
-//! | `message_consumed` | debug | an attempt has ended; `outcome`, `code`, `duration_ms` |
+//! | `message_consumed` | debug | an attempt ended; `outcome`, `code`, `duration_ms` |
 //! | `message_acked` | debug | acknowledged; `status` is `done`, `ignored` or `duplicate` |
-//! | `message_nacked` | warn | not acknowledged; `next` is `retry`, `hold` or `abandoned`, with `wait_ms`, `outcome`, `code`, `text`; `destination` where one does not take what the message leads to |
+//! | `message_nacked` | warn | not acknowledged; `next` is `retry`, `hold` or `abandoned`, with `wait_ms`, `outcome`, `code`, `text`; `destination` where one rejects a publication of the message |
 //! | | error | the same, `next` is `abandoned` with `at_most_once`: the message is lost |
 //! | | info | the same, `next` is `defer` |
 //! | | debug | the same, `next` is `released` or `revoked` |
-//! | `dead_letter_refused` | error | a destination takes the dead letter in no form: the record waits with its key, everything else goes on; `destination`, `text` in the words of the broker, `wait_ms` |
-//! | `message_redriven` | error | the host could not keep a message that it had for the last time: the queue's redrive policy moves it away unless it is deleted; `status`, `receives` |
+//! | `dead_letter_refused` | error | the dead-letter destination rejects every form of the dead letter: the record and its key wait, everything else proceeds; `destination`, `text` in the words of the broker, `wait_ms` |
+//! | `message_redriven` | error | the last receive of a message ended without settling it: the queue's redrive policy moves the message; `status`, `receives` |
 //! | `redrive_policy` | info, warn | at the start, for a queue with a redrive policy: `max_receive_count` of the queue, `max_attempts` of the route; warn: the first is less than the second |
-//! | `message_dlq` | warn | stored as an error; `outcome`, `code`, `text`, `destination` |
-//! | `capability_denied` | warn | a plugin was denied what it asked for, or not loaded for what it imports; `plugin`, `capability`; at most 10 for an attempt |
-//! | `http_circuit_open`, `http_circuit_closed` | warn, info | a host fails again and again and is left alone, and answers again; `plugin`, `host` |
-//! | `dlq_depth` | warn, info | a `destination` holds more dead letters than `[alerts]` says, at once and every 10 min; info: no more than that again; `letters`, `limit` |
-//! | `metadata_ignored` | warn | the metadata of a group's commit was written for another offset, topic or cluster, or by another program; `reason` |
-//! | `topic_recreated` | error | a source topic was deleted and created again; its partition starts by the start rule; `topic`, `partition`, `consumer_group` |
-//! | `queue_recreated` | error | a source queue was not there for a while; leases of the queue before are lost; `queue` |
+//! | `message_dlq` | warn | stored as a dead letter; `outcome`, `code`, `text`, `destination` |
+//! | `capability_denied` | warn | a plugin was denied a capability, or was not loaded because of its imports; `plugin`, `capability`; at most 10 for an attempt |
+//! | `http_circuit_open`, `http_circuit_closed` | warn, info | the circuit breaker of an HTTP host opened; closed again; `plugin`, `host` |
+//! | `dlq_depth` | warn, info | a `destination` holds more dead letters than the threshold in `[alerts]`, at once and every 10 min; info: back below it; `letters`, `limit` |
+//! | `metadata_ignored` | warn | commit metadata was written for another offset, topic or cluster, or by another program; `reason` |
+//! | `topic_recreated` | error | a source topic was deleted and recreated; its partition starts by the start rule; `topic`, `partition`, `consumer_group` |
+//! | `queue_recreated` | error | a source queue was deleted and recreated; leases of the deleted queue are lost; `queue` |
 //! | `rebalance` | info, warn | partitions were `assigned` or `revoked`; warn: `lost` |
-//! | `offset_superseded` | warn | a commit was not answered, and the group has an offset of this `partition` that this host did not write; it is read again from there |
-//! | `transactional_id_taken` | warn | another process uses the transactional `id` of this route; the host goes on under the id `now` |
-//! | `intake_stopped`, `intake_resumed` | warn, info | messages wait for a destination that does not take what they lead to, or for the host (`message_nacked` says which), and no more are taken in; the route goes on |
-//! | `handler_stuck` | error | a thread has been in the handler for 30 s, and its limits have not stopped it: restart the process; `plugin`, `silent_ms` |
-//! | `client_failed` | error | librdkafka has given up a `client`, `consumer` or `producer`, for good: the process ends with 69; `reason` |
-//! | `topic_unfit` | warn, info | at the start: topics of a route do not fit, so that dead letters can be lost or not stored (warn), or outputs refused (info); `remedy` |
-//! | `not_authorized` | error, warn | a broker does not allow what a route needs; `client`, `route` or `topic`, `code`, `remedy`; warn: so it says at the start |
-//! | `circuit_open` | error, warn | an outage: the first attempts of many messages fail, intake is paused; warn: no probe ended well |
-//! | `circuit_probing`, `circuit_closed` | info | a few messages are tried, and the route resumes |
-//! | `partition_blocked`, `partition_unblocked` | warn, info | the commit point has not moved for 10 s and the `bound` is reached: no more of the partition is taken in or started; `behind` is the offset, `blocked_since` the time |
-//! | `route_stopped` | error | the route is configured to stop here |
-//! | `storage_damaged` | warn | a `file` of the storage folder is not what was written, and is made again; `error` |
-//! | `plugin_building` | info | `dev`: the build `command` is run; the message names the sources that started it, or one that starts none from now on |
-//! | `plugin_loading` | info | a new version of `plugin` is compiled, where it was not before, and started; `digest` |
-//! | `plugin_replaced` | info | messages go to a new version of `plugin`; `digest`, `took_ms` since its file was seen to have changed |
-//! | `plugin_refused`, `configuration_refused` | warn | a new file or a new configuration is not taken over; the message says why |
-//! | `plugin_unchanged`, `configuration_unchanged` | info | what was refused is mended, and says what the version at work says; `plugin`, `digest` |
-//! | `configuration_doubtful` | warn | the new configuration allows what is probably not meant; the message says what |
-//! | `restart_needed` | warn | the configuration has changed in parts (`of`) that are made use of at the start only |
-//! | `lines_dropped` | warn | so many `lines` of the event `of` were left out; the counters have them all |
+//! | `offset_superseded` | warn | a commit has an unknown result, and the group has an offset of this `partition` that this host did not write; the host reads again from there |
+//! | `transactional_id_taken` | warn | another process uses the transactional `id` of this route; the host continues with the id `now` |
+//! | `intake_stopped`, `intake_resumed` | warn, info | intake is paused because messages wait for a destination or for the host (see `message_nacked`); intake has resumed |
+//! | `handler_stuck` | error | a thread has run the handler for 30 s, beyond its limits: restart the process; `plugin`, `silent_ms` |
+//! | `client_failed` | error | a `client`, `consumer` or `producer`, failed permanently: the process exits with 69; `reason` |
+//! | `topic_unfit` | warn, info | at the start: the settings of a route's topics do not fit: dead letters can be lost or not stored (warn), or outputs rejected (info); `remedy` |
+//! | `not_authorized` | error, warn | a broker denies a right that a route needs; `client`, `route` or `topic`, `code`, `remedy`; warn: found at the start |
+//! | `circuit_open` | error, warn | an outage: most first attempts fail, intake is paused; warn: all probes failed |
+//! | `circuit_probing`, `circuit_closed` | info | probes are running; the route resumes |
+//! | `partition_blocked`, `partition_unblocked` | warn, info | the commit point has not moved for 10 s and the `bound` is reached: intake and new attempts of the partition have stopped; `behind` is the offset, `blocked_since` the time |
+//! | `route_stopped` | error | the route stopped as configured |
+//! | `storage_damaged` | warn | a `file` of the storage folder is damaged and is created again; `error` |
+//! | `plugin_building` | info | `dev`: the build `command` runs; the message names the changed sources, or a source that starts no builds from now on |
+//! | `plugin_loading` | info | a new version of `plugin` is compiled, unless cached, and started; `digest` |
+//! | `plugin_replaced` | info | messages go to a new version of `plugin`; `digest`, `took_ms` since the change of its file was noticed |
+//! | `plugin_refused`, `configuration_refused` | warn | a new file or configuration is rejected, with the reason in the message |
+//! | `plugin_unchanged`, `configuration_unchanged` | info | after a rejected one, the file or configuration equals the running version again; `plugin`, `digest` |
+//! | `configuration_doubtful` | warn | a warning about the new configuration |
+//! | `restart_needed` | warn | the configuration changed in parts (`of`) that take effect at the next start |
+//! | `lines_dropped` | warn | `lines` lines of the event `of` were dropped; the counters include them |
 //!
-//! `message_nacked` at info and above and `message_dlq` are held to [`LINES_PER_SECOND`] each, for each route: a wave of
-//! failures must not drown what else there is to read. What a guest or a producer said is escaped.
+//! `message_nacked` at info and above and `message_dlq` are limited to [`LINES_PER_SECOND`] each, per route: a wave of
+//! failures must not hide other lines. Texts of guests and producers are escaped.
 
 pub mod log;
 pub mod metrics;
@@ -256,7 +256,7 @@ impl Telemetry {
             }
             Fate::DeadLettered => self.dead_lettered(delivery, now),
             Fate::Released | Fate::Revoked => {
-                line!(DEBUG, "message_nacked", "a message was given away", self.context(delivery), Some(now), {
+                line!(DEBUG, "message_nacked", "a message was given back", self.context(delivery), Some(now), {
                     next = topics::status(fate),
                 });
             }
@@ -265,10 +265,10 @@ impl Telemetry {
                     return;
                 }
                 if self.route.delivery == Guarantee::AtMostOnce {
-                    let text = "a message was unfinished at the end of the drain, and is lost: at_most_once acknowledges first";
+                    let text = "a message was unfinished at the end of the drain and is lost: at_most_once acknowledges before handling";
                     line!(ERROR, "message_nacked", text, self.context(delivery), Some(now), { next = "abandoned", });
                 } else {
-                    let text = "a message was unfinished at the end of the drain; it is received again";
+                    let text = "a message was unfinished at the end of the drain and will be redelivered";
                     line!(WARN, "message_nacked", text, self.context(delivery), Some(now), { next = "abandoned", });
                 }
             }
@@ -286,7 +286,7 @@ impl Telemetry {
     /// The queue has given the message out for the last time, and did not get rid of it.
     fn redriven(&mut self, delivery: &Delivery, fate: Fate, now: Time) {
         if self.nacked.take(now) {
-            let text = "lost to the redrive policy: this was the last receive that maxReceiveCount allows, so the queue moves the message to its redrive queue, without a reason";
+            let text = "the queue moves the message to its redrive queue without reasons: this was the last receive that maxReceiveCount allows";
             line!(ERROR, "message_redriven", text, self.context(delivery), Some(now), {
                 status = topics::status(fate),
                 receives = delivery.receives(),
@@ -300,7 +300,7 @@ impl Telemetry {
         self.topics.of(&delivery.record().source).dead_lettered(code);
         if self.dead.take(now) {
             let destination = delivery.publication(0).map(|publication| publication.destination.to_string());
-            line!(WARN, "message_dlq", "a message was stored as an error", self.context(delivery), Some(now), {
+            line!(WARN, "message_dlq", "a message was stored as a dead letter", self.context(delivery), Some(now), {
                 outcome = failure.map(|failure| failure.class.as_str()),
                 code = failure.map(|failure| failure.code.as_str()),
                 text = failure.map(|failure| context::shown(&failure.text)).as_deref(),
@@ -348,7 +348,7 @@ impl Telemetry {
         let destination = refusal.map(|refusal| refusal.destination.to_string());
         let refused_for = refusal.map(|refusal| context::shown(&refusal.text));
         if matches!(next, Next::Refused(_)) {
-            let text = "no form of the dead letter is taken: the record waits with its key";
+            let text = "the dead-letter destination rejects every form of the dead letter: the record and its key wait";
             line!(ERROR, "dead_letter_refused", text, context, Some(now), {
                 destination,
                 text = refused_for.as_deref(),
@@ -363,7 +363,7 @@ impl Telemetry {
         let (text, destination) = if failure.is_none() && held { (refused_for, destination) } else { (text, None) };
         macro_rules! nacked {
             ($level:ident) => {
-                line!($level, "message_nacked", "a message goes on later", context, Some(now), {
+                line!($level, "message_nacked", "a message will be retried", context, Some(now), {
                     next = word,
                     wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
                     outcome = class.as_str(),
@@ -394,10 +394,10 @@ impl Telemetry {
             tracing::warn!(
                 event = "intake_stopped",
                 route,
-                "intake has stopped: messages wait for what message_nacked names"
+                "intake has stopped: messages wait for a destination or for the host, see message_nacked"
             );
         } else {
-            tracing::info!(event = "intake_resumed", route, "intake goes on");
+            tracing::info!(event = "intake_resumed", route, "intake has resumed");
         }
     }
 
@@ -416,28 +416,23 @@ impl Telemetry {
         match circuit {
             Circuit::Open(Trip::Failures(failures)) => {
                 opened!(
-                    "the first attempts of many messages failed and few ended well: intake is paused, check what the \
+                    "most first attempts failed: intake is paused, check the services that the \
                      handler depends on",
                     failures
                 );
             }
             Circuit::Open(Trip::DeadLetters(dead_letters)) => {
                 opened!(
-                    "many messages became dead letters and few ended well: intake is paused, check the last ones",
+                    "most messages became dead letters: intake is paused, check the latest dead letters",
                     dead_letters
                 );
             }
             Circuit::Open(Trip::Probe) => {
-                tracing::warn!(
-                    event = "circuit_open",
-                    route,
-                    probe_after_ms,
-                    "no probe ended well: intake stays paused"
-                );
+                tracing::warn!(event = "circuit_open", route, probe_after_ms, "all probes failed: intake stays paused");
             }
-            Circuit::Probing => tracing::info!(event = "circuit_probing", route, "a few messages are tried"),
+            Circuit::Probing => tracing::info!(event = "circuit_probing", route, "trying a few messages"),
             Circuit::Closed => {
-                tracing::info!(event = "circuit_closed", route, "a message ended well: the route resumes")
+                tracing::info!(event = "circuit_closed", route, "a probe succeeded: the route resumes")
             }
         }
     }
@@ -451,7 +446,7 @@ impl Telemetry {
             topic = &*partition.topic,
             partition = partition.number,
             reason = %why,
-            "ignoring the metadata of the group's commit; records above the committed offset may be handled again"
+            "ignoring the commit metadata: records above the committed offset may be handled again"
         );
     }
 
@@ -464,7 +459,7 @@ impl Telemetry {
                 consumer_group = self.topics.group(),
                 topic = &*partition.topic,
                 partition = partition.number,
-                "the group's offset was not written by this host: the partition is read again from there"
+                "another client changed the committed offset: reading the partition again from there"
             );
         }
     }
@@ -484,7 +479,7 @@ impl Telemetry {
             bound = bound.as_str(),
             behind,
             blocked_since = %since,
-            "the partition is blocked: a bound is reached by records that wait, no more is taken in or started"
+            "the partition is blocked: waiting records have reached a bound, and intake and new attempts have stopped"
         );
     }
 
@@ -500,7 +495,7 @@ impl Telemetry {
             consumer_group = self.topics.group(),
             topic = &*partition.topic,
             partition = partition.number,
-            "the partition is not blocked any more"
+            "the partition is no longer blocked"
         );
     }
 
@@ -530,7 +525,7 @@ impl Telemetry {
                 route = &*self.route.name,
                 plugin,
                 silent_ms,
-                "a thread does not come back from the handler; restart the process"
+                "a thread does not return from the handler; restart the process"
             );
         }
         self.stuck = stuck.is_some();
@@ -597,7 +592,7 @@ impl Drop for Telemetry {
 }
 
 fn say_dropped(route: &Route, of: &str, lines: u64) {
-    tracing::warn!(event = "lines_dropped", route = &*route.name, of, lines, "log lines were left out");
+    tracing::warn!(event = "lines_dropped", route = &*route.name, of, lines, "log lines were dropped");
 }
 
 fn seconds(micros: u64) -> f64 {

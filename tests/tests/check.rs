@@ -31,7 +31,7 @@ async fn a_group_whose_members_assign_otherwise_is_told() {
     })
     .await;
     let (code, said) = check(probe.host(kafka.bootstrap(), "", "")).await;
-    let expected = format!("group {} has members that assign partitions by range", probe.group);
+    let expected = format!("members of group {} use the assignor range", probe.group);
     assert!(code == Some(78) && said.contains(&expected), "{code:?}: {said}");
 }
 

@@ -54,7 +54,7 @@ async fn a_dead_letter_keeps_the_original_byte_for_byte_and_says_why() {
         serde_json::from_str(panicked.header("cofferdam-dlq-attempts").expect("attempts")).expect("JSON");
     assert_eq!(attempts.as_array().map(Vec::len), Some(2), "the same fault twice is permanent");
     let text = panicked.header("cofferdam-dlq-text").expect("a text");
-    assert!(text.ends_with("(not tried again: the same fault came again; 3 of 5 attempts left)"), "{text}");
+    assert!(text.ends_with("(not retried: the same fault repeated; 3 of 5 attempts left)"), "{text}");
     let frames = panicked.header("cofferdam-dlq-backtrace").expect("a backtrace");
     assert!(frames.contains(": probe::handle\n"), "{frames}");
 
@@ -63,7 +63,7 @@ async fn a_dead_letter_keeps_the_original_byte_for_byte_and_says_why() {
         serde_json::from_str(other.header("cofferdam-dlq-attempts").expect("attempts")).expect("JSON");
     assert_eq!(attempts.as_array().map(Vec::len), Some(5), "a fault at another place is another fault");
     let text = other.header("cofferdam-dlq-text").expect("a text");
-    assert!(text.ends_with("(not tried again: all attempts are used up)"), "{text}");
+    assert!(text.ends_with("(not retried: no attempts left)"), "{text}");
 
     let events = kit::eventually("the error events", WAIT, async || {
         let events = kafka.read_all(&probe.errors).await;

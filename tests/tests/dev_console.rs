@@ -137,7 +137,7 @@ async fn the_page_shows_messages_that_were_there_before_it_and_those_that_come()
     let folder = folder(r#"{"key": "first", "payload": {"do": "echo"}}"#);
     let mut host = dev(folder.path(), &[]);
     host.says("-- 1 received: 1 done, 1 output", SOON).await;
-    let line = host.says("in a browser: http://", SOON).await;
+    let line = host.says("live view of messages: http://", SOON).await;
     let (_, address) = line.trim_end_matches('/').split_once("http://").expect("an address");
     let mut page = Asked::at(address, "/");
     let page = page.until(|page| page.contains("</html>"));

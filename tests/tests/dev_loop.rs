@@ -107,13 +107,13 @@ async fn a_build_may_redirect_and_one_that_is_mended_says_so() {
     assert!(started.starts_with("build: cat src/part > p.wasm"), "{started}");
     dev.says("keeping the previous version", SOON).await;
     std::fs::remove_file(project.path("src/broken")).expect("it is there");
-    dev.says("probe is well again", SOON).await;
+    dev.says("probe is valid again", SOON).await;
     // The same for a file that is no plugin, and for the configuration.
     let right = std::fs::read_to_string(project.path("cofferdam.toml")).expect("it is there");
     project.write("cofferdam.toml", &right.replace("service", "servce"));
     dev.says("keeping the previous configuration", SOON).await;
     project.write("cofferdam.toml", &right);
-    dev.says("the configuration is well again", SOON).await;
+    dev.says("the configuration is valid again", SOON).await;
     dev.tell("q");
     let ended = dev.wait(SOON).await;
     assert_eq!(ended.code(), Some(0), "{:#?}", ended.stderr);
@@ -137,18 +137,18 @@ async fn a_grant_that_is_taken_away_is_missed_until_it_is_back_and_needs_no_othe
     dev.says("(changed: src/note)", SOON).await;
     let route = r#"order = "partition""#;
     project.write("cofferdam.toml", &right.replace(route, r#"order = "key""#));
-    dev.says("the route `loop`", SOON).await;
-    dev.says("probe is well again", SOON).await;
+    dev.says("route `loop`", SOON).await;
+    dev.says("probe is valid again", SOON).await;
     let said = dev.stderr();
     let builds = said.iter().filter(|line| line.starts_with("build: ")).count();
     assert_eq!(builds, 2, "{said:#?}");
-    let well = said.iter().position(|line| line.contains("well again"));
-    let waits = said.iter().position(|line| line.contains("taken over at the next start only: the route `loop`"));
+    let well = said.iter().position(|line| line.contains("valid again"));
+    let waits = said.iter().position(|line| line.contains("take effect at the next start: route `loop`"));
     assert!(well.is_some() && well > said.iter().position(|line| line.contains("(changed: src/note)")), "{said:#?}");
     assert!(waits.is_some(), "{said:#?}");
-    assert!(said.iter().all(|line| !line.contains("the first grant of a key-value store")), "{said:#?}");
+    assert!(said.iter().all(|line| !line.contains("the first grant of a key-value bucket")), "{said:#?}");
     project.write("cofferdam.toml", &right);
-    dev.says("nothing waits for the next start any more", SOON).await;
+    dev.says("no change waits for a restart any more", SOON).await;
     project.write("src/note", "saved again");
     dev.says("probe is unchanged", SOON).await;
     dev.tell("q");
@@ -161,11 +161,11 @@ async fn a_new_version_is_announced_before_it_is_compiled_and_when_it_is_at_work
     let mut dev = project.dev(&[]);
     dev.says("h lists the commands", SOON).await;
     std::fs::copy(guest("echo"), project.path("src/part")).expect("it can be copied");
-    dev.says("is at work after", SOON).await;
+    dev.says("is running after", SOON).await;
     let said = dev.stderr();
     let place =
         |text: &str| said.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{text}: {said:#?}"));
-    assert!(place("probe: compiling sha256:") < place("probe is new: sha256:"), "{said:#?}");
+    assert!(place("probe: compiling sha256:") < place("probe replaced: sha256:"), "{said:#?}");
     dev.tell("q");
     assert_eq!(dev.wait(SOON).await.code(), Some(0));
 }
@@ -221,7 +221,7 @@ async fn a_second_dev_takes_a_free_port_and_says_so_before_it_builds() {
     let mut pages = Vec::new();
     for (project, dev) in [(&one, &mut first), (&other, &mut second)] {
         project.write("go", "");
-        pages.push(dev.says("in a browser: http://127.0.0.1:", SOON).await);
+        pages.push(dev.says("live view of messages: http://127.0.0.1:", SOON).await);
         dev.says("h lists the commands", SOON).await;
     }
     assert_ne!(pages[0], pages[1]);
@@ -254,7 +254,7 @@ async fn a_log_line_says_of_which_message_it_is_and_a_dead_letter_why_it_is_one(
     // Without a key any partition may have it.
     assert!((0..4).any(|partition| logged.contains(&format!("message_id=d.in/{partition}/0 "))), "{logged}");
     let letter = ended.stdout.iter().find(|line| line.starts_with("dead letter")).expect("it is a dead letter");
-    assert!(letter.ends_with("(not tried again: the same fault came again; 3 of 5 attempts left)"), "{letter}");
+    assert!(letter.ends_with("(not retried: the same fault repeated; 3 of 5 attempts left)"), "{letter}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

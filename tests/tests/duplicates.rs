@@ -146,7 +146,7 @@ async fn a_store_that_is_empty_or_damaged_is_refused_by_name() {
         let told = ended.stderr.join("\n");
         assert_eq!(ended.code(), Some(65), "{how}: {told}");
         assert!(
-            told.contains("dedupe.redb is damaged: ") && told.contains("to begin with an empty one"),
+            told.contains("dedupe.redb is damaged: ") && told.contains("to start with an empty one"),
             "{how}: {told}"
         );
     }

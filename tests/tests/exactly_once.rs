@@ -153,7 +153,7 @@ async fn a_commit_without_an_answer_is_not_taken_for_done_where_another_host_com
     })
     .await;
     kafka.gate().let_go();
-    hosts[0].says("a commit was not answered", LONG).await;
+    hosts[0].says("a commit has an unknown result", LONG).await;
     kafka.produce(&probe.input, for_both(25..30)).await;
     eventually("all is settled", LONG, async || (settled(&kafka, &probe).await == 60).then_some(())).await;
     assert_eq!(seen(&kafka, &probe).await, each_once(0..30));
@@ -171,7 +171,7 @@ async fn a_commit_whose_answer_is_lost_is_known_by_its_mark_and_not_made_again()
     let mut host = probe.host(&kafka.through(), UNANSWERED, ROUTE).start();
     kafka.gate().hold_answers(&[Gate::END_TRANSACTION]);
     kafka.produce(&probe.input, for_both(0..20)).await;
-    host.says("a commit was not answered", LONG).await;
+    host.says("a commit has an unknown result", LONG).await;
     kafka.gate().let_go();
     kafka.produce(&probe.input, for_both(20..30)).await;
     eventually("all is settled", LONG, async || (settled(&kafka, &probe).await == 60).then_some(())).await;

@@ -215,8 +215,8 @@ async fn what_does_not_load_or_start_is_explained_and_the_old_version_goes_on() 
         ("module", "no component can be made of the core module"),
         ("no-exports", "exports no handler"),
         ("right-name-wrong-type", "the handler has another type than"),
-        ("trap-in-start", "it does not start: trapped TRAP_UNREACHABLE"),
-        ("loop-in-start", "it does not start: timed_out CPU_LIMIT"),
+        ("trap-in-start", "failed to start: trapped TRAP_UNREACHABLE"),
+        ("loop-in-start", "failed to start: timed_out CPU_LIMIT"),
     ];
     for (number, (name, reason)) in broken.into_iter().enumerate() {
         let hostile = kit::hostile::corpus().into_iter().find(|hostile| hostile.name == name);
@@ -253,7 +253,7 @@ async fn sighup_takes_over_what_can_change_and_says_what_cannot() {
     let loading = host.says("plugin_loading", LONG).await;
     assert!(loading.contains("compiling"), "it is said before it takes its time: {loading}");
     let replaced = host.says("plugin_replaced", LONG).await;
-    assert!(replaced.contains("the new version is at work"), "{replaced}");
+    assert!(replaced.contains("the new version is running"), "{replaced}");
     let said = host.stderr();
     let place = |text: &str| said.iter().position(|line| line.contains(text));
     assert!(place("plugin_loading") < place("plugin_replaced"), "{said:#?}");
@@ -262,7 +262,7 @@ async fn sighup_takes_over_what_can_change_and_says_what_cannot() {
     write(&bench.configure("config = { greeting = \"good day\" }", "concurrency = 7"));
     host.signal(Signal::HUP);
     let line = host.says("restart_needed", LONG).await;
-    assert!(line.contains("the route `versions`"), "{line}");
+    assert!(line.contains("route `versions`"), "{line}");
 
     write("this is no configuration");
     host.signal(Signal::HUP);

@@ -199,12 +199,12 @@ impl Report<'_> {
         if reason == Reason::AttemptsExhausted && self.assumed > 0 {
             let (made, assumed) = (self.attempt.saturating_sub(self.assumed), self.assumed);
             return format!(
-                "{text} (not tried again: {reason}; {made} of {most} were made by this host, {assumed} are receives that the queue has counted)"
+                "{text} (not retried: {reason}; {made} of {most} attempts by this host, {assumed} receives counted by the queue)"
             );
         }
         match reason.attempts_left(self.attempt, most) {
-            Some(left) => format!("{text} (not tried again: {reason}; {left} of {most} attempts left)"),
-            None => format!("{text} (not tried again: {reason})"),
+            Some(left) => format!("{text} (not retried: {reason}; {left} of {most} attempts left)"),
+            None => format!("{text} (not retried: {reason})"),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a route says: how its messages are read, ordered, bounded, judged, and where things go.
+//! Routes: rules for reading, ordering, bounding and judging messages, and their destinations.
 
 mod outputs;
 mod standard;
@@ -24,64 +24,64 @@ use crate::verdict::Policy;
 pub struct Route {
     /// Its name.
     pub name: Box<str>,
-    /// The service it belongs to; stands in what the host writes.
+    /// The service of the route; part of the host's headers.
     pub service: Box<str>,
     /// The consumer group, on Kafka.
     pub group: Option<Box<str>>,
-    /// How records are read.
+    /// The envelope of records.
     pub envelope: Envelope,
-    /// Event types that the handler takes; all where this is `None`. The type is the attribute `type`.
+    /// Accepted event types (attribute `type`); `None` accepts all.
     pub accept: Option<Vec<Box<str>>>,
-    /// What keeps its order.
+    /// The scope of ordering.
     pub order: Order,
-    /// Attempts at once, at least 1.
+    /// Concurrent attempts, at least 1.
     pub concurrency: u32,
-    /// How much may be in flight.
+    /// The bound on messages in flight.
     pub bounds: Bounds,
-    /// How often a message may have its effects.
+    /// The delivery guarantee.
     pub delivery: Guarantee,
-    /// Whether an event that was handled before is acknowledged without being handled again.
+    /// Whether events handled before are acknowledged without a call of the handler.
     pub suppress_duplicates: bool,
-    /// When the route stops by itself.
+    /// The circuit breaker.
     pub breaker: Breaker,
     /// Longest time between a settled record and its commit.
     pub commit_interval: Duration,
-    /// Longest metadata of a commit, bytes; [`progress::LIMIT`](crate::progress::LIMIT), or less where the broker takes less.
+    /// Longest commit metadata in bytes; [`progress::LIMIT`](crate::progress::LIMIT), or less if the broker accepts less.
     pub commit_metadata: usize,
-    /// How long a revoked partition may wait for what runs.
+    /// The revoke timeout: the time that a revoked partition waits for running attempts.
     pub release_limit: Duration,
-    /// How long the sinks may keep a publication back to send it with others (`linger.ms`).
+    /// The time for which sinks may delay a publication to batch it (`linger.ms`).
     pub publish_delay: Duration,
-    /// What the source is able to do.
+    /// The abilities of the source.
     pub source: SourceTraits,
-    /// What to do about failures.
+    /// The rules for failures.
     pub policy: Policy,
     /// Logical outputs by name.
     pub outputs: BTreeMap<Box<str>, OutputRule>,
-    /// Where the records of failures go.
+    /// The destination of dead letters.
     pub dead_letter: DeadLetterRule,
-    /// Where the error events go, if anywhere.
+    /// The destination of error events, if any.
     pub errors: Option<Destination>,
 }
 
-/// How often a message may have its effects, whatever dies meanwhile.
+/// The delivery guarantee: how often the effects of a message occur under faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Guarantee {
-    /// Acknowledged before it is handled, and handled once: what a fault interrupts is lost.
+    /// Acknowledged before handling; a fault loses messages in hand.
     AtMostOnce,
-    /// Acknowledged when its effects are durable: what a fault interrupts is repeated.
+    /// Acknowledged once its effects are durable; a fault repeats messages in hand.
     #[default]
     AtLeastOnce,
-    /// Effects and offsets in one transaction, where source and outputs can.
+    /// Effects and offsets in one transaction, if source and outputs support it.
     ExactlyOnce,
 }
 
-/// How much may be received and not covered by a commit, or not deleted.
+/// The bound on messages that are received and not yet covered by a commit or deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Messages; at least 1.
     pub messages: u32,
-    /// Bytes held in memory, by [`Record::size`]; the last record may go over.
+    /// Bytes held in memory, by [`Record::size`]; the last record may exceed the bound.
     pub bytes: u64,
 }
 
@@ -91,34 +91,34 @@ impl Default for Bounds {
     }
 }
 
-/// Where a logical output goes, and how it is written.
+/// The destination and format of a logical output.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutputRule {
     /// The topic or queue.
     pub destination: Destination,
-    /// The envelope to put on.
+    /// The envelope of the output.
     pub wrapping: Wrapping,
-    /// The key where the handler gives none; the message's key where there is no template either.
+    /// The template of the key for outputs without one; without a template, the message's key applies.
     pub key: Option<Template>,
-    /// The group on a FIFO queue; the key where there is none.
+    /// The template of the message group on a FIFO queue; without one, the key applies.
     pub group: Option<Template>,
-    /// The deduplication id on a FIFO queue; the id of the output where there is none.
+    /// The template of the deduplication id on a FIFO queue; without one, the id of the output applies.
     pub deduplication: Option<Template>,
-    /// Longest key and payload together that the destination takes, in bytes.
+    /// Largest size of key and payload together that the destination accepts, in bytes.
     pub max_bytes: usize,
 }
 
-/// Where dead letters go.
+/// The rule for the destination of dead letters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeadLetterRule {
-    /// To the topic named like the record's, with `.dlq` behind.
+    /// The topic of the record with the suffix `.dlq`.
     OwnTopic,
-    /// To one place.
+    /// One destination for all.
     To(Destination),
 }
 
 impl DeadLetterRule {
-    /// Where a dead letter of this record goes.
+    /// The destination of a dead letter of this record.
     pub fn destination(&self, record: &Record) -> Destination {
         match self {
             Self::OwnTopic => Destination::Kafka(format!("{}.dlq", record.source).into()),
@@ -128,7 +128,7 @@ impl DeadLetterRule {
 }
 
 impl Route {
-    /// Takes the envelope off and checks that the route takes the message.
+    /// Decodes the envelope and checks that the route accepts the message.
     ///
     /// # Errors
     /// `malformed` or `unrouted`.
@@ -140,13 +140,13 @@ impl Route {
             return Ok(message);
         }
         let text = match kind {
-            Some(kind) => format!("the route takes no event of type `{kind}`"),
-            None => "the message has no attribute `type`, which the route selects by".to_owned(),
+            Some(kind) => format!("the route does not accept events of type `{kind}`"),
+            None => "the message has no attribute `type`; the route accepts events by type".to_owned(),
         };
         Err(Failure::new(Class::Unrouted, Code::NO_ROUTE, text))
     }
 
-    /// The identity of the event in a record, as [`Message::identity`]; `None` where its envelope cannot be read.
+    /// The identity of the event in a record, as [`Message::identity`]; `None` if its envelope is malformed.
     pub fn event_identity(&self, record: &Arc<Record>) -> Option<Box<str>> {
         self.envelope.decode(record).ok().map(|message| message.identity())
     }
@@ -159,7 +159,7 @@ impl Route {
         self.delivery == Guarantee::ExactlyOnce
     }
 
-    /// The ids by which people follow the message.
+    /// Ids for tracing the message.
     pub fn trace(&self, message: &Message) -> Trace {
         trace::of(message)
     }

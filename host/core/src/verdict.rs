@@ -1,4 +1,4 @@
-//! What to do about what happened: one pure function, one table.
+//! Verdicts on failed attempts: one pure function, one table.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,16 +7,16 @@ use std::time::Duration;
 use crate::outcome::{Class, Code, Failure};
 use crate::retry::Retry;
 
-/// What a route says about failures.
+/// A route's rules for failures.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
-    /// When and how often to try again.
+    /// The retry policy.
     pub retry: Retry,
-    /// The same fault this often in a row is permanent; at least 1.
+    /// The number of same faults in a row that is permanent; at least 1.
     pub same_fault_limit: u32,
-    /// What to do with a message that the route does not take.
+    /// The action for messages that the route does not accept.
     pub unrouted: Unrouted,
-    /// Codes that this route moves to another class, whoever says them.
+    /// Codes that this route moves to another class, from any origin.
     pub codes: BTreeMap<Code, Moved>,
 }
 
@@ -26,78 +26,78 @@ impl Default for Policy {
     }
 }
 
-/// What to do with a message that no route takes.
+/// The action for a message that the route does not accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Unrouted {
-    /// Store it as an error.
+    /// Store it as a dead letter.
     #[default]
     DeadLetter,
     /// Acknowledge and count it.
     Ignore,
-    /// Stop the route: somebody must look.
+    /// Stop the route for inspection.
     Stop,
 }
 
-/// Where a route can move a code.
+/// The classes to which a route can move a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moved {
-    /// Try it again, within the policy.
+    /// Retry within the policy.
     Retryable,
-    /// Never again.
+    /// Never retry.
     Permanent,
 }
 
-/// What is known of the delivery when it is judged.
+/// The facts about a delivery that a verdict needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Standing {
     /// Number of the attempt that just ended, from 1.
     pub attempt: u32,
-    /// How often in a row the same fault has ended it, this time included.
+    /// The number of attempts in a row that ended in the same fault, this one included.
     pub same_fault: u32,
-    /// Since the message was first received.
+    /// The time since the message was first received.
     pub age: Duration,
-    /// A random number from 0 to 1, for the jitter.
+    /// A random number from 0 to 1 for the jitter.
     pub chance: f64,
 }
 
-/// What to do now.
+/// The next step of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Verdict {
-    /// Try again after this wait, in order.
+    /// Retry after this wait, in order.
     Retry(Duration),
-    /// Try again after this wait; no attempt was counted.
+    /// Retry after this wait, without counting the attempt.
     Defer(Duration),
-    /// Store it as an error, then acknowledge.
+    /// Store a dead letter, then acknowledge.
     DeadLetter(Reason),
     /// Acknowledge it and count it.
     Ignore,
-    /// Do not acknowledge, back off, pause intake.
+    /// Hold: no acknowledgement, backoff, intake paused.
     Hold,
-    /// Somebody else owns it now.
+    /// Drop it: another host owns it now.
     Forget,
     /// Stop the route.
     Stop,
 }
 
-/// Why it is not tried again.
+/// The reason why a message is not retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// It would fail again whatever happens.
+    /// The failure is permanent.
     Permanent,
-    /// The attempts are used up.
+    /// No attempts are left.
     AttemptsExhausted,
-    /// The same fault came too often in a row.
+    /// The same fault occurred too often in a row.
     SameFault,
     /// It was deferred for too long.
     TooOld,
-    /// The route handles every message once at most.
+    /// The route delivers at most once.
     OnlyOnce,
-    /// The host stops, and the queue would move the message away when it is received again.
+    /// The host is stopping, and the broker would move the message away at its next receive.
     LastReceive,
 }
 
 impl Reason {
-    /// Of `most` attempts, how many were not made, where that is of interest after number `attempt`.
+    /// The number of attempts left after `attempt` of `most`, or `None` where it does not apply.
     pub fn attempts_left(self, attempt: u32, most: u32) -> Option<u32> {
         match self {
             Self::Permanent | Self::SameFault | Self::TooOld | Self::LastReceive => Some(most.saturating_sub(attempt)),
@@ -110,11 +110,11 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Permanent => "the failure is permanent",
-            Self::AttemptsExhausted => "all attempts are used up",
-            Self::SameFault => "the same fault came again",
-            Self::TooOld => "it was deferred for longer than max_age",
+            Self::AttemptsExhausted => "no attempts left",
+            Self::SameFault => "the same fault repeated",
+            Self::TooOld => "deferred for longer than max_age",
             Self::OnlyOnce => "the route delivers at most once",
-            Self::LastReceive => "the host stops, and the queue's maxReceiveCount leaves it no other receive",
+            Self::LastReceive => "the host is stopping, and the queue's maxReceiveCount allows no further receive",
         })
     }
 }
@@ -123,13 +123,13 @@ impl fmt::Display for Reason {
 ///
 /// | class | verdict |
 /// |---|---|
-/// | `retryable`, `timed_out` | wait, again; attempts used up: dead letter |
+/// | `retryable`, `timed_out` | wait and retry; dead letter after the last attempt |
 /// | `trapped`, `out_of_memory`, `contract_broken` | the same, and the same fault k times in a row is permanent |
 /// | `permanent`, `malformed` | dead letter |
-/// | `deferred` | wait as asked, no attempt counted, until `max_age` |
+/// | `deferred` | wait as requested without counting the attempt, until `max_age` |
 /// | `unrouted` | as configured |
 /// | `host_fault` | hold |
-/// | `revoked` | forget |
+/// | `revoked` | drop |
 pub fn judge(failure: &Failure, standing: Standing, policy: &Policy) -> Verdict {
     let retry = &policy.retry;
     let again = || {
@@ -161,7 +161,7 @@ pub fn judge(failure: &Failure, standing: Standing, policy: &Policy) -> Verdict 
             Unrouted::Ignore => Verdict::Ignore,
             Unrouted::Stop => Verdict::Stop,
         },
-        // `Done` is no failure; were one built wrongly, storing it loses nothing.
+        // `Done` is not a failure; storing a wrongly built one loses nothing.
         (Class::Permanent | Class::Malformed | Class::Done, None) => Verdict::DeadLetter(Reason::Permanent),
     }
 }

@@ -15,7 +15,7 @@ const SHOWN: usize = 5;
 pub enum Promise {
     /// Nothing is acknowledged before its effects are durable.
     DurableFirst,
-    /// A delivery is settled exactly once, or its partition or lease is gone.
+    /// A delivery is settled exactly once, or its partition or lease is lost.
     SettledOnce,
     /// An offset is committed only when every earlier one is settled, and by who has the partition.
     CommitOrder,
@@ -68,18 +68,18 @@ impl fmt::Display for Promise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::DurableFirst => "nothing is acknowledged before its effects are durable",
-            Self::SettledOnce => "a delivery is settled exactly once, or its partition or lease is gone",
+            Self::SettledOnce => "a delivery is settled exactly once, or its partition or lease is lost",
             Self::CommitOrder => "an offset is committed only when every earlier one is settled",
             Self::KeyOrder => "a key is handled by one instance at a time, in order, also across retries",
             Self::Bounded => "work in flight is bounded",
-            Self::FailedIsSilent => "a handler that failed has emitted nothing",
-            Self::OneEnd => "every record is handled, stored as an error, or still outstanding",
+            Self::FailedIsSilent => "a failed attempt emits nothing",
+            Self::OneEnd => "every record is handled, stored as a dead letter, or still outstanding",
             Self::NothingLost => "nothing is lost",
             Self::RepeatsBounded => "repeats are at most what was in flight at a fault",
-            Self::OthersGoOn => "a dead letter that nobody takes holds its key, and no other record",
-            Self::NotMoved => "a queue moves no message away unless faults have used its receives up",
-            Self::ExactlyOnce => "each effect is there exactly once, in order",
-            Self::Timely => "a message is not delayed beyond a bound by messages that fail",
+            Self::OthersGoOn => "a rejected dead letter blocks its key, and no other record",
+            Self::NotMoved => "a queue moves no message away unless faults have used up its receives",
+            Self::ExactlyOnce => "each effect occurs exactly once, in order",
+            Self::Timely => "failing messages delay other messages by a bounded time",
             Self::AttemptsCounted => "attempts are counted across restarts, and never exceed the limit",
         })
     }

@@ -128,7 +128,7 @@ fn the_same_fault_twice_in_a_row_is_not_tried_a_third_time() {
     assert_eq!(world.seen().fates[0].1, Fate::DeadLettered);
     let dead = &world.sinks.stored[0].publication;
     let text = dead.headers.text("cofferdam-dlq-text").unwrap();
-    assert!(text.ends_with("(not tried again: the same fault came again; 0 of 5 attempts left)"), "{text}");
+    assert!(text.ends_with("(not retried: the same fault repeated; 0 of 5 attempts left)"), "{text}");
 }
 
 #[test]

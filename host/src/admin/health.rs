@@ -130,12 +130,9 @@ impl fmt::Display for Stuck {
         let Self { route, plugin, silent_ms } = self;
         match plugin {
             Some(plugin) => {
-                write!(
-                    f,
-                    "a thread of route `{route}` has been in plugin `{plugin}` for {silent_ms} ms, beyond its limits"
-                )
+                write!(f, "a thread of route `{route}` has run plugin `{plugin}` for {silent_ms} ms, beyond its limits")
             }
-            None => write!(f, "route `{route}` is silent for {silent_ms} ms"),
+            None => write!(f, "route `{route}` has made no progress for {silent_ms} ms"),
         }
     }
 }
@@ -180,7 +177,7 @@ impl Health {
     pub(super) fn unready(&self) -> Vec<String> {
         let routes = lock(&self.routes);
         if routes.is_empty() {
-            return vec!["there is no route yet".to_owned()];
+            return vec!["no route has started yet".to_owned()];
         }
         routes.iter().filter_map(|route| route.unready()).collect()
     }
@@ -252,9 +249,9 @@ impl RouteHealth {
         if let Some((lasts, reason)) = &*lock(&self.absence)
             && *lasts >= PATIENCE
         {
-            let reason = reason.as_deref().unwrap_or("no word from the broker");
+            let reason = reason.as_deref().unwrap_or("no answer from the broker");
             return Some(format!(
-                "route `{name}` is not in its consumer group, or may not read, for {} s: {reason}",
+                "route `{name}` has not been in its consumer group, or not allowed to read, for {} s: {reason}",
                 lasts.as_secs()
             ));
         }
@@ -263,7 +260,8 @@ impl RouteHealth {
         let (at, obstacle) = obstacle.as_ref().filter(|_| state == State::Holding)?;
         let lasts = at.elapsed();
         let (to, reason) = (&obstacle.destination, &obstacle.reason);
-        (lasts >= PATIENCE).then(|| format!("route `{name}` cannot write {to} for {} s: {reason}", lasts.as_secs()))
+        (lasts >= PATIENCE)
+            .then(|| format!("route `{name}` has failed to write to {to} for {} s: {reason}", lasts.as_secs()))
     }
 
     /// Nothing waits for a destination any more.
@@ -347,7 +345,7 @@ mod tests {
             }
         };
         assert_eq!((&*stuck.route, stuck.plugin.as_deref()), ("one", Some("hostile")));
-        assert!(stuck.to_string().starts_with("a thread of route `one` has been in plugin `hostile` for "), "{stuck}");
+        assert!(stuck.to_string().starts_with("a thread of route `one` has run plugin `hostile` for "), "{stuck}");
         drop(poll);
         assert_eq!(route.stuck_in_handler(Duration::ZERO), None);
     }
@@ -368,7 +366,7 @@ mod tests {
         let route = health.route("orders", now());
         let obstacle = Obstacle {
             destination: "kafka:out".into(),
-            reason: "not authorized to write topic out".into(),
+            reason: "not authorized to write to topic out".into(),
             refused_dead_letters: 0,
             since: now(),
         };
@@ -377,7 +375,7 @@ mod tests {
         route.report(State::Running, &Account::default(), 0, now());
         assert!(health.unready().is_empty(), "one record waits, the others go on");
         route.report(State::Holding, &Account::default(), 0, now());
-        let expected = "route `orders` cannot write kafka:out for 60 s: not authorized to write topic out";
+        let expected = "route `orders` has failed to write to kafka:out for 60 s: not authorized to write to topic out";
         assert_eq!(health.unready(), [expected]);
         // It is told again and again.
         route.obstructed(obstacle);
@@ -388,8 +386,7 @@ mod tests {
         route.absent(Some((PATIENCE / 2, None)));
         assert!(health.unready().is_empty());
         route.absent(Some((PATIENCE, Some("Group authorization failed".into()))));
-        let expected =
-            "route `orders` is not in its consumer group, or may not read, for 60 s: Group authorization failed";
+        let expected = "route `orders` has not been in its consumer group, or not allowed to read, for 60 s: Group authorization failed";
         assert_eq!(health.unready(), [expected]);
         route.absent(None);
         assert!(health.unready().is_empty());
@@ -408,7 +405,7 @@ mod tests {
     #[test]
     fn only_what_runs_or_holds_is_ready() {
         let health = Health::new();
-        assert_eq!(health.unready(), ["there is no route yet"]);
+        assert_eq!(health.unready(), ["no route has started yet"]);
         let route = health.route("one", now());
         for (state, ready) in [
             (State::Starting, false),

@@ -17,12 +17,12 @@ use crate::escape;
 const INDEX: &str = "\
 cofferdam
 
-/livez         does every route's loop turn, and every thread come back from its handler
-/readyz        is every route at work and every broker connected
-/health        routes and brokers in full
-/kafka/health  connected, expected and missing topics
-/sqs/health    depths of the queues
-/metrics       metrics for Prometheus
+/livez         whether all routes and handler threads make progress
+/readyz        whether all routes are running and all brokers connected
+/health        full state of routes and brokers
+/kafka/health  connection, expected and missing topics
+/sqs/health    messages in each queue
+/metrics       metrics in the Prometheus text format
 ";
 
 /// Text format of Prometheus.

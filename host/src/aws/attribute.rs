@@ -25,10 +25,10 @@ const BINARY_TEXT: &str = "Binary.cofferdam-text";
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// 1 to 256 of `A-Z a-z 0-9 _ - .`, no dot at the ends or twice in a row, not `AWS.` or `Amazon.` in front.
-    #[error("{0:?} cannot be the name of a message attribute")]
+    #[error("invalid message attribute name {0:?}")]
     Name(Box<str>),
     /// A `Number`, or a type with a label, whose value is not text that SQS takes.
-    #[error("the value of the message attribute `{name}` is no text, and its type is `{data_type}`")]
+    #[error("the value of the message attribute `{name}` of type `{data_type}` is not text")]
     Value {
         /// Its name.
         name: Box<str>,
@@ -36,7 +36,7 @@ pub enum Error {
         data_type: Box<str>,
     },
     /// A label on something other than `String`, `Number` and `Binary`.
-    #[error("the message attribute `{name}` has the type `{data_type}`, which is none of SQS")]
+    #[error("the message attribute `{name}` has the type `{data_type}`, which SQS does not support")]
     Type {
         /// Its name.
         name: Box<str>,

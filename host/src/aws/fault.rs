@@ -65,7 +65,7 @@ impl Fault {
 
     /// An entry that the answer does not mention.
     pub fn unmentioned() -> Self {
-        Self::Unclear("the server's answer does not mention this entry".into())
+        Self::Unclear("the answer of SQS lacks this entry".into())
     }
 
     fn of_code(code: &str, message: &str, sender: bool) -> Self {

@@ -74,7 +74,7 @@ pub enum Error {
         text: Box<str>,
     },
     /// The server answers and says no: credentials, or a permission.
-    #[error("queue `{queue}` cannot be used, {action} was refused: {text}")]
+    #[error("queue `{queue}`: {action} was denied: {text}")]
     Refused {
         /// Its name or address.
         queue: Box<str>,
@@ -84,7 +84,7 @@ pub enum Error {
         text: Box<str>,
     },
     /// The server cannot be reached, or cannot answer now.
-    #[error("queue `{queue}` cannot be reached ({action}): {text}")]
+    #[error("failed to reach queue `{queue}` ({action}): {text}")]
     Unreachable {
         /// Its name or address.
         queue: Box<str>,
@@ -94,7 +94,7 @@ pub enum Error {
         text: Box<str>,
     },
     /// The server's answer makes no sense.
-    #[error("queue `{queue}` has an attribute that cannot be read: {text}")]
+    #[error("queue `{queue}` has an invalid attribute: {text}")]
     Answer {
         /// Its name or address.
         queue: Box<str>,
@@ -128,7 +128,7 @@ impl Queue {
             if text.contains(';') || begun.elapsed() > PATIENCE {
                 return resolved;
             }
-            tracing::debug!(queue, reason = %text, "the queue is asked for again");
+            tracing::debug!(queue, reason = %text, "looking up the queue again");
             tokio::time::sleep(AGAIN).await;
         }
     }
@@ -209,7 +209,7 @@ async fn address(client: &Client, queue: &str) -> Result<String, Error> {
     }
     let answer = timeout(ANSWER_LIMIT, client.get_queue_url().queue_name(queue).send()).await;
     let found = answer.map_err(|_| late(queue, ACTION))?.map_err(|error| failed(queue, ACTION, &error))?;
-    found.queue_url.ok_or_else(|| nonsense(queue, "the server gave no address"))
+    found.queue_url.ok_or_else(|| nonsense(queue, "the server returned no URL"))
 }
 
 async fn attributes(

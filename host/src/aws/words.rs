@@ -86,14 +86,14 @@ fn of_chain(chain: &[String]) -> String {
         return if mentions("not enabled") || mentions("no providers in chain") {
             format!("no AWS credentials in the environment, a profile, or a role; {how}")
         } else {
-            format!("AWS credentials cannot be loaded: {last}; {how}")
+            format!("failed to load AWS credentials: {last}; {how}")
         };
     }
     if mentions("region") && (mentions("missing") || mentions("must be set")) {
         return "no AWS region; set region in [sqs], or AWS_REGION".to_owned();
     }
     if mentions("(connect)") || mentions("tcp connect") || mentions("dns error") {
-        return format!("cannot connect: {last}");
+        return format!("failed to connect: {last}");
     }
     if mentions("timeout") || mentions("timed out") {
         return format!("no answer in time: {last}");
@@ -115,7 +115,7 @@ fn foreign(answer: &HttpResponse) -> String {
     }
     let cut = &body[..body.floor_char_boundary(SHOWN)];
     let more = if cut.len() < body.len() { "…" } else { "" };
-    format!("HTTP {status}, which is no answer of SQS: {}{more}", cut.escape_debug())
+    format!("HTTP {status}, not an answer of SQS: {}{more}", cut.escape_debug())
 }
 
 #[cfg(test)]

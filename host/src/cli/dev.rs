@@ -95,7 +95,7 @@ async fn dev(arguments: Arguments, file: &ConfigArgument, loaded: Config, input:
         }
     };
     if let Some(address) = host.admin() {
-        eprintln!("what happens, in a browser: http://{address}/");
+        eprintln!("live view of messages: http://{address}/");
     }
     // What goes on beside the routes ends with them.
     let mut beside = JoinSet::new();

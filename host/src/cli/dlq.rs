@@ -19,9 +19,9 @@ pub(super) enum Command {
     #[command(after_help = "Examples:\n  cofferdam dlq list orders.placed.dlq\n  \
         cofferdam dlq list --route price-orders --code VALIDATION_ERROR --since 2h\n  \
         cofferdam dlq list sqs:tasks-dlq.fifo --header tenant=acme --json\n\n\
-        Nothing is changed. Messages of a queue are hidden from others while they are listed, a minute at most where \
-        this command is killed, and each look counts as a receive. A FIFO queue shows the first ten of a message group \
-        and no more until those are dealt with.")]
+        The command changes nothing. It hides the messages of a queue from other consumers while it lists them, for at most \
+        a minute if it is killed, and each read counts as a receive. A FIFO queue shows only the first ten messages of a \
+        message group until they are deleted.")]
     List(list::Arguments),
     /// Show one dead letter: its reasons, its attempts and the original message.
     #[command(after_help = "Examples:\n  cofferdam dlq show orders.placed.dlq 0/17\n  \
@@ -33,9 +33,9 @@ pub(super) enum Command {
     /// Delete dead letters.
     #[command(after_help = "Examples:\n  cofferdam dlq purge orders.placed.dlq --until 7d --dry-run\n  \
         cofferdam dlq purge sqs:tasks-dlq.fifo --code DUPLICATE_MESSAGE --yes\n\n\
-        Of a queue any message can be deleted. A topic can only be cut at its beginning, in each partition for itself: \
-        where the filters leave a letter before one that they take, nothing is deleted and exit code 65 says so; with \
-        --prefix what stands before the first such letter goes. What arrives meanwhile stays.")]
+        In a queue, any message can be deleted. In a topic, records can only be deleted from the beginning of each \
+        partition: if the filters keep a dead letter before one that they select, nothing is deleted and the exit code is \
+        65; with --prefix, the dead letters before the first kept one are deleted. New dead letters stay.")]
     Purge(purge::Arguments),
 }
 
@@ -46,26 +46,26 @@ const REPLAY: &str = "Examples:
   cofferdam dlq replay orders.retired.dlq --to-unknown
   cofferdam dlq replay --plugin fixed.wasm orders.placed.dlq 0/17
 
-What is sent: the original with key, value, headers and timestamp, on Kafka into the partition it came from, without \
-the cofferdam-dlq-* headers and with `cofferdam-replay`: {\"id\", \"time\", \"count\", \"letter\"}. A timestamp so old that \
-its topic would soon delete the copy becomes the present.
+Copies: a copy has the original key, value, headers and timestamp, on Kafka also the original partition. It lacks the \
+cofferdam-dlq-* headers and has `cofferdam-replay`: {\"id\", \"time\", \"count\", \"letter\"}. If its topic would soon delete \
+a copy with the original timestamp, the copy gets the current time.
 
-Where: to the source that the letter names, if a configured route reads it. Other letters stay unless --to or \
---to-unknown is given: whoever may write to a dead-letter topic or queue can make a letter name any source. A letter \
-whose destination does not exist stays too, and keeps no other letter. A message that a queue moved itself goes back to \
-that queue, whatever its attributes claim. A letter that fails again during the replay stays for the next replay.
+Destination: a dead letter goes to the source that it names, if a configured route reads that source. Other dead letters \
+stay unless --to or --to-unknown is given, because everyone who may write to a dead-letter topic or queue can name any \
+source. A dead letter whose destination does not exist stays, and blocks no other. A message that a redrive policy moved \
+goes back to its queue, whatever its attributes claim. A dead letter that fails again during the replay stays for the \
+next replay.
 
-What is promised: a letter counts as replayed when the broker has acknowledged its copy, never before, so that nothing \
-is lost whenever this command ends. The same command goes on where it ended, and other filters know what was sent. \
-After a crash (not after Ctrl-C) a part of one batch may be sent a second time, which nobody can know:
-  letters on Kafka: at most 100, the same bytes again, with the same id, time, count and letter;
-  letters on SQS: at most 10, with the same letter and count; a FIFO queue drops them within 5 minutes.
-Replayed letters stay in a topic, marked by records with the header `cofferdam-dlq-receipt`; `purge --replayed` \
+Guarantee: a dead letter counts as replayed once the broker has acknowledged its copy, so no interruption loses one. \
+The same command continues where it stopped, and other filters skip the dead letters already sent. After a crash (not \
+after Ctrl-C), part of one batch may be sent twice, undetected by the host:
+  dead letters on Kafka: at most 100, byte for byte, with the same id, time, count and letter;
+  dead letters on SQS: at most 10, with the same letter and count; a FIFO queue drops them within 5 minutes.
+Replayed dead letters stay in a topic, marked by records with the header `cofferdam-dlq-receipt`; `purge --replayed` \
 deletes them. In a queue they are deleted. Run one replay of a topic or queue at a time.
 
-Exit codes: 0 all was sent, 65 some letters stay (they name no source, or one that no configured route reads, or were \
-refused), 69 a broker \
-cannot be reached, 130 interrupted. With --plugin: as `cofferdam invoke`.";
+Exit codes: 0 all dead letters were sent, 65 some stay (rejected, without a source, or with a source that no configured \
+route reads), 69 a broker is unreachable, 130 interrupted. With --plugin: as `cofferdam invoke`.";
 
 impl Command {
     pub(super) fn json(&self) -> bool {

@@ -163,7 +163,7 @@ fn read_message(path: Option<&Path>) -> Result<MessageFile, Problem> {
     };
     let text = text.map_err(|error| unreadable(error).at(&*name))?;
     MessageFile::parse(&text).map_err(|error| {
-        let remedy = r#"a message is JSON such as {"key": "o-1", "payload": {"id": 7}}; everything is optional"#;
+        let remedy = r#"expected JSON such as {"key": "o-1", "payload": {"id": 7}}; all fields are optional"#;
         Problem::new(Exit::Data, error.to_string(), remedy).at(error.place(&name, 1))
     })
 }
@@ -232,7 +232,7 @@ async fn invoke(plugin: &Plugin, given: &Given, route: Option<&Route>, outputs: 
             }
             (None, Some(known)) => {
                 asked.iter().find(|output| !known.iter().any(|name| **name == *output.to)).map(|output| {
-                    let text = format!("there is no output `{}`; there are: {}", output.to, known.join(", "));
+                    let text = format!("unknown output `{}`; expected one of: {}", output.to, known.join(", "));
                     Failure::contract(cofferdam_core::outcome::Code::UNKNOWN_OUTPUT, text)
                 })
             }

@@ -63,7 +63,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
 
 fn unwritable(file: &Path, error: &std::io::Error) -> Problem {
     let remedy = match error.kind() {
-        ErrorKind::AlreadyExists => "each process writes a file of its own",
+        ErrorKind::AlreadyExists => "name a new file: each process writes its own",
         _ => "",
     };
     Problem::new(Exit::Usage, format!("failed to create the journal: {error}"), remedy).at(file.display().to_string())
@@ -144,7 +144,7 @@ pub(super) fn finish(run: &Run, json: bool) -> Exit {
         eprintln!("cofferdam: {stuck}: its messages are abandoned and will be redelivered");
     }
     if run.report.unflushed > 0 {
-        eprintln!("cofferdam: {} publications were still on their way", run.report.unflushed);
+        eprintln!("cofferdam: {} publications were not acknowledged before the end", run.report.unflushed);
     }
     let text = serde_json::to_string(&account).expect("numbers are JSON");
     if json {

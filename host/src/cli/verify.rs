@@ -111,7 +111,7 @@ async fn run(plan: Plan, arguments: &Arguments) -> Ended {
     interrupted.abort();
     let removed = if arguments.keep { Ok(()) } else { run.remove().await };
     let removed = removed.map_err(|problem| Problem {
-        remedy: format!("later, `cofferdam verify --remove {}` with the same brokers removes what is left", run.id()),
+        remedy: format!("remove the rest later with `cofferdam verify --remove {}` and the same brokers", run.id()),
         ..problem
     });
     let mut report = match report {
@@ -145,11 +145,11 @@ fn leave(folder: &Path, keep: bool) -> Option<String> {
 async fn interrupt(stop: CancellationToken, id: String) {
     let mut signals = Signals::listen();
     signals.next().await;
-    eprintln!("cofferdam: stopping the hosts and removing topics and queues; signal again to leave them");
+    eprintln!("cofferdam: stopping the hosts and removing topics and queues; a second signal keeps topics and queues");
     stop.cancel();
     signals.next().await;
     eprintln!(
-        "cofferdam: topics and queues are left; remove them with `cofferdam verify --remove {id}` and the same brokers"
+        "cofferdam: topics and queues remain; remove them with `cofferdam verify --remove {id}` and the same brokers"
     );
     std::process::exit(Exit::Interrupted as i32);
 }
@@ -190,7 +190,7 @@ fn sections(arguments: &Arguments) -> Result<Table, Vec<Problem>> {
     if delivery(arguments) == Delivery::ExactlyOnce {
         sections.remove("sqs");
         if sections.is_empty() {
-            let remedy = "name Kafka brokers, or leave --delivery out";
+            let remedy = "name Kafka brokers, or omit --delivery";
             return Err(
                 Problem::new(Exit::Usage, "delivery exactly_once works from Kafka to Kafka only", remedy).into()
             );

@@ -16,7 +16,7 @@ pub enum Error {
     #[error("topic {0} does not exist")]
     NoTopic(Arc<str>),
     /// Kafka does not answer, or says no.
-    #[error("kafka failed to {doing}: {reason}")]
+    #[error("kafka: failed to {doing}: {reason}")]
     Kafka {
         /// What it was to do.
         doing: &'static str,
@@ -33,7 +33,7 @@ pub enum Error {
     #[error("no broker is configured for {0}")]
     NoBroker(Destination),
     /// A copy was not taken for now. What was durable before it is entered.
-    #[error("{destination} refuses messages: {reason}")]
+    #[error("failed to write to {destination}: {reason}")]
     NotTaken {
         /// Where it was to go.
         destination: Destination,
@@ -41,7 +41,7 @@ pub enum Error {
         reason: Box<str>,
     },
     /// A call of SQS failed.
-    #[error("the queue {queue} cannot {doing}: {reason}")]
+    #[error("queue {queue}: failed to {doing}: {reason}")]
     Sqs {
         /// Which.
         queue: Arc<str>,
@@ -66,9 +66,9 @@ impl Error {
     /// How a command ends because of it, and what would be right.
     pub fn problem(&self) -> Problem {
         let (exit, remedy) = match self {
-            Self::Properties(_) => (Exit::Configuration, "see [kafka] properties"),
-            Self::NoBroker(Destination::Kafka(_)) => (Exit::Configuration, "write the section [kafka]"),
-            Self::NoBroker(Destination::Sqs(_)) => (Exit::Configuration, "write the section [sqs]"),
+            Self::Properties(_) => (Exit::Configuration, "check [kafka] properties"),
+            Self::NoBroker(Destination::Kafka(_)) => (Exit::Configuration, "add the section [kafka]"),
+            Self::NoBroker(Destination::Sqs(_)) => (Exit::Configuration, "add the section [sqs]"),
             Self::NoTopic(_) => (Exit::Unavailable, "check the name; `cofferdam run` creates dead-letter topics"),
             Self::Topics(_) | Self::Kafka { .. } | Self::Queue(_) | Self::NotTaken { .. } | Self::Sqs { .. } => {
                 (Exit::Unavailable, "")

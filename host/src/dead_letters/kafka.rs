@@ -88,7 +88,7 @@ impl Topic {
         let spans = blocking({
             let (client, name) = (client.clone(), Arc::clone(&name));
             move || {
-                let consumer: BaseConsumer = client.create().map_err(|error| failed("read", &error))?;
+                let consumer: BaseConsumer = client.create().map_err(|error| failed("create a consumer", &error))?;
                 ends(&consumer, &name)
             }
         });
@@ -148,7 +148,7 @@ impl Topic {
 
 /// What the topic holds now.
 fn ends(consumer: &BaseConsumer, name: &Arc<str>) -> Result<Vec<Span>, Error> {
-    let doing = "say what the topic holds";
+    let doing = "read the offsets of the topic";
     // Asked for one topic by name, a broker may make it.
     let metadata = consumer.fetch_metadata(None, LIMIT).map_err(|error| failed(doing, &error))?;
     let found = metadata.topics().iter().find(|topic| topic.name() == &**name && topic.error().is_none());

@@ -124,7 +124,7 @@ impl Outlet {
                 }
             }
         }
-        let unsaid = || Err(Refusal::Unavailable("the sink has not answered".into()));
+        let unsaid = || Err(Refusal::Unavailable("no answer from the sink".into()));
         results.into_iter().map(|result| result.unwrap_or_else(unsaid)).collect()
     }
 
@@ -139,7 +139,7 @@ impl Outlet {
             }
             (Destination::Sqs(_), _, Some(queue)) => queue.publish(&copy.publication, ticket),
             (destination, ..) => {
-                ticket.settle(Err(Refusal::Unavailable(format!("{destination} was not found before").into())));
+                ticket.settle(Err(Refusal::Unavailable(format!("{destination} was not found").into())));
                 Ok(())
             }
         }

@@ -71,7 +71,7 @@ impl Disk {
     }
 
     pub(super) async fn record(&self, keys: Vec<Key>) -> Result<(), Error> {
-        let stopped = || self.file.failed("it has stopped");
+        let stopped = || self.file.failed("its thread has stopped");
         let (answer, answered) = oneshot::channel();
         let writes = self.writes.as_ref().ok_or_else(stopped)?;
         writes.send(Write { keys, answer }).await.map_err(|_| stopped())?;
@@ -203,7 +203,7 @@ fn unusable(path: &Path, error: storage::Error) -> Error {
     let store = name(path);
     match error {
         storage::Error::Damaged { reason, .. } => Error::Damaged { store, reason: reason.into() },
-        storage::Error::InUse(_) => Error::Unavailable { store, reason: "it is open in another process".into() },
+        storage::Error::InUse(_) => Error::Unavailable { store, reason: "it is in use by another process".into() },
         storage::Error::Failed { reason, .. } => Error::Unavailable { store, reason: reason.into() },
     }
 }

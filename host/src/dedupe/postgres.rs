@@ -65,8 +65,7 @@ impl Postgres {
         let shown: Box<str> = address.to_string().into();
         let refused = |reason: String| Error::Refused { store: shown.clone(), reason: reason.into() };
         // The url was parsed before; its error could show a part of it.
-        let mut config: tokio_postgres::Config =
-            address.url().parse().map_err(|_| refused("its url is not understood".into()))?;
+        let mut config: tokio_postgres::Config = address.url().parse().map_err(|_| refused("invalid url".into()))?;
         config.connect_timeout(timeout).tcp_user_timeout(timeout);
         if config.get_application_name().is_none() {
             config.application_name("cofferdam");
@@ -106,7 +105,7 @@ impl Postgres {
             let removed = self.with(async |client| client.execute_typed(REMOVE, &[(&rows, Type::INT8)]).await).await;
             if let Err(error) = removed {
                 // What was asked for is recorded; the rows are removed another time.
-                tracing::warn!(%error, "old event ids were not removed");
+                tracing::warn!(%error, "failed to remove old event ids");
             }
         }
         Ok(())

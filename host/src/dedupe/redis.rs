@@ -23,7 +23,7 @@ impl Redis {
         }
         let (found,): (Vec<Option<redis::Value>>,) = self.server.ask(&pipe).await?;
         if found.len() != keys.len() {
-            return Err(self.server.unavailable(format!("{} answers for {} ids", found.len(), keys.len())));
+            return Err(self.server.unavailable(format!("got {} answers for {} ids", found.len(), keys.len())));
         }
         Ok(found.iter().map(Option::is_some).collect())
     }

@@ -41,7 +41,7 @@ impl Kafka {
             let refused = |reason: String| Error::Topic { topic: topic.clone(), partitions: *partitions, reason };
             // librdkafka would take zero and never have a leader for it.
             if *partitions < 1 {
-                return Err(refused("at least one partition is needed".to_owned()));
+                return Err(refused("expected at least one partition".to_owned()));
             }
             cluster.create_topic(topic, *partitions, 1).map_err(|error| refused(error.to_string()))?;
         }

@@ -239,7 +239,7 @@ mod tests {
     #[tokio::test]
     async fn a_queue_name_that_is_none_is_refused_by_name() {
         let refused = Sqs::start(&[queue("no spaces")]).await.err().expect("spaces are refused");
-        assert!(refused.to_string().contains("refused queue \"no spaces\""), "{refused}");
+        assert!(refused.to_string().contains("failed to create queue \"no spaces\""), "{refused}");
     }
 
     #[tokio::test]

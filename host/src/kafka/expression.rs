@@ -27,7 +27,7 @@ impl Expression {
     /// # Errors
     /// What is wrong with it, in the words of the C library.
     pub(crate) fn new(text: &str) -> Result<Self, String> {
-        let pattern = CString::new(text).map_err(|_| "it contains a NUL".to_owned())?;
+        let pattern = CString::new(text).map_err(|_| "it contains a NUL byte".to_owned())?;
         let mut compiled = Box::new(MaybeUninit::<regex_t>::uninit());
         // SAFETY: the pattern is a C string, and there is room for the result.
         let code = unsafe { regcomp(compiled.as_mut_ptr(), pattern.as_ptr(), REG_EXTENDED | REG_NOSUB) };
@@ -89,6 +89,6 @@ mod tests {
             let reason = Expression::new(wrong).unwrap_err();
             assert!(!reason.is_empty(), "{wrong}");
         }
-        assert_eq!(Expression::new("^\0").unwrap_err(), "it contains a NUL");
+        assert_eq!(Expression::new("^\0").unwrap_err(), "it contains a NUL byte");
     }
 }

@@ -45,7 +45,7 @@ const ALIASES: &[(&str, &str)] = &[
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// One that the host owns.
-    #[error("the kafka property `{given}` is set by the host itself (`{owned}`): leave it out")]
+    #[error("the kafka property `{given}` is reserved for the host (`{owned}`); remove it")]
     Owned {
         /// As it was given.
         given: Box<str>,
@@ -53,7 +53,7 @@ pub enum Error {
         owned: &'static str,
     },
     /// One that librdkafka does not know, or not with this value.
-    #[error("the kafka property `{name}` was refused: {reason}")]
+    #[error("invalid kafka property `{name}`: {reason}")]
     Refused {
         /// The property.
         name: Box<str>,
@@ -61,7 +61,7 @@ pub enum Error {
         reason: Box<str>,
     },
     /// All of them together.
-    #[error("the kafka properties were refused: {reason}")]
+    #[error("invalid kafka properties: {reason}")]
     Together {
         /// What librdkafka says.
         reason: Box<str>,

@@ -55,7 +55,7 @@ impl Revival {
         if self.is_due(now) {
             // SAFETY: the client is alive as long as whoever calls holds it, and the text ends with a zero.
             let added = unsafe { rd_kafka_brokers_add(client, self.bootstrap.as_ptr()) };
-            tracing::debug!(added, "a client that has lost all brokers was told of its bootstrap servers again");
+            tracing::debug!(added, "added the bootstrap servers again to a client that had lost all brokers");
         }
     }
 

@@ -98,13 +98,13 @@ pub enum Error {
     #[error(transparent)]
     Properties(#[from] properties::Error),
     /// librdkafka makes no client of this.
-    #[error("no client for kafka's administration: {reason}")]
+    #[error("failed to create a kafka admin client: {reason}")]
     Client {
         /// What librdkafka says.
         reason: Box<str>,
     },
     /// No broker has answered.
-    #[error("kafka at {bootstrap_servers} cannot be asked for its topics: {reason}")]
+    #[error("failed to list the topics of kafka at {bootstrap_servers}: {reason}")]
     Unreachable {
         /// As configured.
         bootstrap_servers: Box<str>,
@@ -112,13 +112,13 @@ pub enum Error {
         reason: Box<str>,
     },
     /// Topics are missing, and are not to be made.
-    #[error("topics are missing: {}", names.join(", "))]
+    #[error("missing topics: {}", names.join(", "))]
     Missing {
         /// Which.
         names: Vec<Arc<str>>,
     },
     /// A broker has refused to make a topic.
-    #[error("the topic {name} cannot be made: {reason}")]
+    #[error("failed to create topic {name}: {reason}")]
     Refused {
         /// Which.
         name: Box<str>,
@@ -126,7 +126,7 @@ pub enum Error {
         reason: Box<str>,
     },
     /// A broker has refused to remove a topic or a group.
-    #[error("{name} cannot be removed: {reason}")]
+    #[error("failed to remove {name}: {reason}")]
     NotRemoved {
         /// Which.
         name: Box<str>,
@@ -299,7 +299,7 @@ impl Topics {
             match result {
                 Ok(name) => {
                     if !only_ask {
-                        tracing::info!(topic = name, "topic made");
+                        tracing::info!(topic = name, "created topic");
                     }
                     made.push(name.into());
                 }
@@ -353,7 +353,14 @@ impl Tier {
         let in_sync = self.min_insync_replicas.min(replication);
         if replication < self.replication {
             let wanted = self.replication;
-            tracing::warn!(topic, brokers, wanted, replication, in_sync, "fewer brokers than replicas wanted");
+            tracing::warn!(
+                topic,
+                brokers,
+                wanted,
+                replication,
+                in_sync,
+                "too few brokers for the configured replication factor: using a lower one"
+            );
         }
         Self { replication, min_insync_replicas: in_sync, ..self.clone() }
     }

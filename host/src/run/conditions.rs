@@ -99,8 +99,8 @@ fn fitting(route: &RouteConfig, rules: &BTreeMap<Arc<str>, Rules>, found: &mut F
             }
             Destination::Sqs(queue) if from.largest > LARGEST_OF_SQS + (16 << 10) => found.add(
                 true,
-                format!("source {source} takes {} bytes, dead-letter queue {queue} 1048576", from.largest),
-                "a larger record that fails is stored nowhere and holds its key; name a dead-letter topic",
+                format!("dead-letter queue {queue} accepts messages of up to 1048576 bytes, its source {source} of up to {}", from.largest),
+                "a larger record that fails cannot be stored and blocks its key; configure a dead-letter topic",
             ),
             Destination::Sqs(_) => {}
         }
@@ -149,13 +149,15 @@ impl Found<'_> {
     fn letters(&mut self, (source, from): (&str, Rules), (topic, to): (&str, Rules)) {
         if to.largest < from.largest {
             let (takes, up_to) = (to.largest, from.largest);
-            let what = format!("dead-letter topic {topic} takes {takes} bytes, its source {source} {up_to}");
-            let remedy = "a larger record that fails is stored nowhere and holds its key; raise max.message.bytes";
+            let what = format!(
+                "dead-letter topic {topic} accepts records of up to {takes} bytes, its source {source} of up to {up_to}"
+            );
+            let remedy = "a larger record that fails cannot be stored and blocks its key; raise max.message.bytes";
             self.add(true, what, remedy);
         }
         if to.compacted {
             let what = format!("dead-letter topic {topic} is compacted");
-            let remedy = "a later letter of a key replaces the one before; set cleanup.policy=delete";
+            let remedy = "a dead letter replaces earlier ones with the same key; set cleanup.policy=delete";
             self.add(true, what, remedy);
         }
         let shorter = match (to.retention, from.retention) {
@@ -164,9 +166,11 @@ impl Found<'_> {
             (None, _) => false,
         };
         if shorter && !to.by_append_time {
-            let what =
-                format!("dead-letter topic {topic} keeps records by their timestamps, and shorter than {source}");
-            let remedy = "the letter of an old record is removed at once; set message.timestamp.type=LogAppendTime";
+            let what = format!(
+                "dead-letter topic {topic} has a shorter retention than {source}, counted from record timestamps"
+            );
+            let remedy =
+                "the dead letter of an old record is removed at once; set message.timestamp.type=LogAppendTime";
             self.add(true, what, remedy);
         }
         let stricter = |to: Option<Duration>, from: Option<Duration>| match (to, from) {
@@ -176,27 +180,34 @@ impl Found<'_> {
         };
         let is_stricter = stricter(to.before, from.before) || stricter(to.after, from.after);
         if is_stricter && !to.by_append_time && !from.by_append_time {
-            let what = format!("dead-letter topic {topic} refuses timestamps that its source {source} takes");
-            let remedy = "such letters are stored without their timestamp; set message.timestamp.type=LogAppendTime";
+            let what = format!("dead-letter topic {topic} rejects timestamps that its source {source} accepts");
+            let remedy = "their dead letters are stored without a timestamp; set message.timestamp.type=LogAppendTime";
             self.add(false, what, remedy);
         }
     }
 
     fn outputs(&mut self, topic: &str, to: Rules, largest: Option<u64>) {
         if let Some(largest) = largest.filter(|largest| to.largest < *largest) {
-            let what = format!("output topic {topic} takes {} bytes, the source {largest}", to.largest);
-            self.add(false, what, "a larger output makes its record a dead letter; raise max.message.bytes");
+            let what = format!(
+                "output topic {topic} accepts records of up to {} bytes, the source of up to {largest}",
+                to.largest
+            );
+            self.add(false, what, "a larger output turns its record into a dead letter; raise max.message.bytes");
         }
         if to.compacted {
             let what = format!("output topic {topic} is compacted");
-            self.add(false, what, "an output without a key makes its record a dead letter; give each output a key");
+            self.add(
+                false,
+                what,
+                "an output without a key turns its record into a dead letter; give each output a key",
+            );
         }
     }
 
     fn errors(&mut self, topic: &str, to: Rules) {
         if to.compacted {
-            let what = format!("topic {topic} of error events is compacted");
-            self.add(false, what, "the event of a record without a key is dropped; set cleanup.policy=delete");
+            let what = format!("error-event topic {topic} is compacted");
+            self.add(false, what, "the error event of a record without a key is dropped; set cleanup.policy=delete");
         }
     }
 }

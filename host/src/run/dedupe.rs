@@ -17,10 +17,10 @@ pub(super) async fn open(config: &Config) -> Result<Option<Store>, Problem> {
             Error::Unavailable { .. } => (Exit::Unavailable, "check that it is running and reachable; see [dedupe]"),
             Error::Damaged { .. } => (
                 Exit::Data,
-                "restore it from a backup, or move it away to begin with an empty one: events of the last [dedupe] window \
-                 that come again are then handled again",
+                "restore it from a backup, or move it away to start with an empty one: redelivered events of the last [dedupe] \
+                 window are then handled again",
             ),
-            Error::Refused { .. } => (Exit::Configuration, "see user, password and permissions of [dedupe] url"),
+            Error::Refused { .. } => (Exit::Configuration, "check user, password and permissions of [dedupe] url"),
         };
         Problem::new(exit, error.to_string(), remedy).at("dedupe")
     });

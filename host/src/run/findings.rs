@@ -148,8 +148,8 @@ fn unseen(config: &Config, topic: &str) -> Vec<Unfit> {
     let names = |route: &&RouteConfig| super::conditions::topics(route).contains(topic);
     let unfit = |route: &RouteConfig| Unfit {
         route: route.name().into(),
-        what: format!("not authorized to see topic {topic}, which exists"),
-        remedy: "grant Describe on it, and Read or Write".to_owned(),
+        what: format!("not authorized to describe topic {topic}, which exists"),
+        remedy: "grant Describe on the topic, and Read or Write".to_owned(),
         is_grave: true,
         is_right: true,
     };

@@ -53,7 +53,7 @@ fn step_back() {
     // From where the process stands: it may have been started with a lower priority itself.
     let step = |nice: i32| rustix::process::setpriority_process(Some(thread), (nice + NICE).min(19));
     if let Err(error) = rustix::process::getpriority_process(Some(thread)).and_then(step) {
-        tracing::debug!(%error, "long attempts run with the priority of quick ones");
+        tracing::debug!(%error, "failed to lower the priority of long attempts");
     }
 }
 

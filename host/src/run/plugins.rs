@@ -31,7 +31,7 @@ pub async fn load(config: &Config, compiler: Option<PathBuf>) -> Result<(Loader,
     let config = config.clone();
     // Compiling takes seconds; it must not keep the runtime's threads.
     let loaded = tokio::task::spawn_blocking(move || load_now(&config, compiler)).await;
-    loaded.map_err(|error| Problem::new(Exit::Configuration, format!("loading the plugins failed: {error}"), ""))?
+    loaded.map_err(|error| Problem::new(Exit::Configuration, format!("failed to load the plugins: {error}"), ""))?
 }
 
 fn load_now(config: &Config, compiler: Option<PathBuf>) -> Result<(Loader, Handlers), Vec<Problem>> {
@@ -80,7 +80,7 @@ fn instances(concurrency: impl Iterator<Item = u32>, least: u32, stacks: usize) 
         tracing::warn!(
             wanted,
             most,
-            "more attempts at once than there can be instances: slow routes may keep others waiting, lower their concurrency"
+            "total concurrency exceeds the possible number of instances: slow routes may delay others, lower their concurrency"
         );
     }
     wanted.min(most)
@@ -115,7 +115,7 @@ fn store(config: &Config) -> Result<Option<keyvalue::Store>, Problem> {
                         (Exit::Unavailable, "check that it is running and reachable; see [keyvalue]")
                     }
                     server::Error::Refused { .. } | server::Error::Damaged { .. } => {
-                        (Exit::Configuration, "see user, password and permissions of [keyvalue] url")
+                        (Exit::Configuration, "check user, password and permissions of [keyvalue] url")
                     }
                 };
                 Problem::new(exit, error.to_string(), remedy).at("keyvalue")

@@ -74,7 +74,7 @@ impl fmt::Display for Limits {
         if self.are_tight() {
             write!(
                 f,
-                "; retries cost no receive, but each kill, lost lease or stop does; set maxReceiveCount to {max_attempts} or more"
+                "; a retry uses no receive, but a kill, an expired visibility timeout or a stop does; set maxReceiveCount to {max_attempts} or more"
             )?;
         }
         Ok(())

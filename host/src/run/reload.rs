@@ -244,9 +244,8 @@ impl Reloader {
         let plugin = opened.await.map_err(died)??;
         let started = self.parts.guests.spawn(async move { plugin.try_start().await.map(|()| plugin) });
         started.await.map_err(died)?.map_err(|failure| {
-            let what =
-                format!("it does not start: {} {}: {}", failure.class, failure.code, failure.text.escape_debug());
-            let remedy = "initialisation has to succeed within the limits of the plugin";
+            let what = format!("failed to start: {} {}: {}", failure.class, failure.code, failure.text.escape_debug());
+            let remedy = "initialisation must succeed within the limits of the plugin";
             Problem::new(Exit::Configuration, what, remedy).at(format!("plugin `{name}`, {file}"))
         })
     }

@@ -30,7 +30,7 @@ impl Redis {
         let shown: Box<str> = address.to_string().into();
         // The url was parsed before; its error could show a part of it.
         let client = Client::open(address.url())
-            .map_err(|_| Error::Refused { store: shown.clone(), reason: "its url is not understood".into() })?;
+            .map_err(|_| Error::Refused { store: shown.clone(), reason: "invalid url".into() })?;
         let redis = Self { client, shown, timeout, runtime: Handle::current(), connection: Mutex::new(None) };
         redis.ask::<()>(redis::pipe().cmd("PING").ignore()).await?;
         Ok(redis)

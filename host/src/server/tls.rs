@@ -13,6 +13,6 @@ pub(crate) fn tls() -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| format!("no tls: {error}"))?;
+        .map_err(|error| format!("failed to set up TLS: {error}"))?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }

@@ -67,7 +67,7 @@ pub enum Error {
     #[error(transparent)]
     Properties(#[from] properties::Error),
     /// librdkafka makes no producer of this.
-    #[error("no producer: {reason}")]
+    #[error("failed to create a producer: {reason}")]
     Client {
         /// What librdkafka says.
         reason: Box<str>,
@@ -145,12 +145,12 @@ impl Kafka {
         ticket: Ticket,
     ) -> Result<(), (Ticket, Busy)> {
         let Destination::Kafka(name) = &publication.destination else {
-            let text = format!("{} is no topic", publication.destination);
+            let text = format!("{} is not a topic", publication.destination);
             ticket.settle(Err(Refusal::Rejected(Code::INTERNAL, text.into())));
             return Ok(());
         };
         let Some(topic) = self.0.topic(name) else {
-            let text = format!("{name:?} is no name of a topic");
+            let text = format!("invalid topic name {name:?}");
             ticket.settle(Err(Refusal::Rejected(Code::INVALID_RESULT, text.into())));
             return Ok(());
         };

@@ -111,7 +111,7 @@ pub enum Error {
     #[error(transparent)]
     Properties(#[from] properties::Error),
     /// librdkafka makes no consumer of this.
-    #[error("no consumer for group `{group}`: {reason}")]
+    #[error("failed to create a consumer for group `{group}`: {reason}")]
     Client {
         /// The group.
         group: Box<str>,
@@ -119,7 +119,7 @@ pub enum Error {
         reason: Box<str>,
     },
     /// No topics, or an expression that is none.
-    #[error("group `{group}` cannot subscribe to {topics:?}: {reason}")]
+    #[error("group `{group}` failed to subscribe to {topics:?}: {reason}")]
     Subscription {
         /// The group.
         group: Box<str>,
@@ -176,7 +176,10 @@ impl Config {
                 let _ = end.send(reader.run(&waker));
             }
         };
-        std::thread::Builder::new().name(name).spawn(read).map_err(|error| refused(format!("no thread: {error}")))?;
+        std::thread::Builder::new()
+            .name(name)
+            .spawn(read)
+            .map_err(|error| refused(format!("failed to start a thread: {error}")))?;
         Ok(Kafka { group, shared, ended, membership, presence })
     }
 
@@ -223,7 +226,7 @@ impl Config {
     fn subscribe(&self, consumer: &BaseConsumer<Context>) -> Result<(), Error> {
         let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
         let subscribed = match topics.is_empty() {
-            true => Err("no topics".to_owned()),
+            true => Err("expected at least one topic".to_owned()),
             false => consumer.subscribe(&topics).map_err(|error| error.to_string()),
         };
         subscribed.map_err(|reason| Error::Subscription {

@@ -33,7 +33,7 @@ pub enum Format {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// What is to be logged is said in words that nobody understands.
-    #[error("`{filter}` does not say what to log: {source}; right would be `info,cofferdam::delivery=debug`")]
+    #[error("invalid log filter `{filter}`: {source}; expected for example `info,cofferdam::delivery=debug`")]
     Filter {
         /// What was said.
         filter: String,
@@ -41,7 +41,7 @@ pub enum Error {
         source: tracing_subscriber::filter::ParseError,
     },
     /// Somebody in this process has set it up before; that stays.
-    #[error("logging was set up before")]
+    #[error("logging is already set up")]
     Taken,
 }
 
@@ -49,7 +49,7 @@ pub enum Error {
 /// (`info`, and `error` for [`Format::Quiet`]).
 ///
 /// # Errors
-/// When the filter cannot be read, or logging was set up before.
+/// When the filter cannot be read, or logging is already set up.
 pub fn init(format: Format, filter: Option<&str>) -> Result<(), Error> {
     let from_environment = std::env::var(VARIABLE).ok().filter(|value| !value.is_empty());
     let filter = self::filter(format, from_environment.as_deref().or(filter))?;

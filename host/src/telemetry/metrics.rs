@@ -53,31 +53,31 @@ const fn described(name: &'static str, kind: Kind, unit: Unit, text: &'static st
 pub(super) const ALL: &[Described] = {
     use Kind::{Counter, Gauge, Histogram};
     &[
-        described("messages_consumed_total", Counter, Unit::Count, "deliveries that came to their end"),
+        described("messages_consumed_total", Counter, Unit::Count, "deliveries that ended"),
         described(
             "message_processing_duration_seconds",
             Histogram(&DURATIONS),
             Unit::Seconds,
             "wall time of one attempt of the handler",
         ),
-        described("dlq_messages_total", Counter, Unit::Count, "messages stored as an error"),
-        described("messages_produced_total", Counter, Unit::Count, "records that Kafka has acknowledged"),
-        described("consumer_lag", Gauge, Unit::Count, "end of the log less the commit point"),
-        described("cofferdam_received_total", Counter, Unit::Count, "receipts of messages"),
-        described("cofferdam_in_flight", Gauge, Unit::Count, "deliveries neither settled nor handed back"),
+        described("dlq_messages_total", Counter, Unit::Count, "messages stored as dead letters"),
+        described("messages_produced_total", Counter, Unit::Count, "records acknowledged by Kafka"),
+        described("consumer_lag", Gauge, Unit::Count, "records between the commit point and the end of the partition"),
+        described("cofferdam_received_total", Counter, Unit::Count, "messages received, redeliveries included"),
+        described("cofferdam_in_flight", Gauge, Unit::Count, "deliveries received and neither settled nor given back"),
         described("cofferdam_attempts_total", Counter, Unit::Count, "attempts that ended"),
-        described("cofferdam_put_off_total", Counter, Unit::Count, "deliveries that go on later"),
+        described("cofferdam_put_off_total", Counter, Unit::Count, "deliveries put off for a later attempt"),
         described(
             "cofferdam_guest_cpu_seconds",
             Histogram(&CPU_TIMES),
             Unit::Seconds,
-            "what the guest itself burnt in one attempt",
+            "CPU time of the guest in one attempt",
         ),
         described(
             "cofferdam_guest_memory_peak_bytes",
             Histogram(&MEMORIES),
             Unit::Bytes,
-            "highest sum of all memories and tables of the instance in one attempt",
+            "peak memory of the instance in one attempt, tables included",
         ),
         described(
             "cofferdam_route_holding",
@@ -89,70 +89,60 @@ pub(super) const ALL: &[Described] = {
             "cofferdam_refused_dead_letters",
             Gauge,
             Unit::Count,
-            "records that wait because no form of their dead letter is taken",
+            "records that wait because every form of their dead letter is rejected",
         ),
         described(
             "cofferdam_refusals_total",
             Counter,
             Unit::Count,
-            "publications that a destination did not take, for now or for good",
+            "publications that a destination rejected, temporarily or permanently",
         ),
-        described(
-            "cofferdam_assigned_partitions",
-            Gauge,
-            Unit::Count,
-            "partitions that the group has given to this process",
-        ),
+        described("cofferdam_assigned_partitions", Gauge, Unit::Count, "partitions assigned to this process"),
         described(
             "cofferdam_partition_blocked_since_seconds",
             Gauge,
             Unit::Seconds,
-            "since when records of a partition wait behind one that has not ended, and a bound is reached",
+            "Unix time since which an unfinished record has blocked the partition, 0 if none does",
         ),
         described(
             "cofferdam_partition_blocked_offset",
             Gauge,
             Unit::Count,
-            "the offset that records of a blocked partition wait behind",
+            "offset of the record that blocks the partition",
         ),
         described(
             "cofferdam_circuit_open",
             Gauge,
             Unit::Count,
-            "1 while the route is stopped because most messages fail",
+            "1 while the circuit breaker pauses the route because most messages fail",
         ),
         described(
             "cofferdam_topic_recreated_total",
             Counter,
             Unit::Count,
-            "partitions whose topic was deleted and created again",
+            "partitions whose topic was deleted and recreated",
         ),
         described(
             "cofferdam_queue_recreated_total",
             Counter,
             Unit::Count,
-            "times that a source queue was not there and is there again",
+            "times that a source queue was missing and exists again",
         ),
-        described(
-            "cofferdam_dead_letters",
-            Gauge,
-            Unit::Count,
-            "dead letters that were not replayed, at the last look",
-        ),
-        described("cofferdam_messages_sent_total", Counter, Unit::Count, "messages that SQS has acknowledged"),
-        described("cofferdam_rebalances_total", Counter, Unit::Count, "changes of what is assigned"),
+        described("cofferdam_dead_letters", Gauge, Unit::Count, "dead letters not yet replayed, at the last check"),
+        described("cofferdam_messages_sent_total", Counter, Unit::Count, "messages acknowledged by SQS"),
+        described("cofferdam_rebalances_total", Counter, Unit::Count, "changes of the partition assignment"),
         described(
             "cofferdam_capability_denied_total",
             Counter,
             Unit::Count,
-            "what plugins asked for and were not granted",
+            "host calls of plugins denied for want of a capability",
         ),
-        described("cofferdam_http_requests_total", Counter, Unit::Count, "requests of plugins to other hosts"),
+        described("cofferdam_http_requests_total", Counter, Unit::Count, "HTTP requests of plugins"),
         described(
             "cofferdam_http_circuit_open",
             Gauge,
             Unit::Count,
-            "1 while a host that failed again and again is left alone",
+            "1 while the circuit breaker of an HTTP host is open",
         ),
     ]
 };
@@ -161,10 +151,10 @@ pub(super) const ALL: &[Described] = {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another recorder is installed in this process, or this one could not be built.
-    #[error("the recorder of metrics cannot be installed: {0}")]
+    #[error("failed to install the metrics recorder: {0}")]
     Recorder(#[from] BuildError),
     /// The thread that tidies up could not be started.
-    #[error("the thread that tidies metrics up cannot be started: {0}")]
+    #[error("failed to start the thread that removes expired metrics: {0}")]
     Thread(#[from] std::io::Error),
 }
 
@@ -265,7 +255,7 @@ mod tests {
         let line = "cofferdam_received_total{route=\"installed-twice\"} 3";
         assert!(second.render().contains(line), "{}", second.render());
         assert!(second.renderer()().contains(line));
-        assert!(second.render().contains("# HELP cofferdam_received_total receipts of messages"));
+        assert!(second.render().contains("# HELP cofferdam_received_total messages received, redeliveries included"));
     }
 
     #[test]

@@ -307,7 +307,7 @@ fn a_line_about_a_message_says_where_it_stands_and_how_to_follow_it() {
     });
     let [line] = <[Value; 1]>::try_from(lines).unwrap();
     let expected = json!({
-        "level": "WARN", "event": "message_dlq", "message": "a message was stored as an error",
+        "level": "WARN", "event": "message_dlq", "message": "a message was stored as a dead letter",
         "route": "price-orders", "topic": "orders", "partition": 3, "offset": 0, "consumer_group": "pricing",
         "attempt": 1, "latency_ms": 0, "message_id": "e-1", "correlation_id": "c-9",
         "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "entity_id": "o-7",
@@ -367,11 +367,11 @@ fn an_abandoned_message_is_said_to_come_again_only_where_it_does() {
     for delivery in [Guarantee::AtLeastOnce, Guarantee::ExactlyOnce] {
         let [level, next, message] = told(delivery);
         assert_eq!((&*level, &*next), ("WARN", "abandoned"));
-        assert!(message.ends_with("it is received again"), "{message}");
+        assert!(message.ends_with("will be redelivered"), "{message}");
     }
     let [level, next, message] = told(Guarantee::AtMostOnce);
     assert_eq!((&*level, &*next), ("ERROR", "abandoned"));
-    assert!(message.contains("is lost") && !message.contains("again"), "{message}");
+    assert!(message.contains("is lost") && !message.contains("redelivered"), "{message}");
 }
 
 #[test]

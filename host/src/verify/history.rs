@@ -144,7 +144,7 @@ impl Lines {
     }
 
     fn nonsense(&self, error: &serde_json::Error) -> Problem {
-        let what = format!("a line is no fact, {error}: {}", String::from_utf8_lossy(&self.line).trim_end());
+        let what = format!("invalid line in the journal: {error}: {}", String::from_utf8_lossy(&self.line).trim_end());
         Problem::new(Exit::Data, what, "").at(self.path.display().to_string())
     }
 }

@@ -259,7 +259,7 @@ impl Hosts {
                 (false, None) => {}
                 (false, Some((until, _))) if Instant::now() < until => {}
                 (false, Some((_, then))) => {
-                    let late = format!("host {} did not end within {} s of SIGTERM", process.number, DRAIN.as_secs());
+                    let late = format!("host {} did not exit within {} s of SIGTERM", process.number, DRAIN.as_secs());
                     self.failures.push(late);
                     self.kill(slot, world).await?;
                     self.refill(slot, then)?;
@@ -270,7 +270,7 @@ impl Hosts {
                 }
                 (true, None) => {
                     let (number, log) = (process.number, process.log.display());
-                    self.failures.push(format!("host {number} ended by itself, what it said is in {log}"));
+                    self.failures.push(format!("host {number} exited unexpectedly, see {log}"));
                     self.end(slot, world).await?;
                     self.start(slot)?;
                 }
@@ -278,7 +278,7 @@ impl Hosts {
         }
         match self.failures.first() {
             Some(first) if self.failures.len() >= HOPELESS => {
-                Err(Problem::new(Exit::Unavailable, format!("the hosts do not stay up: {first}"), ""))
+                Err(Problem::new(Exit::Unavailable, format!("hosts exit repeatedly: {first}"), ""))
             }
             _ => Ok(()),
         }
@@ -297,7 +297,7 @@ impl Hosts {
         self.settled += process.settled();
         if let Ended::Failed(status) = status {
             let log = process.log.display();
-            self.failures.push(format!("host {} ended with {status}, what it said is in {log}", process.number));
+            self.failures.push(format!("host {} exited with {status}, see {log}", process.number));
         }
         // What it had in memory is gone, unless it says that there was nothing any more.
         if !process.stopped() {

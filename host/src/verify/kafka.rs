@@ -59,7 +59,7 @@ impl Writer {
     /// Waits until everything written is there. Records of one key arrive in the order in which they were written.
     pub(super) async fn arrive(&mut self, taken: &mut Taken) -> Result<(), Problem> {
         while let Some((number, lane, sent)) = self.on_their_way.pop_front() {
-            let delivered = sent.await.map_err(|_| Problem::new(Exit::Unavailable, "the producer is gone", ""))?;
+            let delivered = sent.await.map_err(|_| Problem::new(Exit::Unavailable, "the producer has stopped", ""))?;
             let delivery = delivered.map_err(|(error, _)| unavailable(&error))?;
             taken.tell(number, lane, record(&self.topic, delivery.partition, delivery.offset))?;
         }
@@ -150,7 +150,7 @@ impl Reader {
         while !open.is_empty() {
             match consumer.poll(Duration::from_millis(100)) {
                 None if heard.elapsed() > SILENCE => {
-                    let what = format!("{topic} cannot be read to the end of its partitions {open:?}");
+                    let what = format!("failed to read {topic} to the end of its partitions {open:?}");
                     return Err(Problem::new(Exit::Unavailable, what, ""));
                 }
                 None => {}

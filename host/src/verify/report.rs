@@ -90,7 +90,7 @@ pub struct Line {
 /// What came of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// Whether every promise that was checked was held.
+    /// Whether all checked guarantees held.
     pub held: bool,
     /// Each promise.
     pub promises: Vec<Line>,
@@ -111,7 +111,7 @@ pub struct Report {
 
 /// What a run like this cannot tell, by number.
 const NOT_CHECKED: [(u8, &str); 2] = [
-    (5, "no guest holds a thread past its deadline, nor memory past its limit"),
+    (5, "no guest holds a thread beyond its deadline or memory beyond its limit"),
     (9, "a plugin swap loses nothing and repeats nothing"),
 ];
 
@@ -142,18 +142,23 @@ impl Report {
         let written = judged.figures.records;
         let foreign = &course.foreign;
         promises.push(seen(
-            "what is stored or emitted is of a message, to the last byte",
+            "all that is stored or emitted belongs to a message, byte for byte",
             written,
             foreign.count,
             &foreign.places,
         ));
         let started = u64::from(course.faults.values().sum::<u32>()) + course.hosts as u64;
         let failures = &course.failures;
-        promises.push(seen("a host ends only when it is told to", started, failures.len() as u64, failures));
+        promises.push(seen("no host exits without a signal", started, failures.len() as u64, failures));
         if let Some(simulated) = &simulated {
             let shown: Vec<String> =
-                simulated.first_broken.iter().map(|seed| format!("the first has seed {seed}")).collect();
-            promises.push(seen("simulated histories keep all of these", simulated.histories, simulated.broken, &shown));
+                simulated.first_broken.iter().map(|seed| format!("the first broken one has seed {seed}")).collect();
+            promises.push(seen(
+                "simulated histories keep all of these guarantees",
+                simulated.histories,
+                simulated.broken,
+                &shown,
+            ));
         }
         Self {
             held: promises.iter().all(|line| line.verdict != Verdict::Broken),

@@ -275,7 +275,7 @@ fn possible(plan: &Plan, config: &Config) -> Result<(Vec<Fault>, Vec<String>), P
     }
     let bearable = Lengths::of(config).are_bearable();
     if wanted.iter().any(outlasts) && !bearable {
-        left_out.push("faults past every timeout: left out, a timeout in kafka.properties is too long for that".into());
+        left_out.push("faults past every timeout: left out, a timeout in kafka.properties is too long".into());
     }
     let has_network = network::possible(config);
     let may = |fault: &Fault| (has_network || !fault.is_of_the_network()) && (bearable || !outlasts(fault));

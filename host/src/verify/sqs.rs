@@ -77,7 +77,7 @@ impl Writer {
         }
         match self.batch.is_empty() {
             true => Ok(()),
-            false => Err(Problem::new(Exit::Unavailable, "the queue does not take messages", "")),
+            false => Err(Problem::new(Exit::Unavailable, "the queue rejects messages", "")),
         }
     }
 }
@@ -173,7 +173,7 @@ async fn drain_alone(client: &Client, url: &str, all: &Mutex<Vec<Received>>) -> 
 async fn address(client: &Client, queue: &str) -> Result<String, Problem> {
     let found = client.get_queue_url().queue_name(queue).send().await;
     let url = found.map_err(|error| unavailable(&words::of(&error)))?.queue_url;
-    url.ok_or_else(|| Problem::new(Exit::Unavailable, format!("the queue {queue} has no address"), ""))
+    url.ok_or_else(|| Problem::new(Exit::Unavailable, format!("no URL for queue {queue}"), ""))
 }
 
 fn unavailable(error: &dyn std::fmt::Display) -> Problem {

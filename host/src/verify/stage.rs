@@ -115,7 +115,7 @@ impl Stage {
             let made = sqs.create_queue().queue_name(&name).set_attributes(Some(attributes)).send().await;
             made.map_err(|error| {
                 let text = words::of(&error);
-                Problem::new(Exit::Unavailable, format!("the queue {name} cannot be made: {text}"), "")
+                Problem::new(Exit::Unavailable, format!("failed to create queue {name}: {text}"), "")
             })?;
         }
         Ok(())
@@ -165,5 +165,5 @@ pub(super) fn unavailable(error: &dyn std::error::Error) -> Problem {
 }
 
 fn unremoved(name: &str, text: &str) -> Problem {
-    Problem::new(Exit::Unavailable, format!("the queue {name} cannot be removed: {text}"), "")
+    Problem::new(Exit::Unavailable, format!("failed to remove queue {name}: {text}"), "")
 }

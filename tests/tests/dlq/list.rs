@@ -46,7 +46,11 @@ async fn a_list_and_a_letter_are_told_in_words() {
         (&*row[0], &row[2..7]),
         ("0/3", &["permanent", "VALIDATION_ERROR", "probe", "1", "base64 a/4="].map(str::to_owned)[..])
     );
-    assert!(listed.stderr.iter().any(|line| line.contains("there are more; --limit N")), "{:#?}", listed.stderr);
+    assert!(
+        listed.stderr.iter().any(|line| line.contains("more dead letters exist; raise --limit")),
+        "{:#?}",
+        listed.stderr
+    );
 
     let shown = desk.run(&["dlq", "show", &letters, "0/0"]).await;
     assert_eq!(shown.stdout[0], format!("kafka:{letters}/0/0"));
@@ -69,10 +73,10 @@ async fn what_cannot_be_is_told_with_its_remedy() {
     let topic = kafka.topic("dlq-empty", 1).await;
     let desk = Desk::new(Some(kafka), None, &Desk::route("{ kafka = \"x\", group = \"y\" }", ""));
     for (arguments, code, said) in [
-        (&["list"][..], 64, "no topic, queue or route is named; name a topic or queue"),
+        (&["list"][..], 64, "missing topic, queue or --route; name a topic or queue"),
         (&["list", "--route", "other"], 64, "unknown route `other`; expected probe"),
         (&["list", &topic, "--outcome", "broken"], 64, "unknown outcome"),
-        (&["list", &topic, "--since", "soon"], 64, "write for example 2h"),
+        (&["list", &topic, "--since", "soon"], 64, "expected for example 2h"),
         (&["list", "no-such-topic"], 69, "kafka:no-such-topic: topic no-such-topic does not exist; check the name"),
         (&["list", "sqs:queue"], 78, "missing section [sqs]"),
         (&["show", &topic, "0/7"], 65, "no dead letter at \"0/7\"; `cofferdam dlq list kafka:"),

@@ -11,9 +11,9 @@ async fn of_a_topic_only_a_beginning_is_deleted_and_only_when_asked() {
 
     let refused = purge(&["--code", "THIRD", "--yes"]).await;
     assert_eq!(refused.code(), Some(65));
-    let said = "kafka deletes records only from the beginning of a topic, and 9 of 10 dead letters selected by the filters \
-                come after letters to keep, the first of them at 0/1; replay the letters to keep first, or select them, \
-                too; --prefix deletes the 1 before them";
+    let said = "kafka deletes records only from the beginning of a partition, and 9 of 10 dead letters selected by the filters \
+                come after dead letters to keep, the first of them at 0/1; replay the dead letters to keep first, or select \
+                them too; --prefix deletes the 1 before them";
     assert!(refused.stderr[0].ends_with(said), "{:#?}", refused.stderr);
     assert_eq!(purge(&[]).await.code(), Some(64), "nobody can be asked");
     assert_eq!(purge(&["--dry-run"]).await.stdout, [format!("kafka:{topic}: 30 dead letters would be deleted")]);

@@ -141,7 +141,7 @@ async fn letters_that_cannot_go_back_stay_and_are_named() {
     kafka.produce(&topic, [kit::Record::new("somebody else's")]).await;
     let ended = desk.run(&["dlq", "replay", &topic]).await;
     assert_eq!(ended.code(), Some(65));
-    let said = "  1 do not say where they came from, and stay: say it by --to";
+    let said = "  1 name no source, and stay; --to sends them to a destination";
     assert!(ended.stdout.iter().any(|line| line == said), "{:#?}", ended.stdout);
     assert_eq!(desk.positions(&[&topic]).await, ["0/2"]);
     assert_eq!(kafka.ends(&source).await[&0], 2);
@@ -185,7 +185,7 @@ async fn a_letter_whose_destination_is_gone_keeps_no_other_from_being_replayed()
     assert_eq!(ended.code(), Some(65), "{:#?}", ended.stderr);
     assert_eq!(kafka.ends(&source).await[&0], 5, "{:#?}", ended.stdout);
     let said = [
-        "  2 were refused for good, and stay:".to_owned(),
+        "  2 were rejected permanently, and stay:".to_owned(),
         format!("    kafka:{topic}/0/3: topic {gone} does not exist"),
         format!("    kafka:{topic}/0/5: topic no topic at all does not exist"),
     ];

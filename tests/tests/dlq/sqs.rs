@@ -163,7 +163,11 @@ async fn what_the_queue_itself_moved_is_listed_and_goes_back_where_it_came_from(
     assert_eq!(listed["position"].as_str(), Some(&*id), "{listed}");
     assert_eq!(listed["source"], format!("sqs:{}", source.name));
     let table = desk.run(&["dlq", "list", &name]).await;
-    assert!(table.stdout[2].contains(&format!("received too often from {}", source.name)), "{:#?}", table.stdout);
+    assert!(
+        table.stdout[2].contains(&format!("moved by the redrive policy of {}", source.name)),
+        "{:#?}",
+        table.stdout
+    );
     desk.json(&["replay", &name]).await;
     settled(&sqs, &dead, 0).await;
     let back = sqs.receive(&source, Duration::from_secs(5)).await;
@@ -212,7 +216,7 @@ async fn a_letter_whose_queue_is_gone_keeps_no_other_from_being_replayed() {
     let name = format!("sqs:{}", dead.name);
     let ended = desk.run(&["dlq", "replay", &name, "--to-unknown"]).await;
     assert_eq!(ended.code(), Some(65), "{:#?}", ended.stderr);
-    assert!(ended.stdout.contains(&"  1 were refused for good, and stay:".to_owned()), "{:#?}", ended.stdout);
+    assert!(ended.stdout.contains(&"  1 were rejected permanently, and stay:".to_owned()), "{:#?}", ended.stdout);
     settled(&sqs, &dead, 1).await;
     assert_eq!(sqs.receive_all(&source).await.len(), 2);
 }

@@ -25,11 +25,11 @@ async fn a_route_that_may_not_write_says_so_and_goes_on_when_it_may() {
     probe.outputs(&broker, 1, LONG).await;
 
     broker.deny("write", "topic", &probe.output).await;
-    checked(|| probe.host(broker.bootstrap(), "", ""), &format!("not authorized to write topic {}", probe.output))
+    checked(|| probe.host(broker.bootstrap(), "", ""), &format!("not authorized to write to topic {}", probe.output))
         .await;
     broker.produce(&probe.input, (1..20).map(|number| Probe::ask("a", "echo", number))).await;
     let said = host.says("OUTPUT_UNAVAILABLE", LONG).await;
-    let why = format!("not authorized to write topic {}", probe.output);
+    let why = format!("not authorized to write to topic {}", probe.output);
     assert!(said.contains(&why) && said.contains(r#""route":"probe""#), "{said}");
     broker.allow("topic", &probe.output).await;
     let outputs = probe.outputs(&broker, 20, LONG).await;
@@ -62,7 +62,7 @@ async fn rights_on_the_source_and_the_dead_letters_are_checked_too() {
     checked(|| probe.host(broker.bootstrap(), "", ""), &format!("not authorized to read topic {}", probe.input)).await;
     broker.deny("describe", "topic", &probe.dead_letters).await;
     let letters = format!("dead_letter = {{ kafka = \"{}\" }}", probe.dead_letters);
-    let unseen = format!("not authorized to see topic {}, which exists", probe.dead_letters);
+    let unseen = format!("not authorized to describe topic {}, which exists", probe.dead_letters);
     checked(|| probe.host(broker.bootstrap(), "", &letters), &unseen).await;
     for topic in [&probe.input, &probe.dead_letters] {
         broker.allow("topic", topic).await;

@@ -102,7 +102,7 @@ fn the_original_is_kept_byte_for_byte_with_the_reasons_behind_its_own_headers() 
     let expected = [
         ("cofferdam-dlq-outcome", "trapped"),
         ("cofferdam-dlq-code", "TRAP_UNREACHABLE"),
-        ("cofferdam-dlq-text", "unreachable (not tried again: all attempts are used up)"),
+        ("cofferdam-dlq-text", "unreachable (not retried: no attempts left)"),
         ("cofferdam-dlq-route", "r"),
         ("cofferdam-dlq-plugin", "price"),
         ("cofferdam-dlq-plugin-digest", "sha256:ab"),
@@ -212,7 +212,7 @@ fn the_error_event_tells_people() {
         "originalMessage": "{ \"a\": 1 }",
         "stage": "handle",
         "errorType": "TRAP_UNREACHABLE",
-        "errorMessage": "unreachable (not tried again: all attempts are used up)",
+        "errorMessage": "unreachable (not retried: no attempts left)",
         "stackTrace": "0: price::handle\n1: price::main\n",
         "timestamp": "1970-01-01T00:01:30.000Z",
         "service": "shop",
@@ -280,14 +280,11 @@ fn why_it_was_not_tried_again_and_how_often_it_could_have_been_stand_in_the_text
     let mut known = known();
     known.route.policy.retry.max_attempts = 5;
     for (reason, expected) in [
-        (Reason::SameFault, "unreachable (not tried again: the same fault came again; 3 of 5 attempts left)"),
-        (Reason::Permanent, "unreachable (not tried again: the failure is permanent; 3 of 5 attempts left)"),
-        (
-            Reason::TooOld,
-            "unreachable (not tried again: it was deferred for longer than max_age; 3 of 5 attempts left)",
-        ),
-        (Reason::AttemptsExhausted, "unreachable (not tried again: all attempts are used up)"),
-        (Reason::OnlyOnce, "unreachable (not tried again: the route delivers at most once)"),
+        (Reason::SameFault, "unreachable (not retried: the same fault repeated; 3 of 5 attempts left)"),
+        (Reason::Permanent, "unreachable (not retried: the failure is permanent; 3 of 5 attempts left)"),
+        (Reason::TooOld, "unreachable (not retried: deferred for longer than max_age; 3 of 5 attempts left)"),
+        (Reason::AttemptsExhausted, "unreachable (not retried: no attempts left)"),
+        (Reason::OnlyOnce, "unreachable (not retried: the route delivers at most once)"),
     ] {
         known.reason = reason;
         assert_eq!(known.error_event()["errorMessage"], expected);

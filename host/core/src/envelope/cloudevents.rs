@@ -39,7 +39,7 @@ pub(super) fn decode(record: &Arc<Record>) -> Result<Message, Malformed> {
     }
     if let Some(name) = misspelled(record) {
         return Err(Malformed(format!(
-            "the header `{name}` is no attribute of a CloudEvent; expected headers that begin with `ce_`"
+            "the header `{name}` is not a CloudEvents attribute; expected headers that begin with `ce_`"
         )));
     }
     decode_structured(record)
@@ -59,7 +59,7 @@ fn decode_structured(record: &Arc<Record>) -> Result<Message, Malformed> {
     let bytes =
         record.payload.as_ref().ok_or_else(|| Malformed("a structured CloudEvent cannot be a tombstone".into()))?;
     let fields =
-        Object::read(bytes).map_err(|error| Malformed(format!("the value is no CloudEvent: it is {error}")))?;
+        Object::read(bytes).map_err(|error| Malformed(format!("the value is not a CloudEvent: it is {error}")))?;
     let mut attributes = Vec::new();
     let mut payload = None;
     for (name, raw) in fields.members() {
@@ -75,7 +75,7 @@ fn decode_structured(record: &Arc<Record>) -> Result<Message, Malformed> {
             "data" => payload = data(bytes, raw, content_is_json(&fields))?,
             "data_base64" => {
                 let text: String =
-                    serde_json::from_str(raw.get()).map_err(|_| Malformed("`data_base64` is no string".into()))?;
+                    serde_json::from_str(raw.get()).map_err(|_| Malformed("`data_base64` is not a string".into()))?;
                 let data = STANDARD.decode(text).map_err(|error| Malformed(format!("`data_base64`: {error}")))?;
                 payload = Some(Bytes::from(data));
             }
@@ -84,7 +84,7 @@ fn decode_structured(record: &Arc<Record>) -> Result<Message, Malformed> {
     }
     let is_there = |name| fields.get(name).is_some_and(|raw| raw.get() != "null");
     if is_there("data") && is_there("data_base64") {
-        return Err(Malformed("`data` and `data_base64` exclude each other".into()));
+        return Err(Malformed("`data` and `data_base64` are both set; expected one of them".into()));
     }
     finish(record, attributes, payload)
 }
@@ -147,11 +147,11 @@ fn finish(
     let value = |name: &str| attributes.iter().find(|(key, _)| &**key == name).map(|(_, value)| value);
     for name in REQUIRED {
         if value(name).is_none_or(|value| value.is_empty()) {
-            return Err(Malformed(format!("the CloudEvent lacks the required attribute `{name}`")));
+            return Err(Malformed(format!("missing required CloudEvents attribute `{name}`")));
         }
     }
     if value("specversion").is_some_and(|version| &**version != "1.0") {
-        return Err(Malformed("only CloudEvents of specversion 1.0 are read".into()));
+        return Err(Malformed("unsupported CloudEvents specversion; expected 1.0".into()));
     }
     let id = value("id").map_or_else(Arc::default, |id| Arc::from(&**id));
     Ok(Message { id, unique: Unique::Attribute, record: Arc::clone(record), attributes, payload })

@@ -68,7 +68,7 @@ impl fmt::Display for Pointer {
 }
 
 pub(super) fn decode(record: &Arc<Record>, paths: &Paths) -> Result<Message, Malformed> {
-    let bytes = record.payload.as_ref().ok_or_else(|| Malformed("a tombstone carries no JSON envelope".into()))?;
+    let bytes = record.payload.as_ref().ok_or_else(|| Malformed("a tombstone has no JSON envelope".into()))?;
     let object = Object::read(bytes).map_err(|error| Malformed(format!("the value is {error}")))?;
     let mut attributes: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(paths.attributes.len());
     for (name, pointer) in &paths.attributes {
@@ -78,7 +78,7 @@ pub(super) fn decode(record: &Arc<Record>, paths: &Paths) -> Result<Message, Mal
     }
     for name in &paths.required {
         if !attributes.iter().any(|(key, _)| key == name) {
-            return Err(Malformed(format!("the message lacks the required field `{name}`")));
+            return Err(Malformed(format!("missing required field `{name}`")));
         }
     }
     let payload = match &paths.payload {

@@ -28,7 +28,7 @@ impl<'a> Object<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, String> {
         serde_json::from_slice(bytes).map_err(|error| match kind(bytes) {
             Some(kind) => format!("{kind}; expected a JSON object"),
-            None => format!("no JSON object: {error}"),
+            None => format!("not a JSON object: {error}"),
         })
     }
 
@@ -45,7 +45,7 @@ impl<'a> Object<'a> {
 fn kind(bytes: &[u8]) -> Option<&'static str> {
     const MARK: &[u8] = b"\xef\xbb\xbf";
     if bytes.starts_with(MARK) {
-        return Some("JSON behind a byte order mark (EF BB BF)");
+        return Some("JSON after a byte order mark (EF BB BF)");
     }
     match bytes.trim_ascii_start() {
         [] => Some("empty"),

@@ -63,12 +63,12 @@ fn a_binary_event_has_its_attributes_in_headers() {
 #[test]
 fn a_malformed_event_is_told_in_words() {
     let ce = Envelope::CloudEvents;
-    assert!(error(&ce, &record(Some("this is not json {"), &[])).contains("no CloudEvent: it is no JSON object"));
+    assert!(error(&ce, &record(Some("this is not json {"), &[])).contains("not a CloudEvent: it is not a JSON object"));
     assert!(error(&ce, &record(None, &[])).contains("tombstone"));
     let text = r#"{"specversion":"1.0","id":"e","source":"/s"}"#;
-    assert_eq!(error(&ce, &record(Some(text), &[])), "the CloudEvent lacks the required attribute `type`");
+    assert_eq!(error(&ce, &record(Some(text), &[])), "missing required CloudEvents attribute `type`");
     let text = r#"{"specversion":"0.3","id":"e","source":"/s","type":"t"}"#;
-    assert!(error(&ce, &record(Some(text), &[])).contains("specversion 1.0"));
+    assert!(error(&ce, &record(Some(text), &[])).contains("specversion; expected 1.0"));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_pointer_finds_what_the_standard_says() {
 #[test]
 fn json_without_a_required_field_is_malformed() {
     let envelope = Envelope::Json(Paths { required: vec!["entity_id".into()], ..Paths::default() });
-    assert_eq!(error(&envelope, &record(Some("{}"), &[])), "the message lacks the required field `entity_id`");
+    assert_eq!(error(&envelope, &record(Some("{}"), &[])), "missing required field `entity_id`");
     assert!(error(&envelope, &record(Some("[]"), &[])).contains("expected a JSON object"));
 }
 
@@ -135,11 +135,14 @@ fn null_is_the_same_as_absent() {
     assert_eq!(&*message.id, "orders/3/42");
     assert_eq!((message.attribute("entity_id"), message.attribute("organization")), (None, Some("o")));
     let required = Envelope::Json(Paths { required: vec!["entity_id".into()], ..Paths::default() });
-    assert_eq!(error(&required, &record(Some(text), &[])), "the message lacks the required field `entity_id`");
+    assert_eq!(error(&required, &record(Some(text), &[])), "missing required field `entity_id`");
 
     let ce = Envelope::CloudEvents;
     for lacking in [r#""id":null,"source":"s""#, r#""id":"1","source":null"#, r#""source":"s""#, r#""id":"1""#] {
-        assert!(error(&ce, &record(Some(&event(lacking)), &[])).contains("lacks the required attribute"), "{lacking}");
+        assert!(
+            error(&ce, &record(Some(&event(lacking)), &[])).contains("missing required CloudEvents attribute"),
+            "{lacking}"
+        );
     }
     let rest = r#""id":"1","source":"s","subject":null,"datacontenttype":null,"data_base64":null,"data":{"n":1}"#;
     let message = decoded(&ce, &event(rest));
@@ -159,14 +162,14 @@ fn a_header_without_a_value_is_the_same_as_none() {
     let message = Envelope::CloudEvents.decode(&Arc::new(with(&headers))).expect("well formed");
     assert_eq!((&*message.id, message.attribute("subject")), ("1", None));
     headers.push(Header { name: b"ce_id", value: None, kind: Default::default() });
-    assert!(error(&Envelope::CloudEvents, &Arc::new(with(&headers))).contains("required attribute `id`"));
+    assert!(error(&Envelope::CloudEvents, &Arc::new(with(&headers))).contains("required CloudEvents attribute `id`"));
 }
 
 #[test]
 fn an_empty_id_is_no_id() {
     assert_eq!(&*decoded(&Envelope::Json(Paths::default()), r#"{"id":""}"#).id, "orders/3/42");
     let text = event(r#""id":"","source":"s""#);
-    assert!(error(&Envelope::CloudEvents, &record(Some(&text), &[])).contains("required attribute `id`"));
+    assert!(error(&Envelope::CloudEvents, &record(Some(&text), &[])).contains("required CloudEvents attribute `id`"));
 }
 
 #[test]
@@ -227,15 +230,15 @@ fn what_is_no_event_is_told_by_what_it_is() {
     let event = r#"{"specversion":"1.0","id":"e-1","source":"/s","type":"t"}"#;
     for (text, told) in [
         (format!("[{event}]"), "a JSON array; expected a JSON object"),
-        (format!("\u{feff}{event}"), "JSON behind a byte order mark (EF BB BF); expected a JSON object"),
+        (format!("\u{feff}{event}"), "JSON after a byte order mark (EF BB BF); expected a JSON object"),
         ("  ".into(), "empty; expected a JSON object"),
         ("\"text\"".into(), "a JSON string; expected a JSON object"),
         ("-1".into(), "a number; expected a JSON object"),
         ("null".into(), "null; expected a JSON object"),
-        ("{".into(), "no JSON object: EOF while parsing an object at line 1 column 1"),
+        ("{".into(), "not a JSON object: EOF while parsing an object at line 1 column 1"),
     ] {
         let record = record(Some(&text), &[]);
-        assert_eq!(error(&Envelope::CloudEvents, &record), format!("the value is no CloudEvent: it is {told}"));
+        assert_eq!(error(&Envelope::CloudEvents, &record), format!("the value is not a CloudEvent: it is {told}"));
         assert_eq!(error(&Envelope::Json(Paths::default()), &record), format!("the value is {told}"));
     }
     let batch = record(Some("[]"), &[("content-type", "application/cloudevents-batch+json")]);
@@ -246,7 +249,7 @@ fn what_is_no_event_is_told_by_what_it_is() {
     assert_eq!((&*message.id, message.attribute("type")), ("e-1", Some("t")));
     for name in ["ce-specversion", "Ce-Specversion"] {
         let told = error(&Envelope::CloudEvents, &record(Some("{}"), &[(name, "1.0"), ("ce-id", "e-1")]));
-        assert!(told.starts_with(&format!("the header `{name}` is no attribute of a CloudEvent")), "{told}");
+        assert!(told.starts_with(&format!("the header `{name}` is not a CloudEvents attribute")), "{told}");
     }
 }
 

@@ -80,7 +80,7 @@ impl Route {
         let size = output.key.as_ref().map_or(0, Bytes::len) + payload.as_ref().map_or(0, Bytes::len);
         if size > rule.max_bytes {
             let (to, limit) = (&output.to, rule.max_bytes);
-            let text = format!("output `{to}` has {size} bytes, its destination takes {limit}");
+            let text = format!("output `{to}` has {size} bytes; its destination accepts up to {limit}");
             return Err(Failure::contract(Code::OUTPUT_TOO_LARGE, text));
         }
         let destination = rule.destination.clone();
@@ -103,7 +103,7 @@ impl Route {
 
     fn unknown(&self, name: &str) -> Failure {
         let known: Vec<&str> = self.outputs.keys().map(|name| &**name).collect();
-        let text = format!("route `{}` has no output `{name}`; it has: {}", self.name, known.join(", "));
+        let text = format!("route `{}` has no output `{name}`; expected one of: {}", self.name, known.join(", "));
         Failure::contract(Code::UNKNOWN_OUTPUT, text)
     }
 
@@ -128,7 +128,7 @@ impl Route {
             found.filter(|value| !value.is_empty())
         };
         let kind = given("type").or_else(|| message.attribute("type")).ok_or_else(|| {
-            let text = format!("output `{}` becomes a CloudEvent and has no attribute `type`", output.to);
+            let text = format!("output `{}` has no attribute `type`, which a CloudEvent requires", output.to);
             Failure::contract(Code::INVALID_RESULT, text)
         })?;
         let mut attributes = vec![("specversion", "1.0"), ("id", output_id()), ("type", kind)];
@@ -140,7 +140,10 @@ impl Route {
                 continue;
             }
             if !envelope::is_attribute_name(name) {
-                let text = format!("output `{}`: `{name}` is no CloudEvents attribute (a-z and 0-9)", output.to);
+                let text = format!(
+                    "output `{}`: invalid CloudEvents attribute name `{name}`; expected a-z and 0-9",
+                    output.to
+                );
                 return Err(Failure::contract(Code::INVALID_RESULT, text));
             }
             attributes.push((name, value));
@@ -175,9 +178,9 @@ fn keep_types(headers: &mut Headers, of: &Record) {
 /// FIFO queues need a group, and groups are text.
 fn text_key(output: &Output) -> Result<Box<str>, Failure> {
     let broken = |what: &str| {
-        let text = format!("output `{}` goes to a FIFO queue and {what}", output.to);
+        let text = format!("output `{}` to a FIFO queue {what}", output.to);
         Failure::contract(Code::INVALID_RESULT, text)
     };
     let key = output.key.as_ref().ok_or_else(|| broken("has neither a group nor a key"))?;
-    std::str::from_utf8(key).map(Into::into).map_err(|_| broken("its key is not text"))
+    std::str::from_utf8(key).map(Into::into).map_err(|_| broken("has a key that is not text"))
 }

@@ -108,7 +108,7 @@ fn an_unknown_output_is_told_with_those_there_are() {
     let route = route(&[("priced", rule(Destination::Kafka("p".into())))]);
     let failure = resolved(&route, output("prized")).expect_err("unknown");
     assert_eq!(failure.code, Code::UNKNOWN_OUTPUT);
-    assert_eq!(&*failure.text, "route `r` has no output `prized`; it has: priced");
+    assert_eq!(&*failure.text, "route `r` has no output `prized`; expected one of: priced");
 }
 
 #[test]

@@ -27,10 +27,10 @@ async fn a_foreign_answer_is_told_by_its_status_and_its_beginning() {
     let html = "<html>\n<body>503 Service Unavailable</body></html>";
     assert_eq!(
         said(503, html).await,
-        "queue `q` cannot be reached (sqs:GetQueueUrl): HTTP 503, which is no answer of SQS: <html> <body>503 Service Unavailable</body></html>"
+        "failed to reach queue `q` (sqs:GetQueueUrl): HTTP 503, not an answer of SQS: <html> <body>503 Service Unavailable</body></html>"
     );
     let text = said(200, "please log in").await;
-    assert!(text.contains("HTTP 200, which is no answer of SQS: please log in"), "{text}");
+    assert!(text.contains("HTTP 200, not an answer of SQS: please log in"), "{text}");
     let text = said(403, "").await;
     assert!(text.contains("HTTP 403 without a message"), "{text}");
 }
@@ -53,6 +53,6 @@ async fn a_server_that_nobody_runs_is_told_in_one_sentence() {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let text = of_endpoint(&endpoint).await;
-    assert!(text.contains("cannot connect: ") && text.contains("Connection refused"), "{text}");
+    assert!(text.contains("failed to connect: ") && text.contains("Connection refused"), "{text}");
     assert!(!text.contains('{') && !text.contains("Error"), "not the debug form: {text}");
 }

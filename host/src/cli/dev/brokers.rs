@@ -11,8 +11,8 @@ use crate::exit::{Exit, Problem};
 /// Starts them, and points the configuration at them.
 pub(super) async fn start(config: &mut Config, input: &Input) -> Result<(embedded::Kafka, embedded::Sqs), Problem> {
     if let Some(route) = config.routes.iter().find(|route| route.delivery() == Guarantee::ExactlyOnce) {
-        let what = "the brokers inside this process have no transactions, and the route asks for exactly_once";
-        let remedy = "use `cofferdam run` on Apache Kafka, or write delivery = \"at_least_once\" for dev";
+        let what = "embedded brokers do not support transactions, which exactly_once needs";
+        let remedy = "use `cofferdam run` with Apache Kafka, or set delivery = \"at_least_once\" for dev";
         return Err(Problem::new(Exit::Configuration, what, remedy).at(route.name()));
     }
     let broken = |error: embedded::Error| Problem::new(Exit::Unavailable, error.to_string(), "");
@@ -33,8 +33,8 @@ pub(super) async fn start(config: &mut Config, input: &Input) -> Result<(embedde
     }
     let sqs = embedded::Sqs::start(&queues).await.map_err(broken)?;
     eprintln!(
-        "brokers inside this process, in memory only: Kafka {} (mock cluster of librdkafka: 5 MiB a partition, no \
-         transactions), SQS {} (rustack); what `run` promises is shown on real ones",
+        "embedded brokers, in memory only: Kafka {} (mock cluster of librdkafka: 5 MiB per partition, no \
+         transactions), SQS {} (rustack); test delivery guarantees with `run` and real brokers",
         kafka.bootstrap(),
         sqs.endpoint(),
     );

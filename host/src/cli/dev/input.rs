@@ -132,7 +132,7 @@ fn nowhere(path: &Path, named: Option<&str>, sources: &[String]) -> Problem {
         Some(name) => format!("no route reads `{name}`"),
         None => "the message names no source, and the routes read from several".into(),
     };
-    let remedy = format!("name one behind the file: {}", sources.join(", "));
+    let remedy = format!("name one after the file: {}", sources.join(", "));
     Problem::new(Exit::Usage, what, remedy).at(path.display().to_string())
 }
 

@@ -23,10 +23,10 @@ pub(super) struct Choice {
     /// Select by the plugin name of the handler.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     handler: Vec<String>,
-    /// Select letters given up at or after this time: ISO 8601 (UTC by default), or an age: 30m, 2h, 7d.
+    /// Select dead letters given up at or after this time: ISO 8601 (UTC by default), or an age: 30m, 2h, 7d.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(super) since: Option<Time>,
-    /// Select letters given up before this time, in the same formats.
+    /// Select dead letters given up before this time, in the same formats.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<Time>,
     /// Select by a header of the original message.
@@ -35,7 +35,7 @@ pub(super) struct Choice {
     /// Select by the key or message group of the original message; base64:... for a binary key.
     #[arg(long, value_name = "KEY", value_parser = key)]
     key: Vec<Bytes>,
-    /// Select at most this many letters.
+    /// Select at most this many dead letters.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) limit: Option<u64>,
 }
@@ -68,11 +68,11 @@ pub(super) fn moment(text: &str) -> Result<Time, String> {
     if let Some(ago) = duration(text) {
         return Ok(Clock::set().now().before(ago));
     }
-    text.parse().map_err(|_| "write for example 2h, 7d, 2026-11-21 or 2026-11-21T05:01:36Z".to_owned())
+    text.parse().map_err(|_| "expected for example 2h, 7d, 2026-11-21 or 2026-11-21T05:01:36Z".to_owned())
 }
 
 fn header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write for example tenant=acme")?;
+    let (name, value) = text.split_once('=').ok_or("expected for example tenant=acme")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 

@@ -24,10 +24,10 @@ pub(in super::super) struct Arguments {
     destination: Option<String>,
     #[command(flatten)]
     which: Where,
-    /// List only replayed letters (topics only).
+    /// List only replayed dead letters (topics only).
     #[arg(long, help_heading = "Filters")]
     replayed: bool,
-    /// Include replayed letters (topics only).
+    /// Include replayed dead letters (topics only).
     #[arg(long, help_heading = "Filters", conflicts_with = "replayed")]
     all: bool,
     #[command(flatten)]
@@ -85,7 +85,7 @@ async fn list(arguments: &Arguments) -> Ended {
         }
     }
     if more {
-        eprintln!("cofferdam: there are more; --limit N shows more of them, and filters fewer");
+        eprintln!("cofferdam: more dead letters exist; raise --limit, or narrow the filters");
     }
     Ok::<_, Vec<Problem>>(Exit::Success)
 }
@@ -101,7 +101,7 @@ pub(super) fn table(letters: &[Found]) -> Table {
 fn shortened_text(text: &str) -> String {
     const MOST: usize = 80;
     const PLACE: usize = 40;
-    let text = text.rfind(" (not tried again: ").map_or(text, |end| &text[..end]);
+    let text = text.rfind(" (not retried: ").map_or(text, |end| &text[..end]);
     match text.rfind(" (").map(|at| text.split_at(at)) {
         Some((what, place)) if text.chars().count() > MOST && place.chars().count() <= PLACE => {
             format!("{}{place}", shortened(what, MOST - place.chars().count()))
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_row_says_what_failed_and_where_however_long_the_text_is() {
-        let again = " (not tried again: the same fault came again; 3 of 5 attempts left)";
+        let again = " (not retried: the same fault repeated; 3 of 5 attempts left)";
         for (text, shown) in [
             ("KeyError: 'nope' (orders.py:65)".to_owned(), "KeyError: 'nope' (orders.py:65)".to_owned()),
             (

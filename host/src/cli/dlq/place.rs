@@ -25,12 +25,12 @@ impl Place {
             (Some(name), None) => vec![destination(&config, name)?],
             (None, Some(route)) => brokers.dead_letters_of(self::route(&config, which, route)?).await?,
             (Some(_), Some(_)) => {
-                let what = "both a topic or queue and a route are named";
-                return Err(Problem::new(Exit::Usage, what, "leave one of them out").into());
+                let what = "both a topic or queue and --route are given";
+                return Err(Problem::new(Exit::Usage, what, "omit one of them").into());
             }
             (None, None) => {
                 let remedy = "name a topic or queue, for example orders.placed.dlq, or a route by --route";
-                return Err(Problem::new(Exit::Usage, "no topic, queue or route is named", remedy).into());
+                return Err(Problem::new(Exit::Usage, "missing topic, queue or --route", remedy).into());
             }
         };
         Ok(Self { config, brokers, destinations })

@@ -23,16 +23,16 @@ pub(in super::super) struct Arguments {
     destination: Option<String>,
     #[command(flatten)]
     which: Where,
-    /// Delete only replayed letters (topics only).
+    /// Delete only replayed dead letters (topics only).
     #[arg(long, help_heading = "Filters")]
     replayed: bool,
-    /// Delete only the letters before the first one that the filters keep (topics only).
+    /// Delete only the dead letters before the first one that the filters keep (topics only).
     #[arg(long)]
     prefix: bool,
     /// Delete without asking.
     #[arg(long)]
     yes: bool,
-    /// Show how many letters would be deleted, and delete nothing.
+    /// Show how many dead letters would be deleted, and delete nothing.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -81,19 +81,19 @@ async fn purge(arguments: &Arguments) -> Ended {
 fn out_of_reach(destination: &Destination, survey: &Survey) -> Problem {
     let position = survey.in_the_way.as_ref().map_or_else(String::new, ToString::to_string);
     let what = format!(
-        "kafka deletes records only from the beginning of a topic, and {} of {} selected by the filters come after letters to keep, the first of them at {position}",
+        "kafka deletes records only from the beginning of a partition, and {} of {} selected by the filters come after dead letters to keep, the first of them at {position}",
         survey.out_of_reach,
         words::letters(survey.letters + survey.out_of_reach),
     );
     let remedy = format!(
-        "replay the letters to keep first, or select them, too; --prefix deletes the {} before them",
+        "replay the dead letters to keep first, or select them too; --prefix deletes the {} before them",
         survey.letters
     );
     Problem::new(Exit::Data, what, remedy).at(destination.to_string())
 }
 
 fn asked(destination: &Destination, survey: &Survey) -> bool {
-    eprint!("delete {} of {destination} for ever? (yes/no) ", words::letters(survey.letters));
+    eprint!("delete {} from {destination} permanently? (yes/no) ", words::letters(survey.letters));
     let _ = std::io::stderr().flush(); // where it cannot be seen it will not be answered by yes
     let mut answer = String::new();
     let read = std::io::stdin().lock().read_line(&mut answer);
@@ -113,9 +113,9 @@ fn say(arguments: &Arguments, destination: &Destination, letters: u64, verb: &st
     }
     print_line(&format!("{destination}: {} {verb}", words::letters(letters)));
     if survey.out_of_reach > 0 {
-        print_line(&format!("  {} stay: they come after letters that the filters keep", survey.out_of_reach));
+        print_line(&format!("  {} stay: they come after dead letters that the filters keep", survey.out_of_reach));
     }
     if survey.unseen > 0 {
-        print_line(&format!("  about {} more could not be seen now", survey.unseen));
+        print_line(&format!("  about {} more are not visible now", survey.unseen));
     }
 }

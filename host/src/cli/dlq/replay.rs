@@ -28,29 +28,29 @@ use crate::signal::Signals;
 
 #[derive(Args)]
 pub(in super::super) struct Arguments {
-    /// Topic or queue (not with --route), and positions as `list` shows them; without positions, all letters that the
+    /// Topic or queue (not with --route), and positions as `list` shows them; without positions, all dead letters that the
     /// filters select.
     #[arg(value_name = "DESTINATION POSITION")]
     what: Vec<String>,
     #[command(flatten)]
     which: Where,
-    /// Replay letters again whose last replay was before this time (topics only): ISO 8601, or an age. To resume after
+    /// Replay dead letters again if their last replay was before this time (topics only): ISO 8601, or an age. To resume after
     /// an interruption, give the absolute time.
     #[arg(long, value_name = "TIME", value_parser = moment, help_heading = "Filters")]
     again: Option<Time>,
-    /// Send the letters to this destination instead of their sources: kafka:TOPIC or sqs:QUEUE.
+    /// Send the dead letters to this destination instead of their sources: kafka:TOPIC or sqs:QUEUE.
     #[arg(long, value_name = "DESTINATION")]
     to: Option<String>,
-    /// Also send letters whose source no configured route reads.
+    /// Also send dead letters whose source no configured route reads.
     #[arg(long, conflicts_with = "to")]
     to_unknown: bool,
     /// Limit the send rate: 50/s, 100/m, 1000/h.
     #[arg(long, value_name = "RATE", value_parser = rate)]
     rate: Option<Rate>,
-    /// Show the number of letters for each destination, and send nothing.
+    /// Show the number of dead letters for each destination, and send nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Call this plugin file with one letter as `invoke` does, and send and write nothing. The settings come from the
+    /// Call this plugin file with one dead letter as `invoke` does, and send and write nothing. The settings come from the
     /// route where the message failed, or from --route.
     #[arg(long, value_name = "FILE.wasm", conflicts_with_all = ["to", "to_unknown", "rate", "dry_run", "again"])]
     plugin: Option<PathBuf>,
@@ -125,8 +125,8 @@ async fn replay(arguments: &Arguments) -> Ended {
         replayed.map_err(|error| {
             let problem = error.problem();
             let remedy = match &*problem.remedy {
-                "" => "nothing is lost: the same command goes on".to_owned(),
-                remedy => format!("nothing is lost: {remedy}, and give the same command again"),
+                "" => "nothing is lost: run the same command again to continue".to_owned(),
+                remedy => format!("nothing is lost: {remedy}, and run the same command again"),
             };
             Problem { remedy, ..problem }.at(destination.to_string())
         })?;
@@ -161,7 +161,7 @@ fn until_signal() -> CancellationToken {
         let mut signals = Signals::listen();
         signals.next().await;
         token.cancel();
-        eprintln!("cofferdam: stopping after the letters that are under way");
+        eprintln!("cofferdam: stopping after the dead letters in flight");
         signals.next().await;
         std::process::exit(Exit::Interrupted as i32);
     });
@@ -170,7 +170,7 @@ fn until_signal() -> CancellationToken {
 
 /// On a terminal only.
 fn bar(letters: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} looked at, {per_sec}, {eta} left");
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} read, {per_sec}, {eta} left");
     let bar = ProgressBar::new(letters);
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar
@@ -217,15 +217,15 @@ pub(super) fn in_words(from: &str, order: &Order, report: &Report) -> Vec<String
         say(format!("{letters} to {}", words::escaped(&to.to_string())));
     }
     if report.repeated > 0 {
-        let what = "may have been sent by a replay that was interrupted, and carry its id";
+        let what = "may have been sent by an interrupted replay, and carry its id";
         say(format!("{} of them {what}", report.repeated));
     }
     if report.retimed > 0 {
-        let why = "so old that their topic would have deleted them soon";
-        say(format!("{} of them got the present as their timestamp: they are {why}", report.retimed));
+        let why = "their topic would soon delete records with the original one";
+        say(format!("{} of them carry the current time as timestamp: {why}", report.retimed));
     }
     if report.homeless > 0 {
-        say(format!("{} do not say where they came from, and stay: say it by --to", report.homeless));
+        say(format!("{} name no source, and stay; --to sends them to a destination", report.homeless));
     }
     if report.unknowns > 0 {
         let what = "name a source that no configured route reads, and stay; --to-unknown sends them there:";
@@ -235,31 +235,31 @@ pub(super) fn in_words(from: &str, order: &Order, report: &Report) -> Vec<String
         }
     }
     if report.returned > 0 {
-        say(format!("{} failed again meanwhile, and stay for the next replay", report.returned));
+        say(format!("{} failed again during the replay, and stay for the next one", report.returned));
     }
     if report.refusals > 0 {
-        say(format!("{} were refused for good, and stay:", report.refusals));
+        say(format!("{} were rejected permanently, and stay:", report.refusals));
         for (letter, why) in &report.refused {
             say(format!("  {}: {}", words::escaped(letter), words::escaped(why)));
         }
     }
     if report.undeleted > 0 {
         say(format!(
-            "{} could not be deleted afterwards: they come again, with the same letter and count",
+            "{} were sent but not deleted: the next replay sends them again, with the same letter and count",
             report.undeleted
         ));
     }
     if report.unseen > 0 {
-        say(format!("about {} more could not be seen now", report.unseen));
+        say(format!("about {} more are not visible now", report.unseen));
     }
     if report.stopped {
-        say("stopped: the same command goes on".to_owned());
+        say("stopped: run the same command again to continue".to_owned());
     }
     lines
 }
 
 fn rate(text: &str) -> Result<Rate, String> {
-    let wrong = || "write for example 50/s, 100/m or 1000/h".to_owned();
+    let wrong = || "expected for example 50/s, 100/m or 1000/h".to_owned();
     let (letters, unit) = text.split_once('/').ok_or_else(wrong)?;
     let seconds = match unit {
         "s" => 1,

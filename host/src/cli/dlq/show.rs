@@ -46,10 +46,10 @@ pub(super) fn named<'a>(what: &'a [String], which: &Where) -> Result<(Option<&'a
         ([position], Some(_)) => Ok((None, position)),
         ([destination, position], None) => Ok((Some(destination), position)),
         ([_], None) => {
-            let remedy = "write for example orders.placed.dlq 0/17, or --route NAME 0/17";
-            Err(Problem::new(Exit::Usage, "a topic or queue and a position are needed", remedy))
+            let remedy = "expected for example orders.placed.dlq 0/17, or --route NAME 0/17";
+            Err(Problem::new(Exit::Usage, "missing topic or queue, or position", remedy))
         }
-        _ => Err(Problem::new(Exit::Usage, "both a topic or queue and a route are named", "leave one of them out")),
+        _ => Err(Problem::new(Exit::Usage, "both a topic or queue and --route are given", "omit one of them")),
     }
 }
 
@@ -82,9 +82,9 @@ pub(super) fn lines(found: &Found) -> Vec<String> {
     match (found.reasons(), &found.redriven) {
         (Some(reasons), _) => why(found, reasons, &mut say),
         (None, Some(source)) => {
-            say("came from", format!("sqs:{source}, whose redrive policy moved it: received too often"))
+            say("came from", format!("sqs:{source}, moved by its redrive policy after too many receives"))
         }
-        (None, None) => say("came from", "(not known: nothing stands in it of a failure)".into()),
+        (None, None) => say("came from", "(unknown: the message carries no reasons)".into()),
     }
     if let Some(stored) = found.stored.filter(|_| found.reasons().is_none()) {
         say("stored", stored.to_string());
@@ -95,10 +95,7 @@ pub(super) fn lines(found: &Found) -> Vec<String> {
         say("replayed", format!("{times}{last}"));
     }
     if found.replays.in_doubt {
-        say(
-            "in doubt",
-            "a replay was interrupted that may have sent it; the next one sends it under the same id".into(),
-        );
+        say("in doubt", "an interrupted replay may have sent it; the next replay sends it with the same id".into());
     }
     if let Some(reasons) = found.reasons() {
         block("attempts", attempts(reasons), &mut lines);
@@ -139,7 +136,7 @@ fn used(usage: &Value) -> String {
     let parts = [
         ("wall_us", 1, "us wall"),
         ("cpu_us", 1, "us CPU"),
-        ("memory_peak_bytes", 1024, "KiB memory at most"),
+        ("memory_peak_bytes", 1024, "KiB peak memory"),
         ("host_calls", 1, "host calls"),
         ("output_bytes", 1, "output bytes"),
     ];
@@ -163,7 +160,7 @@ fn attempts(reasons: &Reasons) -> Vec<String> {
 fn original(found: &Found, lines: &mut Vec<String>) {
     let original = &found.letter.original;
     lines.push(String::new());
-    lines.push("the original".to_owned());
+    lines.push("original message".to_owned());
     let timestamp = original.timestamp_ms.map_or_else(|| "-".into(), |time| Time::from_millis(time).to_string());
     lines.push(format!("{:<12}{timestamp}", "timestamp"));
     lines.push(format!("{:<12}{}", "key", original.key.as_deref().map_or_else(|| "-".into(), shown)));

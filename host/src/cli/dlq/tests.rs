@@ -23,7 +23,7 @@ fn known() -> Found {
     let reasons = Reasons {
         outcome: "trapped".into(),
         code: "TRAP_UNREACHABLE".into(),
-        text: "wasm `unreachable`\u{1b}[2J reached (not tried again: the same fault came again)".into(),
+        text: "wasm `unreachable`\u{1b}[2J reached (not retried: the same fault repeated)".into(),
         route: "price-orders".into(),
         handler: Some("price".into()),
         digest: Some("sha256:ab12".into()),

@@ -24,8 +24,8 @@ pub(super) fn seconds(time: Time) -> String {
 pub(super) fn text(found: &Found) -> String {
     match (found.reasons(), &found.redriven) {
         (Some(reasons), _) => escaped(&reasons.text),
-        (None, Some(source)) => format!("received too often from {source}"),
-        (None, None) => "(says nothing of a failure)".to_owned(),
+        (None, Some(source)) => format!("moved by the redrive policy of {source}"),
+        (None, None) => "(no reasons)".to_owned(),
     }
 }
 
@@ -98,7 +98,7 @@ pub(super) fn warn_of_receives(store: &Store) {
         && let Some((receives, to)) = queue.hands_over()
     {
         eprintln!(
-            "cofferdam: warning: each look counts as a receive, and after {receives} this queue hands a message over to {to}"
+            "cofferdam: warning: each read counts as a receive, and after {receives} receives this queue moves a message to {to}"
         );
     }
 }
@@ -108,10 +108,10 @@ pub(super) fn say_unseen(destination: &Destination, looked: Looked) {
     if looked.unseen > 0 {
         let why = match destination {
             Destination::Sqs(queue) if queue.ends_with(".fifo") => {
-                "others hold them, or they are behind the first ten of their message group"
+                "other consumers hold them, or they are behind the first ten of their message group"
             }
-            _ => "others hold them, or they are delayed",
+            _ => "other consumers hold them, or they are delayed",
         };
-        eprintln!("cofferdam: {destination}: about {} more could not be seen now: {why}", looked.unseen);
+        eprintln!("cofferdam: {destination}: about {} more are not visible now: {why}", looked.unseen);
     }
 }

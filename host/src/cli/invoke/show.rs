@@ -74,7 +74,7 @@ fn as_text(attempt: &Attempt) -> Vec<String> {
     }
     let usage = attempt.usage;
     lines.push(format!(
-        "usage: {} us wall, {} us CPU, {} KiB memory at most, {} host calls, {} output bytes",
+        "usage: {} us wall, {} us CPU, {} KiB peak memory, {} host calls, {} output bytes",
         usage.wall_us,
         usage.cpu_us,
         usage.memory_peak_bytes / 1024,

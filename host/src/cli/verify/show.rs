@@ -34,7 +34,7 @@ fn figures(text: &mut String, report: &Report) {
     push(
         text,
         &format!(
-            "messages      {} on Kafka, {} on SQS; {} handled, {} stored as errors, {} outstanding",
+            "messages      {} on Kafka, {} on SQS; {} handled, {} stored as dead letters, {} outstanding",
             course.messages.kafka, course.messages.sqs, judged.handled, judged.dead_lettered, judged.outstanding
         ),
     );
@@ -49,7 +49,7 @@ fn figures(text: &mut String, report: &Report) {
             ),
         );
         if network.unread > 0 {
-            push(text, &format!("              {} answers with addresses were not understood", network.unread));
+            push(text, &format!("              {} answers with broker addresses could not be parsed", network.unread));
         }
     }
     for why in &course.left_out {
@@ -66,14 +66,14 @@ fn figures(text: &mut String, report: &Report) {
     push(
         text,
         &format!(
-            "readers       {} outputs, dead letters and error events, {} of them again; {} messages with two ends",
+            "readers       {} outputs, dead letters and error events, {} of them duplicates; {} messages with outputs and a dead letter",
             readers.read, readers.again, readers.two_ends
         ),
     );
     push(
         text,
         &format!(
-            "time          {:.0} s, {:.0} messages a second with {} hosts",
+            "time          {:.0} s, {:.0} messages per second with {} hosts",
             course.seconds, report.messages_per_second, course.hosts
         ),
     );
@@ -81,7 +81,7 @@ fn figures(text: &mut String, report: &Report) {
         push(
             text,
             &format!(
-                "each host     {:.0} MiB of memory and {} descriptors at most",
+                "each host     at most {:.0} MiB of memory and {} file descriptors",
                 course.peak.resident_bytes as f64 / f64::from(1 << 20),
                 course.peak.descriptors
             ),
@@ -92,7 +92,7 @@ fn figures(text: &mut String, report: &Report) {
         push(text, &format!("history       {}", journals.display()));
     }
     push(text, "");
-    text.push_str(if report.held { "every promise that was checked was held" } else { "A PROMISE WAS BROKEN" });
+    text.push_str(if report.held { "all checked guarantees held" } else { "A GUARANTEE WAS BROKEN" });
 }
 
 fn push(text: &mut String, line: &str) {
@@ -156,17 +156,17 @@ mod tests {
         9  not checked  a plugin swap loses nothing
            held         nothing is lost (25000 checks)
 
-        messages      950 on Kafka, 50 on SQS; 980 handled, 20 stored as errors, 0 outstanding
+        messages      950 on Kafka, 50 on SQS; 980 handled, 20 stored as dead letters, 0 outstanding
         faults        4: 3 kill -9, 1 answers lost
         network       2 connections reset, 7 answers lost; 0 requests and 3 answers held, 0 delayed
                       network faults: left out, the endpoint of SQS is not an http:// address
         repeats       31 handled again, 120 were in flight at a fault; 33 effects found more than once
-        readers       1010 outputs, dead letters and error events, 33 of them again; 1 messages with two ends
-        time          20 s, 50 messages a second with 2 hosts
-        each host     54 MiB of memory and 56 descriptors at most
+        readers       1010 outputs, dead letters and error events, 33 of them duplicates; 1 messages with outputs and a dead letter
+        time          20 s, 50 messages per second with 2 hosts
+        each host     at most 54 MiB of memory and 56 file descriptors
         seed          7
 
-        every promise that was checked was held
+        all checked guarantees held
         ");
     }
 
@@ -178,18 +178,18 @@ mod tests {
            BROKEN       nothing is lost (2 times in 25000 checks)
                         t/0/7: gone\n
 
-        messages      950 on Kafka, 50 on SQS; 980 handled, 20 stored as errors, 0 outstanding
+        messages      950 on Kafka, 50 on SQS; 980 handled, 20 stored as dead letters, 0 outstanding
         faults        4: 3 kill -9, 1 answers lost
         network       2 connections reset, 7 answers lost; 0 requests and 3 answers held, 0 delayed
                       network faults: left out, the endpoint of SQS is not an http:// address
         repeats       31 handled again, 120 were in flight at a fault; 33 effects found more than once
-        readers       1010 outputs, dead letters and error events, 33 of them again; 1 messages with two ends
-        time          20 s, 50 messages a second with 2 hosts
-        each host     54 MiB of memory and 56 descriptors at most
+        readers       1010 outputs, dead letters and error events, 33 of them duplicates; 1 messages with outputs and a dead letter
+        time          20 s, 50 messages per second with 2 hosts
+        each host     at most 54 MiB of memory and 56 file descriptors
         seed          7
         history       /tmp/cofferdam-verify-1a2b
 
-        A PROMISE WAS BROKEN
+        A GUARANTEE WAS BROKEN
         ");
     }
 }

@@ -22,7 +22,7 @@ impl Topic {
         }
         let (client, name) = (self.client.clone(), Arc::clone(&self.name));
         if let Err(error) = blocking(move || commit(&client, &name, &offsets)).await {
-            tracing::warn!(topic = %self.name, %error, "the group was not told how far the letters are dealt with");
+            tracing::warn!(topic = %self.name, %error, "failed to commit the offsets of replayed dead letters");
         }
     }
 

@@ -20,7 +20,7 @@ impl Lag {
     /// # Errors
     /// [`Error::Properties`], [`Error::Kafka`].
     pub fn new(config: Config, topic: Arc<str>) -> Result<Self, Error> {
-        let consumer = config.client(&topic)?.create().map_err(|error| failed("make a client", &error))?;
+        let consumer = config.client(&topic)?.create().map_err(|error| failed("create a client", &error))?;
         Ok(Self { consumer: Arc::new(consumer), topic })
     }
 
@@ -37,7 +37,7 @@ impl Lag {
             for span in &spans {
                 list.add_partition(&topic, span.partition);
             }
-            let asked = |error: KafkaError| failed("say how far the letters are dealt with", &error);
+            let asked = |error: KafkaError| failed("read the committed offsets", &error);
             let committed = consumer.committed_offsets(list, LIMIT).map_err(asked)?;
             let open = spans.iter().map(|span| {
                 let element = committed.find_partition(&topic, span.partition);

@@ -55,7 +55,7 @@ fn run(
     while !open.is_empty() {
         match consumer.poll(Duration::from_millis(100)) {
             None | Some(Err(_)) if heard.elapsed() > SILENCE => {
-                return Err(Error::Kafka { doing, reason: format!("no answer for {SILENCE:?}").into() });
+                return Err(Error::Kafka { doing, reason: format!("no answer within {SILENCE:?}").into() });
             }
             None => {
                 if to.is_closed() {

@@ -35,7 +35,7 @@ impl Queue {
             .message_attribute_names("All")
             .message_system_attribute_names(MessageSystemAttributeName::All);
         let received = again(async || request.clone().send().await.map_err(|error| Fault::of_call(&error))).await;
-        let answer = received.map_err(|fault| self.failed("be read", &fault))?;
+        let answer = received.map_err(|fault| self.failed("receive messages", &fault))?;
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(|message| self.held(message)).collect())
     }
 
@@ -69,7 +69,7 @@ impl Queue {
             let request = request.set_entries(Some(entries));
             let given = again(async || request.clone().send().await.map_err(|error| Fault::of_call(&error))).await;
             if let Err(fault) = given {
-                tracing::warn!(queue = %self.queue.name, reason = %fault, "letters stay hidden for {HIDDEN:?}");
+                tracing::warn!(queue = %self.queue.name, reason = %fault, "failed to make dead letters visible again: they stay hidden for {HIDDEN:?}");
             }
         }
     }

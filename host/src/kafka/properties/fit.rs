@@ -178,7 +178,7 @@ impl fmt::Display for Misfit {
 impl Misfit {
     /// What to do about it.
     pub(crate) fn remedy(&self) -> String {
-        format!("change one of them, or leave {} out", self.one.0)
+        format!("change one of them, or omit {}", self.one.0)
     }
 }
 

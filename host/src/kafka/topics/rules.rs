@@ -36,7 +36,7 @@ impl Topics {
         let options = AdminOptions::new().request_timeout(Some(LIMIT));
         let described = self.admin.describe_configs(&resources, &options).await;
         let described = described
-            .inspect_err(|error| tracing::debug!(%error, "the configuration of the topics is not known"))
+            .inspect_err(|error| tracing::debug!(%error, "failed to read the configuration of the topics"))
             .unwrap_or_default();
         described.into_iter().flatten().filter_map(|resource| Some((name(&resource)?, Rules::of(&resource)?))).collect()
     }

@@ -30,8 +30,8 @@ pub(super) fn missing(route: &RouteConfig, told: &Told, found: &mut Found<'_>) {
         .collect();
     for topic in topics {
         if told.rights.get(&topic).is_some_and(|rights| !rights.write) {
-            let what = format!("not authorized to write topic {topic}");
-            found.right(what, "what goes there waits and its route holds; grant Write and Describe on the topic");
+            let what = format!("not authorized to write to topic {topic}");
+            found.right(what, "messages for it wait and the route is on hold; grant Write and Describe on the topic");
         }
     }
 }
@@ -39,18 +39,22 @@ pub(super) fn missing(route: &RouteConfig, told: &Told, found: &mut Found<'_>) {
 fn reading(topic: &str, rights: &BTreeMap<Arc<str>, Rights>, found: &mut Found<'_>) {
     if rights.get(topic).is_some_and(|rights| !rights.read) {
         let what = format!("not authorized to read topic {topic}");
-        found.right(what, "nothing of it is received; grant Read and Describe on the topic");
+        found.right(what, "its records are not received; grant Read and Describe on the topic");
     }
 }
 
 fn joining(group: &str, known: &Group, found: &mut Found<'_>) {
     if known.rights.is_some_and(|rights| !rights.read) {
         let what = format!("not authorized to read group {group}");
-        found.right(what, "the route cannot join it and receives nothing; grant Read on the group");
+        found.right(what, "the route cannot join the group and receives nothing; grant Read on the group");
     }
     if let Some(assignor) = known.assignor.as_deref().filter(|assignor| *assignor != ASSIGNOR) {
-        let what = format!("group {group} has members that assign partitions by {assignor}, this host by {ASSIGNOR}");
-        found.add(true, what, "the route cannot join it while they are there; stop them, or name another group");
+        let what = format!("members of group {group} use the assignor {assignor}, this host uses {ASSIGNOR}");
+        found.add(
+            true,
+            what,
+            "the route cannot join the group while they are members; stop them, or use another group",
+        );
     }
 }
 
@@ -81,7 +85,7 @@ mod tests {
     fn members_with_another_assignor_are_told_with_both_names() {
         let with = |assignor: &str| Group { rights: None, assignor: Some(assignor.into()) };
         let told = said(|found| joining("g", &with("range"), found));
-        assert_eq!(told, ["group g has members that assign partitions by range, this host by cooperative-sticky"]);
+        assert_eq!(told, ["members of group g use the assignor range, this host uses cooperative-sticky"]);
         assert!(said(|found| joining("g", &with("cooperative-sticky"), found)).is_empty());
     }
 }

@@ -30,8 +30,8 @@ pub(super) async fn build(command: &str, folder: &Path) -> Result<(), Problem> {
     };
     let what = match ended {
         Ok(status) if status.success() => return Ok(()),
-        Ok(status) => format!("`{command}` ended with {status}"),
-        Err(error) => format!("`{command}` cannot be run: {error}"),
+        Ok(status) => format!("`{command}` failed: {status}"),
+        Err(error) => format!("failed to run `{command}`: {error}"),
     };
     Err(Problem::new(Exit::Configuration, what, remedy(command)).at("build"))
 }
@@ -123,7 +123,7 @@ mod tests {
             std::fs::remove_file(whole).unwrap();
         }
         let refused = build("exit 3", folder.path()).await.unwrap_err();
-        assert_eq!(refused.what, "`exit 3` ended with exit status: 3");
+        assert_eq!(refused.what, "`exit 3` failed: exit status: 3");
     }
 
     #[tokio::test]

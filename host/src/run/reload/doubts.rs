@@ -17,7 +17,7 @@ pub fn missing_sources(config: &Config, file: &Path) -> Vec<Problem> {
         let written = |path: &Path| path.strip_prefix(&folder).unwrap_or(path).display().to_string();
         let remedy = match meant(source) {
             Some(meant) => format!("did you mean {:?}?", written(&meant)),
-            None => "expected an existing folder or file; its changes start no build".into(),
+            None => "expected an existing folder or file; changes to it start no build".into(),
         };
         let what = format!("source {:?} does not exist", written(source));
         Problem::new(Exit::Configuration, what, remedy).at(format!("{}: plugins.{name}.sources", file.display()))
@@ -61,7 +61,7 @@ mod tests {
             said,
             [
                 r#"source "app/scr" does not exist; did you mean "app/src"?"#,
-                r#"source "elsewhere/x" does not exist; expected an existing folder or file; its changes start no build"#,
+                r#"source "elsewhere/x" does not exist; expected an existing folder or file; changes to it start no build"#,
             ]
         );
         assert!(doubts[0].place.ends_with("cofferdam.toml: plugins.p.sources"), "{}", doubts[0].place);

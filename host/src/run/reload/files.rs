@@ -48,7 +48,7 @@ impl Files {
             match self.watcher.watch(&folder, RecursiveMode::NonRecursive) {
                 Ok(()) => drop(self.folders.insert(folder, inode)),
                 Err(error) => {
-                    tracing::warn!(folder = %folder.display(), %error, "a folder cannot be watched for changes")
+                    tracing::warn!(folder = %folder.display(), %error, "failed to watch a folder for changes")
                 }
             }
         }

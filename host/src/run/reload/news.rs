@@ -79,7 +79,7 @@ impl News {
             }
             Self::Replaced { plugin, digest, took } => {
                 let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-                tracing::info!(event = "plugin_replaced", plugin, digest, took_ms, "the new version is at work");
+                tracing::info!(event = "plugin_replaced", plugin, digest, took_ms, "the new version is running");
             }
             Self::Well { plugin, digest } => tracing::info!(event = "plugin_unchanged", plugin, digest, "{self}"),
             Self::Same { plugin, digest } => tracing::info!(event = "plugin_unchanged", plugin, digest, "{self}"),
@@ -111,31 +111,35 @@ impl fmt::Display for News {
             }
             Self::OfBuild { file } => write!(
                 f,
-                "{file} changes with every build, so it is taken for the build's own and starts none; leave it out of \
-                 `sources` or name it in .gitignore"
+                "{file} changes with every build, so it is treated as build output and starts no build; leave it out of \
+                 `sources` or list it in .gitignore"
             ),
             Self::Loading { plugin, digest } => write!(f, "{plugin}: compiling {}", short(digest)),
             Self::Replaced { plugin, digest, took } => {
-                write!(f, "{plugin} is new: {} is at work after {} ms", short(digest), took.as_millis())
+                write!(f, "{plugin} replaced: {} is running after {} ms", short(digest), took.as_millis())
             }
             Self::Well { plugin, digest } => {
-                write!(f, "{plugin} is well again: file and table are those of the version at work, {}", short(digest))
+                write!(
+                    f,
+                    "{plugin} is valid again: file and configuration are those of the running version, {}",
+                    short(digest)
+                )
             }
             Self::Same { plugin, digest } => {
-                write!(f, "{plugin} is unchanged: the build made the file of the version at work, {}", short(digest))
+                write!(f, "{plugin} is unchanged: the build produced the running version, {}", short(digest))
             }
             Self::Refused(problem) => write!(f, "{problem}\nkeeping the previous version"),
             Self::Misconfigured(problems) => {
                 problems.iter().try_for_each(|problem| writeln!(f, "{problem}"))?;
                 f.write_str("keeping the previous configuration")
             }
-            Self::Configured => f.write_str("the configuration is well again, and unchanged"),
+            Self::Configured => f.write_str("the configuration is valid again and unchanged"),
             Self::Doubtful(problems) => {
                 let lines: Vec<String> = problems.iter().map(|problem| format!("warning: {problem}")).collect();
                 f.write_str(&lines.join("\n"))
             }
-            Self::Restart { of } if of.is_empty() => f.write_str("nothing waits for the next start any more"),
-            Self::Restart { of } => write!(f, "changed, and taken over at the next start only: {}", of.join(", ")),
+            Self::Restart { of } if of.is_empty() => f.write_str("no change waits for a restart any more"),
+            Self::Restart { of } => write!(f, "changes take effect at the next start: {}", of.join(", ")),
         }
     }
 }

@@ -126,7 +126,7 @@ impl Context {
         let Some(client) = &self.alone else { return Err((code, sent)) };
         let producer = self.sends_alone.get_or_init(|| {
             let made = Served::start(client, Self::for_one_alone(client));
-            made.inspect_err(|reason| tracing::error!(reason, "no producer for single messages")).ok()
+            made.inspect_err(|reason| tracing::error!(reason, "failed to create a producer for single messages")).ok()
         });
         let Some(producer) = producer else { return Err((RDKafkaErrorCode::Fail, sent)) };
         native::produce(producer.native(), outgoing, sent)

@@ -45,7 +45,7 @@ pub(super) fn refusal(code: RDKafkaErrorCode, topic: &str, answer: &Answer) -> R
     let words = code.to_string();
     let Some(rejected) = rejected(code) else {
         if is_not_authorized(code) {
-            return Refusal::Unavailable(format!("not authorized to write topic {topic}: {words}").into());
+            return Refusal::Unavailable(format!("not authorized to write to topic {topic}: {words}").into());
         }
         return Refusal::Unavailable(format!("topic {topic}: {words}").into());
     };
@@ -55,14 +55,14 @@ pub(super) fn refusal(code: RDKafkaErrorCode, topic: &str, answer: &Answer) -> R
             "; probably the topic is compacted and the output has no key"
         }
         RDKafkaErrorCode::InvalidTimestamp => {
-            "; see message.timestamp.before.max.ms and message.timestamp.after.max.ms of the topic"
+            "; check message.timestamp.before.max.ms and message.timestamp.after.max.ms of the topic"
         }
         RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::MessageBatchTooLarge => {
-            "; see max.message.bytes of the topic"
+            "; check max.message.bytes of the topic"
         }
         _ => "",
     };
-    Refusal::Rejected(rejected, format!("topic {topic} refused the record: {words}{why}").into())
+    Refusal::Rejected(rejected, format!("topic {topic} rejected the record: {words}{why}").into())
 }
 
 /// The code of an error that a record meets again whenever it is sent; `None` where it may be stored later.
@@ -121,7 +121,7 @@ mod tests {
             panic!("it is refused for good")
         };
         assert_eq!(code, Code::INVALID_RESULT);
-        assert!(text.starts_with("topic t refused the record: InvalidRecord"), "{text}");
+        assert!(text.starts_with("topic t rejected the record: InvalidRecord"), "{text}");
         assert!(text.ends_with("; probably the topic is compacted and the output has no key"), "{text}");
     }
 }

@@ -46,7 +46,7 @@ impl Served {
             move || serve(&producer, &queue, &closing)
         };
         let thread = std::thread::Builder::new().name("producer".into()).spawn(serve);
-        let thread = thread.map_err(|error| format!("no thread: {error}"))?;
+        let thread = thread.map_err(|error| format!("failed to start a thread: {error}"))?;
         Ok(Self { producer, waker, closing, thread: Some(thread) })
     }
 

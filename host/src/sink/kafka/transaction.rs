@@ -67,7 +67,7 @@ pub enum Error {
     #[error(transparent)]
     Properties(#[from] properties::Error),
     /// No number is to be had.
-    #[error("no transactional id: {folder}: {reason}")]
+    #[error("failed to reserve a transactional id: {folder}: {reason}")]
     Identity {
         /// Where the numbers are kept.
         folder: String,
@@ -75,7 +75,7 @@ pub enum Error {
         reason: Box<str>,
     },
     /// librdkafka makes no producer of this, or the broker has no transactions.
-    #[error("no transactions under the id `{id}`: {reason}")]
+    #[error("failed to initialise transactions with the transactional id `{id}`: {reason}")]
     Refused {
         /// The transactional id.
         id: String,
@@ -207,10 +207,7 @@ impl Running {
     /// The answer, where there is nobody to carry it out.
     pub fn transact(&self, work: Work) -> Result<(), Event> {
         let refused = |positions| {
-            Err(Event::NotTransacted(
-                positions,
-                Aborted::Unavailable("the thread of the transactions has ended".into()),
-            ))
+            Err(Event::NotTransacted(positions, Aborted::Unavailable("the thread for transactions has ended".into())))
         };
         match &self.work {
             Some(sender) => sender.try_send(work).or_else(|error| match error {
@@ -226,7 +223,9 @@ impl Running {
     pub async fn close(mut self, until: Instant) {
         self.end();
         if timeout_at(until, &mut self.ended).await.is_err() {
-            tracing::warn!("a transaction was not answered at the end: the next start under the same id ends it");
+            tracing::warn!(
+                "a transaction was unconfirmed at the end: the next start with the same transactional id ends it"
+            );
         }
     }
 

@@ -38,11 +38,11 @@ pub(super) async fn send(client: &Client, queue: &Queue, mut jobs: Vec<Job>) {
                 Err(Fault::Invalid(text)) => job.ticket.settle(Err(Refusal::Rejected(Code::INVALID_RESULT, text))),
                 // Sent again, it might be there twice.
                 Err(Fault::Unclear(text)) if job.ticket.is_sent_once() => {
-                    tracing::warn!(queue = %queue.name, reason = %text, "a message may have been sent and is not sent again");
+                    tracing::warn!(queue = %queue.name, reason = %text, "a send has an unknown result and is not repeated, to avoid a duplicate");
                     job.ticket.settle(Err(Refusal::Unavailable(text)));
                 }
                 Err(Fault::Passing(text) | Fault::Unclear(text) | Fault::Gone(text)) if job.is_over(now) => {
-                    tracing::warn!(queue = %queue.name, reason = %text, "a message could not be sent in time");
+                    tracing::warn!(queue = %queue.name, reason = %text, "failed to send a message within the time limit");
                     job.ticket.settle(Err(Refusal::Unavailable(text)));
                 }
                 Err(Fault::Passing(_) | Fault::Unclear(_) | Fault::Gone(_)) => again.push(job),
@@ -56,7 +56,7 @@ pub(super) async fn send(client: &Client, queue: &Queue, mut jobs: Vec<Job>) {
         }
         jobs = again;
         let wait = backoff.wait();
-        tracing::debug!(queue = %queue.name, messages = jobs.len(), ?wait, "messages are sent again");
+        tracing::debug!(queue = %queue.name, messages = jobs.len(), ?wait, "sending messages again");
         sleep(wait).await;
     }
 }

@@ -45,13 +45,13 @@ pub(super) fn write(queue: &Queue, publication: &Publication) -> Result<Entry, R
     builder = builder.set_message_group_id(group.map(spelled));
     if queue.fifo {
         if group.is_none() {
-            return Err(invalid("no message group, and the queue is fifo".into()));
+            return Err(invalid("missing message group for a FIFO queue".into()));
         }
         // A standard queue has no use for a deduplication id and refuses it; a group makes it a fair one.
         builder = builder.set_message_deduplication_id(publication.deduplication.as_deref().map(shortened));
     }
     if size > queue.largest_message {
-        let text = format!("{size} bytes, and the queue takes {}", queue.largest_message);
+        let text = format!("message of {size} bytes exceeds the queue's limit of {}", queue.largest_message);
         return Err(Refusal::Rejected(Code::OUTPUT_TOO_LARGE, text.into()));
     }
     let request = builder.build().map_err(|error| invalid(error.to_string()))?;

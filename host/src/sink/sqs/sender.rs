@@ -120,7 +120,7 @@ impl Sender {
         let mut left = VecDeque::with_capacity(self.window.len());
         for job in self.window.drain(..) {
             if job.is_over(now) {
-                job.ticket.settle(Err(Refusal::Unavailable("not sent in time: the queue's server is behind".into())));
+                job.ticket.settle(Err(Refusal::Unavailable("not sent within the time limit: SQS is slow".into())));
                 continue;
             }
             let group = job.entry.request.message_group_id.as_ref().filter(|_| self.queue.fifo);

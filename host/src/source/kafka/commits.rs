@@ -60,7 +60,7 @@ impl Commits {
                     }
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "a commit could not be sent");
+                    tracing::debug!(%error, "failed to send a commit");
                     unsent.extend(request.into_values());
                 }
             }

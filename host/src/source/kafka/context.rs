@@ -133,7 +133,7 @@ impl ConsumerContext for Context {
             self.count();
             let answered = if assign { decline(consumer) } else { unassign(consumer, partitions) };
             if let Err(error) = answered {
-                tracing::debug!(%error, "a rebalance while leaving was not answered");
+                tracing::debug!(%error, "failed to answer a rebalance while leaving the group");
             }
             return;
         }

@@ -63,7 +63,7 @@ impl Standing {
             partition = number,
             consumer_group = group,
             lag,
-            "how far the group is behind"
+            "lag of the consumer group"
         );
         let life = self.idle.clone().filter(|_| lag > 0)?;
         Some(Behind { partition: self.partition.clone(), committed: self.done, from, high, life })

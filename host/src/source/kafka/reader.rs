@@ -77,7 +77,7 @@ impl Reader {
             }
             let busy = self.round();
             if let Some(reason) = self.fatal.take() {
-                tracing::error!(event = "client_failed", client = "consumer", group = %self.group, %reason, "the consumer has failed for good");
+                tracing::error!(event = "client_failed", client = "consumer", group = %self.group, %reason, "the consumer failed permanently");
                 // Whatever the group thinks.
                 self.lose_all();
                 return Err(Error::Fatal { group: self.group.as_ref().into(), reason });
@@ -169,7 +169,7 @@ impl Reader {
                 None | Some(Err(_)) => {} // the context has noted it
                 Some(Ok(message)) => {
                     let (topic, number, offset) = (message.topic(), message.partition(), message.offset());
-                    let reason = format!("{topic}/{number}/{offset} came past the queue of its partition");
+                    let reason = format!("{topic}/{number}/{offset} arrived outside the queue of its partition");
                     self.fatal.get_or_insert(reason.into());
                 }
             }

@@ -158,7 +158,7 @@ impl Reader {
             });
         }
         if let Err(error) = context::assign(&self.consumer, &found.list) {
-            self.fatal.get_or_insert(format!("the assignment was refused: {error}").into());
+            self.fatal.get_or_insert(format!("failed to assign partitions: {error}").into());
         }
         true
     }
@@ -191,10 +191,10 @@ impl Reader {
         drop(self.shared.with(|state| state.held.remove(settled.into_iter().map(|(partition, _)| partition))));
         let late = self.let_go(late.into_iter().map(|(partition, _)| partition));
         if !late.is_empty() {
-            tracing::warn!(group = %self.group, partitions = %listed(&late), "the partitions were not given up within the release limit");
+            tracing::warn!(group = %self.group, partitions = %listed(&late), "revoked partitions were still in use after the release limit");
         }
         if let Err(error) = context::unassign(&self.consumer, &partitions) {
-            self.fatal.get_or_insert(format!("partitions could not be given back: {error}").into());
+            self.fatal.get_or_insert(format!("failed to unassign partitions: {error}").into());
         }
         true
     }
@@ -204,7 +204,7 @@ impl Reader {
         let commit = commit.filter(|position| {
             let may = self.shared.with(|state| state.held.may_commit(position));
             if !may {
-                tracing::error!(?position, "a commit beyond what was handed over is not sent");
+                tracing::error!(?position, "suppressed a commit beyond the received records");
             }
             may
         });
@@ -224,7 +224,7 @@ impl Reader {
         *release = match result {
             Err(code) if transient(code) => Release::Due { position, at: Instant::now() + REPEAT },
             Err(code) => {
-                tracing::warn!(group = %self.group, ?code, ?position, "the last commit failed");
+                tracing::warn!(group = %self.group, ?code, ?position, "failed to commit a revoked partition");
                 self.shared.tell([Event::CommitFailed(vec![position])]);
                 Release::Settled
             }
@@ -263,11 +263,11 @@ impl Reader {
             Some(Stage::Releasing { partitions, .. }) => context::unassign(&self.consumer, &partitions),
         };
         if let Err(error) = answered {
-            tracing::debug!(group = %self.group, %error, "a rebalance while leaving was not answered");
+            tracing::debug!(group = %self.group, %error, "failed to answer a rebalance while leaving the group");
         }
         drop(self.shared.with(State::end));
         if let Err(error) = self.consumer.close_queue() {
-            tracing::warn!(group = %self.group, %error, "the group was not left properly");
+            tracing::warn!(group = %self.group, %error, "failed to leave the consumer group");
         }
         while !self.consumer.closed() && Instant::now() < until {
             if !self.poll() {
@@ -275,7 +275,7 @@ impl Reader {
             }
         }
         if !self.consumer.closed() {
-            tracing::debug!(group = %self.group, "the farewell to the group was not answered");
+            tracing::debug!(group = %self.group, "leaving the consumer group was not confirmed");
             // A consumer that has not left waits for it when it is dropped. The process ends without that.
             std::mem::forget(Arc::clone(&self.consumer));
         }

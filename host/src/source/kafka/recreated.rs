@@ -89,6 +89,6 @@ pub(super) fn tell(group: &str, partition: &Partition) {
         topic = &*partition.topic,
         partition = partition.number,
         consumer_group = group,
-        "the topic was deleted and created again; reading its partition from the start"
+        "the topic was deleted and recreated: reading its partition from the start"
     );
 }

@@ -23,7 +23,7 @@ impl Reader {
         let found = match committed(&self.consumer, &list) {
             Ok(found) => found,
             Err(error) => {
-                tracing::debug!(group = %self.group, %error, "the committed offsets could not be read yet");
+                tracing::debug!(group = %self.group, %error, "failed to read the committed offsets, retrying");
                 return;
             }
         };
@@ -43,7 +43,7 @@ impl Reader {
                 Ok::<_, rdkafka::error::KafkaError>(())
             });
             if let Err(error) = sought {
-                self.fatal.get_or_insert(format!("a partition could not be read again: {error}").into());
+                self.fatal.get_or_insert(format!("failed to reread a partition: {error}").into());
             }
         }
     }

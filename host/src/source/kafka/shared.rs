@@ -181,7 +181,7 @@ impl State {
                 return true;
             }
             Ask::Delete { .. } | Ask::Extend { .. } | Ask::Release { .. } => {
-                tracing::error!(?ask, "asked of a kafka source what only a queue can do");
+                tracing::error!(?ask, "a Kafka source does not support this command");
             }
         }
         false
@@ -193,7 +193,7 @@ impl State {
             let Self { held, balance, .. } = self;
             let (partition, taken) = held.take_in_turn(balance)?;
             if taken.begins_anew {
-                tracing::warn!(topic = %partition.topic, partition = partition.number, "the log begins anew");
+                tracing::warn!(topic = %partition.topic, partition = partition.number, "the offsets of the partition start anew: reading it from the start");
                 self.lose(vec![partition.clone()]);
                 let identity = self.held.identity(&partition);
                 let assignment = Assignment { identity, ..Assignment::new(partition.clone()) };

@@ -79,7 +79,7 @@ async fn delete(desk: Arc<Desk>, mut asked: Vec<Delete>) {
             }
         }
         if let Some(reason) = reason {
-            tracing::warn!(queue = %desk.queue.name, messages = failed.len(), attempt, %reason, "messages could not be deleted yet");
+            tracing::warn!(queue = %desk.queue.name, messages = failed.len(), attempt, %reason, "failed to delete messages, retrying");
         }
         for (deliveries, event) in
             [(deleted, Event::Deleted as fn(_) -> _), (lost, Event::LeaseLost), (failed, Event::DeleteFailed)]

@@ -56,7 +56,7 @@ impl Desk {
         if let Some(kept) = kept {
             let (queue, url) = (&*self.queue.name, &*self.queue.url);
             let reason = format!("no answer within {after:?}, still waiting");
-            tracing::warn!(queue, url, reason, kept, "messages cannot be received");
+            tracing::warn!(queue, url, reason, kept, "failed to receive messages");
         }
     }
 }

@@ -75,7 +75,7 @@ async fn extend(desk: Arc<Desk>, mut asked: Vec<Extend>) {
                 Err(fault) if fault.is_passing() => again.push(ask),
                 // Beyond 12 hours in all, for one. The lease stays as it was.
                 Err(reason) => {
-                    tracing::warn!(queue = %desk.queue.name, %reason, "a lease cannot be extended");
+                    tracing::warn!(queue = %desk.queue.name, %reason, "failed to extend the visibility timeout of a message");
                 }
             }
         }

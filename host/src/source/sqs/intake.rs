@@ -109,10 +109,10 @@ impl Intake {
                 self.balance.settle(polled.share, messages.iter().map(|leased| leased.record.size()));
                 if weather.pause.take().is_some() {
                     weather.backoff.reset();
-                    tracing::info!(%queue, "messages can be received again");
+                    tracing::info!(%queue, "receiving messages again");
                     if std::mem::take(&mut weather.missing) {
                         metrics::counter!("cofferdam_queue_recreated_total", "queue" => queue.to_string()).increment(1);
-                        tracing::error!(event = "queue_recreated", %queue, "the queue was deleted and created again");
+                        tracing::error!(event = "queue_recreated", %queue, "the queue was deleted and recreated");
                     }
                 }
                 let count = messages.len();
@@ -132,7 +132,7 @@ impl Intake {
                 weather.pause = Some(Instant::now() + wait);
                 if let Some(kept) = weather.seldom.say(Instant::now()) {
                     let url = &*self.desk.queue.url;
-                    tracing::warn!(%queue, url, %reason, again_in = ?wait, kept, "messages cannot be received");
+                    tracing::warn!(%queue, url, %reason, again_in = ?wait, kept, "failed to receive messages");
                 }
                 1
             }
@@ -149,7 +149,7 @@ impl Intake {
             }
         }
         if !polls.is_empty() {
-            tracing::info!(queue = %self.desk.queue.name, polls = polls.len(), "polls were abandoned: what they would have received comes back when its lease ends");
+            tracing::info!(queue = %self.desk.queue.name, polls = polls.len(), "abandoned polls: their messages become visible again after the visibility timeout");
         }
     }
 }

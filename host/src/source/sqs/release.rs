@@ -98,7 +98,7 @@ async fn hide(desk: &Desk, mut batch: Vec<Entry>) {
                 Ok(()) | Err(Fault::Gone(_)) => {}
                 Err(fault) if fault.is_passing() && attempt < TRIES => again.push(entry),
                 Err(reason) => {
-                    tracing::warn!(queue = %desk.queue.name, attempt, %reason, "a message could not be released: it comes back when its lease ends");
+                    tracing::warn!(queue = %desk.queue.name, attempt, %reason, "failed to release a message: it becomes visible again after the visibility timeout");
                 }
             }
         }

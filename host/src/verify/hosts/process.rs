@@ -35,7 +35,7 @@ pub(super) enum Ended {
 
 impl Process {
     pub(super) fn start(folder: &Path, configuration: &Path, number: u32) -> Result<Self, Problem> {
-        let failed = |error| Problem::new(Exit::Unavailable, format!("no host can be started: {error}"), "");
+        let failed = |error| Problem::new(Exit::Unavailable, format!("failed to start a host: {error}"), "");
         let journal = folder.join(super::super::history::journal_name(number));
         let log = folder.join(format!("host-{number:05}.log"));
         let file = File::create(&log).map_err(failed)?;
@@ -103,7 +103,7 @@ impl Process {
     }
 
     fn unreadable(&self, error: &std::io::Error) -> Problem {
-        let what = format!("the journal cannot be read: {error}");
+        let what = format!("failed to read the journal: {error}");
         Problem::new(Exit::Unavailable, what, "").at(self.journal.display().to_string())
     }
 }

@@ -40,7 +40,7 @@ impl Offsets {
 
 /// Why a text is not what is written for offsets.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("ranges of offsets are written as 3-7,9, in their order")]
+#[error("invalid offset ranges; expected ascending ranges such as 3-7,9")]
 pub(in super::super) struct Error;
 
 impl TryFrom<String> for Offsets {

@@ -232,7 +232,7 @@ impl Session {
             Refusal::Rejected(code, text) => Broken::Abort(Aborted::Rejected { delivery, index, code, text }),
         };
         let Destination::Kafka(name) = &publication.destination else {
-            let text = format!("{} is no topic, and only topics take part in transactions", publication.destination);
+            let text = format!("{} is not a topic; transactions support topics only", publication.destination);
             return Err(Broken::Abort(Aborted::Unavailable(text.into())));
         };
         let refusal = |code| refusal(code, name, &Answer::of_client(publication.key.is_some()));
@@ -271,7 +271,7 @@ impl Session {
                 Ok(()) => return true,
                 Err(error) if is_retriable(&error) && !self.is_closing() => {}
                 Err(error) => {
-                    tracing::debug!(%error, "a transaction could not be aborted: the next producer ends it");
+                    tracing::debug!(%error, "failed to abort a transaction: the next producer ends it");
                     return false;
                 }
             }
@@ -281,12 +281,12 @@ impl Session {
     /// The broker was asked to commit and has not answered. To begin anew under the same id ends the epoch: what was
     /// pending is completed or aborted, and nothing more comes of it. Then the group's offsets can be asked for.
     fn find_out(&mut self, work: &Work, reason: Box<str>) -> Failed {
-        tracing::warn!(id = self.id(), %reason, "a commit was not answered: looking whether it was done");
+        tracing::warn!(id = self.id(), %reason, "a commit has an unknown result: checking the commit mark");
         let mut reader = None;
         loop {
             match self.begin().and_then(|()| self.found(&mut reader, work).map_err(|error| error.to_string().into())) {
                 Ok(found) => return Failed::Unanswered { found, reason },
-                Err(error) => tracing::debug!(%error, "it is not known yet"),
+                Err(error) => tracing::debug!(%error, "the result of the commit is not known yet"),
             }
             if self.is_closing() {
                 return Failed::Unknown;
