@@ -1,4 +1,4 @@
-//! What the machine wants done.
+//! Actions that the machine requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,131 +8,131 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{CommitPosition, DeliveryId, Partition};
 use crate::progress::Ignored;
 
-/// Something to carry out. The driver brings back what came of it as an [`Event`](crate::event::Event).
+/// An action for the driver, which reports the result as an [`Event`](crate::event::Event).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// Run an attempt on this delivery; answered by [`Event::Ended`](crate::event::Event::Ended), always.
+    /// Run an attempt on this delivery; always answered by [`Event::Ended`](crate::event::Event::Ended).
     Handle(DeliveryId),
-    /// Make one publication of this delivery durable; answered by `Durable` or `NotDurable`, always. Once
-    /// [`Machine::is_to_be_sent`](crate::machine::Machine::is_to_be_sent) says no, one that was not begun is left alone.
+    /// Make one publication of this delivery durable; always answered by `Durable` or `NotDurable`. Once
+    /// [`Machine::is_to_be_sent`](crate::machine::Machine::is_to_be_sent) returns false, the driver drops a publication that it has not begun.
     Publish {
-        /// Whose.
+        /// The delivery.
         delivery: DeliveryId,
-        /// Which of its publications, from 0.
+        /// The index of the publication, from 0.
         index: u32,
     },
-    /// Record the event of this delivery in the store of ids; answered by `Recorded` or `NotRecorded`, always.
+    /// Record the event of this delivery in the store of event ids; always answered by `Recorded` or `NotRecorded`.
     Record(DeliveryId),
-    /// Make all that these deliveries lead to durable together with these offsets, or nothing of it; answered by
-    /// `Transacted`, `NotTransacted` or `Unanswered`. No other is asked for before.
+    /// Atomically publish the outputs of these deliveries and commit these offsets; answered by `Transacted`,
+    /// `NotTransacted` or `Unanswered`. The machine requests no other transaction before the answer.
     Transact {
-        /// Whose publications, in this order.
+        /// The deliveries, in the order of their publications.
         deliveries: Vec<DeliveryId>,
-        /// What to commit.
+        /// The offsets to commit.
         positions: Vec<CommitPosition>,
     },
-    /// Something for the source.
+    /// A command for the source.
     Ask(Ask),
-    /// This delivery has come to its end; it can be looked at until the next event at least.
+    /// This delivery has ended; it can be read at least until the next event.
     Settled {
-        /// Which.
+        /// The delivery.
         delivery: DeliveryId,
         /// How it ended.
         fate: Fate,
     },
-    /// An attempt failed and the delivery goes on; it can be looked at until the next event.
+    /// An attempt failed and the delivery continues; it can be read until the next event.
     Troubled {
-        /// Which.
+        /// The delivery.
         delivery: DeliveryId,
-        /// What comes next.
+        /// The next step.
         next: Next,
     },
-    /// Intake has stopped because a destination or plugin cannot be reached, or goes on again.
+    /// Intake has stopped because a destination or plugin is unavailable, or has resumed.
     Holding(bool),
-    /// The route stops by itself because too much fails, tries again, or goes on.
+    /// The circuit breaker paused the route, probes, or resumed the route.
     Circuit(Circuit),
-    /// The metadata of the group's commit of this partition was ignored.
+    /// The commit metadata of this partition was ignored.
     MetadataIgnored(Partition, Ignored),
-    /// A partition takes no more, or starts nothing new, and its commit point has not moved for a while.
+    /// A partition is blocked: intake or new attempts have stopped, and its commit point has not moved for a while.
     Blocked(Blocked),
-    /// That is over.
+    /// A partition is no longer blocked.
     Unblocked(Partition),
-    /// The route is configured to stop here; the reason is for people.
+    /// The route stops as configured; the reason is text for people.
     Stop(Box<str>),
-    /// A drain has ended: nothing is in flight any more, or its limit is over.
+    /// A drain has ended: nothing is in flight, or its limit has passed.
     Drained,
 }
 
-/// What a source is asked to do. It answers with events where the item says so.
+/// A command for a source. The source answers with events where the variant says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// Room for this much more: the source adds it to what it may still hand over.
-    /// The last record may go over in bytes, never in messages.
+    /// Grant for further messages and bytes; the source adds it to its remaining grant. The last record may exceed
+    /// the bytes, never the messages.
     Grant {
         /// Messages.
         messages: u32,
         /// Bytes, by [`Record::size`](crate::message::Record::size).
         bytes: u64,
     },
-    /// Take no more records of this partition.
+    /// Pause this partition.
     Pause(Partition),
-    /// Take records of this partition again.
+    /// Resume this partition.
     Resume(Partition),
-    /// Begin anew with this partition, where the group's offset says: answered by `Lost` and `Assigned`, or by `Lost` alone
-    /// where the group has taken it away.
+    /// Read this partition again from the group's offset; answered by `Lost` and `Assigned`, or by `Lost` alone if
+    /// the group has revoked the partition.
     Reread(Partition),
-    /// Commit these, without waiting; answered once for each, together or apart, by `Committed` or `CommitFailed`. No
-    /// other is asked for before: an answer that never comes keeps intake shut, and a drain waiting up to its limit.
+    /// Commit these positions without waiting; each is answered once by `Committed` or `CommitFailed`, together or
+    /// apart. The machine requests no other commit before; a missing answer keeps intake paused, and a drain waits up to its limit.
     Commit(Vec<CommitPosition>),
-    /// A transaction has committed these for the group: nothing to do but know how far it is. No answer.
+    /// A transaction has committed these positions; the source records them for the lag. No answer.
     Transacted(Vec<CommitPosition>),
-    /// The answer to `Revoked`: commit this, if there is something, and let the partition go.
+    /// The answer to `Revoked`: commit this position, if any, and release the partition.
     GiveUp {
         /// The partition.
         partition: Partition,
-        /// What to commit before.
+        /// The position to commit before the release.
         commit: Option<CommitPosition>,
     },
-    /// Acknowledge this message, so that the queue deletes it; answered by `Deleted`, `DeleteFailed` or `LeaseLost`.
+    /// Acknowledge this message, so that the broker deletes it; answered by `Deleted`, `DeleteFailed` or `LeaseLost`.
     Delete {
-        /// Which.
+        /// The delivery.
         delivery: DeliveryId,
         /// Its receipt handle.
         receipt: Arc<str>,
     },
-    /// Let its lease last this long from now; answered by `Extended` or `LeaseLost`, or not at all.
+    /// Extend the lease of a message; answered by `Extended` or `LeaseLost`, or not at all.
     Extend {
-        /// Which.
+        /// The delivery.
         delivery: DeliveryId,
         /// Its receipt handle.
         receipt: Arc<str>,
-        /// From now, at most 12 hours.
+        /// Length of the lease from now, at most 12 hours.
         lease: Duration,
     },
-    /// Return these messages together, to be received again after `delay`; no answer.
+    /// Return these messages together, for redelivery after `delay`; no answer.
     Release {
         /// Their receipt handles, in the order in which they were received.
         receipts: Vec<Arc<str>>,
-        /// From now, at most the source's [longest delay](crate::source::SourceTraits::longest_delay); zero where it has none.
+        /// The delay from now, at most the source's [longest delay](crate::source::SourceTraits::longest_delay); zero if it has none.
         delay: Duration,
     },
 }
 
-/// How a delivery ended. Each receipt ends once.
+/// The end of a delivery. Each delivery ends once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
     /// Handled, its outputs durable, acknowledged.
     Done,
-    /// Stored as an error, acknowledged.
+    /// Stored as a dead letter, acknowledged.
     DeadLettered,
-    /// Taken by no route and ignored, as configured; acknowledged.
+    /// Not accepted by the route and ignored as configured; acknowledged.
     Ignored,
     /// Suppressed as a duplicate; acknowledged.
     Duplicate,
-    /// Handed back, to be received again.
+    /// Returned to the source for redelivery.
     Released,
-    /// Somebody else owns it now.
+    /// Lost: another host owns it now.
     Revoked,
     /// Still unfinished at the end of a drain; not acknowledged.
     Abandoned,
@@ -141,49 +141,49 @@ pub enum Fate {
 /// The state of a route's circuit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Circuit {
-    /// Nothing starts, nothing is taken in.
+    /// No attempt starts, intake is paused.
     Open(Trip),
-    /// A few attempts are let through.
+    /// A few attempts start as probes.
     Probing,
-    /// All is well again.
+    /// The route runs normally again.
     Closed,
 }
 
-/// What opened a circuit.
+/// The reason why a circuit opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trip {
-    /// So many messages failed at their first attempts while few ended well.
+    /// The number of messages whose first attempts failed while few succeeded.
     Failures(usize),
-    /// So many messages became dead letters at their first attempts while few ended well.
+    /// The number of messages that became dead letters at their first attempts while few succeeded.
     DeadLetters(usize),
-    /// No probe of a round ended well.
+    /// All probes of a round failed.
     Probe,
 }
 
-/// A partition whose records wait behind one that has not ended.
+/// A partition that is blocked by an unfinished record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blocked {
     /// The partition.
     pub partition: Partition,
-    /// What is full.
+    /// The bound that is reached.
     pub bound: Bound,
-    /// The first offset that has not ended: the commit point.
+    /// The commit point: the offset of the first unfinished record.
     pub behind: i64,
-    /// Since when the commit point has been there, as far as that was looked at.
+    /// The time since which the commit point has not moved, as far as observed.
     pub since: crate::time::Time,
 }
 
-/// What bounds how far a partition goes ahead of its commit point.
+/// A bound on the distance between a partition's newest record and its commit point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
     /// The messages and bytes that the route may have in flight.
     InFlight,
-    /// The metadata of a commit, which says what is finished and what was tried above the commit point.
+    /// The size of the commit metadata, which holds finished and attempted records above the commit point.
     Metadata,
 }
 
 impl Bound {
-    /// The word for it.
+    /// The name in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::InFlight => "in_flight",
@@ -192,16 +192,16 @@ impl Bound {
     }
 }
 
-/// What comes next for a delivery whose attempt failed.
+/// The next step of a delivery whose attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// Another attempt after this wait.
     Retry(Duration),
-    /// Another attempt after this wait, none counted.
+    /// Another attempt after this wait, without counting the last one.
     Defer(Duration),
-    /// Held until the host or its destinations work again; the next try is after this wait.
+    /// On hold until the host or its destinations recover; the next try follows after this wait.
     Hold(Duration),
-    /// No destination takes its dead letter: it waits with its key, and everything else goes on. It is offered again after
-    /// this wait.
+    /// The destination rejects its dead letter: the delivery and its key wait, everything else proceeds. The host offers
+    /// the dead letter again after this wait.
     Refused(Duration),
 }

@@ -1,4 +1,4 @@
-//! What the world tells the machine.
+//! Events that the machine handles.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use crate::output::Publication;
 use crate::progress::Identity;
 use crate::time::Time;
 
-/// Something that happened. A source, a sink or a plugin says so; the driver passes it on.
+/// An event from a source, a sink or a plugin, passed on by the driver.
 #[derive(Debug)]
 pub enum Event {
-    /// These partitions are ours from now on.
+    /// These partitions are assigned to this host.
     Assigned(Vec<Assignment>),
-    /// The group wants these partitions back. The source waits until each was given up
-    /// ([`Ask::GiveUp`](crate::action::Ask::GiveUp)), up to a limit of its own.
+    /// The group revokes these partitions. The source waits for [`Ask::GiveUp`](crate::action::Ask::GiveUp) of each, up to
+    /// its own limit.
     Revoked(Vec<Partition>),
-    /// These partitions belong to somebody else already: nothing may be committed.
+    /// These partitions belong to another host already: nothing may be committed.
     Lost(Vec<Partition>),
     /// Records of one partition, in the order of their offsets.
     Records {
@@ -28,129 +28,129 @@ pub enum Event {
         /// In the order of their offsets.
         records: Vec<Record>,
     },
-    /// Between these offsets stands no record that anybody may read: they are markers of transactions, records of aborted
-    /// ones, or what compaction has left.
+    /// These offsets contain no readable record: they are transaction markers, records of aborted transactions, or
+    /// compacted.
     Reached {
         /// The partition, assigned before.
         partition: Partition,
-        /// Where the search began; `None`: at the beginning of the log. Behind what was handed over it says nothing.
+        /// The start of the search; `None`: the beginning of the log. Offsets after the records handed over are not covered.
         from: Option<i64>,
-        /// Where the next record will stand, or before it.
+        /// A lower bound of the next record's offset.
         offset: i64,
     },
     /// Messages of a queue, in the order in which they were received.
     Messages(Vec<Leased>),
-    /// The broker has these commits.
+    /// The broker has stored these commits.
     Committed(Vec<CommitPosition>),
-    /// The broker refused these commits, or could not be asked: they are due again.
+    /// The broker refused these commits or was unreachable: they are due again.
     CommitFailed(Vec<CommitPosition>),
     /// The queue has deleted these messages.
     Deleted(Vec<DeliveryId>),
-    /// These could not be deleted; they are tried again while their lease lasts.
+    /// Deleting these messages failed; the source retries while their lease lasts.
     DeleteFailed(Vec<DeliveryId>),
-    /// The leases of these now last until then.
+    /// The leases of these messages were extended.
     Extended {
-        /// Whose leases.
+        /// The deliveries.
         deliveries: Vec<DeliveryId>,
-        /// When they end.
+        /// The new end of the leases.
         until: Time,
     },
-    /// These leases are gone, or the connection that these messages came through: somebody else may have them.
+    /// These leases, or the connection of these messages, are lost: another consumer may have received them.
     LeaseLost(Vec<DeliveryId>),
     /// An attempt has ended.
     Ended(DeliveryId, Box<Ended>),
-    /// An attempt has ended before the handler was called: the store of ids knows the event.
+    /// An attempt ended without a call of the handler: the store of event ids contains the event.
     Known(DeliveryId),
-    /// The store of ids has recorded the events of these.
+    /// The store of event ids recorded the events of these deliveries.
     Recorded(Vec<DeliveryId>),
-    /// The store of ids could not record the events of these; they are tried again.
+    /// The store of event ids failed to record the events of these deliveries; the machine retries.
     NotRecorded(Vec<DeliveryId>),
-    /// The transaction is committed: what these deliveries led to, and these offsets.
+    /// The transaction is committed, with the outputs of these deliveries and these offsets.
     Transacted(Vec<CommitPosition>),
-    /// The transaction was aborted: nothing of it can be seen, and no offset was committed.
+    /// The transaction was aborted: none of its outputs is visible, and no offset was committed.
     NotTransacted(Vec<CommitPosition>, Aborted),
-    /// The transaction is over, and the broker's answer to its commit was lost. [`Machine::decide`] says what it was.
+    /// The transaction has ended, and the result of its commit is unknown. [`Machine::decide`] determines it.
     ///
     /// [`Machine::decide`]: crate::machine::Machine::decide
     Unanswered(Unanswered),
-    /// The group has committed these otherwise than the machine knows: what it has in memory of them counts for nothing.
+    /// Another client changed the committed offsets of these partitions: the machine drops their state.
     Superseded(Vec<Partition>),
     /// A publication is durable.
     Durable {
-        /// Whose.
+        /// The delivery.
         delivery: DeliveryId,
-        /// Which of its publications, from 0.
+        /// The index of the publication, from 0.
         index: u32,
     },
     /// A publication did not become durable.
     NotDurable {
-        /// Whose.
+        /// The delivery.
         delivery: DeliveryId,
-        /// Which of its publications, from 0.
+        /// The index of the publication, from 0.
         index: u32,
-        /// Why.
+        /// The reason.
         refusal: Refusal,
     },
-    /// Time has passed: what is due is due.
+    /// Time has passed: due timers fire.
     Due,
-    /// Stop intake, hand back what has not started, and end what runs.
+    /// Stop intake, return deliveries that have not started, and end running attempts.
     Drain {
-        /// What runs may take this long.
+        /// The time limit for running attempts.
         finish: Duration,
-        /// After that the answers of brokers are waited for this long, and no longer: a stop ends whatever is away.
+        /// The time limit for answers of brokers after that; a stop ends even if a broker is away.
         flush: Duration,
     },
 }
 
-/// A partition that was assigned, with what its group has committed. It is read from where
-/// [`resume`](crate::progress::resume) says.
+/// An assigned partition with the committed state of its group. [`resume`](crate::progress::resume) determines the
+/// offset to read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
     /// The partition.
     pub partition: Partition,
-    /// The partition told apart from others of the same name. Commits are written for it.
+    /// The identity of the partition, different for others of the same name. Commits contain it.
     pub identity: Identity,
-    /// The offset that the group has committed; `None` where it has committed none.
+    /// The committed offset; `None` without a commit.
     pub committed: Option<i64>,
-    /// The metadata of the group's last commit, where there is any.
+    /// The metadata of the last commit, if any.
     pub metadata: Option<Box<str>>,
 }
 
 impl Assignment {
-    /// A partition of which nothing is known and nothing is committed.
+    /// A partition without identity and without a commit.
     pub fn new(partition: Partition) -> Self {
         Self { partition, identity: Identity::default(), committed: None, metadata: None }
     }
 }
 
-/// A message of a queue, with the receipt that came with it and the lease, where there is one.
+/// A message of a queue, with its receipt handle and its lease, if any.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Leased {
     /// The message.
     pub record: Record,
-    /// The handle by which the queue knows this receipt: a receipt handle, a delivery tag.
+    /// The broker's handle of this delivery: a receipt handle or a delivery tag.
     pub receipt: Arc<str>,
-    /// How often the broker has delivered it, 1 for the first time; read only where
-    /// [it counts](crate::source::SourceTraits::counts_deliveries).
+    /// The number of deliveries by the broker, from 1; read only if the broker
+    /// [counts them](crate::source::SourceTraits::counts_deliveries).
     pub receives: u32,
-    /// When the lease ends; `None` where the source gives none.
+    /// The end of the lease; `None` without a lease.
     pub until: Option<Time>,
 }
 
-/// How an attempt ended: what the worker that ran it knows.
+/// The result of an attempt, as the worker reports it.
 #[derive(Debug)]
 pub struct Ended {
-    /// The outcome; the outputs of one that ended well are resolved to publications already.
+    /// The outcome; the outputs of a successful attempt are resolved to publications.
     pub outcome: Outcome<Vec<Publication>>,
-    /// What it used.
+    /// The resources used.
     pub usage: Usage,
-    /// Who ran it; `None` where no handler was called.
+    /// The handler; `None` if none was called.
     pub handler: Option<Arc<HandlerId>>,
-    /// Ids that people follow a message by; empty where the envelope could not be read.
+    /// Ids for tracing the message; empty if the envelope is malformed.
     pub trace: Trace,
 }
 
-/// Which handler, in which version.
+/// A handler and its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HandlerId {
     /// The plugin's name in the configuration.
@@ -159,66 +159,66 @@ pub struct HandlerId {
     pub digest: Box<str>,
 }
 
-/// The ids that people follow a message by.
+/// Ids for tracing a message.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Trace {
     /// The message's id.
     pub message: Arc<str>,
     /// The correlation id, carried through every output.
     pub correlation: Arc<str>,
-    /// W3C trace context, where the message had one.
+    /// W3C trace context, if the message has one.
     pub traceparent: Option<Box<str>>,
-    /// What tracers noted beside it (`tracestate`); nothing without a trace context.
+    /// `tracestate`; only with a trace context.
     pub tracestate: Option<Box<str>>,
 }
 
-/// A transaction whose commit was not answered. The producer's epoch has ended since, so nothing of it is pending.
+/// A transaction whose commit has an unknown result. The producer's epoch has ended since, so it is not pending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unanswered {
-    /// What it was to commit.
+    /// The offsets that it was to commit.
     pub positions: Vec<CommitPosition>,
-    /// What the group has committed now of each of these partitions.
+    /// The currently committed state of each of these partitions.
     pub found: Vec<Found>,
-    /// Why there was no answer, for people.
+    /// The reason for the missing answer, for people.
     pub reason: Box<str>,
 }
 
-/// What the group has committed of a partition.
+/// The committed state of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The partition.
     pub partition: Partition,
-    /// The next offset to read, where there is a commit.
+    /// The next offset to read, if there is a commit.
     pub offset: Option<i64>,
-    /// What travels with it, where there is anything, in text.
+    /// The commit metadata, if any.
     pub metadata: Option<Box<str>>,
 }
 
-/// Why a transaction was aborted.
+/// The reason why a transaction was aborted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Aborted {
-    /// The broker cannot be reached or says no for now.
+    /// The broker is unreachable or refuses temporarily.
     Unavailable(Box<str>),
     /// One publication can never be stored.
     Rejected {
-        /// Whose.
+        /// The delivery.
         delivery: DeliveryId,
-        /// Which of its publications, from 0.
+        /// The index of the publication, from 0.
         index: u32,
-        /// Why.
+        /// The reason.
         code: Code,
-        /// Why, for people.
+        /// The reason, for people.
         text: Box<str>,
     },
-    /// Another process works under the same name: this one must not go on.
+    /// Another process uses the same transactional id: this one must stop.
     Fenced(Box<str>),
 }
 
-/// Why a sink did not make a publication durable.
+/// The reason why a publication is not durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// The destination cannot be reached or says no for now; the same publication may succeed later.
+    /// The destination is unreachable or refuses temporarily; the same publication may succeed later.
     Unavailable(Box<str>),
-    /// It will never take this publication: too large, or invalid.
+    /// The destination rejects this publication permanently: too large, or invalid.
     Rejected(Code, Box<str>),
 }

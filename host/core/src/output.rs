@@ -1,4 +1,4 @@
-//! What a handler asks for, and what leaves the host.
+//! Outputs of handlers, and publications of the host.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,23 +7,23 @@ use bytes::Bytes;
 
 use crate::message::Headers;
 
-/// An output as the handler gave it; nothing leaves before the route has mapped it to a [`Publication`].
+/// An output as the handler returned it; the route maps it to a [`Publication`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Output {
     /// A name from the route's outputs.
     pub to: Box<str>,
-    /// The key; the route's template or the message's key where there is none.
+    /// The key; without one, the route's template or the message's key applies.
     pub key: Option<Bytes>,
     /// Headers, in order.
     pub headers: Headers,
-    /// For the route's templates and the envelope.
+    /// Attributes for the route's templates and the envelope.
     pub attributes: Vec<(Box<str>, Box<str>)>,
     /// The value; `None` is a tombstone.
     pub payload: Option<Bytes>,
 }
 
 impl Output {
-    /// Bytes it counts for: key, payload, header and attribute names and values, and 32 for each header and attribute.
+    /// Size for limits, in bytes: key, payload, header and attribute names and values, and 32 for each header and attribute.
     pub fn size(&self) -> usize {
         let attributes: usize = self.attributes.iter().map(|(name, value)| 32 + name.len() + value.len()).sum();
         let key = self.key.as_ref().map_or(0, Bytes::len);
@@ -31,10 +31,10 @@ impl Output {
     }
 }
 
-/// Something to make durable: an output, a dead letter or an error event, ready for its broker.
+/// An output, a dead letter or an error event in the form for its broker.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Publication {
-    /// Where it goes.
+    /// The destination.
     pub destination: Destination,
     /// The Kafka key; not used on SQS.
     pub key: Option<Bytes>,
@@ -42,7 +42,7 @@ pub struct Publication {
     pub headers: Headers,
     /// The value; on SQS a tombstone becomes an empty body.
     pub payload: Option<Bytes>,
-    /// The timestamp to write, milliseconds since the Unix epoch; the broker's own where there is none.
+    /// The timestamp in milliseconds since the Unix epoch; `None`: the broker sets it.
     pub timestamp_ms: Option<u64>,
     /// SQS FIFO: the message group.
     pub group: Option<Box<str>>,
@@ -63,7 +63,7 @@ impl Publication {
 pub enum Destination {
     /// A Kafka topic.
     Kafka(Arc<str>),
-    /// An SQS queue, by name; one that ends in `.fifo` is FIFO.
+    /// An SQS queue, by name; the ending `.fifo` means FIFO.
     Sqs(Arc<str>),
 }
 

@@ -1,4 +1,4 @@
-//! How long to wait before another attempt.
+//! The wait before a retry.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ pub struct Retry {
     pub max_attempts: u32,
     /// Wait after the first attempt.
     pub initial_delay: Duration,
-    /// Longest wait, also for what a handler asks.
+    /// Longest wait, also for waits requested by handlers.
     pub max_delay: Duration,
-    /// By how much the wait grows with each attempt; at least 1.
+    /// Growth factor of the wait per attempt; at least 1.
     pub multiplier: f64,
-    /// Share of the wait that chance moves it by, up or down: 0 to 1.
+    /// Jitter: the share of the wait by which it varies randomly, up or down; 0 to 1.
     pub jitter: f64,
-    /// How long a deferred message may wait in all before it is a dead letter.
+    /// Longest total wait of a deferred message before it becomes a dead letter.
     pub max_age: Duration,
 }
 
@@ -33,8 +33,8 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// The wait after attempt number `attempt` (from 1): exponential, spread by `chance` (0 to 1), and never over
-    /// `max_delay`. A wait that the handler asks for replaces the exponential one, unspread.
+    /// The wait after attempt number `attempt` (from 1): exponential, spread by `chance` (0 to 1), and at most
+    /// `max_delay`. A wait requested by the handler replaces it, without jitter.
     pub fn delay(&self, attempt: u32, asked: Option<Duration>, chance: f64) -> Duration {
         if let Some(asked) = asked {
             return asked.min(self.max_delay);

@@ -1,45 +1,46 @@
-//! What the source of a route is able to do. The machine asks for these abilities, and never which broker it is.
+//! Abilities of a route's source. The machine asks for these abilities, never for the broker.
 
 use std::time::Duration;
 
-/// The abilities of a source, decided once where the route is configured.
+/// The abilities of a source, decided once when the route is configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SourceTraits {
-    /// What one acknowledgement covers.
+    /// The scope of one acknowledgement.
     pub acknowledgement: Acknowledgement,
-    /// How leases are kept. `None`: a message is the host's until it is acknowledged or returned, or until the host has lost
-    /// its connection; no clock ends that.
+    /// The durations of leases. `None`: the host owns a message until it acknowledges or returns it, or loses the
+    /// connection, without a time limit.
     pub lease: Option<Lease>,
-    /// Longest delay of a returned message. `None`: a returned message comes again at once, so retries wait in the host.
+    /// Longest delay of a returned message. `None`: the broker redelivers a returned message at once, so retries wait in the
+    /// host.
     pub longest_delay: Option<Duration>,
-    /// A returned message comes again before the later ones of its key that nobody has received. Without this a message of
-    /// a route that keeps order is returned only where the host must not keep it.
+    /// The broker redelivers a returned message before later, unreceived messages of its key. Without this ability, an
+    /// ordered route returns a message only if the host must not keep it.
     pub keeps_order_on_return: bool,
-    /// The broker counts how often it has delivered a message. Without this attempts are known only to the host that made
-    /// them, and to commits that say so.
+    /// The broker counts the deliveries of a message. Without this ability, only the host and its commit metadata know
+    /// the attempts.
     pub counts_deliveries: bool,
-    /// How often the broker delivers a message before it moves it away (`maxReceiveCount`, `delivery-limit`); `None` without
-    /// a limit. Only where it counts deliveries.
+    /// The number of deliveries after which the broker moves a message away (`maxReceiveCount`, `delivery-limit`); `None`
+    /// without a limit. Only with counted deliveries.
     pub max_receives: Option<u32>,
     /// Outputs and offsets can be committed in one transaction.
     pub transactions: bool,
 }
 
-/// What one acknowledgement covers.
+/// The scope of one acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acknowledgement {
-    /// Every record of a partition below an offset: the commit point waits for the first that is not settled.
+    /// Every record of a partition below an offset: the commit point stays at the first unsettled record.
     Cumulative,
-    /// One message. Others may be returned one by one, and several hosts may have messages of one queue.
+    /// One message. Messages can be returned one by one, and several hosts can hold messages of one queue.
     Each,
 }
 
-/// How leases are kept.
+/// The durations of leases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
-    /// How long one lasts before it is extended.
+    /// The duration of a lease between extensions.
     pub length: Duration,
-    /// How long one attempt may hold a message.
+    /// The longest time that one attempt may hold a message.
     pub attempt_limit: Duration,
 }
 
@@ -50,7 +51,7 @@ impl Default for Lease {
 }
 
 impl SourceTraits {
-    /// A log of partitions, whose offsets a group commits, in a transaction with its outputs where that is wanted.
+    /// A partitioned log with offsets committed by a group, optionally in a transaction with the outputs.
     pub const fn log() -> Self {
         Self {
             acknowledgement: Acknowledgement::Cumulative,
@@ -63,7 +64,7 @@ impl SourceTraits {
         }
     }
 
-    /// A queue that leases each message, counts its deliveries, and keeps back what is returned for `longest_delay` at most.
+    /// A queue that leases messages, counts deliveries, and delays returned messages by at most `longest_delay`.
     pub const fn leased_queue(lease: Lease, longest_delay: Duration) -> Self {
         Self {
             acknowledgement: Acknowledgement::Each,
@@ -76,7 +77,7 @@ impl SourceTraits {
         }
     }
 
-    /// Whether each message is acknowledged, and returned, for itself.
+    /// Whether messages are acknowledged and returned one by one.
     pub fn acknowledges_each(&self) -> bool {
         self.acknowledgement == Acknowledgement::Each
     }
