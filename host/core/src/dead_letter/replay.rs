@@ -1,4 +1,4 @@
-//! A dead letter on its way back.
+//! Replays of dead letters.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,16 +9,16 @@ use crate::output::{Destination, Publication};
 /// The header of a replayed record: a [`Marker`] in JSON.
 pub const MARKER: &str = "cofferdam-replay";
 
-/// What a replayed record says of its replay.
+/// The replay marker of a replayed record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marker {
     /// The id of the replay.
     pub id: String,
-    /// When the replay began, in ISO 8601.
+    /// The start of the replay, in ISO 8601.
     pub time: String,
-    /// How often this message was replayed, this time included.
+    /// The number of replays of this message, this one included.
     pub count: u32,
-    /// The dead letter that it was: destination and position. Two copies of one replay have the same.
+    /// The dead letter: destination and position. Two copies by one replay have the same.
     #[serde(default)]
     pub letter: String,
 }
@@ -31,7 +31,7 @@ impl Marker {
 }
 
 impl Letter {
-    /// Where the original came from; `None` where the letter does not say.
+    /// The source of the original; `None` if the dead letter does not name it.
     pub fn origin(&self) -> Option<Destination> {
         self.reasons.as_ref()?;
         let source = self.original.source.clone();
