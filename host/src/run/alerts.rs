@@ -1,4 +1,4 @@
-//! Looks at the destinations of dead letters now and then, and says where there are too many.
+//! Counts dead letters in their destinations periodically, and logs an alert above the threshold.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,10 +15,10 @@ use crate::config::Config;
 use crate::dead_letters::kafka::Lag;
 use crate::exit::Problem;
 
-/// An alert that lasts is repeated so often.
+/// The interval at which a lasting alert is repeated.
 const REPEATED: Duration = Duration::from_secs(600);
 
-/// Letters in each destination, as they were at the last look; shared with those who are asked.
+/// Dead letters in each destination at the last check; shared with the admin server.
 pub(super) struct Depths {
     limit: u64,
     interval: Duration,
@@ -32,7 +32,7 @@ impl Depths {
         for (route, configured) in routes.iter().zip(&config.routes) {
             match &route.dead_letter {
                 DeadLetterRule::To(destination) => drop(destinations.insert(destination.clone())),
-                // Which topics an expression matches, only the broker knows.
+                // Only the broker knows the topics that an expression matches.
                 DeadLetterRule::OwnTopic => {
                     let topics = configured.source.topics().filter(|topic| !topic.starts_with('^'));
                     destinations.extend(topics.map(|topic| Destination::Kafka(format!("{topic}.dlq").into())));
@@ -63,7 +63,7 @@ impl Depths {
     }
 }
 
-/// Looks until it is aborted. No error ends it: what cannot be asked is asked again.
+/// Checks until it is aborted. Errors do not end it: the next check tries again.
 pub(super) async fn run(depths: Arc<Depths>, config: Config, brokers: Arc<Brokers>) {
     let mut lags: BTreeMap<Arc<str>, Lag> = BTreeMap::new();
     let mut said: BTreeMap<Destination, Instant> = BTreeMap::new();
@@ -75,7 +75,7 @@ pub(super) async fn run(depths: Arc<Depths>, config: Config, brokers: Arc<Broker
             let letters = match look(&destination, &config, &brokers, &mut lags).await {
                 Ok(letters) => letters,
                 Err(problem) => {
-                    // Routes that need the broker say so themselves, and a topic may be yet to come.
+                    // Routes report an unreachable broker themselves, and a topic may not exist yet.
                     tracing::debug!(%destination, %problem, "failed to count the dead letters");
                     depths.set(&destination, None);
                     continue;

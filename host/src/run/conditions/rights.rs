@@ -1,4 +1,4 @@
-//! What the user of this host must be allowed to do, as far as the broker tells it, and whom it shares its group with.
+//! Permissions that this host needs, as far as the broker reports them, and the assignor of its group.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::config::{RouteConfig, Source};
 use crate::kafka::rights::{Group, Rights};
 use crate::source::kafka::ASSIGNOR;
 
-/// What is missing for this route.
+/// The missing permissions of this route.
 pub(super) fn missing(route: &RouteConfig, told: &Told, found: &mut Found<'_>) {
     if let Source::Kafka { group, .. } = &route.source {
         for topic in route.source.topics() {
