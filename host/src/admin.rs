@@ -1,6 +1,6 @@
-//! What the process says of itself over HTTP: whether it lives, whether it is ready, how its brokers are, its metrics.
+//! The admin server: liveness, readiness, health of brokers and metrics over HTTP.
 //!
-//! It listens where it is told to and nowhere else, and only reads: nothing can be changed through it.
+//! It listens only on the configured address and is read-only.
 //!
 //! | address | answers | 200 when, else 503 |
 //! |---|---|---|
@@ -12,20 +12,20 @@
 //! | `/metrics` | Prometheus text, version 0.0.4 | always |
 //! | `/` | the list of these addresses | always |
 //!
-//! What is stuck names the `plugin` where a thread does not come back from it. Only a restart mends that: the handler's
-//! limits have not stopped it.
+//! An entry in `stuck` has a `plugin` if a thread does not return from it. Only a restart helps: the handler's limits have
+//! not stopped it.
 //!
-//! `status` is `ok`, `failing`, or `absent` for a broker that is not configured (which is well). A route is
+//! `status` is `ok`, `failing`, or `absent` for a broker that is not configured (which is healthy). A route is
 //! `{"name","state","since","in_flight","account"}` with `state` one of `starting`, `running`, `holding`, `draining`,
-//! `stopped`, `since` in ISO 8601, and `account` as `run` prints it; where a destination does not take what it writes also
+//! `stopped`, `since` in ISO 8601, and `account` as `run` prints it; if a destination rejects its publications also
 //! `waits_for`: `{"destination","reason","refused_dead_letters","since"}`. A queue is `{"name","available","in_flight",
-//! "delayed","dead_letters":{"queue","available"},"error"}`; what is not known is null. A destination of dead letters is
-//! `{"destination","letters","limit","alert"}`, from the last look (`[alerts]`); an alert changes no status.
+//! "delayed","dead_letters":{"queue","available"},"error"}`; unknown values are null. A destination of dead letters is
+//! `{"destination","letters","limit","alert"}`, from the last check (`[alerts]`); an alert changes no status.
 //!
-//! A request whose `Host` is a name that somebody on the internet can have, and that is not configured, is answered with
-//! 421: a web page must not read this through a name of its own.
+//! A request whose `Host` is a public, unconfigured name gets the status 421, so that no web page can read these pages
+//! through its own name (DNS rebinding).
 //!
-//! Brokers are asked at most once a second whoever asks here, and one that has not answered within [`PROBE_LIMIT`]
+//! The server asks brokers at most once a second for all clients; a broker without an answer within [`PROBE_LIMIT`]
 //! counts as not connected.
 
 use std::net::SocketAddr;

@@ -1,11 +1,11 @@
-//! The configuration: one TOML file, read once, checked whole.
+//! The configuration: one TOML file, read once, checked completely.
 //!
 //! ```text
 //! text ──► toml (with places) ──► read: typed values, ${VARIABLES}, unknown keys ──► sections ──► across: what must fit together
 //! ```
 //!
-//! A file that is wrong is told everything that is wrong with it, each problem with its place and a remedy; nothing
-//! half-checked ever leaves this module. All keys, with defaults and bounds: `host/docs/configuration.md`.
+//! An invalid file yields all its problems, each with its place and a remedy; no partially checked configuration leaves this
+//! module. All keys, with defaults and bounds: `host/docs/configuration.md`.
 
 mod across;
 mod plugin;

@@ -1,11 +1,11 @@
-//! Which event ids were handled already: in memory, in a file, in Redis, in PostgreSQL.
+//! Stores of handled event ids: in memory, in a file, in Redis, in PostgreSQL.
 //!
 //! A message is looked up before it is handled and recorded when its effects are durable, in this order: a crash
-//! between the two leaves a message that is handled again, never one that is lost. A store that is away answers
-//! [`Error::Unavailable`], never "not seen", and is found again by itself.
+//! between the two repeats a message and never loses one. An unreachable store yields [`Error::Unavailable`], never
+//! "not seen", and reconnects by itself.
 //!
-//! What is stored is a digest of scope and id, so ids may have any length and any character. It is kept for the window,
-//! from when it was recorded last; what is older is removed bit by bit while others are recorded.
+//! A store keeps digests of scope and id, so ids may have any length and any character. It keeps them for the window since
+//! the last recording, and removes older ones gradually while recording others.
 
 mod disk;
 mod key;

@@ -1,5 +1,4 @@
-//! Text of others as people may read it: no character of it steers the terminal, or hides, or changes the order of what
-//! is seen.
+//! Escapes foreign text for display: no character controls the terminal, hides text, or changes its order.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};

@@ -1,4 +1,4 @@
-//! How the process ends, and what it says when something is in its way.
+//! Exit codes, and problems with place and remedy.
 
 use std::any::Any;
 use std::fmt;

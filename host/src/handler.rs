@@ -64,7 +64,7 @@ pub trait Handler: Send + Sync + 'static {
 
 /// Why a handler without batches takes none.
 pub fn one_at_a_time() -> Failure {
-    Failure::host(Code::PLUGIN_UNAVAILABLE, "the plugin takes one message at a time")
+    Failure::host(Code::PLUGIN_UNAVAILABLE, "the plugin has no batch handler; expected one message per call")
 }
 
 /// How an attempt ended, and what is to be known of it.

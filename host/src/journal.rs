@@ -1,8 +1,7 @@
-//! What becomes of every message, taken down as facts for whoever judges whether the promises held.
+//! The journal: every step of every message as facts, for the judge of the guarantees.
 //!
-//! A line stands in the file before anything is done because of it, so that a host which dies at any moment has
-//! acknowledged nothing, published nothing and started no attempt that its journal does not know of. The last line of
-//! one that died may be cut off.
+//! A line is written before the step that it records, so a host that dies at any moment has acknowledged nothing, published
+//! nothing and started no attempt without a line in its journal. The last line of a killed host may be incomplete.
 
 mod facts;
 mod listener;

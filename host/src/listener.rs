@@ -1,4 +1,4 @@
-//! What hears of a flow: metrics, a journal, health, and whoever watches deliveries.
+//! Listeners of a flow: metrics, the journal, health, and watchers of deliveries.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The binary: parses the command line and says how it ended.
+//! The binary: parses the command line and returns the exit code.
 
 use std::ptr;
 

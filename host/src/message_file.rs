@@ -1,4 +1,4 @@
-//! Messages written down as JSON: for `invoke`, and for the input that `dev` feeds in.
+//! Messages as JSON: for `invoke`, and for the input of `dev`.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! Wires a configuration into a running host. The only floor that knows everything.
+//! Wires a configuration into a running host. The only floor that imports all others.
 
 mod alerts;
 mod brokers;

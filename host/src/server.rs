@@ -1,4 +1,4 @@
-//! Servers that keep something for the host: where they are, why they do not answer, and a connection to Redis.
+//! Storage servers: their addresses, their errors, and a connection to Redis.
 
 mod address;
 mod redis;

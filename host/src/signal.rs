@@ -1,4 +1,4 @@
-//! The signals that end a host, and the one that makes it look at its files anew.
+//! The signals that stop a host, and the signal to reload its files.
 
 use std::fmt;
 

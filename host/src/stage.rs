@@ -1,4 +1,4 @@
-//! What a message passes before its handler is called.
+//! Stages: the steps of a message before the call of its handler.
 
 use std::sync::Arc;
 

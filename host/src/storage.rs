@@ -1,4 +1,4 @@
-//! Files that the host keeps: in a folder that is its user's alone, and whole or not there at all.
+//! Files of the host, in a folder that only its user can access; each is complete or absent.
 
 use std::any::Any;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};

@@ -1,12 +1,11 @@
-//! What people see of a route from outside: metrics and log lines, from one place.
+//! Metrics and log events of a route, from one place.
 //!
-//! [`Telemetry`] is a [`Listener`](crate::listener::Listener) of the flow of one route. It looks at deliveries when the
-//! machine says something about them, counts, and writes a line where one is wanted. [`metrics`] makes the counters readable,
-//! [`log`] the lines. The tables have the same rows as those in `host/docs/operations.md`.
+//! [`Telemetry`] is a [`Listener`](crate::listener::Listener) of the flow of one route. It reads deliveries when the
+//! machine acts on them, counts, and logs. [`metrics`] exports the counters, [`log`] the lines. The tables have the same rows as those in `host/docs/operations.md`.
 //!
 //! # Metrics
 //!
-//! On Kafka `topic` and `consumer_group` are what they say; on SQS `topic` is the queue and `consumer_group` the name of
+//! On Kafka `topic` and `consumer_group` have their usual meaning; on SQS `topic` is the queue and `consumer_group` the name of
 //! the route. A `code` or `error_type` that is a handler's own is free text of a guest, so a route shows the first
 //! [`CODES_OF_HANDLERS`] of them and calls the rest `OTHER`.
 //!

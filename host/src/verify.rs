@@ -1,4 +1,4 @@
-//! The guarantee suite on brokers of the user's: are the promises kept here, whatever strikes?
+//! The guarantee suite on the user's brokers: checks the guarantees under injected faults.
 //!
 //! ```text
 //!            ┌── writer ──► in ──► hosts (child processes) ──► out, dead letters, error events ──► reader ──┐
@@ -6,10 +6,10 @@
 //!            └── faults ─────────────┘  └───────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Faults strike processes, and the network between them and the brokers: there is a proxy in front of each broker for
-//! each host. What readers find is also checked by a crate that shares no code with the host.
+//! Faults affect the hosts and the network between hosts and brokers, through a proxy per host and broker. A crate that
+//! shares no code with the host also checks the results of readers.
 //!
-//! Everything that a run makes at the brokers carries its id, and is removed at the end.
+//! All topics and queues of a run carry its id, and are removed at the end.
 
 mod faults;
 mod figures;

@@ -136,7 +136,7 @@ impl Checker {
         self.findings.figures.read += 1;
         self.findings.looked(Rule::Unknown);
         if let Some(why) = self.unknown(read) {
-            self.findings.broken(Rule::Unknown, || format!("{}: {} is read, and {why}", read.id, read.what));
+            self.findings.broken(Rule::Unknown, || format!("{}: {} is read, but {why}", read.id, read.what));
             return;
         }
         let message = self.messages.get_mut(read.id.as_str()).expect("it is known");
@@ -173,10 +173,10 @@ impl Checker {
 
     /// Why nothing like that can be read.
     fn unknown(&self, read: &Read) -> Option<&'static str> {
-        let Some(message) = self.messages.get(read.id.as_str()) else { return Some("no such message was written") };
+        let Some(message) = self.messages.get(read.id.as_str()) else { return Some("this message was never written") };
         let lane = read.lane.as_deref().map(|lane| self.lane_numbers.get(lane));
         if lane.is_some_and(|lane| lane != Some(&message.lane)) {
-            return Some("the message is of another lane");
+            return Some("the message belongs to another lane");
         }
         match (read.what, message.expected) {
             (What::Output(_), None) => Some("the message always fails"),
@@ -196,7 +196,7 @@ impl Checker {
             if exactly_once || !two_ends {
                 let (what, behind, position) = (late.what, late.behind, message.position);
                 self.findings.broken(Rule::Order, || {
-                    format!("{}: {what} (position {position} of its lane) is read behind position {behind}", late.id)
+                    format!("{}: {what} (position {position} of its lane) is read after position {behind}", late.id)
                 });
             }
         }
@@ -230,7 +230,7 @@ impl Message {
             (true, _) if !self.error_event => Some("its dead letter has no error event"),
             // At least once an attempt may have left some outputs before another came to this end.
             (true, _) => None,
-            (false, None) => Some("it always fails, and no dead letter is read"),
+            (false, None) => Some("it always fails, but no dead letter is read"),
             (false, Some(all)) if self.outputs != all => Some("outputs are missing, and no dead letter is read"),
             (false, Some(_)) => None,
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// When a route stops by itself, and when it tries again.
+/// The rules for opening a route's circuit and for probing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Breaker {
     /// Messages whose first attempts failed, with few that ended well, open the circuit; 0: never. Failures that are
@@ -10,7 +10,7 @@ pub struct Breaker {
     pub failures: u32,
     /// Messages that became dead letters at their first attempt, with few that ended well, open it too; 0: never.
     pub dead_letters: u32,
-    /// What is longer ago than this does not count.
+    /// The time window; earlier messages do not count.
     pub window: Duration,
     /// Longest wait before a round of probes; the first wait is a second, or this where it is shorter.
     pub probe_after: Duration,

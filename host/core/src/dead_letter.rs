@@ -1,6 +1,6 @@
-//! The two records of a failure: the original, byte for byte, for machines to replay; the error event, for people.
+//! The two records of a failure: the dead letter with the original byte for byte, for replay, and the error event, for people.
 //!
-//! What is written here is read by [`Letter`], and sent back by [`Letter::replay`].
+//! [`Letter`] reads dead letters, and [`Letter::replay`] builds the copy for a replay.
 
 mod aside;
 mod lighter;
@@ -29,25 +29,25 @@ pub(crate) use lighter::lighten;
 pub use read::{Attempt, Letter, Reasons};
 pub use replay::{MARKER, Marker};
 
-/// What the names of all reason headers begin with.
+/// The prefix of all reason headers.
 pub const PREFIX: &str = "cofferdam-dlq-";
 
-/// The one SQS message attribute that carries the reason as JSON: a message has ten at most.
+/// The SQS message attribute with the reasons as JSON; a single one, because a message has ten at most.
 pub const FOLDED: &str = "cofferdam-dlq";
 
 /// Longest group and deduplication id on a FIFO queue, in bytes.
 const FIFO_ID: usize = 128;
 
-/// Longest original in an error event, in bytes; what is over is cut, and said to be by `originalMessageCutFrom`.
+/// Longest original in an error event, in bytes; a longer one is cut, and `originalMessageCutFrom` has its size.
 const ORIGINAL_LIMIT: usize = 64 << 10;
 
-/// One attempt that failed.
+/// A failed attempt.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Attempted {
-    /// When it ended.
+    /// The end of the attempt.
     #[serde(serialize_with = "as_text")]
     pub time: Time,
-    /// How.
+    /// The class of the outcome.
     pub outcome: Class,
     /// The code.
     pub code: Code,
@@ -59,7 +59,7 @@ impl Attempted {
     /// Longest text, in bytes: a letter has up to [`Trouble::REMEMBERED`](crate::machine::Trouble::REMEMBERED) of them.
     pub const TEXT: usize = 200;
 
-    /// The failure, as it ended at `time`.
+    /// The record of a failure that ended an attempt at `time`.
     pub(crate) fn new(failure: &Failure, time: Time) -> Self {
         let text = failure.text[..failure.text.floor_char_boundary(Self::TEXT)].into();
         Self { time, outcome: failure.class, code: failure.code.clone(), text }
@@ -70,17 +70,17 @@ fn as_text<S: serde::Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S:
     serializer.collect_str(time)
 }
 
-/// All that is known of a failure when it is stored.
+/// All facts about a failure that a dead letter stores.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
     pub(crate) route: &'a Route,
     pub(crate) record: &'a Record,
     pub(crate) failure: &'a Failure,
     pub(crate) reason: Reason,
-    /// The number of the attempt that ended so, from 1.
+    /// The number of the last attempt, from 1.
     pub(crate) attempt: u32,
     pub(crate) attempts: &'a [Attempted],
-    /// Attempts that were not made here: receives that the queue has counted.
+    /// Attempts by other hosts: receives counted by the queue.
     pub(crate) assumed: u32,
     pub(crate) handler: Option<&'a Arc<HandlerId>>,
     pub(crate) usage: Usage,
@@ -89,7 +89,7 @@ pub(crate) struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// The dead letter, then the error event where the route has a place for it.
+    /// The dead letter, then the error event if the route has a destination for it.
     pub(crate) fn publications(&self) -> Vec<Publication> {
         let mut publications = vec![self.dead_letter()];
         publications.extend(self.route.errors.clone().map(|errors| self.error_event(errors)));
@@ -166,7 +166,7 @@ impl Report<'_> {
         });
         let fields = event.as_object_mut().expect("made as an object");
         for (name, value) in self.reasons() {
-            // `timestamp` is taken: of the original it is `originalTimestamp`.
+            // The name `timestamp` is in use: the original's is `originalTimestamp`.
             let name = if name == "timestamp" { "originalTimestamp".to_owned() } else { camel(&name) };
             if name != "text" && name != "backtrace" {
                 fields.insert(name, value);
@@ -229,14 +229,14 @@ impl Report<'_> {
     }
 }
 
-/// What a dead letter says of the failure, with why there is no other attempt; `None` where its destination had to have it
-/// without.
+/// The reasons in a dead letter, with why there is no retry; `None` if its destination accepted it only without
+/// reasons.
 pub fn text_of(letter: &Publication) -> Option<Box<str>> {
     let mut headers = letter.headers.clone();
     own::take(letter.destination.layout(), &mut headers)?.get("text").and_then(Value::as_str).map(Box::from)
 }
 
-/// The letter without reasons, for a destination that refuses it with them: nothing in it claims to be one.
+/// The dead letter without reasons, for a destination that rejects it with them; it has no reason header.
 pub(crate) fn bare(record: &Record, destination: Destination) -> Publication {
     let mut letter = copy(record, destination);
     if let Some(hidden) = own::hide(&record.headers) {
@@ -260,7 +260,7 @@ fn copy(record: &Record, destination: Destination) -> Publication {
     }
 }
 
-/// FIFO to FIFO keeps the group. A key that cannot be one would be refused for ever, and the record with it.
+/// FIFO to FIFO keeps the group. SQS would reject a key that is not a valid group at every try, and block the record.
 fn group(record: &Record) -> Box<str> {
     let key = record.key.as_ref().and_then(|key| std::str::from_utf8(key).ok());
     let fits = |key: &&str| (1..=FIFO_ID).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
@@ -271,12 +271,12 @@ fn group(record: &Record) -> Box<str> {
     }
 }
 
-/// The end of an id of the host's own: there it differs from others.
+/// The end of an id built by the host, where ids differ.
 fn fifo_id(id: &str) -> Box<str> {
     id[id.ceil_char_boundary(id.len().saturating_sub(FIFO_ID))..].into()
 }
 
-/// Where on its way the message failed.
+/// The stage in which the message failed.
 fn stage(class: Class) -> &'static str {
     match class {
         Class::Malformed => "decode",

@@ -1,4 +1,4 @@
-//! Taking the envelope off a record, and putting one on an output.
+//! Decoding the envelopes of records, and encoding the envelopes of outputs.
 
 mod cloudevents;
 mod json;
@@ -14,29 +14,29 @@ pub use json::{Paths, Pointer};
 use crate::message::{Headers, Message, Record};
 use crate::outcome::{Class, Code, Failure};
 
-/// How a route reads its records.
+/// The envelope of a route's records.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Envelope {
-    /// CloudEvents 1.0, structured or binary, each record as it says itself.
+    /// CloudEvents 1.0; each record declares whether it is structured or binary.
     CloudEvents,
     /// A JSON object with attributes at configured paths.
     Json(Paths),
-    /// The bytes are the payload; there are no attributes.
+    /// The bytes are the payload, without attributes.
     #[default]
     Raw,
 }
 
-/// How an output is written.
+/// The envelope of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Wrapping {
-    /// Payload and headers as the handler gave them.
+    /// Payload and headers as the handler returned them.
     #[default]
     Raw,
     /// A CloudEvent: binary on Kafka, structured on SQS, where attributes are few.
     CloudEvents,
 }
 
-/// Why an envelope could not be read: for people, in the words of the format.
+/// The reason why an envelope is malformed, for people, in the terms of the format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Malformed(pub String);
@@ -48,10 +48,10 @@ impl From<Malformed> for Failure {
 }
 
 impl Envelope {
-    /// Takes the envelope off. The payload shares the record's bytes wherever it stands in them as it is.
+    /// Decodes the envelope. The payload shares the record's bytes if it occurs in them unchanged.
     ///
     /// # Errors
-    /// When the record is not what the format asks for.
+    /// When the record violates the format.
     pub fn decode(&self, record: &Arc<Record>) -> Result<Message, Malformed> {
         match self {
             Self::CloudEvents => cloudevents::decode(record),

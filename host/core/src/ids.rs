@@ -1,11 +1,11 @@
-//! What events and actions call things by: deliveries, partitions, and positions of a commit.
+//! Ids in events and actions: deliveries, partitions, and commit positions.
 
 use std::sync::Arc;
 
 slotmap::new_key_type! {
-    /// One receipt of one record, from its arrival until it is settled or handed back.
+    /// One delivery of a record, from its arrival until it is settled or returned.
     ///
-    /// A message that comes back is a new delivery; an id is never used again.
+    /// A redelivered message is a new delivery; ids are never reused.
     pub struct DeliveryId;
 }
 
@@ -25,6 +25,6 @@ pub struct CommitPosition {
     pub partition: Partition,
     /// The next offset to read: every earlier one is settled.
     pub offset: i64,
-    /// What travels with it, at most 4096 bytes.
+    /// The commit metadata, at most 4096 bytes.
     pub metadata: Box<str>,
 }

@@ -1,4 +1,4 @@
-//! Order within a key: who may run, and who waits behind whom.
+//! Order within a key: lanes (key queues) of deliveries.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher as _, RandomState};
@@ -9,7 +9,7 @@ use slotmap::SlotMap;
 
 use crate::ids::DeliveryId;
 
-/// What keeps its order on a route.
+/// The scope of ordering on a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
     /// Every record of a partition waits for the one before it.
@@ -21,7 +21,7 @@ pub enum Order {
     None,
 }
 
-/// What the deliveries of one lane have in common.
+/// The common key of the deliveries in a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum LaneKey<'a> {
     Partition(u64),
@@ -29,7 +29,7 @@ pub(crate) enum LaneKey<'a> {
 }
 
 impl<'a> LaneKey<'a> {
-    /// The lane of a record of `partition` with `key`; `None` where it waits for nobody.
+    /// The lane of a record of `partition` with `key`; `None` for a record without order.
     pub(crate) fn of(order: Order, partition: u64, key: Option<&'a [u8]>) -> Option<Self> {
         match order {
             Order::Partition => Some(Self::Partition(partition)),
@@ -41,27 +41,27 @@ impl<'a> LaneKey<'a> {
 
 /// The hash of a [`LaneKey`], which stands for it: the key itself is not kept.
 ///
-/// Two keys of one hash, one pair in 2^64, have one lane between them: they wait for each other without need, and
-/// neither loses its order.
+/// Two keys with equal hashes (one pair in 2^64) share a lane: they wait for each other without need, and both keep
+/// their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LaneHash(u64);
 
 slotmap::new_key_type! {
-    /// A lane, for as long as somebody is in it.
+    /// A lane, while it contains deliveries.
     pub(crate) struct LaneId;
 }
 
-/// The lanes that have a delivery in them. The head of a lane may run; the others wait behind it.
+/// All lanes that contain deliveries. The head of a lane may run; the others wait behind it.
 ///
-/// A head whose handler has ended well hands the lane on and stays in it until its outputs are durable: it is *ahead*. So
-/// handlers of one key run while outputs of the same key are on their way, and the lane still knows their order.
+/// After its handler succeeds, the head passes the lane on and stays in it until its outputs are durable: it is *ahead*.
+/// So handlers of a key run while outputs of the same key are in flight, and the lane still has their order.
 ///
-/// A key is hashed once, when a delivery comes; from then on the delivery knows its lane.
+/// A key is hashed once, when a delivery enters; the delivery then stores its lane.
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
     lanes: SlotMap<LaneId, Lane>,
     by_hash: HashTable<LaneId>,
-    /// Keys are chosen by whoever sends messages: theirs is the standard library's hasher, which withstands that.
+    /// Producers choose keys, so this map uses the standard library's hasher, which resists crafted collisions.
     hasher: RandomState,
     /// Deliveries behind heads that wait for their next attempt.
     halted: usize,
@@ -71,18 +71,18 @@ pub(crate) struct Lanes {
 struct Lane {
     hash: LaneHash,
     head: Option<DeliveryId>,
-    /// Does not allocate while nobody waits, the usual case.
+    /// The waiting deliveries; empty in the usual case, without an allocation.
     waiting: VecDeque<DeliveryId>,
     ahead: Ahead,
-    /// The sink has refused an output of the first one ahead: nothing behind it may be sent.
+    /// The sink refused an output of the first delivery ahead: nothing behind it may be sent.
     blocked: bool,
-    /// Some publications in the lane wait for those ahead of them.
+    /// Some publications in the lane wait for publications ahead of them.
     stalled: bool,
     /// The head waits for its next attempt.
     halted: bool,
 }
 
-/// Deliveries with outputs on their way, in order. One alone, the usual case, allocates nothing.
+/// Deliveries with outputs in flight, in order. A single one, the usual case, needs no allocation.
 #[derive(Debug, Default)]
 struct Ahead {
     first: Option<DeliveryId>,
@@ -97,7 +97,7 @@ impl Ahead {
         }
     }
 
-    /// Says whether it was there.
+    /// Returns whether it was present.
     fn remove(&mut self, delivery: DeliveryId) -> bool {
         if self.first == Some(delivery) {
             self.first = self.rest.pop_front();
@@ -113,12 +113,12 @@ impl Ahead {
 }
 
 impl Lanes {
-    /// What the lane of this key is known by.
+    /// The hash that identifies the lane of this key.
     pub(crate) fn hash(&self, key: LaneKey<'_>) -> LaneHash {
         LaneHash(self.hasher.hash_one(key))
     }
 
-    /// Joins the lane of this key; says which it is, and whether the delivery is its head.
+    /// Adds the delivery to the lane of this key; returns the lane and whether the delivery is its head.
     pub(crate) fn enter(&mut self, hash: LaneHash, delivery: DeliveryId) -> (LaneId, bool) {
         let lanes = &mut self.lanes;
         let rehash = |id: &LaneId| lanes[*id].hash.0;
@@ -144,7 +144,7 @@ impl Lanes {
         }
     }
 
-    /// The delivery leaves its lane. Returns the new head, if the delivery was the head and somebody waited.
+    /// Removes the delivery from its lane. Returns the new head, if the delivery was the head and another waited.
     pub(crate) fn leave(&mut self, id: LaneId, delivery: DeliveryId) -> Option<DeliveryId> {
         let lane = self.lanes.get_mut(id)?;
         let mut next = None;
@@ -166,7 +166,7 @@ impl Lanes {
         next
     }
 
-    /// The head hands the lane on and stays ahead of the others, until it leaves. Returns the new head.
+    /// The head passes the lane on and stays ahead of the others until it leaves. Returns the new head.
     pub(crate) fn hand_on(&mut self, id: LaneId, delivery: DeliveryId) -> Option<DeliveryId> {
         let lane = self.lanes.get_mut(id).filter(|lane| lane.head == Some(delivery))?;
         lane.ahead.push(delivery);
@@ -179,21 +179,21 @@ impl Lanes {
         self.lanes.get(id).is_some_and(|lane| lane.blocked)
     }
 
-    /// Nothing behind the first one ahead may be sent, or all may again.
+    /// Blocks or unblocks everything behind the first delivery ahead.
     pub(crate) fn set_blocked(&mut self, id: LaneId, blocked: bool) {
         if let Some(lane) = self.lanes.get_mut(id) {
             lane.blocked = blocked;
         }
     }
 
-    /// Some publications in the lane wait for those ahead of them, or none does any more.
+    /// Sets whether publications in the lane wait for publications ahead of them.
     pub(crate) fn set_stalled(&mut self, id: LaneId, stalled: bool) {
         if let Some(lane) = self.lanes.get_mut(id) {
             lane.stalled = stalled;
         }
     }
 
-    /// Whether some publications in the lane wait for those ahead of them.
+    /// Whether publications in the lane wait for publications ahead of them.
     pub(crate) fn is_stalled(&self, id: LaneId) -> bool {
         self.lanes.get(id).is_some_and(|lane| lane.stalled)
     }
@@ -208,7 +208,7 @@ impl Lanes {
         self.lanes.get(id).is_some_and(|lane| lane.ahead.first.is_some_and(|first| first != delivery))
     }
 
-    /// Those that are ahead, in order, and then the head.
+    /// The deliveries ahead, in order, and then the head.
     pub(crate) fn in_order(&self, id: LaneId) -> Vec<DeliveryId> {
         self.lanes.get(id).map_or_else(Vec::new, |lane| lane.ahead.iter().chain(lane.head).collect())
     }
@@ -220,7 +220,7 @@ impl Lanes {
         }
     }
 
-    /// All that wait behind `delivery` leave the lane. Returns them in order.
+    /// Removes all deliveries that wait behind `delivery`. Returns them in order.
     pub(crate) fn cut(&mut self, id: LaneId, delivery: DeliveryId) -> VecDeque<DeliveryId> {
         let Some(lane) = self.lanes.get_mut(id) else { return VecDeque::new() };
         let cut = if lane.head == Some(delivery) {
@@ -248,12 +248,12 @@ impl Lanes {
         self.halted
     }
 
-    /// Whether somebody waits behind the head.
+    /// Whether a delivery waits behind the head.
     pub(crate) fn has_waiting(&self, id: LaneId) -> bool {
         self.lanes.get(id).is_some_and(|lane| !lane.waiting.is_empty())
     }
 
-    /// Who runs, or may.
+    /// The deliveries that run or may run.
     pub(crate) fn head(&self, id: LaneId) -> Option<DeliveryId> {
         self.lanes.get(id)?.head
     }

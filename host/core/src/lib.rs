@@ -1,15 +1,14 @@
 //! The delivery rules of Cofferdam.
 //!
-//! What can lose a message is the order of steps, so the order of steps lives here, in state machines that do
-//! no I/O, know no clock and start no thread: they take [`event`]s and answer with [`action`]s, and time is an
-//! argument. The host drives them; a simulation can drive the same code through a million histories.
+//! The order of steps decides whether a message can be lost, so this crate contains it, in state machines without I/O,
+//! clock or threads: they take [`event`]s and return [`action`]s, and time is an argument. The host drives them; a
+//! simulation drives the same code through millions of histories.
 //!
-//! From the bottom: [`time`], [`ids`], [`message`] and [`output`] are the things that move; [`envelope`] and [`template`]
-//! read and write them; [`outcome`] is what can happen to an attempt, [`verdict`] what to do about it, with
-//! [`retry`] for how long to wait; [`source`] is what a source is able to do; `lanes` keep the order of keys, [`watermark`] the commit point, and [`mark`] tells own
-//! commits from those of others;
-//! [`dead_letter`] is what is stored of a failure; [`route`] is what a route says of all this; and [`machine`]
-//! is the order of steps.
+//! From the bottom: [`time`], [`ids`], [`message`] and [`output`] are the data; [`envelope`] and [`template`] decode and
+//! encode it; [`outcome`] has the results of attempts, [`verdict`] the decisions on them, [`retry`] the backoff; [`source`]
+//! has the abilities of a source; `lanes` keep the order of keys, [`watermark`] keeps the commit point, and [`mark`]
+//! recognises own commits; [`dead_letter`] builds the records of a failure; [`route`] has a route's rules; and [`machine`]
+//! has the order of steps.
 
 pub mod action;
 pub mod breaker;

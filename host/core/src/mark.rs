@@ -1,4 +1,4 @@
-//! Signs the commits of a transaction, so that a host knows its own commit when the broker's answer is lost.
+//! Marks the commits of transactions, so that a host recognises its own commit when the broker's answer is lost.
 //!
 //! Another host may commit the same offset of the same partition, so an equal offset proves nothing. The mark does: it is
 //! text behind the rest of the metadata, `~` and 16 bytes in base64 (URL alphabet, no padding): the writer's number, which

@@ -1,7 +1,7 @@
-//! A record as the broker gave it, and the message that a handler sees.
+//! Records as received from the broker, and messages as handlers see them.
 //!
-//! The record is kept untouched from the moment it arrives until it is settled: a dead letter is made of
-//! it, whatever the handler saw. Key and payload are shared, never copied, until they enter the sandbox.
+//! A record stays unchanged until it is settled, because a dead letter is built from it. Key and payload are shared, not
+//! copied, until they enter the sandbox.
 
 mod header;
 mod headers;
@@ -17,21 +17,21 @@ pub use headers::{Headers, Iter, Written};
 /// A record of a Kafka topic or a message of an SQS queue, byte for byte as it was received.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// The topic or queue it came from.
+    /// The source topic or queue.
     pub source: Arc<str>,
-    /// Where it stands there.
+    /// The position in the source.
     pub position: Position,
     /// The Kafka key, or the SQS message group.
     pub key: Option<Bytes>,
     /// Kafka headers or SQS message attributes, in order; names may repeat.
     pub headers: Headers,
-    /// The value; `None` is a tombstone, which is not the same as an empty value.
+    /// The value; `None` is a tombstone, which differs from an empty value.
     pub payload: Option<Bytes>,
-    /// The broker's time, in milliseconds since the Unix epoch, where it gave one.
+    /// The broker's timestamp, in milliseconds since the Unix epoch, if any.
     pub timestamp_ms: Option<u64>,
 }
 
-/// Where a record stands in its source.
+/// The position of a record in its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Position {
     /// Kafka: partition and offset.
@@ -41,12 +41,12 @@ pub enum Position {
         /// Offset in the partition, from 0.
         offset: i64,
     },
-    /// SQS: the message id that the queue gave it.
+    /// SQS: the message id.
     MessageId(Box<str>),
 }
 
 impl Record {
-    /// Bytes of memory that this record stands for: key, value, header names and values, and 32 for each header.
+    /// Size for in-flight bounds, in bytes: key, value, header names and values, and 32 for each header.
     pub fn size(&self) -> usize {
         self.headers.size() + self.key.as_ref().map_or(0, Bytes::len) + self.payload.as_ref().map_or(0, Bytes::len)
     }
@@ -64,7 +64,7 @@ impl Record {
         }
     }
 
-    /// An id that is the same whenever this record is received again: `topic/partition/offset`, or the SQS message id.
+    /// An id that is equal in every delivery of this record: `topic/partition/offset`, or the SQS message id.
     pub fn id(&self) -> String {
         match &self.position {
             Position::Offset { partition, offset } => {
@@ -87,23 +87,23 @@ impl fmt::Display for Position {
     }
 }
 
-/// What a handler sees: a record with its envelope taken off.
+/// A message for a handler: a record with its envelope decoded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// The same at every attempt and every receipt: of the event where the envelope carries one, else of the record.
+    /// The id, equal at every attempt and delivery: the event id of the envelope, else the id of the record.
     pub id: Arc<str>,
-    /// Where no other event has this id.
+    /// The scope in which the id is unique.
     pub unique: Unique,
-    /// The record it was decoded from: source, position, key, headers and timestamp are read there.
+    /// The decoded record, with source, position, key, headers and timestamp.
     pub record: Arc<Record>,
     /// Context attributes of the envelope; empty for raw.
     pub attributes: Vec<(Box<str>, Box<str>)>,
-    /// What the envelope carried; `None` is a tombstone.
+    /// The payload of the envelope; `None` is a tombstone.
     pub payload: Option<Bytes>,
 }
 
 impl Position {
-    /// What prints as this text.
+    /// A value that displays as this text.
     pub fn of(text: &str) -> Self {
         let offset = text.split_once('/').and_then(|(partition, offset)| {
             let (partition, offset) = (partition.parse().ok()?, offset.parse().ok()?);
@@ -113,7 +113,7 @@ impl Position {
     }
 }
 
-/// Where no two events have the same id.
+/// The scope in which event ids are unique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Unique {
     /// Everywhere: the id is the record's own.
@@ -121,7 +121,7 @@ pub enum Unique {
     Record,
     /// Within the record's topic or queue.
     Source,
-    /// Within the attribute `source`, as CloudEvents says.
+    /// Within the attribute `source`, as CloudEvents defines.
     Attribute,
 }
 
@@ -140,10 +140,10 @@ impl From<Arc<Record>> for Message {
 
 impl Message {
     /// The identity of the event: equal for two messages if and only if they carry the same event. Its parts are delimited
-    /// by their lengths, so no event can pass for another by the letters of its id.
+    /// by their lengths, so a crafted id cannot imitate another event.
     ///
-    /// A record without an event id is known by its place and its timestamp: a topic that was deleted and created again has
-    /// the same places, with other records.
+    /// A record without an event id is identified by position and timestamp, because a recreated topic reuses positions for
+    /// other records.
     pub fn identity(&self) -> Box<str> {
         let within = match self.unique {
             Unique::Record => {

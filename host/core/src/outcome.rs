@@ -1,4 +1,4 @@
-//! What happened to one attempt: a closed set of classes, each with a code.
+//! Outcomes of attempts: a closed set of classes, each with a code.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::output::Output;
 
-/// How one attempt ended.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome<T = Vec<Output>> {
-    /// The handler ended well and asks for these outputs.
+    /// The handler succeeded with these outputs.
     Done(T),
-    /// It did not; nothing of what it meant to emit has left.
+    /// The attempt failed; none of its outputs was published.
     Failed(Box<Failure>),
 }
 
 impl<T> Outcome<T> {
-    /// The class of the table in the documentation.
+    /// The class, as in the table of the documentation.
     pub fn class(&self) -> Class {
         match self {
             Self::Done(_) => Class::Done,
@@ -33,38 +33,38 @@ impl<T> From<Failure> for Outcome<T> {
     }
 }
 
-/// The classes of outcome. The words are the same in code, logs, metrics, dead letters and pages.
+/// The classes of outcomes. Their names are the same in code, logs, metrics, dead letters and pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
-    /// The handler ended well.
+    /// The handler succeeded.
     Done,
-    /// The handler says: try again.
+    /// The handler requests a retry.
     Retryable,
-    /// The handler says: never again.
+    /// The handler rules out a retry.
     Permanent,
-    /// The handler says: not now; no attempt is counted.
+    /// The handler defers the message; the attempt is not counted.
     Deferred,
-    /// The envelope could not be read; the handler was not called.
+    /// The envelope is malformed; the handler was not called.
     Malformed,
-    /// No route takes this message.
+    /// The route does not accept this message.
     Unrouted,
     /// The sandbox caught a trap.
     Trapped,
-    /// The sandbox refused memory and the handler died of it.
+    /// The sandbox refused memory, and the handler failed because of it.
     OutOfMemory,
-    /// Wall time or CPU time was used up.
+    /// The wall-time or CPU-time limit was exceeded.
     TimedOut,
     /// The handler broke the contract: its result, its outputs or its host calls.
     ContractBroken,
-    /// The host, or what it depends on, is at fault; the message waits.
+    /// The host or one of its dependencies failed; the message waits.
     HostFault,
-    /// The message belongs to somebody else now.
+    /// The message is lost: another host owns it now.
     Revoked,
 }
 
 impl Class {
-    /// The word for it.
+    /// The name in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -89,25 +89,25 @@ impl fmt::Display for Class {
     }
 }
 
-/// What went wrong, for the verdict, the dead letter and the log.
+/// A failure, for the verdict, the dead letter and the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
     /// Its class; never [`Class::Done`].
     pub class: Class,
     /// Its code.
     pub code: Code,
-    /// For people; at most [`TEXT_LIMIT`] bytes. May come from a guest: escape it before people read it.
+    /// The reason, for people; at most [`TEXT_LIMIT`] bytes. It may come from a guest: escape it for display.
     pub text: Box<str>,
-    /// The delay that a handler wishes for.
+    /// The delay requested by the handler.
     pub retry_after: Option<Duration>,
     /// Frames of the guest's stack, innermost first; names come from the guest.
     pub backtrace: Vec<Box<str>>,
-    /// A digest of where in its code the guest was; the same whenever the same happens there. `None` where it was not
-    /// running, or where the place says nothing.
+    /// A digest of the place in the guest's code, equal for equal faults at the same place. `None` if the guest was not
+    /// running, or if the place is meaningless.
     pub place: Option<u64>,
 }
 
-/// Longest text of a failure, in bytes; what is over is cut.
+/// Longest text of a failure, in bytes; longer texts are cut.
 pub const TEXT_LIMIT: usize = 4096;
 
 impl Failure {
@@ -118,7 +118,7 @@ impl Failure {
         Self { class, code, text: text.into(), retry_after: None, backtrace: Vec::new(), place: None }
     }
 
-    /// The host itself is at fault: `code` is one of the host's.
+    /// A fault of the host, with one of the host's codes.
     pub fn host(code: Code, text: impl Into<String>) -> Self {
         Self::new(Class::HostFault, code, text)
     }
@@ -128,8 +128,8 @@ impl Failure {
         Self::new(Class::ContractBroken, code, text)
     }
 
-    /// What makes two faults the same: class, code and place; where there is no place, the words of the text without
-    /// its numbers, which differ from one attempt to the next. A handler's own failures have none, nor has time.
+    /// The fingerprint of a fault: class, code and place; without a place, the words of the text without numbers, which
+    /// differ between attempts. Failures returned by a handler and timeouts have none.
     pub fn fingerprint(&self) -> Option<u64> {
         use std::hash::{DefaultHasher, Hash, Hasher};
         if !matches!(self.class, Class::Trapped | Class::OutOfMemory | Class::ContractBroken) {
@@ -144,7 +144,7 @@ impl Failure {
     }
 }
 
-/// The words of a text; what has digits in it is a number, an address or an id.
+/// The words of a text; words with digits (numbers, addresses, ids) are omitted.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|character: char| !character.is_alphanumeric());
     words.filter(|word| !word.is_empty() && !word.contains(|character: char| character.is_ascii_digit()))
@@ -164,19 +164,19 @@ macro_rules! codes {
 }
 
 codes! {
-    /// A handler gave a code that is none; its class stays.
+    /// The handler returned an invalid code; its class stays.
     INVALID_CODE,
-    /// The envelope could not be read.
+    /// The envelope is malformed.
     MALFORMED_ENVELOPE,
-    /// No route takes this message.
+    /// The route does not accept this message.
     NO_ROUTE,
     /// An error of the handler's language that the handler did not catch.
     UNCAUGHT_EXCEPTION,
     /// The guest executed `unreachable`: a panic, an abort, a failed assertion.
     TRAP_UNREACHABLE,
-    /// The guest's call stack was used up.
+    /// The guest's call stack overflowed.
     TRAP_STACK_OVERFLOW,
-    /// The guest reached outside its memory.
+    /// The guest accessed an address outside its memory.
     TRAP_MEMORY_OUT_OF_BOUNDS,
     /// The guest divided by zero.
     TRAP_INTEGER_DIVIDE_BY_ZERO,
@@ -192,9 +192,9 @@ codes! {
     TIMEOUT,
     /// CPU time.
     CPU_LIMIT,
-    /// The result could not be lifted, or says something that the contract forbids.
+    /// The result cannot be lifted, or violates the contract.
     INVALID_RESULT,
-    /// An output names none of the route's outputs.
+    /// The route has no output of this name.
     UNKNOWN_OUTPUT,
     /// The outputs together are larger than the limit.
     OUTPUT_TOO_LARGE,
@@ -202,26 +202,26 @@ codes! {
     TOO_MANY_OUTPUTS,
     /// More host calls than the limit.
     HOST_CALL_LIMIT,
-    /// A host function ended in an error of its own.
+    /// A host function failed with its own error.
     HOST_CALL_FAILED,
     /// The guest called exit.
     EXITED,
     /// The guest used a capability that was denied with `fail`.
     CAPABILITY_DENIED,
-    /// An output's destination cannot be reached.
+    /// An output's destination is unavailable.
     OUTPUT_UNAVAILABLE,
-    /// The dead-letter or error destination cannot be reached.
+    /// The destination of dead letters or error events is unavailable.
     DEAD_LETTER_UNAVAILABLE,
-    /// The plugin cannot be run just now.
+    /// The plugin is temporarily unavailable.
     PLUGIN_UNAVAILABLE,
-    /// The store of event ids cannot be reached.
+    /// The store of event ids is unavailable.
     STORE_UNAVAILABLE,
     /// A fault of the host.
     INTERNAL,
 }
 
 impl Code {
-    /// The code of a handler: `code` if it is one, else [`Code::INVALID_CODE`].
+    /// The code returned by a handler: `code` if it is valid, else [`Code::INVALID_CODE`].
     pub fn of_handler(code: &str) -> Self {
         let valid = (1..=64).contains(&code.len())
             && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
@@ -240,16 +240,16 @@ impl fmt::Display for Code {
     }
 }
 
-/// What one attempt used.
+/// The resources used by one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Usage {
-    /// From the call to its end, microseconds.
+    /// Wall time of the call, in microseconds.
     pub wall_us: u64,
-    /// What the guest itself burnt, microseconds.
+    /// CPU time of the guest, in microseconds.
     pub cpu_us: u64,
-    /// Highest sum of all memories and tables of the instance, bytes.
+    /// Peak memory of the instance, tables included, in bytes.
     pub memory_peak_bytes: u64,
-    /// Calls of the guest to the host.
+    /// Number of host calls.
     pub host_calls: u64,
     /// Keys, payloads, header and attribute names and values of all outputs, and 32 for each header and attribute.
     pub output_bytes: u64,

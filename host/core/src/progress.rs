@@ -1,25 +1,25 @@
-//! What travels with a commit: what it was written for, what is finished above it, and the attempts already made.
+//! Commit metadata: its identity, the finished offsets above the commit point, and the attempts already made.
 //!
 //! Text of at most [`LIMIT`] bytes: `cf2:` and, in base64 (URL alphabet, no padding), numbers as LEB128:
 //!
 //! ```text
 //! base                                     the offset that the commit is for
-//! (tag length bytes)… 0                    fields; readers skip tags that they do not know
+//! (tag length bytes)… 0                    fields; readers skip unknown tags
 //!                                          1: the identity, three digests of 4 bytes, little endian
-//! count, (offset attempt since)…           records that were tried and are not settled: offset less the one before,
+//! count, (offset attempt since)…           attempted, unsettled records: offset less the one before,
 //!                                          number of the next attempt, when first received (seconds, zigzag, less the
 //!                                          one before)
-//! (skip run)…                              so many offsets unfinished, then so many finished, from `base` on
+//! (skip run)…                              numbers of unfinished and then finished offsets, from `base` on
 //! ```
 //!
-//! `cf1:` is the format before: the same without fields. The commit of a transaction has a [`Mark`] behind this text; it says
-//! nothing of how far a partition is.
+//! `cf1:` is the previous format, without fields. The commit of a transaction has a [`Mark`] after this text, which is not
+//! part of the progress.
 //!
 //! Other tools move a group's offsets and keep the metadata: mirroring, restore and copying. So metadata counts only for
 //! the cluster, topic, partition and offset that it was written for ([`resume`]).
 //!
-//! The idea of an offset map in the metadata is that of Confluent's Parallel Consumer. Run lengths are enough here: what
-//! is finished above a commit point are long runs between a few records that wait.
+//! The idea of an offset map in the metadata comes from Confluent's Parallel Consumer. Run lengths suffice here: the finished
+//! offsets above a commit point are long runs between a few waiting records.
 
 mod identity;
 mod resume;
@@ -36,7 +36,7 @@ pub use resume::{Differs, Ignored, Resumption, resume};
 use crate::mark::Mark;
 use crate::time::Time;
 
-/// Longest metadata that is read, in bytes: what a broker takes unless it is told otherwise (`offset.metadata.max.bytes`).
+/// Longest metadata that is read, in bytes: the default of brokers (`offset.metadata.max.bytes`).
 pub const LIMIT: usize = 4096;
 
 const PREFIX: &str = "cf2:";
@@ -45,7 +45,7 @@ const PREFIX_WITHOUT_FIELDS: &str = "cf1:";
 /// Tag of the identity among the fields.
 const IDENTITY: u64 = 1;
 
-/// Bytes that the fields take: tag, length and content of the identity, and the end.
+/// Size of the fields in bytes: tag, length and content of the identity, and the end.
 const FIELDS: usize = 2 + identity::BYTES + 1;
 
 /// Bytes before base64 in metadata of at most `most`.
@@ -65,30 +65,30 @@ pub(crate) const TRIED: usize = 3 + 2 + 4;
 /// Bytes that one run takes at most, less than two million offsets after the one before, and of less than 268 million.
 pub(crate) const RUN: usize = 3 + 4;
 
-/// How far a partition has come, beyond what one offset can say.
+/// The progress of a partition beyond its committed offset.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Progress {
     /// Finished offsets above the commit point, rising, not touching.
     pub finished: Vec<Range<i64>>,
-    /// Records that were tried and are not settled, by offset.
+    /// Attempted, unsettled records, by offset.
     pub tried: BTreeMap<i64, Tried>,
 }
 
-/// What is known of a record that was tried and is not settled.
+/// The attempts of an unsettled record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tried {
     /// The number of its next attempt, from 1.
     pub attempt: u32,
-    /// When it was first received; whole seconds survive.
+    /// The time of the first receive, in whole seconds after encoding.
     pub since: Time,
 }
 
 /// Metadata for a commit.
 pub(crate) struct Measured {
     pub(crate) text: Box<str>,
-    /// Bytes that records need which were tried, before base64.
+    /// Size of the attempted records before base64, in bytes.
     pub(crate) tried: usize,
-    /// The first finished offset that found no room.
+    /// The first finished offset that did not fit.
     pub(crate) left_out: Option<i64>,
 }
 
@@ -97,25 +97,25 @@ pub(crate) struct Measured {
 pub struct Written {
     /// The offset that the commit was for.
     pub base: i64,
-    /// The partition that the commit was for; unknown where the format is the one without fields.
+    /// The partition that the commit was for; unknown in the format without fields.
     pub identity: Identity,
-    /// How far it had come.
+    /// The progress.
     pub progress: Progress,
 }
 
-/// The metadata is of another program, or of a version that this one does not know.
+/// The metadata was written by another program or in an unknown version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not written by a version that this one can read")]
 pub struct Unreadable;
 
 impl Progress {
-    /// The metadata for a commit of `base`, of at most `most` bytes. What does not fit is left out, the highest finished
-    /// offsets first: then a restart repeats them. Empty where there is no progress and the topic's id is unknown.
+    /// The metadata for a commit of `base`, of at most `most` bytes. If it does not fit, the highest finished
+    /// offsets are omitted, and a restart repeats them. Empty without progress and without a topic id.
     pub fn encode(&self, base: i64, identity: Identity, most: usize) -> Box<str> {
         self.measured(base, identity, most).text
     }
 
-    /// The same, with what has to be known of it.
+    /// Like [`Progress::encode`], with its sizes.
     pub(crate) fn measured(&self, base: i64, identity: Identity, most: usize) -> Measured {
         if self.is_empty() && !identity.has_topic() {
             return Measured { text: "".into(), tried: 0, left_out: None };
@@ -153,7 +153,7 @@ impl Progress {
             put(&mut list, offset.abs_diff(last.0));
             put(&mut list, tried.attempt.into());
             put(&mut list, zigzag(seconds.cast_signed().wrapping_sub(last.1.cast_signed())));
-            // With room for the count and for the base before it.
+            // Reserves room for the count and the base before it.
             if bytes.len() + list.len() + 3 > room {
                 list.truncate(before);
                 break;
@@ -164,8 +164,8 @@ impl Progress {
         bytes.extend(list);
     }
 
-    /// Reads the progress in the metadata of a commit, whatever it was written for ([`resume`] asks that). Empty metadata
-    /// is no progress.
+    /// Decodes the progress in the metadata of a commit without checking its identity ([`resume`] does). Empty metadata
+    /// means no progress.
     ///
     /// # Errors
     /// [`Unreadable`].
@@ -195,7 +195,7 @@ impl Progress {
         Some(progress)
     }
 
-    /// Forgets all below `offset`.
+    /// Removes everything below `offset`.
     pub(crate) fn forget_below(&mut self, offset: i64) {
         let gone = self.finished.partition_point(|run| run.end <= offset);
         self.finished.drain(..gone);
@@ -207,7 +207,7 @@ impl Progress {
         }
     }
 
-    /// Whether there is nothing to say.
+    /// Whether there is no progress.
     pub(crate) fn is_empty(&self) -> bool {
         self.finished.is_empty() && self.tried.is_empty()
     }
@@ -220,7 +220,7 @@ impl Progress {
 }
 
 impl Written {
-    /// Reads the metadata of a commit; `None` where it is empty.
+    /// Decodes the metadata of a commit; `None` if it is empty.
     ///
     /// # Errors
     /// [`Unreadable`].
@@ -282,7 +282,7 @@ fn take(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// Signed as unsigned, small ones small.
+/// Zigzag: maps small signed numbers to small unsigned ones.
 fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)).cast_unsigned()
 }

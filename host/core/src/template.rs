@@ -5,7 +5,7 @@ use std::fmt;
 use crate::message::Message;
 use crate::output::Output;
 
-/// A parsed template. Braces are doubled to stand for themselves.
+/// A parsed template. A doubled brace is a literal brace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template(Vec<Part>);
 
@@ -20,24 +20,24 @@ enum Part {
     Header(Box<str>),
 }
 
-/// Why a template cannot be used.
+/// The reason why a template cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A brace without its partner.
-    #[error("`{0}` has a brace without a partner (a brace that stands for itself is doubled: `{{{{`)")]
+    #[error("unbalanced brace in `{0}`; write a literal brace twice: `{{{{`")]
     Unbalanced(String),
     /// `{}` names nothing.
     #[error("`{0}` has an empty name between braces")]
     EmptyName(String),
-    /// Nothing has that name.
-    #[error("no attribute of the output or the message is called `{0}`")]
+    /// No attribute or header has this name.
+    #[error("neither output nor message has an attribute `{0}`")]
     Missing(Box<str>),
-    /// The key or header is there and is no text.
+    /// The key or header is not text.
     #[error("`{0}` is not text")]
     NotText(Box<str>),
 }
 
-/// What a template can take its names from.
+/// The sources of a template's names.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'a> {
     /// The output it is for.

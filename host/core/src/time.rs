@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// A moment, in microseconds since the Unix epoch.
 ///
-/// Whoever drives the core takes it from a clock that never goes back, anchored to the wall clock once,
-/// so that one value serves both for waiting and for what people read.
+/// The driver takes it from a monotonic clock that is anchored to the wall clock once, so one value serves for waits and
+/// for display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Time(u64);
@@ -35,27 +35,27 @@ impl Time {
         self.0 / 1_000
     }
 
-    /// This moment plus `wait`; the end of time where that overflows.
+    /// This moment plus `wait`, saturating.
     #[must_use]
     pub fn after(self, wait: Duration) -> Self {
         let micros = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(micros))
     }
 
-    /// This moment less `wait`; the beginning of time where that is before it.
+    /// This moment minus `wait`, saturating.
     #[must_use]
     pub fn before(self, wait: Duration) -> Self {
         let micros = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
         Self(self.0.saturating_sub(micros))
     }
 
-    /// How long ago `earlier` was; zero if it is still to come.
+    /// The time since `earlier`; zero if it is in the future.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 }
 
-/// A text is no moment since 1970.
+/// The text is not a moment since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no time in iso 8601, such as 2026-11-21T05:01:36Z")]
 pub struct NoTime(Box<str>);

@@ -1,13 +1,13 @@
-//! The commit point of one partition: the first offset that is not settled.
+//! The commit point of a partition: the first unsettled offset.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
-/// Records that are kept one by one. Beyond them the oldest are kept in runs: where one record waits for an hour, all that
-/// are settled behind it take the room of one.
+/// Number of records kept one by one. Older ones are kept in runs, so all settled records behind a waiting one take the
+/// room of one.
 const KEPT: usize = if cfg!(test) { 4 } else { 16_384 };
 
-/// Which offsets of a partition were received, and which of them are settled.
+/// The received offsets of a partition, and which of them are settled.
 ///
 /// Offsets may have gaps (compaction, transaction markers), so places are counted, not offsets. Memory is 16
 /// bytes for each of the last records above the commit point, and some 60 for each older one that is not settled.
@@ -15,17 +15,17 @@ const KEPT: usize = if cfg!(test) { 4 } else { 16_384 };
 pub struct Watermark {
     /// The oldest from the commit point on, by the place of the first of each run; the first is never settled.
     early: BTreeMap<u64, Run>,
-    /// What follows, in the order of offsets. Where there are no earlier ones, the first is never settled.
+    /// The following records, in the order of offsets. Without earlier ones, the first is never settled.
     open: VecDeque<Entry>,
     /// The place of the first entry of `open`.
     first: u64,
-    /// One more than the last offset received, or more where none will come from below.
+    /// One more than the last received offset, or more if no lower offset will follow.
     end: Option<i64>,
     /// Runs of settled records above the commit point.
     runs: usize,
     /// Records received and not covered by the commit point.
     count: usize,
-    /// Of them not settled.
+    /// Unsettled records among them.
     waiting: usize,
 }
 
@@ -35,7 +35,7 @@ struct Entry {
     settled: bool,
 }
 
-/// Records in a row that are settled, or one that is not.
+/// A run of settled records, or one unsettled record.
 #[derive(Debug)]
 struct Run {
     start: i64,
@@ -50,8 +50,8 @@ struct Run {
 pub struct Place(u64);
 
 impl Watermark {
-    /// Notes that `offset` was received. Offsets must rise; one that does not is refused with `None` (the broker
-    /// has repeated a record that is in hand or settled already).
+    /// Records that `offset` was received. Offsets must rise; for one that does not, the result is `None` (the broker
+    /// repeated a record that is in flight or settled).
     pub fn receive(&mut self, offset: i64) -> Option<Place> {
         if self.end.is_some_and(|end| offset < end) {
             return None;
@@ -67,7 +67,7 @@ impl Watermark {
         Some(place)
     }
 
-    /// Notes that no record will come from below `offset` that was not received.
+    /// Records that no further record below `offset` will follow.
     pub fn reach(&mut self, offset: i64) {
         self.end = self.end.max(Some(offset));
     }
@@ -86,7 +86,7 @@ impl Watermark {
         }
     }
 
-    /// Notes that the record at `place` is settled. Returns how many records the commit point has passed by it.
+    /// Marks the record at `place` as settled. Returns by how many records the commit point advances.
     pub fn settle(&mut self, place: Place) -> usize {
         let before = self.count;
         self.waiting -= 1;
@@ -94,7 +94,7 @@ impl Watermark {
             Some(index) => self.settle_open(usize::try_from(index).expect("a place in the queue fits it")),
             None => self.settle_early(place.0),
         }
-        // The commit point goes on to the first that is not settled.
+        // The commit point advances to the first unsettled record.
         if let Some(first) = self.early.first_entry().filter(|first| first.get().settled) {
             self.runs -= 1;
             self.count -= first.remove().count;
@@ -190,7 +190,7 @@ impl Watermark {
         self.waiting
     }
 
-    /// The offset behind the last one received, or from which on the next will come.
+    /// The offset after the last received one, or a lower bound of the next.
     pub fn end(&self) -> Option<i64> {
         self.end
     }
@@ -200,7 +200,7 @@ impl Watermark {
         self.runs
     }
 
-    /// Ranges of offsets above the commit point of which everything that was received is settled, rising.
+    /// Ranges of offsets above the commit point in which every received record is settled, in rising order.
     pub fn finished(&self) -> Vec<Range<i64>> {
         let early = self.early.values().map(|run| (run.start..run.end, run.settled));
         let open = self.open.iter().map(|entry| (entry.offset..entry.offset + 1, entry.settled));
@@ -208,7 +208,7 @@ impl Watermark {
         let mut goes_on = false;
         for (offsets, settled) in early.chain(open) {
             match finished.last_mut().filter(|_| goes_on && settled) {
-                // Offsets between the two were never written, or are gone: they will not come.
+                // Offsets between the two were never written or were removed: they will not follow.
                 Some(run) => run.end = offsets.end,
                 None if settled => finished.push(offsets),
                 None => {}

@@ -210,7 +210,7 @@ impl Judge {
     fn number(&mut self, case: Case<'_>, id: &str) -> Option<Number> {
         let number = self.index.get(id).copied();
         if number.is_none() {
-            self.broken(case, Promise::OneEnd, id, "nobody has produced it");
+            self.broken(case, Promise::OneEnd, id, "it was never produced");
         }
         number
     }

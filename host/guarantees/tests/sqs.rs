@@ -143,10 +143,7 @@ fn at_a_stop_a_message_that_has_failed_on_its_last_receive_is_stored_with_its_re
     assert_eq!(fates(&world), [("m-0", Fate::DeadLettered), ("m-1", Fate::DeadLettered)]);
     for letter in world.sinks.stored.iter().filter(|stored| stored.effect == Effect::DeadLetter) {
         let text = letter.publication.headers.text("cofferdam-dlq-text").unwrap();
-        assert!(
-            text.contains("the queue's maxReceiveCount leaves it no other receive; 4 of 5 attempts left"),
-            "{text}"
-        );
+        assert!(text.contains("the queue's maxReceiveCount allows no further receive; 4 of 5 attempts left"), "{text}");
     }
     assert!(released(&world).is_empty());
 }
@@ -241,7 +238,7 @@ fn a_stranger_received_often_has_a_retry_left_and_its_letter_says_who_has_counte
     }
     world.store_all();
     let text = world.sinks.stored[0].publication.headers.text("cofferdam-dlq-text").unwrap();
-    let counted = "2 of 5 were made by this host, 3 are receives that the queue has counted";
+    let counted = "2 of 5 attempts by this host, 3 receives counted by the queue";
     assert!(text.contains(counted), "{text}");
 }
 

@@ -1,4 +1,4 @@
-//! Connections within bounds: so many at once, none slow for long, none left over at the end.
+//! Bounds on connections: number, duration of slow ones, and closing at the end.
 
 use std::convert::Infallible;
 use std::io;

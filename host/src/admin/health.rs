@@ -1,4 +1,4 @@
-//! How the routes are, as those who drive them say.
+//! Health of the routes, as their flows report it.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};

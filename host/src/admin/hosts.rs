@@ -1,5 +1,5 @@
-//! Whom a request is meant for. A web page can lead a name of its own to this address (DNS rebinding) and then read what
-//! is answered; such a request carries that name.
+//! Checks the `Host` of requests. A web page can resolve its own name to this address (DNS rebinding) and read the answers;
+//! its requests carry that name.
 
 use std::net::IpAddr;
 

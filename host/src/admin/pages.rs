@@ -1,4 +1,4 @@
-//! The answers.
+//! The pages of the admin server.
 
 use std::sync::Arc;
 

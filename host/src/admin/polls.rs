@@ -1,8 +1,8 @@
-//! The threads that run handlers, and since when each has not come back from one.
+//! The threads that run handlers, and how long each has been in one.
 //!
-//! A handler that runs is stopped by its limits, and gives its thread back at each tick before. Work of the host on its
-//! behalf, between and after, is bounded too. A thread that does not come back all the same is a fault of the host that
-//! only a restart mends, so somebody has to notice: each thread writes down what it begins, which takes it two stores.
+//! Limits stop a running handler, and it yields its thread at each tick before. Work of the host on its behalf is bounded
+//! too. A thread that nevertheless does not return is a fault of the host that needs a restart, and must be noticed: each
+//! thread records the start of its work, with two stores.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};

@@ -1,4 +1,4 @@
-//! Asking the brokers how they are, not too often and not for long.
+//! Health probes of the brokers, with a bounded rate and duration.
 
 use std::sync::Arc;
 use std::time::Duration;

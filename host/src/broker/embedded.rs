@@ -1,7 +1,7 @@
-//! Brokers inside the process, for `cofferdam dev` and for quick tests of one module.
+//! Embedded brokers, for `cofferdam dev` and for quick tests of one module.
 //!
-//! They are stand-ins: what holds on them holds on nothing else. Every promise of the host is shown on Apache Kafka and
-//! on an SQS server; here only the way through is short (both are up in about a millisecond).
+//! They are stand-ins that start quickly, and prove nothing about real brokers. The tests of the guarantees use Apache Kafka
+//! and an SQS server.
 //!
 //! Kafka ([`Kafka`]) is the mock cluster of librdkafka:
 //!

@@ -1,4 +1,4 @@
-//! Bytes for people and for machines: text where they are text, base64 where not.
+//! Bytes for display and for JSON: as text if they are text, else as base64.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

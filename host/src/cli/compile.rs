@@ -1,4 +1,4 @@
-//! `cofferdam compile`: what the other commands have a process of its own do. Not for people, and not in the help.
+//! `cofferdam compile`: the compiler process of the other commands. Hidden in the help.
 
 use std::path::PathBuf;
 

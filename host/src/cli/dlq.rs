@@ -1,4 +1,4 @@
-//! `cofferdam dlq`: what to do about dead letters.
+//! `cofferdam dlq`: list, show, replay and delete dead letters.
 
 mod choice;
 mod list;

@@ -1,4 +1,4 @@
-//! How many files and connections this process may have open.
+//! The limit on open files of this process.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

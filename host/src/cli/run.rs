@@ -40,7 +40,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
         let options = Options { journal, compiler: Some(compile::program()), ..Options::default() };
         let host = tokio::select! {
             host = Host::start(&config, options) => host?,
-            // Nothing was received, so nothing is to be finished.
+            // Nothing was received, so there is nothing to finish.
             signal = signals.next() => {
                 tracing::info!(%signal, "stopping: signal received during the start");
                 return Ok(finish(&Run { report: Report::default(), signal: Some(signal) }, arguments.output.json));
@@ -92,7 +92,7 @@ pub(super) fn load(argument: &ConfigArgument) -> Result<Config, Vec<Problem>> {
     Ok(config)
 }
 
-/// Says on standard error what is allowed and probably not meant.
+/// Prints a warning about a valid but probably unintended configuration on standard error.
 pub(super) fn warn(warning: &impl std::fmt::Display) {
     eprintln!("cofferdam: warning: {warning}");
 }
@@ -108,7 +108,7 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
     built.map_err(|error| Problem::new(Exit::Unavailable, format!("failed to start threads: {error}"), ""))
 }
 
-/// How a host ended, and what made it.
+/// The end of a host, and the signal that caused it.
 pub(super) struct Run {
     pub(super) report: Report,
     pub(super) signal: Option<Signal>,
@@ -129,12 +129,12 @@ pub(super) async fn until_signal(host: Host, mut signals: Signals) -> Run {
     };
     tokio::select! {
         report = &mut ended => Run { report, signal: Some(signal) },
-        // Whoever asks twice does not want to wait; what is unfinished comes again after the next start.
+        // A second signal ends the process at once; unfinished messages are redelivered after the next start.
         _ = signals.next() => std::process::exit(Exit::Interrupted as i32),
     }
 }
 
-/// Prints the account and says how the process ends.
+/// Prints the totals and determines the exit code.
 pub(super) fn finish(run: &Run, json: bool) -> Exit {
     let account = run.report.account;
     for (route, reason) in &run.report.stopped {

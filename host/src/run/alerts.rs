@@ -1,4 +1,4 @@
-//! Looks at the destinations of dead letters now and then, and says where there are too many.
+//! Counts dead letters in their destinations periodically, and logs an alert above the threshold.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,10 +15,10 @@ use crate::config::Config;
 use crate::dead_letters::Backlog;
 use crate::exit::Problem;
 
-/// An alert that lasts is repeated so often.
+/// The interval at which a lasting alert is repeated.
 const REPEATED: Duration = Duration::from_secs(600);
 
-/// Letters in each destination, as they were at the last look; shared with those who are asked.
+/// Dead letters in each destination at the last check; shared with the admin server.
 pub(super) struct Depths {
     limit: u64,
     interval: Duration,
@@ -62,7 +62,7 @@ impl Depths {
     }
 }
 
-/// Looks until it is aborted. No error ends it: what cannot be asked is asked again.
+/// Checks until it is aborted. Errors do not end it: the next check tries again.
 pub(super) async fn run(depths: Arc<Depths>, config: Config, brokers: Arc<Brokers>) {
     let mut backlogs: BTreeMap<Destination, Box<dyn Backlog>> = BTreeMap::new();
     let mut said: BTreeMap<Destination, Instant> = BTreeMap::new();
@@ -74,7 +74,7 @@ pub(super) async fn run(depths: Arc<Depths>, config: Config, brokers: Arc<Broker
             let letters = match look(&destination, &config, &brokers, &mut backlogs).await {
                 Ok(letters) => letters,
                 Err(problem) => {
-                    // Routes that need the broker say so themselves, and a topic may be yet to come.
+                    // Routes report an unreachable broker themselves, and a topic may not exist yet.
                     tracing::debug!(%destination, %problem, "failed to count the dead letters");
                     depths.set(&destination, None);
                     continue;

@@ -1,4 +1,4 @@
-//! The brokers that a configuration names, and what is made of them: topics, sinks, sources.
+//! The configured brokers, and the topics, sinks and sources created on them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,17 +1,16 @@
-//! What the topics, the group and the rights of a route must be like. `check --brokers` and the start of `run` look at the
-//! same list.
+//! Conditions on the topics, the group and the permissions of a route, checked by `check --brokers` and the start of `run`.
 //!
 //! | condition | otherwise |
 //! |---|---|
-//! | a dead-letter topic takes records as large as its source | a record that fails is stored nowhere, and holds its key |
-//! | a dead-letter topic is not compacted | a later letter of a key replaces the one before |
-//! | a dead-letter topic keeps its records by append time, or as long as its source | a letter may be removed at once |
-//! | a dead-letter topic takes the timestamps that its source takes | a letter is stored without its timestamp |
-//! | an output topic takes records as large as the source | a large output makes its record a dead letter |
-//! | an output topic is not compacted | an output without a key makes its record a dead letter |
-//! | a topic of error events takes all of them | an error event is dropped |
-//! | this user may read the source and the group, and write where the route writes | nothing is received, or the route holds |
-//! | members of the group assign partitions as this host does | the route cannot join it |
+//! | a dead-letter topic accepts records as large as its source | a failed record cannot be stored, and blocks its key |
+//! | a dead-letter topic is not compacted | a dead letter replaces earlier ones with the same key |
+//! | a dead-letter topic uses append time, or has the retention of its source | a dead letter may be removed at once |
+//! | a dead-letter topic accepts the timestamps that its source accepts | a dead letter is stored without its timestamp |
+//! | an output topic accepts records as large as the source | a large output turns its record into a dead letter |
+//! | an output topic is not compacted | an output without a key turns its record into a dead letter |
+//! | an error-event topic is not compacted | an error event without a key is dropped |
+//! | the user may read the source and the group, and write to the destinations | nothing is received, or the route holds |
+//! | members of the group use the assignor of this host | the route cannot join the group |
 
 mod rights;
 
@@ -29,22 +28,22 @@ use crate::config::RouteConfig;
 /// The largest message of SQS, in bytes.
 const LARGEST_OF_SQS: u64 = 1 << 20;
 
-/// Something that does not fit.
+/// A condition that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfit {
     /// The route.
     pub route: Box<str>,
-    /// What does not fit, and what comes of it.
+    /// The violated condition.
     pub what: String,
-    /// What to do about it.
+    /// The consequence and the remedy.
     pub remedy: String,
-    /// Dead letters can be lost or kept from being stored. Otherwise the route goes on as it is configured.
+    /// Whether dead letters can be lost or not stored. Otherwise the route works as configured.
     pub is_grave: bool,
-    /// A right is missing.
+    /// Whether a permission is missing.
     pub is_right: bool,
 }
 
-/// What brokers tell of topics and groups, by name; what they do not tell is not looked at.
+/// Facts from the brokers about topics and groups, by name; conditions without facts are skipped.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     pub(super) rules: BTreeMap<Arc<str>, Rules>,
@@ -52,7 +51,7 @@ pub(super) struct Told {
     pub(super) groups: BTreeMap<Arc<str>, Group>,
 }
 
-/// All topics that the conditions of this route are about.
+/// All topics in the conditions of this route.
 pub(super) fn topics(route: &RouteConfig) -> BTreeSet<String> {
     let sources = route.source.named().filter(|_| route.source.broker == kafka::NAME).map(str::to_owned);
     let (letters, destinations) = (letters_of(route).into_iter().map(|(_, letters)| letters), route.destinations());
@@ -61,13 +60,13 @@ pub(super) fn topics(route: &RouteConfig) -> BTreeSet<String> {
     sources.chain(topics.map(|topic| topic.name.to_string())).collect()
 }
 
-/// Each source of the route with the place of its dead letters, as far as the configuration names them.
+/// Each source of the route with its dead-letter destination, as far as configured.
 fn letters_of(route: &RouteConfig) -> Vec<(&str, Destination)> {
     let Some(rule) = &route.dead_letter else { return Vec::new() };
     route.source.named().map(|source| (source, rule.beside(source))).collect()
 }
 
-/// What is not as it must be for this route.
+/// The violated conditions of this route.
 pub(super) fn unfit(route: &RouteConfig, told: &Told) -> Vec<Unfit> {
     let mut found = Found { route: route.name(), unfit: Vec::new() };
     rights::missing(route, told, &mut found);
@@ -75,7 +74,7 @@ pub(super) fn unfit(route: &RouteConfig, told: &Told) -> Vec<Unfit> {
     found.unfit
 }
 
-/// What does not fit between the topics of this route.
+/// The violated conditions between the topics of this route.
 fn fitting(route: &RouteConfig, rules: &BTreeMap<Arc<str>, Rules>, found: &mut Found<'_>) {
     let is_topic = route.source.broker == kafka::NAME;
     let source_rules = |source: &str| if is_topic { rules.get(source).copied() } else { Some(of_a_queue()) };
@@ -111,7 +110,7 @@ fn fitting(route: &RouteConfig, rules: &BTreeMap<Arc<str>, Rules>, found: &mut F
     }
 }
 
-/// What comes from a queue has any timestamp and no age.
+/// The rules of a queue as a source: any timestamp, no retention.
 fn of_a_queue() -> Rules {
     let retention = Some(Duration::ZERO);
     Rules { largest: LARGEST_OF_SQS, compacted: false, by_append_time: true, before: None, after: None, retention }

@@ -1,8 +1,7 @@
-//! What keeps a configuration from working, as far as the brokers say: the one list that `check --brokers` prints and that the
-//! start of `run` goes by.
+//! Findings on the brokers about a configuration: `check --brokers` prints them, and the start of `run` acts on them.
 //!
-//! A problem keeps `run` from starting. What is unfit does not: `run` says it in its log, and the route holds, or goes on
-//! with less than it was meant to; `check --brokers` fails where it is grave.
+//! A problem prevents the start of `run`. A violated condition does not: `run` logs it, and the route holds or works with
+//! restrictions; `check --brokers` fails if it is grave.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,12 +16,12 @@ use crate::broker::sqs::queue::{self, Queue};
 use crate::config::{Config, RouteConfig};
 use crate::exit::{Exit, Problem};
 
-/// What was found, in the order in which people should read it.
+/// All findings, in the order of display.
 #[derive(Debug, Default)]
 pub struct Findings {
-    /// What keeps a host from starting.
+    /// Problems that prevent a start.
     pub problems: Vec<Problem>,
-    /// What is not as a route needs it.
+    /// Violated conditions of routes.
     pub unfit: Vec<Unfit>,
     /// Both limits of each route whose queue has a redrive policy.
     pub limits: Vec<Limits>,
@@ -41,7 +40,7 @@ impl Brokers {
             }
             Err(problem) => findings.problems.push(problem),
         }
-        // Who has not answered once is not asked three more times.
+        // An unreachable broker is not asked three more times.
         if findings.problems.iter().all(|problem| problem.exit != Exit::Unavailable) {
             findings.unfit.extend(self.unfit(config).await);
         }

@@ -1,4 +1,4 @@
-//! The threads that handlers run on: some for those that are quick, some for those that are not.
+//! The threads for handlers: some for quick attempts, some for long ones.
 
 use tokio::runtime::{Builder, Handle, Runtime};
 

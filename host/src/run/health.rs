@@ -1,4 +1,4 @@
-//! The admin server, and what it asks the brokers.
+//! The admin server, and its probes of the brokers.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;

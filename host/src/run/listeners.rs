@@ -1,4 +1,4 @@
-//! What hears of the flow of a route.
+//! The listeners of a route's flow.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Queues that cannot be used: where they were looked for, what they are for, and what to do about it.
+//! Errors about queues, with region, endpoint, use of the queue and remedy.
 
 use std::collections::BTreeMap;
 
@@ -69,7 +69,7 @@ impl Queues {
         self.purposes.entry(queue.to_owned()).or_insert(Purpose { text, default });
     }
 
-    /// What to tell people of a queue that cannot be used.
+    /// The problem for an unusable queue.
     pub(super) fn problem(&self, error: &Error) -> Problem {
         let purpose = self.purposes.get(error.queue());
         let remedy = match error {

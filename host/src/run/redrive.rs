@@ -1,4 +1,4 @@
-//! Two limits that meet on a queue: its own `maxReceiveCount`, and the `max_attempts` of the route that reads it.
+//! Two limits on the attempts of a queue's messages: its own `maxReceiveCount`, and the `max_attempts` of the route that reads it.
 
 use std::fmt;
 

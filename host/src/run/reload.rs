@@ -1,8 +1,8 @@
-//! New versions of plugins, and new tables for them, while the host runs.
+//! Reloads plugins and their configuration while the host runs.
 //!
-//! A file that has changed is loaded, checked and started beside the version at work. When all of that went well, messages
-//! go to it from the next one on, and the version before finishes what it holds: nothing is lost, repeated or out of order.
-//! Whatever goes wrong leaves things as they were, and is told in the words of whoever refused it.
+//! A changed file is loaded, checked and started beside the running version. If that succeeds, the next messages go to the
+//! new version, and the previous one finishes its own: nothing is lost, repeated or reordered. If it fails, the previous
+//! version stays, and the log has the reason.
 
 mod build;
 mod builds;

@@ -1,4 +1,4 @@
-//! Routes at work.
+//! Running routes.
 
 use std::any::Any;
 use std::io;

@@ -1,4 +1,4 @@
-//! What the messages of a route pass before their handler.
+//! The stages of a route before its handler.
 
 use std::sync::Arc;
 

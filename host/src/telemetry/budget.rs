@@ -1,4 +1,4 @@
-//! So many lines a second, and no more.
+//! A limit on log lines per second.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How attempts end, by class and code.
+//! Counters of attempts by class and code.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

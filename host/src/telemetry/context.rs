@@ -1,4 +1,4 @@
-//! What a log line about a message says besides its event.
+//! The fields of a log line about a message.
 
 use std::borrow::Cow;
 

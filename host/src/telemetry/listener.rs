@@ -1,4 +1,4 @@
-//! Counts and logs what a flow is told and what it does.
+//! Counts and logs the events and actions of a flow.
 
 use cofferdam_core::action::Action;
 use cofferdam_core::event::Event;

@@ -1,4 +1,4 @@
-//! Where log lines go and how they look: standard error, as text for people or JSON for machines.
+//! Log output: standard error, as text or as JSON.
 //!
 //! A JSON line has `timestamp` (UTC, ISO 8601 with milliseconds), `level`, `event` where it is one of those that
 //! [`telemetry`](super) lists, `message`, the fields of that event, and `target`.

@@ -1,4 +1,4 @@
-//! What is counted for each topic or queue that a route reads.
+//! Counters for each topic or queue that a route reads.
 
 use std::collections::HashMap;
 use std::sync::Arc;

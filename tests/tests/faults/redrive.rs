@@ -122,6 +122,6 @@ async fn a_message_that_has_failed_on_its_last_receive_is_a_dead_letter_with_its
     assert_eq!(ended.code(), Some(0), "{}", ended.stderr.join("\n"));
     let letters = sqs.receive_all(&route.dead).await;
     let reason = letters[0].message_attributes().expect("attributes")["cofferdam-dlq"].string_value().expect("text");
-    assert!(reason.contains("maxReceiveCount leaves it no other receive; 4 of 5 attempts left"), "{reason}");
+    assert!(reason.contains("maxReceiveCount allows no further receive; 4 of 5 attempts left"), "{reason}");
     assert_eq!(sqs.counts(&route.moved).await.visible, 0);
 }

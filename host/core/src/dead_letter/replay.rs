@@ -1,4 +1,4 @@
-//! A dead letter on its way back.
+//! Replays of dead letters.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use crate::output::{Destination, Layout, Publication};
 /// The header of a replayed record: a [`Marker`] in JSON.
 pub const MARKER: &str = "cofferdam-replay";
 
-/// What a replayed record says of its replay.
+/// The replay marker of a replayed record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marker {
     /// The id of the replay.
     pub id: String,
-    /// When the replay began, in ISO 8601.
+    /// The start of the replay, in ISO 8601.
     pub time: String,
-    /// How often this message was replayed, this time included.
+    /// The number of replays of this message, this one included.
     pub count: u32,
-    /// The dead letter that it was: destination and position. Two copies of one replay have the same.
+    /// The dead letter: destination and position. Two copies by one replay have the same.
     #[serde(default)]
     pub letter: String,
 }

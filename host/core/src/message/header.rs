@@ -1,8 +1,8 @@
-//! One header: a view into those of a message, or into what somebody has at hand.
+//! One header: a view into the headers of a message, or into other data.
 
 use std::fmt;
 
-/// Bytes that a header counts for beside those of its name and its value.
+/// Size of a header for limits, besides name and value, in bytes.
 pub(super) const EACH: usize = 32;
 
 /// A Kafka header or an SQS message attribute.
@@ -10,9 +10,9 @@ pub(super) const EACH: usize = 32;
 pub struct Header<'a> {
     /// The name, as bytes: Kafka does not promise that it is text.
     pub name: &'a [u8],
-    /// The value; Kafka knows headers without one.
+    /// The value; on Kafka it can be absent.
     pub value: Option<&'a [u8]>,
-    /// What SQS calls the data type; always [`Kind::Bytes`] on Kafka.
+    /// The data type on SQS; always [`Kind::Bytes`] on Kafka.
     pub kind: Kind<'a>,
 }
 
@@ -26,7 +26,7 @@ pub enum Kind<'a> {
     Text,
     /// `Number`.
     Number,
-    /// One with a label of the user's own, such as `Number.int`, spelled out.
+    /// A type with a custom label, such as `Number.int`, in full.
     Labelled(&'a str),
 }
 
@@ -41,14 +41,14 @@ impl<'a> Header<'a> {
         Self { name: name.as_bytes(), value: Some(value), kind: Kind::Bytes }
     }
 
-    /// Bytes it counts for: name, value, and 32.
+    /// Size for limits, in bytes: name, value, and 32.
     pub fn size(&self) -> usize {
         EACH + self.name.len() + self.value.map_or(0, <[u8]>::len)
     }
 }
 
 impl<'a> Kind<'a> {
-    /// The word of SQS for it.
+    /// The name of the type on SQS.
     pub fn as_str(self) -> &'a str {
         match self {
             Self::Bytes => "Binary",
@@ -58,7 +58,7 @@ impl<'a> Kind<'a> {
         }
     }
 
-    /// What SQS means by this word.
+    /// The type for a name on SQS.
     pub fn of(data_type: &'a str) -> Self {
         match data_type {
             "Binary" => Self::Bytes,

@@ -1,26 +1,26 @@
-//! Where a new owner goes on, and what it believes of the metadata that it finds.
+//! The offset at which a new owner of a partition resumes, and the checks of commit metadata.
 
 use std::fmt;
 
 use super::{Identity, Progress, Unreadable, Written};
 
-/// Where to go on.
+/// The state from which a partition resumes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resumption {
     /// The next offset to read; `None`: the route's start rule decides.
     pub from: Option<i64>,
-    /// What is known of the offsets from there on.
+    /// The progress from that offset on.
     pub progress: Progress,
-    /// Why the metadata was not believed, where it was not.
+    /// The reason why the metadata was ignored, if it was.
     pub ignored: Option<Ignored>,
-    /// The commit was made for a topic of this name that was deleted since. Its offset says nothing of this topic.
+    /// The commit belongs to a deleted topic of the same name. Its offset does not apply to this topic.
     pub is_recreated: bool,
 }
 
-/// Why metadata is not believed.
+/// The reason why metadata is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Ignored {
-    /// Of another program or another version.
+    /// Written by another program or version.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
     /// Written for something else.
@@ -28,7 +28,7 @@ pub enum Ignored {
     Differs(Differs),
 }
 
-/// What metadata was written for, where that is not what it was found with.
+/// The mismatches between the metadata's identity and the partition's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Differs {
     /// Another cluster.
@@ -41,11 +41,11 @@ pub struct Differs {
     pub offset: Option<(i64, Option<i64>)>,
 }
 
-/// Reads what the group has committed of a partition of this identity.
+/// Evaluates the committed state of a partition with this identity.
 ///
-/// Metadata counts only for the cluster, topic, partition and offset that it was written for. What is unknown differs from
-/// nothing. A committed offset counts without its metadata: whoever has moved it means it. It does not where the host itself has
-/// written it for a topic that was deleted and created again under the same name.
+/// Metadata counts only for the cluster, topic, partition and offset that it was written for. Unknown
+/// parts match everything. A committed offset counts without its metadata, because another tool moved it on purpose. It
+/// does not count if the host wrote it for a deleted topic of the same name.
 pub fn resume(committed: Option<i64>, metadata: Option<&str>, identity: Identity) -> Resumption {
     let plain = Resumption { from: committed, progress: Progress::default(), ignored: None, is_recreated: false };
     let written = match Written::decode(metadata.unwrap_or_default()) {

@@ -1,4 +1,4 @@
-//! From what a handler asks for to what leaves the host.
+//! Resolves a handler's outputs to publications.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ impl Route {
     ///
     /// # Errors
     /// `contract_broken`: an output names none of the route's outputs, lacks a name that a template needs, or is too
-    /// large for its destination. Nothing has left then.
+    /// large for its destination. Nothing was published then.
     pub fn resolve(
         &self,
         message: &Message,
@@ -43,7 +43,7 @@ impl Route {
         now: Time,
     ) -> Result<Publication, Failure> {
         let rule = self.outputs.get(&*output.to).ok_or_else(|| self.unknown(&output.to))?;
-        // Most outputs go to Kafka as they are, and need none.
+        // Most outputs go to Kafka unchanged and need none.
         let output_id = OnceCell::new();
         let output_id = || output_id.get_or_init(|| self.output_id(message, index)).as_str();
         let fill = |template: &Option<Template>, output: &Output| match template {

@@ -32,10 +32,9 @@ pub(super) fn of(message: &Message) -> Trace {
     }
 }
 
-/// Writes the trace context for what a message leads to on `route`: the same trace, sampled or not as its parent, and a span
-/// of its own. A trace that begins here is sampled: whoever comes after cannot change that. Ids that are made
-/// here are digests (XXH3, <https://xxhash.com>) of what they stand for: the same at every attempt, on every host, in every
-/// version.
+/// Writes the trace context for the outputs of a message on `route`: the same trace with the parent's sampled flag, and a
+/// new span. A new trace is sampled, because later services cannot change that. New ids are digests (XXH3,
+/// <https://xxhash.com>) of message and route: equal at every attempt, on every host, in every version.
 /// <https://www.w3.org/TR/trace-context/#traceparent-header>
 pub(super) fn write_child(text: &mut impl Write, trace: &Trace, route: &str) -> fmt::Result {
     let message = trace.message.as_bytes();
@@ -62,14 +61,14 @@ fn write_hex(text: &mut impl Write, number: u64) -> fmt::Result {
     text.write_str(std::str::from_utf8(&digits).expect("digits are text"))
 }
 
-/// What is taken over of a trace context.
+/// The inherited parts of a trace context.
 struct Parent<'a> {
     trace: &'a str,
     sampled: bool,
 }
 
 impl<'a> Parent<'a> {
-    /// Reads `version-trace-span-flags`; `None` where it is no context. A later version may have more behind the flags.
+    /// Reads `version-trace-span-flags`; `None` if it is invalid. A later version may have more after the flags.
     fn read(traceparent: &'a str) -> Option<Self> {
         let mut parts = traceparent.split('-');
         let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);

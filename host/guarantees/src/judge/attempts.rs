@@ -19,7 +19,7 @@ impl Judge {
         self.check_pause(case, host, number);
         let record = &mut self.records[number as usize];
         let Some(receipt) = record.open(host) else {
-            return self.check(case, Promise::SettledOnce, number, Some("handled by a host that does not have it"));
+            return self.check(case, Promise::SettledOnce, number, Some("handled by a host that does not own it"));
         };
         let (stale, first, was_running) = (receipt.stale, receipt.attempt == 0, receipt.running);
         let (before, last) = (receipt.attempt, receipt.last);
@@ -71,10 +71,10 @@ impl Judge {
         }
         let wrong = conflict.map(|other| {
             let id = &self.records[other.record as usize].id;
-            format!("its key is in the hands of host {} with {id}", other.host)
+            format!("host {} is handling its key with {id}", other.host)
         });
         self.check(case, Promise::KeyOrder, number, wrong);
-        let wrong = later.map(|later| format!("is tried again after {}", self.records[later as usize].id));
+        let wrong = later.map(|later| format!("is retried after {}", self.records[later as usize].id));
         self.check(case, Promise::KeyOrder, number, wrong);
         let wrong = earlier.map(|earlier| format!("overtakes {}", self.records[earlier as usize].id));
         self.check(case, Promise::KeyOrder, number, wrong);
@@ -94,7 +94,7 @@ impl Judge {
         let low = if stale || is_news || complete.is_some() { 1 } else { known.min(most) };
         let high = if place.is_some() && !stale { highest + 1 } else { u32::MAX };
         let wrong = (attempt < low || attempt > high)
-            .then(|| format!("begins with attempt {attempt}, {highest} were made and {} are known for good", low - 1));
+            .then(|| format!("begins with attempt {attempt}; {highest} were made and {} are committed", low - 1));
         self.check(case, Promise::AttemptsCounted, number, wrong);
     }
 
@@ -118,7 +118,7 @@ impl Judge {
         if !complete {
             return;
         }
-        let wrong = (!record.repeating).then_some("handled again, and was not in flight at any fault");
+        let wrong = (!record.repeating).then_some("handled again without being in flight at a fault");
         self.report.figures.repeats += u64::from(licensed || wrong.is_some());
         self.check(case, Promise::RepeatsBounded, number, wrong);
     }
@@ -167,7 +167,7 @@ impl Judge {
             (receipt.running, receipt.suppressed) = (false, true);
             self.complete_if_it_is(host, number);
         }
-        let wrong = (!handled).then_some("suppressed as a duplicate, and its event was never handled");
+        let wrong = (!handled).then_some("suppressed as a duplicate, but its event was never handled");
         self.check(case, Promise::NothingLost, number, wrong);
     }
 
@@ -218,7 +218,7 @@ impl Judge {
             self.report.figures.slowest_ms = self.report.figures.slowest_ms.max(milliseconds);
             if taken > within {
                 let record = Some(self.records[number as usize].id.as_ref().into());
-                let text = format!("came to its end after {taken:?}; expected at most {within:?}");
+                let text = format!("ended after {taken:?}; expected at most {within:?}");
                 self.violated(Violation { promise: Promise::Timely, record, text, fact: None });
             }
         }

@@ -121,7 +121,7 @@ impl Judge {
         let said = self.hosts.get(&host).is_some_and(|host| host.said == Some(number));
         self.checked(Promise::RepeatsBounded);
         if !known && !said {
-            let text = format!("{name} is given up with a commit that was not answered, and that was not repeated");
+            let text = format!("{name} is released with an unconfirmed commit that was not repeated");
             self.broken(case, Promise::RepeatsBounded, "", text);
         }
         self.check_all_settled(case, host, number);
@@ -136,7 +136,7 @@ impl Judge {
         for number in held {
             let receipt = self.records[number as usize].open(host);
             let begun = receipt.is_some_and(|receipt| receipt.attempt > 0);
-            self.check(case, Promise::SettledOnce, number, begun.then_some("given up without being settled"));
+            self.check(case, Promise::SettledOnce, number, begun.then_some("released without being settled"));
         }
     }
 
@@ -321,7 +321,7 @@ impl Judge {
         let record = &mut self.records[number as usize];
         let (queued, acknowledged) = (record.place.is_none(), record.acknowledged);
         let Some(receipt) = record.ending(host, fate) else {
-            return self.check(case, Promise::SettledOnce, number, Some("settled by a host that does not have it"));
+            return self.check(case, Promise::SettledOnce, number, Some("settled by a host that does not own it"));
         };
         receipt.settled = Some(fate);
         let (stale, running, end) = (receipt.stale, receipt.running, receipt.end(&terms));
@@ -332,14 +332,14 @@ impl Judge {
             Fate::Done | Fate::DeadLettered | Fate::Ignored | Fate::Duplicate => {
                 let wrong = end.is_none().then_some("settled before its effects are durable");
                 self.check(case, Promise::DurableFirst, number, wrong);
-                let wrong = (queued && !acknowledged).then_some("settled before the queue has deleted it");
+                let wrong = (queued && !acknowledged).then_some("settled before the queue deleted it");
                 self.check(case, Promise::SettledOnce, number, wrong);
                 if stale || acknowledged {
                     self.drop_receipts(number, |receipt| receipt.host == host && receipt.settled.is_some());
                 }
             }
             Fate::Released => {
-                let wrong = running.then_some("handed back while it is being handled");
+                let wrong = running.then_some("returned while it is being handled");
                 self.check(case, Promise::SettledOnce, number, wrong);
                 if queued {
                     let record = &mut self.records[number as usize];

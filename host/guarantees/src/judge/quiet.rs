@@ -33,7 +33,7 @@ impl Judge {
             }
         }
         for number in waiting {
-            let wrong = (!held_up.contains(&number)).then_some("waits, and no refused dead letter is in its way");
+            let wrong = (!held_up.contains(&number)).then_some("waits, but no rejected dead letter blocks it");
             self.check(case, Promise::OthersGoOn, number, wrong);
         }
     }

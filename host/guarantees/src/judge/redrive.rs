@@ -8,7 +8,7 @@ impl Judge {
     /// A host hands a message back that it has by right, or had.
     pub(super) fn handed_back(&mut self, case: Case<'_>, host: u32, number: Number, begun: bool, excused: bool) {
         let draining = self.hosts.get(&host).is_some_and(|host| host.draining);
-        let wrong = (!begun && !draining && !excused).then_some("handed back unseen, by a host that goes on");
+        let wrong = (!begun && !draining && !excused).then_some("returned without an attempt by a running host");
         self.check(case, Promise::NotMoved, number, wrong);
         self.records[number as usize].handed_back = !excused;
     }
@@ -30,7 +30,7 @@ impl Judge {
         let Some(number) = self.number(case, id) else { return };
         let record = &mut self.records[number as usize];
         record.moved = true;
-        let wrong = record.handed_back.then_some("moved away by its queue, and its host had handed it back");
+        let wrong = record.handed_back.then_some("moved away by its queue after its host returned it");
         self.check(case, Promise::NotMoved, number, wrong);
         // Its lease has ended, and the host that had it may not know.
         self.taken_from_all(number);

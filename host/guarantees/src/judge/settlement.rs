@@ -25,7 +25,7 @@ impl Judge {
         record.durable.insert(effect);
         let asked = record.asked;
         if let Effect::Output(index) = effect {
-            let wrong = (index >= asked).then_some("an output that no attempt which ended well has asked for");
+            let wrong = (index >= asked).then_some("an output that no successful attempt returned");
             self.check(case, Promise::FailedIsSilent, number, wrong);
         }
     }
@@ -66,7 +66,7 @@ impl Judge {
         self.hosts.entry(host).or_default().said = Some(at);
         self.checked(Promise::SettledOnce);
         if !believes {
-            let text = format!("commits {name}, which it has given up or lost");
+            let text = format!("commits {name}, which it has released or lost");
             self.broken(case, Promise::SettledOnce, "", text);
         }
         for number in settled {
@@ -100,9 +100,9 @@ impl Judge {
             self.complete_if_it_is(host, number);
         }
         let complete = self.records[number as usize].complete.is_some();
-        let wrong = (!complete).then_some("acknowledged, and not all of it is durable");
+        let wrong = (!complete).then_some("acknowledged before all its effects are durable");
         self.check(case, Promise::DurableFirst, number, wrong);
-        let wrong = (by_right && !settled).then_some("acknowledged by a host that has not settled it");
+        let wrong = (by_right && !settled).then_some("acknowledged by a host that did not settle it");
         self.check(case, Promise::CommitOrder, number, wrong);
     }
 
@@ -111,12 +111,12 @@ impl Judge {
         let at = number as usize;
         self.checked(Promise::CommitOrder);
         let Some(commit) = self.partitions[at].confirm(host, offset) else {
-            let text = format!("{name} is committed up to {offset}, which host {host} has not asked for");
+            let text = format!("{name} is committed up to {offset}, which host {host} did not request");
             return self.broken(case, Promise::CommitOrder, "", text);
         };
         let was_owner = self.vouched_for(host, number);
         if !commit.by_owner && !was_owner {
-            let text = format!("{name} is committed by host {host}, which did not have it any more");
+            let text = format!("{name} is committed by host {host}, which no longer owned it");
             self.broken(case, Promise::CommitOrder, "", text);
         }
         if offset < commit.after {
@@ -162,7 +162,7 @@ impl Judge {
     pub(super) fn deletes(&mut self, case: Case<'_>, host: u32, id: &str) {
         let Some(number) = self.number(case, id) else { return };
         let has = self.records[number as usize].open(host).is_some();
-        let wrong = (!has).then_some("deleted by a host that does not have it");
+        let wrong = (!has).then_some("deleted by a host that does not own it");
         self.check(case, Promise::SettledOnce, number, wrong);
         self.claim(case, host, number, has);
     }

@@ -28,16 +28,17 @@ impl Judge {
         }
         if let (Effect::DeadLetter, Some(lane)) = (effect, lane) {
             let in_order = self.lanes[lane as usize].find_dead_letter(number);
-            let wrong = (!in_order).then_some("its dead letter is found behind that of a later record of its lane");
+            let wrong =
+                (!in_order).then_some("its dead letter is found after the dead letter of a later record of its key");
             self.check(case, Promise::KeyOrder, number, wrong);
         }
         if let Effect::Output(index) = effect {
             if let Some(lane) = lane {
                 let in_order = self.lanes[lane as usize].find((number, index));
-                let wrong = (!in_order).then_some("found behind an output of a later record of its lane");
+                let wrong = (!in_order).then_some("found after an output of a later record of its key");
                 self.check(case, Promise::KeyOrder, number, wrong);
             }
-            let wrong = (index >= asked).then_some("found, and no attempt that ended well has asked for it");
+            let wrong = (index >= asked).then_some("found, but no successful attempt returned it");
             self.check(case, Promise::FailedIsSilent, number, wrong);
         }
     }
@@ -86,9 +87,9 @@ impl Judge {
         self.close_with(number, Promise::OneEnd, wrong.map(Into::into));
         // What its queue has moved away stands there as it came.
         let wrong = if acknowledged && complete.is_none() && !may_be_lost && !gone {
-            Some("acknowledged, and nothing came of it".to_owned())
+            Some("acknowledged without an effect".to_owned())
         } else if let Some(effect) = missing {
-            Some(format!("{effect} was said to be durable and is not there"))
+            Some(format!("{effect} was reported durable and is missing"))
         } else {
             (outstanding && self.terms.comes_to_an_end).then(|| "still outstanding at the end".to_owned())
         };

@@ -94,7 +94,7 @@ impl Sqs {
             });
         })?;
         let sqs = Sqs { endpoint: format!("http://{address}"), stop: Some(stop), thread: Some(thread) };
-        readied.await.map_err(|_| Error::Serve(std::io::Error::other("its thread ended early")))??;
+        readied.await.map_err(|_| Error::Serve(std::io::Error::other("the thread ended early")))??;
         Ok(sqs)
     }
 

@@ -1,4 +1,4 @@
-//! Letters in words, for people and for machines.
+//! Dead letters as text and as JSON.
 
 use cofferdam_core::dead_letter::Reasons;
 use cofferdam_core::output::Destination;
@@ -9,7 +9,7 @@ use super::super::bytes;
 use crate::dead_letters::{DeadLetters, Found, Looked};
 use crate::escape::Escaped;
 
-/// Control characters escaped: what is said of a failure comes from a guest.
+/// Escapes control characters, because texts of failures come from guests.
 pub(super) fn escaped(text: &str) -> String {
     Escaped(text).to_string()
 }
@@ -20,7 +20,7 @@ pub(super) fn seconds(time: Time) -> String {
     text.split_once('.').map_or(text.clone(), |(seconds, _)| format!("{seconds}Z"))
 }
 
-/// What was said of the failure, on one line.
+/// The text of the failure, on one line.
 pub(super) fn text(found: &Found) -> String {
     match (found.reasons(), &found.redriven) {
         (Some(reasons), _) => escaped(&reasons.text),
@@ -34,12 +34,12 @@ pub(super) fn letters(count: u64) -> String {
     format!("{count} dead letter{}", if count == 1 { "" } else { "s" })
 }
 
-/// One line for machines: all but payload, headers and backtrace.
+/// One JSON object without payload, headers and backtrace.
 pub(super) fn summary(found: &Found) -> Value {
     Value::Object(fields(found))
 }
 
-/// All of it.
+/// One JSON object with everything.
 pub(super) fn whole(found: &Found) -> Value {
     let mut fields = fields(found);
     let original = &found.letter.original;
@@ -101,7 +101,7 @@ pub(super) fn warn_of_receives(letters: &dyn DeadLetters) {
     }
 }
 
-/// What a queue did not show.
+/// Reports the messages that a queue did not show.
 pub(super) fn say_unseen(destination: &Destination, looked: Looked) {
     if looked.unseen > 0 {
         let why = match destination.is_fifo() {

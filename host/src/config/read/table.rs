@@ -21,7 +21,7 @@ pub(in crate::config) struct Table<'r> {
 const RENAMED: [(&str, &str); 4] = [
     ("lease", "visibility_timeout; the former visibility_timeout is now max_processing_time"),
     ("in_flight", "max_in_flight"),
-    ("revoke_timeout", "revoke_timeout"),
+    ("release_limit", "revoke_timeout"),
     ("same_fault", "max_same_fault"),
 ];
 

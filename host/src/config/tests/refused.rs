@@ -72,9 +72,9 @@ fn a_key_that_was_renamed_is_refused_with_its_new_name() {
         "renamed",
         &[
             (FROM, "{ sqs = \"tasks\", lease = \"60s\", visibility_timeout = \"900s\" }"),
-            ("", "max_in_flight = { messages = 100 }"),
-            ("", "revoke_timeout = \"10s\""),
-            ("", "retry = { max_same_fault = 2 }"),
+            ("", "in_flight = { messages = 100 }"),
+            ("", "release_limit = \"10s\""),
+            ("", "retry = { same_fault = 2 }"),
         ],
     );
 }

@@ -1,4 +1,4 @@
-//! What the user of this host must be allowed to do, as far as the broker tells it, and whom it shares its group with.
+//! Permissions that this host needs, as far as the broker reports them, and the assignor of its group.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::broker::kafka::rights::{Group, Rights};
 use crate::broker::kafka::source::ASSIGNOR;
 use crate::config::RouteConfig;
 
-/// What is missing for this route.
+/// The missing permissions of this route.
 pub(super) fn missing(route: &RouteConfig, told: &Told, found: &mut Found<'_>) {
     if let Some(group) = &route.source.group {
         for topic in route.source.texts() {

@@ -1,10 +1,10 @@
-//! What of a new configuration a running host cannot take over.
+//! Changes of the configuration that need a restart.
 
 use std::collections::BTreeSet;
 
 use crate::config::Config;
 
-/// Sections, plugins and routes that differ and are made use of at the start only.
+/// The changed sections, plugins and routes that take effect at the next start.
 pub(super) fn needed(old: &Config, new: &Config) -> Vec<String> {
     let sections = [
         ("service", old.service == new.service),
