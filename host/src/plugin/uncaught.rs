@@ -12,8 +12,8 @@ mod python;
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use super::backtrace::FRAMES;
-use super::names::bounded;
+use super::symbols::FRAMES;
+use super::symbols::names::bounded;
 use crate::escape::Escaped;
 
 pub(super) use panic::{Panic, is_hint};

@@ -3,9 +3,9 @@
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
-use super::super::contract::{self, Contract};
-use super::super::state::State;
-use super::Refusal;
+use super::refusal::Refusal;
+use crate::plugin::contract::{self, Contract};
+use crate::plugin::host::state::State;
 
 /// What an export that is a handler of any version begins with.
 const ANY_HANDLER: [&str; 3] = ["cofferdam:plugin/", "wasi:messaging/", "wasmcloud:messaging/"];

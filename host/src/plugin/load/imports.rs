@@ -3,9 +3,9 @@
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
-use super::super::Spec;
-use super::super::contract::Contract;
-use super::{Missing, Refusal};
+use super::refusal::{Missing, Refusal};
+use crate::plugin::contract::Contract;
+use crate::plugin::host::spec::Spec;
 
 /// Packages of WASI 0.2 that are always there.
 const WASI: [&str; 6] = ["wasi:io/", "wasi:cli/", "wasi:clocks/", "wasi:random/", "wasi:filesystem/", "wasi:sockets/"];

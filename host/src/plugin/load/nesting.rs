@@ -3,7 +3,7 @@
 
 use wasmparser::{Parser, Payload};
 
-use super::Refusal;
+use super::refusal::Refusal;
 
 /// The most components and modules inside each other, the whole among them. Linkers make two or three.
 pub(super) const DEPTH: usize = 32;

@@ -5,8 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::contract::Contract;
 use super::nesting::DEPTH;
+use crate::plugin::contract::Contract;
 
 /// A plugin that is not loaded.
 #[derive(Debug)]

@@ -216,5 +216,5 @@ fn a_directory_that_others_can_write_to_is_no_cache() {
 #[test]
 fn the_most_instances_have_room() {
     let config = EngineConfig { instances: EngineConfig::MOST_INSTANCES, cache: None, ..EngineConfig::default() };
-    assert!(Engine::new(config).unwrap().runtime(256 << 10).is_ok());
+    assert!(Engine::new(config).unwrap().runtimes().runtime(256 << 10).is_ok());
 }
