@@ -5,8 +5,10 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::nesting::DEPTH;
 use crate::plugin::contract::Contract;
+
+/// The most components and modules inside each other, the whole among them. Linkers make two or three.
+pub(super) const DEPTH: usize = 32;
 
 /// A plugin that is not loaded.
 #[derive(Debug)]
