@@ -1,7 +1,7 @@
-//! What a plugin may call beyond WASI 0.2.
+//! What a plugin may call: one capability is one file or folder here, with one line in [`ALL`].
 //!
-//! All of it is linked for all plugins; a plugin that imports what it was not granted was refused by name when it
-//! was loaded (see [`load`](crate::plugin::load)).
+//! All of them are linked for all plugins; a plugin that imports what it was not granted is refused by name when it is
+//! loaded.
 
 mod config;
 pub mod http;
@@ -11,35 +11,91 @@ pub(in crate::plugin) mod wasi;
 
 use wasmtime::component::Linker;
 
-use super::state::{Called, State};
+use super::spec::Spec;
+use super::state::State;
 
-mod bindings {
-    #![allow(missing_docs, reason = "the WIT has the words")]
+/// All of them, in the order in which they are linked.
+#[rustfmt::skip]
+pub(in crate::plugin) const ALL: &[Capability] = &[
+    wasi::CAPABILITY,
+    config::CAPABILITY,
+    logging::CAPABILITY,
+    keyvalue::CAPABILITY,
+    http::CAPABILITY,
+];
 
-    wasmtime::component::bindgen!({
-        path: "../wit/v1",
-        world: "cofferdam:plugin/capabilities",
-        imports: {
-            "wasi:config/store": trappable,
-            "wasi:logging/logging": trappable,
-            default: async | trappable,
-        },
-        with: {
-            "wasi:keyvalue/store.bucket": super::keyvalue::Bucket,
-            "wasi:keyvalue/atomics.cas": super::keyvalue::functions::Cas,
-        },
-        require_store_data_send: true,
-    });
+/// Interfaces that a plugin has together, or not at all.
+pub(in crate::plugin) struct Capability {
+    /// What the metric and the log call it; where it is granted, also its key under `capabilities`.
+    pub(in crate::plugin) name: &'static str,
+    /// How a refusal lists it.
+    pub(in crate::plugin) title: &'static str,
+    /// How it is granted, as an entry of `capabilities`; `None` where each plugin has it.
+    pub(in crate::plugin) grant: Option<&'static str>,
+    /// Its interfaces with their versions; a `*` stands for anything.
+    pub(in crate::plugin) interfaces: &'static [&'static str],
+    /// Whether a plugin has it.
+    pub(in crate::plugin) granted: fn(&Spec) -> bool,
+    /// Links its interfaces.
+    add_to_linker: fn(&mut Linker<State>) -> wasmtime::Result<()>,
 }
 
-pub(in crate::plugin) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    use bindings::wasi;
+impl Capability {
+    /// Whether this import is one of its interfaces.
+    pub(in crate::plugin) fn has(&self, import: &str) -> bool {
+        self.interfaces.iter().any(|interface| matches(interface, import))
+    }
+}
 
-    wasmtime_wasi::p2::add_to_linker_async(linker)?;
-    self::wasi::clock::add_to_linker(linker)?;
-    wasi::config::store::add_to_linker::<State, Called>(linker, State::host_call)?;
-    wasi::logging::logging::add_to_linker::<State, Called>(linker, State::host_call)?;
-    wasi::keyvalue::store::add_to_linker::<State, Called>(linker, State::host_call)?;
-    wasi::keyvalue::atomics::add_to_linker::<State, Called>(linker, State::host_call)?;
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
+/// Links the interfaces of all of them.
+pub(in crate::plugin) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    ALL.iter().try_for_each(|capability| (capability.add_to_linker)(linker))
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    let (first, rest) = pattern.split_once('*').map_or((pattern, None), |(first, rest)| (first, Some(rest)));
+    let Some(name) = name.strip_prefix(first) else { return false };
+    match rest {
+        None => name.is_empty(),
+        Some(rest) => (0..=name.len()).any(|at| name.is_char_boundary(at) && matches(rest, &name[at..])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        assert!(matches("wasi:io/*@0.2.*", "wasi:io/streams@0.2.6"));
+        assert!(!matches("wasi:io/*@0.2.*", "wasi:io/streams@0.3.0"));
+        assert!(!matches("wasi:io/*@0.2.*", "wasi:http/types@0.2.0"));
+        assert!(matches("wasi:http/types@0.2.*", "wasi:http/types@0.2.0"));
+        assert!(!matches("wasi:http/types@0.2.*", "wasi:http/types-of-mine@0.2.0"));
+        assert!(matches("wasi:config/store@0.2.0-rc.1", "wasi:config/store@0.2.0-rc.1"));
+        assert!(!matches("wasi:config/store@0.2.0-rc.1", "wasi:config/store@0.2.0-rc.10"));
+    }
+
+    /// SDKs are generated from the first, core modules are wrapped by the second.
+    #[test]
+    fn all_that_the_wit_worlds_import_belongs_to_a_capability() {
+        for world in [include_str!("../../../../wit/v1/world.wit"), include_str!("../../../../wit/core-module.wit")] {
+            let imports = world.lines().filter_map(|line| line.trim().strip_prefix("import ")?.strip_suffix(';'));
+            let imports: Vec<_> = imports.collect();
+            assert!(imports.len() >= 4, "{imports:?}");
+            for import in imports {
+                assert!(ALL.iter().any(|capability| capability.has(import)), "{import}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_import_belongs_to_two_capabilities() {
+        for capability in ALL {
+            for interface in capability.interfaces {
+                let owners = ALL.iter().filter(|other| other.has(&interface.replace('*', "0"))).count();
+                assert_eq!(owners, 1, "{interface}");
+            }
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::plugin::contract::Contract;
+use crate::plugin::host::capabilities;
 
 /// The most components and modules inside each other, the whole among them. Linkers make two or three.
 pub(super) const DEPTH: usize = 32;
@@ -167,7 +168,8 @@ impl Refusal {
             Self::Compiler { .. } => "see whether this program may start another one, and has memory for it".into(),
             Self::NotWasm => "name the .wasm file that the build made".into(),
             Self::CoreModule { .. } => {
-                "build a component (for Rust the target wasm32-wasip2), or a core module with an SDK for it (C, Go)".into()
+                "build a component (for Rust the target wasm32-wasip2), or a core module with an SDK for it (C, Go)"
+                    .into()
             }
             Self::Invalid { reason } if reason.contains("must be enabled") || reason.contains("not enabled") => {
                 "build it without this feature of WebAssembly".into()
@@ -181,17 +183,17 @@ impl Refusal {
             Self::OtherContract { .. } => format!("build it with an SDK for {}", Contract::ALL[0].name()),
             Self::WrongType { contract, .. } => format!("build it with an SDK for {}", contract.name()),
             Self::NotGranted { missing } => {
-                let grants = missing.iter().map(|missing| match missing.capability {
-                    "http" => "http = [\"<host>\"]".to_owned(),
-                    capability => format!("{capability} = \"<name>\""),
-                });
-                let grants = grants.collect::<Vec<_>>().join(", ");
+                let grants = missing.iter().map(|missing| missing.grant).collect::<Vec<_>>().join(", ");
                 let it = if missing.len() == 1 { "it" } else { "them" };
                 format!("grant {it}: capabilities = {{ {grants} }} under [plugins.{plugin}]; or do without")
             }
             Self::UnknownImport { .. } => {
-                "do without it: there are WASI 0.2, wasi:config, wasi:logging and, where granted, wasi:keyvalue and wasi:http"
-                    .into()
+                let titles = |granted: bool| {
+                    let of = capabilities::ALL.iter().filter(|capability| capability.grant.is_some() == granted);
+                    of.map(|capability| capability.title).collect::<Vec<_>>()
+                };
+                let (always, granted) = (titles(false).join(", "), titles(true).join(" and "));
+                format!("do without it: there are {always} and, where granted, {granted}")
             }
             Self::Import { .. } => "build it with the interfaces of the folder wit".into(),
             Self::MemoryLimit { bytes, .. } => {
@@ -212,6 +214,8 @@ pub struct Missing {
     pub import: Box<str>,
     /// What would grant it.
     pub capability: &'static str,
+    /// The entry of `capabilities` that would grant it, with places for its values.
+    pub grant: &'static str,
 }
 
 fn imports(missing: &[Missing]) -> String {

@@ -187,7 +187,7 @@ impl Plugin {
 /// What is not granted is not only said to whoever loads it: it is counted and logged like a call that is denied.
 fn refused(plugin: Box<str>, path: Option<&Path>, refusal: Refusal) -> LoadError {
     let missing: &[Missing] = if let Refusal::NotGranted { missing } = &refusal { missing } else { &[] };
-    for Missing { import, capability } in missing {
+    for Missing { import, capability, .. } in missing {
         denials::count(&plugin, capability, "import");
         let import = Escaped(import);
         tracing::warn!(event = "capability_denied", plugin = &*plugin, capability, %import, "a plugin imports what it was not granted");

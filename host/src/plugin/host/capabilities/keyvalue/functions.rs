@@ -1,12 +1,32 @@
 //! `wasi:keyvalue/store` and `atomics`: the bucket that the plugin was granted.
 
-use wasmtime::component::Resource;
+use wasmtime::component::{Linker, Resource};
 
 use super::store::{self as values, Bucket};
-use crate::plugin::host::capabilities::bindings::wasi::keyvalue::atomics::{self, CasError, HostCas};
-use crate::plugin::host::capabilities::bindings::wasi::keyvalue::store::{self, Error, HostBucket, KeyResponse};
 use crate::plugin::host::held::{Held, Share};
-use crate::plugin::host::state::HostCall;
+use crate::plugin::host::state::{Called, HostCall, State};
+use bindings::wasi::keyvalue::atomics::{self, CasError, HostCas};
+use bindings::wasi::keyvalue::store::{self, Error, HostBucket, KeyResponse};
+
+mod bindings {
+    #![allow(missing_docs, reason = "the WIT has the words")]
+
+    wasmtime::component::bindgen!({
+        path: "../wit/v1",
+        interfaces: "import wasi:keyvalue/store@0.2.0-draft2; import wasi:keyvalue/atomics@0.2.0-draft2;",
+        imports: { default: async | trappable },
+        with: {
+            "wasi:keyvalue/store.bucket": super::super::store::Bucket,
+            "wasi:keyvalue/atomics.cas": super::Cas,
+        },
+        require_store_data_send: true,
+    });
+}
+
+pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    store::add_to_linker::<State, Called>(linker, State::host_call)?;
+    atomics::add_to_linker::<State, Called>(linker, State::host_call)
+}
 
 /// A value as it was at one moment.
 #[expect(unreachable_pub, reason = "the bindings re-export it")]

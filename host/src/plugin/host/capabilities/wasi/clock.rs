@@ -13,7 +13,7 @@ use crate::plugin::host::capabilities::wasi::context::STEP;
 use crate::plugin::host::state::{Called, HostCall, State};
 
 /// Puts `wasi:clocks/monotonic-clock` in the place of wasmtime's own, which sleeps by tokio's timer.
-pub(in crate::plugin) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     monotonic_clock::add_to_linker::<State, Called>(linker, State::host_call)?;
     linker.allow_shadowing(false);
