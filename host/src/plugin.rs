@@ -8,15 +8,15 @@
 //! messages and dropped after anything that did not end well. A guest is stopped by the ticks of an epoch while it
 //! runs, and by a timer while it waits in a host call.
 //!
-//! This file only names what others may use. The folders have floors, lowest first (`tests/tests/floors.rs`):
+//! This file only names what the rest of the host may use. The folders have floors (`tests/tests/floors.rs`), from the lowest:
 //!
 //! | module | what it is |
 //! |---|---|
-//! | `limits`, `secrets`, `symbols` | values, and what a component's bytes say about its functions |
-//! | `uncaught`, `engine` | reports of language runtimes on standard error; wasmtime |
-//! | `host` | what a guest can call: the state of an instance, its [`Spec`], the capabilities |
-//! | `contract` | messages in, answers out, for each contract |
-//! | `load` | from a file to a component that can be instantiated, or a refusal |
+//! | `limits`, `secrets`, `symbols` | limits; redaction; names and lines of functions |
+//! | `uncaught`, `engine` | errors that language runtimes report on standard error; wasmtime |
+//! | `host` | the state of an instance, its [`Spec`], the capabilities |
+//! | `contract` | messages in and answers out, for each contract |
+//! | `load` | turns a file into a component that can be instantiated, or refuses it |
 //! | `run` | [`Engine`] and [`Plugin`]: attempts, instances, outcomes |
 
 mod contract;

@@ -250,6 +250,40 @@ fn files(files: &[(&str, &str)]) -> Crate {
     Crate::of(files.iter().map(|(module, text)| (module.split("::").map(str::to_owned).collect(), (*text).to_owned())))
 }
 
+/// Files of code that a page names: in backquotes, with a folder, without places to fill in.
+fn named_files(page: &str) -> Vec<&str> {
+    let words = page.split('`').skip(1).step_by(2);
+    words.filter(|word| word.ends_with(".rs") && word.contains('/') && !word.contains(['<', '*', ' ', '…'])).collect()
+}
+
+#[test]
+fn each_file_of_code_that_a_page_names_is_there() {
+    let mut files = rust_files(&root().join("host"));
+    files.extend(rust_files(&root().join("tests")));
+    files.extend(rust_files(&root().join("sdk")));
+    let files: BTreeSet<PathBuf> =
+        files.iter().map(|path| path.strip_prefix(root()).expect("below the root").to_owned()).collect();
+    // `core/` is short for the folder of its sources, and a page may leave out the first folders.
+    let there = |name: &str| {
+        let long = name.strip_prefix("core/").map(|rest| format!("core/src/{rest}"));
+        files.iter().any(|file| file.ends_with(name) || long.as_ref().is_some_and(|long| file.ends_with(long)))
+    };
+    let mut pages = vec![root().join("CONTRIBUTING.md"), root().join("SECURITY.md"), root().join("tests/README.md")];
+    for folder in ["host/docs", "host/docs/decisions"] {
+        let entries = std::fs::read_dir(root().join(folder)).expect("a folder").flatten().map(|entry| entry.path());
+        pages.extend(entries.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+    }
+    let mut seen = 0;
+    for page in pages {
+        let text = std::fs::read_to_string(&page).expect("a page");
+        let named = named_files(&text);
+        seen += named.len();
+        let missing: Vec<_> = named.into_iter().filter(|name| !there(name)).collect();
+        assert!(missing.is_empty(), "{} names files that are not there: {missing:#?}", page.display());
+    }
+    assert!(seen > 200, "the files that pages name were found: {seen}");
+}
+
 #[test]
 fn a_circle_would_be_seen_however_it_is_written() {
     let circle = |texts: &[(&str, &str)]| circles(&files(texts).edges()).iter().map(shown).collect::<Vec<_>>();

@@ -1,6 +1,7 @@
-//! wasmtime, as one process has it: compiler and cache of what was compiled, pool of instances, ticker and sleepers.
+//! wasmtime: its settings, the compiler process, the cache of compiled code, the ticker and the sleepers.
 //!
-//! Nothing here knows what a guest may call, or that it handles messages: [`runtimes::Runtimes`] is told what to link.
+//! Nothing here knows what a guest may call, or that it handles messages. [`runtimes::Runtimes`] is generic over what a
+//! store carries, and is given a function that fills the linker.
 
 pub(in crate::plugin) mod cache;
 pub mod compiler;

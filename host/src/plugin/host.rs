@@ -1,4 +1,4 @@
-//! What the host has for one instance: all that a guest can call, what it may use, and what it leaves behind.
+//! What the host keeps for one instance: the functions that a guest can call, its budget, its logs and its outputs.
 
 pub(in crate::plugin) mod budget;
 pub(in crate::plugin) mod capabilities;

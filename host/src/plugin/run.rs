@@ -1,4 +1,4 @@
-//! Running a plugin: instances, kept and dropped, and what the end of an attempt is called.
+//! Runs a plugin: attempts, instances that are kept or dropped, and the outcome of an attempt.
 
 mod backtrace;
 mod batch_size;

@@ -1,7 +1,7 @@
-//! What a plugin may call: one capability is one file or folder here, with one line in [`ALL`].
+//! What a plugin may call. A capability is a file or folder here, and a line in [`ALL`].
 //!
-//! All of them are linked for all plugins; a plugin that imports what it was not granted is refused by name when it is
-//! loaded.
+//! All capabilities are linked for all plugins. Loading refuses a plugin that imports an interface of a capability that it
+//! was not granted.
 
 mod config;
 pub mod http;
@@ -24,17 +24,17 @@ pub(in crate::plugin) const ALL: &[Capability] = &[
     http::CAPABILITY,
 ];
 
-/// Interfaces that a plugin has together, or not at all.
+/// Interfaces that are granted together.
 pub(in crate::plugin) struct Capability {
-    /// What the metric and the log call it; where it is granted, also its key under `capabilities`.
+    /// Its name in metrics and logs, and its key under `capabilities` where it has to be granted.
     pub(in crate::plugin) name: &'static str,
-    /// How a refusal lists it.
+    /// Its name in the list of what this host offers.
     pub(in crate::plugin) title: &'static str,
-    /// How it is granted, as an entry of `capabilities`; `None` where each plugin has it.
+    /// The entry of `capabilities` that grants it, with places for its values; `None` where every plugin has it.
     pub(in crate::plugin) grant: Option<&'static str>,
     /// Its interfaces with their versions; a `*` stands for anything.
     pub(in crate::plugin) interfaces: &'static [&'static str],
-    /// Whether a plugin has it.
+    /// Whether this plugin has it.
     pub(in crate::plugin) granted: fn(&Spec) -> bool,
     /// Links its interfaces.
     add_to_linker: fn(&mut Linker<State>) -> wasmtime::Result<()>,

@@ -1,4 +1,4 @@
-//! What an answer comes to.
+//! Turns the answer of a guest into the outcome of an attempt.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! WASI 0.2, which each plugin has, with nothing in it; the clock by which guests sleep is ours.
+//! WASI 0.2, which every plugin may import: no files, no sockets, no environment. The monotonic clock is our own.
 
 mod clock;
 pub(in crate::plugin) mod context;
