@@ -5,8 +5,6 @@
 //! abilities in [`SourceTraits`](cofferdam_core::source::SourceTraits) and
 //! [`DestinationTraits`](cofferdam_core::output::DestinationTraits).
 
-#[cfg(feature = "embedded")]
-pub mod embedded;
 pub mod kafka;
 pub mod sqs;
 

@@ -1,7 +1,13 @@
-//! The house has floors: a module knows what is below it, never what is beside or above it.
+//! The house has floors: a module knows what is below it, never what is beside or above it. Within a module, files form no
+//! circles.
 
-use std::collections::BTreeMap;
+#[path = "floors/imports.rs"]
+mod imports;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+use imports::{Crate, Module, circles};
 
 /// Each top module of `host/src` and its floor. Those of one floor do not know each other.
 const FLOORS: [(&str, u32); 26] = [
@@ -31,6 +37,42 @@ const FLOORS: [(&str, u32); 26] = [
     ("stage", 1),
     ("escape", 0),
     ("storage", 0),
+];
+
+/// The floors inside a top module, for each folder and file of it. The module itself is above them.
+const INNER_FLOORS: [(&str, &[(&str, u32)]); 1] = [(
+    "plugin",
+    &[
+        ("run", 5),
+        ("load", 4),
+        ("contract", 3),
+        ("host", 2),
+        ("engine", 1),
+        ("uncaught", 1),
+        ("limits", 0),
+        ("secrets", 0),
+        ("symbols", 0),
+    ],
+)];
+
+/// Import circles that are still there, for each crate: mend them, add none. A circle that is no longer there is taken off.
+const CIRCLES: [(&str, &[&str]); 2] = [
+    (
+        "host/src",
+        &[
+            "broker::kafka::sink::delivery <-> broker::kafka::sink::served",
+            "broker::kafka::source::committed <-> broker::kafka::source::reader <-> broker::kafka::source::rebalance <-> broker::kafka::source::recreated",
+            "broker::kafka::source::holding <-> broker::kafka::source::lag",
+            "broker::sqs::sink::call <-> broker::sqs::sink::sender",
+            "broker::sqs::source::call <-> broker::sqs::source::delete <-> broker::sqs::source::desk",
+            "config::read::table <-> config::read::value",
+            "config::route <-> config::topics",
+            "verify::faults <-> verify::history <-> verify::hosts <-> verify::hosts::process <-> verify::network",
+            "verify::kafka <-> verify::run <-> verify::sqs <-> verify::writer",
+            "verify::network::addresses <-> verify::network::exchange",
+        ],
+    ),
+    ("host/core/src", &["machine::partition <-> machine::stuck <-> machine::timers"]),
 ];
 
 /// Knows only the core and libraries, and is known by the command line alone.
@@ -156,7 +198,7 @@ const NAMES_A_BROKER: [(&str, usize); 32] = [
     ("admin.rs", 3),
     ("admin/pages.rs", 22),
     ("admin/probe.rs", 4),
-    ("cli/dev/brokers.rs", 15),
+    ("cli/dev/brokers.rs", 17),
     ("cli/dev/input.rs", 8),
     ("cli/dlq.rs", 6),
     ("cli/dlq/place.rs", 7),
@@ -227,4 +269,149 @@ fn a_line_that_names_a_broker_would_be_seen() {
     assert!(names_a_broker("    if destination.broker == kafka::NAME {"));
     assert!(names_a_broker("Source::Sqs { .. } => \"x\","));
     assert!(!names_a_broker("    say(\"kafka\"); // of sqs"));
+}
+
+/// Where a file inside the top module `within` names one that is not below it.
+fn inner_climbs(code: &Crate, within: &str, floors: &[(&str, u32)]) -> Vec<String> {
+    let floors: BTreeMap<&str, u32> = floors.iter().copied().collect();
+    let inner = |module: &Module| module.get(1).cloned().unwrap_or_default();
+    let mut climbs = Vec::new();
+    for (from, to) in code.edges() {
+        let inside = |module: &Module| module.first().is_some_and(|top| top == within);
+        if !inside(&from) || !inside(&to) || from.len() < 2 || inner(&from) == inner(&to) {
+            continue;
+        }
+        let floor = |module: &Module| match floors.get(&*inner(module)) {
+            Some(floor) => *floor,
+            None if module.len() < 2 => u32::MAX,
+            None => panic!("{} stands on no floor inside {within}: add it", module.join("::")),
+        };
+        if floor(&to) >= floor(&from) {
+            climbs.push(format!("{} knows {}", from.join("::"), to.join("::")));
+        }
+    }
+    climbs
+}
+
+#[test]
+fn no_folder_inside_a_module_knows_what_is_beside_or_above_it() {
+    let code = Crate::read(&root().join("host/src"));
+    for (within, floors) in INNER_FLOORS {
+        for (name, _) in floors {
+            let path = root().join("host/src").join(within).join(name);
+            assert!(path.is_dir() || path.with_extension("rs").exists(), "{within}/{name} is no longer there");
+        }
+        let climbs = inner_climbs(&code, within, floors);
+        assert!(climbs.is_empty(), "{climbs:#?}");
+    }
+}
+
+#[test]
+fn files_form_no_import_circles_but_the_known_ones() {
+    for (source, known) in CIRCLES {
+        let edges = Crate::read(&root().join(source)).edges();
+        assert!(edges.len() > 50, "the imports of {source} were found: {}", edges.len());
+        let found: BTreeSet<String> = circles(&edges).iter().map(shown).collect();
+        let known: BTreeSet<String> = known.iter().map(|circle| (*circle).to_owned()).collect();
+        let new: Vec<_> = found.difference(&known).collect();
+        assert!(new.is_empty(), "{source} has new import circles: {new:#?}");
+        let mended: Vec<_> = known.difference(&found).collect();
+        assert!(
+            mended.is_empty(),
+            "these circles of {source} are no longer there; take them off the list: {mended:#?}"
+        );
+    }
+}
+
+fn shown(circle: &BTreeSet<Module>) -> String {
+    circle.iter().map(|module| module.join("::")).collect::<Vec<_>>().join(" <-> ")
+}
+
+/// Files of a crate, by module.
+fn files(files: &[(&str, &str)]) -> Crate {
+    Crate::of(files.iter().map(|(module, text)| (module.split("::").map(str::to_owned).collect(), (*text).to_owned())))
+}
+
+/// Files of code that a page names: in backquotes, with a folder, without places to fill in.
+fn named_files(page: &str) -> Vec<&str> {
+    let words = page.split('`').skip(1).step_by(2);
+    words.filter(|word| word.ends_with(".rs") && word.contains('/') && !word.contains(['<', '*', ' ', '…'])).collect()
+}
+
+#[test]
+fn each_file_of_code_that_a_page_names_is_there() {
+    let mut files = rust_files(&root().join("host"));
+    files.extend(rust_files(&root().join("tests")));
+    files.extend(rust_files(&root().join("sdk")));
+    let files: BTreeSet<PathBuf> =
+        files.iter().map(|path| path.strip_prefix(root()).expect("below the root").to_owned()).collect();
+    // `core/` is short for the folder of its sources, and a page may leave out the first folders.
+    let there = |name: &str| {
+        let long = name.strip_prefix("core/").map(|rest| format!("core/src/{rest}"));
+        files.iter().any(|file| file.ends_with(name) || long.as_ref().is_some_and(|long| file.ends_with(long)))
+    };
+    let mut pages = vec![root().join("CONTRIBUTING.md"), root().join("SECURITY.md"), root().join("tests/README.md")];
+    for folder in ["host/docs", "host/docs/decisions"] {
+        let entries = std::fs::read_dir(root().join(folder)).expect("a folder").flatten().map(|entry| entry.path());
+        pages.extend(entries.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+    }
+    let mut seen = 0;
+    for page in pages {
+        let text = std::fs::read_to_string(&page).expect("a page");
+        let named = named_files(&text);
+        seen += named.len();
+        let missing: Vec<_> = named.into_iter().filter(|name| !there(name)).collect();
+        assert!(missing.is_empty(), "{} names files that are not there: {missing:#?}", page.display());
+    }
+    assert!(seen > 200, "the files that pages name were found: {seen}");
+}
+
+#[test]
+fn a_circle_would_be_seen_however_it_is_written() {
+    let circle = |texts: &[(&str, &str)]| circles(&files(texts).edges()).iter().map(shown).collect::<Vec<_>>();
+    let ticker = ("plugin::ticker", "use super::idle::{self, Warm as _};");
+    for idle in [
+        "use crate::{clock, plugin::{engine, ticker::Pulse}};",
+        "fn tidy(pulse: &super::ticker::Pulse) {}",
+        "mod inner { use super::super::ticker::*; }",
+        "// What it passes on, it does not know.\nuse super::facade::Pulse;",
+    ] {
+        let facade = ("plugin::facade", "pub use super::ticker::Pulse;");
+        assert_eq!(circle(&[ticker, facade, ("plugin::idle", idle)]), ["plugin::idle <-> plugin::ticker"], "{idle}");
+    }
+    for idle in [
+        "/// As [`super::ticker`] says.\nconst WORDS: &str = \"\\\"use super::ticker;\"; pub(in crate::ticker) fn a() {}",
+        "#[cfg(test)] mod tests { use super::super::ticker::Pulse; fn a() {} }",
+        "use std::ticker::Pulse; use other::super_ticker;",
+    ] {
+        assert_eq!(circle(&[ticker, ("plugin::idle", idle)]), [""; 0], "{idle}");
+    }
+    // A file may be cut into a folder; but no third may lead from a part back to the whole.
+    let whole = ("engine", "mod ticker; use ticker::Ticker; pub struct Engine;");
+    let part = ("engine::ticker", "use super::Engine; use crate::idle::Idle;");
+    assert_eq!(circle(&[whole, part, ("idle", "")]), [""; 0]);
+    let third = ("idle", "use crate::engine::Engine;");
+    assert_eq!(circle(&[whole, part, third]), ["engine <-> engine::ticker <-> idle"]);
+}
+
+#[test]
+fn a_climb_inside_a_module_would_be_seen() {
+    let floors = [("run", 1), ("host", 0), ("limits", 0)];
+    let climbs = |text: &str| {
+        let spec = ("plugin::host::spec", text);
+        inner_climbs(
+            &files(&[
+                ("plugin", "pub use host::Spec; pub struct Plugin;"),
+                spec,
+                ("plugin::run", ""),
+                ("plugin::limits", ""),
+            ]),
+            "plugin",
+            &floors,
+        )
+    };
+    assert_eq!(climbs("use crate::plugin::run::Engine;"), ["plugin::host::spec knows plugin::run"]);
+    assert_eq!(climbs("use crate::plugin::limits::Limits;"), ["plugin::host::spec knows plugin::limits"]);
+    assert_eq!(climbs("use crate::plugin::Plugin;"), ["plugin::host::spec knows plugin"]);
+    assert_eq!(climbs("use crate::flow::Flow; use std::fmt;"), [""; 0]);
 }

@@ -211,10 +211,10 @@ async fn what_does_not_load_or_start_is_explained_and_the_old_version_goes_on() 
     bench.save(1);
 
     let broken = [
-        ("garbage", "the component is not valid"),
-        ("module", "no component can be made of the core module"),
+        ("garbage", "invalid component"),
+        ("module", "failed to build a component from the core module"),
         ("no-exports", "exports no handler"),
-        ("right-name-wrong-type", "the handler has another type than"),
+        ("right-name-wrong-type", "the handler does not have the type of"),
         ("trap-in-start", "failed to start: trapped TRAP_UNREACHABLE"),
         ("loop-in-start", "failed to start: timed_out CPU_LIMIT"),
     ];
@@ -225,7 +225,7 @@ async fn what_does_not_load_or_start_is_explained_and_the_old_version_goes_on() 
         assert_eq!(bench.asked(number + 1).await.0, "00000001", "after {reason}");
     }
     std::fs::remove_file(bench.plugin()).expect("it was there");
-    host.says("the file cannot be read", LONG).await;
+    host.says("failed to read the file", LONG).await;
     assert_eq!(bench.asked(7).await.0, "00000001");
 
     bench.save(7);

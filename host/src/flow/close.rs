@@ -43,7 +43,7 @@ impl<H: Handler> Flow<H> {
             if let Some(duplicates) = &duplicates
                 && timeout_at(until, duplicates.close()).await.is_err()
             {
-                tracing::warn!("the store of ids has not answered at the end");
+                tracing::warn!("the store of event ids did not answer before the end");
             }
         };
         let transactions = async {
@@ -55,7 +55,7 @@ impl<H: Handler> Flow<H> {
         let stuck = if all_ended { None } else { health.stuck_in_handler(LAST_ATTEMPTS / 2) };
         let cut_short = machine.was_cut_short();
         if cut_short {
-            tracing::warn!("the last commit was not answered within the limits of the stop");
+            tracing::warn!("the last commit was not confirmed within the limits of the stop");
         }
         let failure = closed.err();
         listeners.end(&End { failure: failure.as_deref(), machine: &machine, now: clock.now() });

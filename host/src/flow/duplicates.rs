@@ -51,12 +51,12 @@ impl Duplicates {
                 let answer = match store.record(&scope, &ids).await {
                     Ok(()) => Event::Recorded(deliveries),
                     Err(error) => {
-                        tracing::debug!(%error, "events could not be recorded, and are not acknowledged");
+                        tracing::debug!(%error, "failed to record event ids: their messages are not acknowledged yet");
                         Event::NotRecorded(deliveries)
                     }
                 };
                 if answers.try_send(vec![answer]).is_err() {
-                    tracing::error!("the flow has no room for what became of its events");
+                    tracing::error!("a flow's queue for results of the event-id store is full");
                 }
             };
             self.tasks.spawn_on(record, &self.runtime);

@@ -83,7 +83,7 @@ impl Listeners {
 }
 
 fn silenced(reason: &str) -> Box<str> {
-    format!("{reason}; nothing was done since").into()
+    format!("{reason}; nothing was done after that").into()
 }
 
 #[cfg(test)]

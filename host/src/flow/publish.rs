@@ -31,7 +31,7 @@ impl<H: Handler> Flow<H> {
         if std::mem::take(&mut self.has_withdrawn) {
             let withdrawn = self.outbox.withdraw(|delivery| self.machine.is_to_be_sent(delivery));
             for (delivery, index) in withdrawn {
-                let refusal = Refusal::Unavailable("its message is no longer ours".into());
+                let refusal = Refusal::Unavailable("partition or lease was lost before publishing".into());
                 self.tell(Event::NotDurable { delivery, index, refusal });
             }
         }

@@ -16,13 +16,13 @@ impl<H: Handler> Flow<H> {
         let refused = match (&self.transactions, self.source.membership()) {
             (Some(transactions), Some(member)) => transactions.transact(self.work(deliveries, positions, member)).err(),
             (Some(_), None) => Some(refuse(positions, "the consumer group is being rebalanced")),
-            (None, _) => Some(refuse(positions, "the route has no transactions")),
+            (None, _) => Some(refuse(positions, "the route does not use transactions")),
         };
         // There is room for what is outstanding.
         if let Some(event) = refused
             && self.tickets.try_send(vec![event]).is_err()
         {
-            tracing::error!("the flow has no room for what became of its transaction");
+            tracing::error!("a flow's queue for results of transactions is full");
         }
     }
 

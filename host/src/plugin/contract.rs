@@ -3,6 +3,8 @@
 
 mod broker_message;
 mod incoming_handler;
+pub(super) mod lift;
+pub(super) mod lower;
 
 use std::sync::Arc;
 
@@ -13,10 +15,10 @@ use wasmtime::Store;
 use wasmtime::component::types::ComponentFunc;
 use wasmtime::component::{ComponentExportIndex, Instance, InstancePre, Linker, Resource, TypedFunc};
 
-use super::lift::{self, Answer};
-use super::lower::MessageParameter;
-use super::state::State;
+use crate::plugin::host::state::State;
 use broker_message::BrokerMessage;
+use lift::Answer;
+use lower::MessageParameter;
 
 /// A contract in one version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,18 +15,18 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 pub use refusal::{LoadError, Missing, Refusal};
 
-use super::Spec;
-use super::cache;
 use super::contract::Contract;
-use super::engine::{Engine, Runtime};
-use super::state::State;
+use super::engine::cache;
+use super::engine::runtimes::{Runtime, Runtimes};
+use super::host::spec::Spec;
+use super::host::state::State;
 use super::symbols::Symbols;
 
 /// A plugin that can be instantiated.
 pub(super) struct Loaded {
     pub(super) id: Arc<HandlerId>,
     pub(super) spec: Arc<Spec>,
-    pub(super) runtime: Arc<Runtime>,
+    pub(super) runtime: Arc<Runtime<State>>,
     pub(super) component: InstancePre<State>,
     pub(super) contract: Contract,
     pub(super) handle: ComponentExportIndex,
@@ -37,18 +37,18 @@ pub(super) struct Loaded {
 }
 
 /// Checks and compiles the file `path`.
-pub(super) fn open(engine: &Engine, path: &Path, spec: Spec) -> Result<Loaded, Refusal> {
-    load(engine, &compile::read(engine, path)?, spec)
+pub(super) fn open(runtimes: &Runtimes<State>, path: &Path, spec: Spec) -> Result<Loaded, Refusal> {
+    load(runtimes, &compile::read(runtimes, path)?, spec)
 }
 
 /// Checks and compiles `bytes`.
-pub(super) fn load(engine: &Engine, bytes: &[u8], spec: Spec) -> Result<Loaded, Refusal> {
-    check_limits(engine, &spec)?;
+pub(super) fn load(runtimes: &Runtimes<State>, bytes: &[u8], spec: Spec) -> Result<Loaded, Refusal> {
+    check_limits(runtimes, &spec)?;
     let digest = Sha256::digest(bytes);
-    let bytes = &compile::component(engine, bytes)?[..];
+    let bytes = &compile::component(runtimes, bytes)?[..];
     nesting::check(bytes)?;
-    let runtime = engine.runtime(spec.limits.stack).map_err(|error| Refusal::Engine(error.to_string()))?;
-    let (component, symbols) = compile::compile(engine, &runtime, bytes, &digest)?;
+    let runtime = runtimes.runtime(spec.limits.stack).map_err(|error| Refusal::Engine(error.to_string()))?;
+    let (component, symbols) = compile::compile(runtimes, &runtime, bytes, &digest)?;
     let handler = contract::find_handler(&component)?;
     imports::check(&component, handler.contract, &spec)?;
     check_memory(&component, &spec)?;
@@ -73,8 +73,8 @@ fn told(digest: &[u8]) -> Box<str> {
     format!("sha256:{}", cache::hex(digest)).into()
 }
 
-fn check_limits(engine: &Engine, spec: &Spec) -> Result<(), Refusal> {
-    let (limits, config) = (&spec.limits, engine.config());
+fn check_limits(runtimes: &Runtimes<State>, spec: &Spec) -> Result<(), Refusal> {
+    let (limits, config) = (&spec.limits, runtimes.config());
     let bounds = [
         ("memory", limits.memory, 64 << 10, config.memory),
         ("stack", limits.stack, 64 << 10, 1 << 20),

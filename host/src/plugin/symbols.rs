@@ -3,6 +3,9 @@
 //! Both are the author's choice, and finding them is work for whoever wrote the plugin. So it is done once, where the
 //! plugin is compiled, within bounds; the result is kept with the code, and a fault only looks it up.
 
+mod lines;
+pub(super) mod names;
+
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -10,9 +13,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::lines::Lines;
-use super::names;
 use crate::clock::process_time;
+use lines::Lines;
 
 /// CPU time for the names of one plugin; those that were not reached stay mangled. Ten thousand of C++ take about half a
 /// second.
@@ -21,6 +23,9 @@ const TIME: Duration = Duration::from_secs(2);
 const BYTES: usize = 4 << 20;
 /// The time between two looks at the clock.
 const LOOK: Duration = Duration::from_millis(5);
+
+/// Frames of a stack that are kept, from the innermost.
+pub(super) const FRAMES: usize = 16;
 
 /// Names and lines by place in the component's file.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]

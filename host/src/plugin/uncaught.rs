@@ -12,8 +12,8 @@ mod python;
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use super::backtrace::FRAMES;
-use super::names::bounded;
+use super::symbols::FRAMES;
+use super::symbols::names::bounded;
 use crate::escape::Escaped;
 
 pub(super) use panic::{Panic, is_hint};
@@ -108,7 +108,7 @@ impl Uncaught {
         let frames = self.frames.iter().take(FRAMES);
         let mut lines: Vec<Box<str>> = frames.map(|frame| frame.shown(root).into()).collect();
         lines.extend(self.causes.iter().map(|cause| bounded(Escaped(cause)).into()));
-        lines.push("(frames of the runtime are left out)".into());
+        lines.push("(runtime frames omitted)".into());
         lines
     }
 

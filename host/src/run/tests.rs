@@ -9,7 +9,7 @@ use cofferdam_core::output::Publication;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::broker::{embedded, kafka};
+use crate::broker::kafka::{self, embedded};
 use crate::sink::Ticket;
 
 /// A handler that does as the payload says: `d0` ends well.

@@ -1,4 +1,17 @@
-//! The mock cluster of librdkafka, one broker, owned by a client that does nothing else.
+//! A Kafka broker inside the process, for `cofferdam dev` and for quick tests of one module: the mock cluster of librdkafka, owned by a
+//! client that does nothing else.
+//!
+//! It is a stand-in: what holds on it holds on nothing else.
+//!
+//! * memory only, on a port that the system chose, gone with the value; no TLS, SASL, ACLs or admin interface;
+//! * 5 MiB or 100,000 batches per partition, the oldest evicted even if nobody has read them: a reader that falls
+//!   behind skips without a word, so watch the low watermark;
+//! * transactions are accepted and mean nothing (aborted records stay visible, offsets sent to one are thrown away):
+//!   refuse `exactly_once`;
+//! * new records do not wake a waiting fetch and rebalances last about a session timeout: see
+//!   [`Kafka::CLIENT_PROPERTIES`]; commits fail more often while a group rebalances, so messages come again;
+//! * never call `AdminClient::delete_groups` on it: dropping that client aborts the process;
+//! * offsets for a point in time are always the end.
 
 use rdkafka::ClientConfig;
 use rdkafka::bindings::{rd_kafka_handle_mock_cluster, rd_kafka_mock_group_initial_rebalance_delay_ms};
@@ -6,9 +19,25 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::types::RDKafkaErrorCode;
 
-use crate::broker::embedded::Error;
+/// Why the broker could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// librdkafka refused to make its mock cluster.
+    #[error("failed to start the embedded kafka cluster: {0}")]
+    Cluster(#[source] KafkaError),
+    /// A topic name or a number of partitions that the mock cluster does not take.
+    #[error("embedded kafka cluster: failed to create topic {topic:?} with {partitions} partitions: {reason}")]
+    Topic {
+        /// The name asked for.
+        topic: String,
+        /// The number of partitions asked for.
+        partitions: i32,
+        /// What is wrong with them.
+        reason: String,
+    },
+}
 
-/// A Kafka broker inside the process; it stops when this is dropped. Limits: see [`embedded`](crate::broker::embedded).
+/// A Kafka broker inside the process; it stops when this is dropped.
 pub struct Kafka {
     bootstrap: String,
     /// The mock cluster lives as long as the client that was asked to bring it along.

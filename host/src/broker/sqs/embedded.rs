@@ -1,7 +1,14 @@
-//! The SQS engine of rustack behind a small HTTP server, on an event loop of its own.
+//! An SQS server inside the process, for `cofferdam dev` and for quick tests of one module: rustack.
 //!
-//! A thread of its own, so that dropping [`Sqs`] ends everything at once: long polls, idle connections and the actors
-//! of the queues are tasks of that event loop and go with it.
+//! It is a stand-in: what holds on it holds on nothing else.
+//!
+//! * memory only, on a port that the system chose, no check of signatures;
+//! * one message of a FIFO group per receive, so no batches within a group; busy groups whose names come first in the
+//!   alphabet can keep others waiting;
+//! * `DelaySeconds` is ignored on FIFO queues, bodies end at 256 KiB, `maxReceiveCount` has to be a number in the
+//!   redrive policy, bad receipt handles are accepted;
+//! * a long poll can miss the message behind one that was just moved to the dead-letter queue;
+//! * no message move tasks, no `ReceiveRequestAttemptId`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -22,8 +29,6 @@ use rustack_sqs_http::router::resolve_operation;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-
-use crate::broker::embedded::Error;
 
 /// What AWS uses where nobody says otherwise; only names are made of it.
 const ACCOUNT: &str = "000000000000";
@@ -55,7 +60,23 @@ pub struct Redrive {
     pub max_receive_count: u32,
 }
 
-/// An SQS server inside the process; it stops when this is dropped. Limits: see [`embedded`](crate::broker::embedded).
+/// Why the server could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A queue name or an attribute that the SQS server does not take.
+    #[error("embedded sqs server: failed to create queue {queue:?}: {reason}")]
+    Queue {
+        /// The name asked for.
+        queue: String,
+        /// What the server says.
+        reason: String,
+    },
+    /// No port, no thread, or no event loop for the SQS server.
+    #[error("failed to start the embedded sqs server: {0}")]
+    Serve(#[from] std::io::Error),
+}
+
+/// An SQS server inside the process; it stops when this is dropped.
 pub struct Sqs {
     endpoint: String,
     stop: Option<oneshot::Sender<()>>,

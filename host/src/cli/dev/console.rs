@@ -20,7 +20,7 @@ use crate::sink::Sinks;
 
 /// Said at the start.
 pub(super) const HINT: &str = "h lists the commands";
-pub(super) const PAUSED: &str = "paused: Enter handles the next message, c goes on, h lists the commands";
+pub(super) const PAUSED: &str = "paused: Enter handles the next message, c continues, h lists the commands";
 
 const HELP: &str = "\
 commands, each a line:

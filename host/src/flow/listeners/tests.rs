@@ -116,7 +116,7 @@ fn after_a_flush_that_failed_no_action_is_carried_out_or_heard_of() {
     assert_eq!(taken(&heard), [format!("a action {:?}", commit()), "a flush".into()]);
     assert!(!listeners.action(&Action::Drained, &machine, NOW), "nothing at all from then on");
     let reason = listeners.flush().unwrap_err();
-    assert_eq!(&*reason, "the disk is full; nothing was done since");
+    assert_eq!(&*reason, "the disk is full; nothing was done after that");
     assert_eq!(taken(&heard), [""; 0], "it is not tried again");
     // How things stand is told all the same.
     listeners.round(&Round { phase: Phase::Stopped, machine: &machine, now: NOW });

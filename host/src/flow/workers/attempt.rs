@@ -66,7 +66,7 @@ impl<H: Handler> Shared<H> {
                     messages = messages.len(),
                     outcome = failure.class.as_str(),
                     code = failure.code.as_str(),
-                    "a call with several messages failed, they are handled one by one"
+                    "a call with several messages failed: handling them one by one"
                 );
                 return None;
             }

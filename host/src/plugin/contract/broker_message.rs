@@ -9,7 +9,7 @@ use cofferdam_core::output::Output;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, Lift, Linker, Lower};
 
-use crate::plugin::state::State;
+use crate::plugin::host::state::State;
 
 /// What its handlers call to publish.
 pub(super) const CONSUMER: &str = "wasmcloud:messaging/consumer@0.2.0";

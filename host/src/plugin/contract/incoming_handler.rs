@@ -16,7 +16,7 @@ use crate::plugin::secrets::Secrets;
 pub(super) use host::{WASI, WASMCLOUD, add_to_linker};
 
 /// What a guest is told that asks for the reply to a message: here nobody waits for one.
-pub(super) const NO_REPLIES: &str = "there are no replies here: send to an output of the route";
+pub(super) const NO_REPLIES: &str = "replies are not supported; send to an output of the route";
 
 const ID: &str = "cofferdam-id";
 const KEY: &str = "cofferdam-key";

@@ -9,17 +9,18 @@ use std::path::Path;
 
 use wasmtime::component::Component;
 
-use super::super::cache::Key;
-use super::super::compiler::Work;
-use super::super::core_module;
-use super::super::engine::{Engine, Runtime};
-use super::super::image::Image;
-use super::super::symbols::Symbols;
-use super::Refusal;
+use super::refusal::Refusal;
+use crate::plugin::engine::cache::Key;
+use crate::plugin::engine::compiler::Work;
+use crate::plugin::engine::core_module;
+use crate::plugin::engine::image::Image;
+use crate::plugin::engine::runtimes::{Runtime, Runtimes};
+use crate::plugin::host::state::State;
+use crate::plugin::symbols::Symbols;
 
 /// The bytes of the file, if they are not too many.
-pub(super) fn read(engine: &Engine, path: &Path) -> Result<Vec<u8>, Refusal> {
-    let most = engine.config().compile.size;
+pub(super) fn read(runtimes: &Runtimes<State>, path: &Path) -> Result<Vec<u8>, Refusal> {
+    let most = runtimes.config().compile.size;
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(most.saturating_add(1)).read_to_end(&mut bytes));
     read.map_err(Refusal::Unreadable)?;
@@ -27,8 +28,8 @@ pub(super) fn read(engine: &Engine, path: &Path) -> Result<Vec<u8>, Refusal> {
 }
 
 /// The component that the file is, or that is made of it where it is a core module.
-pub(super) fn component<'a>(engine: &Engine, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, Refusal> {
-    let config = engine.config();
+pub(super) fn component<'a>(runtimes: &Runtimes<State>, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, Refusal> {
+    let config = runtimes.config();
     let most = config.compile.size;
     if bytes.len() as u64 > most {
         return Err(Refusal::TooLarge { most });
@@ -53,17 +54,17 @@ fn is_component(bytes: &[u8]) -> bool {
 
 /// Compiles a component, which is kept by the digest of the file that it came from.
 pub(super) fn compile(
-    engine: &Engine,
-    runtime: &Runtime,
+    runtimes: &Runtimes<State>,
+    runtime: &Runtime<State>,
     bytes: &[u8],
     digest: &[u8],
 ) -> Result<(Component, Symbols), Refusal> {
     let sandbox = &runtime.engine;
-    let kept = engine.cache().map(|cache| (cache, Key::new(digest, sandbox)));
+    let kept = runtimes.cache().map(|cache| (cache, Key::new(digest, sandbox)));
     if let Some(found) = kept.as_ref().and_then(|(cache, key)| cache.load(sandbox, key)) {
         return Ok(found);
     }
-    let config = engine.config();
+    let config = runtimes.config();
     let (image, symbols) = match &config.compiler {
         Some(program) => {
             let made = apart::run(program, &config.compile, Work::Compile, bytes, invalid)?;
@@ -83,7 +84,7 @@ pub(super) fn compile(
     let component = unsafe { Component::deserialize(sandbox, image.code()) }.map_err(unfit)?;
     let Some((cache, key)) = kept else { return Ok((component, symbols)) };
     if let Err(error) = cache.store(&key, &image) {
-        tracing::warn!(%error, "a compiled plugin could not be kept");
+        tracing::warn!(%error, "failed to cache a compiled plugin");
         return Ok((component, symbols));
     }
     // Mapped from the file it takes memory for what is used only.

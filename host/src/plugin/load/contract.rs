@@ -3,9 +3,9 @@
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
-use super::super::contract::{self, Contract};
-use super::super::state::State;
-use super::Refusal;
+use super::refusal::Refusal;
+use crate::plugin::contract::{self, Contract};
+use crate::plugin::host::state::State;
 
 /// What an export that is a handler of any version begins with.
 const ANY_HANDLER: [&str; 3] = ["cofferdam:plugin/", "wasi:messaging/", "wasmcloud:messaging/"];
@@ -47,7 +47,7 @@ fn find(
 ) -> Result<(ComponentExportIndex, ComponentFunc), Refusal> {
     match component.get_export(Some(interface), function) {
         Some((ComponentItem::ComponentFunc(function), index)) => Ok((index, function)),
-        _ => Err(Refusal::WrongType { contract, reason: format!("it has no function `{function}`") }),
+        _ => Err(Refusal::WrongType { contract, reason: format!("missing function `{function}`") }),
     }
 }
 

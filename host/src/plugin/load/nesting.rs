@@ -3,10 +3,7 @@
 
 use wasmparser::{Parser, Payload};
 
-use super::Refusal;
-
-/// The most components and modules inside each other, the whole among them. Linkers make two or three.
-pub(super) const DEPTH: usize = 32;
+use super::refusal::{DEPTH, Refusal};
 
 /// Refuses what is deeper than [`DEPTH`]. What cannot be read is left to the compiler, which says why.
 pub(super) fn check(bytes: &[u8]) -> Result<(), Refusal> {

@@ -5,8 +5,11 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::contract::Contract;
-use super::nesting::DEPTH;
+use crate::plugin::contract::Contract;
+use crate::plugin::host::capabilities;
+
+/// The most components and modules inside each other, the whole among them. Linkers make two or three.
+pub(super) const DEPTH: usize = 32;
 
 /// A plugin that is not loaded.
 #[derive(Debug)]
@@ -23,22 +26,22 @@ pub struct LoadError {
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// The file cannot be read.
-    #[error("the file cannot be read: {0}")]
+    #[error("failed to read the file: {0}")]
     Unreadable(#[source] io::Error),
     /// The file is larger than what is compiled.
-    #[error("the file has more than the {most} bytes that are compiled")]
+    #[error("the file exceeds compile.size of {most} bytes")]
     TooLarge {
         /// The most it may have, bytes.
         most: u64,
     },
     /// Compiling it went on for too long.
-    #[error("compiling it takes more than {limit:?}")]
+    #[error("compile time limit of {limit:?} exceeded")]
     CompileTime {
         /// Of processor.
         limit: Duration,
     },
     /// Compiling it took too much memory.
-    #[error("compiling it takes more than {limit} bytes of memory")]
+    #[error("compile memory limit of {limit} bytes exceeded")]
     CompileMemory {
         /// The most it may take, bytes.
         limit: u64,
@@ -53,22 +56,22 @@ pub enum Refusal {
     #[error("the file is not WebAssembly")]
     NotWasm,
     /// A core module that is no handler.
-    #[error("no component can be made of the core module: {reason}")]
+    #[error("failed to build a component from the core module: {reason}")]
     CoreModule {
         /// Why.
         reason: String,
     },
     /// It does not validate.
-    #[error("the component is not valid: {reason}")]
+    #[error("invalid component: {reason}")]
     Invalid {
         /// wasmtime's words.
         reason: String,
     },
     /// Components stand inside each other more often than any linker makes them.
-    #[error("components stand inside each other more than {DEPTH} deep")]
+    #[error("components are nested more than {DEPTH} deep")]
     TooDeep,
     /// It has more memories, tables or parts than a slot of the pool.
-    #[error("the component does not fit into the sandbox: {reason}")]
+    #[error("the component exceeds the sandbox: {reason}")]
     DoesNotFit {
         /// wasmtime's words.
         reason: String,
@@ -77,13 +80,13 @@ pub enum Refusal {
     #[error("the component exports no handler")]
     NoHandler,
     /// A handler of another version of the contract.
-    #[error("the component exports {export}; this host speaks {}", known())]
+    #[error("the component exports {export}; expected one of {}", known())]
     OtherContract {
         /// The export.
         export: Box<str>,
     },
     /// A handler of this version in name only.
-    #[error("the handler has another type than {} says: {reason}", .contract.name())]
+    #[error("the handler does not have the type of {}: {reason}", .contract.name())]
     WrongType {
         /// Which contract its name is of.
         contract: Contract,
@@ -91,25 +94,25 @@ pub enum Refusal {
         reason: String,
     },
     /// Interfaces that have to be granted, and were not.
-    #[error("the plugin imports {}, which it was not granted", imports(.missing))]
+    #[error("the plugin imports {} without a grant", imports(.missing))]
     NotGranted {
         /// One for each capability that is missing.
         missing: Vec<Missing>,
     },
     /// An interface that this host does not have.
-    #[error("the plugin imports {import}, which this host does not offer")]
+    #[error("the plugin imports {import}, which this host does not support")]
     UnknownImport {
         /// The import.
         import: Box<str>,
     },
     /// An interface that this host has with other functions or types.
-    #[error("an import of the plugin does not fit: {reason}")]
+    #[error("import has an incompatible type: {reason}")]
     Import {
         /// wasmtime's words.
         reason: String,
     },
     /// It has more memory from the start than it may have.
-    #[error("the plugin starts with {bytes} bytes of memory, its limit is {limit}")]
+    #[error("the plugin starts with {bytes} bytes of memory; its limit is {limit}")]
     MemoryLimit {
         /// What it starts with, bytes.
         bytes: u64,
@@ -117,7 +120,7 @@ pub enum Refusal {
         limit: usize,
     },
     /// A limit that the sandbox cannot keep.
-    #[error("the limit {name} is {value}")]
+    #[error("invalid limit {name}: {value}")]
     Limit {
         /// Which.
         name: &'static str,
@@ -153,52 +156,49 @@ impl Refusal {
         match self {
             Self::Unreadable(_) => "build the plugin, or correct its path".into(),
             Self::TooLarge { .. } => {
-                "leave debug information and data files out of the component, or raise compile.size under [sandbox]"
+                "remove debug information and data files from the component, or raise compile.size under [sandbox]"
                     .into()
             }
-            Self::CompileTime { .. } => {
-                "a very long function is the usual reason: split it up, or raise compile.time under [sandbox]".into()
-            }
-            Self::CompileMemory { .. } => {
-                "a very long function is the usual reason: split it up, or raise compile.memory under [sandbox]".into()
-            }
-            Self::Compiler { .. } => "see whether this program may start another one, and has memory for it".into(),
-            Self::NotWasm => "name the .wasm file that the build made".into(),
+            Self::CompileTime { .. } => "split very long functions, or raise compile.time under [sandbox]".into(),
+            Self::CompileMemory { .. } => "split very long functions, or raise compile.memory under [sandbox]".into(),
+            Self::Compiler { .. } => "check that this process may start another one and has enough memory".into(),
+            Self::NotWasm => "name the .wasm file that the build produced".into(),
             Self::CoreModule { .. } => {
-                "build a component (for Rust the target wasm32-wasip2), or a core module with an SDK for it (C, Go)".into()
+                "build a component (for Rust the target wasm32-wasip2), or a core module with an SDK for it (C, Go)"
+                    .into()
             }
             Self::Invalid { reason } if reason.contains("must be enabled") || reason.contains("not enabled") => {
-                "build it without this feature of WebAssembly".into()
+                "build it without this WebAssembly feature".into()
             }
-            Self::Invalid { .. } => "build it again; the file may have been cut".into(),
-            Self::TooDeep => "put the components beside each other".into(),
+            Self::Invalid { .. } => "build it again; the file may be truncated".into(),
+            Self::TooDeep => "compose the components side by side".into(),
             Self::DoesNotFit { .. } => "link it with fewer or smaller memories and tables".into(),
             Self::NoHandler => {
-                format!("export the interface handler of {}; the folder wit has it", Contract::ALL[0].name())
+                format!("export the interface handler of {}; see the folder wit", Contract::ALL[0].name())
             }
             Self::OtherContract { .. } => format!("build it with an SDK for {}", Contract::ALL[0].name()),
             Self::WrongType { contract, .. } => format!("build it with an SDK for {}", contract.name()),
             Self::NotGranted { missing } => {
-                let grants = missing.iter().map(|missing| match missing.capability {
-                    "http" => "http = [\"<host>\"]".to_owned(),
-                    capability => format!("{capability} = \"<name>\""),
-                });
-                let grants = grants.collect::<Vec<_>>().join(", ");
+                let grants = missing.iter().map(|missing| missing.grant).collect::<Vec<_>>().join(", ");
                 let it = if missing.len() == 1 { "it" } else { "them" };
-                format!("grant {it}: capabilities = {{ {grants} }} under [plugins.{plugin}]; or do without")
+                format!("grant {it}: capabilities = {{ {grants} }} under [plugins.{plugin}]; or remove the import")
             }
             Self::UnknownImport { .. } => {
-                "do without it: there are WASI 0.2, wasi:config, wasi:logging and, where granted, wasi:keyvalue and wasi:http"
-                    .into()
+                let titles = |granted: bool| {
+                    let of = capabilities::ALL.iter().filter(|capability| capability.grant.is_some() == granted);
+                    of.map(|capability| capability.title).collect::<Vec<_>>()
+                };
+                let (always, granted) = (titles(false).join(", "), titles(true).join(" and "));
+                format!("do without it: there are {always} and, where granted, {granted}")
             }
             Self::Import { .. } => "build it with the interfaces of the folder wit".into(),
             Self::MemoryLimit { bytes, .. } => {
-                format!("raise limits.memory under [plugins.{plugin}] to well over {bytes}")
+                format!("raise limits.memory under [plugins.{plugin}] well above {bytes}")
             }
             Self::Limit { name, least, most, .. } => {
-                format!("set limits.{name} under [plugins.{plugin}] between {least} and {most}")
+                format!("set limits.{name} under [plugins.{plugin}] to a value from {least} to {most}")
             }
-            Self::Engine(_) => "see the limits on address space and threads of this process".into(),
+            Self::Engine(_) => "check the limits on address space and threads of this process".into(),
         }
     }
 }
@@ -210,6 +210,8 @@ pub struct Missing {
     pub import: Box<str>,
     /// What would grant it.
     pub capability: &'static str,
+    /// The entry of `capabilities` that would grant it, with places for its values.
+    pub grant: &'static str,
 }
 
 fn imports(missing: &[Missing]) -> String {

@@ -7,10 +7,7 @@ use wasmtime::component::Component;
 use super::guest::{Guest, handle as guest, outputs};
 use super::imports::{CLOCK, CONFIG, EXIT, Import, LOGGING, RANDOM, STREAMS, importing};
 use super::*;
-use crate::plugin::batch::Size;
-use crate::plugin::idle::Idle;
 use crate::plugin::load::Loaded;
-use crate::plugin::suspicion::Suspicion;
 use crate::plugin::{Contract, Level, LogLine};
 
 /// Sleeps for `milliseconds`.
@@ -309,7 +306,7 @@ const PANIC: Import = Import {
 async fn a_host_function_that_panics_is_the_hosts_fault() {
     let guest = importing(&[PANIC], "(call $panic)");
     let spec = Arc::new(spec());
-    let runtime = engine().runtime(spec.limits.stack).unwrap();
+    let runtime = engine().runtimes().runtime(spec.limits.stack).unwrap();
     let mut linker = runtime.linker.clone();
     let panic = |_: wasmtime::StoreContextMut<'_, _>, ()| -> wasmtime::Result<()> { panic!("at the test's request") };
     linker.instance("test:host/panic").unwrap().func_wrap("panic", panic).unwrap();
@@ -318,11 +315,9 @@ async fn a_host_function_that_panics_is_the_hosts_fault() {
     let handle = component.get_export_index(Some(&interface), "handle").unwrap();
     let id = plugin(&super::guest::echo(), super::spec()).id().clone();
     let component = linker.instantiate_pre(&component).unwrap();
-    let idle = Arc::new(Idle::new(spec.idle));
     let (contract, symbols) = (Contract::Cofferdam01, Default::default());
     let loaded = Loaded { id, spec, runtime, component, contract, handle, handle_batch: None, symbols };
-    let suspicion = Suspicion::default();
-    let plugin = Plugin { loaded, idle, batch_size: Size::new(1), suspicion, engine: engine().clone() };
+    let plugin = Plugin::new(engine(), loaded);
     for _ in 0..2 {
         let attempt = plugin.handle(&message(), 1).await;
         let failure = failed(&attempt, Class::HostFault, Code::INTERNAL);

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::guest::echo;
 use super::imports::{Import, KEYVALUE, importing};
 use super::*;
+use crate::plugin::host::capabilities;
 use crate::plugin::{Contract, LoadError, Refusal, keyvalue};
 
 #[track_caller]
@@ -58,7 +59,7 @@ fn a_core_module_that_is_no_handler_is_refused_in_words() {
         Refusal::CoreModule { reason } => reason,
         other => panic!("{other:?}"),
     };
-    assert_eq!(reason(&core("", "handle")), format!("it does not export `{HANDLE}`"));
+    assert_eq!(reason(&core("", "handle")), format!("missing export `{HANDLE}`"));
     let unknown = core(r#"(import "env" "f" (func))"#, HANDLE);
     assert!(reason(&unknown).contains("env"), "{}", reason(&unknown));
     let whole = core("", HANDLE);
@@ -216,5 +217,29 @@ fn a_directory_that_others_can_write_to_is_no_cache() {
 #[test]
 fn the_most_instances_have_room() {
     let config = EngineConfig { instances: EngineConfig::MOST_INSTANCES, cache: None, ..EngineConfig::default() };
-    assert!(Engine::new(config).unwrap().runtime(256 << 10).is_ok());
+    assert!(Engine::new(config).unwrap().runtimes().runtime(256 << 10).is_ok());
+}
+
+#[test]
+fn each_interface_of_a_capability_is_refused_without_the_grant_and_of_no_other() {
+    let mut granted = 0;
+    for capability in capabilities::ALL {
+        for interface in capability.interfaces {
+            let import = interface.replace("/*", "/any").replace('*', "0");
+            let mut guest = echo();
+            guest.imports += &format!(r#"(import "{import}" (instance (export "none" (func))))"#);
+            let error = refused(&guest.build(), spec());
+            match (&error.refusal, capability.grant) {
+                (Refusal::NotGranted { missing }, Some(grant)) => {
+                    assert_eq!((&*missing[0].import, missing[0].capability), (&*import, capability.name));
+                    assert!(grant.starts_with(&format!("{} = ", capability.name)) && error.remedy().contains(grant));
+                    granted += 1;
+                }
+                // There is no such function, which is seen where nothing had to be granted.
+                (Refusal::Import { .. }, None) => {}
+                other => panic!("{import}: {other:?}"),
+            }
+        }
+    }
+    assert!(granted >= 4, "{granted}");
 }

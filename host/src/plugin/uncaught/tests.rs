@@ -49,7 +49,7 @@ fn an_error_of_python_is_one_line_with_its_place_and_the_authors_frames() {
     assert_eq!(error.to_string(), "KeyError: 'nope' (helpers.py:2)");
     assert_eq!(
         error.backtrace().iter().map(|line| &**line).collect::<Vec<_>>(),
-        ["lookup at helpers.py:2", "handle at orders.py:7", "(frames of the runtime are left out)"]
+        ["lookup at helpers.py:2", "handle at orders.py:7", "(runtime frames omitted)"]
     );
 }
 

@@ -5,7 +5,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentNamedList, Lift, Linker, LinkerInstance, Lower, Resource, ResourceType};
 
 use super::{Answer, Error, Message, NO_REPLIES};
-use crate::plugin::state::{HostCall, State};
+use crate::plugin::host::state::{HostCall, State};
 
 /// `types`, `producer`, `request-reply`.
 pub(in crate::plugin::contract) const WASI: [&str; 3] = [

@@ -11,8 +11,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
-use super::super::super::compiler::{CompileBounds, Ended, Work, command, confine};
-use super::super::Refusal;
+use crate::plugin::engine::compiler::{Ended, Work, command, confine};
+use crate::plugin::engine::settings::CompileBounds;
+use crate::plugin::load::refusal::Refusal;
 
 /// The exit code of a program whose main thread has panicked.
 const PANIC: i32 = 101;

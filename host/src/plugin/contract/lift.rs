@@ -1,0 +1,158 @@
+//! What a guest answers, on its way into the host: each byte string is copied once, out of the guest.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cofferdam_core::message::{Header, Headers, Kind};
+use cofferdam_core::outcome::{Class, Code, Failure};
+use cofferdam_core::output::Output;
+use wasmtime::component::{ComponentType, Lift};
+
+use crate::plugin::limits::Limits;
+use crate::plugin::secrets::Secrets;
+
+/// What is shown of a code that is none, in bytes.
+const CODE_SHOWN: usize = 64;
+
+/// `result<list<output>, failure>` of the contract.
+pub(in crate::plugin) type Answer = Result<Vec<OutputResult>, FailureResult>;
+
+/// `record output` of the contract.
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(in crate::plugin) struct OutputResult {
+    to: Box<str>,
+    key: Option<Vec<u8>>,
+    headers: Vec<HeaderResult>,
+    attributes: Vec<(Box<str>, Box<str>)>,
+    payload: Option<Vec<u8>>,
+}
+
+/// `record header` of the contract.
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(in crate::plugin) struct HeaderResult {
+    name: String,
+    value: Vec<u8>,
+}
+
+/// `record fault` of the contract.
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(in crate::plugin) struct FaultResult {
+    code: String,
+    text: String,
+    #[component(name = "retry-after-ms")]
+    retry_after_ms: Option<u64>,
+}
+
+/// `variant failure` of the contract.
+#[derive(ComponentType, Lift)]
+#[component(variant)]
+pub(in crate::plugin) enum FailureResult {
+    #[component(name = "retryable")]
+    Retryable(FaultResult),
+    #[component(name = "permanent")]
+    Permanent(FaultResult),
+    #[component(name = "deferred")]
+    Deferred(FaultResult),
+}
+
+/// What the values of a host call, or of the result, may take in the host, bytes. Lists of a guest may overlap, so
+/// what it has in memory does not bound it.
+///
+/// A result within its limits fits: a header or attribute counts 32 bytes there and takes at most 48 here. So do
+/// the arguments of our own host functions.
+pub(in crate::plugin) fn copied_bytes(limits: &Limits) -> usize {
+    let result = limits.output_bytes.saturating_add(limits.output_bytes / 2);
+    let outputs = limits.outputs.saturating_add(1).saturating_mul(size_of::<OutputResult>());
+    result.saturating_add(outputs).saturating_add(SLACK).max(2 << 20)
+}
+
+/// Room for the logical names of outputs, which `output_bytes` does not count, and for the text of a failure.
+const SLACK: usize = 256 << 10;
+
+/// What the guest asks for, or the failure that it reports.
+pub(in crate::plugin) fn read(answer: Answer, secrets: &Secrets) -> Result<Vec<Output>, Failure> {
+    let outputs = answer.map_err(|failure| failure.told_without(secrets))?;
+    Ok(outputs.into_iter().map(Output::from).collect())
+}
+
+/// The outputs with their size, or the failure that they are.
+pub(in crate::plugin) fn judge(outputs: Vec<Output>, limits: &Limits) -> Result<(Vec<Output>, usize), Failure> {
+    if outputs.len() > limits.outputs {
+        let text = format!("{} outputs exceed the limit of {}", outputs.len(), limits.outputs);
+        return Err(Failure::contract(Code::TOO_MANY_OUTPUTS, text));
+    }
+    let size = outputs.iter().map(Output::size).fold(0, usize::saturating_add);
+    if size > limits.output_bytes {
+        let text = format!("outputs of {size} bytes exceed the limit of {}", limits.output_bytes);
+        return Err(Failure::contract(Code::OUTPUT_TOO_LARGE, text));
+    }
+    match outputs.iter().find_map(repeated_attribute) {
+        None => Ok((outputs, size)),
+        Some((to, name)) => {
+            let text = format!("output {to} has the attribute {name} more than once");
+            Err(Failure::contract(Code::INVALID_RESULT, text))
+        }
+    }
+}
+
+fn repeated_attribute(output: &Output) -> Option<(&str, &str)> {
+    let names = output.attributes.iter().map(|(name, _)| &**name);
+    // Few are compared, many are looked up: guests choose how many there are.
+    let repeated = if output.attributes.len() <= 16 {
+        names.enumerate().find(|(index, name)| output.attributes[..*index].iter().any(|(other, _)| **other == **name))
+    } else {
+        let mut seen = HashSet::with_capacity(output.attributes.len());
+        names.enumerate().find(|(_, name)| !seen.insert(*name))
+    };
+    repeated.map(|(_, name)| (&*output.to, name))
+}
+
+impl From<OutputResult> for Output {
+    fn from(output: OutputResult) -> Self {
+        Self {
+            to: output.to,
+            key: output.key.map(Bytes::from),
+            headers: headers(&output.headers),
+            attributes: output.attributes,
+            payload: output.payload.map(Bytes::from),
+        }
+    }
+}
+
+fn headers(results: &[HeaderResult]) -> Headers {
+    let bytes = results.iter().map(|header| header.name.len() + header.value.len()).sum();
+    let mut headers = Headers::with_capacity(results.len(), bytes);
+    for HeaderResult { name, value } in results {
+        // The contract has no types; on SQS, text is what people can read and filter by.
+        let kind = if std::str::from_utf8(value).is_ok() { Kind::Text } else { Kind::Bytes };
+        headers.push(Header { name: name.as_bytes(), value: Some(value), kind });
+    }
+    headers
+}
+
+impl FailureResult {
+    fn told_without(self, secrets: &Secrets) -> Failure {
+        let (class, fault) = match self {
+            FailureResult::Retryable(fault) => (Class::Retryable, fault),
+            FailureResult::Permanent(fault) => (Class::Permanent, fault),
+            FailureResult::Deferred(fault) => (Class::Deferred, fault),
+        };
+        // Before it is cut: half a secret is not found.
+        let code = Code::of_handler(&fault.code);
+        let mut text = secrets.redact(&fault.text).into_owned();
+        if code == Code::INVALID_CODE {
+            let given = secrets.redact(&fault.code);
+            let given = &given[..given.floor_char_boundary(CODE_SHOWN)];
+            text.push_str(&format!(
+                " (the handler gave the code {given:?}; expected 1 to 64 characters of A-Z, 0-9 and _)"
+            ));
+        }
+        let mut failure = Failure::new(class, code, text);
+        failure.retry_after = fault.retry_after_ms.map(Duration::from_millis);
+        failure
+    }
+}

@@ -1,0 +1,13 @@
+//! Runs a plugin: attempts, instances that are kept or dropped, and the outcome of an attempt.
+
+mod backtrace;
+mod batch_size;
+mod classify;
+mod conclusion;
+pub(in crate::plugin) mod engine;
+mod handler;
+mod idle;
+mod instance;
+pub(in crate::plugin) mod plugin;
+mod suspicion;
+mod watch;
