@@ -10,6 +10,8 @@
 //! | [`probe`] | a route through a handler whose behaviour is chosen by the message |
 //! | [`hostile`](mod@hostile) | handlers that mean harm, and what each has to become |
 //! | [`guest`](mod@guest) | a crate of this workspace as a WebAssembly component |
+//! | [`conformance`] | what every source and every sink promises, asked of any broker |
+//! | [`toy`] | a broker in memory, to show what a new broker needs |
 //! | [`sched`] | what the machine took of the time of a thread |
 //! | `local` | servers that are stopped and started by their test |
 //! | `servers` | how the brokers are fetched, started, shared by test processes, and ended |
@@ -27,6 +29,7 @@
 
 mod cargo;
 mod children;
+pub mod conformance;
 pub mod gate;
 pub mod guest;
 pub mod host;
@@ -40,6 +43,7 @@ pub mod redis;
 pub mod sched;
 mod servers;
 pub mod sqs;
+pub mod toy;
 pub mod usage;
 pub mod wait;
 

@@ -198,7 +198,7 @@ fn a_grant_that_says_so_ends_an_attempt_that_asks_for_more() {
     let plugin = load(Spec { denied: Denied::Fail, ..spec("strict", &["localhost"]) });
     for (what, named) in [
         (json!({ "do": "fetch", "url": "https://elsewhere.test/" }), "elsewhere.test"),
-        (json!({ "do": "fetch", "url": "https://localhost/" }), "leads to"),
+        (json!({ "do": "fetch", "url": "https://localhost/" }), "resolves to"),
         (json!({ "do": "open", "bucket": "others" }), "others"),
     ] {
         let attempt = handle(&plugin, &what);

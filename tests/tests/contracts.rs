@@ -138,10 +138,10 @@ async fn there_are_no_replies_and_the_handler_is_told() {
     for plugin in incoming_handlers() {
         let refused = outputs(&plugin, "request").await;
         let said = text(refused[0].payload.as_ref());
-        assert_eq!((refused.len(), said.matches("no replies").count()), (1, 2), "{said}");
+        assert_eq!((refused.len(), said.matches("replies are not supported").count()), (1, 2), "{said}");
     }
     let refused = outputs(&plugin("wasmcloud-messaging-0-2"), "request").await;
-    assert!(text(refused[0].payload.as_ref()).contains("no replies"), "{refused:?}");
+    assert!(text(refused[0].payload.as_ref()).contains("replies are not supported"), "{refused:?}");
 }
 
 #[tokio::test]

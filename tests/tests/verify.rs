@@ -61,6 +61,7 @@ async fn faults_strike_and_every_promise_is_held_and_a_history_with_a_gap_is_not
         "a queue moves no message away",
         "each effect occurs exactly once",
         "a rejected dead letter",
+        "a paused route starts only",
     ];
     assert_eq!(not_checked.len(), elsewhere.len(), "{not_checked:?}");
     assert!(

@@ -28,12 +28,14 @@ use crate::broker::sqs::queue::{Error, Queue};
 use crate::sink::{Busy, Sink, Ticket};
 
 use sender::{Job, Sender};
+use unanswered::Unanswered;
 
 mod call;
 mod entry;
 mod sender;
 #[cfg(test)]
 mod tests;
+mod unanswered;
 
 /// What the sink needs to know.
 #[derive(Debug, Clone)]
@@ -60,6 +62,7 @@ pub struct Sqs {
     queues: HashMap<Arc<str>, Outlet>,
     limit: Option<Duration>,
     senders: JoinSet<()>,
+    unanswered: Unanswered,
 }
 
 /// One queue, and the way to its sender.
@@ -91,7 +94,7 @@ impl Sqs {
             senders.spawn(Sender::new(config.client.clone(), queue.clone(), waiting).run());
             outlets.insert(name, Outlet { queue, jobs });
         }
-        Ok(Self { queues: outlets, limit: config.limit, senders })
+        Ok(Self { queues: outlets, limit: config.limit, senders, unanswered: Unanswered::default() })
     }
 
     /// Sends what waits, and ends within `limit`. What was not sent by then is refused as unavailable.
@@ -124,15 +127,17 @@ impl Sink for Sqs {
             }
         };
         match entry::write(&outlet.queue, publication) {
-            Ok(entry) => place.send(Job { entry, ticket, until: self.limit.map(|limit| Instant::now() + limit) }),
+            Ok(entry) => {
+                let until = self.limit.map(|limit| Instant::now() + limit);
+                place.send(Job { entry, ticket, until, _counted: self.unanswered.count() });
+            }
             Err(refusal) => ticket.settle(Err(refusal)),
         }
         Ok(())
     }
 
-    /// The senders answer by themselves, and only their end says that all is answered.
-    fn flush(&self, _limit: Duration) -> BoxFuture<'_, usize> {
-        async { 0 }.boxed()
+    fn flush(&self, limit: Duration) -> BoxFuture<'_, usize> {
+        self.unanswered.none(limit).boxed()
     }
 
     fn close(self: Box<Self>, limit: Duration) -> BoxFuture<'static, usize> {

@@ -16,6 +16,7 @@ use crate::sink::Ticket;
 
 use super::call::send;
 use super::entry::Entry;
+use super::unanswered::Counted;
 
 /// Most calls under way.
 const CALLS: usize = 8;
@@ -36,6 +37,8 @@ pub(super) struct Job {
     pub(super) ticket: Ticket,
     /// When it is refused as unavailable, if ever.
     pub(super) until: Option<Instant>,
+    /// Dropped behind the ticket, so that nothing counts as answered before it is.
+    pub(super) _counted: Counted,
 }
 
 impl Job {

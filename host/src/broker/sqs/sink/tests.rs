@@ -99,3 +99,25 @@ async fn a_batch_that_is_refused_as_a_whole_goes_one_by_one() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_flush_waits_for_every_answer_and_says_how_many_there_are_not() {
+    let fails = Arc::new(Mutex::new(true));
+    let failing = fails.clone();
+    let client = fake::client(move |_, request| {
+        let fails = *failing.lock().unwrap();
+        Ok(fake::batch(request, |_| if fails { Err(("InternalError", false)) } else { Ok(()) }))
+    })
+    .await;
+    let sink = Sqs::connect(Config { limit: None, ..Config::new(client) }, [Arc::from("q")]).await.unwrap();
+    let (flow, mut events) = mpsc::channel(30);
+    for index in 0..30 {
+        let ticket = Ticket::new(flow.clone(), DeliveryId::default(), index);
+        assert!(sink.publish(&publication("q", "x", None), ticket).is_ok());
+    }
+    assert_eq!(sink.flush(Duration::from_millis(50)).await, 30);
+    *fails.lock().unwrap() = false;
+    assert_eq!(sink.flush(WAIT).await, 0);
+    assert_eq!(std::iter::from_fn(|| events.try_recv().ok()).map(|answers| answers.len()).sum::<usize>(), 30);
+    sink.close(WAIT).await;
+}
