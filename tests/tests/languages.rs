@@ -260,7 +260,7 @@ async fn save(language: &Language, project: &Path, host: &mut Host) {
     let (from, to) = language.change;
     assert!(right.contains(from), "{right}");
     std::fs::write(&file, right.replace(from, to)).expect("it can be written");
-    host.says("hello-orders is new", LONG).await;
+    host.says("hello-orders replaced", LONG).await;
     let invalid = project.join("input/hello-orders.in.jsonl");
     host.tell(&format!("s {}", invalid.display()));
     let refused = host.says(to, LONG).await;
@@ -280,15 +280,15 @@ async fn fail(language: &Language, project: &Path, host: &mut Host) {
         std::fs::write(&module, "def check(item): pass\n").expect("it can be written");
     }
     std::fs::write(&file, right.replace(from, to)).expect("it can be written");
-    host.says_times("hello-orders is new", builds, LONG).await;
+    host.says_times("hello-orders replaced", builds, LONG).await;
     if language.name == "python" {
         std::fs::write(&module, "def check(item):\n    return {}[\"nope\"]\n").expect("it can be written");
         builds += 1;
-        host.says_times("hello-orders is new", builds, LONG).await;
+        host.says_times("hello-orders replaced", builds, LONG).await;
     }
     host.tell(&format!("s {}", project.join("input/hello-orders.in.jsonl").display()));
     let told = host.says(says[1], LONG).await;
     assert!(told.contains(says[0]) && !told.contains("\\n"), "{told}");
     std::fs::write(&file, right).expect("it can be written");
-    host.says_times("hello-orders is new", builds + 1, LONG).await;
+    host.says_times("hello-orders replaced", builds + 1, LONG).await;
 }
