@@ -43,7 +43,7 @@ pub trait Sink: Send + Sync {
     /// Waits until every publication has been answered, at most `limit`. Returns how many have not been.
     fn flush(&self, limit: Duration) -> BoxFuture<'_, usize>;
 
-    /// The same, and ends. A publication whose ticket is settled as unavailable at the end is answered.
+    /// The same, and ends: tickets that are left are settled as unavailable.
     fn close(self: Box<Self>, limit: Duration) -> BoxFuture<'static, usize>;
 }
 

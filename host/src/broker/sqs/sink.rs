@@ -97,15 +97,18 @@ impl Sqs {
         Ok(Self { queues: outlets, limit: config.limit, senders, unanswered: Unanswered::default() })
     }
 
-    /// Sends what waits, and ends within `limit`. What was not sent by then is refused as unavailable.
-    pub async fn close(self, limit: Duration) {
-        let Self { queues, mut senders, .. } = self;
+    /// Sends what waits, and ends within `limit`. The publications that are left, whose number it returns, are refused as
+    /// unavailable.
+    pub async fn close(self, limit: Duration) -> usize {
+        let Self { queues, mut senders, unanswered, .. } = self;
         drop(queues);
         let finish = async { while senders.join_next().await.is_some() {} };
         if timeout(limit, finish).await.is_err() {
             tracing::warn!(queues = senders.len(), "publications were left unsent at the end");
         }
+        let left = unanswered.none(Duration::ZERO).await;
         senders.shutdown().await;
+        left
     }
 }
 
@@ -141,10 +144,6 @@ impl Sink for Sqs {
     }
 
     fn close(self: Box<Self>, limit: Duration) -> BoxFuture<'static, usize> {
-        async move {
-            Sqs::close(*self, limit).await;
-            0
-        }
-        .boxed()
+        Sqs::close(*self, limit).boxed()
     }
 }

@@ -121,3 +121,16 @@ async fn a_flush_waits_for_every_answer_and_says_how_many_there_are_not() {
     assert_eq!(std::iter::from_fn(|| events.try_recv().ok()).map(|answers| answers.len()).sum::<usize>(), 30);
     sink.close(WAIT).await;
 }
+
+#[tokio::test]
+async fn an_end_says_how_many_publications_it_leaves_and_settles_their_tickets() {
+    let client = fake::client(|_, request| Ok(fake::batch(request, |_| Err(("InternalError", false))))).await;
+    let sink = Sqs::connect(Config { limit: None, ..Config::new(client) }, [Arc::from("q")]).await.unwrap();
+    let (flow, mut events) = mpsc::channel(30);
+    for index in 0..30 {
+        let ticket = Ticket::new(flow.clone(), DeliveryId::default(), index);
+        assert!(sink.publish(&publication("q", "x", None), ticket).is_ok());
+    }
+    assert_eq!(sink.close(Duration::from_millis(50)).await, 30);
+    assert_eq!(std::iter::from_fn(|| events.try_recv().ok()).map(|answers| answers.len()).sum::<usize>(), 30);
+}
