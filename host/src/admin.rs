@@ -46,46 +46,44 @@ mod probe;
 pub use health::{Health, Obstacle, RouteHealth, SILENCE, State, Stuck};
 pub use listener::HealthListener;
 pub use polls::Poll;
-pub use probe::{DeadLetters, KafkaHealth, LetterHealth, PROBE_LIMIT, Probe, QueueHealth, SqsHealth};
+pub use probe::{BrokerHealth, LetterHealth, PROBE_LIMIT, Probe};
 
 use connection::{Bounds, Server};
 use hosts::Hosts;
 
-/// How long requests under way may go on after the end; then their connections are cut.
+/// Maximum time for open requests after the end of the server; then their connections are closed.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Where to listen.
+/// The address and allowed host names of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Address and port; port 0 takes a free one.
+    /// Address and port; port 0 selects a free port.
     pub listen: SocketAddr,
-    /// Names that requests may be for, beside addresses, `localhost` and names that nobody on the internet can have.
+    /// Further allowed host names of requests, besides addresses, `localhost` and names that cannot exist on the internet.
     pub hosts: Vec<String>,
 }
 
-/// Whom to ask.
+/// The sources of the answers.
 pub struct Probes {
-    /// How the routes are; whoever drives them keeps it up to date.
+    /// The health of the routes, which their flows report.
     pub health: Arc<Health>,
-    /// The text of all metrics.
+    /// Returns the text of all metrics.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
-    /// How Kafka is; `None` where it is not configured.
-    pub kafka: Option<Probe<KafkaHealth>>,
-    /// How the queues are; `None` where SQS is not configured.
-    pub sqs: Option<Probe<SqsHealth>>,
-    /// Pages beside these addresses, `/` among them.
+    /// The probes of all known brokers, by name; `None` if the broker is not configured.
+    pub brokers: Vec<(&'static str, Option<Probe>)>,
+    /// Pages in addition to these addresses, including `/`.
     pub pages: Option<axum::Router>,
 }
 
-/// Why nobody can ask.
+/// The reason why the server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The address is taken, or not ours.
+    /// The address is in use, or does not belong to this machine.
     #[error("cannot listen on {listen}: {source}")]
     Bind {
         /// The address.
         listen: SocketAddr,
-        /// What the system says.
+        /// The error of the system.
         source: std::io::Error,
     },
 }
@@ -97,7 +95,7 @@ pub struct Admin {
     held: Option<std::net::TcpListener>,
 }
 
-/// The server, with its address taken.
+/// The server, bound to its address.
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
@@ -106,21 +104,21 @@ pub struct Bound {
 }
 
 impl Admin {
-    /// A server that will listen as `config` says and ask `probes`.
+    /// Makes a server with this configuration and these probes.
     pub fn new(config: Config, probes: Probes) -> Self {
         Self { config, probes, held: None }
     }
 
-    /// The same on this listener, if there is one, which has the address already.
+    /// Uses this bound listener instead of the configured address, if there is one.
     #[must_use]
     pub fn on(self, held: Option<std::net::TcpListener>) -> Self {
         Self { held, ..self }
     }
 
-    /// Takes the address.
+    /// Binds the address.
     ///
     /// # Errors
-    /// When it cannot be had.
+    /// The address cannot be bound.
     pub async fn bind(self) -> Result<Bound, Error> {
         let listen = self.config.listen;
         let failed = |source| Error::Bind { listen, source };
@@ -136,13 +134,13 @@ impl Admin {
 }
 
 impl Bound {
-    /// Where it listens; the port is the real one.
+    /// The actual address, with the actual port.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers until `shutdown` is over and the requests under way are answered, at most a few seconds later (a client has
-    /// one second, a broker [`PROBE_LIMIT`]). No error of a client ends it.
+    /// Answers until `shutdown` completes and open requests are answered, at most a few seconds later (a client has one
+    /// second, a broker [`PROBE_LIMIT`]). An error of a client does not end the server.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) {
         let cut = CancellationToken::new();
         let end = CancellationToken::new();
@@ -157,7 +155,7 @@ impl Bound {
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            // It ends when all its connections have.
+            // It completes when all connections have ended.
             () = serving => {}
             () = farewell => {}
         }

@@ -83,14 +83,14 @@ struct OutputArguments {
     json: bool,
 }
 
-/// Parses the command line, does what it says, and tells how it ended. `begin` is called first, unless the command is to
-/// compile: that process may have no other thread before it has confined itself.
+/// Parses the command line, runs the command, and returns the exit code. Calls `begin` first, unless the command is
+/// `compile`: that process must not have other threads before it has confined itself.
 pub fn main(begin: fn()) -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            // Nobody is left to be told that standard output is closed.
+            // If standard output is closed, nobody can read the error.
             let _ = error.print();
             return if asked { Exit::Success } else { Exit::Usage };
         }
@@ -115,7 +115,7 @@ pub fn main(begin: fn()) -> Exit {
     }
 }
 
-/// Prints the problems; the first decides how the process ends.
+/// Prints the problems and returns the exit code of the first.
 fn say(problems: &[Problem], json: bool) -> Exit {
     for problem in problems {
         if json {
@@ -126,17 +126,17 @@ fn say(problems: &[Problem], json: bool) -> Exit {
     problems.first().map_or(Exit::Success, |problem| problem.exit)
 }
 
-/// Text on standard output; a reader that has gone away is no error. Whatever it is made of, it is text when it is read.
+/// Prints text on standard output with its control characters escaped. A closed standard output is not an error.
 fn print_line(line: &str) {
     print(&escape::lines(line));
 }
 
-/// JSON on standard output, on one line.
+/// Prints JSON on standard output, on one line.
 fn print_json(line: &str) {
     print(&escape::json(line));
 }
 
-/// Text that is escaped already, and may have colours.
+/// Prints text that is already escaped and may have colours.
 #[cfg(feature = "embedded")]
 fn print_coloured(text: &str) {
     print(&escape::coloured(text));
@@ -146,7 +146,7 @@ fn print(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// The route of this name.
+/// Returns the route `name`.
 fn route<'a>(config: &'a Config, name: &str) -> Result<&'a RouteConfig, Problem> {
     config.routes.iter().find(|route| route.name() == name).ok_or_else(|| {
         let known: Vec<&str> = config.routes.iter().map(RouteConfig::name).collect();

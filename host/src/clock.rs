@@ -1,4 +1,4 @@
-//! The clock that gives the core its time, and that of a thread.
+//! The clock of the core, and the CPU clocks of threads and of the process.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,9 +6,9 @@ use cofferdam_core::time::Time;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::time::Instant;
 
-/// A clock that was set by the wall clock once and is monotonic from then on.
+/// A clock that is set once from the wall clock and is monotonic afterwards.
 ///
-/// Copies agree with each other. It runs on [`tokio::time`], so a test that pauses that time pauses this clock.
+/// Copies show the same time. It uses [`tokio::time`], so a test that pauses that time pauses this clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     wall: Time,
@@ -16,36 +16,36 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Sets a clock by the wall clock. One process sets one and copies it.
+    /// Creates a clock from the wall clock. A process creates one and copies it.
     pub fn set() -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Self { wall: Time::default().after(wall), start: Instant::now() }
     }
 
-    /// The time now; never earlier than what an earlier call gave.
+    /// Returns the current time. It is never earlier than a time returned before.
     pub fn now(&self) -> Time {
         self.at(Instant::now())
     }
 
-    /// The time at `instant`; of instants before the clock was set, the time at which it was set.
+    /// Returns the time at `instant`. For instants before the clock was set, returns the time at which it was set.
     pub fn at(&self, instant: Instant) -> Time {
         self.wall.after(instant.saturating_duration_since(self.start))
     }
 
-    /// The instant at which it will be `time`, for a timer; the setting of the clock for times before it,
-    /// and thirty years after it for times beyond.
+    /// Returns the instant of `time`, for a timer. It is at least the instant at which the clock was set, and at most
+    /// thirty years later.
     pub fn instant(&self, time: Time) -> Instant {
         const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
         self.start + time.since(self.wall).min(FAR)
     }
 }
 
-/// CPU time of the calling thread. Asking for it costs some 0.3 microseconds.
+/// Returns the CPU time of the calling thread. A call takes about 0.3 microseconds.
 pub(crate) fn thread_time() -> Duration {
     since_zero(ClockId::ThreadCPUTime)
 }
 
-/// CPU time of all threads of this process.
+/// Returns the CPU time of all threads of this process.
 pub(crate) fn process_time() -> Duration {
     since_zero(ClockId::ProcessCPUTime)
 }

@@ -8,8 +8,8 @@
 //! module. All keys, with defaults and bounds: `host/docs/configuration.md`.
 
 mod across;
+mod brokers;
 mod plugin;
-mod private;
 mod problem;
 mod read;
 mod route;
@@ -19,18 +19,18 @@ mod topics;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+pub use crate::plan::{Kind, Name, Redrive, RouteConfig, Source};
+pub use crate::private::Private;
 pub use plugin::{Capabilities, Limits, Plugin, set_limits};
-pub use private::Private;
 pub use problem::{Errors, Problem};
-pub use route::{Name, Redrive, RouteConfig, Source};
 pub use sections::{Admin, Alerts, Kafka, KeyValue, Sandbox, Service, Sqs, Storage, Store};
-pub use topics::{Kind, Tier, Topics};
+pub use topics::{Tier, Topics};
 
 use crate::dedupe;
 use read::Reader;
 pub use read::{duration, nearest};
 
-/// The file that is read where none is named.
+/// The file that is read if none is named.
 pub const DEFAULT_FILE: &str = "cofferdam.toml";
 
 /// Largest configuration file, in bytes.
@@ -39,49 +39,50 @@ pub const SIZE_LIMIT: u64 = 1 << 20;
 /// A configuration in which every value is checked and every name resolves.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// Who this is, and how it stops.
+    /// `[service]`: the name of the service, and the limits of a stop.
     pub service: Service,
-    /// The Kafka cluster; there wherever a topic is named.
+    /// The Kafka cluster; present if the configuration names a topic.
     pub kafka: Option<Kafka>,
-    /// What to do about topics that are not there.
+    /// How missing topics are created.
     pub topics: Topics,
-    /// SQS; there wherever a queue is named.
+    /// SQS; present if the configuration names a queue.
     pub sqs: Option<Sqs>,
     /// Health, metrics, status page.
     pub admin: Admin,
-    /// What people are told without asking.
+    /// Thresholds of alerts.
     pub alerts: Alerts,
-    /// Where the host keeps files.
+    /// The folder for the host's files.
     pub storage: Storage,
     /// The key-value store of all plugins.
     pub keyvalue: KeyValue,
-    /// Where routes that suppress duplicates keep the ids of handled events.
+    /// The event-id store of routes that suppress duplicates.
     pub dedupe: dedupe::Config,
-    /// What the owner of the host lets plugins have.
+    /// Upper bounds that the owner of the host sets for all plugins.
     pub sandbox: Sandbox,
-    /// By name; at least one.
+    /// The plugins by name; at least one.
     pub plugins: BTreeMap<String, Plugin>,
-    /// In the order of the file; at least one, names are unique.
+    /// The routes in the order of the file; at least one, with unique names.
     pub routes: Vec<RouteConfig>,
-    /// What is allowed and probably not meant; to be shown before the start.
+    /// Settings that are allowed and probably unintended. Show them before the start.
     pub warnings: Vec<Problem>,
 }
 
 impl Config {
-    /// Reads the file at `path`. `environment` gives the value of a variable; relative paths are of the file's folder.
+    /// Reads the file at `path`. `environment` returns the value of a variable; relative paths are relative to the file's
+    /// folder.
     ///
     /// # Errors
-    /// All that is wrong with the file, or why it cannot be read.
+    /// All problems of the file, or the reason why it cannot be read.
     pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, Errors> {
         let text = problem::read_file(path)?;
         Self::parse(&text, path, environment)
     }
 
-    /// Reads `text`, which came from the file `origin`: that name stands in errors, and relative paths are of its
-    /// folder. Nothing is opened.
+    /// Parses `text` from the file `origin`: errors contain that name, and relative paths are relative to its folder. No
+    /// file is opened.
     ///
     /// # Errors
-    /// All that is wrong with the text.
+    /// All problems of the text.
     pub fn parse(text: &str, origin: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, Errors> {
         let name = origin.display().to_string();
         let root = read::parse(&name, text)?;
@@ -91,7 +92,7 @@ impl Config {
         Ok(Self { warnings, ..config })
     }
 
-    /// Everything that can be read is, with defaults in place of what cannot, so that all problems are found.
+    /// Reads everything that is readable, with defaults for the rest, so that all problems are found.
     fn read(reader: &Reader<'_>, root: &toml::de::DeTable<'_>, folder: &Path) -> Self {
         reader.root(root, |file| {
             let service = sections::service(file);

@@ -1,4 +1,4 @@
-//! Commands for routes at work.
+//! Commands to running routes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,17 +6,17 @@ use std::sync::Arc;
 use cofferdam_core::command::Command;
 use tokio::sync::mpsc;
 
-/// Commands that may wait for a route. A flow takes them before anything else, so there is room for all but a flood.
+/// Maximum number of waiting commands of a route. A flow takes commands before other events, so only a flood fills it.
 const WAITING: usize = 16;
 
-/// A route at work, for those who command it: the admin server, `dev`. Cheap to clone.
+/// A handle of a running route, for the admin server and `dev`. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct RouteHandle {
     name: Arc<str>,
     commands: mpsc::Sender<Command>,
 }
 
-/// A route has ended, and takes no commands any more.
+/// The route has ended and accepts no commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HasEnded {
     /// The route.
@@ -32,7 +32,7 @@ impl fmt::Display for HasEnded {
 impl std::error::Error for HasEnded {}
 
 impl RouteHandle {
-    /// A handle of the route of this name, and where its flow hears the commands, in their order.
+    /// Makes a handle of the route with this name, and the receiver of its commands for the flow.
     pub fn new(name: &str) -> (Self, mpsc::Receiver<Command>) {
         let (commands, heard) = mpsc::channel(WAITING);
         (Self { name: name.into(), commands }, heard)
@@ -43,7 +43,7 @@ impl RouteHandle {
         &self.name
     }
 
-    /// Gives the route a command, which it carries out soon. [`Command::Drain`] ends the route; the others go on, and the
+    /// Sends a command, which the flow carries out soon. [`Command::Drain`] ends the route; other routes continue, and the
     /// host ends with its last route.
     ///
     /// # Errors

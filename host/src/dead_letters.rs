@@ -1,10 +1,11 @@
-//! Dead letters where they stand: found, filtered, sent back, deleted.
+//! Dead letters in their topics and queues: shown, filtered, replayed, deleted.
 //!
-//! A topic is a log: what was replayed stays in it, and what is deleted is its beginning. So a replay keeps books, as
-//! records among the letters (`receipt`). A queue is no log: what was replayed is deleted, and the queue is the book.
+//! A topic is a log: replayed dead letters stay in it, and only its beginning can be deleted. So a replay writes replay
+//! records (`receipt`) between the dead letters. A queue is no log: replayed dead letters are deleted, so it needs no replay
+//! records.
 //!
-//! [`DeadLetters`] is a topic or a queue; [`filter`] says which letters are meant, [`replay`] how they go back, [`origins`]
-//! which places they may name, `outlet` is where they go out.
+//! [`DeadLetters`] is a topic or a queue. [`filter`] selects dead letters, [`replay`] sends them back, [`origins`] lists the
+//! allowed origins, and `outlet` writes the copies.
 
 mod error;
 pub mod filter;
@@ -23,90 +24,90 @@ use tokio_util::sync::CancellationToken;
 
 pub use error::Error;
 
-/// A dead letter, and where it was found.
+/// A dead letter and its position.
 #[derive(Debug, Clone)]
 pub struct Found {
     /// The topic or queue.
     pub at: Destination,
-    /// Where it stands there.
+    /// The position in the topic or queue.
     pub position: Position,
-    /// The broker's time of it.
+    /// The broker's timestamp.
     pub stored: Option<Time>,
-    /// What it is.
+    /// The decoded dead letter.
     pub letter: Letter,
-    /// Where the letter says that the original came from.
+    /// The source of the original message, as the dead letter names it.
     pub origin: Option<Destination>,
-    /// The queue that a redrive policy took it from, where its broker says so.
+    /// The queue from which a redrive policy moved it, if the broker reports that.
     pub redriven: Option<Destination>,
-    /// What the books of the topic say of its replays.
+    /// The replays, according to the replay records of the topic.
     pub replays: Replays,
 }
 
-/// What is known of the replays of a letter.
+/// The replays of a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Replays {
-    /// How many there were.
+    /// Number of replays.
     pub count: u32,
-    /// When the last one began.
+    /// The start of the last replay.
     pub last: Option<Time>,
-    /// Whether one was interrupted that may have sent it or not.
+    /// Whether a replay was interrupted, so that it is unknown whether it sent the message.
     pub in_doubt: bool,
 }
 
 impl Found {
-    /// `kafka:orders.placed.dlq/0/17`, `sqs:tasks-dlq/1c9f...`.
+    /// The id in commands: `kafka:orders.placed.dlq/0/17`, `sqs:tasks-dlq/1c9f...`.
     pub fn id(&self) -> String {
         format!("{}/{}", self.at, self.position)
     }
 
-    /// Why it is there, where it says so.
+    /// The reasons for the dead letter, if it has any.
     pub fn reasons(&self) -> Option<&Reasons> {
         self.letter.reasons.as_deref()
     }
 
-    /// When it was given up; the broker's time where the letter does not say.
+    /// The time at which the message was given up; the broker's timestamp if the dead letter does not contain it.
     pub fn time(&self) -> Option<Time> {
         self.reasons().and_then(|reasons| reasons.last_failure).or(self.stored)
     }
 
-    /// Where the original came from, where that is known.
+    /// The source of the original message, if known.
     pub fn origin(&self) -> Option<Destination> {
         self.origin.clone().or_else(|| self.redriven.clone())
     }
 
-    /// How often this message was replayed before, in all its lives.
+    /// How often this message was replayed before, in all of its dead letters.
     pub fn count(&self) -> u32 {
         let marked = Marker::of(&self.letter.original).map_or(0, |marker| marker.count);
         marked.saturating_add(self.replays.count)
     }
 }
 
-/// Whether to go on.
+/// Whether to continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// With the next letter.
+    /// Continue with the next dead letter.
     More,
-    /// This was enough.
+    /// Stop.
     Enough,
 }
 
-/// What became of a look through a store.
+/// The result of a scan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Looked {
-    /// Letters that were seen, whether they were meant or not.
+    /// Number of dead letters seen, selected or not.
     pub seen: u64,
-    /// On a queue: letters that are there and could not be seen now, by the queue's own estimate.
+    /// Number of dead letters that a queue contains by its own estimate and that were not visible now.
     pub unseen: u64,
 }
 
 /// A topic or a queue of dead letters.
 pub trait DeadLetters {
-    /// Shows every letter to `look`, until it has enough. Nothing is changed: messages of a queue are hidden meanwhile
-    /// and visible again afterwards. After an error, what was shown until then was right.
+    /// Passes every dead letter to `look`, until it returns [`Next::Enough`]. Changes nothing: messages of a queue are
+    /// hidden meanwhile and visible again afterwards. The dead letters that were passed before an error are valid.
     fn look<'a>(&'a self, look: &'a mut dyn FnMut(Found) -> Next) -> LocalBoxFuture<'a, Result<Looked, Error>>;
 
-    /// Sends letters back; what exactly that promises: [`replay`]. `stop` ends it after the batch that is under way. After an
-    /// error, what was done until then is entered into `report`, and the same order can be given again.
+    /// Sends dead letters back; [`replay`] describes the guarantees. `stop` ends it after the current batch. After an error,
+    /// `report` contains the results so far, and the same order can be repeated.
     fn replay<'a>(
         &'a self,
         order: &'a replay::Order,
@@ -115,27 +116,28 @@ pub trait DeadLetters {
         report: &'a mut replay::Report,
     ) -> LocalBoxFuture<'a, Result<(), Error>>;
 
-    /// What a purge by this filter would delete.
+    /// Counts what a purge with this filter would delete.
     fn survey<'a>(&'a self, filter: &'a filter::Filter) -> LocalBoxFuture<'a, Result<purge::Survey, Error>>;
 
-    /// Deletes what was surveyed by the same filter, and says how many letters that was. After an error a part may be deleted.
+    /// Deletes the surveyed dead letters of the same filter, and returns their number. After an error, some may be deleted.
     fn purge<'a>(
         &'a self,
         filter: &'a filter::Filter,
         survey: &'a purge::Survey,
     ) -> LocalBoxFuture<'a, Result<u64, Error>>;
 
-    /// Letters in it, for a progress bar: more or less, and on a topic with those that were replayed.
+    /// Approximate number of dead letters, for a progress bar; on a topic it includes replayed ones.
     fn about(&self) -> u64;
 
-    /// After how many looks at a letter, and to which queue, the broker hands it over itself: on some a look is a receive.
+    /// The number of receives after which the broker moves a dead letter to another queue, and that queue; `None` if scans
+    /// do not count as receives.
     fn hands_over(&self) -> Option<(u32, &str)> {
         None
     }
 }
 
-/// How many letters of one topic or queue are not dealt with, as far as its broker tells without a look at them.
+/// Counts the dead letters of one topic or queue that are not replayed or deleted, without reading them.
 pub trait Backlog: Send + Sync {
-    /// Asks the broker.
+    /// Asks the broker for the number.
     fn letters(&self) -> BoxFuture<'_, Result<u64, Error>>;
 }

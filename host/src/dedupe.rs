@@ -21,51 +21,51 @@ use std::time::Duration;
 pub use crate::server::{Address, Error};
 use key::Key;
 
-/// How long an id is known, where nothing else is said.
+/// Default time for which an id is known.
 pub const WINDOW: Duration = Duration::from_secs(24 * 3_600);
-/// How long a server may take for an answer, where nothing else is said.
+/// Default maximum time for an answer of a server.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
-/// How many ids a store in memory holds, where nothing else is said.
+/// Default maximum number of ids in memory.
 pub const CAPACITY: usize = 1_000_000;
 
-/// Where ids are kept, and for how long.
+/// The kind of store, its window and its timeout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Where.
+    /// The kind of store.
     pub place: Place,
-    /// How long an id is known, from when it was recorded last.
+    /// The time for which an id is known after it was last recorded.
     pub window: Duration,
-    /// How long a server may take for one call, connecting included; memory and disk do not ask.
+    /// Maximum time for one call of a server, connecting included; memory and disk do not use it.
     pub timeout: Duration,
 }
 
-/// Where ids are kept.
+/// The kinds of store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// Gone with the process.
+    /// In memory, lost at the end of the process.
     Memory {
-        /// How many ids, at least one; the oldest go first. One takes some 80 bytes.
+        /// Maximum number of ids, at least one; the oldest are dropped first. One id takes about 80 bytes.
         capacity: usize,
     },
-    /// In this file, of one process at a time; its folder is made where it is missing.
+    /// In this file, used by one process at a time. A missing folder is created.
     Disk {
         /// The file.
         path: PathBuf,
     },
-    /// A Redis server, for several hosts. What survives a crash of that server is its own setting (`appendonly`); what
-    /// does not is handled twice.
+    /// A Redis server, shared by several hosts. Its own settings (`appendonly`) determine what survives a crash of the
+    /// server; events whose ids are lost are handled again.
     Redis {
-        /// From [`Address::redis`].
+        /// The server, from [`Address::redis`].
         address: Address,
     },
-    /// A PostgreSQL server, for several hosts: the table `cofferdam_seen`, made where it is missing.
+    /// A PostgreSQL server, shared by several hosts. It has the table `cofferdam_seen`, which is created if missing.
     Postgres {
-        /// From [`Address::postgres`].
+        /// The server, from [`Address::postgres`].
         address: Address,
     },
 }
 
-/// Which ids were handled; a clone is the same store.
+/// The event-id store. A clone is the same store.
 #[derive(Clone)]
 pub struct Store(Arc<Backend>);
 
@@ -77,10 +77,10 @@ enum Backend {
 }
 
 impl Store {
-    /// Opens the store; files and tables are made where they are missing.
+    /// Opens the store, and creates missing files and tables.
     ///
     /// # Errors
-    /// When it cannot be reached now, or does not allow what is needed.
+    /// The store cannot be reached, or does not allow what is needed.
     pub async fn open(config: Config) -> Result<Self, Error> {
         let Config { place, window, timeout } = config;
         let backend = match place {
@@ -94,11 +94,11 @@ impl Store {
         Ok(Self(Arc::new(backend)))
     }
 
-    /// Which of these ids, in this order, were recorded in this scope within the window. One round trip for all.
-    /// Ids of different scopes do not meet; two services that share a store need scopes of different names.
+    /// Returns for each of these ids whether it was recorded in this scope within the window, in one round trip. Ids of
+    /// different scopes are independent; two services that share a store need scopes with different names.
     ///
     /// # Errors
-    /// As the variants of [`Error`] say.
+    /// See the variants of [`Error`].
     pub async fn seen(&self, scope: &str, ids: &[Box<str>]) -> Result<Vec<bool>, Error> {
         let keys = Key::of_all(scope, ids);
         if keys.is_empty() {
@@ -112,15 +112,15 @@ impl Store {
         }
     }
 
-    /// Records these ids in this scope and returns when the store keeps them as well as it can: on disk and in
-    /// PostgreSQL that is a committed transaction. Recording one twice is no error, its window begins anew. After an
-    /// error any of them may be recorded or not.
+    /// Records these ids in this scope. Returns when the store has stored them as durably as it can: on disk and in
+    /// PostgreSQL in a committed transaction. Recording an id again starts its window again. After an error it is unknown
+    /// which ids were recorded.
     ///
     /// # Errors
-    /// As the variants of [`Error`] say.
+    /// See the variants of [`Error`].
     pub async fn record(&self, scope: &str, ids: &[Box<str>]) -> Result<(), Error> {
         let mut keys = Key::of_all(scope, ids);
-        // Each once and in one order, so that two writers of the same ids cannot wait for each other.
+        // Sorted and without repeats, so that two writers of the same ids cannot deadlock.
         keys.sort_unstable();
         keys.dedup();
         if keys.is_empty() {

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
-/// Whether a character shows as something else than itself: controls (C0, C1, DEL), separators of lines, marks that turn
-/// the direction of text, and those that take no room. (Unicode: Cc, Zl, Zp, and of Cf those without a shape.)
+/// Returns whether a character is not visible as itself: control characters (C0, C1, DEL), line separators, marks that
+/// change the direction of text, and characters without width (Unicode: Cc, Zl, Zp, and those of Cf without a shape).
 pub(crate) fn is_hidden(character: char) -> bool {
-    // Nearly all text is this.
+    // The most frequent case.
     if matches!(character, ' '..='~') {
         return false;
     }
@@ -20,7 +20,7 @@ pub(crate) fn is_hidden(character: char) -> bool {
         )
 }
 
-/// One line of text: hidden characters as `\n` or `\u{202e}`.
+/// One line of text. Hidden characters become escapes such as `\n` or `\u{202e}`.
 pub struct Escaped<'a>(pub &'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -35,7 +35,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// The same for text that may have lines and tabs of its own.
+/// Escapes hidden characters except line breaks and tabs.
 pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     replaced(
         text,
@@ -44,7 +44,7 @@ pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// The same for JSON, where an escape means what it stands for. ASCII is left: within strings it is escaped already.
+/// Escapes hidden characters of JSON so that its meaning stays. ASCII is not changed: in strings it is already escaped.
 pub(crate) fn json(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
@@ -56,7 +56,7 @@ pub(crate) fn json(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// The same for lines of text that the host may have coloured: of the sequences that steer a terminal only those of its own
+/// Escapes hidden characters of lines that the host may have coloured. Of the terminal sequences only those of its own
 /// formatter stay.
 pub(crate) fn coloured(text: &str) -> Cow<'_, str> {
     let is_wanted = |character| is_hidden(character) && !matches!(character, '\n' | '\t');
@@ -77,8 +77,8 @@ pub(crate) fn coloured(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// The length of the sequence at the beginning, if it is one that the formatter of lines writes: plain, bold, dim, italic, or
-/// a colour.
+/// Returns the length of the sequence at the beginning if the log formatter writes it: reset, bold, dim, italic, or a
+/// colour.
 fn colour(text: &str) -> Option<usize> {
     let (code, _) = text.strip_prefix("\u{1b}[")?.split_once('m')?;
     let known = matches!(code, "0" | "1" | "2" | "3" | "31" | "32" | "33" | "34" | "35");

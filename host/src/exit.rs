@@ -1,4 +1,4 @@
-//! Exit codes, and problems with place and remedy.
+//! Exit codes, and problems with location and remedy.
 
 use std::any::Any;
 use std::fmt;
@@ -7,25 +7,25 @@ use std::process::{ExitCode, Termination};
 use crate::escape;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-/// The exit codes; those of `sysexits.h` where there is one.
+/// Exit codes, from `sysexits.h` where it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// All went well.
+    /// Success.
     Success = 0,
-    /// Wrong usage.
+    /// Invalid command line.
     Usage = 64,
-    /// The data is at fault.
+    /// Invalid data.
     Data = 65,
-    /// A broker or a store cannot be reached.
+    /// A broker or a store is unavailable.
     Unavailable = 69,
-    /// The plugin broke its bounds.
+    /// The plugin failed in the sandbox or exceeded a limit.
     Plugin = 70,
-    /// Try again.
+    /// A temporary failure.
     TryAgain = 75,
-    /// The configuration is at fault.
+    /// Invalid configuration.
     Configuration = 78,
-    /// Interrupted.
+    /// Interrupted by a signal.
     Interrupted = 130,
 }
 
@@ -35,26 +35,26 @@ impl Termination for Exit {
     }
 }
 
-/// Something in the way: where, what, and what to do about it.
+/// A problem that the user must solve: where it is, what it is, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// How the process ends because of it.
+    /// The exit code of the process.
     pub exit: Exit,
-    /// A file with line and column, a key path, an address; empty where there is none.
+    /// A file with line and column, a key path, or an address. Empty if unknown.
     pub place: String,
     /// What is wrong.
     pub what: String,
-    /// What would be right; empty where nobody can know.
+    /// What to do about it. Empty if unknown.
     pub remedy: String,
 }
 
 impl Problem {
-    /// A problem without a place.
+    /// Creates a problem without a location.
     pub fn new(exit: Exit, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { exit, place: String::new(), what: what.into(), remedy: remedy.into() }
     }
 
-    /// The same at a place.
+    /// Sets the location.
     #[must_use]
     pub fn at(self, place: impl Into<String>) -> Self {
         Self { place: place.into(), ..self }
@@ -76,7 +76,7 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// What a panic said, if it was text.
+/// Returns the message of a panic if it is text, else "no message".
 pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")

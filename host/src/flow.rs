@@ -1,6 +1,6 @@
-//! Drives the delivery rules of one route: feeds the machine what happened, carries out what it wants.
+//! Runs one route: passes events to the delivery state machine ([`Machine`]) and carries out the actions that it returns.
 //!
-//! The way of a message, on one screen:
+//! The path of a message:
 //!
 //! ```text
 //! source.next ─► machine ─► workers: admit ─► handle ─► resolve ─► machine ─► sinks.publish ─► machine ─► source.ask
@@ -8,8 +8,9 @@
 //!                 order)               route)                            retry)                     then)       delete)
 //! ```
 //!
-//! One task drives a route, on a thread of its own; nothing in it is shared, so nothing is locked. Guests run on a runtime of
-//! their own. Metrics, journal and health hear of it as [`Listener`](crate::listener::Listener)s.
+//! One task runs a route, on its own thread. The task shares no state with other routes, so it needs no locks. Handlers also
+//! run on the threads of [`Guests`]. The journal, metrics and health observe the flow as
+//! [`Listener`](crate::listener::Listener)s.
 
 mod alarm;
 mod close;
@@ -53,20 +54,22 @@ use outbox::Outbox;
 pub use parts::{Limits, Parts};
 use workers::{Job, Workers};
 
-/// Publications handed to sinks and not answered, at most; the others wait their turn here.
+/// Maximum number of unanswered publications, transactions and batches of event ids at which the flow still gives a
+/// publication to a sink. Further publications stay in the outbox.
 const OUTSTANDING: usize = 16_384;
 
-/// Room for answers beside those of publications: one of a transaction, and of records of events, which are fewer than
-/// what is in flight.
+/// Room in the answer queue beyond that for publications: one answer of a transaction, and the answers of the event-id
+/// store, which are fewer than the messages in flight.
 const OTHER_ANSWERS: usize = 65_536;
 
-/// Batches of events that are heard together: a round costs more than a few events.
+/// Maximum number of batches that one round of the loop takes from a queue. A round has a fixed cost, which these batches
+/// share.
 const AT_ONCE: usize = 64;
 
-/// When a sink's queue was full, it is tried again after this, or when it has answered something.
+/// Delay before the flow tries a full sink again. An answer of any sink ends the delay earlier.
 const SINK_BUSY: Duration = Duration::from_millis(5);
 
-/// One route at work.
+/// The event loop of one route.
 pub struct Flow<H> {
     machine: Machine,
     source: Box<dyn Source>,
@@ -75,18 +78,18 @@ pub struct Flow<H> {
     ended: mpsc::Receiver<workers::Batch>,
     tickets: mpsc::Sender<Answers>,
     completions: mpsc::Receiver<Answers>,
-    /// What people and the host want of it.
+    /// Commands from the operator or the host: pause, resume, try, drain.
     commands: mpsc::Receiver<Command>,
-    /// Attempts to hand over, all of one round together.
+    /// Attempts to start; all attempts of a round are handed over together.
     jobs: Vec<Job>,
-    /// Publications that have not been handed to a sink.
+    /// Publications that no sink has accepted yet.
     outbox: Outbox,
-    /// Deliveries have ended whose publications may be among those.
+    /// Whether the outbox may contain publications that must not be sent any more.
     has_withdrawn: bool,
-    /// Events to record, all of one round together.
+    /// Event ids to record in the event-id store; all ids of a round are recorded together.
     records: Vec<(DeliveryId, Box<str>)>,
     duplicates: Option<Duplicates>,
-    /// Publications, transactions and records of events that are not answered.
+    /// Number of publications, transactions and batches of event ids that are not answered yet.
     outstanding: usize,
     transactions: Option<Box<dyn transactions::Running>>,
     clock: Clock,
@@ -94,15 +97,15 @@ pub struct Flow<H> {
     health: Arc<RouteHealth>,
     limits: Limits,
     stopped: Option<Box<str>>,
-    /// When the limits of its stop are over, once that has begun.
+    /// The end of the drain and flush limits; `None` before the drain begins.
     until: Option<Instant>,
     drained: bool,
 }
 
 impl<H: Handler> Flow<H> {
-    /// A flow, at rest.
+    /// Builds the flow. It does no work before [`run`](Self::run).
     pub fn new(parts: Parts<H>) -> Self {
-        // Other services may share the store.
+        // Other services may use the same event-id store.
         let scope: Arc<str> = format!("{}/{}", parts.route.service, parts.route.name).into();
         let duplicates = parts.dedupe.map(|store| Duplicates::new(store, scope));
         let health = Arc::clone(&parts.health);
@@ -116,7 +119,7 @@ impl<H: Handler> Flow<H> {
             parts.clock,
         );
         let (tickets, completions) = mpsc::channel(OUTSTANDING + OTHER_ANSWERS);
-        // It signs commits: no other process may have the same.
+        // The seed makes the commit marks of transactions unique, so no other process may have the same seed.
         let seed = uuid::Uuid::new_v4().as_u64_pair().1;
         Self {
             machine: Machine::new(parts.route, seed),
@@ -144,19 +147,20 @@ impl<H: Handler> Flow<H> {
         }
     }
 
-    /// Works until `shutdown`, until a command to drain, or until the route stops by itself; then drains.
+    /// Runs the route until `shutdown` is cancelled, a drain command arrives or the route stops itself; then drains and
+    /// closes.
     pub async fn run(mut self, shutdown: CancellationToken) -> Ending {
-        // One for all rounds: to listen anew in each takes a lock.
+        // Created once, because a new `cancelled` future in each round takes a lock.
         let mut told_to_stop = pin!(shutdown.clone().cancelled_owned());
         let mut alarm = Alarm::default();
         let (mut answers, mut batches) = (Vec::new(), Vec::new());
-        // The first grant.
+        // Carries out the first grant, which `Machine::new` has queued.
         self.take_actions(self.clock.now());
-        // Says that the loop turns, also when nothing happens.
+        // Shows health checks that the loop is running, also while no message arrives.
         let mut pulse = tokio::time::interval(SILENCE / 6);
         loop {
             if let Err(reason) = self.listeners.flush() {
-                // As if it were killed here: what is in hand comes again.
+                // The route ends as if the process were killed: messages in flight are delivered again.
                 self.stopped.get_or_insert(reason);
                 self.round(Phase::Stopped);
                 shutdown.cancel();
@@ -167,7 +171,7 @@ impl<H: Handler> Flow<H> {
             self.publish();
             self.record();
             self.round(self.phase());
-            // What the last polls of a queue bring may have to be handled: see `Machine`'s drain.
+            // The last polls of a queue may return messages after the drain; the machine then drains again.
             if self.drained && self.machine.in_flight() == 0 && self.source.is_dry() {
                 break;
             }
@@ -185,11 +189,11 @@ impl<H: Handler> Flow<H> {
                 1.. = self.ended.recv_many(&mut batches, AT_ONCE) => self.tell_all(&mut batches),
                 event = source::next(&mut *self.source) => match event {
                     Some(event) => self.tell(event),
-                    // It ends by itself only with a fault, and tells which when it is closed.
+                    // A source ends by itself only after a fault; `close` returns the reason.
                     None => break,
                 },
                 () = alarm.rings() => self.tell(Event::Due),
-                // In a future of its own, which makes no timer where it is not needed.
+                // The async block creates the timer only if `busy` is true.
                 () = async { tokio::time::sleep(SINK_BUSY).await }, if busy => {}
                 _ = pulse.tick() => self.tick(),
             }
@@ -208,34 +212,34 @@ impl<H: Handler> Flow<H> {
         }
     }
 
-    /// Takes in nothing more, and ends within these limits. The first that are given stay.
+    /// Stops intake and ends the flow within these limits. A later call doesn't change the limits.
     fn drain(&mut self, Limits { drain, flush }: Limits) {
         if self.until.is_none() {
             self.source.stop();
             self.until = Some(Instant::now() + drain + flush);
-            // What is left of it is for the farewell to the group.
+            // The other half of `flush` is left for leaving the consumer group.
             self.tell(Event::Command(Command::Drain { finish: drain, flush: flush / 2 }));
         }
     }
 
-    /// Tells the machine what happened, and takes in what it wants.
+    /// Passes an event to the machine and carries out the resulting actions.
     fn tell(&mut self, event: Event) {
         self.tell_at(event, self.clock.now());
     }
 
-    /// Tells of all events that came together, and so at one time.
+    /// Passes all events with the same time, because they arrived together.
     fn tell_all(&mut self, events: &mut Vec<Vec<Event>>) {
         let now = self.clock.now();
         events.drain(..).flatten().for_each(|event| self.tell_at(event, now));
     }
 
-    /// Each event for itself: a delivery that has ended can be looked at until the next.
+    /// Carries out the actions after each event, because the machine keeps a finished delivery only until the next event.
     fn tell_at(&mut self, event: Event, now: Time) {
         if let Event::Unanswered(unanswered) = event {
             return self.machine.decide(unanswered).into_iter().for_each(|event| self.tell_at(event, now));
         }
         self.listeners.event(&event, &self.machine, now);
-        // What comes behind a refused publication of its key is taken back before a sink gets it.
+        // Later publications with the same key must be withdrawn before a sink gets them.
         self.has_withdrawn |= matches!(event, Event::NotDurable { .. });
         self.machine.handle(event, now);
         self.take_actions(now);
@@ -252,7 +256,7 @@ impl<H: Handler> Flow<H> {
                 }
                 Action::Publish { delivery, index } => self.outbox.push((delivery, index)),
                 Action::Ask(ask) => self.source.ask(ask),
-                // Publications of it may wait to be sent.
+                // Publications of this delivery may still be in the outbox.
                 Action::Settled { fate, .. } => {
                     self.has_withdrawn |= matches!(fate, Fate::Released | Fate::Revoked | Fate::Abandoned);
                 }
@@ -263,7 +267,7 @@ impl<H: Handler> Flow<H> {
                 Action::Transact { deliveries, positions } => self.transact(&deliveries, positions),
                 Action::Stop(reason) => self.stopped = Some(reason),
                 Action::Drained => self.drained = true,
-                // For the listeners alone.
+                // Only listeners use these actions.
                 Action::Troubled { .. }
                 | Action::Holding(_)
                 | Action::Paused(_)

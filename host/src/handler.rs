@@ -1,6 +1,7 @@
-//! Whoever handles messages: what a flow asks of it, and what it answers.
+//! The trait of message handlers, between flow and plugin.
 //!
-//! Knows neither flows nor plugins. A plugin is one kind of handler; a function of this process can be another.
+//! This module depends on neither flows nor plugins. A plugin is one kind of handler; a Rust function of this process can be
+//! another.
 
 mod log;
 mod slot;
@@ -16,77 +17,76 @@ use cofferdam_core::output::Output;
 pub use log::{Level, LogLine, LogLines};
 pub use slot::Slot;
 
-/// Handles messages, for many tasks at the same time. One that takes one message at a time needs [`id`](Self::id) and
-/// [`handle`](Self::handle) only.
+/// Handles messages, called by many tasks concurrently. A handler that takes one message at a time needs only
+/// [`id`](Self::id) and [`handle`](Self::handle).
 ///
-/// A flow is made for one type of handler, so that a call needs neither a box nor a table: it is on the path of every
-/// message. A flow for handlers of several kinds is given an enum of them that implements this.
+/// A flow is generic over the type of its handler, so that a call for a message needs neither an allocation nor dynamic
+/// dispatch. For handlers of several kinds, implement this trait for an enum of them.
 ///
 /// # Order of calls
 ///
 /// 1. [`batch`](Self::batch), once for each call that could be given several messages.
-/// 2. [`handle_batch`](Self::handle_batch) with at least one message where that allows it; else, and where that call failed
+/// 2. [`handle_batch`](Self::handle_batch) with at least one message, if `batch` allows it. Otherwise, or if that call fails
 ///    as a whole, [`handle`](Self::handle) for each message.
-/// 3. [`redacted`](Self::redacted) for a failure that the flow makes of what the handler answered.
+/// 3. [`redacted`](Self::redacted) for a failure that the flow derives from the handler's result.
 ///
-/// [`id`](Self::id) is asked at any time. All calls for one message go to one version of the handler, but the version may be
-/// another for its next attempt.
+/// [`id`](Self::id) may be called at any time. All calls for one attempt go to one version of the handler; the next attempt
+/// may go to another version.
 pub trait Handler: Send + Sync + 'static {
-    /// Its name, and which version it is.
+    /// The name and version of the handler.
     fn id(&self) -> &Arc<HandlerId>;
 
-    /// Gives it `message` for the `attempt`-th time, from 1. Its limits are its own: the flow waits until it ends. Dropping
-    /// the future gives the attempt up.
+    /// Handles `message`; `attempt` is the number of the attempt, from 1. The handler enforces its own limits: the flow
+    /// waits until it ends. Dropping the future cancels the attempt.
     fn handle(&self, message: &Message, attempt: u32) -> impl Future<Output = Attempt> + Send;
 
-    /// What a call with several messages may have now; `None` where it takes one message at a time.
+    /// The current bounds of a call with several messages; `None` if the handler takes one message at a time.
     fn batch(&self) -> Option<Batch> {
         None
     }
 
-    /// Gives it several messages in one call, each with the number of its attempt, and says of each how it ended, in their
-    /// order.
+    /// Handles several messages in one call, each with the number of its attempt. Returns the results in their order.
     ///
     /// # Errors
-    /// What was wrong with the call as a whole. Each message is to be handled alone then, so that only the one at fault gets
+    /// The reason why the call failed as a whole. Each message must then be handled alone, so that only the faulty one gets
     /// its class.
     fn handle_batch(&self, messages: &[(&Message, u32)]) -> impl Future<Output = Result<Vec<Attempt>, Failure>> + Send {
         let _ = messages;
         std::future::ready(Err(one_at_a_time()))
     }
 
-    /// The failure without the secrets of the handler, as people may read it. For failures that others make of what the
-    /// handler answered; those of an attempt are without them already.
+    /// Removes the handler's secrets from a failure. For failures that the flow derives from the handler's result; those of
+    /// an attempt are already redacted.
     fn redacted(&self, failure: Failure) -> Failure {
         failure
     }
 }
 
-/// Why a handler without batches takes none.
+/// The failure of a batch call to a handler without batches.
 pub fn one_at_a_time() -> Failure {
     Failure::host(Code::PLUGIN_UNAVAILABLE, "the plugin has no batch handler; expected one message per call")
 }
 
-/// How an attempt ended, and what is to be known of it.
+/// The result of an attempt.
 #[derive(Debug)]
 pub struct Attempt {
-    /// The outputs, or how it failed. Whether the route knows the names of the outputs is not checked here.
+    /// The outputs, or the failure. The names of the outputs are not checked here.
     pub outcome: Outcome<Vec<Output>>,
-    /// What it used.
+    /// The resources used.
     pub usage: Usage,
-    /// Growths of memories and tables that were refused; the guest may have lived with it.
+    /// Number of refused growths of memories and tables; the guest may have continued without them.
     pub refused_growths: u32,
-    /// What it logged.
+    /// The log lines of the handler.
     pub logs: LogLines,
 }
 
 /// Bounds of a call with several messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batch {
-    /// Messages; 64. With 1 there are no such calls.
+    /// Maximum number of messages; 64 by default. With 1 there are no batch calls.
     pub messages: u32,
-    /// Bytes of their records, as [`Record::size`](cofferdam_core::message::Record::size) counts them; 1 MiB. One message is
-    /// always taken.
+    /// Bytes of their records, as [`Record::size`](cofferdam_core::message::Record::size) counts them; 1 MiB by default. A
+    /// single message may exceed it.
     pub bytes: usize,
 }
 

@@ -1,4 +1,4 @@
-//! The journal: every step of every message as facts, for the judge of the guarantees.
+//! The journal: every step of every message, recorded for the verification of the guarantees.
 //!
 //! A line is written before the step that it records, so a host that dies at any moment has acknowledged nothing, published
 //! nothing and started no attempt without a line in its journal. The last line of a killed host may be incomplete.
@@ -16,50 +16,50 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use cofferdam_core::time::Time;
 use cofferdam_guarantees::{Fact, What};
 
-/// A journal that all routes of a process share, or none: then nothing is written. It is a
-/// [`Listener`](crate::listener::Listener) of each flow, and stands first among them.
+/// A journal that all routes of a process share; without a file nothing is written. It is the first
+/// [`Listener`](crate::listener::Listener) of each flow.
 #[derive(Debug, Clone, Default)]
 pub struct Journal(Option<Arc<Mutex<Writer>>>);
 
 impl Journal {
-    /// Starts a journal in a new file.
+    /// Creates a journal in a new file.
     ///
     /// # Errors
-    /// When the file is there already, or cannot be made.
+    /// The file exists already, or cannot be created.
     pub fn create(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         let writer = Writer { file, lines: Vec::new(), host: std::process::id(), last: Time::default(), failed: None };
         Ok(Self(Some(Arc::new(Mutex::new(writer)))))
     }
 
-    /// The process has begun.
+    /// Records the start of the process.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// The file cannot be written.
     pub fn started(&self) -> io::Result<()> {
         self.write(|writer| writer.take_down(What::Started));
         self.flush()
     }
 
-    /// The process ends by itself, with everything settled or handed back.
+    /// Records the regular end of the process, with everything settled or handed back.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// The file cannot be written.
     pub fn stopped(&self) -> io::Result<()> {
         self.write(|writer| writer.take_down(What::Stopped));
         self.flush()
     }
 
-    /// Whether anything is written at all.
+    /// Whether a journal is written.
     pub fn is_kept(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Hands everything taken down so far to the operating system, so that it outlives the process.
+    /// Writes all lines so far to the operating system, so that they survive the process.
     ///
     /// # Errors
-    /// When it cannot be written, now or at any time before: what came out of the file may end within a line, and nothing may
-    /// follow that. Nothing may be done from then on, by any route.
+    /// A write failed, now or at any time before. The file may then end within a line, so nothing may be appended, and no
+    /// route may carry out anything more.
     pub fn flush(&self) -> io::Result<()> {
         match &self.0 {
             Some(writer) => writer.lock().unwrap_or_else(PoisonError::into_inner).flush(),
@@ -77,17 +77,18 @@ impl Journal {
 #[derive(Debug)]
 struct Writer {
     file: File,
-    /// Lines that the file does not have.
+    /// Lines that are not in the file yet.
     lines: Vec<u8>,
     host: u32,
     last: Time,
-    /// Why nothing can be written any more.
+    /// The error of the first failed write, if any.
     failed: Option<io::ErrorKind>,
 }
 
 impl Writer {
     fn take_down(&mut self, what: What) {
-        // Not the clock of the host, which each process sets for itself: journals of several are put in one order.
+        // The wall clock, not the host's clock, which each process starts separately, because the journals of several
+        // processes are merged by time.
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.last = self.last.max(Time::default().after(wall));
         let fact = Fact { at: self.last, host: self.host, what };

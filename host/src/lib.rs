@@ -1,16 +1,16 @@
-//! The host: Kafka and SQS in and out, and each message in a sandbox.
+//! The host: it reads Kafka and SQS, runs each message in a sandbox, and writes to Kafka and SQS.
 //!
-//! From the top, each floor knowing only what is below it (a test reads the imports):
+//! The modules as layers, from the top. A module imports only lower layers (a test checks the imports):
 //!
 //! ```text
 //! cli                                            the commands
 //! run · verify                                   wires a configuration into a host; puts hosts to the test
 //! config · flow                                  the file, checked whole; drives the rules of `cofferdam_core`
 //! broker                                         Kafka and SQS, a folder for each
-//! transactions · dead_letters                    what brokers are asked for beside sources and sinks
+//! transactions · dead_letters · plan             what brokers are asked for beside sources and sinks; the routes as data
 //! source · sink · dedupe · plugin · telemetry · admin · journal
-//! clock · signal · exit · server · handler · listener · stage · message_file
-//! escape · storage
+//! clock · signal · exit · server · handler · listener · stage · control · message_file
+//! escape · private · storage
 //! ```
 
 pub mod admin;
@@ -28,7 +28,9 @@ pub mod handler;
 pub mod journal;
 pub mod listener;
 pub mod message_file;
+pub mod plan;
 pub mod plugin;
+pub mod private;
 pub mod run;
 pub mod server;
 pub mod signal;

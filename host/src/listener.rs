@@ -1,4 +1,4 @@
-//! Listeners of a flow: metrics, the journal, health, and watchers of deliveries.
+//! Listeners of a flow: metrics, the journal, health, and the views of `dev`.
 
 use std::time::Duration;
 
@@ -7,124 +7,124 @@ use cofferdam_core::event::Event;
 use cofferdam_core::machine::Machine;
 use cofferdam_core::time::Time;
 
-/// Hears what a flow is told and what it does. A flow has a list of listeners; none of them changes what it does, but one
-/// that fails to flush stops it.
+/// Observes the events and actions of a flow. A flow has a list of listeners. A listener does not change what the flow does,
+/// but a failed flush stops the flow.
 ///
 /// # Order of calls
 ///
 /// 1. [`event`](Self::event) for each event, before the machine handles it.
-/// 2. [`action`](Self::action) for each action that the machine answers with, before the flow carries it out and before
-///    the next event. [`must_flush`](Self::must_flush) is asked right behind it, and where it says so
-///    [`flush`](Self::flush) is called before the next listener hears of the action.
+/// 2. [`action`](Self::action) for each action of the machine, before the flow carries it out and before the next event.
+///    [`must_flush`](Self::must_flush) follows directly; if it returns true, [`flush`](Self::flush) is called before the
+///    next listener gets the action.
 /// 3. [`flush`](Self::flush) once a round, before attempts and publications of that round begin.
-/// 4. [`round`](Self::round) once a round, when they have.
+/// 4. [`round`](Self::round) once a round, after they have begun.
 /// 5. [`tick`](Self::tick) every few seconds, also when nothing happens.
 /// 6. [`end`](Self::end) once, last.
 ///
-/// At each step listeners are called in the order of the list, so those that must flush stand first. All calls come from
-/// the thread of the flow and are on the path of every message: a listener that waits holds up its route.
+/// At each step listeners are called in the order of the list, so listeners that must flush come first. All calls run on the
+/// thread of the flow, for every message: a listener that waits delays its route.
 ///
-/// Events and actions name deliveries by their ids. [`Machine::delivery`] finds those of an event before the machine
-/// handles it, and those of an action until the next event.
+/// Events and actions contain the ids of deliveries. [`Machine::delivery`] returns the delivery of an event before the
+/// machine handles the event, and that of an action until the next event.
 pub trait Listener: Send {
-    /// This is about to be told to the machine.
+    /// Called before the machine handles this event.
     fn event(&mut self, event: &Event, machine: &Machine, now: Time) {
         let _ = (event, machine, now);
     }
 
-    /// The machine wants this, and it is about to be carried out.
+    /// Called before the flow carries out this action.
     fn action(&mut self, action: &Action, machine: &Machine, now: Time) {
         let _ = (action, machine, now);
     }
 
-    /// Whether the action may be carried out only after a flush. All others are carried out after the next one of the
-    /// round at the earliest, or have no effect outside of the process.
+    /// Whether the action may be carried out only after a flush. Other actions are carried out after the next flush of the
+    /// round, or have no effect outside of the process.
     fn must_flush(&self, action: &Action) -> bool {
         let _ = action;
         false
     }
 
-    /// Makes what was heard so far outlive the process.
+    /// Makes the events and actions so far survive the process.
     ///
     /// # Errors
-    /// What failed. The flow is mute from then on: it carries out nothing more, no listener hears of another action, and it
-    /// ends as if the process had been killed.
+    /// The reason of the failure. The flow then carries out nothing more, no listener gets another action, and the flow ends
+    /// as if the process had been killed.
     fn flush(&mut self) -> Result<(), Box<str>> {
         Ok(())
     }
 
-    /// The loop of the flow has turned.
+    /// Called after a round of the flow's loop.
     fn round(&mut self, round: &Round<'_>) {
         let _ = round;
     }
 
-    /// Some seconds have passed.
+    /// Called every few seconds.
     fn tick(&mut self, tick: &Tick<'_>) {
         let _ = tick;
     }
 
-    /// The flow has ended.
+    /// Called when the flow has ended.
     fn end(&mut self, end: &End<'_>) {
         let _ = end;
     }
 }
 
-/// How a flow is after a round of its loop.
+/// The state of a flow after a round of its loop.
 pub struct Round<'a> {
-    /// Where it is in its life.
+    /// The phase of the flow.
     pub phase: Phase,
-    /// The rules, with all deliveries in flight.
+    /// The state machine, with all deliveries in flight.
     pub machine: &'a Machine,
     /// The time.
     pub now: Time,
 }
 
-/// Where a flow is in its life.
+/// The phases of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// It takes in messages and handles them.
+    /// The flow receives and handles messages.
     Running,
-    /// It ends what is in flight and takes in nothing more.
+    /// The flow finishes messages in flight and receives no more.
     Draining,
-    /// It has drained, or may do nothing more.
+    /// The flow has drained, or may carry out nothing more.
     Stopped,
 }
 
-/// What is looked at every few seconds.
+/// The states that are checked every few seconds.
 pub struct Tick<'a> {
     /// A thread that has been in the handler for longer than any limit allows.
     pub stuck: Option<StuckHandler<'a>>,
-    /// The source is not in its consumer group.
+    /// The absence of the source from its consumer group.
     pub absence: Option<Absence>,
-    /// The rules, with all deliveries in flight.
+    /// The state machine, with all deliveries in flight.
     pub machine: &'a Machine,
     /// The time.
     pub now: Time,
 }
 
-/// A thread that does not come back from a handler.
+/// A thread that does not return from a handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StuckHandler<'a> {
     /// The handler's name.
     pub name: &'a str,
-    /// For how long, milliseconds.
+    /// The time in the handler, in milliseconds.
     pub silent_ms: u64,
 }
 
-/// A source that is not in its consumer group, or may not read.
+/// The absence of a source from its consumer group, or another reason why it cannot read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Absence {
-    /// How long.
+    /// The duration so far.
     pub lasts: Duration,
-    /// What the broker said last, where it said something.
+    /// The last answer of the broker, if there was one.
     pub reason: Option<Box<str>>,
 }
 
-/// How a flow has ended.
+/// The end of a flow.
 pub struct End<'a> {
-    /// Why its client of the broker has failed for good, where it has.
+    /// The permanent failure of the broker client, if it failed.
     pub failure: Option<&'a str>,
-    /// The rules, with what is left in flight.
+    /// The state machine, with the deliveries left in flight.
     pub machine: &'a Machine,
     /// The time.
     pub now: Time,

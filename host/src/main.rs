@@ -5,8 +5,8 @@ use std::ptr;
 use cofferdam::cli;
 use cofferdam::exit::Exit;
 
-/// What a message consists of is allocated by one thread and freed by another, which glibc's allocator makes dear; librdkafka
-/// uses this one too. It takes a quarter of the processor time off a message from Kafka to Kafka.
+/// The memory of a message is allocated by one thread and freed by another, which is expensive with the allocator of glibc.
+/// librdkafka uses this allocator, too.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -14,8 +14,8 @@ fn main() -> Exit {
     cli::main(give_free_memory_back)
 }
 
-/// Starts the threads of the allocator that give free memory back to the system. Without them it goes back only while somebody
-/// allocates, and a host keeps for hours what a burst of large messages took.
+/// Starts the allocator threads that return free memory to the system. Without them memory is returned only during
+/// allocations, so a host would keep the memory of a burst of large messages for hours.
 fn give_free_memory_back() {
     let mut on = true;
     // SAFETY: the name is a C string, `background_thread` takes a `bool`, and nothing is read of the old value. See
@@ -30,6 +30,6 @@ fn give_free_memory_back() {
             size_of::<bool>(),
         )
     };
-    // Where it has none, the host works as well and takes more memory.
+    // Without these threads the host works, but uses more memory.
     debug_assert_eq!(failed, 0, "jemalloc takes it where it was built with threads");
 }

@@ -7,12 +7,12 @@ use cofferdam_core::message::{Header, Headers, Kind};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// A message as a person writes it; everything is optional.
+/// A message as a person writes it. All fields are optional.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct MessageFile {
     /// The message's id.
     pub id: Option<String>,
-    /// The topic or queue it is to have come from.
+    /// The topic or queue that it comes from.
     pub source: Option<String>,
     /// The key.
     pub key: Option<Bytes>,
@@ -28,16 +28,16 @@ pub struct MessageFile {
     pub attempt: Option<u32>,
 }
 
-/// Why a text is no message.
+/// Why a text is not a message.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It is no JSON, or has a key or a type that a message does not have.
+    /// Invalid JSON, or a key or type that a message does not have.
     #[error("{}", plain(.0))]
     Json(#[from] serde_json::Error),
-    /// Something in it cannot be.
+    /// A field has an invalid value.
     #[error("`{key}`: {what}")]
     Value {
-        /// Which key.
+        /// The field.
         key: &'static str,
         /// What is wrong with it.
         what: String,
@@ -45,8 +45,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Where it is: `name`, with line and column where they are known. `line` is the first line of the text in the file of
-    /// that name.
+    /// Returns the location: `name`, with line and column if they are known. `line` is the line of the file in which
+    /// the text begins.
     pub fn place(&self, name: &str, line: usize) -> String {
         match self {
             Self::Json(error) => format!("{name}:{}:{}", line + error.line().saturating_sub(1), error.column()),
@@ -56,12 +56,12 @@ impl Error {
     }
 }
 
-/// Of the text of a file without the byte order mark that some editors put before it.
+/// Returns the text without the byte order mark that some editors write.
 pub fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// `serde_json` says the place at the end of its text; it has one of its own, see [`Error::place`].
+/// Returns the text without the location that `serde_json` appends; see [`Error::place`].
 fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_owned())
@@ -85,17 +85,17 @@ struct Written {
 }
 
 impl MessageFile {
-    /// Reads one message.
+    /// Parses one message.
     ///
     /// # Errors
-    /// When the text is no JSON object of this shape.
+    /// If the text is not a JSON object of this form, or a value is invalid.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let written: Written = serde_json::from_str(without_mark(text))?;
         let payload = match (written.payload, written.payload_base64) {
             (Some(_), Some(_)) => return Err(both("payload_base64", "payload")),
             (None | Some(Value::Null), None) => None,
             (Some(Value::String(text)), None) => Some(Bytes::from(text)),
-            // Compactly, in the order given.
+            // Without whitespace, in the given order.
             (Some(value), None) => Some(Bytes::from(value.to_string())),
             (None, Some(coded)) => Some(decode("payload_base64", &coded)?),
         };
@@ -148,7 +148,7 @@ fn add_header(parts: &[Option<String>], headers: &mut Headers) -> Result<(), Err
     Ok(())
 }
 
-/// As an envelope does it: null is the same as absent.
+/// As in envelopes: null means absent.
 fn attribute((name, value): (String, Value)) -> Option<(Box<str>, Box<str>)> {
     let value = match value {
         Value::Null => return None,

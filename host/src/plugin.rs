@@ -1,14 +1,15 @@
-//! Handlers that other people wrote, each message in a sandbox.
+//! Untrusted handlers: each message is handled in a sandbox.
 //!
-//! A [`Plugin`] is a component of the contract in the folder `wit`. [`Plugin::handle`] gives it one message and
-//! always comes back with an [`Attempt`]: an outcome of the closed set, what it used, and what it logged. Nothing
-//! a guest does, and no panic of a host function, comes out of it in another way.
+//! A [`Plugin`] is a component that implements the contract in the folder `wit`. [`Plugin::handle`] handles one message and
+//! always returns an [`Attempt`]: an outcome of the closed set, the resources used, and the log lines. A guest cannot end an
+//! attempt in another way, nor can a panic of a host function.
 //!
-//! The engine is wasmtime, with a pool of slots for instances; an instance is reused for a bounded number of
-//! messages and dropped after anything that did not end well. A guest is stopped by the ticks of an epoch while it
-//! runs, and by a timer while it waits in a host call.
+//! The engine is wasmtime, with a pool of slots for instances. An instance is reused for a bounded number of messages, and
+//! dropped after any failure of the sandbox. A running guest is stopped by epoch ticks, and a guest that waits in a host
+//! call by a timer.
 //!
-//! This file only names what the rest of the host may use. The folders have floors (`tests/tests/floors.rs`), from the lowest:
+//! This file only names what the rest of the host may use. The folders are layers (`tests/tests/floors.rs` checks that),
+//! from the lowest:
 //!
 //! | module | what it is |
 //! |---|---|
@@ -40,7 +41,7 @@ pub use engine::settings::{CompileBounds, EngineConfig};
 pub use host::budget::be_exact_on_this_thread;
 pub use host::capabilities::{http, keyvalue};
 pub use host::spec::{Denied, Spec};
-pub use limits::Limits;
+pub use limits::{Limit, Limits, Unit};
 pub use load::{LoadError, Missing, Refusal, digest_of};
 pub use run::engine::Engine;
 pub use run::plugin::Plugin;

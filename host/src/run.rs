@@ -1,16 +1,12 @@
-//! Wires a configuration into a running host. The only floor that imports all others.
+//! Builds and runs a host from a configuration. Only this module imports all others.
 
 mod alerts;
 mod brokers;
-mod conditions;
 mod dedupe;
-mod findings;
 mod guests;
 mod health;
 mod listeners;
 mod plugins;
-mod queues;
-pub mod redrive;
 pub mod reload;
 mod routes;
 mod stages;
@@ -26,6 +22,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 pub use plugins::{Handlers, Loader, load as load_plugins, spec as plugin_spec};
+pub use stages::of as stages_of;
 
 use crate::admin::{Health, RouteHealth, Stuck};
 use crate::clock::Clock;
@@ -40,40 +37,42 @@ use crate::plugin::Plugin;
 use crate::sink::Sinks;
 use crate::telemetry::metrics::{self, Exporter};
 
+pub use crate::broker::findings::{Findings, Unfit};
 pub use brokers::Brokers;
-pub use conditions::Unfit;
-pub use findings::Findings;
 use guests::Threads;
 use reload::Reloader;
 use routes::{Ended, Routes};
 
-/// Time between two looks at the sinks.
+/// Interval between two checks of the sinks for a permanent failure.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The admin server may take this long beyond the limits of a stop.
+/// Time that the admin server may take to close beyond the limits of a stop.
 const CLOSE_ADMIN: Duration = Duration::from_millis(200);
 
-/// What a host is given beside its configuration.
+/// Options of a host that are not part of its configuration.
 #[derive(Default)]
 pub struct Options {
-    /// Makes one more listener for a route.
+    /// Makes one more listener for each route.
     pub watch: Option<Watch>,
-    /// All routes begin with a pause.
+    /// Whether the sinks also write to the topics and queues that routes read, for test input.
+    pub feeds: bool,
+    /// Whether all routes start paused.
     pub paused: bool,
-    /// Pages in the place of the admin server's first one.
+    /// Pages that replace the start page of the admin server.
     pub pages: Option<axum::Router>,
-    /// Where the admin server listens, in the place of what is configured: nobody else can take the address meanwhile.
+    /// A bound listener for the admin server, used instead of the configured address. No other process can take the address
+    /// before the start.
     pub listener: Option<std::net::TcpListener>,
-    /// Takes down what becomes of every message.
+    /// The journal, which records every step of every message.
     pub journal: Journal,
     /// The program that compiles plugins, see [`EngineConfig::compiler`](crate::plugin::EngineConfig::compiler).
     pub compiler: Option<PathBuf>,
 }
 
-/// Makes a listener for the route of this name.
+/// Makes a listener for the route with the given name.
 pub type Watch = Box<dyn Fn(&str) -> Box<dyn Listener>>;
 
-/// A host at work.
+/// A running host.
 pub struct Host {
     flows: Routes,
     journal: Journal,
@@ -84,71 +83,71 @@ pub struct Host {
     stop: CancellationToken,
     admin: Option<health::Served>,
     alerts: tokio::task::JoinHandle<()>,
-    /// Tidied up for as long as this is there.
+    /// Held so that the background upkeep of the metrics runs.
     _metrics: Exporter,
     loader: Arc<Loader>,
     handlers: Handlers,
     drain_limit: Duration,
     flush_limit: Duration,
-    /// Handlers run here. Last, so that it goes when nothing can need it any more.
+    /// The threads of the handlers. The last field, so that they are dropped after everything that uses them.
     guests: Threads,
 }
 
-/// How a host ended.
+/// The result of a host that has ended.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// The sum over all routes.
+    /// The sum of the counters of all routes.
     pub account: Account,
-    /// Routes that stopped by themselves, and why.
+    /// Routes that stopped themselves, each with the reason.
     pub stopped: Vec<(Box<str>, Box<str>)>,
-    /// A client of a broker has failed for good: only another process can go on.
+    /// A broker client failed permanently; only a new process can continue.
     pub client_failed: bool,
-    /// A broker has not answered the last commit of a route: what it covers may come again.
+    /// A broker did not answer the last commit of a route, so the messages that it covers may be delivered again.
     pub cut_short: bool,
-    /// Publications that were still on their way when the limit was over.
+    /// Number of publications without an answer at the end of the limits.
     pub unflushed: usize,
-    /// Threads that have not come back, each with its route and plugin. They go with the process.
+    /// Threads that did not return from a handler, each with its route and plugin. They end with the process.
     pub stuck: Vec<Stuck>,
 }
 
-/// A route that has not ended so long after the limits of a stop has a thread that does not come back.
+/// Time after the limits of a stop at which the host stops waiting for routes. A route that has not ended by then has a
+/// thread that does not return.
 const OVERDUE: Duration = Duration::from_secs(1);
 
 impl Host {
     /// Loads the plugins, connects to the brokers and starts every route.
     ///
     /// # Errors
-    /// Everything that keeps it from starting, as far as it can be found at once.
+    /// All problems that prevent the start, as far as one check can find them.
     pub async fn start(config: &Config, options: Options) -> Result<Self, Vec<Problem>> {
         let clock = Clock::set();
-        // First: what is refused is counted too.
+        // Metrics come first, so that refused plugins are counted.
         let metrics = metrics::install().map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
         let (loader, handlers) = plugins::load(config, options.compiler).await?;
         let dedupe = dedupe::open(config).await?;
         let brokers = Arc::new(Brokers::connect(config).await?);
-        brokers.ensure_topics(config).await?;
-        brokers.ensure_queues(config).await?;
-        brokers.examine(config).await.log()?;
+        brokers.ensure().await?;
+        brokers.examine().await.log()?;
         let mut sources = Vec::with_capacity(config.routes.len());
-        for route in &config.routes {
-            let (source, route) = brokers.source(config, route, clock).await?;
-            let transactions = brokers.transactions(config, &route).await?;
+        for configured in &config.routes {
+            let (source, route) = brokers.source(configured, clock).await?;
+            let transactions = brokers.transactions(configured, &route).await?;
             sources.push((source, route, transactions));
         }
         let routes: Vec<_> = sources.iter().map(|(_, route, _)| Arc::clone(route)).collect();
-        let sinks = brokers.sinks(config, &routes).await?;
+        let sinks = brokers.sinks(&routes, options.feeds).await?;
         let guests = Threads::start().map_err(|error| {
             Problem::new(Exit::Unavailable, format!("failed to start threads for handlers: {error}"), "")
         })?;
         let health = Health::new();
         let depths = Arc::new(alerts::Depths::of(config, &routes));
-        // Before the admin server, which commands routes by them.
+        // The admin server sends commands to routes through these handles, so they must exist before it.
         let handles: Vec<_> = routes.iter().map(|route| RouteHandle::new(&route.name)).collect();
-        // Before any message is received, for somebody else may have the address.
+        // Another process may use the address, so it is bound before any message is received.
         let own = health::Own { listener: options.listener, pages: options.pages };
         let admin = health::bind(config, Arc::clone(&health), &metrics, &brokers, &depths, own).await?;
         options.journal.started().map_err(|error| unwritten(&error))?;
-        let alerts = tokio::spawn(alerts::run(Arc::clone(&depths), config.clone(), Arc::clone(&brokers)));
+        let alerts = tokio::spawn(alerts::run(Arc::clone(&depths), Arc::clone(&brokers)));
         let mut host = Self {
             flows: Routes::new(),
             journal: options.journal.clone(),
@@ -181,7 +180,7 @@ impl Host {
                 sinks: host.sinks.clone(),
                 handler: Arc::clone(&handlers[&configured.handler]),
                 guests: host.guests.handles(),
-                stages: stages::of(),
+                stages: stages::of(configured),
                 clock,
                 transactions,
                 dedupe: host.dedupe.clone().filter(|_| configured.suppresses_duplicates()),
@@ -189,7 +188,7 @@ impl Host {
             };
             host.spawn(handle, parts)?;
         }
-        // Now it knows all of them.
+        // The admin server now knows all routes.
         host.admin = admin.map(health::Served::start);
         Ok(host)
     }
@@ -204,43 +203,44 @@ impl Host {
         started.map_err(|error| refused(error).at(&name))
     }
 
-    /// What renews its plugins. `config` is what it was started with, as it stands in `file`, and `read` reads it anew.
+    /// Returns the reloader for the plugins of this host. `config` is the configuration of the start, `file` its file, and
+    /// `read` reads it again.
     pub fn reloader(&self, config: Config, file: PathBuf, read: reload::Read, tell: reload::Tell) -> Reloader {
         let (loader, handlers) = (Arc::clone(&self.loader), self.handlers.clone());
         Reloader::new(reload::Parts { loader, handlers, config, file, read, guests: self.guests.handles().slow, tell })
     }
 
-    /// How the routes are, in the order of the configuration.
+    /// The health of each route, in the order of the configuration.
     pub fn routes(&self) -> &[Arc<RouteHealth>] {
         &self.routes
     }
 
-    /// The routes at work, by their names, for commands.
+    /// Handles of the running routes, by name, for commands.
     pub fn handles(&self) -> &[RouteHandle] {
         self.flows.handles()
     }
 
-    /// Where its outputs go.
+    /// The sinks of all outputs.
     pub fn sinks(&self) -> &Sinks {
         &self.sinks
     }
 
-    /// Where the admin server listens.
+    /// The address of the admin server; `None` if there is none.
     pub fn admin(&self) -> Option<std::net::SocketAddr> {
         self.admin.as_ref().map(health::Served::address)
     }
 
-    /// The brokers it is connected to.
+    /// The connected brokers.
     pub fn brokers(&self) -> &Arc<Brokers> {
         &self.brokers
     }
 
-    /// Cancelling it drains the host.
+    /// A token that drains the host when it is cancelled.
     pub fn stopper(&self) -> CancellationToken {
         self.stop.clone()
     }
 
-    /// Waits until every route has ended; one that stops by itself stops the others too.
+    /// Waits until every route has ended. If one route stops itself, the others are stopped too.
     pub async fn ended(mut self) -> Report {
         let (mut report, mut until) = (Report::default(), None);
         let (stop, limit) = (self.stop.clone(), self.drain_limit + self.flush_limit + OVERDUE);
@@ -286,19 +286,19 @@ impl Host {
         {
             report.stopped.push(("?".into(), unwritten(&error).what.into()));
         }
-        // The limits are those of the whole stop; what is durable already takes no time.
+        // The limits apply to the whole stop. Publications that are already durable take no time here.
         let until = until.unwrap_or_else(|| Instant::now() + self.flush_limit);
         report.unflushed = self.sinks.close(until.saturating_duration_since(Instant::now())).await;
         if let Some(admin) = self.admin.take() {
-            // Whoever still reads a page is cut off then.
+            // Requests that are still open then are cut off.
             let _ = timeout_at(until + CLOSE_ADMIN, admin.close()).await;
         }
-        // It only looks.
+        // The task only reads, so it can be aborted.
         self.alerts.abort();
         report
     }
 
-    /// Names the routes that have not ended, `limit` after they were told to.
+    /// Reports the routes that have not ended `limit` after the stop.
     fn give_up(&self, report: &mut Report, limit: Duration) {
         for route in &self.routes {
             if !self.flows.running().iter().any(|running| **running == *route.name()) {
@@ -323,7 +323,7 @@ fn route_health(health: &Health, route: &str, plugin: &str, clock: Clock) -> Arc
 }
 
 impl Host {
-    /// A producer that has failed for good publishes nothing any more: the routes stop, and the process ends.
+    /// Stops all routes if a producer has failed permanently, because it can publish nothing any more.
     fn look_at_sinks(&self, report: &mut Report) {
         let Some(reason) = self.sinks.failure() else { return };
         tracing::error!(event = "client_failed", client = "producer", %reason, "the producer failed permanently");

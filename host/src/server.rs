@@ -8,36 +8,37 @@ pub use address::Address;
 pub(crate) use redis::Redis;
 pub(crate) use tls::tls;
 
-/// Why a store did not do what it was asked. The same call later may succeed.
+/// The reason why a store did not carry out a call. The same call may succeed later.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It is away, too slow, or cannot work at the moment; it heals without anybody's help or outside of the host.
+    /// The store is unreachable, too slow, or cannot work at present. It recovers by itself, or by action outside of the
+    /// host.
     #[error("{store} is not available: {reason}")]
     Unavailable {
-        /// Which one, without its password.
+        /// The store, without its password.
         store: Box<str>,
-        /// What it or the system said.
+        /// The error of the store or the system.
         reason: Box<str>,
     },
-    /// Its file is empty or damaged; a new one is not begun in its place.
+    /// The file of the store is empty or damaged. No new file is created in its place.
     #[error("{store} is damaged: {reason}")]
     Damaged {
-        /// Which one.
+        /// The store.
         store: Box<str>,
         /// What is wrong with it.
         reason: Box<str>,
     },
-    /// It answers, and does not allow this: a password, a permission, a table of another shape.
+    /// The store refuses the call: a password, a permission, a table with other columns.
     #[error("{store} refuses: {reason}")]
     Refused {
-        /// Which one, without its password.
+        /// The store, without its password.
         store: Box<str>,
-        /// What it said.
+        /// The error of the store.
         reason: Box<str>,
     },
 }
 
-/// An error and what is behind it, in one line: the libraries say the interesting part last.
+/// An error with its causes, in one line: libraries put the useful part into the last cause.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -7,9 +7,9 @@ use tokio::signal::unix::{self, SignalKind};
 /// A signal that asks the process to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGINT: somebody at a terminal.
+    /// SIGINT, from a terminal.
     Interrupt,
-    /// SIGTERM: a supervisor.
+    /// SIGTERM, from a supervisor.
     Terminate,
 }
 
@@ -22,24 +22,25 @@ impl fmt::Display for Signal {
     }
 }
 
-/// Hears the signals of the process: each of them from the moment it was made, also while nobody waits for one.
+/// Receives the signals of the process that stop it. Signals from the creation on are received, also while no task
+/// waits for one.
 ///
-/// There is one for all that a command does. Were there one for its start and another for its run, a signal between the
-/// two would be heard by neither, and the process would live on as if nobody had said anything.
+/// A command uses one receiver from start to end. With one for the start and another for the run, a signal between them
+/// would be lost and the process would not stop.
 pub struct Signals(Option<[unix::Signal; 2]>);
 
 impl Signals {
-    /// From now on the process no longer ends by itself on them. Must be called within a tokio runtime.
+    /// Starts receiving; from now on the signals no longer end the process. Must be called in a tokio runtime.
     pub fn listen() -> Self {
         let both = unix::signal(SignalKind::interrupt()).and_then(|interrupt| {
             let terminate = unix::signal(SignalKind::terminate())?;
             Ok([interrupt, terminate])
         });
-        // No handler can be had: the signals keep ending the process at once.
+        // If no handler can be installed, the signals still end the process.
         Self(both.ok())
     }
 
-    /// The next one. Nothing is missed where the future is dropped.
+    /// Returns the next signal. Cancel-safe.
     pub async fn next(&mut self) -> Signal {
         let Some([interrupt, terminate]) = &mut self.0 else { return std::future::pending().await };
         tokio::select! {
@@ -49,16 +50,16 @@ impl Signals {
     }
 }
 
-/// Hears SIGHUP: each from the moment it was made, several as one.
+/// Receives SIGHUP from the creation on. Several at once count as one.
 pub struct Hangups(Option<unix::Signal>);
 
 impl Hangups {
-    /// From now on the process no longer ends on it. Must be called within a tokio runtime.
+    /// Starts receiving; from now on SIGHUP no longer ends the process. Must be called in a tokio runtime.
     pub fn listen() -> Self {
         Self(unix::signal(SignalKind::hangup()).ok())
     }
 
-    /// The next one. Nothing is missed where the future is dropped.
+    /// Returns after the next SIGHUP. Cancel-safe.
     pub async fn next(&mut self) {
         match &mut self.0 {
             Some(hangup) => drop(hangup.recv().await),

@@ -1,14 +1,14 @@
-//! Where publications go.
+//! The trait of sinks, which publish to a broker.
 //!
-//! A sink takes a publication together with a [`Ticket`] and settles the ticket when the broker has it, or when it is
-//! clear that the broker will not.
+//! A sink takes a publication together with a [`Ticket`]. It settles the ticket when the broker has stored the publication
+//! or will never store it.
 //!
-//! Readers see the outputs of a key in its order, and each sink has its part in that: where it refuses a publication as
-//! unavailable, it does not deliver what it was given later for the same destination and key. So the sinks of a route try
-//! a publication until it is answered, however long the broker is away; what was refused for good (`Rejected`) is no
-//! output any more. On Kafka the idempotent producer keeps the order of a partition across its retries
-//! (`delivery.timeout.ms` is 0: librdkafka would skip a message that has timed out and send those behind it); on a FIFO
-//! queue the next message of a group is sent when the one before it is settled.
+//! Readers see the outputs of a key in order, and each sink must preserve that: if it refuses a publication as unavailable,
+//! it does not deliver later publications for the same destination and key that it already has. So the sinks of a route
+//! retry a publication until it is answered, however long the broker is unavailable; a publication that was rejected
+//! (`Rejected`) is no longer an output. On Kafka the idempotent producer keeps the order of a partition across its retries
+//! (`delivery.timeout.ms` is 0: librdkafka would skip a message that has timed out and send the later ones). On a FIFO queue
+//! the next message of a group is sent when the one before it is settled.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,55 +19,55 @@ use futures::future::{BoxFuture, join_all};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
-/// What became of publications, as a flow hears of it: those that were answered together.
+/// Results of publications that were answered together, as events for a flow.
 pub type Answers = Vec<Event>;
 
-/// As many publications wait as may: the same one can be given again when one of them is settled.
+/// The sink is full. Offer the publication again after another one is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Busy;
 
-/// The way to one broker.
+/// Publishes to one broker.
 pub trait Sink: Send + Sync {
-    /// Takes a publication on its way, without waiting; its ticket is settled when the broker has it or will not
-    /// have it.
+    /// Starts to publish, without waiting. The ticket is settled when the broker has stored the publication or will never
+    /// store it.
     ///
     /// # Errors
-    /// [`Busy`], with the ticket; nothing has happened then.
+    /// [`Busy`] with the ticket, if the sink is full. The call had no effect then.
     fn publish(&self, publication: &Publication, ticket: Ticket) -> Result<(), (Ticket, Busy)>;
 
-    /// Why nothing can be published any more, where that is so: only another process can.
+    /// Why the sink has failed permanently; `None` if it works. Only a new process can publish again.
     fn failure(&self) -> Option<Box<str>> {
         None
     }
 
-    /// Waits until every publication has been answered, at most `limit`. Returns how many have not been.
+    /// Waits, at most `limit`, until every publication is answered. Returns the number of unanswered ones.
     fn flush(&self, limit: Duration) -> BoxFuture<'_, usize>;
 
-    /// The same, and ends: tickets that are left are settled as unavailable.
+    /// Does the same as [`flush`](Self::flush) and ends the sink. Remaining tickets are settled as unavailable.
     fn close(self: Box<Self>, limit: Duration) -> BoxFuture<'static, usize>;
 }
 
-/// All sinks of a host, each with the name of its broker; a clone is the same sinks.
+/// All sinks of a host, each with the name of its broker. A clone shares the same sinks.
 #[derive(Clone, Default)]
 pub struct Sinks(Arc<Vec<(&'static str, Box<dyn Sink>)>>);
 
 impl Sinks {
-    /// Those that are configured, by broker.
+    /// Takes the sinks of the configured brokers, each with the broker's name.
     pub fn new(sinks: Vec<(&'static str, Box<dyn Sink>)>) -> Self {
         Self(Arc::new(sinks))
     }
 
-    /// Takes a publication on its way, without waiting; its ticket is settled when the broker has it or will not
-    /// have it.
+    /// Starts to publish, without waiting. The ticket is settled when the broker has stored the publication or will never
+    /// store it.
     ///
     /// # Errors
-    /// [`Busy`], with the ticket; nothing has happened then.
+    /// [`Busy`] with the ticket, if the sink is full. The call had no effect then.
     pub fn publish(&self, publication: &Publication, ticket: Ticket) -> Result<(), (Ticket, Busy)> {
         let destination = &publication.destination;
         match self.0.iter().find(|(broker, _)| *broker == destination.broker) {
             Some((_, sink)) => sink.publish(publication, ticket),
             None => {
-                // The configuration is checked for this; a message that comes here all the same is held, not lost.
+                // The configuration is checked for this. If it happens anyway, the message is held, not lost.
                 let text = format!("no broker is configured for {destination}");
                 ticket.settle(Err(Refusal::Unavailable(text.into())));
                 Ok(())
@@ -75,13 +75,13 @@ impl Sinks {
         }
     }
 
-    /// Why nothing can be published to a broker any more, where that is so: only another process can.
+    /// Why a sink has failed permanently; `None` if all work. Only a new process can publish again.
     pub fn failure(&self) -> Option<Box<str>> {
         self.0.iter().find_map(|(_, sink)| sink.failure())
     }
 
-    /// Waits until every publication has been answered, at most `limit`, and ends the sinks, where this is the last clone
-    /// of them. Returns how many publications have not been answered.
+    /// Waits, at most `limit`, until every publication is answered. If this is the last clone, the sinks end. Returns the
+    /// number of unanswered publications.
     pub async fn close(self, limit: Duration) -> usize {
         let unanswered = match Arc::try_unwrap(self.0) {
             Ok(sinks) => join_all(sinks.into_iter().map(|(_, sink)| sink.close(limit))).await,
@@ -91,9 +91,9 @@ impl Sinks {
     }
 }
 
-/// The duty to say what became of one publication.
+/// The obligation to report the result of one publication.
 ///
-/// It is never lost: dropped without a word, it says [`Refusal::Unavailable`].
+/// A result is always reported: a dropped ticket reports [`Refusal::Unavailable`].
 #[derive(Debug)]
 #[must_use = "a publication waits for it"]
 pub struct Ticket {
@@ -105,48 +105,48 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// A ticket for publication `index` of `delivery`. `flow` must have room for one answer for each ticket that is not
-    /// settled: a ticket does not wait.
+    /// Makes a ticket for publication `index` of `delivery`. `flow` must have room for one answer for each unsettled ticket,
+    /// because a ticket does not wait.
     pub fn new(flow: Sender<Answers>, delivery: DeliveryId, index: u32) -> Self {
         Self { flow, delivery, index, sent_once: false, settled: false }
     }
 
-    /// The publication is not to be sent again where it may have arrived, if this is so.
+    /// Sets whether the publication must not be sent again if it may have arrived.
     pub fn sent_once(mut self, sent_once: bool) -> Self {
         self.sent_once = sent_once;
         self
     }
 
-    /// Whether the publication is not to be sent again where it may have arrived. A sink whose broker drops repeats need not
-    /// ask, as the idempotent producer of Kafka.
+    /// Whether the publication must not be sent again if it may have arrived. A sink whose broker drops repeated messages
+    /// need not check this; an example is Kafka's idempotent producer.
     pub fn is_sent_once(&self) -> bool {
         self.sent_once
     }
 
-    /// Whose publication it is.
+    /// The delivery of the publication.
     pub fn delivery(&self) -> DeliveryId {
         self.delivery
     }
 
-    /// Which of the delivery's publications, from 0.
+    /// The index of the publication within the delivery, from 0.
     pub fn index(&self) -> u32 {
         self.index
     }
 
-    /// Says what became of the publication: `Durable` or `NotDurable`.
+    /// Reports the result of the publication: `Durable` or `NotDurable`.
     pub fn settle(mut self, result: Result<(), Refusal>) {
         let event = self.event(result);
         tell(&self.flow, vec![event]);
     }
 
-    /// Nobody waits for it any more: what became of the publication is said otherwise.
+    /// Drops the ticket without a report, because the result is reported elsewhere.
     pub fn void(mut self) {
         self.settled = true;
     }
 
-    /// Says what became of many publications; each flow hears of all of its own at once, in this order.
+    /// Reports the results of many publications. Each flow gets all of its results at once, in this order.
     pub fn settle_all(results: impl IntoIterator<Item = (Self, Result<(), Refusal>)>) {
-        // Few routes share an answer.
+        // Only a few routes have results in one answer, so a linear search is enough.
         let mut flows: Vec<(Sender<Answers>, Answers)> = Vec::new();
         for (mut ticket, result) in results {
             let event = ticket.event(result);
@@ -178,7 +178,7 @@ impl Drop for Ticket {
 }
 
 fn tell(flow: &Sender<Answers>, answers: Answers) {
-    // A flow that is gone has no use for them.
+    // A closed channel means that the flow has ended and needs no results.
     if let Err(TrySendError::Full(answers)) = flow.try_send(answers) {
         tracing::error!(?answers, "a flow's queue for publication results is full");
     }

@@ -1,5 +1,5 @@
-//! Where messages come from. A source turns what its broker says into the core's events and carries out the core's
-//! asks; it hands over only what it was granted.
+//! The trait of message sources. A source converts the results of its broker into events of the core and carries out the
+//! requests ([`Ask`]) of the core. It returns only messages within the grant.
 
 use std::any::Any;
 use std::future::poll_fn;
@@ -15,56 +15,58 @@ use crate::listener::Absence;
 
 /// The source of one route.
 ///
-/// A flow asks, polls for events, and ends it: [`stop`](Source::stop) begins a drain, [`close`](Source::close) is last.
-/// Which asks come, the [`SourceTraits`](cofferdam_core::source::SourceTraits) of the route decide.
+/// A flow sends requests, polls for events, and ends the source: [`stop`](Source::stop) starts the drain,
+/// [`close`](Source::close) is the last call. The [`SourceTraits`](cofferdam_core::source::SourceTraits) of the route
+/// determine which requests occur.
 pub trait Source: Send {
-    /// Takes up what the core asks; never waits.
+    /// Accepts a request of the core. Never waits.
     fn ask(&mut self, ask: Ask);
 
-    /// The next event; `None` when the source has ended, and [`Source::close`] says why.
+    /// Polls for the next event; `None` when the source has ended. [`Source::close`] then returns the reason.
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>>;
 
-    /// The membership that offsets of a transaction go under; `None` while it is not known, and where there are none.
+    /// The group membership for the offsets of a transaction; `None` while it is unknown, and for sources without
+    /// transactions.
     fn membership(&self) -> Option<Membership> {
         None
     }
 
-    /// How long the source may not read, and why; `None` while all is well. `received` is the number of records so far.
-    /// To be called every few seconds.
+    /// How long the source has been unable to read, and why; `None` if it can read. `received` is the number of records so
+    /// far. Call it every few seconds.
     fn absence(&mut self, _received: u64) -> Option<Absence> {
         None
     }
 
-    /// Receives no more messages, and goes on carrying out asks: the beginning of a drain. A source whose messages are
-    /// granted one by one need not do anything.
+    /// Stops receiving messages at the start of a drain; requests are still carried out. A source that receives only within
+    /// the grant need not do anything.
     fn stop(&mut self) {}
 
-    /// Whether no more messages can come after [`Source::stop`]: every receive that was under way has ended.
+    /// Whether no more messages can arrive after [`Source::stop`]: every poll that was under way has ended.
     fn is_dry(&self) -> bool {
         true
     }
 
-    /// Carries out what was asked, leaves, and ends, at most until then. The error says why it had ended before, or that it
-    /// did not end in time.
+    /// Carries out the accepted requests, leaves the group and ends, at the latest at `until`. The error says why the source
+    /// had ended before, or that it did not end in time.
     fn close(self: Box<Self>, until: Instant) -> BoxFuture<'static, Result<(), String>>;
 }
 
-/// The next event of a source. Nothing is lost by dropping the future.
+/// Waits for the next event of a source. The future is cancel-safe: dropping it loses nothing.
 pub async fn next(source: &mut dyn Source) -> Option<Event> {
-    // It may go on for long, and other tasks of the thread have their turn too.
+    // A source can return events for long, so the task yields to others of its thread.
     cooperative(poll_fn(|context| source.poll_next(context))).await
 }
 
-/// What a source says of its membership in a group, for the transactions of the same broker.
+/// A source's membership in a consumer group, for transactions of the same broker.
 pub struct Membership(Box<dyn Any + Send>);
 
 impl Membership {
-    /// A membership, as the broker has it.
+    /// Wraps a broker's own type of membership.
     pub fn new(member: impl Any + Send) -> Self {
         Self(Box::new(member))
     }
 
-    /// The membership as its broker has it; `None` where it is of another broker.
+    /// Returns the broker's own type of membership; `None` if it belongs to another broker.
     pub fn of<T: Any>(&self) -> Option<&T> {
         self.0.downcast_ref()
     }

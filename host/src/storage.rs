@@ -9,16 +9,17 @@ use std::path::{Path, PathBuf};
 
 use redb::Database;
 
-/// A file up to this size is read whole when it is opened, bytes; of a larger one the parts are checked that a start reads.
+/// Maximum size in bytes of a file that is read completely when it is opened. Of a larger file, only the parts that a start
+/// reads are checked.
 const CHECKED: u64 = 256 << 20;
 
-/// Why a database cannot be used.
+/// The reason why a database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another process has it open.
     #[error("the file {} is in use by another process", .0.display())]
     InUse(PathBuf),
-    /// It was written by somebody else, or has been damaged since.
+    /// The file was written by another program, or was damaged later.
     #[error("the file {} is damaged: {reason}", path.display())]
     Damaged {
         /// The file.
@@ -26,18 +27,18 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The system refuses.
+    /// The system refuses access.
     #[error("failed to open the file {}: {reason}", path.display())]
     Failed {
         /// The file.
         path: PathBuf,
-        /// What it says.
+        /// The error of the system.
         reason: String,
     },
 }
 
 impl Error {
-    /// What helps.
+    /// The remedy.
     pub fn remedy(&self) -> String {
         match self {
             Self::InUse(_) => "stop the other host, or set another [storage] path for this one".to_owned(),
@@ -50,8 +51,8 @@ impl Error {
     }
 }
 
-/// Makes the folder where there is none, for this user alone. One that others can read stays as it is, with a warning: it
-/// may be meant so.
+/// Creates the folder if it does not exist, for this user only. An existing folder that others can read is not changed, but
+/// a warning is logged, because that may be intended.
 pub(crate) fn folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     let mode = fs::metadata(path)?.mode() & 0o777;
@@ -62,11 +63,11 @@ pub(crate) fn folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens the database in the file `path`. Where there is no file one is made, which has what `prepare` does; a file that is
-/// there is a database, or it is refused: an empty one is what a crash of the machine or a full disk leaves of it.
+/// Opens the database in the file `path`. If the file does not exist, it is created with the content of `prepare`. An
+/// existing file must be a database: an empty file is refused, because a crash of the machine or a full disk can leave one.
 ///
 /// # Errors
-/// As the variants of [`Error`] say.
+/// See the variants of [`Error`].
 pub(crate) fn database(path: &Path, prepare: impl Fn(&Database) -> Result<(), redb::Error>) -> Result<Database, Error> {
     let failed = |error: io::Error| Error::Failed { path: path.into(), reason: error.to_string() };
     let damaged = |reason: &str| Error::Damaged { path: path.into(), reason: reason.to_owned() };
@@ -88,7 +89,7 @@ pub(crate) fn database(path: &Path, prepare: impl Fn(&Database) -> Result<(), re
         let reason = format!("{} (recorded in {}; move both away)", reason.trim(), note.display());
         return Err(damaged(&reason));
     }
-    // Others of this user's group read nothing; that it cannot be changed is no reason not to use it.
+    // Others must not read the file. If the permissions cannot be changed, the file is used anyway.
     let _ = fs::set_permissions(path, Permissions::from_mode(0o600));
     let opened = guarded(path, || {
         let mut database = Database::open(path)?;
@@ -99,7 +100,8 @@ pub(crate) fn database(path: &Path, prepare: impl Fn(&Database) -> Result<(), re
     match opened {
         (database, true) => Ok(database),
         (database, false) => {
-            // The check has repaired what it could, which may be without what was recorded: the next start has to know.
+            // The check has repaired the database, possibly without the newest entries. The next start must detect that,
+            // too.
             drop(database);
             let reason = "checksum mismatch";
             fs::write(&note, reason).map_err(failed)?;
@@ -108,20 +110,20 @@ pub(crate) fn database(path: &Path, prepare: impl Fn(&Database) -> Result<(), re
     }
 }
 
-/// Opens the database anew, after a failure of the disk.
+/// Opens the database again, after a failure of the disk.
 ///
 /// # Errors
 /// As [`database`].
 pub(crate) fn reopened(path: &Path) -> Result<Database, redb::Error> {
-    // Never as a new one.
+    // It must not create a new database.
     Ok(Database::open(path)?)
 }
 
-/// Makes a database that is there whole, or not at all.
+/// Creates a database atomically: the file is complete, or it does not exist.
 fn create(path: &Path, prepare: impl Fn(&Database) -> Result<(), redb::Error>) -> Result<(), Error> {
     let new = beside(path, "new");
     let failed = |error: io::Error| Error::Failed { path: path.into(), reason: error.to_string() };
-    // What a crash has left.
+    // A file that a crash has left.
     match fs::remove_file(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
@@ -134,7 +136,7 @@ fn create(path: &Path, prepare: impl Fn(&Database) -> Result<(), redb::Error>) -
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
 }
 
-/// `path` with a further extension.
+/// `path` with an additional extension.
 fn beside(path: &Path, extension: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
@@ -142,7 +144,7 @@ fn beside(path: &Path, extension: &str) -> PathBuf {
     name.into()
 }
 
-/// Does what redb does to a file; it may panic over one that is damaged.
+/// Runs code of redb, which may panic if a file is damaged.
 fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, Error> {
     let damaged = |reason: String| Error::Damaged { path: path.into(), reason };
     match catch_unwind(AssertUnwindSafe(work)) {
@@ -161,7 +163,7 @@ fn said(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it cannot be read").to_owned()
 }
 
-/// Whether it is what stands in the file, and not the system that refuses.
+/// Whether the content of the file is the cause, and not the system.
 fn is_damage(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput)
 }
@@ -222,7 +224,7 @@ mod tests {
             [("empty", vec![]), ("cut", cut), ("zeroed", zeroed), ("flipped", flipped), ("foreign", b"text".to_vec())]
         {
             fs::write(&path, bytes).unwrap();
-            // Whoever starts it again and again does not get another answer.
+            // A repeated start gets the same answer.
             for _ in 0..2 {
                 let error = database(&path, prepare).err().unwrap_or_else(|| panic!("{how} is taken"));
                 assert!(matches!(error, Error::Damaged { .. }), "{how}: {error}");

@@ -1,4 +1,4 @@
-//! Exactly-once: outputs and consumed offsets in one transaction.
+//! Exactly-once delivery: outputs and consumed offsets in one transaction.
 
 use cofferdam_core::event::{DeliveryId, Event};
 use cofferdam_core::ids::CommitPosition;
@@ -10,32 +10,32 @@ use tokio::time::Instant;
 use crate::sink::Answers;
 use crate::source::Membership;
 
-/// Transactions of one route that can begin.
+/// The transactions of one route, before the start.
 pub trait Transactions: Send {
-    /// Starts to carry them out. `answers` must have room for one for each [`Running::transact`].
+    /// Starts the transactions. `answers` must have room for one answer for each [`Running::transact`].
     fn start(self: Box<Self>, answers: Sender<Answers>) -> Box<dyn Running>;
 }
 
-/// Transactions at work. Dropped, they end by themselves.
+/// The running transactions of one route. They end when this is dropped.
 pub trait Running: Send {
-    /// Carries a transaction out; answered by `Transacted`, `NotTransacted` or `Unanswered`, or not at all where this is
-    /// closed before anything is known. One at a time. Never waits.
+    /// Carries out a transaction, without waiting. The answer is `Transacted`, `NotTransacted` or `Unanswered`; there is
+    /// none if this is closed before the result is known. Call it again only after the answer.
     ///
     /// # Errors
-    /// The answer, where the transaction cannot begin.
+    /// The answer, if the transaction cannot begin.
     fn transact(&self, work: Work) -> Result<(), Event>;
 
-    /// Ends when what is under way is done, and is left behind at that time.
+    /// Waits for the running transaction, at most until `until`; after that it is abandoned.
     fn close(self: Box<Self>, until: Instant) -> BoxFuture<'static, ()>;
 }
 
 /// One transaction.
 #[derive(Debug)]
 pub struct Work {
-    /// What each delivery leads to, in the order in which it is to be written.
+    /// The publications of each delivery, in the order in which they must be written.
     pub deliveries: Vec<(DeliveryId, Vec<Publication>)>,
-    /// The offsets that go along.
+    /// The offsets that are committed with them.
     pub positions: Vec<CommitPosition>,
-    /// Whose they are, as of the moment when they were its own.
+    /// The membership at the time when these partitions were assigned to it.
     pub membership: Membership,
 }

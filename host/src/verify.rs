@@ -11,38 +11,38 @@
 //!
 //! All topics and queues of a run carry its id, and are removed at the end.
 
+mod fault;
 mod faults;
 mod figures;
 mod found;
 mod history;
 mod hosts;
 mod judgement;
-mod kafka;
 mod network;
 mod readers;
 mod report;
 mod run;
 mod simulated;
-mod sqs;
-mod stage;
+mod stages;
 mod workload;
 mod writer;
 
 use std::path::Path;
 
-pub use faults::Fault;
+pub use fault::Fault;
 pub use figures::Figures;
 pub use network::Struck;
-pub use report::{Course, Foreign, Line, Messages, Report, Verdict};
+pub use report::{Course, Foreign, Line, Report, Verdict};
 pub use run::Run;
 pub use simulated::Simulated;
 
 use serde::{Deserialize, Serialize};
 
+use crate::broker::verify::Names;
 use crate::config::Config;
 use crate::exit::{Exit, Problem};
 use run::COURSE;
-use stage::{Names, Stage};
+use stages::Stages;
 
 /// How often a message may have its effects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -143,8 +143,7 @@ pub async fn remove(sections: &toml::Table, id: &str) -> Result<(), Vec<Problem>
     let environment = |name: &str| std::env::var(name).ok();
     let text = hosts::configuration(sections, Delivery::default(), &names, 1).to_string();
     let config = Config::parse(&text, Path::new(""), &environment).map_err(|errors| configured(&errors))?;
-    let stage = Stage::new(config.kafka.as_ref(), config.sqs.as_ref(), names).await?;
-    Ok(stage.remove().await?)
+    Ok(Stages::new(&config, names).await?.remove().await?)
 }
 
 fn configured(errors: &crate::config::Errors) -> Vec<Problem> {

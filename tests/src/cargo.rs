@@ -1,4 +1,4 @@
-//! Building with the cargo, the profile and the target folder that built the running test.
+//! Builds with the cargo, the profile and the target folder that built the running test.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -32,10 +32,11 @@ pub(crate) fn profile() -> Vec<String> {
     }
 }
 
-/// Runs `cargo build` with these arguments and returns the files that they stand for, dependencies included.
+/// Runs `cargo build` with these arguments and returns the files that the build depends on, including those of its
+/// dependencies.
 ///
 /// # Errors
-/// What cargo says.
+/// The output of cargo.
 pub(crate) fn build(arguments: &[String]) -> Result<Vec<PathBuf>, String> {
     let output = Command::new(env!("CARGO"))
         .current_dir(workspace())

@@ -1,4 +1,4 @@
-//! Child processes that do not outlive the test process, however it ends.
+//! Child processes that end with the test process, even if it crashes.
 
 use std::io;
 use std::process::{Child, Command};
@@ -9,16 +9,16 @@ type Request = (Command, mpsc::SyncSender<io::Result<Child>>);
 /// Starts the command; the kernel kills the child when the test process ends.
 ///
 /// # Errors
-/// Those of [`Command::spawn`].
+/// The errors of [`Command::spawn`].
 pub(crate) fn spawn(command: Command) -> io::Result<Child> {
-    // The kernel watches the *thread* that started the child, and a test's thread ends with the test. So one thread
-    // that lives as long as the process starts all children.
+    // The kernel watches the *thread* that started the child, and the thread of a test ends with the test. So one
+    // thread that lives as long as the process starts all children.
     static SPAWNER: OnceLock<Mutex<mpsc::SyncSender<Request>>> = OnceLock::new();
     let spawner = SPAWNER.get_or_init(|| {
         let (requests, inbox) = mpsc::sync_channel::<Request>(16);
         std::thread::spawn(move || {
             for (command, reply) in inbox {
-                // Only a caller that panicked does not wait for its child.
+                // The caller waits for its child, unless it panicked.
                 let _ = reply.send(spawn_here(command));
             }
         });

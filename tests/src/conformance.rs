@@ -1,17 +1,17 @@
-//! What every source and every sink promises, asked of any broker.
+//! The conformance suite: the guarantees of every source and every sink, tested on any broker.
 //!
-//! A broker takes part by a [`Bench`]. The promises ask [`SourceTraits`] and [`DestinationTraits`] what applies, never which
-//! broker it is. `tests/tests/conformance.rs` runs all of them for all brokers.
+//! A broker takes part by implementing [`Bench`]. The tests use [`SourceTraits`] and [`DestinationTraits`] to decide
+//! what applies, never the name of the broker. `tests/tests/conformance.rs` runs all tests for all brokers.
 //!
-//! | promise | file |
+//! | guarantee | file |
 //! |---|---|
-//! | settle, redeliver | `settle` |
-//! | return, order on return, reread | `give_back` |
-//! | order, grant | `intake` |
-//! | lease, or the connection where there is none | `lease` |
-//! | revoke, or the sharing of a queue | `share` |
-//! | drain | `drain` |
-//! | outage | `outage` |
+//! | settling, redelivery | `settle` |
+//! | returning messages, their order, rereads | `give_back` |
+//! | order, grants | `intake` |
+//! | leases, or connections on brokers without leases | `lease` |
+//! | rebalances, or several readers of a queue | `share` |
+//! | drains | `drain` |
+//! | outages | `outage` |
 //! | tickets, order, refusals, flush and close, contents | `outlet` |
 //!
 //! [`DestinationTraits`]: cofferdam_core::output::DestinationTraits
@@ -59,97 +59,97 @@ pub use sink::{
     key_headers_and_tombstones_come_back_as_written, publications_are_not_lost_in_an_outage,
 };
 
-/// Longer than anything here takes on a busy machine.
+/// Longer than any step takes on a busy machine.
 pub(crate) const WAIT: Duration = Duration::from_secs(60);
 
-/// A lease that a test waits for the end of.
+/// A visibility timeout that is short enough for a test to wait for its end.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// One topic or queue of a broker, made for one test, with all that the suite does to it.
+/// One topic or queue of a broker, created for one test, with all operations that the suite needs.
 pub trait Bench: Sized {
-    /// Makes the place.
+    /// Creates the topic or queue.
     ///
     /// # Errors
-    /// Where this machine has no such broker.
+    /// This machine does not have such a broker.
     fn open(reach: Reach) -> impl Future<Output = Result<Self, Need>>;
 
-    /// What sources of the place are able to do.
+    /// Returns the abilities of sources of this topic or queue.
     fn traits(&self) -> SourceTraits;
 
-    /// The place as sinks know it.
+    /// Returns the topic or queue as a destination.
     fn place(&self) -> Destination;
 
-    /// Appends messages in this order, by other means than the sink of the product where there are any.
+    /// Appends messages in this order. Uses a client other than the sink of the product, if there is one.
     fn write(&self, items: &[Item]) -> impl Future<Output = ()>;
 
-    /// A source that reads the place, as one more member of the same group where the broker has groups. `traits` are those of
-    /// the bench, but for the length of the lease.
+    /// Creates a source that reads the topic or queue; for a broker with groups, as one more member of the same group.
+    /// `traits` are those of the bench, except for the length of the lease.
     fn source(&self, traits: &SourceTraits) -> impl Future<Output = Box<dyn Source>>;
 
-    /// A sink that may write to the place.
+    /// Creates a sink that may write to the topic or queue.
     fn sink(&self) -> impl Future<Output = Box<dyn Sink>>;
 
-    /// All that stands in the place, by other means than the source of the product where there are any; messages of one key in
-    /// their order. A queue may lose them by that.
+    /// Returns all stored messages; messages of one key in their order. Uses a client other than the source of the
+    /// product, if there is one. A queue may lose the messages by this.
     fn stored(&self) -> impl Future<Output = Vec<Item>>;
 
-    /// How many bytes in one message the place refuses for good.
+    /// Returns a message size, in bytes, that the broker refuses permanently.
     fn too_large(&self) -> usize;
 
-    /// Makes the broker unreachable for sources and sinks, at once; the bench itself still reaches it. Only with
+    /// Makes the broker unreachable for sources and sinks at once; the bench itself still reaches it. Only with
     /// [`Reach::Severable`].
     fn leave(&self);
 
-    /// Ends that.
+    /// Makes the broker reachable again.
     fn come_back(&self);
 }
 
-/// How sources and sinks of a bench reach their broker.
+/// How the sources and sinks of a bench reach their broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// In the simplest way.
+    /// Directly.
     Direct,
-    /// So that [`Bench::leave`] works.
+    /// Through a gate, so that [`Bench::leave`] works.
     Severable,
 }
 
-/// A message as the bench writes it and finds it. Where messages have no keys the key is empty.
+/// A message as the bench writes and reads it. The key is empty if messages have no keys.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Item {
-    /// The key, or the message group.
+    /// The key, or the message group id.
     pub key: String,
     /// The value.
     pub value: String,
 }
 
-/// Messages of one key whose values are these numbers.
+/// Returns messages with this key and these numbers as values.
 pub fn items(key: &str, numbers: Range<u32>) -> Vec<Item> {
     numbers.map(|number| Item { key: key.to_owned(), value: format!("{number:03}") }).collect()
 }
 
-/// Messages of four keys in turn.
+/// Returns messages of four keys in turn.
 fn mixed(numbers: Range<u32>) -> Vec<Item> {
-    // Some for each of two partitions, by the hash that the kit's producer has.
+    // With the hash of the kit's producer, each of two partitions gets some of these keys.
     const KEYS: [&str; 4] = ["one", "two", "a", "d"];
     numbers.flat_map(|number| items(KEYS[number as usize % KEYS.len()], number..number + 1)).collect()
 }
 
-/// Whether messages of a place have keys, whose order it keeps.
+/// Returns whether messages of the destination have keys and keep their order for each key.
 fn keeps_order(place: &Destination) -> bool {
     place.layout() == Layout::Record || place.is_fifo()
 }
 
-/// The same source with leases that a test can wait for.
+/// Returns the same abilities with a visibility timeout that a test can wait for.
 fn with_short_lease(traits: SourceTraits) -> SourceTraits {
     SourceTraits { lease: traits.lease.map(|lease| Lease { length: SHORT, ..lease }), ..traits }
 }
 
-/// The values in their order.
+/// Returns the values in their order.
 fn values(items: &[Item]) -> Vec<String> {
     items.iter().map(|item| item.value.clone()).collect()
 }
 
-/// Asserts that these values are all of them, once each, and in this order where the place keeps it.
+/// Asserts that exactly these values were found, once each, and in this order if the destination keeps it.
 #[track_caller]
 fn assert_all(place: &Destination, found: Vec<String>, mut expected: Vec<String>) {
     let mut found = found;

@@ -1,5 +1,5 @@
-//! A way to a server that can be shut, cut, slowed down and swallowed up: faults of the network that lose nothing on the
-//! server's side.
+//! A proxy in front of a server that injects network faults: it resets, stalls, slows down or cuts connections. The
+//! server loses nothing.
 
 mod relay;
 mod requests;
@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use relay::relay;
 
-/// A port of its own, from which connections go on to a server while the gate is open. Dropping it ends them.
+/// A proxy on its own port that forwards connections to a server while it is open. Dropping it ends all connections.
 pub struct Gate {
     address: SocketAddr,
     way: watch::Sender<Way>,
@@ -24,67 +24,67 @@ pub struct Gate {
     _relays: JoinSet<()>,
 }
 
-/// What clients have asked.
+/// Counters of client traffic.
 #[derive(Debug, Default)]
 struct Counts {
-    /// Bytes.
+    /// Bytes from clients.
     bytes: AtomicU64,
-    /// Requests that were held back, or whose answers were.
+    /// Requests that were held back, or whose responses were.
     caught: AtomicU64,
 }
 
-/// How bytes get through.
+/// The current faults.
 #[derive(Clone, Debug)]
 struct Way {
     passage: Passage,
-    /// Counts the cuts: a connection ends when it is no longer the number it began with.
+    /// The number of cuts so far. A connection ends when the number changes.
     cuts: u64,
     to_server: Pace,
     to_client: Pace,
     catch: Option<Catch>,
 }
 
-/// Requests of Kafka that do not get through, or whose answers do not.
+/// Kafka requests to hold back, or whose responses are held back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Catch {
-    /// Keys of the protocol, for example [`Gate::END_TRANSACTION`].
+    /// API keys of the protocol, for example [`Gate::END_TRANSACTION`].
     api_keys: &'static [i16],
-    /// The server gets it, and its answer is held back.
+    /// Whether the request reaches the server and its response is held back.
     after: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Passage {
     Open,
-    /// Connections are reset as soon as they are made.
+    /// Connections are reset as soon as they are accepted.
     Shut,
-    /// Connections are accepted, and nothing comes through either way.
+    /// Connections are accepted, but no byte is forwarded in either direction.
     Swallowed,
-    /// Requests reach the server, and where it answers the connection ends.
+    /// Requests reach the server; the connection ends when a response begins.
     Unanswered,
 }
 
-/// How fast bytes go in one direction of each connection.
+/// The speed of one direction of each connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Pace {
     delay: Duration,
-    /// Bytes per second; as fast as they come where there is none.
+    /// Bytes per second; `None` means unlimited.
     rate: Option<u32>,
 }
 
 impl Gate {
-    /// An open gate before this server (`http://host:port` or `host:port`), which need not be up yet.
+    /// Creates an open gate in front of this server (`http://host:port` or `host:port`). The server need not run yet.
     ///
     /// # Panics
-    /// Where there is no free port.
+    /// There is no free port.
     pub async fn before(endpoint: &str) -> Gate {
         Self::build(endpoint, false)
     }
 
-    /// The same before a broker of Kafka: it understands requests as far as [`Gate::hold`] needs it.
+    /// As [`Gate::before`], in front of a Kafka broker. The gate parses requests as far as [`Gate::hold`] needs it.
     ///
     /// # Panics
-    /// Where there is no free port.
+    /// There is no free port.
     pub async fn before_kafka(endpoint: &str) -> Gate {
         Self::build(endpoint, true)
     }
@@ -108,44 +108,44 @@ impl Gate {
         Gate { address, way, counts, _relays: relays }
     }
 
-    /// Where clients connect to, as a url.
+    /// Returns the URL that clients connect to.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Where clients connect to.
+    /// Returns the address that clients connect to.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Resets every connection, and each new one as soon as it is made.
+    /// Resets all connections, and each new one as soon as it is accepted.
     pub fn shut(&self) {
         self.way.send_modify(|way| way.passage = Passage::Shut);
     }
 
-    /// Lets connections through again, and bytes of those that were swallowed up. Those that were made meanwhile are
-    /// reset.
+    /// Forwards new connections again, and resumes connections that were stalled by [`Gate::swallow`].
     pub fn open(&self) {
         self.way.send_modify(|way| way.passage = Passage::Open);
     }
 
-    /// Accepts connections and lets no byte through in either direction, as a network that has lost its way. Those that
-    /// are there stay, and go on when it is opened.
+    /// Accepts connections but forwards no byte in either direction, like a network that drops all packets. Existing
+    /// connections stay and resume when the gate is opened.
     pub fn swallow(&self) {
         self.way.send_modify(|way| way.passage = Passage::Swallowed);
     }
 
-    /// Lets requests through and ends each connection where an answer begins: what was asked for is done, and nobody knows.
+    /// Forwards requests, but ends each connection when a response begins: the server executes the request, and the
+    /// client does not learn the result.
     pub fn lose_answers(&self) {
         self.way.send_modify(|way| way.passage = Passage::Unanswered);
     }
 
-    /// Resets every connection that is there now.
+    /// Resets all current connections.
     pub fn cut(&self) {
         self.way.send_modify(|way| way.cuts += 1);
     }
 
-    /// Lets bytes take this long on their way, to the server and back.
+    /// Delays bytes by these times, to the server and back.
     pub fn delay(&self, to_server: Duration, to_client: Duration) {
         self.way.send_modify(|way| {
             way.to_server.delay = to_server;
@@ -153,7 +153,7 @@ impl Gate {
         });
     }
 
-    /// Lets so many bytes per second through, in each direction of each connection; `None` is as many as come.
+    /// Limits each direction of each connection to this number of bytes per second; `None` means unlimited.
     pub fn throttle(&self, bytes_per_second: Option<u32>) {
         self.way.send_modify(|way| {
             way.to_server.rate = bytes_per_second;
@@ -161,41 +161,42 @@ impl Gate {
         });
     }
 
-    /// Bytes that clients have sent so far: it grows when a request goes out.
+    /// Returns the number of bytes that clients have sent so far. It grows when a request is sent.
     pub fn asked(&self) -> u64 {
         self.counts.bytes.load(Ordering::SeqCst)
     }
 
-    /// The request by which a consumer of Kafka commits offsets.
+    /// The API key of the request with which a Kafka consumer commits offsets.
     pub const OFFSET_COMMIT: i16 = 8;
-    /// The request by which a producer of Kafka ends a transaction.
+    /// The API key of the request with which a Kafka producer ends a transaction.
     pub const END_TRANSACTION: i16 = 26;
-    /// The request by which a producer of Kafka takes its transactional id.
+    /// The API key of the request with which a Kafka producer initialises its transactional id.
     pub const INIT_PRODUCER: i16 = 22;
 
-    /// Holds back every such request, and what follows it on its connection, until [`Gate::let_go`].
+    /// Holds back each request with these API keys, and all later bytes of its connection, until [`Gate::let_go`].
     pub fn hold(&self, api_keys: &'static [i16]) {
         self.way.send_modify(|way| way.catch = Some(Catch { api_keys, after: false }));
     }
 
-    /// Lets every such request through, and holds back its answer with all that follows on the connection, until
-    /// [`Gate::let_go`].
+    /// Forwards each request with these API keys, but holds back its response and all later bytes of the connection,
+    /// until [`Gate::let_go`].
     pub fn hold_answers(&self, api_keys: &'static [i16]) {
         self.way.send_modify(|way| way.catch = Some(Catch { api_keys, after: true }));
     }
 
-    /// Lets requests and answers through again that were held back.
+    /// Forwards the requests and responses that were held back.
     pub fn let_go(&self) {
         self.way.send_modify(|way| way.catch = None);
     }
 
-    /// How many requests were caught so far, by [`Gate::hold`] or [`Gate::hold_answers`].
+    /// Returns how many requests were caught so far, by [`Gate::hold`] or [`Gate::hold_answers`].
     pub fn caught(&self) -> u64 {
         self.counts.caught.load(Ordering::SeqCst)
     }
 }
 
-/// Not the test's own: a gate may be shared by tests, and a test may wait by blocking.
+/// Returns a runtime that does not belong to a test, because several tests may share a gate, and a test may block its
+/// own runtime.
 fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
@@ -221,7 +222,7 @@ async fn accept(
             match passage {
                 Passage::Shut => reset(&client),
                 Passage::Swallowed => {
-                    // Whoever waits for the gate has gone with it.
+                    // An error means that the gate was dropped.
                     let _ = way.wait_for(|way| way.passage != Passage::Swallowed).await;
                     reset(&client);
                 }
@@ -234,7 +235,7 @@ async fn accept(
     }
 }
 
-/// Has the connection end with a reset when it is dropped, as of a host that is gone.
+/// Makes the connection end with a reset when it is dropped, as after a crash of the host.
 fn reset(client: &TcpStream) {
     let _ = client.set_zero_linger(); // it may have ended already
 }

@@ -9,15 +9,16 @@ use crate::cargo;
 
 const TARGET: &str = "wasm32-wasip2";
 
-/// Builds a crate of this workspace for `wasm32-wasip2`, once in a test process, and returns the component's file.
+/// Builds a crate of this workspace for `wasm32-wasip2`, once in a test process, and returns the file of the component.
 ///
 /// # Panics
-/// Where it does not build, with what cargo says; and where the target is not installed, with the command for it.
+/// The build fails; the message contains the output of cargo. If the target is not installed, the message contains the
+/// command that installs it.
 pub fn guest(package: &str) -> PathBuf {
     built(package, "guest")
 }
 
-/// The same with debug information: the lines of the source.
+/// As [`guest`], with debug information, so that backtraces contain source lines.
 ///
 /// # Panics
 /// As [`guest`].
@@ -27,14 +28,14 @@ pub fn guest_with_lines(package: &str) -> PathBuf {
 
 fn built(package: &str, profile: &'static str) -> PathBuf {
     static BUILT: Mutex<Option<HashMap<(String, &str), PathBuf>>> = Mutex::new(None);
-    // A panic in here leaves the map as it was.
+    // A panic during a build does not change the map.
     let mut built = BUILT.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let built = built.get_or_insert_default();
     if let Some(component) = built.get(&(package.to_owned(), profile)) {
         return component.clone();
     }
     require_target();
-    // A folder of their own: guests are built while cargo may hold the lock of the other one.
+    // A separate target folder, because cargo may hold the lock of the main one while guests are built.
     let folder = cargo::target().join("guests");
     let folder = folder.to_str().expect("the target folder has a name in unicode");
     let arguments = ["--package", package, "--profile", profile, "--target", TARGET, "--target-dir", folder];

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::{cargo, children, wait};
 
-/// Lines kept of each stream of a child; older ones are dropped.
+/// The number of lines that are kept of each stream of a child; older lines are dropped.
 const KEPT_LINES: usize = 200_000;
 
 /// Prepares `cofferdam` with these arguments. `AWS_*` variables with made-up credentials are set, so that a client
@@ -28,7 +28,7 @@ pub fn host<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Prepared
         ("AWS_EC2_METADATA_DISABLED", "true"),
     ];
     let mut environment = aws.map(|(name, value)| (name.into(), value.into())).to_vec();
-    // What `invoke` keeps is not to be left with whoever runs the tests.
+    // Keep the cache of `invoke` out of the user's home folder.
     environment.push(("XDG_CACHE_HOME".into(), cargo::target().join("tmp/cache").into()));
     Prepared { program: None, arguments, environment, current_dir: None, listens: false, _folder: None }
 }
@@ -38,7 +38,7 @@ pub fn program<A: AsRef<OsStr>>(path: &Path, arguments: impl IntoIterator<Item =
     Prepared { program: Some(path.to_owned()), ..host(arguments) }
 }
 
-/// Prepares `cofferdam run --json` on a configuration, which is written to a folder of its own.
+/// Prepares `cofferdam run --json` with a configuration, which is written to a new folder.
 pub fn run(configuration: &str) -> Prepared {
     let folder = TempDir::new().expect("a temporary folder can be made");
     let file = folder.path().join("cofferdam.toml");
@@ -47,10 +47,11 @@ pub fn run(configuration: &str) -> Prepared {
     Prepared { _folder: Some(folder), ..host(arguments) }
 }
 
-/// The binary itself, built once in a test process with the profile of the test. `COFFERDAM_BIN` names another one.
+/// Returns the path of the binary. It is built once in a test process with the profile of the test, unless
+/// `COFFERDAM_BIN` names another one.
 ///
 /// # Panics
-/// Where it does not build, with what cargo says.
+/// The build fails; the message contains the output of cargo.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
@@ -58,8 +59,8 @@ pub fn binary() -> &'static Path {
             return PathBuf::from(given);
         }
         let folder = cargo::target().to_str().expect("the target folder has a name in unicode").to_owned();
-        // The whole workspace chooses the features of the dependencies, as in `cargo test --workspace`: with the package
-        // alone they differ a little, and wasmtime would be built a second time.
+        // Build the whole workspace, so that the features of the dependencies are those of `cargo test --workspace`.
+        // With the package alone they differ a little, and wasmtime would be built a second time.
         let arguments = ["--workspace", "--bin", "cofferdam", "--target-dir", &folder].map(str::to_owned);
         let files = cargo::build(&[&arguments, cargo::profile().as_slice()].concat())
             .unwrap_or_else(|failure| panic!("{failure}"));
@@ -68,9 +69,9 @@ pub fn binary() -> &'static Path {
     })
 }
 
-/// A child that is not started yet.
+/// A child process that is not started yet.
 pub struct Prepared {
-    /// `cofferdam`, where it is `None`.
+    /// The program; `None` means `cofferdam`.
     program: Option<PathBuf>,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
@@ -80,7 +81,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Sets a variable of its environment.
+    /// Sets an environment variable of the child.
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Prepared {
         self.environment.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
@@ -92,10 +93,10 @@ impl Prepared {
         self
     }
 
-    /// The same configuration for another command, without `--json`.
+    /// Uses the same configuration for another command, without `--json`.
     ///
     /// # Panics
-    /// Where this is no [`run`].
+    /// The child was not prepared with [`run`].
     pub fn instead_of_run(mut self, command: &str) -> Prepared {
         assert_eq!(self.arguments[0], "run");
         self.arguments[0] = command.into();
@@ -103,27 +104,27 @@ impl Prepared {
         self
     }
 
-    /// Another binary.
+    /// Uses another binary.
     pub fn by(self, program: &Path) -> Prepared {
         Prepared { program: Some(program.to_owned()), ..self }
     }
 
-    /// Starts it in this folder instead of that of the test.
+    /// Starts the child in this folder instead of that of the test.
     pub fn current_dir(mut self, folder: impl Into<PathBuf>) -> Prepared {
         self.current_dir = Some(folder.into());
         self
     }
 
-    /// Gives it a standard input, for [`Host::tell`].
+    /// Gives the child a standard input, for [`Host::tell`].
     pub fn listening(mut self) -> Prepared {
         self.listens = true;
         self
     }
 
-    /// Starts it.
+    /// Starts the child.
     ///
     /// # Panics
-    /// Where it does not build or cannot be started.
+    /// The binary does not build or cannot be started.
     pub fn start(self) -> Host {
         let (mut child, stdout, stderr) = self.spawn();
         let stdin = child.stdin.take();
@@ -147,7 +148,7 @@ impl Prepared {
     }
 }
 
-/// A running `cofferdam`; it is killed when this is dropped, and when the test process ends.
+/// A running `cofferdam`. It is killed when this is dropped, and when the test process ends.
 pub struct Host {
     prepared: Prepared,
     child: Child,
@@ -156,78 +157,78 @@ pub struct Host {
     stderr: Lines,
 }
 
-/// How a child ended, and all it said.
+/// The exit status of a child, and its output.
 pub struct Ended {
-    /// Exit code or signal.
+    /// The exit code or signal.
     pub status: ExitStatus,
-    /// Lines of standard output.
+    /// The lines of standard output.
     pub stdout: Vec<String>,
-    /// Lines of standard error.
+    /// The lines of standard error.
     pub stderr: Vec<String>,
 }
 
 impl Host {
-    /// The id of its process.
+    /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends it a signal, for example [`Signal::TERM`]; does nothing where it has ended.
+    /// Sends a signal, for example [`Signal::TERM`]. Does nothing if the child has ended.
     pub fn signal(&mut self, signal: Signal) {
-        // After a wait its id may belong to somebody else.
+        // After a wait, another process may have the same id.
         if matches!(self.child.try_wait(), Ok(None)) {
-            let _ = kill_process(Pid::from_child(&self.child), signal); // ending at this very moment is no fault
+            let _ = kill_process(Pid::from_child(&self.child), signal); // it may have ended in between
         }
     }
 
-    /// Kills it, as a crash would, and waits until it is gone.
+    /// Kills the child, as in a crash, and waits until it has ended.
     pub fn kill(&mut self) {
-        let _ = self.child.kill(); // fails only where it has ended
+        let _ = self.child.kill(); // fails only if it has ended
         let _ = self.child.wait();
     }
 
-    /// Starts it once more, with the same arguments and folders; kills it before, where it still runs. What it said
-    /// before is forgotten.
+    /// Starts the child again with the same arguments and folders, after killing it if it still runs. Its earlier
+    /// output is dropped.
     ///
     /// # Panics
-    /// Where it cannot be started.
+    /// The child cannot be started.
     pub fn restart(&mut self) {
         self.kill();
         (self.child, self.stdout, self.stderr) = self.prepared.spawn();
         self.stdin = self.child.stdin.take();
     }
 
-    /// Writes a line to its standard input.
+    /// Writes a line to the standard input of the child.
     ///
     /// # Panics
-    /// Where it has none, see [`Prepared::listening`].
+    /// The child has no standard input; see [`Prepared::listening`].
     pub fn tell(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().expect("it was given a standard input");
         writeln!(stdin, "{line}").expect("it reads its standard input");
     }
 
-    /// Lets it stand still, as a machine that is overloaded does; its connections stay open.
+    /// Stops the process (SIGSTOP), as on an overloaded machine. Its connections stay open.
     pub fn pause(&mut self) {
         self.signal(Signal::STOP);
     }
 
-    /// Lets it go on.
+    /// Continues the process (SIGCONT).
     pub fn resume(&mut self) {
         self.signal(Signal::CONT);
     }
 
-    /// Memory of its own that is in use, bytes (Linux).
+    /// Returns the private memory that the process uses, in bytes (Linux).
     ///
     /// # Panics
-    /// Where it has ended.
+    /// The child has ended.
     pub fn memory(&self) -> u64 {
         self.status("VmRSS:")
     }
 
-    /// The most that it has had in use so far, bytes (Linux).
+    /// Returns the peak of the private memory that the process used, in bytes (Linux).
     ///
     /// # Panics
-    /// Where it has ended.
+    /// The child has ended.
     pub fn peak_memory(&self) -> u64 {
         self.status("VmHWM:")
     }
@@ -239,28 +240,28 @@ impl Host {
         kilobytes << 10
     }
 
-    /// Files and connections that it has open (Linux).
+    /// Returns the number of open file descriptors, connections included (Linux).
     ///
     /// # Panics
-    /// Where it has ended.
+    /// The child has ended.
     pub fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("it runs").count()
     }
 
-    /// The lines of standard output so far.
+    /// Returns the lines of standard output so far.
     pub fn stdout(&self) -> Vec<String> {
         self.stdout.so_far()
     }
 
-    /// The lines of standard error so far.
+    /// Returns the lines of standard error so far.
     pub fn stderr(&self) -> Vec<String> {
         self.stderr.so_far()
     }
 
-    /// Waits until a line with this text stands on standard output or standard error, and returns the line.
+    /// Waits for a line that contains this text on standard output or standard error, and returns the line.
     ///
     /// # Panics
-    /// When `within` is over.
+    /// There is no such line after `within`.
     pub async fn says(&self, text: &str, within: Duration) -> String {
         wait::eventually(&format!("cofferdam says {text:?}"), within, async || {
             [&self.stdout, &self.stderr].into_iter().find_map(|lines| lines.with(text))
@@ -268,10 +269,10 @@ impl Host {
         .await
     }
 
-    /// Waits until as many lines of what it says contain `text`, and returns the last of them.
+    /// Waits for this number of lines that contain `text`, and returns the last of them.
     ///
     /// # Panics
-    /// When `within` is over.
+    /// There are fewer such lines after `within`.
     pub async fn says_times(&self, text: &str, times: usize, within: Duration) -> String {
         wait::eventually(&format!("cofferdam says {text:?} {times} times"), within, async || {
             let lines = [&self.stdout, &self.stderr].into_iter().flat_map(Lines::so_far);
@@ -280,18 +281,18 @@ impl Host {
         .await
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until the child ends by itself.
     ///
     /// # Panics
-    /// When `within` is over.
+    /// The child still runs after `within`.
     pub async fn wait(mut self, within: Duration) -> Ended {
         self.ended(within).await
     }
 
-    /// Asks it to stop and waits until it has; it can be started again.
+    /// Requests a stop and waits until the child has ended. It can be started again.
     ///
     /// # Panics
-    /// When `within` is over.
+    /// The child still runs after `within`.
     pub async fn stop(&mut self, within: Duration) -> Ended {
         self.signal(Signal::TERM);
         self.ended(within).await
@@ -302,7 +303,7 @@ impl Host {
             self.child.try_wait().expect("the state of a child can be asked for")
         })
         .await;
-        // The streams end with the process, unless it left a child behind that holds them.
+        // The streams end with the process, unless a grandchild holds them open.
         wait::eventually("its output is read to the end", Duration::from_secs(10), async || {
             (self.stdout.at_end() && self.stderr.at_end()).then_some(())
         })
@@ -323,15 +324,15 @@ impl Drop for Host {
 }
 
 impl Ended {
-    /// The exit code; `None` where a signal ended it.
+    /// Returns the exit code; `None` if a signal ended the child.
     pub fn code(&self) -> Option<i32> {
         self.status.code()
     }
 
-    /// The account: the last line of standard output, as JSON.
+    /// Returns the totals: the last line of standard output, as JSON.
     ///
     /// # Panics
-    /// Where there is none.
+    /// The child printed no totals.
     #[track_caller]
     pub fn account(&self) -> Value {
         let line = self.stdout.last().map_or("", String::as_str);
@@ -342,7 +343,7 @@ impl Ended {
     }
 }
 
-/// The lines of one stream, read by a thread of its own so that the child never waits for us.
+/// The lines of one stream. A thread reads them, so that the child never blocks on a full pipe.
 struct Lines(Arc<Mutex<Heard>>);
 
 #[derive(Default)]

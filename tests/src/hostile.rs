@@ -1,7 +1,7 @@
-//! Handlers that mean harm: components from the folder `hostile`, and what each has to become.
+//! Malicious handlers: components from the folder `hostile`, and the expected outcome of each.
 //!
-//! The table is `hostile/expected.txt`. A row names a file in `hostile/guests`, a file that is made here because nobody
-//! would write it down, or something that the guest `hostile` does.
+//! The table is `hostile/expected.txt`. A row names a file in `hostile/guests`, a file that is generated here because
+//! it is too large or too irregular to write by hand, or an action of the guest `hostile`.
 
 mod made;
 mod text;
@@ -19,42 +19,42 @@ use cofferdam_core::route::{OutputRule, Route};
 use cofferdam_core::time::Time;
 use cofferdam_guarantees::simulation;
 
-/// One hostile handler.
+/// One malicious handler.
 pub struct Hostile {
-    /// Its name in the table.
+    /// The name in the table.
     pub name: String,
-    /// Its outcome, or `refused` where it is not loaded.
+    /// The expected outcome, or `refused` if it must not load.
     pub outcome: String,
-    /// Its code, or the name of the refusal; `-` for none.
+    /// The expected code, or the name of the refusal; `-` for none.
     pub code: String,
-    /// The component, or what claims to be one.
+    /// The component, or bytes that claim to be one.
     pub bytes: Vec<u8>,
-    /// What the message says.
+    /// The payload of the message.
     pub payload: String,
-    /// Whether it is granted a key-value store.
+    /// Whether the handler has the key-value capability.
     pub keyvalue: bool,
-    /// What one attempt may use.
+    /// The limits of one attempt.
     pub limits: Limits,
-    /// What it may take of the host: loading it, and handling one message.
+    /// The largest use of host resources for loading it and handling one message.
     pub most: Use,
 }
 
-/// What a handler uses of the host.
+/// The use of host resources.
 #[derive(Clone)]
 pub struct Use {
-    /// CPU time of the process.
+    /// The CPU time of the process.
     pub cpu: Duration,
-    /// Bytes by which the memory of the process grows at most.
+    /// The largest growth of the memory of the process, in bytes.
     pub memory: u64,
-    /// Bytes on disk, compiled and stored.
+    /// Bytes on disk, for compiled and stored data.
     pub disk: u64,
 }
 
-/// Where the table has no other bound, in a build that is not optimised.
+/// The default bounds of the table, for a build without optimisation.
 const MOST: Use = Use { cpu: Duration::from_secs(5), memory: 48 << 20, disk: 1 << 20 };
 
-/// The limits of all hostile handlers: small, so that what runs into them does so soon. A wait ends after
-/// `wall_time`, which is far more than `cpu_time`, so that a loop is never taken for a wait on a busy machine.
+/// The limits of all malicious handlers. They are small, so that a handler soon exceeds them. `wall_time` is far more
+/// than `cpu_time`, so that on a busy machine a loop exceeds the CPU limit first.
 pub fn limits() -> Limits {
     Limits {
         memory: 16 << 20,
@@ -70,10 +70,10 @@ pub fn limits() -> Limits {
     }
 }
 
-/// All of them, in the order of the table.
+/// Returns all handlers, in the order of the table.
 ///
 /// # Panics
-/// Where a row has no component, or a file has no row.
+/// A row has no component, or a file has no row.
 pub fn corpus() -> Vec<Hostile> {
     let table = std::fs::read_to_string(folder().join("expected.txt")).expect("the table of hostile handlers");
     let rows = table.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -112,8 +112,8 @@ fn row(line: &str) -> Hostile {
         most,
     };
     if *code != "CPU_LIMIT" {
-        // What the host does for a handler is CPU time of the attempt, and in a host that is not optimised, on a busy machine,
-        // there is much of it.
+        // The work of the host for a handler counts towards its CPU time, and without optimisation on a busy machine
+        // that is much.
         hostile.limits.cpu_time *= 10;
     }
     if let Some(what) = name.strip_prefix("rust-") {
@@ -133,7 +133,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("hostile")
 }
 
-/// What the route of a hostile handler makes of its outputs: it has one, called `out`.
+/// Resolves the outputs of a malicious handler. Its route has one output, `out`.
 pub fn resolve(message: &Message, outputs: Vec<Output>) -> Outcome<()> {
     let rule = OutputRule {
         destination: cofferdam::broker::kafka::topic("out"),
@@ -150,7 +150,7 @@ pub fn resolve(message: &Message, outputs: Vec<Output>) -> Outcome<()> {
     }
 }
 
-/// A message with this payload.
+/// Returns a message with this payload.
 pub fn message(payload: &str) -> Message {
     let record = Record {
         source: "orders".into(),

@@ -1,4 +1,4 @@
-//! Apache Kafka, and what a test does with it.
+//! Apache Kafka, and its use in tests.
 
 mod broker;
 mod private;
@@ -21,72 +21,74 @@ pub use record::{Record, Stored};
 use crate::servers::Lease;
 use crate::{Need, unique, wait};
 
-/// How long one look at the broker may take where it may be away.
+/// Time limit of one request to a broker that may be down.
 const LOOK: Duration = Duration::from_secs(2);
-/// How long one request to the broker may take on a busy machine.
+/// Time limit of one request on a busy machine.
 const REQUEST: Duration = Duration::from_secs(30);
-/// Records that wait for their acknowledgement at a time.
+/// The largest number of unacknowledged records.
 const IN_FLIGHT: usize = 10_000;
 
-/// A broker that answers.
+/// A running broker.
 pub struct Kafka {
     bootstrap: String,
     _lease: Option<Lease>,
 }
 
-/// Appends to one topic.
+/// A producer for one topic.
 pub struct Writer {
     producer: FutureProducer,
     topic: String,
 }
 
-/// What a group has committed for a partition.
+/// The committed offset of a group in a partition, with its metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committed {
-    /// Offset of the next record.
+    /// The offset of the next record.
     pub offset: i64,
-    /// The text that was committed with it.
+    /// The commit metadata.
     pub metadata: String,
 }
 
-/// Apache Kafka 4.1.1, a single node, shared with all other tests; or the cluster that `KAFKA_BOOTSTRAP` names.
+/// Returns Apache Kafka 4.1.1, a single node that is shared with all other tests, or the cluster that `KAFKA_BOOTSTRAP`
+/// names.
 ///
 /// # Errors
-/// [`Need::Missing`] where there is none to be had, [`Need::Broken`] where it does not come up.
+/// [`Need::Missing`] if no broker is available, [`Need::Broken`] if it does not start.
 pub fn kafka() -> Result<&'static Kafka, Need> {
     static KAFKA: OnceLock<Result<Kafka, Need>> = OnceLock::new();
     KAFKA.get_or_init(broker::find).as_ref().map_err(Need::clone)
 }
 
 impl Kafka {
-    /// `host:port`, for `bootstrap.servers`.
+    /// Returns `host:port`, for `bootstrap.servers`.
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
     }
 
-    /// The same broker once more, for whoever cannot borrow this one; it does not keep the broker alive.
+    /// Returns a second handle of the same broker, for callers that cannot borrow this one. It does not keep the broker
+    /// running.
     pub fn another(&self) -> Kafka {
         Kafka { bootstrap: self.bootstrap.clone(), _lease: None }
     }
 
-    /// The beginning of a client's configuration: where the broker is, and nothing else.
+    /// Returns a client configuration with the bootstrap servers and nothing else.
     pub fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.bootstrap);
         config
     }
 
-    /// Makes a topic of a unique name that begins with `stem`, and returns the name.
+    /// Creates a topic with a unique name that begins with `stem`, and returns the name.
     pub async fn topic(&self, stem: &str, partitions: i32) -> String {
         let name = unique(stem);
         self.create_topic(&name, partitions).await;
         name
     }
 
-    /// Makes a topic of exactly this name.
+    /// Creates a topic with exactly this name.
     ///
     /// # Panics
-    /// Where it exists.
+    /// The topic exists.
     pub async fn create_topic(&self, name: &str, partitions: i32) {
         let admin: AdminClient<DefaultClientContext> = self.client().create().expect("an admin client can be made");
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
@@ -103,10 +105,10 @@ impl Kafka {
         .await;
     }
 
-    /// The names of all topics.
+    /// Returns the names of all topics.
     ///
     /// # Panics
-    /// Where the broker does not answer.
+    /// The broker does not answer.
     pub async fn topics(&self) -> Vec<String> {
         let config = self.client();
         blocking(move || {
@@ -117,10 +119,10 @@ impl Kafka {
         .await
     }
 
-    /// Deletes a topic, and waits until the broker knows nothing of it.
+    /// Deletes a topic, and waits until the broker no longer lists it.
     ///
     /// # Panics
-    /// Where there is none.
+    /// The topic does not exist.
     pub async fn delete_topic(&self, name: &str) {
         let admin: AdminClient<DefaultClientContext> = self.client().create().expect("an admin client can be made");
         let results = admin.delete_topics(&[name], &AdminOptions::new()).await.expect("the broker answers");
@@ -137,7 +139,7 @@ impl Kafka {
     /// Sets a property of a topic, such as `max.message.bytes`.
     ///
     /// # Panics
-    /// Where the broker refuses.
+    /// The broker refuses the property.
     pub async fn alter_topic(&self, name: &str, property: &str, value: &str) {
         let admin: AdminClient<DefaultClientContext> = self.client().create().expect("an admin client can be made");
         let altered = AlterConfig::new(ResourceSpecifier::Topic(name)).set(property, value);
@@ -147,20 +149,20 @@ impl Kafka {
         }
     }
 
-    /// Appends the records in this order (per partition) and returns partition and offset of each.
+    /// Appends the records in this order (per partition) and returns the partition and offset of each.
     ///
     /// # Panics
-    /// Where one is not acknowledged.
+    /// A record is not acknowledged.
     pub async fn produce(&self, topic: &str, records: impl IntoIterator<Item = Record>) -> Vec<(i32, i64)> {
         self.writer(topic).write(records).await
     }
 
-    /// A producer for many appends: making one takes longer than an append.
+    /// Creates a producer for many appends: creating it takes longer than an append.
     pub fn writer(&self, topic: &str) -> Writer {
         self.writer_with(topic, &[])
     }
 
-    /// The same with further properties of librdkafka.
+    /// As [`Kafka::writer`], with further librdkafka properties.
     pub fn writer_with(&self, topic: &str, properties: &[(&str, &str)]) -> Writer {
         let mut config = self.client();
         config.set("enable.idempotence", "true").set("linger.ms", "1");
@@ -170,10 +172,10 @@ impl Kafka {
         Writer { producer: config.create().expect("a producer can be made"), topic: topic.to_owned() }
     }
 
-    /// All records that stand in the topic now (committed ones, where transactions are used), by partition and offset.
+    /// Returns all records of the topic by partition and offset; with transactions, only committed ones.
     ///
     /// # Panics
-    /// Where the end is not reached in a minute.
+    /// The end is not reached within a minute.
     pub async fn read_all(&self, topic: &str) -> Vec<Stored> {
         let mut config = self.client();
         config.set("group.id", unique("reader")).set("enable.auto.commit", "false").set("auto.offset.reset", "error");
@@ -183,12 +185,12 @@ impl Kafka {
         blocking(move || read_to_the_end(&config, &topic)).await
     }
 
-    /// The offset behind the last record of each partition.
+    /// Returns the end offset of each partition.
     pub async fn ends(&self, topic: &str) -> BTreeMap<i32, i64> {
         let (config, topic) = (self.client(), topic.to_owned());
         blocking(move || {
             let consumer: BaseConsumer = config.create().expect("a consumer can be made");
-            // A partition that was made just now may have no leader yet.
+            // A partition that was just created may have no leader yet.
             let deadline = std::time::Instant::now() + REQUEST;
             let end = |partition| loop {
                 match consumer.fetch_watermarks(&topic, partition, REQUEST) {
@@ -202,12 +204,12 @@ impl Kafka {
         .await
     }
 
-    /// The same of a topic that may not be there yet: nothing then.
+    /// As [`Kafka::ends`], for a topic that may not exist yet; the result is empty then.
     pub async fn try_ends(&self, topic: &str) -> BTreeMap<i32, i64> {
         let (config, name) = (self.client(), topic.to_owned());
         let there = blocking(move || {
             let consumer: BaseConsumer = config.create().expect("a consumer can be made");
-            // Asked for this topic by name, the broker might make it.
+            // A request for this topic by name could make the broker create it.
             let metadata = consumer.fetch_metadata(None, REQUEST);
             metadata.is_ok_and(|metadata| metadata.topics().iter().any(|topic| topic.name() == name))
         })
@@ -215,7 +217,7 @@ impl Kafka {
         if there { self.ends(topic).await } else { BTreeMap::new() }
     }
 
-    /// How many records the group has settled, where the broker can say so now.
+    /// Returns how many records the group has committed, if the broker can answer now.
     pub async fn try_committed(&self, group: &str, topic: &str) -> Option<i64> {
         let mut config = self.client();
         config.set("group.id", group);
@@ -234,11 +236,11 @@ impl Kafka {
         .await
     }
 
-    /// Moves the group's offset of a partition by a transaction of somebody who is no member: the broker does not ask whose the
-    /// partition is, and takes it while the group is at work.
+    /// Moves the committed offset of a partition by a transaction of a non-member. The broker does not check the owner
+    /// of the partition, and accepts it while the group is active.
     ///
     /// # Panics
-    /// Where the broker refuses.
+    /// The broker refuses the commit.
     pub async fn commit_in_transaction(&self, group: &str, topic: &str, partition: i32, offset: i64) {
         let (mut reader, mut writer) = (self.client(), self.client());
         reader.set("group.id", group);
@@ -258,7 +260,7 @@ impl Kafka {
         .await;
     }
 
-    /// What the group has committed, for each partition of the topic where it has.
+    /// Returns what the group has committed, for each partition with a commit.
     pub async fn committed(&self, group: &str, topic: &str) -> BTreeMap<i32, Committed> {
         let mut config = self.client();
         config.set("group.id", group);
@@ -269,7 +271,7 @@ impl Kafka {
             for partition in partitions(&consumer, &topic) {
                 asked.add_partition(&topic, partition);
             }
-            // A broker that has just started may not know yet whose group it is.
+            // A broker that has just started may not know the coordinator of the group yet.
             let deadline = std::time::Instant::now() + REQUEST;
             let known = |answer: &TopicPartitionList| answer.elements().iter().all(|element| element.error().is_ok());
             let answer = loop {
@@ -290,10 +292,10 @@ impl Kafka {
         .await
     }
 
-    /// Moves a group without members, and says what travels with the commit.
+    /// Commits an offset with metadata for a group without members.
     ///
     /// # Panics
-    /// Where the broker does not take it, in half a minute.
+    /// The broker does not accept it within half a minute.
     pub async fn commit(&self, group: &str, topic: &str, partition: i32, committed: &Committed) {
         let mut config = self.client();
         config.set("group.id", group);
@@ -316,7 +318,7 @@ impl Kafka {
 }
 
 impl Writer {
-    /// How its client is, for people who want to know why it does not write.
+    /// Returns the state of the client, to explain why it does not write.
     pub fn state(&self) -> String {
         let client = self.producer.client();
         let broker = client.fetch_metadata(Some(&self.topic), LOOK).map(|metadata| metadata.brokers().len());
@@ -327,10 +329,10 @@ impl Writer {
         )
     }
 
-    /// Appends the records in this order (per partition) and returns partition and offset of each.
+    /// Appends the records in this order (per partition) and returns the partition and offset of each.
     ///
     /// # Panics
-    /// Where one is not acknowledged.
+    /// A record is not acknowledged.
     pub async fn write(&self, records: impl IntoIterator<Item = Record>) -> Vec<(i32, i64)> {
         let topic = self.topic.as_str();
         let records: Vec<Record> = records.into_iter().collect();
@@ -379,7 +381,7 @@ fn partitions(consumer: &BaseConsumer, topic: &str) -> Vec<i32> {
     partitions
 }
 
-/// The clients of librdkafka wait by blocking; a test's event loop has other things to do.
+/// Runs a blocking call of librdkafka outside the event loop of the test.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
@@ -387,7 +389,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     }
 }
 
-/// Whether a cluster answers at this address.
+/// Returns whether a cluster answers at this address.
 fn answers(bootstrap: &str) -> bool {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", bootstrap).set("log_level", "0");

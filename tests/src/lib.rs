@@ -1,23 +1,23 @@
-//! The test kit: real brokers, the real binary, real guests, each brought up by the test that needs it.
+//! The test kit: real brokers, the real binary and real guests. Each test starts the ones that it needs.
 //!
 //! | where | what |
 //! |---|---|
 //! | [`kafka`](mod@kafka) | Apache Kafka: topics, records in, records out, committed offsets |
 //! | [`sqs`](mod@sqs) | ElasticMQ: queues, messages in, messages out, counts |
-//! | [`redis`](mod@redis), [`postgres`](mod@postgres) | servers of one test alone |
-//! | [`gate`] | a way to a server that can be shut, cut, delayed, throttled and swallowed up |
+//! | [`redis`](mod@redis), [`postgres`](mod@postgres) | servers for one test |
+//! | [`gate`] | a proxy in front of a server that injects network faults |
 //! | [`host`](mod@host) | the `cofferdam` binary as a child process |
 //! | [`probe`] | a route through a handler whose behaviour is chosen by the message |
-//! | [`hostile`](mod@hostile) | handlers that mean harm, and what each has to become |
+//! | [`hostile`](mod@hostile) | malicious handlers, and the expected outcome of each |
 //! | [`guest`](mod@guest) | a crate of this workspace as a WebAssembly component |
-//! | [`conformance`] | what every source and every sink promises, asked of any broker |
-//! | [`toy`] | a broker in memory, to show what a new broker needs |
-//! | [`sched`] | what the machine took of the time of a thread |
-//! | `local` | servers that are stopped and started by their test |
-//! | `servers` | how the brokers are fetched, started, shared by test processes, and ended |
+//! | [`conformance`] | the guarantees of every source and every sink, tested on any broker |
+//! | [`toy`] | a minimal broker in memory, which shows what a new broker needs |
+//! | [`sched`] | the time for which a thread waited for a CPU |
+//! | `local` | servers that a test stops and starts |
+//! | `servers` | how brokers are downloaded, started, shared by test processes, and ended |
 //!
-//! A test that needs a broker begins like this. Where the broker cannot be had the test says so in one line and ends;
-//! with `CI` in the environment it fails.
+//! A test that needs a broker begins like this. If the broker is not available, the test prints one line and ends; with
+//! `CI` in the environment it fails.
 //!
 //! ```no_run
 //! # async fn test() {

@@ -1,4 +1,4 @@
-//! Servers of one test alone: each has its folder and its port, and can be stopped, killed, paused and started again on
+//! Servers for one test. Each has its own folder and port, and can be stopped, killed, paused and started again with
 //! both. They end with the test.
 
 use std::fs::{File, Permissions};
@@ -18,7 +18,7 @@ use crate::{children, wait};
 /// How long a server may take to start or stop on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// A server that is started by a command in the foreground.
+/// A server that runs as a command in the foreground.
 pub(crate) struct Local {
     title: &'static str,
     command: Box<dyn Fn() -> Command + Send + Sync>,
@@ -30,7 +30,8 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    /// A server that is not started yet. `answers` tells whether it is up, `stop` is the signal that ends it in order.
+    /// Creates a server that is not started yet. `answers` returns whether it is up; `stop` is the signal that stops it
+    /// in order.
     pub(crate) fn new(
         title: &'static str,
         folder: TempDir,
@@ -42,10 +43,10 @@ impl Local {
         Self { title, command: Box::new(command), answers: Box::new(answers), stop, child: None, log, _folder: folder }
     }
 
-    /// Starts it, unless it runs, and waits until it answers.
+    /// Starts the server, unless it runs, and waits until it answers.
     ///
     /// # Panics
-    /// Where it does not come up, with the end of its log.
+    /// The server does not start; the message contains the end of its log.
     pub(crate) async fn start(&mut self) {
         if self.child.is_some() {
             return;
@@ -71,29 +72,29 @@ impl Local {
         self.child = Some(child);
     }
 
-    /// Ends it in order and waits until it is gone. Its data stays.
+    /// Stops the server in order and waits until it has ended. Its data stays.
     pub(crate) async fn stop(&mut self) {
         self.end(self.stop).await;
     }
 
-    /// Kills it, as a crash would. Its data stays.
+    /// Kills the server, as in a crash. Its data stays.
     pub(crate) async fn kill(&mut self) {
         self.end(Signal::KILL).await;
     }
 
-    /// Lets it stand still, with its connections open.
+    /// Stops its process (SIGSTOP); its connections stay open.
     pub(crate) fn pause(&self) {
         self.signal(Signal::STOP);
     }
 
-    /// Lets it go on.
+    /// Continues its process (SIGCONT).
     pub(crate) fn resume(&self) {
         self.signal(Signal::CONT);
     }
 
     async fn end(&mut self, signal: Signal) {
         self.signal(signal);
-        // A signal to one that stands still arrives when it goes on.
+        // A stopped process receives a signal only after it continues.
         self.signal(Signal::CONT);
         let Some(mut child) = self.child.take() else { return };
         wait::eventually(&format!("{} has ended", self.title), PATIENCE, async || child.try_wait().ok()?).await;
@@ -101,7 +102,7 @@ impl Local {
 
     fn signal(&self, signal: Signal) {
         if let Some(child) = &self.child {
-            let _ = kill_process(Pid::from_child(child), signal); // ending at this very moment is no fault
+            let _ = kill_process(Pid::from_child(child), signal); // it may have ended in between
         }
     }
 }
@@ -109,26 +110,26 @@ impl Local {
 impl Drop for Local {
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
-            let _ = child.kill(); // fails only where it has ended
+            let _ = child.kill(); // fails only if it has ended
             let _ = child.wait();
         }
     }
 }
 
-/// A port that was free a moment ago.
+/// Returns a port that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
     let held = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the system has a free port");
     held.local_addr().expect("a bound listener has an address").port()
 }
 
-/// A user who is not root, for servers that refuse to run as root; `None` where we are not root.
+/// A user other than root, for servers that refuse to run as root; `None` if the test does not run as root.
 pub(crate) struct Nobody {
     user: u32,
     group: u32,
 }
 
 impl Nobody {
-    /// The first of these users that the machine has.
+    /// Returns the first of these users that the machine has.
     pub(crate) fn find(names: &[&str]) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             return None;
@@ -141,13 +142,13 @@ impl Nobody {
         })
     }
 
-    /// Gives the folder to this user.
+    /// Makes this user the owner of the folder.
     pub(crate) fn own(&self, folder: &Path) {
         std::os::unix::fs::chown(folder, Some(self.user), Some(self.group)).expect("root may give folders away");
         std::fs::set_permissions(folder, Permissions::from_mode(0o700)).expect("root may set permissions");
     }
 
-    /// Has this user run the command.
+    /// Makes the command run as this user.
     pub(crate) fn run(&self, command: &mut Command) {
         command.uid(self.user).gid(self.group);
     }

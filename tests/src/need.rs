@@ -1,24 +1,24 @@
-//! What a test needs from the machine, and what happens where it is not there.
+//! What a test needs from the machine, and what happens if it is missing.
 
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Why a test cannot have what it needs.
+/// The reason why a test cannot have what it needs.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Need {
-    /// This machine does not have it; the text says what would help.
+    /// This machine does not have it. The text is a remedy.
     #[error("{0}")]
     Missing(String),
-    /// This machine has it and it does not work; the text says how it failed.
+    /// This machine has it, but it does not work. The text is the error.
     #[error("{0}")]
     Broken(String),
 }
 
-/// What was asked for, or `None` where this machine does not have it; then one line on standard error says so (past
-/// the capture of the test harness).
+/// Returns the value, or `None` if this machine does not have it. In that case, prints one line to standard error, past
+/// the capture of the test harness.
 ///
 /// # Panics
-/// Where it is there and broken; and where it is missing while `CI` is set, so that nothing is skipped unseen.
+/// The value is broken, or it is missing while `CI` is set, so that CI never skips a test silently.
 #[track_caller]
 pub fn or_say_so<T>(asked: Result<T, Need>) -> Option<T> {
     let need = match asked {
@@ -30,17 +30,17 @@ pub fn or_say_so<T>(asked: Result<T, Need>) -> Option<T> {
         Need::Broken(how) => panic!("{how}"),
         Need::Missing(what) if std::env::var_os("CI").is_some() => panic!("in ci nothing may be missing: {what}"),
         Need::Missing(what) => {
-            // Where even standard error is closed there is nobody to tell.
+            // If standard error is closed, nobody can read the line.
             let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {what}");
             None
         }
     }
 }
 
-/// Where a program of this name stands in `PATH`.
+/// Returns the path of a program in `PATH`.
 ///
 /// # Errors
-/// [`Need::Missing`] where there is none.
+/// [`Need::Missing`] if there is none.
 pub fn program(name: &str) -> Result<PathBuf, Need> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)

@@ -1,4 +1,4 @@
-//! PostgreSQL, a server of the test alone.
+//! PostgreSQL, as a server for one test.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,24 +9,24 @@ use rustix::process::Signal;
 use crate::local::{Local, Nobody, free_port};
 use crate::{Need, program};
 
-/// A server that can be stopped and started again on the same port and data.
+/// A server that can be stopped, and started again with the same port and data.
 pub struct Postgres {
     port: u16,
     server: Local,
 }
 
-/// A server of the test's own, from the Debian package `postgresql`.
+/// Starts a server for this test, from the Debian package `postgresql`.
 ///
 /// # Errors
-/// [`Need::Missing`] where the machine has none.
+/// [`Need::Missing`] if the package is not installed.
 ///
 /// # Panics
-/// Where it does not come up.
+/// The server does not start.
 pub async fn postgres() -> Result<Postgres, Need> {
     let programs = programs()?;
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let (path, port) = (folder.path().to_owned(), free_port());
-    // It refuses to run as root.
+    // PostgreSQL refuses to run as root.
     let nobody = Nobody::find(&["postgres", "nobody"]);
     let password = path.join("password");
     fs::write(&password, "kit\n").expect("the folder is ours");
@@ -36,7 +36,7 @@ pub async fn postgres() -> Result<Postgres, Need> {
     }
     let prepare = move |program: &str| {
         let mut command = Command::new(programs.join(program));
-        // Our own folder may be closed to that user.
+        // That user may not have access to the current folder.
         command.current_dir(&path).arg("-D").arg(path.join("data"));
         if let Some(nobody) = &nobody {
             nobody.run(&mut command);
@@ -54,7 +54,7 @@ pub async fn postgres() -> Result<Postgres, Need> {
         command.args(["-c", "fsync=off", "-c", "shared_buffers=16MB"]);
         command
     };
-    // It listens before it is ready, and says so to whoever asks.
+    // It listens before it is ready, so ask whether it is ready.
     let answers = move || {
         let mut ask = Command::new("psql");
         ask.args(["-X", "-q", "-c", "SELECT 1", &url(port)]).stdin(Stdio::null());
@@ -65,7 +65,7 @@ pub async fn postgres() -> Result<Postgres, Need> {
     Ok(Postgres { port, server })
 }
 
-/// Where Debian puts the newest version's, which are not all in `PATH`.
+/// Returns the folder with the programs of the newest version. Debian does not put all of them in `PATH`.
 fn programs() -> Result<PathBuf, Need> {
     program("psql").map_err(|_| Need::Missing("no `psql` in PATH (Debian: apt-get install postgresql)".to_owned()))?;
     let version = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
@@ -84,7 +84,7 @@ fn url(port: u16) -> String {
 }
 
 impl Postgres {
-    /// `postgresql://user:password@host:port/database`.
+    /// Returns `postgresql://user:password@host:port/database`.
     pub fn url(&self) -> String {
         url(self.port)
     }
@@ -92,7 +92,7 @@ impl Postgres {
     /// Runs a statement and returns what `psql` prints: a line for each row, columns separated by `|`.
     ///
     /// # Panics
-    /// With what the server says, where it refuses.
+    /// The server refuses the statement; the message contains its error.
     pub fn sql(&self, statement: &str) -> String {
         let mut psql = Command::new("psql");
         psql.args(["-X", "-q", "-A", "-t", "-c", statement, &self.url()]).stdin(Stdio::null());
@@ -101,12 +101,12 @@ impl Postgres {
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
-    /// Ends it in order: transactions are rolled back, connections closed. Its data stays.
+    /// Stops the server in order: transactions are rolled back, connections closed. Its data stays.
     pub async fn stop(&mut self) {
         self.server.stop().await;
     }
 
-    /// Starts it again and waits until it answers.
+    /// Starts the server again and waits until it answers.
     pub async fn start(&mut self) {
         self.server.start().await;
     }

@@ -1,4 +1,4 @@
-//! The probe on a route of its own: a topic in, a topic out, and what the host is to do with failures.
+//! A route through the guest `probe`, with an input topic, an output topic, dead letters and error events.
 
 use std::time::Duration;
 
@@ -11,24 +11,24 @@ use crate::{Host, Kafka, Record, eventually, guest, run, unique};
 /// A route through the probe.
 #[derive(Debug)]
 pub struct Probe {
-    /// The topic that it reads.
+    /// The topic that the route reads.
     pub input: String,
-    /// The topic that its output `out` goes to.
+    /// The destination of its output `out`.
     pub output: String,
-    /// Where its dead letters go.
+    /// The destination of its dead letters.
     pub dead_letters: String,
-    /// Where its error events go.
+    /// The destination of its error events.
     pub errors: String,
     /// The consumer group of its route.
     pub group: String,
-    /// The guest that it goes through; `probe`.
+    /// The guest that handles the messages; `probe` by default.
     pub guest: &'static str,
-    /// More keys of the service's table.
+    /// Further keys of the table `[service]`.
     pub service: &'static str,
 }
 
 impl Probe {
-    /// Makes its topics, the input with this many partitions.
+    /// Creates the topics; the input has this number of partitions.
     pub async fn new(kafka: &Kafka, partitions: i32) -> Self {
         let input = kafka.topic("probe-in", partitions).await;
         let dead_letters = format!("{input}.dlq");
@@ -37,22 +37,22 @@ impl Probe {
         Self { input, output, dead_letters, errors, group: unique("probe"), guest: "probe", service: "" }
     }
 
-    /// Starts a host with this route; `more` is further lines of the route's table.
+    /// Starts a host with this route; `more` has further lines of the table of the route.
     pub fn start(&self, kafka: &Kafka, more: &str) -> Host {
         self.host(kafka.bootstrap(), "", more).start()
     }
 
-    /// A host with this route on these brokers; `properties` are librdkafka's, as in a table of TOML.
+    /// Prepares a host with this route on these brokers; `properties` are librdkafka properties, as in a TOML table.
     pub fn host(&self, brokers: &str, properties: &str, more: &str) -> Prepared {
         self.enveloped(brokers, properties, "\"raw\"", more)
     }
 
-    /// The same for CloudEvents.
+    /// As [`Probe::host`], for CloudEvents.
     pub fn events(&self, brokers: &str, properties: &str, more: &str) -> Prepared {
         self.enveloped(brokers, properties, "\"cloudevents\"", more)
     }
 
-    /// The same with this envelope, as in TOML.
+    /// As [`Probe::host`], with this envelope, as in TOML.
     pub fn enveloped(&self, brokers: &str, properties: &str, envelope: &str, more: &str) -> Prepared {
         let Self { input, output, errors, group, service, .. } = self;
         let comma = if service.is_empty() { "" } else { "," };
@@ -78,12 +78,12 @@ impl Probe {
         ))
     }
 
-    /// A message that asks the probe to do something.
+    /// Returns a message that makes the probe do something.
     pub fn ask(key: &str, what: &str, number: usize) -> Record {
         Record::new(format!(r#"{{"do":"{what}","times":2,"number":{number}}}"#)).key(key)
     }
 
-    /// The key and number of each output, once there are `count`.
+    /// Returns the key and number of each output, as soon as there are `count`.
     pub async fn outputs(&self, kafka: &Kafka, count: usize, within: Duration) -> Vec<(String, u64)> {
         let stored = eventually("the outputs are there", within, async || {
             let stored = kafka.read_all(&self.output).await;
@@ -95,7 +95,7 @@ impl Probe {
     }
 }
 
-/// What a host gives the probe for this payload, for tests that call it without a broker.
+/// Returns the message that a host passes to the probe for this payload, for tests without a broker.
 pub fn message(payload: &str) -> Message {
     let record = Received {
         source: "orders".into(),

@@ -1,4 +1,4 @@
-//! Redis, a server of the test alone. Every write is on its disk before it answers, so a stop loses nothing.
+//! Redis, as a server for one test. It writes each change to disk before it answers, so a stop loses nothing.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -10,19 +10,19 @@ use rustix::process::Signal;
 use crate::local::{Local, free_port};
 use crate::{Need, program};
 
-/// A server that can be stopped and started again on the same port and data.
+/// A server that can be stopped, and started again with the same port and data.
 pub struct Redis {
     port: u16,
     server: Local,
 }
 
-/// A server of the test's own, from the Debian package `redis-server`.
+/// Starts a server for this test, from the Debian package `redis-server`.
 ///
 /// # Errors
-/// [`Need::Missing`] where the machine has none.
+/// [`Need::Missing`] if the package is not installed.
 ///
 /// # Panics
-/// Where it does not come up.
+/// The server does not start.
 pub async fn redis() -> Result<Redis, Need> {
     let program = program("redis-server")?;
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
@@ -38,7 +38,7 @@ pub async fn redis() -> Result<Redis, Need> {
     Ok(Redis { port, server })
 }
 
-/// Whether it has loaded its data.
+/// Returns whether the server has loaded its data.
 fn answers(port: u16) -> bool {
     let ask = || -> std::io::Result<Vec<u8>> {
         let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
@@ -52,27 +52,27 @@ fn answers(port: u16) -> bool {
 }
 
 impl Redis {
-    /// `redis://:password@host:port`.
+    /// Returns `redis://:password@host:port`.
     pub fn url(&self) -> String {
         format!("redis://:kit@127.0.0.1:{}", self.port)
     }
 
-    /// Ends it in order. Its data stays.
+    /// Stops the server in order. Its data stays.
     pub async fn stop(&mut self) {
         self.server.stop().await;
     }
 
-    /// Starts it again and waits until it answers.
+    /// Starts the server again and waits until it answers.
     pub async fn start(&mut self) {
         self.server.start().await;
     }
 
-    /// Lets it stand still, with its connections open.
+    /// Stops its process (SIGSTOP); its connections stay open.
     pub fn pause(&self) {
         self.server.pause();
     }
 
-    /// Lets it go on.
+    /// Continues its process (SIGCONT).
     pub fn resume(&self) {
         self.server.resume();
     }

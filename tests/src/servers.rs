@@ -1,8 +1,8 @@
-//! Real brokers on 127.0.0.1, one of each kind for all test processes of a target folder.
+//! Real brokers on 127.0.0.1, one of each kind for all test processes with the same target folder.
 //!
 //! The first process that needs a broker starts it under `keep.sh`, which ends it when nobody has used it for
-//! [`LINGER`]. Cargo runs one test file after the other, so the files share one broker without knowing of each other.
-//! Tests keep apart by names ([`crate::unique`]).
+//! [`LINGER`]. Cargo runs one test file after the other, so the files share a broker without coordination. Tests use
+//! unique names ([`crate::unique`]) to stay independent.
 
 mod means;
 
@@ -18,55 +18,55 @@ use crate::cargo;
 pub(crate) use means::Java;
 use means::Means;
 
-/// How long a broker stays when its last user is gone.
+/// How long a broker keeps running after its last user.
 const LINGER: Duration = Duration::from_secs(60);
-/// How long a broker may take until it answers, on a busy machine.
+/// How long a broker may take until it answers on a busy machine.
 const START: Duration = Duration::from_secs(120);
-/// How long another process may take to fetch and start the broker that this one waits for.
+/// How long another process may take to download and start the broker that this process waits for.
 const OTHERS: Duration = Duration::from_secs(900);
-/// Time between two looks.
+/// Time between two checks.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// One kind of broker: what it is made of, how it is started, and how one sees that it is up.
+/// A kind of broker: its files, its start command, and its readiness check.
 pub(crate) struct Server {
-    /// Name and version, as people say it.
+    /// Name and version, for messages.
     pub(crate) title: &'static str,
-    /// Name and version, as a folder.
+    /// Name and version, as a folder name.
     pub(crate) folder: &'static str,
     /// Its jars and their dependencies, as `group:artifact:version`.
     pub(crate) artifacts: &'static [&'static str],
-    /// Its image, where there is no Maven.
+    /// Its container image, for machines without Maven.
     pub(crate) image: &'static str,
-    /// Writes its files and returns the arguments for `java` (memory, main class, files). May run `java` by itself.
+    /// Writes its files and returns the arguments for `java` (memory, main class, files). May run `java` itself.
     pub(crate) java: fn(&Site, &Java) -> Result<Vec<String>, String>,
-    /// Writes its files and returns the arguments for `docker run` that stand before the image.
+    /// Writes its files and returns the arguments for `docker run` before the image.
     pub(crate) docker: fn(&Site) -> Result<Vec<String>, String>,
-    /// Whether it answers on this port.
+    /// Returns whether it answers on this port.
     pub(crate) answers: fn(u16) -> bool,
 }
 
-/// Where one running broker has its files and its ports.
+/// The files and ports of one running broker.
 pub(crate) struct Site {
     /// An empty folder, removed when the broker ends.
     pub(crate) folder: PathBuf,
     /// The port for clients.
     pub(crate) port: u16,
-    /// A second port, for what the broker has to say to itself.
+    /// A second port, for the internal communication of the broker.
     pub(crate) inner_port: u16,
 }
 
-/// The use of a broker; it lives while somebody holds this.
+/// A use of a broker. The broker keeps running while this exists.
 pub(crate) struct Lease {
-    /// Where it listens, on 127.0.0.1.
+    /// Its port on 127.0.0.1.
     pub(crate) port: u16,
     _users: File,
 }
 
-/// Finds the broker running, or fetches and starts it.
+/// Finds the running broker, or downloads and starts it.
 ///
 /// # Errors
-/// [`Need::Missing`] where this machine has neither Java and Maven nor Docker, or cannot fetch; [`Need::Broken`] where
-/// the broker does not come up.
+/// [`Need::Missing`] if this machine has neither Java and Maven nor Docker, or cannot download; [`Need::Broken`] if the
+/// broker does not start.
 pub(crate) fn lease(server: &Server) -> Result<Lease, Need> {
     let home = cargo::target().join("brokers").join(server.folder);
     let broken = |error: std::io::Error| Need::Broken(format!("{}: {}: {error}", server.title, home.display()));
@@ -74,7 +74,7 @@ pub(crate) fn lease(server: &Server) -> Result<Lease, Need> {
     let users = open(&home.join("users")).map_err(broken)?;
     let start = open(&home.join("start")).map_err(broken)?;
     lock(&start).map_err(|error| Need::Broken(format!("{}: {error}", server.title)))?;
-    // From here on, until `start` is dropped, nobody else starts or ends this broker.
+    // From here until `start` is dropped, no other process starts or ends this broker.
     users.lock_shared().map_err(broken)?;
     let running = fs::read_to_string(home.join("run")).ok().and_then(|run| run.split(' ').next()?.parse().ok());
     if let Some(port) = running.filter(|port| (server.answers)(*port)) {
@@ -85,10 +85,10 @@ pub(crate) fn lease(server: &Server) -> Result<Lease, Need> {
     Ok(Lease { port, _users: users })
 }
 
-/// Java with the jars of the broker, for one that a test runs by itself.
+/// Returns Java with the jars of the broker, for a broker that a test starts itself.
 ///
 /// # Errors
-/// [`Need::Missing`] where this machine has no Java, or the jars cannot be had.
+/// [`Need::Missing`] if this machine has no Java, or if the jars are not available.
 pub(crate) fn java(server: &Server) -> Result<Java, Need> {
     let home = cargo::target().join("brokers").join(server.folder);
     let broken = |error: std::io::Error| Need::Broken(format!("{}: {}: {error}", server.title, home.display()));
@@ -98,7 +98,7 @@ pub(crate) fn java(server: &Server) -> Result<Java, Need> {
     means::java(server, &home).map_err(|why| Need::Missing(format!("no {} of a test's own: {why}", server.title)))
 }
 
-/// Starts the broker and returns its port when it answers.
+/// Starts the broker and returns its port as soon as it answers.
 fn bring_up(server: &Server, means: &Means, home: &Path) -> Result<u16, String> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
     let instance = format!("{now:x}-{}", std::process::id());
@@ -108,14 +108,14 @@ fn bring_up(server: &Server, means: &Means, home: &Path) -> Result<u16, String> 
     let command = means.command(server, &site)?;
     let keeper = keep(home, &instance, &command).map_err(|error| format!("sh could not be started: {error}"))?;
     until_it_answers(server, keeper, &site)?;
-    // Written aside and renamed, so that nobody reads half of it.
+    // Write to a temporary file and rename it, so that no process reads an incomplete file.
     let aside = site.folder.join("run");
     let written = fs::write(&aside, format!("{port} {instance}\n")).and_then(|()| fs::rename(&aside, home.join("run")));
     written.map_err(|error| error.to_string())?;
     Ok(port)
 }
 
-/// Starts the broker under the shell script that ends it when nobody uses it any more.
+/// Starts the broker under the shell script that ends it when it has no more users.
 fn keep(home: &Path, instance: &str, command: &[String]) -> std::io::Result<Child> {
     use std::os::unix::process::CommandExt;
     Command::new("sh")
@@ -126,7 +126,7 @@ fn keep(home: &Path, instance: &str, command: &[String]) -> std::io::Result<Chil
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        // Ctrl-C in the terminal is for the tests; the broker is for the next run.
+        // Ctrl-C in the terminal should end the tests, but keep the broker for the next run.
         .process_group(0)
         .spawn()
 }
@@ -149,7 +149,7 @@ fn until_it_answers(server: &Server, mut keeper: Child, site: &Site) -> Result<(
     }
 }
 
-/// Ports that were free a moment ago; the broker binds them itself.
+/// Returns ports that were free a moment ago; the broker binds them itself.
 fn free_ports() -> std::io::Result<[u16; 2]> {
     let held = [TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?];
     Ok([held[0].local_addr()?.port(), held[1].local_addr()?.port()])
@@ -159,7 +159,7 @@ fn open(path: &Path) -> std::io::Result<File> {
     File::options().create(true).append(true).open(path)
 }
 
-/// Takes the lock, waiting for other test processes; says so where that takes long.
+/// Takes the lock. Waits for other test processes, and prints a line if that takes long.
 fn lock(file: &File) -> Result<(), String> {
     let started = Instant::now();
     let mut said = false;
@@ -180,7 +180,7 @@ fn lock(file: &File) -> Result<(), String> {
     }
 }
 
-/// The last `bytes` of a text, from the next whole character on.
+/// Returns the last `bytes` of a text, from the next character boundary on.
 pub(crate) fn tail(text: &str, bytes: usize) -> &str {
     let from = text.len().saturating_sub(bytes);
     let from = (from..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());

@@ -1,4 +1,4 @@
-//! An SQS server (ElasticMQ), and what a test does with it.
+//! An SQS server (ElasticMQ), and its use in tests.
 
 mod private;
 mod queue;
@@ -17,39 +17,40 @@ pub use queue::{Message, Queue, QueueSpec};
 
 use crate::Need;
 
-/// The region that a local server believes to be in.
+/// The region of a local server.
 pub const REGION: &str = "eu-west-1";
 
-/// A server that answers, with a client of this test's own.
+/// A running server, with a client for this test.
 pub struct Sqs {
     endpoint: String,
     client: Client,
 }
 
-/// How many messages a queue holds, as the server counts them.
+/// The number of messages in a queue, as the server counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Ready to be received.
+    /// Messages that can be received.
     pub visible: usize,
-    /// Received, and neither deleted nor visible again.
+    /// Messages that were received and are neither deleted nor visible again.
     pub in_flight: usize,
-    /// Sent, and not yet due.
+    /// Messages whose delay has not ended.
     pub delayed: usize,
 }
 
-/// ElasticMQ 1.7.1 with the limits of AWS, shared with all other tests; or the server that `SQS_ENDPOINT` names.
+/// Returns ElasticMQ 1.7.1 with the limits of AWS, shared with all other tests, or the server that `SQS_ENDPOINT`
+/// names.
 ///
 /// # Errors
-/// [`Need::Missing`] where there is none to be had, [`Need::Broken`] where it does not come up.
+/// [`Need::Missing`] if no server is available, [`Need::Broken`] if it does not start.
 pub fn sqs() -> Result<Sqs, Need> {
     static SERVER: OnceLock<Result<server::Found, Need>> = OnceLock::new();
     let endpoint = SERVER.get_or_init(server::find).as_ref().map_err(Need::clone)?.endpoint.clone();
     Ok(at(endpoint))
 }
 
-/// The server at this address.
+/// Returns a handle of the server at this address.
 fn at(endpoint: String) -> Sqs {
-    // A client for each test: its connections belong to the event loop of the test that opened them.
+    // Each test has its own client, because connections belong to the event loop of the test that opened them.
     let variable = |name, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
     let (id, secret) = (variable("AWS_ACCESS_KEY_ID", "test"), variable("AWS_SECRET_ACCESS_KEY", "test"));
     let config = aws_sdk_sqs::Config::builder()
@@ -62,20 +63,20 @@ fn at(endpoint: String) -> Sqs {
 }
 
 impl Sqs {
-    /// `http://host:port`.
+    /// Returns `http://host:port`.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// The client, for what this kit has no words for.
+    /// Returns the client, for calls that this kit does not wrap.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Makes a queue of a unique name.
+    /// Creates a queue with a unique name.
     ///
     /// # Panics
-    /// Where the server refuses.
+    /// The server refuses the queue.
     pub async fn create(&self, spec: QueueSpec) -> Queue {
         let name = spec.unique_name();
         let create = self.client.create_queue().queue_name(&name).set_attributes(spec.attributes());
@@ -89,7 +90,7 @@ impl Sqs {
     /// Sends a message and returns its id.
     ///
     /// # Panics
-    /// Where the server refuses.
+    /// The server refuses the message.
     pub async fn send(&self, queue: &Queue, message: Message) -> String {
         let text = |value: String| {
             let attribute = MessageAttributeValue::builder().data_type("String").string_value(value).build();
@@ -102,10 +103,10 @@ impl Sqs {
         sent.expect("the server takes the message").message_id.expect("a message has an id")
     }
 
-    /// Receives up to ten messages, waiting up to `wait` (whole seconds, at most 20) for the first, and deletes none.
+    /// Receives up to ten messages without deleting them. Waits up to `wait` (whole seconds, at most 20) for the first.
     ///
     /// # Panics
-    /// Where the server refuses.
+    /// The server refuses the call.
     pub async fn receive(&self, queue: &Queue, wait: Duration) -> Vec<Received> {
         let receive = self.client.receive_message().queue_url(&queue.url).max_number_of_messages(10);
         let seconds = i32::try_from(wait.as_secs()).expect("a long poll ends after 20 seconds");
@@ -114,10 +115,10 @@ impl Sqs {
         received.expect("the server answers").messages.unwrap_or_default()
     }
 
-    /// Receives and deletes until nothing is visible, and returns the messages in the order they came.
+    /// Receives and deletes until no message is visible; returns the messages in the order of receipt.
     ///
     /// # Panics
-    /// Where the server refuses.
+    /// The server refuses a call.
     pub async fn receive_all(&self, queue: &Queue) -> Vec<Received> {
         let mut all = Vec::new();
         loop {
@@ -135,17 +136,17 @@ impl Sqs {
     /// Deletes a received message.
     ///
     /// # Panics
-    /// Where the server refuses.
+    /// The server refuses the call.
     pub async fn delete(&self, queue: &Queue, message: &Received) {
         let handle = message.receipt_handle().expect("a received message has a handle");
         let delete = self.client.delete_message().queue_url(&queue.url).receipt_handle(handle);
         delete.send().await.expect("the server deletes what was just received");
     }
 
-    /// How many messages are in the queue.
+    /// Returns the number of messages in the queue.
     ///
     /// # Panics
-    /// Where the server refuses.
+    /// The server refuses the call.
     pub async fn counts(&self, queue: &Queue) -> Counts {
         use QueueAttributeName::{
             ApproximateNumberOfMessages, ApproximateNumberOfMessagesDelayed, ApproximateNumberOfMessagesNotVisible,

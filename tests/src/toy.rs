@@ -1,14 +1,14 @@
-//! A broker in memory, as small as a broker can be: what a new one needs, and whether the host asks for more.
+//! A minimal broker in memory. It shows what a new broker must implement, and tests that the host needs no more.
 //!
-//! A message is the reader's until it is acknowledged or returned, or until the reader's connection ends. There are no leases,
-//! no delays, no counts of deliveries, no partitions and no transactions. Queues keep the order of their messages, also of
-//! returned ones, and drop a second message of one deduplication id.
+//! A message belongs to its reader until it is acknowledged or returned, or until the connection of the reader ends.
+//! There are no leases, no delays, no receive counts, no partitions and no transactions. Queues keep the order of their
+//! messages, including returned ones, and drop a second message with the same deduplication id.
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | `store` | the broker itself |
-//! | `source`, `sink` | what a host sees of it |
-//! | `bench` | what the conformance suite does with it |
+//! | `store` | the broker |
+//! | `source`, `sink` | the implementations of the traits of the host |
+//! | `bench` | the broker in the conformance suite |
 
 mod bench;
 mod sink;
@@ -25,16 +25,16 @@ pub use sink::Outlet;
 pub use source::Consumer;
 pub use store::Store;
 
-/// The word of a configuration for it, had it one.
+/// The name that it would have in a configuration.
 pub const NAME: &str = "toy";
 
-/// The largest payload, bytes.
+/// The largest payload, in bytes.
 pub const LARGEST: usize = 64 * 1024;
 
-/// What queues are able to carry.
+/// The abilities of queues.
 pub const QUEUE: DestinationTraits = DestinationTraits { layout: Layout::Attributes, fifo: true };
 
-/// What sources are able to do.
+/// The abilities of sources.
 pub const SOURCE: SourceTraits = SourceTraits {
     acknowledgement: Acknowledgement::Each,
     layout: Layout::Attributes,
@@ -46,7 +46,7 @@ pub const SOURCE: SourceTraits = SourceTraits {
     transactions: false,
 };
 
-/// A queue to write to.
+/// The destination for a queue.
 pub fn queue(name: impl Into<Arc<str>>) -> Destination {
     Destination::new(NAME, name, QUEUE)
 }

@@ -1,37 +1,37 @@
-//! What this process has in use of memory, and a folder of the disk, as Linux counts it.
+//! The memory that this process uses, and the disk space of a folder, as Linux counts them.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// Bytes that are resident now.
+/// Returns the resident memory, in bytes.
 ///
 /// # Panics
-/// Where the system does not tell.
+/// The system does not report it.
 pub fn resident() -> u64 {
     field("/proc/self/smaps_rollup", "Rss:")
 }
 
-/// The most bytes that were resident since the last [`forget_peak`].
+/// Returns the largest resident memory since the last [`forget_peak`], in bytes.
 ///
 /// # Panics
-/// Where the system does not tell.
+/// The system does not report it.
 pub fn peak() -> u64 {
     field("/proc/self/status", "VmHWM:")
 }
 
-/// From here on the peak is counted anew (`clear_refs` in proc(5)).
+/// Resets the peak (`clear_refs` in proc(5)).
 ///
 /// # Panics
-/// Where the system does not allow it.
+/// The system does not allow it.
 pub fn forget_peak() {
     std::fs::write("/proc/self/clear_refs", "5").expect("a process may reset its own peak");
 }
 
-/// Bytes of all files in `folder`, as their blocks on disk say: a file with holes is no larger than what was written.
+/// Returns the bytes on disk of all files in `folder`, by their blocks: a sparse file counts only its written blocks.
 pub fn on_disk(folder: &Path) -> u64 {
     let size = |path: &Path| match path.is_dir() {
         true => on_disk(path),
-        // Blocks of stat(2) have 512 bytes, whatever the file system.
+        // The blocks of stat(2) have 512 bytes on any file system.
         false => std::fs::metadata(path).map_or(0, |file| file.blocks() * 512),
     };
     std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| size(&entry.path())).sum()

@@ -1,15 +1,16 @@
-//! Waiting for something to become true, and names that nobody else uses.
+//! Waits for a condition, and creates unique names.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-/// How long lies between two looks.
+/// Time between two checks.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Looks again and again until the probe has an answer, and returns it. This is how a test waits: never by sleeping.
+/// Calls the probe repeatedly until it returns a value, and returns the value. Tests wait with this instead of
+/// sleeping.
 ///
 /// # Panics
-/// When `within` is over, with `what` in the message.
+/// The probe has returned nothing after `within`; the message contains `what`.
 #[track_caller]
 pub fn eventually<T>(
     what: &str,
@@ -29,7 +30,8 @@ pub fn eventually<T>(
     }
 }
 
-/// `stem` made unique over all tests, processes and runs, in characters that topics, groups and queues allow.
+/// Returns `stem` with a suffix that is unique across all tests, processes and runs, in characters that topics, groups
+/// and queues allow.
 pub fn unique(stem: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);

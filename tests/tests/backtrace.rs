@@ -1,5 +1,5 @@
-//! A backtrace names functions of the handler, and lines of its source where the component knows them; and it says whether
-//! a fault is the same as the one before.
+//! A backtrace shows functions of the handler, and source lines if the component has debug information. The host
+//! recognises when a fault is the same as the one before.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ async fn fault(plugin: &Plugin, what: &str) -> Failure {
     }
 }
 
-/// The line of the guest's source that has this text.
+/// Returns the number of the line of the guest's source that contains this text.
 fn line(text: &str) -> usize {
     let source =
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(SOURCE)).expect("the source");

@@ -1,4 +1,4 @@
-//! Configuration that is wrong: place, reason and remedy, exit 78, and no broker is touched.
+//! Invalid configuration: location, reason and remedy, exit code 78, and no connection to a broker.
 
 use std::process::Command;
 
@@ -20,13 +20,13 @@ handler = "forward"
 out = { kafka = "out" }
 "#;
 
-/// What `check --json` says about the configuration, beside the plugins that the tests use.
+/// Returns what `check --json` reports about the configuration, together with the plugins that the tests use.
 fn check(configuration: &str) -> (Option<i32>, Vec<Value>) {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("cofferdam.toml"), configuration).expect("written");
     std::fs::copy(kit::guest("forward"), folder.path().join("forward.wasm")).expect("copied");
     std::fs::write(folder.path().join("text.wasm"), "no component at all").expect("written");
-    // A core module without anything in it, and a component that exports nothing.
+    // An empty core module, and a component without exports.
     std::fs::write(folder.path().join("core.wasm"), b"\0asm\x01\0\0\0").expect("written");
     std::fs::write(folder.path().join("empty.wasm"), b"\0asm\x0d\0\x01\0").expect("written");
     let output = Command::new(kit::host::binary())

@@ -1,4 +1,5 @@
-//! Several messages in one call: a result for each, none pays for its neighbour, and keys keep their order.
+//! Several messages in one call: each has its own result, a failure does not affect the other messages, and keys keep
+//! their order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};

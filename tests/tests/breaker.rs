@@ -1,4 +1,5 @@
-//! When everything fails it is not the messages: the route stops, and resumes by itself. A few bad messages never stop it.
+//! If every message fails, the circuit breaker pauses the route, and the route resumes by itself. A few bad messages
+//! never pause it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,7 +18,7 @@ async fn an_outage_is_waited_for_and_no_message_is_burned() {
     "#;
     let host = probe.host(kafka.bootstrap(), "", route).start();
     host.says("running", LONG).await;
-    // What the handler needs comes back in five seconds.
+    // The dependency of the handler is available again after five seconds.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970");
     let until = (now + Duration::from_secs(5)).as_millis();
     let records = (0..400).map(|number| {
@@ -25,7 +26,7 @@ async fn an_outage_is_waited_for_and_no_message_is_burned() {
     });
     kafka.produce(&probe.input, records).await;
     host.says("circuit_open", LONG).await;
-    // Ten failures, and what ran beside the tenth.
+    // Ten failures, and the attempts that ran at the same time as the tenth.
     let failed = host.stderr().iter().filter(|line| line.contains("message_nacked")).count();
     assert!((10..=14).contains(&failed), "{failed}");
     host.says("circuit_closed", LONG).await;
@@ -51,7 +52,7 @@ async fn a_topic_is_not_flushed_into_its_dead_letters() {
         (committed.offset == stored as i64).then_some(stored)
     })
     .await;
-    // What ran beside the twentieth, and the first probes.
+    // The attempts that ran at the same time as the twentieth, and the first probes.
     assert!((20..=30).contains(&stored), "{stored}");
     host.signal(kit::Signal::TERM);
     let ended = host.wait(LONG).await;
@@ -74,7 +75,7 @@ async fn bad_messages_among_good_ones_stop_nobody_and_become_dead_letters() {
         (kafka.read_all(&probe.dead_letters).await.len() == 50).then_some(())
     })
     .await;
-    // Then a quiet topic: bad ones alone, each tried five times, and a good one behind them.
+    // Then a quiet topic: only bad messages, each with five attempts, and a good message after them.
     kafka.produce(&probe.input, (0..4).map(|number| bad(number).key(format!("bad-{number}")))).await;
     eventually("they are dead letters", LONG, async || {
         (kafka.read_all(&probe.dead_letters).await.len() == 54).then_some(())

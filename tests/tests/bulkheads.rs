@@ -1,17 +1,17 @@
-//! One route that is slow or broken leaves the others as they were.
+//! A slow or broken route does not affect other routes.
 
 use std::time::{Duration, Instant};
 
 use kit::{Host, Kafka, Record, eventually, guest, run, unique};
 
 const LONG: Duration = Duration::from_secs(120);
-/// What comes in on the quick route: well below what it could take, in every build.
+/// Input of the quick route: well below its capacity in every build.
 const BATCH: usize = 200;
 const EVERY: Duration = Duration::from_millis(100);
 const BATCHES: usize = 80;
 const RECORDS: usize = BATCH * BATCHES;
 
-/// Two routes of one host: what happens on `other` is the neighbour's business.
+/// Returns a host with two routes; only `other` is disturbed.
 fn host(kafka: &Kafka, quick: &str, other: &str, output: &str, other_output: &str) -> Host {
     let (path, brokers) = (guest("probe"), kafka.bootstrap());
     let (path, group) = (path.display(), unique("bulkheads"));
@@ -38,7 +38,7 @@ fn host(kafka: &Kafka, quick: &str, other: &str, output: &str, other_output: &st
     .start()
 }
 
-/// Records a second that come out of the quick route while `behaviour` is what its neighbour has to do.
+/// Returns the records per second from the quick route while the other route shows `behaviour`.
 async fn rate(kafka: &Kafka, behaviour: &str) -> f64 {
     let quick = kafka.topic("bulkheads-quick", 1).await;
     let (other, other_output) = (kafka.topic("bulkheads-other", 1).await, kafka.topic("bulkheads-other-out", 1).await);

@@ -1,6 +1,6 @@
-//! What a plugin reaches of the outside: what it was granted, by a component that really asks.
+//! Access of a plugin to the outside, tested with a component that makes the calls.
 //!
-//! Guests run on a runtime that does no input and output, as in the host; what they ask for is done on another.
+//! As in the host, guests run on a runtime without input and output; another runtime makes their requests.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -18,18 +18,18 @@ use cofferdam_core::outcome::{Class, Code, Failure, Outcome};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
-/// Where requests are made.
+/// The runtime for requests.
 static OUTSIDE: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime"));
 
-/// Where guests run.
+/// The runtime for guests.
 static GUESTS: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).enable_time().build().expect("a runtime"));
 
 static ENGINE: LazyLock<Engine> =
     LazyLock::new(|| Engine::new(EngineConfig { instances: 50, ..EngineConfig::default() }).expect("a sandbox"));
 
-/// The plugin `name`, granted these hosts and the bucket `caller`.
+/// Returns the settings of the plugin `name`, with grants for these hosts and the bucket `caller`.
 fn spec(name: &str, hosts: &[&str]) -> Spec {
     let allow = hosts.iter().map(|host| Rule::new(host).expect("a host")).collect();
     let client = Client::new(name, Config { allow, ..Config::default() }, OUTSIDE.handle()).expect("tls");
@@ -55,7 +55,7 @@ fn handle(plugin: &Arc<Plugin>, what: &Value) -> Attempt {
     GUESTS.block_on(async { tokio::spawn(async move { plugin.handle(&message, 1).await }).await }).expect("no panic")
 }
 
-/// What it answers.
+/// Returns the answer of the plugin.
 #[track_caller]
 fn answer(attempt: &Attempt) -> Value {
     let Outcome::Done(outputs) = &attempt.outcome else { panic!("{attempt:?}") };
@@ -68,10 +68,10 @@ fn failed(attempt: &Attempt) -> &Failure {
     failure
 }
 
-/// A server for some requests, each on a connection of its own; `/hang` never answers.
+/// A server for a few requests, each on its own connection; `/hang` never answers.
 struct Server {
     address: SocketAddr,
-    /// Connections that are open now.
+    /// Number of open connections.
     open: Arc<AtomicUsize>,
 }
 
@@ -85,7 +85,7 @@ impl Server {
                 let open = Arc::clone(&counted);
                 open.fetch_add(1, Ordering::SeqCst);
                 std::thread::spawn(move || {
-                    // Whatever breaks off breaks off for the guest too.
+                    // If the connection fails here, the guest sees the failure too.
                     let _ = talk(stream);
                     open.fetch_sub(1, Ordering::SeqCst);
                 });
@@ -234,7 +234,7 @@ fn a_server_that_never_answers_keeps_an_attempt_to_its_wall_time() {
     let mut spec = spec("hanging", &[&server.host()]);
     spec.limits.wall_time = Duration::from_millis(200);
     let plugin = load(spec);
-    // The first one starts the instance.
+    // The first message starts the instance.
     answer(&handle(&plugin, &server.fetch("/hello")));
     let began = Instant::now();
     let attempt = handle(&plugin, &json!({ "do": "insist", "url": format!("{}/hang", server.host()) }));
@@ -249,14 +249,14 @@ fn a_server_that_never_answers_keeps_an_attempt_to_its_wall_time() {
 #[test]
 fn a_handler_hears_of_a_server_that_never_answers_before_its_wall_time_is_over() {
     let server = Server::start();
-    // All limits are those of the defaults: 30 s for the head of an answer, 5 s for the attempt.
+    // All limits have their defaults: 30 s for the head of a response, 5 s for the attempt.
     let plugin = load(spec("patient", &[&server.host()]));
     let attempt = handle(&plugin, &json!({ "do": "need", "url": format!("{}/hang?secret", server.host()) }));
     let failure = failed(&attempt);
     assert_eq!((failure.class, failure.code.as_str()), (Class::Retryable, "TIMEOUT"), "{failure:?}");
     let named = format!("no answer in time (GET {}: no answer within ", server.host());
     assert!(failure.text.starts_with(&named) && failure.text.ends_with(" s)"), "{failure:?}");
-    // It is not told of an attempt that asked for nothing.
+    // The text does not mention requests of an earlier attempt.
     let denied = handle(&plugin, &json!({ "do": "need", "url": "http://192.0.2.1/" }));
     assert!(!failed(&denied).text.contains("no answer"), "{denied:?}");
 }
@@ -267,7 +267,7 @@ fn a_request_does_not_outlive_the_attempt_that_made_it() {
     let plugin = load(spec("leaving", &[&server.host()]));
     let attempt = handle(&plugin, &json!({ "do": "leave", "host": server.address.to_string() }));
     assert_eq!(answer(&attempt), json!({ "left": true }));
-    // Whether it had come that far or not.
+    // Whether or not the request was already sent.
     until("the connection is closed", || server.open.load(Ordering::SeqCst) == 0);
     let began = Instant::now();
     while began.elapsed() < Duration::from_millis(300) {
@@ -288,7 +288,7 @@ fn a_secret_is_given_and_never_read_in_what_a_plugin_says() {
     assert_eq!(lines, expected.map(|place| format!("{place}: [secret api_key]")));
 }
 
-/// Every place in which a host writes of what a plugin has said, and every way to say it.
+/// Everything that the host writes about a plugin, and every way in which the plugin can disclose a secret.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_is_told_nowhere() {
     const WAIT: Duration = Duration::from_secs(60);

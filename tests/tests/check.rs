@@ -1,4 +1,4 @@
-//! `check --brokers` says first what `run` would refuse, or wait for, on real brokers.
+//! `check --brokers` reports in advance, with real brokers, what `run` would refuse or wait for.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// What `check --brokers` says of the configuration of this host, in one text.
+/// Returns the output of `check --brokers` for the configuration of this host, as one text.
 async fn check(host: Prepared) -> (Option<i32>, String) {
     let Ended { status, stdout, stderr } = host.instead_of_run("check").arg("--brokers").start().wait(LONG).await;
     (status.code(), [stdout, stderr].concat().join("\n"))
@@ -56,7 +56,7 @@ async fn topics_that_run_will_create_are_told_and_none_is_created_by_a_check() {
     assert!(topics.contains(&there) && !topics.contains(&probe.output), "{topics:?}");
 }
 
-/// A route from this queue, and what it may create.
+/// Returns a route from this queue; `create` tells whether it may create queues.
 fn queues(endpoint: &str, service: &str, queue: &str, create: bool) -> Prepared {
     run(&format!(
         r#"

@@ -1,4 +1,4 @@
-//! Compiling somebody else's component is bounded, and what comes of it is what the host would have compiled itself.
+//! Compiling an untrusted component has limits, and the result is the same as when the host compiles it itself.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -7,8 +7,8 @@ use cofferdam::plugin::{CompileBounds, Engine, EngineConfig, Plugin, Refusal, Sp
 use cofferdam_core::outcome::Class;
 use kit::probe::message;
 
-/// A component whose only function has some `size` bytes: values that live from its beginning to its end, over as many
-/// branches as have room. That is what costs a compiler most.
+/// Returns a component whose only function has about `size` bytes: values that live from its begin to its end, over as
+/// many branches as fit. This is the most expensive input of a compiler.
 fn one_function(size: usize) -> Vec<u8> {
     const VALUES: usize = 256;
     let (mut body, mut turn) = (b"\x01\x80\x02\x7f".to_vec(), 0);
@@ -51,7 +51,7 @@ fn engine(compiler: impl Into<PathBuf>, compile: CompileBounds, cache: Option<&P
     Engine::new(EngineConfig { instances: 10, compiler, compile, cache, ..EngineConfig::default() }).expect("an engine")
 }
 
-/// Why the component is refused, and how long that took.
+/// Returns why the component is refused, and how long that took.
 fn refused(bytes: &[u8], compiler: impl Into<PathBuf>, bounds: CompileBounds) -> (Refusal, Duration) {
     let engine = engine(compiler, bounds, None);
     let started = Instant::now();
@@ -70,7 +70,7 @@ fn a_function_of_4_mb_is_refused_when_its_time_is_over() {
     let limit = Duration::from_secs(1);
     let (refusal, took) = refused(&component, kit::host::binary(), CompileBounds { time: limit, ..bounds() });
     assert!(matches!(refusal, Refusal::CompileTime { limit: told } if told == limit), "{refusal:?}");
-    // One second of processor; by the clock no more than twice that, and what it takes to start and to look.
+    // One second of CPU time; at most twice that by the wall clock, and the time to start and to notice the end.
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
@@ -92,7 +92,8 @@ fn a_large_file_is_refused_before_anything_looks_at_it() {
     assert!(matches!(endless.refusal, Refusal::TooLarge { .. }), "{endless:?}");
 }
 
-/// The descriptors of a compiler that this process has started and that has shut itself in; `None` where there is none.
+/// Returns the file descriptors of a compiler process that this process has started and that has confined itself;
+/// `None` if there is none.
 fn descriptors_of_a_compiler() -> Option<Vec<String>> {
     let own = std::process::id().to_string();
     let mut processes = std::fs::read_dir("/proc").expect("this is Linux").flatten().map(|entry| entry.path());
@@ -116,7 +117,7 @@ fn descriptors_of_a_compiler() -> Option<Vec<String>> {
 
 #[test]
 fn the_compiler_has_its_three_files_and_asks_nothing_else_of_the_kernel() {
-    // Open, and not closed when another program begins, as those of some C libraries.
+    // An open descriptor without close-on-exec, as some C libraries leave them.
     let open = std::fs::File::open("/dev/null").unwrap();
     rustix::io::fcntl_setfd(&open, rustix::io::FdFlags::empty()).unwrap();
     let slow = one_function(4 << 20);
@@ -165,7 +166,7 @@ async fn what_was_compiled_apart_runs_here_and_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("compiled");
     let probe = kit::guest("probe");
-    // No cache; a cache that is filled; a cache that has it, and nobody who could compile.
+    // Without a cache; with an empty cache; with a filled cache and no compiler.
     let engines = [
         engine(kit::host::binary(), bounds(), None),
         engine(kit::host::binary(), bounds(), Some(&cache)),
@@ -175,7 +176,7 @@ async fn what_was_compiled_apart_runs_here_and_is_kept() {
         let plugin = Plugin::open(&engine, &probe, Spec::new("probe")).unwrap();
         let attempt = plugin.handle(&message(r#"{"do": "echo"}"#), 1).await;
         assert_eq!(attempt.outcome.class(), Class::Done, "{attempt:?}");
-        // It has a name for what went wrong, so its names and traps came along too.
+        // The failure has a name, so names and traps are part of the compiled code.
         let attempt = plugin.handle(&message(r#"{"do": "panic"}"#), 1).await;
         assert_eq!(attempt.outcome.class(), Class::Trapped, "{attempt:?}");
     }

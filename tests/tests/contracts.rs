@@ -1,5 +1,5 @@
-//! Components that were written for other hosts run unchanged: what they send are outputs, what they report is an outcome,
-//! and the limits hold.
+//! Components that were written for other hosts run unchanged: sent messages become outputs, results become outcomes,
+//! and the limits apply.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -36,7 +36,7 @@ fn message(payload: &str) -> Message {
             Header::text("tenant", "acme"),
             Header::bytes("binary", b"\xff\x00"),
             Header::text("reply-to", "answers"),
-            // The host's own names cannot be had from a broker.
+            // A message from a broker cannot set the header names of the host.
             Header::text("cofferdam-key", "forged"),
         ]),
         payload: Some(Bytes::copy_from_slice(payload.as_bytes())),
@@ -50,7 +50,7 @@ async fn handle(plugin: &Plugin, payload: &str) -> Attempt {
     plugin.handle(&message(payload), 2).await
 }
 
-/// The outputs of a message that must have ended well.
+/// Returns the outputs of a message, which must succeed.
 async fn outputs(plugin: &Plugin, payload: &str) -> Vec<Output> {
     match handle(plugin, payload).await.outcome {
         Outcome::Done(outputs) => outputs,
@@ -58,7 +58,7 @@ async fn outputs(plugin: &Plugin, payload: &str) -> Vec<Output> {
     }
 }
 
-/// Class, code and text of a message that must have failed.
+/// Returns class, code and text of a message, which must fail.
 async fn failure(plugin: &Plugin, payload: &str) -> (Class, String, String) {
     match handle(plugin, payload).await.outcome {
         Outcome::Failed(failure) => (failure.class, failure.code.to_string(), failure.text.into()),
@@ -70,7 +70,7 @@ fn text(bytes: Option<&Bytes>) -> &str {
     std::str::from_utf8(bytes.expect("there is some")).expect("text")
 }
 
-/// Both packages that have this interface.
+/// Returns plugins of both packages that have this interface.
 fn incoming_handlers() -> [Plugin; 2] {
     let plugins = ["wasi-messaging", "wasmcloud-messaging-0-3"].map(plugin);
     assert_eq!(plugins.each_ref().map(Plugin::contract), [Contract::WasiMessaging, Contract::Wasmcloud03]);
@@ -198,7 +198,7 @@ async fn a_component_written_for_another_host_works_on_kafka_unchanged() {
     let record = |key, payload| kit::Record::new(payload).key(key).header("tenant", "acme");
     kafka.produce(&probe.input, [record("a", "forwarded"), record("b", "fail"), record("c", "own")]).await;
     let mut host = probe.start(kafka, r#"retry = { initial_delay = "100ms", max_attempts = 2 }"#);
-    // `own` names an output that the route does not have, besides one that it has.
+    // `own` sends to an output that the route does not have, beside one that it has.
     let letters = kit::eventually("the dead letters", WAIT, async || {
         let letters = kafka.read_all(&probe.dead_letters).await;
         (letters.len() == 2).then_some(letters)

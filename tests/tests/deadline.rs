@@ -1,12 +1,13 @@
-//! A guest whose time is over gives its thread back.
+//! A guest gives its thread back when its time is over.
 //!
-//! What is measured: of each poll of the attempt, the part after its deadline, less the time for which the thread was
-//! ready to run and the machine had no processor for it. So blocking counts as well as running. A busy machine may also
-//! hold up the thread that ticks; what it waited since the last poll before the deadline is taken off likewise. Both are
-//! nothing on a machine with room.
+//! Measured is the part of each poll of the attempt after its deadline, less the time for which the thread was runnable
+//! and the machine had no CPU for it. So blocking counts as well as running. A busy machine can also delay the ticker
+//! thread; the time for which it waited since the last poll before the deadline is subtracted likewise. Both are zero
+//! on an idle machine.
 //!
-//! A virtual machine that gets no processor from its host looks like a thread that runs, and nothing here can take that
-//! off. It comes and goes, and a guest that is stopped late is late each time: so one round of three has to hold.
+//! A thread of a virtual machine that gets no CPU from its hypervisor looks like a running thread, and the test cannot
+//! subtract that. It happens only at times, but a guest that is stopped late is late each time. So one round of three
+//! must meet the bound.
 
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -20,14 +21,14 @@ use tokio::sync::Mutex;
 const ATTEMPTS: usize = 1_000;
 const ROUNDS: usize = 3;
 const WALL_TIME: Duration = Duration::from_millis(5);
-/// Two ticks of the epoch.
+/// Two epoch ticks.
 const BOUND: Duration = Duration::from_millis(2);
 
-/// One attempt that is not over in time.
+/// An attempt that exceeds its deadline.
 struct Late {
-    /// For how long it held the thread after its deadline, the machine's part taken off.
+    /// How long it occupied the thread after its deadline, less the delays of the machine.
     held: Duration,
-    /// How long after its deadline it was over by the clock.
+    /// How long after its deadline it ended, by the wall clock.
     over: Duration,
 }
 
@@ -57,7 +58,7 @@ async fn attempt(plugin: &Plugin, message: &Message, tickers: &[Thread]) -> Late
 }
 
 async fn thread_is_given_back(what: &str, payload: &str) {
-    // The other test has a thread that ticks, too.
+    // The other test has a ticker thread too.
     static ALONE: Mutex<()> = Mutex::const_new(());
     let _alone = ALONE.lock().await;
     let engine = Engine::new(EngineConfig { instances: 10, ..EngineConfig::default() }).expect("an engine");
@@ -81,7 +82,8 @@ async fn thread_is_given_back(what: &str, payload: &str) {
             shown(&over)
         ));
         println!("{}", seen[seen.len() - 1]);
-        // And it is over soon, not when the host call is: half of all attempts find the machine ready.
+        // The attempt ends soon after the deadline, not when the host call ends: in half of all attempts the machine is
+        // idle.
         if at(&held, 990) <= BOUND && at(&over, 500) < Duration::from_millis(20) {
             return;
         }

@@ -1,4 +1,4 @@
-//! The stores of handled event ids: one set of promises for all four, on real servers, and what each does in an outage.
+//! The stores of handled event ids: the same promises for all four, on real servers, and the behaviour in an outage.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -27,13 +27,13 @@ fn postgres_at(url: &str) -> Place {
     Place::Postgres { address: Address::postgres(url).expect("a url of postgresql") }
 }
 
-/// What every store promises.
+/// Tests the promises of every store.
 async fn keeps_its_promises(place: Place) {
     let store = open(&place, WINDOW).await.expect("it opens");
     answers_in_the_order_of_the_question(&store).await;
     scopes_do_not_meet(&store).await;
     many_may_record_at_once(&store).await;
-    // A file is of one store at a time.
+    // Only one store at a time can open a file.
     drop(store);
     forgets_after_the_window(&place).await;
 }
@@ -42,7 +42,7 @@ async fn answers_in_the_order_of_the_question(store: &Store) {
     let scope = &unique("order");
     assert_eq!(store.seen(scope, &[]).await, Ok(vec![]));
     assert_eq!(store.record(scope, &[]).await, Ok(()));
-    // Ids are other people's: empty, with a null character, in any language, longer than an index takes, twice.
+    // Ids come from producers: empty, with a null character, in any language, longer than an index entry, repeated.
     let long = "x".repeat(100_000);
     let known = ids(["", "a\0b", "Ünïcode 🦀", &long, "twice", "twice"]);
     assert_eq!(store.record(scope, &known).await, Ok(()));
@@ -68,7 +68,7 @@ async fn many_may_record_at_once(store: &Store) {
         let (store, scope) = (store.clone(), scope.clone());
         tokio::spawn(async move {
             for batch in 0..10 {
-                // The same ids as others record at this moment, in another order.
+                // The same ids that other recorders record now, in another order.
                 let mut some = ids((0..50).map(|id| (batch * 50 + id * 7 + recorder) % 500));
                 some.rotate_left(recorder);
                 store.record(&scope, &some).await?;
@@ -140,7 +140,7 @@ async fn redis_keeps_its_promises() {
 async fn postgres_keeps_its_promises_and_removes_what_is_old() {
     let Some(postgres) = kit::or_say_so(kit::postgres().await) else { return };
     let place = postgres_at(&postgres.url());
-    // Hosts that start at the same time make the table once.
+    // Hosts that start at the same time create the table once.
     let stores = (0..8).map(|_| {
         tokio::spawn({
             let place = place.clone();
@@ -153,7 +153,7 @@ async fn postgres_keeps_its_promises_and_removes_what_is_old() {
     keeps_its_promises(place.clone()).await;
     refuses_a_wrong_password(postgres_at(&postgres.url().replace("kit:kit@", "kit:hunter2@"))).await;
 
-    // A service with a short window beside one with a long one.
+    // A service with a short window beside one with a long window.
     let (long, short) = (&unique("long"), &unique("short"));
     let keeper = open(&place, WINDOW).await.expect("it opens");
     keeper.record(long, &ids(0..100)).await.expect("recorded");
@@ -169,7 +169,7 @@ async fn postgres_keeps_its_promises_and_removes_what_is_old() {
     .await;
     assert_eq!(keeper.seen(long, &ids(0..100)).await, Ok(vec![true; 100]));
 
-    // Whoever may not make tables may use the one that is there.
+    // A role that must not create tables can use the existing one.
     postgres.sql("CREATE ROLE clerk LOGIN PASSWORD 'kit'");
     postgres.sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
     let clerk = postgres_at(&postgres.url().replace("kit:kit@", "clerk:kit@"));
@@ -187,7 +187,7 @@ async fn refuses_a_wrong_password(place: Place) {
     assert!(!format!("{refused} {refused:?} {place:?}").contains("hunter2"), "{refused}");
 }
 
-/// A server that stops and starts again.
+/// A server that can be stopped and started.
 trait Server {
     async fn stop(&mut self);
     async fn start(&mut self);
@@ -213,11 +213,11 @@ impl Server for kit::Postgres {
     }
 }
 
-/// Errors while it is away, never a wrong answer, and then it goes on by itself.
+/// During an outage calls fail and never return a wrong answer; afterwards they succeed without a restart.
 async fn survives_an_outage(place: &Place, server: &mut impl Server) {
     let store = open(place, WINDOW).await.expect("it opens");
     store.record("outage", &ids(["before"])).await.expect("recorded");
-    // Asked all the time, also at the moment when the server goes and when it comes.
+    // Calls run all the time, also when the server stops and starts.
     let asking = tokio::spawn({
         let store = store.clone();
         async move {
@@ -306,7 +306,7 @@ async fn a_host_whose_store_is_away_does_not_start_and_says_so_without_the_passw
     assert!(!said.contains("hunter2"), "{said}");
 }
 
-/// Names the file for the child, which is this test once more.
+/// Passes the file to the child process, which runs this test again.
 const CHILD: &str = "DEDUPE_CHILD";
 
 #[test]
@@ -332,7 +332,7 @@ fn what_was_recorded_on_disk_is_there_after_kill_9() {
         all.extend(lines.by_ref().filter_map(recorded).take(200 * round));
         child.kill().expect("it runs until it is killed");
         child.wait().expect("it is gone");
-        // What it had printed and nobody had read yet counts, too.
+        // Includes lines that were printed and not yet read.
         all.extend(lines.filter_map(recorded));
         let store = runtime.block_on(open(&Place::Disk { path: path.clone() }, WINDOW)).expect("it opens");
         let seen = runtime.block_on(store.seen("killed", &all)).expect("it answers");
@@ -351,7 +351,7 @@ async fn record_until_killed(path: &Path) {
             for number in 0.. {
                 let id = format!("{process}-{recorder}-{number}");
                 store.record("killed", &ids([&id])).await.expect("recorded");
-                // A whole line at once: a kill may not leave half of one.
+                // A whole line at once, so that a kill cannot leave half a line.
                 let mut out = std::io::stdout().lock();
                 out.write_all(format!("recorded {id}\n").as_bytes()).and_then(|()| out.flush()).expect("it is read");
             }

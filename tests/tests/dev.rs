@@ -1,4 +1,4 @@
-//! `cofferdam dev` on the example, on brokers inside the process: the account, and every poison message as its table
+//! `cofferdam dev` with the example, on brokers inside the process: the totals, and each poison message as its table
 //! says.
 
 use std::collections::BTreeMap;
@@ -14,11 +14,11 @@ async fn the_example_ends_by_itself_with_its_account_and_its_dead_letters() {
         serde_json::from_str(&std::fs::read_to_string(example.join("expected.json")).expect("what is expected"))
             .expect("JSON");
     let folder = example.to_str().expect("a path in unicode").to_owned();
-    // Whoever shares a target folder among projects has this set; nothing is built there.
+    // Developers who share a target folder among projects have this set; nothing must be built there.
     let elsewhere = tempfile::tempdir().expect("a temporary folder can be made");
     let host = kit::host(["dev", &folder, "--exit-when-idle", "--json"]).env("CARGO_TARGET_DIR", elsewhere.path());
     let host = host.env("ADMIN_LISTEN", "127.0.0.1:0").start();
-    // The handlers are built first, which takes a minute or two where nothing is built yet.
+    // The handlers are built first, which takes one or two minutes without a build cache.
     let ended = host.wait(Duration::from_secs(400)).await;
     assert_eq!(ended.code(), Some(0), "{:#?}", ended.stderr);
 
@@ -35,7 +35,7 @@ async fn the_example_ends_by_itself_with_its_account_and_its_dead_letters() {
     assert_eq!(dead.len(), letters.len());
     for letter in letters {
         let order = text(&letter["order"]);
-        // The group of a task is the order's id and the task's name.
+        // The message group of a task is the order id and the task name.
         let found = dead.iter().find(|(key, _)| key.starts_with(&order)).map(|(_, found)| found.clone());
         assert_eq!(found, Some((text(&letter["outcome"]), text(&letter["code"]))), "{order}");
     }

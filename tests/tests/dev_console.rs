@@ -1,5 +1,5 @@
-//! `cofferdam dev` as a place to be: messages go one by one, the last goes once more, others come from files, and a page
-//! shows them; all of it through a plain pipe.
+//! `cofferdam dev` interactively: messages one by one, the last one again, messages from files, and the live page; all
+//! through a plain pipe.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -11,12 +11,12 @@ use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(60);
 
-/// A folder with a route through the probe, and this input for its topic.
+/// Returns a folder with a route through the probe, and this input for its topic.
 fn folder(input: &str) -> TempDir {
     folder_from(r#"{ kafka = ["in"], group = "console" }"#, "in", "", input)
 }
 
-/// The same for a route from elsewhere, with one more output.
+/// The same with another source and one more output.
 fn folder_from(from: &str, source: &str, output: &str, input: &str) -> TempDir {
     let folder = TempDir::new().expect("a temporary folder can be made");
     let write = |name: &str, text: &str| {
@@ -54,7 +54,7 @@ fn dev(folder: &Path, more: &[&str]) -> Host {
     host(["dev", folder].iter().chain(more)).listening().start()
 }
 
-/// Lines of standard output that begin with this word.
+/// Returns the lines of standard output that begin with this word.
 fn lines(host: &Host, word: &str) -> Vec<String> {
     host.stdout().into_iter().filter(|line| line.starts_with(word)).collect()
 }
@@ -85,10 +85,9 @@ async fn messages_go_one_by_one_and_what_waits_at_the_end_is_handed_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_of_a_queue_go_one_by_one_until_the_pause_ends() {
     let line = |name: &str| format!(r#"{{"key": "k", "payload": {{"do": "echo", "name": "{name}"}}}}"#);
-    // An output connects the queue, so that it can be fed.
-    let (from, output) = (r#"{ sqs = "tasks.fifo" }"#, r#", again = { sqs = "tasks.fifo" }"#);
+    let from = r#"{ sqs = "tasks.fifo" }"#;
     let input = ["one", "two", "three", "four"].map(line).join("\n");
-    let folder = folder_from(from, "tasks.fifo", output, &input);
+    let folder = folder_from(from, "tasks.fifo", "", &input);
     let mut host = dev(folder.path(), &["--pause"]);
 
     host.says("\"one\"", SOON).await;
@@ -134,7 +133,7 @@ async fn the_last_goes_once_more_and_others_come_from_files() {
     assert_eq!(host.wait(SOON).await.code(), Some(0));
 }
 
-/// An answer of the host's server, read as it comes.
+/// A response of the host's server that is read as it arrives.
 struct Asked {
     stream: TcpStream,
     heard: String,
@@ -148,7 +147,7 @@ impl Asked {
         Asked { stream, heard: String::new() }
     }
 
-    /// Reads on until it has said this much.
+    /// Reads until the text is enough.
     fn until(&mut self, enough: impl Fn(&str) -> bool) -> &str {
         let mut chunk = [0; 4096];
         while !enough(&self.heard) {
@@ -176,7 +175,7 @@ async fn the_page_shows_messages_that_were_there_before_it_and_those_that_come()
     assert!(first.contains(r#""key":"first""#) && first.contains(r#""to":"kafka:out""#), "{first}");
     host.tell("r");
     messages.until(|heard| heard.matches("data: ").count() == 2);
-    // A page that is open does not keep it from ending.
+    // An open page does not delay the end of the host.
     host.tell("q");
     assert_eq!(host.wait(SOON).await.code(), Some(0));
 }

@@ -1,5 +1,5 @@
-//! `cofferdam dev` while somebody works: builds that are interrupted, that write into their own sources, that are mended;
-//! names that are mistyped; and a second `dev` beside the first.
+//! `cofferdam dev` during development: builds that are interrupted, that write into their own sources, that are
+//! repaired; misspelt names; and two `dev` processes at the same time.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
@@ -53,7 +53,7 @@ impl Project {
         host(["dev", folder].iter().chain(more)).listening().start()
     }
 
-    /// What a build has written to this file, once it is there.
+    /// Returns what a build wrote to this file, once the file exists.
     async fn written(&self, name: &str) -> String {
         eventually(name, SOON, async || {
             std::fs::read_to_string(self.path(name)).ok().filter(|text| text.ends_with('\n'))
@@ -64,7 +64,7 @@ impl Project {
 
 fn lives(id: &str) -> bool {
     let state = std::fs::read_to_string(Path::new("/proc").join(id.trim()).join("stat")).unwrap_or_default();
-    // One that nobody has waited for yet has ended all the same.
+    // A zombie has ended too.
     state.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
 }
 
@@ -72,7 +72,7 @@ fn lives(id: &str) -> bool {
 async fn a_build_ends_with_dev_however_that_ends() {
     let endings = [(Signal::INT, Some(130)), (Signal::TERM, Some(0)), (Signal::KILL, None)];
     for (signal, code) in endings {
-        // What the build has started itself ends too.
+        // A process that the build started ends too.
         let project = Project::new(r#"path = "src/part", build = "sh -c 'echo $$ > id; sleep 1000; :'; :""#);
         let mut dev = project.dev(&[]);
         let id = project.written("id").await;
@@ -108,7 +108,7 @@ async fn a_build_may_redirect_and_one_that_is_mended_says_so() {
     dev.says("keeping the previous version", SOON).await;
     std::fs::remove_file(project.path("src/broken")).expect("it is there");
     dev.says("probe is valid again", SOON).await;
-    // The same for a file that is no plugin, and for the configuration.
+    // The same for a file that is not a plugin, and for the configuration.
     let right = std::fs::read_to_string(project.path("cofferdam.toml")).expect("it is there");
     project.write("cofferdam.toml", &right.replace("service", "servce"));
     dev.says("keeping the previous configuration", SOON).await;
@@ -131,7 +131,7 @@ async fn a_grant_that_is_taken_away_is_missed_until_it_is_back_and_needs_no_othe
     let right = std::fs::read_to_string(project.path("cofferdam.toml")).expect("it is there");
     project.write("cofferdam.toml", &right.replace(r#"keyvalue = "caller", "#, ""));
     dev.says("keeping the previous version", SOON).await;
-    // What was saved, looked at once more, is as wrong as before; and the input and the configuration are no sources.
+    // The saved sources, checked again, are still wrong; and neither the input nor the configuration is a source.
     project.write("input/d.in.jsonl", "{\"payload\": \"ok\"}\n");
     project.write("src/note", "saved");
     dev.says("(changed: src/note)", SOON).await;
@@ -211,7 +211,7 @@ async fn a_second_dev_takes_a_free_port_and_says_so_before_it_builds() {
     let (one, other) = (project(), project());
     drop(held);
     let (mut first, mut second) = (one.dev(&[]), other.dev(&[]));
-    // Both build; whoever came second knows it already.
+    // While both still build, the second one has already reported that the port is in use.
     let in_use = format!("127.0.0.1:{port} is in use; using a free port");
     eventually("the second knows", SOON, async || {
         let know = [&first, &second].map(|dev| dev.stderr().iter().any(|line| line.contains(&in_use)));
@@ -251,7 +251,7 @@ async fn a_log_line_says_of_which_message_it_is_and_a_dead_letter_why_it_is_one(
     project.write("input/d.in.jsonl", "{\"payload\": {\"do\": \"panic\"}}\n");
     let ended = project.dev(&["--exit-when-idle"]).wait(SOON).await;
     let logged = ended.stderr.iter().find(|line| line.contains("panicked")).expect("the panic is logged");
-    // Without a key any partition may have it.
+    // A record without a key may be in any partition.
     assert!((0..4).any(|partition| logged.contains(&format!("message_id=d.in/{partition}/0 "))), "{logged}");
     let letter = ended.stdout.iter().find(|line| line.starts_with("dead letter")).expect("it is a dead letter");
     assert!(letter.ends_with("(not retried: the same fault repeated; 3 of 5 attempts left)"), "{letter}");

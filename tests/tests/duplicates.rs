@@ -1,4 +1,4 @@
-//! An event that was handled before is acknowledged and not handled again, also after a kill and from another host.
+//! An event that was handled before is acknowledged and not handled again, also after a kill and by another host.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use kit::{Kafka, Probe, Record, Signal, eventually};
 
 const LONG: Duration = Duration::from_secs(60);
 const EVENTS: usize = 400;
-/// The group notices a dead member soon.
+/// So that the group soon notices a dead member.
 const PROPERTIES: &str = r#""session.timeout.ms" = "3000", "heartbeat.interval.ms" = "500""#;
 
-/// A CloudEvent that the probe copies.
+/// Returns a CloudEvent that the probe copies.
 fn event(id: usize) -> Record {
     let text = format!(
         r#"{{"specversion":"1.0","id":"event-{id}","source":"/test","type":"t","data":{{"do":"echo","number":{id}}}}}"#
@@ -22,8 +22,8 @@ async fn settled(kafka: &Kafka, probe: &Probe) -> usize {
     committed.values().map(|committed| usize::try_from(committed.offset).expect("an offset")).sum()
 }
 
-/// Every event twice, hosts killed in the middle: each has its effect once, but for what a kill caught between the effect
-/// and the record of it.
+/// Sends every event twice and kills hosts in between: each event has its effect once, except events that a kill hit
+/// between the effect and the stored id.
 async fn each_has_its_effect_once(kafka: &Kafka, store: &str) {
     let probe = Probe::new(kafka, 2).await;
     let route = format!("duplicates = \"suppress\"\nmax_in_flight = {{ messages = 50 }}\n[dedupe]\n{store}");
@@ -32,7 +32,7 @@ async fn each_has_its_effect_once(kafka: &Kafka, store: &str) {
     eventually("half is settled", LONG, async || (settled(kafka, &probe).await >= EVENTS / 2).then_some(())).await;
     host.restart();
     eventually("all is settled", LONG, async || (settled(kafka, &probe).await == EVENTS).then_some(())).await;
-    // The producer did not see its acknowledgements, and sends everything again.
+    // The producer got no acknowledgements and sends everything again.
     kafka.produce(&probe.input, (0..EVENTS).map(event)).await;
     eventually("all is settled", LONG, async || (settled(kafka, &probe).await == 2 * EVENTS).then_some(())).await;
     host.signal(Signal::TERM);
@@ -67,7 +67,8 @@ async fn in_postgres() {
     each_has_its_effect_once(kafka, &format!("store = \"postgres\"\nurl = \"{}\"", postgres.url())).await;
 }
 
-/// Handles these payloads one after the other with duplicates suppressed, and says how many outputs and dead letters there are.
+/// Handles these payloads one after the other with duplicate suppression, and returns the numbers of outputs and dead
+/// letters.
 async fn handled(kafka: &Kafka, envelope: &str, payloads: &[&str]) -> (usize, usize) {
     let probe = Probe::new(kafka, 1).await;
     let route = "duplicates = \"suppress\"\n[dedupe]\nstore = \"memory\"";
@@ -111,11 +112,12 @@ async fn events_of_two_sources_are_different_events() {
     ]
     .map(event);
     let payloads: Vec<&str> = payloads.iter().map(String::as_str).collect();
-    // Without an id or a source it is no CloudEvent, and nothing is dropped without a word.
+    // Without an id or a source it is not a CloudEvent. Nothing is dropped silently.
     assert_eq!(handled(kafka, "\"cloudevents\"", &payloads).await, (3, 3));
 }
 
-/// Starts a host with its ids on disk in `folder`, and a message of its own; stops it when that is handled, or it ends by itself.
+/// Starts a host with its ids on disk in `folder` and its own message, and stops it when the message is handled or the
+/// host ends by itself.
 async fn with_ids_in(kafka: &Kafka, probe: &Probe, folder: &std::path::Path) -> kit::Ended {
     let route = format!("duplicates = \"suppress\"\n[storage]\npath = {folder:?}\n[dedupe]\nstore = \"disk\"");
     let mut host = probe.events(kafka.bootstrap(), PROPERTIES, &route).start();

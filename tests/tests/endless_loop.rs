@@ -1,4 +1,4 @@
-//! A message that never ends holds up nobody else: not longer than its wall-time limit, and by far not that long.
+//! A handler in an endless loop delays other messages at most for its wall-time limit, and in practice much less.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ async fn an_endless_loop_does_not_delay_other_keys_by_its_limit() {
     kafka.produce(&probe.input, records).await;
     let mut host = probe.start(kafka, "retry = { max_attempts = 1 }");
     probe.outputs(kafka, 500, Duration::from_secs(60)).await;
-    // The loop ends after a second of its own; everybody else was done before that, though they stood behind it.
+    // The loop ends after its limit of a second. All other messages, which were behind it, are handled before that.
     let stored = kafka.read_all(&probe.output).await;
     let times = stored.iter().map(|record| record.timestamp);
     let (first, last) = (times.clone().min().expect("some"), times.max().expect("some"));

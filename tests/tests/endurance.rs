@@ -1,5 +1,5 @@
-//! Hours at full load with a fault every ten seconds: a host that lives through them takes no more memory and no more
-//! descriptors at the end than at the beginning.
+//! Hours at full load with a fault every ten seconds: a host that survives them uses no more memory and descriptors at
+//! the end than at the begin.
 //!
 //! `ENDURANCE=7200 cargo test --release --workspace --test endurance -- --nocapture` runs two hours.
 
@@ -11,20 +11,20 @@ use tokio_util::sync::CancellationToken;
 const LONG: Duration = Duration::from_secs(180);
 const FAULT: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(500);
-/// Records that wait in the topic at least, so that the hosts never stand idle.
+/// Minimum number of records that wait in the topic, so that the hosts are never idle.
 const BACKLOG: i64 = 20_000;
 const BATCH: usize = 5_000;
-/// How often the figures are printed, so that those of a run that is cut short are not lost.
+/// How often the figures are printed, so that an interrupted run has some.
 const SAY: usize = 120;
-/// As long as a broker may be away.
+/// Longest outage of a broker.
 const STUCK: Duration = Duration::from_secs(90);
-/// Nothing of what happens every minute lasts so long: without an output in that time there is no load to endure.
+/// Longer than any regular fault: without an output for this time the test has no load.
 const STILL: Duration = Duration::from_secs(300);
 
 const PROPERTIES: &str =
     r#""session.timeout.ms" = 3000, "heartbeat.interval.ms" = 300, "reconnect.backoff.max.ms" = 500"#;
 
-/// What the host had at one moment.
+/// Resource usage of the host at one moment.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
     memory: u64,
@@ -35,7 +35,7 @@ fn sample(host: &Host) -> Sample {
     Sample { memory: host.memory(), descriptors: host.descriptors() }
 }
 
-/// The highest of some samples.
+/// Returns the maxima of some samples.
 fn peak(samples: &[Sample]) -> Sample {
     let memory = samples.iter().map(|sample| sample.memory).max().expect("there are some");
     let descriptors = samples.iter().map(|sample| sample.descriptors).max().expect("there are some");
@@ -94,7 +94,7 @@ async fn memory_and_descriptors_stay_flat_under_load_and_faults() {
             }
         }
         if faults % 6 == 5 {
-            // Past its session, so that it loses what it has; then it goes on.
+            // Longer than its session, so that it loses its partitions; then it continues.
             tokio::time::sleep(Duration::from_secs(5)).await;
             survivor.resume();
         }
@@ -128,7 +128,7 @@ async fn memory_and_descriptors_stay_flat_under_load_and_faults() {
     }
 }
 
-/// Keeps the topic full. Returns how many records it wrote.
+/// Keeps the topic full. Returns the number of written records.
 async fn load(kafka: kit::Kafka, topic: String, group: String, enough: CancellationToken) -> i64 {
     let new = || kafka.writer_with(&topic, &[("reconnect.backoff.max.ms", "500")]);
     let (mut writer, mut written) = (new(), 0_i64);
@@ -140,7 +140,7 @@ async fn load(kafka: kit::Kafka, topic: String, group: String, enough: Cancellat
         }
         let first = usize::try_from(written).expect("a count");
         let batch = (first..first + BATCH).map(|number| Probe::ask(&format!("key-{}", number % 1_000), "echo", number));
-        // The broker is away again and again; a producer that has not come back after a minute never does.
+        // The broker has repeated outages; a producer that has not recovered after a minute never does.
         match tokio::time::timeout(STUCK, writer.write(batch)).await {
             Ok(_) => written += i64::try_from(BATCH).expect("few"),
             Err(_) => {

@@ -1,7 +1,8 @@
-//! The same handler in six languages (`examples/in-every-language`): one input, one expected output, equal to the last byte,
-//! through `invoke` and through a real broker; and a table of what each costs.
+//! The same handler in six languages (`examples/in-every-language`): one input and one expected output, identical to
+//! the last byte, through `invoke` and through a real broker; and a table of the costs of each.
 //!
-//! `cargo test --release --workspace --test every_language -- --nocapture` prints the table with figures that mean something.
+//! `cargo test --release --workspace --test every_language -- --nocapture` prints the table; figures of other builds
+//! mean nothing.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,14 +17,14 @@ use kit::{Record, eventually, host};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Where each has its handler.
+/// The source file of each handler.
 const SOURCES: [&str; 6] = ["src/lib.rs", "enrich.py", "src/enrich.js", "src/enrich.ts", "enrich.go", "enrich.c"];
 const LANGUAGES: [&str; 6] = ["rust", "python", "javascript", "typescript", "go", "c"];
 
-/// Python's component is 18 MB, and is compiled by a debug build here.
+/// Python's component has 18 MB, and a debug build compiles it here.
 const LONG: Duration = Duration::from_secs(300);
 
-/// Messages for the time of one.
+/// Number of messages over which the time of one is averaged.
 const TIMED: usize = 200;
 
 fn example() -> PathBuf {
@@ -34,19 +35,19 @@ fn component(language: &str) -> PathBuf {
     example().join(language).join("enrich.wasm")
 }
 
-/// What goes in, a message a line.
+/// Returns the input, one message per line.
 fn input() -> Vec<String> {
     let text = std::fs::read_to_string(example().join("input/orders.jsonl")).expect("the input");
     text.lines().map(str::to_owned).collect()
 }
 
-/// What is to come of each.
+/// Returns the expected result of each message.
 fn expected() -> Vec<Value> {
     let text = std::fs::read_to_string(example().join("expected.json")).expect("what is expected");
     serde_json::from_str(&text).expect("a list")
 }
 
-/// Builds all, as `cofferdam dev` would.
+/// Builds all handlers as `cofferdam dev` does.
 fn build() {
     for language in LANGUAGES {
         let output = Command::new("sh").arg(format!("{language}/build.sh")).current_dir(example()).output();
@@ -76,7 +77,7 @@ async fn six_languages_answer_the_same_to_the_last_byte() {
     table().await;
 }
 
-/// Outcome, code, and output of one message by `cofferdam invoke`.
+/// Returns outcome, code, and output of one message with `cofferdam invoke`.
 fn invoke(language: &str, message: &str, cache: &Path) -> Value {
     let mut child = Command::new(kit::host::binary())
         .arg("invoke")
@@ -134,7 +135,7 @@ async fn through_a_broker() {
             (stored.len() >= done.len()).then_some(stored)
         })
         .await;
-        // Messages of different keys have no order among themselves.
+        // Messages of different keys have no common order.
         let mut seen: Vec<_> = stored.iter().map(|it| (it.key_text(), it.text(), it.header("schema"))).collect();
         let mut wanted: Vec<_> = done.iter().map(|output| parts(output)).collect();
         seen.sort_unstable();
@@ -149,7 +150,7 @@ async fn through_a_broker() {
     assert_eq!(host.stop(LONG).await.code(), Some(0));
 }
 
-/// Key, payload and the one header of an output.
+/// Returns key, payload and the one header of an output.
 fn parts(output: &Value) -> (&str, &str, Option<&str>) {
     (text(&output["key"]), text(&output["payload"]), output["headers"][0][1].as_str())
 }
@@ -158,7 +159,7 @@ fn text(value: &Value) -> &str {
     value.as_str().expect("text")
 }
 
-/// What a handler in each language costs: prints it.
+/// Prints the costs of a handler in each language.
 async fn table() {
     let file = example().join("cofferdam.toml");
     let config = Config::load(&file, &|name| std::env::var(name).ok()).expect("it is in order");

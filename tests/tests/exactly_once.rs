@@ -1,4 +1,4 @@
-//! Exactly-once on Apache Kafka: whoever reads committed records sees each output once, in order, whatever dies.
+//! Exactly-once on Apache Kafka: a reader of committed records sees each output once and in order, whatever fails.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use kit::{Gate, Kafka, Probe, Record, Signal, eventually};
 
 const LONG: Duration = Duration::from_secs(120);
 
-/// `RECORDS=100000 KILLS=50 cargo test --workspace --test exactly_once` for a long run.
+/// Use `RECORDS=100000 KILLS=50 cargo test --workspace --test exactly_once` for a long run.
 fn number(variable: &str, otherwise: usize) -> usize {
     std::env::var(variable).map_or(otherwise, |text| text.parse().expect("a number"))
 }
@@ -23,7 +23,7 @@ async fn a_reader_of_committed_records_sees_each_output_once_and_in_order_throug
     let mut kafka = kafka.lock().await;
     let (records, kills) = (number("RECORDS", 6_000), number("KILLS", 6));
     let probe = Probe::new(&kafka, 3).await;
-    // Every hundredth fails once, every two hundredth for good.
+    // One in a hundred fails once, one in two hundred fails permanently.
     let what = |number: usize| match number % 200 {
         50 | 150 => "fail",
         199 => "permanent",
@@ -42,7 +42,7 @@ async fn a_reader_of_committed_records_sees_each_output_once_and_in_order_throug
         eventually("the work goes on", LONG, async || (settled(&kafka, &probe).await >= goal as i64).then_some(()))
             .await;
         match kill % 6 {
-            // The broker goes away in the middle of transactions.
+            // The broker stops in the middle of transactions.
             0 => {
                 kafka.stop().await;
                 kafka.start().await;
@@ -103,13 +103,13 @@ async fn an_output_that_is_too_large_becomes_a_dead_letter_and_its_neighbours_do
     assert_eq!(host.wait(Duration::from_secs(60)).await.code(), Some(0));
 }
 
-/// Records `numbers` for each of two partitions, with a key for each.
+/// Returns records `numbers` for each of two partitions, with one key per partition.
 fn for_both(numbers: std::ops::Range<usize>) -> impl Iterator<Item = Record> {
     let of = |partition: i32, number| Probe::ask(&format!("key-{partition}"), "echo", number).partition(partition);
     numbers.flat_map(move |number| [of(0, number), of(1, number)])
 }
 
-/// What a reader of committed records sees of each key, in order.
+/// Returns what a reader of committed records sees of each key, in order.
 async fn seen(kafka: &Kafka, probe: &Probe) -> BTreeMap<String, Vec<u64>> {
     let mut seen: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for stored in kafka.read_all(&probe.output).await {
@@ -126,7 +126,7 @@ fn each_once(numbers: std::ops::Range<u64>) -> BTreeMap<String, Vec<u64>> {
 
 const UNANSWERED: &str =
     r#""session.timeout.ms" = "20000", "heartbeat.interval.ms" = "500", "transaction.timeout.ms" = "2000""#;
-/// And what a host does next to find out.
+/// The commit, and the request with which a host finds out its result.
 const COMMITS: &[i16] = &[Gate::END_TRANSACTION, Gate::INIT_PRODUCER];
 const ROUTE: &str = r#"
     delivery = "exactly_once"
@@ -146,7 +146,7 @@ async fn a_commit_without_an_answer_is_not_taken_for_done_where_another_host_com
     kafka.gate().hold(COMMITS);
     kafka.produce(&probe.input, for_both(5..25)).await;
     eventually("a commit is held back", LONG, async || (kafka.gate().caught() > 0).then_some(())).await;
-    // The broker gives it up, another host is given one of the partitions, and comes as far.
+    // The broker aborts it. Another host gets one of the partitions and handles the same records.
     hosts.push(probe.host(kafka.bootstrap(), UNANSWERED, ROUTE).start());
     eventually("the other host has done its partition", LONG, async || {
         seen(&kafka, &probe).await.values().any(|numbers| numbers.len() == 25).then_some(())
@@ -218,7 +218,7 @@ async fn two_hosts_of_one_transactional_id_part_and_do_not_end_each_others_trans
     let mut hosts = vec![probe.host(kafka.bootstrap(), "", &route).start()];
     kafka.produce(&probe.input, for_both(0..5)).await;
     eventually("all is settled", LONG, async || (settled(kafka, &probe).await == 10).then_some(())).await;
-    // The second one finds nobody's lock, as on another machine of the same name.
+    // The second host finds no lock, as on another machine with the same name.
     std::fs::remove_dir_all(&storage).expect("the folder is there");
     hosts.push(probe.host(kafka.bootstrap(), "", &route).start());
     hosts[1].says("running", LONG).await;

@@ -1,22 +1,23 @@
-//! The memory of a host stays near its bounds, however much its handlers make of little, and is given back.
+//! The memory of a host stays near its limit, even if small messages lead to large outputs, and is released afterwards.
 
 use std::time::Duration;
 
 use kit::{Probe, eventually};
 
 const LONG: Duration = Duration::from_secs(120);
-/// Small ones; each leads to an output of [`OUTPUT`] kB, together far more than the bound.
+/// Small records; each leads to an output of [`OUTPUT`] kB. Together the outputs are far above the limit.
 const RECORDS: usize = 100;
 const OUTPUT: usize = 900;
 const BOUND: &str = "max_in_flight = { bytes = \"8MiB\" }\nconcurrency = 2";
-/// Slower than any handler, bytes in a second, until [`FEW`] outputs are there: meanwhile all records could be handled.
+/// Bytes per second, slower than any handler, until [`FEW`] outputs are written: meanwhile all records could be
+/// handled.
 const SLOW: u32 = 1_000_000;
 const FEW: i64 = 15;
-/// The route holds when a publication is unanswered for 3 s and `linger.ms`: not before all is handled.
+/// The route holds if a publication is unconfirmed for 3 s and `linger.ms`: not before all records are handled.
 const PATIENT: &str = "\"linger.ms\" = \"30000\"";
-/// The program, the outputs that the bound lets be and those of two attempts.
+/// The program, the outputs within the limit, and those of two attempts.
 const PEAK: u64 = 95 << 20;
-/// What is left when nothing is in flight.
+/// Memory when nothing is in flight.
 const AT_REST: u64 = 90 << 20;
 
 #[tokio::test(flavor = "multi_thread")]

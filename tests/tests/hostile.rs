@@ -1,4 +1,4 @@
-//! Each hostile handler of the table becomes what the table says, all of them in one process that lives on.
+//! Each hostile handler of the table has the outcome in the table, all in one process that survives them.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,32 +8,32 @@ use cofferdam::plugin::{Engine, EngineConfig, Plugin, Spec};
 use cofferdam_core::outcome::Outcome;
 use kit::{Hostile, usage};
 
-/// What became of one of them.
+/// The result of one handler.
 struct Verdict {
     outcome: String,
     code: String,
     text: String,
-    /// From the bytes to a plugin, or to its refusal.
+    /// Time from the bytes to a plugin or to its refusal.
     load: Duration,
-    /// From the message to the verdict.
+    /// Time from the message to the outcome.
     took: Duration,
     /// CPU time of this process for both.
     cpu: Duration,
-    /// By how many bytes the memory of this process grew at most meanwhile.
+    /// Maximum growth of the memory of this process, in bytes.
     memory: u64,
-    /// Bytes of its compiled form and of its key-value store, on disk.
+    /// Size of its compiled form and of its key-value store on disk, in bytes.
     disk: u64,
 }
 
 fn spec(hostile: &Hostile, folder: &Path) -> Spec {
-    // It is there whether it is granted or not, so that the figures can be compared.
+    // Created with or without a grant, so that the figures are comparable.
     let quota = Quota { store: 2 << 20, bucket: 1 << 20 };
     let store = Store::open(&folder.join("keyvalue.redb"), quota).expect("a store");
     let bucket = hostile.keyvalue.then(|| store.bucket("own"));
     Spec { limits: hostile.limits.clone(), keyvalue: bucket, ..Spec::new(&*hostile.name) }
 }
 
-/// Loads it, gives it a message, and takes what the host uses for both.
+/// Loads the handler, sends it a message, and measures what the host uses for both.
 async fn verdict(engine: &Engine, hostile: &Hostile, folder: &Path) -> Verdict {
     let spec = spec(hostile, folder);
     let (cpu, resident, disk) = (kit::sched::process_time(), usage::resident(), usage::on_disk(folder));
@@ -64,7 +64,7 @@ async fn unmeasured(engine: &Engine, hostile: &Hostile, spec: Spec) -> Verdict {
     let started = Instant::now();
     let attempt = plugin.handle(&message, 1).await;
     let took = started.elapsed();
-    // What a route does with the outputs of a handler that ended well.
+    // What a route does with the outputs of a successful handler.
     let outcome = match attempt.outcome {
         Outcome::Done(outputs) => kit::hostile::resolve(&message, outputs),
         Outcome::Failed(failure) => Outcome::Failed(failure),

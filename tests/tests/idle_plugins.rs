@@ -1,4 +1,4 @@
-//! A thousand plugins that nobody calls cost little, and start soon.
+//! A thousand idle plugins need few resources, and start quickly.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 const PLUGINS: usize = 1_000;
 
-/// The component with a section that nobody reads, and that is another one each time.
+/// Returns the component with a custom section that is different for each number.
 fn variant(component: &[u8], number: usize) -> Vec<u8> {
     // Section 0, its length, and its name with its length.
     [component, &[0, 9, 8], format!("{number:08}").as_bytes()].concat()
@@ -24,7 +24,7 @@ async fn a_thousand_idle_plugins_take_a_mebibyte_each_at_most_and_start_within_5
     let component = std::fs::read(kit::guest("probe")).unwrap();
     assert!(component.len() >= 100_000, "{}", component.len());
     let engine = || Engine::new(EngineConfig { cache: Some(cache.clone()), ..EngineConfig::default() }).unwrap();
-    // Compiled once. A section that nobody reads leaves the code as it is, so the cache can be filled with copies.
+    // Compiled once. A custom section does not change the code, so the cache can be filled with copies.
     let first = variant(&component, 0);
     Plugin::load(&engine(), &first, Spec::new("plugin-0")).unwrap();
     let kept = std::fs::read_dir(&cache).unwrap().next().unwrap().unwrap().path();
@@ -43,7 +43,7 @@ async fn a_thousand_idle_plugins_take_a_mebibyte_each_at_most_and_start_within_5
         })
         .collect();
 
-    // One more, compiled when all these are there, has none of them go.
+    // Compiling one more plugin removes none of them from the cache.
     Plugin::load(&engine(), &variant(&component, PLUGINS), Spec::new("last")).unwrap();
     assert_eq!(std::fs::read_dir(&cache).unwrap().count(), PLUGINS + 1, "all of them are kept");
 
@@ -54,7 +54,7 @@ async fn a_thousand_idle_plugins_take_a_mebibyte_each_at_most_and_start_within_5
         let (started, waited) = (Instant::now(), own.waited());
         let plugin = Plugin::open(&engine, file, Spec::new(format!("plugin-{number}"))).unwrap();
         let attempt = plugin.handle(&message, 1).await;
-        // What the machine took is not the plugin's.
+        // Less the time for which the machine had no CPU for the thread.
         starts.push(started.elapsed().saturating_sub(own.waited() - waited));
         assert_eq!(attempt.outcome.class(), Class::Done, "{attempt:?}");
         plugins.push(plugin);
@@ -70,9 +70,9 @@ async fn a_thousand_idle_plugins_take_a_mebibyte_each_at_most_and_start_within_5
         each >> 10
     );
     assert!(each <= 1 << 20, "{each} bytes each");
-    // Not the slowest: a virtual machine that gets no processor from its host looks like a start that takes long.
+    // Not the maximum: a thread of a virtual machine that gets no CPU from its hypervisor looks like a slow start.
     assert!(p99 < Duration::from_millis(50), "{p99:?}, the slowest {max:?}");
-    // They are all still there.
+    // All plugins are still usable.
     for plugin in &plugins {
         assert_eq!(plugin.handle(&message, 1).await.outcome.class(), Class::Done);
     }

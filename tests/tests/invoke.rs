@@ -1,4 +1,4 @@
-//! `cofferdam invoke` on each poison message of the example: outcome, code and exit code of the documentation.
+//! `cofferdam invoke` with each poison message of the example: outcome, code and exit code as documented.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! A key is handled in order across retries, and while it waits the others go on.
+//! Messages of a key are handled in order across retries, and other keys continue meanwhile.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use kit::{Probe, Record, Signal};
 async fn a_key_that_is_retried_stays_in_order_and_others_pass_it() {
     let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
     let probe = Probe::new(kafka, 1).await;
-    // One partition: the first of `slow` fails twice, and 20 of its own and 100 of others stand behind it.
+    // One partition: the first message of `slow` fails twice; 20 of the same key and 100 of others are behind it.
     let mut records = vec![Probe::ask("slow", "fail", 0)];
     for number in 1..=20 {
         records.push(Probe::ask("slow", "echo", number));
@@ -37,7 +37,7 @@ async fn a_key_that_is_retried_stays_in_order_and_others_pass_it() {
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// A message whose next attempt is an hour away.
+/// Returns a message whose next attempt is an hour away.
 fn waits(number: usize) -> Record {
     let payload = format!(r#"{{"do":"fail","times":99,"number":{number}}}"#);
     Record::new(payload).key(format!("waits-{number}"))
@@ -49,7 +49,7 @@ async fn one_record_that_waits_does_not_hold_up_the_others_of_its_partition() {
     let probe = Probe::new(kafka, 12).await;
     let others = (1..=1_500).map(|number| Probe::ask(&format!("key-{number}"), "echo", number));
     kafka.produce(&probe.input, [waits(0)].into_iter().chain(others).map(|record| record.partition(0))).await;
-    // An hour of waiting, in a partition whose share of the bound is 100 / 12.
+    // A wait of an hour, in a partition whose share of the in-flight bound is 100 / 12.
     let host = probe.start(
         kafka,
         r#"max_in_flight = { messages = 100, bytes = "64MiB" }

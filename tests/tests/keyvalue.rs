@@ -1,4 +1,4 @@
-//! The key-value store on a real Redis: what a store promises, among hosts that share it and in an outage.
+//! The key-value store on a real Redis: its promises with several hosts and in an outage.
 
 use std::time::{Duration, Instant};
 
@@ -113,7 +113,7 @@ async fn a_store_that_is_away_says_so_in_time_and_is_found_again() {
     assert!(told.as_ref().is_some_and(|told| told.contains("refuses") && !told.contains("hunter2")), "{told:?}");
 }
 
-/// One of several hosts that count the keys of `input` in the same bucket.
+/// Returns one of several hosts that count the keys of `input` in the same bucket.
 fn counting(kafka: &Kafka, url: &str, service: &str, input: &str, output: &str) -> Host {
     let (bootstrap, path) = (kafka.bootstrap(), guest("caller"));
     let path = path.display();
@@ -147,7 +147,7 @@ async fn hosts_that_share_a_group_share_its_counts() {
     for host in &hosts {
         host.says("\"assigned\"", WAIT).await;
     }
-    // Four counts, and each of them from every partition.
+    // Four counters, each increased from every partition.
     let ask = |number: usize| format!(r#"{{"do":"count","name":"entity-{}"}}"#, number % 4);
     kafka.produce(&input, (0..MESSAGES).map(|number| Record::new(ask(number)).key(format!("{number}")))).await;
     let stored = eventually("all are counted", WAIT, async || {

@@ -1,4 +1,4 @@
-//! The kit itself: what it says about a broker has to be true before any other test can be.
+//! Tests of the test kit: other tests rely on what it reports about a broker.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -76,7 +76,7 @@ async fn fifo_messages_come_back_in_order_with_their_attributes() {
     for n in ["1", "2", "3"] {
         sqs.send(&queue, Message::new(n).group("g").deduplication(n).attribute("number", n)).await;
     }
-    // The same deduplication id once more: it vanishes.
+    // The same deduplication id again: SQS drops it.
     sqs.send(&queue, Message::new("again").group("g").deduplication("3")).await;
     assert_eq!(sqs.counts(&queue).await.visible, 3);
 
@@ -126,7 +126,7 @@ fn a_crate_of_the_workspace_becomes_a_component() {
     assert_eq!(kit::guest("forward"), file);
 }
 
-/// Something that answers each byte with the same byte.
+/// Starts a server that answers each byte with the same byte.
 async fn echo() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound").to_string();
@@ -139,7 +139,7 @@ async fn echo() -> String {
     address
 }
 
-/// Sends the bytes and reads as many back.
+/// Sends the bytes and reads the same number back.
 async fn through(connection: &mut TcpStream, bytes: &[u8]) -> std::io::Result<Duration> {
     let began = Instant::now();
     let mut answer = vec![0; bytes.len()];
@@ -185,7 +185,7 @@ async fn a_gate_delays_throttles_cuts_shuts_and_swallows() {
     through(&mut connection, b"again").await.unwrap();
     gate.shut();
     assert!(connection.read(&mut late).await.is_err());
-    // It is turned away at once, or at its first word.
+    // The connection is refused at once, or at the first byte.
     let refused = async { through(&mut TcpStream::connect(gate.address()).await?, b"never").await };
     assert!(refused.await.is_err());
 }
@@ -201,7 +201,7 @@ async fn a_broker_of_ones_own_keeps_its_records_through_a_stop_and_a_crash() {
     kafka.kill().await;
     kafka.start().await;
 
-    // Whoever comes through the gate stays behind it.
+    // A client that connects through the gate gets the address of the gate for later connections.
     let mut config = rdkafka::ClientConfig::new();
     let producer: BaseProducer = config.set("bootstrap.servers", kafka.through()).create().unwrap();
     let brokers = || {
@@ -244,7 +244,7 @@ async fn a_host_is_measured_and_started_again_in_its_folder() {
     kafka.produce(&probe.input, [kit::Probe::ask("k", "echo", 2)]).await;
     host.pause();
     host.resume();
-    // The first was perhaps not committed yet.
+    // The first may not be committed yet.
     kit::eventually("the second is handled", Duration::from_secs(60), async || {
         probe.outputs(kafka, 1, Duration::from_secs(1)).await.iter().any(|(_, number)| *number == 2).then_some(())
     })

@@ -1,4 +1,4 @@
-//! How far a group is behind, where offsets are no records.
+//! The lag of a group if some offsets are not records.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// Writes records with these numbers in one transaction, and ends it so.
+/// Writes records with these numbers in one transaction, and commits or aborts it.
 async fn transaction(kafka: &Kafka, topic: &str, numbers: Range<usize>, commit: bool) {
     let mut client = kafka.client();
     client.set("transactional.id", kit::unique("lag"));
@@ -27,7 +27,7 @@ async fn transaction(kafka: &Kafka, topic: &str, numbers: Range<usize>, commit: 
     tokio::task::spawn_blocking(write).await.expect("it does not panic");
 }
 
-/// Waits until the group has committed the end of its topic: so far it is not behind.
+/// Waits until the group has committed the end of its topic: the lag is zero.
 async fn expect_caught_up(kafka: &Kafka, probe: &Probe) {
     let end = kafka.ends(&probe.input).await[&0];
     let committed = async || kafka.try_committed(&probe.group, &probe.input).await.filter(|at| *at == end);
@@ -38,10 +38,10 @@ async fn expect_that_markers_are_no_lag(delivery: &str) {
     let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
     let probe = Probe::new(kafka, 1).await;
     let host = probe.start(kafka, &format!("delivery = {delivery:?}"));
-    // Where nothing was ever committed.
+    // Before any commit.
     transaction(kafka, &probe.input, 0..10, false).await;
     expect_caught_up(kafka, &probe).await;
-    // Behind records.
+    // After records.
     transaction(kafka, &probe.input, 10..20, true).await;
     transaction(kafka, &probe.input, 20..30, false).await;
     expect_caught_up(kafka, &probe).await;

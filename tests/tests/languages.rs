@@ -1,5 +1,5 @@
-//! From an empty folder to a handled message, and from a save to the next, in every language: `cofferdam new`, then the
-//! project's README word for word, then a save that does not build, then one that does.
+//! From an empty folder to a handled message, and from a save to the next message, in every language: `cofferdam new`,
+//! then the commands of the project's README, then a save that does not build, then one that does.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,23 +11,23 @@ use tempfile::TempDir;
 /// Tools are installed into the project, and a language runtime is compiled.
 const LONG: Duration = Duration::from_secs(600);
 
-/// What differs.
+/// What differs between languages.
 struct Language {
     name: &'static str,
     /// The file of the handler.
     source: &'static str,
-    /// Added to it, a mistake; and what the language's own tool says of it.
+    /// A mistake that is added to it, and the text that the language's tool prints about it.
     mistake: (&'static str, &'static str),
-    /// A part of its text for people, and what it is changed to.
+    /// A part of its visible text, and the replacement.
     change: (&'static str, &'static str),
     uncaught: Uncaught,
 }
 
-/// An error that nobody catches.
+/// An error that the handler does not catch.
 struct Uncaught {
-    /// A part of the handler, and what it is changed to.
+    /// A part of the handler, and the replacement.
     change: (&'static str, &'static str),
-    /// What the line of the message says of it.
+    /// Texts in the line of the failed message.
     says: [&'static str; 2],
 }
 
@@ -148,7 +148,7 @@ async fn works(language: &Language) {
     the_page_of_the_sdk_runs(language, &project);
 }
 
-/// The first snippet of the SDK's page is a handler that handles the message of the line below it.
+/// Checks that the first snippet of the SDK's page is a handler that handles the message in the line after it.
 fn the_page_of_the_sdk_runs(language: &Language, project: &Path) {
     let (sdk, kind) = match language.name {
         "javascript" => ("js", "js"),
@@ -170,7 +170,7 @@ fn the_page_of_the_sdk_runs(language: &Language, project: &Path) {
     run(&words.collect::<Vec<_>>().join(" "), project);
 }
 
-/// After the first build, as the README has it: a line in `requirements.txt`, a build, and the tests.
+/// Adds a package as the README describes, after the first build: a line in `requirements.txt`, a build, and the tests.
 fn a_package_that_was_added_is_there_in_tests(commands: &[&str], project: &Path) {
     let add = |name: &str, text: &str| {
         let file = project.join(name);
@@ -195,10 +195,10 @@ fn a_type_error_in_a_test_stops_no_build(project: &Path) {
     run("sh build.sh", project);
 }
 
-/// `cofferdam dev`: the first messages, a mistake, and a change.
+/// Runs `cofferdam dev`: the first messages, a mistake, and a change.
 async fn develop(language: &Language, project: &Path) {
     let host = host(["dev"]).current_dir(project).env("ADMIN_LISTEN", "127.0.0.1:0");
-    // Whoever shares a target folder among projects has this set.
+    // Developers who share a target folder among projects have this set.
     let elsewhere = TempDir::new().expect("a temporary folder can be made");
     let mut host = host.env("CARGO_TARGET_DIR", elsewhere.path()).listening().start();
     host.says("-- 3 received: 2 done, 1 dead letter, 2 outputs", LONG).await;
@@ -208,7 +208,7 @@ async fn develop(language: &Language, project: &Path) {
     assert_eq!(host.wait(LONG).await.code(), Some(0));
 }
 
-/// Makes the project.
+/// Creates the project.
 async fn new(language: &Language, folder: &Path) -> Result<(), Need> {
     let made = host(["new", language.name, "hello-orders"]).current_dir(folder).start().wait(LONG).await;
     assert_eq!(made.code(), Some(0), "{:#?}", made.stderr);
@@ -218,7 +218,7 @@ async fn new(language: &Language, folder: &Path) -> Result<(), Need> {
     }
 }
 
-/// The lines of the README's shell blocks, without comments.
+/// Returns the lines of the README's shell blocks, without comments.
 fn commands(readme: &str) -> Vec<&str> {
     let mut within = false;
     let mut commands = Vec::new();
@@ -233,7 +233,7 @@ fn commands(readme: &str) -> Vec<&str> {
     commands
 }
 
-/// As a person does who has `cofferdam` in the path.
+/// Runs a command with `cofferdam` in the path.
 fn run(command: &str, project: &Path) {
     let folder = kit::host::binary().parent().expect("it is in a folder");
     let path = std::env::join_paths(
@@ -246,7 +246,7 @@ fn run(command: &str, project: &Path) {
     assert!(output.status.success(), "{command}: {}\n{said}", output.status);
 }
 
-/// A mistake is explained and stops nothing; what is right is seen with the next message.
+/// Saves a mistake, which is explained and stops nothing, and then a change, which takes effect with the next message.
 async fn save(language: &Language, project: &Path, host: &mut Host) {
     let file = project.join(language.source);
     let right = std::fs::read_to_string(&file).expect("the handler is there");
@@ -267,13 +267,13 @@ async fn save(language: &Language, project: &Path, host: &mut Host) {
     assert!(refused.starts_with("dead letter"), "{refused}");
 }
 
-/// An error that nobody catches is told in one line, with its place; a handler is left that works.
+/// Saves a handler with an uncaught error, which is reported in one line with its location, and then a working handler.
 async fn fail(language: &Language, project: &Path, host: &mut Host) {
     let file = project.join(language.source);
     let right = std::fs::read_to_string(&file).expect("the handler is there");
     let Uncaught { change: (from, to), says } = &language.uncaught;
     assert!(right.contains(from), "{right}");
-    // A module that the handler imports is a source like the handler; the error is in it.
+    // A module that the handler imports is a source too; the error is in it.
     let module = project.join("hello_orders/schema.py");
     let mut builds = 2;
     if language.name == "python" {

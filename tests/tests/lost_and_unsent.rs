@@ -1,5 +1,5 @@
-//! A route that loses its partitions again and again, while nothing that it wants to send can be sent, holds no more each
-//! time: what it has lost, and no sink has seen, is let go.
+//! A route repeatedly loses partitions while none of its publications can be sent. Its memory does not grow: lost
+//! publications that no sink has taken are dropped.
 
 use std::time::{Duration, Instant};
 
@@ -7,9 +7,9 @@ use kit::{Gate, Kafka, QueueSpec, Record, eventually, guest, run, unique};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 const LONG: Duration = Duration::from_secs(120);
-/// Messages that the route may have in flight; small, so that no bound on bytes comes first.
+/// Maximum number of messages in flight; small messages, so that no limit on bytes applies first.
 const IN_FLIGHT: usize = 10_000;
-/// How often it loses one of its two partitions, half of that.
+/// How often it loses one of its two partitions, which has half of the messages.
 const LOSSES: usize = 10;
 
 #[tokio::test(flavor = "multi_thread")]

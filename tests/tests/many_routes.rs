@@ -1,4 +1,4 @@
-//! A host has as many routes as it is told to, whatever limit on open files its shell or its service manager begins with.
+//! A host runs all configured routes, whatever limit on open files its shell or service manager sets at first.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -8,9 +8,9 @@ use std::time::Duration;
 use kit::{Record, eventually, guest, unique};
 
 const LONG: Duration = Duration::from_secs(120);
-/// What the process begins with; 1,024 are usual.
+/// The limit at the start of the process; 1,024 is usual.
 const OPEN_FILES: usize = 128;
-/// A route on Kafka takes twelve of them.
+/// A route on Kafka uses twelve open files.
 const ROUTES: usize = 12;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,10 @@
-//! A plugin without grants, of ordinary Rust code, finds nothing of the machine it runs on.
+//! A plugin without grants, written in ordinary Rust, has no access to the machine.
 
 use cofferdam::plugin::{Engine, EngineConfig, Plugin, Spec};
 use cofferdam_core::outcome::Outcome;
 use serde_json::Value;
 
-/// What has to be refused, by the names that the guest gives it.
+/// The operations that must be denied, by the names that the guest gives them.
 const REFUSED: [&str; 20] = [
     "read a file",
     "read a file here",

@@ -1,10 +1,15 @@
-//! The pages for users: links lead somewhere, commands have the options that are shown, and tables that repeat what the
-//! source says have its rows. No page is compared with its wording, only with names.
+//! The pages for users: links resolve, commands have the options that are shown, and tables that repeat the source have
+//! its rows. Tests compare names, never the wording.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::{Component, Path, PathBuf};
 
-/// Folders without pages of ours.
+use cofferdam::config::Sandbox;
+use cofferdam::plugin::{Limit, Limits, Unit};
+use cofferdam_core::dead_letter::profile::cofferdam as profile;
+
+/// Folders without documentation of this project.
 const SKIPPED: [&str; 4] = ["target", "node_modules", "template", "template-ts"];
 
 fn root() -> PathBuf {
@@ -15,7 +20,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Every page of the repository, by its path from the root.
+/// Returns every page of the repository by its path from the root.
 fn pages() -> BTreeMap<PathBuf, String> {
     fn walk(folder: &Path, found: &mut BTreeMap<PathBuf, String>) {
         for entry in std::fs::read_dir(folder).expect("a folder can be read") {
@@ -37,7 +42,7 @@ fn pages() -> BTreeMap<PathBuf, String> {
     found
 }
 
-/// The lines of a page outside its code blocks.
+/// Returns the lines of a page outside its code blocks.
 fn prose(page: &str) -> Vec<&str> {
     let mut inside = false;
     let mut lines = Vec::new();
@@ -51,7 +56,7 @@ fn prose(page: &str) -> Vec<&str> {
     lines
 }
 
-/// The anchors of a page's headings, as GitHub makes them.
+/// Returns the anchors of a page's headings, as GitHub makes them.
 fn anchors(page: &str) -> BTreeSet<String> {
     let headings = prose(page).into_iter().filter_map(|line| line.strip_prefix('#'));
     headings
@@ -63,7 +68,7 @@ fn anchors(page: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// `path` without `..`, so that it can be looked up.
+/// Returns `path` without `..`, for look-ups.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for component in path.components() {
@@ -75,7 +80,7 @@ fn plain(path: &Path) -> PathBuf {
     plain
 }
 
-/// The targets of the links in `line`.
+/// Returns the targets of the links in `line`.
 fn links(line: &str) -> impl Iterator<Item = &str> {
     line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target)
 }
@@ -98,7 +103,7 @@ fn every_link_leads_to_a_file_and_a_heading_that_are_there() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
-/// The part of a page below `heading`, up to the next heading of its level or a higher one.
+/// Returns the part of a page below `heading`, up to the next heading of its level or a higher one.
 fn section<'a>(page: &'a str, heading: &str) -> &'a str {
     let (_, rest) = page.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no section {heading}"));
     let level = heading.split(' ').next().unwrap_or_default();
@@ -106,7 +111,7 @@ fn section<'a>(page: &'a str, heading: &str) -> &'a str {
     &rest[..ends.min().unwrap_or(rest.len())]
 }
 
-/// The cells of the rows of all tables in `text`, without heads.
+/// Returns the cells of the rows of all tables in `text`, without headings.
 fn rows(text: &str) -> Vec<Vec<String>> {
     let lines: Vec<&str> = text.lines().collect();
     let is_rule = |line: &str| line.starts_with("|---");
@@ -116,16 +121,16 @@ fn rows(text: &str) -> Vec<Vec<String>> {
     rows.map(|(_, row)| row.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect()).collect()
 }
 
-/// What stands between backticks in the first cell of each row.
+/// Returns the texts between backticks in the first cell of each row.
 fn names(text: &str) -> BTreeSet<String> {
     let cells = rows(text).into_iter().map(|row| row[0].clone());
     cells.flat_map(|cell| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
-/// The first two cells of each row: what a metric or log event is called, and its labels or level.
+/// Returns the first two cells of each row: the name of a metric or log event, and its labels or level.
 fn heads(text: &str) -> Vec<(String, String)> {
     let mut heads: Vec<_> = rows(text).into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
-    // A row without a name goes on with the row above.
+    // A row without a name belongs to the row above.
     for at in 1..heads.len() {
         if heads[at].0.is_empty() {
             heads[at].0 = heads[at - 1].0.clone();
@@ -137,7 +142,7 @@ fn heads(text: &str) -> Vec<(String, String)> {
 
 #[test]
 fn metrics_and_log_events_are_those_of_the_source() {
-    // A test of the host holds the tables in its documentation against what it counts and logs.
+    // A test of the host compares the tables in its documentation with its metrics and log events.
     let source = read("host/src/telemetry.rs");
     let documentation: Vec<&str> = source.lines().filter_map(|line| line.strip_prefix("//!")).map(str::trim).collect();
     let documentation = documentation.join("\n");
@@ -177,31 +182,66 @@ fn every_exit_code_of_the_source_stands_in_the_page_of_operations() {
     assert!(codes.len() > 5 && missing.is_empty(), "{missing:?}");
 }
 
+/// Parses a number of the configuration page in the unit of its limit: `"64MiB"`, `15m`, `1000`.
+fn amount(text: &str, unit: Unit) -> u64 {
+    let text = text.trim_matches('"');
+    let (number, suffix) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
+    let scale = match (unit, suffix) {
+        (_, "") | (Unit::Milliseconds, "ms") => 1,
+        (Unit::Bytes, "KiB") => 1 << 10,
+        (Unit::Bytes, "MiB") => 1 << 20,
+        (Unit::Bytes, "GiB") => 1 << 30,
+        (Unit::Milliseconds, "s") => 1000,
+        (Unit::Milliseconds, "m") => 60_000,
+        (Unit::Milliseconds, "h") => 3_600_000,
+        _ => panic!("{text} is no amount in {unit:?}"),
+    };
+    number.parse::<u64>().unwrap_or_else(|error| panic!("{text}: {error}")) * scale
+}
+
+/// Returns the keys of the table `heading` of a configuration, each with its value and its range.
+fn keys_of(page: &str, heading: &str) -> Vec<(String, u64, RangeInclusive<u64>)> {
+    let (_, table) = page.split_once(&format!("\n{heading}")).unwrap_or_else(|| panic!("no table {heading}"));
+    let lines = table.lines().skip(1).take_while(|line| !line.is_empty());
+    let keys = lines.map(|line| {
+        let (key, rest) = line.split_once(" = ").unwrap_or_else(|| panic!("no value: {line}"));
+        let (value, range) = rest.split_once("# = ").unwrap_or_else(|| panic!("no range: {line}"));
+        let (least, most) = range.split_once(" to ").unwrap_or_else(|| panic!("no range: {line}"));
+        let most = most.split([';', ' ']).next().unwrap_or_default();
+        let limit = Limit::ALL.iter().find(|limit| limit.name() == key).unwrap_or_else(|| panic!("no limit {key}"));
+        let amount = |text: &str| amount(text.trim(), limit.unit());
+        (key.to_owned(), amount(value), amount(least)..=amount(most))
+    });
+    keys.collect()
+}
+
 #[test]
-fn the_limits_of_the_sandbox_are_those_of_the_configuration() {
-    // A test of the host holds the keys of the configuration page against what it reads.
+fn limits_on_the_pages_are_those_of_the_table() {
     let configuration = read("host/docs/configuration.md");
-    let (_, limits) = configuration.split_once("[plugins.price.limits]").expect("they have a table");
-    let keys = limits.lines().skip(1).take_while(|line| !line.is_empty()).filter_map(|line| line.split_once(" = "));
-    let keys: BTreeSet<String> = keys.map(|(key, _)| key.to_owned()).collect();
-    assert!(keys.len() > 8, "{keys:?}");
-    assert_eq!(names(section(&read("host/docs/sandbox.md"), "## Limits")), keys);
+    let bounds = Sandbox::default().limits;
+    for (heading, values) in [("[plugins.price.limits]", &Limits::default()), ("[sandbox.limits]", &bounds)] {
+        let table = Limit::ALL.iter().map(|limit| (limit.name().to_owned(), values.get(*limit), limit.range()));
+        assert_eq!(keys_of(&configuration, heading), table.collect::<Vec<_>>(), "{heading}");
+    }
+    let shown = rows(section(&read("host/docs/sandbox.md"), "## Limits")).into_iter().map(|row| {
+        let code = row[2].split('`').nth(1).map(str::to_owned);
+        (row[0].trim_matches('`').to_owned(), row[1].clone(), code)
+    });
+    let table = Limit::ALL.iter().map(|limit| {
+        let code = limit.ends_with().map(|(_, code)| code.to_string());
+        (limit.name().to_owned(), limit.sentence().to_owned(), code)
+    });
+    // The page sorts them by what they count.
+    assert_eq!(shown.collect::<BTreeSet<_>>(), table.collect::<BTreeSet<_>>());
 }
 
 #[test]
 fn the_reasons_of_dead_letters_are_those_of_the_source() {
-    let (source, aside) = (read("host/core/src/dead_letter.rs"), read("host/core/src/dead_letter/aside.rs"));
-    let between = |text: &str, start: &str| -> Vec<String> {
-        let names = text.split(start).skip(1).filter_map(|rest| rest.split_once('"'));
-        names.map(|(name, _)| name.to_owned()).collect()
-    };
-    let mut reasons: BTreeSet<String> = between(&source, "add(\"").into_iter().collect();
-    reasons.extend(between(&aside, ": &str = \""));
-    assert!(reasons.len() > 15, "{reasons:?}");
+    let reasons: BTreeSet<String> = profile::NAMES.iter().map(|name| (*name).to_owned()).collect();
     assert_eq!(names(section(&read("host/docs/dead-letters.md"), "## Reasons")), reasons);
 }
 
-/// The options of each command, by the help that `texts` holds.
+/// Returns the options of each command, from the help in the snapshot of `texts`.
 fn options() -> BTreeMap<String, BTreeSet<String>> {
     let help = read("tests/tests/snapshots/texts__help_has_an_example_for_each_command.snap");
     let parts = help.split("Usage: cofferdam ").skip(1);

@@ -1,6 +1,6 @@
-//! The order pipeline on Apache Kafka and ElasticMQ: the same account as on the built-in brokers, every poison message
-//! in the dead letters as its table says, every other order priced exactly once in effect, and nothing missing after a
-//! stop in the middle.
+//! The order pipeline on Apache Kafka and ElasticMQ: the same totals as on the embedded brokers, every poison message
+//! as a dead letter as its table says, every other order priced effectively once, and nothing missing after a stop in
+//! the middle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,12 +21,12 @@ fn json(path: &str) -> Value {
     serde_json::from_str(&text).expect("JSON")
 }
 
-/// One run of the pipeline in topics and queues of its own.
+/// One run of the pipeline with its own topics and queues.
 struct Pipeline {
     kafka: &'static Kafka,
     sqs: Sqs,
     folder: tempfile::TempDir,
-    /// What the example calls it, and what it is called here.
+    /// The names in the example, and the names in this run.
     names: BTreeMap<&'static str, String>,
     dead_tasks: kit::Queue,
 }
@@ -54,7 +54,7 @@ impl Pipeline {
         Some(pipeline)
     }
 
-    /// The example's own file, with the names of this run.
+    /// Writes the configuration of the example with the names of this run.
     fn write_configuration(&self) {
         let text = std::fs::read_to_string(example().join("cofferdam.toml")).expect("the example's configuration");
         let mut text = text.replace("path = \"../../target/guests/wasm32-wasip2/guest/order_", "path = \"order_");
@@ -98,7 +98,7 @@ impl Pipeline {
         self.kafka.read_all(&self.names[topic]).await
     }
 
-    /// The orders that were priced, by their id; the same event twice counts once.
+    /// Returns the priced orders by id; the same event twice counts once.
     async fn priced(&self) -> BTreeMap<String, Value> {
         let mut ids = BTreeSet::new();
         let mut orders = BTreeMap::new();
@@ -119,7 +119,7 @@ impl Pipeline {
         .await;
     }
 
-    /// Dead letters by order id: outcome and code.
+    /// Returns outcome and code of the dead letters by order id.
     async fn dead_letters(&mut self) -> BTreeMap<String, (String, String)> {
         let mut found = BTreeMap::new();
         for record in self.read("orders.placed.dlq").await {
@@ -167,7 +167,7 @@ async fn on_real_brokers_the_pipeline_gives_the_account_that_it_gives_in_dev() {
     let Some(mut pipeline) = Pipeline::set_up().await else { return };
     let mut host = pipeline.run().start();
     pipeline.until_priced(990).await;
-    // The slowest of the poison is still being tried when the last order is priced.
+    // The slowest poison message is still being retried when the last order is priced.
     eventually("all dead letters", LONG, async || (pipeline.read("orders.placed.dlq").await.len() >= 10).then_some(()))
         .await;
     eventually("all error events closed", LONG, async || {

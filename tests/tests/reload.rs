@@ -1,8 +1,8 @@
-//! A new version of a plugin takes over while messages flow: nothing is lost, nothing repeated, order is kept; and what
-//! does not load, or does not start, takes nothing over.
+//! A new version of a plugin takes over while messages flow: nothing is lost or repeated, and the order is kept. A
+//! version that cannot be loaded or started does not take over.
 //!
-//! `RELOADS=100 cargo test --release --workspace --test reload -- --nocapture` is the run that holds the time to 300 ms at p95; a debug
-//! build has 3 s, since it compiles several times slower.
+//! `RELOADS=100 cargo test --release --workspace --test reload -- --nocapture` checks a time of 300 ms at p95. A debug
+//! build has 3 s, because it compiles several times slower.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 const LONG: Duration = Duration::from_secs(60);
-/// Messages a second while plugins are replaced.
+/// Messages per second while plugins are replaced.
 const RATE: usize = 1_000;
 const KEYS: usize = 100;
-/// Messages between two versions at least: more than are in flight when the first takes over.
+/// Minimum number of messages between two versions: more than are in flight when the first takes over.
 const SOME: i64 = 200;
 
 /// A route through a plugin in a file that the test changes.
@@ -43,7 +43,8 @@ impl Bench {
         self.folder.path().join("plugin.wasm")
     }
 
-    /// A new version of the plugin, written beside the old one and renamed, as compilers do. Returns when.
+    /// Writes a new version of the plugin beside the old one and renames it, as compilers do. Returns the time in
+    /// milliseconds.
     fn save(&self, version: usize) -> u64 {
         let place = self.component.windows(8).position(|bytes| bytes == b"VERSION:").expect("it says its version");
         let mut bytes = self.component.clone();
@@ -86,7 +87,7 @@ impl Bench {
         .await
     }
 
-    /// What the next message says of its handler: version and greeting.
+    /// Returns version and greeting of the handler of the next message.
     async fn asked(&self, number: usize) -> (String, String) {
         self.produce(number..number + 1).await;
         let outputs = self.outputs(number + 1).await;
@@ -97,7 +98,7 @@ impl Bench {
     }
 }
 
-/// Writes a file beside and renames it; returns the milliseconds of the rename.
+/// Writes a temporary file and renames it; returns the time of the rename in milliseconds.
 fn replace(file: &Path, bytes: &[u8]) -> u64 {
     let beside = file.with_extension("new");
     std::fs::write(&beside, bytes).expect("a temporary file can be written");
@@ -124,7 +125,7 @@ async fn new_versions_take_over_under_load_without_loss_repeats_or_disorder() {
     for version in 2..2 + reloads {
         saved.insert(format!("{version:08}"), bench.save(version));
         replaced(&host, version - 1).await;
-        // Each handles some before the next comes.
+        // Each version handles some messages before the next one.
         let before = written(kafka, &bench.output).await;
         eventually("messages flow on", LONG, async || {
             (written(kafka, &bench.output).await >= before + SOME).then_some(())
@@ -142,7 +143,7 @@ async fn new_versions_take_over_under_load_without_loss_repeats_or_disorder() {
     let outputs = bench.outputs(produced).await;
     assert_eq!(host.stop(LONG).await.account()["retried"], 0);
 
-    // Each message once, those of a key in order, and no key goes back to an older version.
+    // Each message once, messages of a key in order, and no key returns to an older version.
     let mut numbers: Vec<usize> = outputs.iter().map(number).collect();
     let mut last: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
     let mut first_of_version: BTreeMap<String, u64> = BTreeMap::new();
@@ -167,17 +168,17 @@ async fn new_versions_take_over_under_load_without_loss_repeats_or_disorder() {
         "{reloads} reloads of a component of {kilobytes} KiB beside {produced} messages: from the rename to the first \
          outcome {median} ms (median), {p95} ms (p95)"
     );
-    // A component is compiled for each; a build for tests compiles several times slower.
+    // A component is compiled for each version; a debug build compiles several times slower.
     let limit = if cfg!(debug_assertions) { 3_000 } else { 300 };
     assert!(p95 <= limit, "{took:?}");
 }
 
-/// How many records the topic has got.
+/// Returns the number of records in the topic.
 async fn written(kafka: &Kafka, topic: &str) -> i64 {
     kafka.ends(topic).await.values().sum()
 }
 
-/// Waits until so many versions have been taken over.
+/// Waits until `count` versions have taken over.
 async fn replaced(host: &Host, count: usize) {
     eventually("the version is taken over", LONG, async || {
         let lines = host.stderr();
@@ -186,7 +187,7 @@ async fn replaced(host: &Host, count: usize) {
     .await;
 }
 
-/// Writes at a steady rate; returns how many records there are with the first one.
+/// Writes at a steady rate; returns the number of records, including the first one.
 async fn load(kafka: &'static Kafka, topic: String, enough: CancellationToken) -> usize {
     let writer = kafka.writer(&topic);
     let (started, mut written) = (Instant::now(), 0);
@@ -245,7 +246,7 @@ async fn sighup_takes_over_what_can_change_and_says_what_cannot() {
     let mut host = kit::host(arguments).start();
     assert_eq!(bench.asked(0).await, ("00000001".into(), "hello".into()));
 
-    // Without watch a file that changes is nothing until somebody says so.
+    // Without watching, a changed file has no effect until a reload is requested.
     bench.save(2);
     write(&bench.configure("config = { greeting = \"good day\" }", ""));
     assert_eq!(bench.asked(1).await, ("00000001".into(), "hello".into()));

@@ -1,4 +1,4 @@
-//! Queues as a sink: what leaves arrives as it was, in order, and every ticket is settled.
+//! Queues as a sink: messages arrive unchanged and in order, and every ticket is settled.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use slotmap::SlotMap;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-/// Longer than anything here takes on a busy machine.
+/// Longer than any step takes on a busy machine.
 const LONG: Duration = Duration::from_secs(30);
 
-/// A sink on one queue, and the flow that it tells.
+/// A sink on one queue, and the channel for its answers.
 struct Outlet {
     sink: Sqs,
     destination: Destination,
@@ -53,12 +53,12 @@ impl Outlet {
         }
     }
 
-    /// Whether it was taken; its index is the number of those taken before it.
+    /// Returns whether the sink took it. Its index is the number of publications taken before.
     fn publish(&mut self, publication: &Publication) -> bool {
         self.publish_as(publication, false)
     }
 
-    /// The same for one that must not be sent again where it may have arrived, if this is so.
+    /// The same with `sent_once`: a publication that may have arrived must not be sent again.
     fn publish_as(&mut self, publication: &Publication, sent_once: bool) -> bool {
         let ticket = Ticket::new(self.flow.clone(), DeliveryId::default(), self.count).sent_once(sent_once);
         match self.sink.publish(publication, ticket) {
@@ -67,19 +67,19 @@ impl Outlet {
                 true
             }
             Err((ticket, _busy)) => {
-                // Nobody is told of what did not happen.
+                // A publication that was not taken has no answer.
                 std::mem::forget(ticket);
                 false
             }
         }
     }
 
-    /// What came of everything that was taken, by index.
+    /// Returns the results of all taken publications, by index.
     async fn settled(&mut self) -> Vec<Result<(), Refusal>> {
         self.settled_from(0).await
     }
 
-    /// What came of what was taken from this index on.
+    /// Returns the results of the publications from this index on.
     async fn settled_from(&mut self, first: u32) -> Vec<Result<(), Refusal>> {
         let mut results: HashMap<u32, _> = HashMap::new();
         while results.len() < (self.count - first) as usize {
@@ -96,7 +96,7 @@ impl Outlet {
     }
 }
 
-/// The records of a queue, in the order in which a source hands them over; they are deleted.
+/// Returns the records of a queue in the order in which a source receives them, and deletes them.
 async fn records(endpoint: &str, queue: &Queue, count: usize) -> Vec<Record> {
     let client = cofferdam::broker::sqs::client(Some(kit::sqs::REGION), Some(endpoint)).await;
     let config = cofferdam::broker::sqs::source::Config::new(client, &queue.name, Clock::set());
@@ -127,7 +127,7 @@ async fn messages_of_a_group_are_sent_in_order() {
     let mut outlet = Outlet::new(sqs.endpoint(), &queue, |config| config).await;
     for number in 0..200 {
         let mut publication = outlet.publication(&format!("{number:03}"));
-        // A busy group, and many quiet ones.
+        // One busy group, and many quiet ones.
         publication.group = Some(if number % 3 == 0 { "busy".into() } else { format!("g{}", number % 20).into() });
         publication.deduplication = Some(number.to_string().into());
         assert!(outlet.publish(&publication));

@@ -1,4 +1,4 @@
-//! A queue as a source: leases, grants, order, and what an outage does to them.
+//! A queue as a source: leases, grants, order, and outages.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use kit::{Gate, Message, Queue, QueueSpec, eventually};
 use slotmap::SlotMap;
 use tokio::time::{Instant, timeout};
 
-/// Longer than anything here takes on a busy machine.
+/// Longer than any step takes on a busy machine.
 const LONG: Duration = Duration::from_secs(30);
 
 async fn config(endpoint: &str, queue: &Queue) -> Config {
@@ -29,7 +29,7 @@ async fn next(source: &mut Sqs) -> Event {
     timeout(LONG, source.next()).await.expect("an event in time").expect("the source is open")
 }
 
-/// The next `count` messages, in the order of their arrival.
+/// Returns the next `count` messages in the order of their arrival.
 async fn take(source: &mut Sqs, count: usize) -> Vec<Leased> {
     let mut taken = Vec::new();
     while taken.len() < count {
@@ -174,7 +174,7 @@ async fn an_extended_lease_keeps_a_message_hidden_and_another_comes_back() {
     // Longer than the first lease of both.
     let back = sqs.receive(&queue, Duration::from_secs(5)).await;
     assert_eq!(back.iter().map(|message| message.body().unwrap()).collect::<Vec<_>>(), ["let go"]);
-    // Whoever held it finds its lease gone.
+    // The source that held it reports that its lease is lost.
     let gone = messages.iter().find(|leased| body(leased) == "let go").expect("it was sent");
     delete(&mut source, late, gone);
     assert!(matches!(next(&mut source).await, Event::LeaseLost(lost) if lost == [late]));
@@ -266,7 +266,7 @@ async fn messages_that_nobody_took_go_back_when_the_source_closes() {
     let mut source = Sqs::connect(config(sqs.endpoint(), &queue).await).await.unwrap();
     grant(&mut source, 10);
     eventually("all are received", LONG, async || {
-        // Polled once between two looks at the server, which counts them before they arrive: so none is taken.
+        // Polled once between two requests to the server, which counts messages before they arrive: so none was taken.
         assert!(source.next().now_or_never().is_none(), "they were taken");
         (sqs.counts(&queue).await.in_flight == 10).then_some(())
     })
@@ -316,7 +316,7 @@ async fn a_source_that_was_stopped_with_no_poll_under_way_closes_within_a_second
         sqs.send(&queue, Message::new(number.to_string())).await;
     }
     let mut source = Sqs::connect(config(sqs.endpoint(), &queue).await).await.unwrap();
-    // All that was granted has come, so nothing is polled for.
+    // All granted messages have arrived, so the source does not poll.
     grant(&mut source, 2);
     let taken = take(&mut source, 2).await;
     source.stop();
@@ -324,7 +324,7 @@ async fn a_source_that_was_stopped_with_no_poll_under_way_closes_within_a_second
         receipts: vec![taken[0].receipt.clone(), taken[1].receipt.clone()],
         delay: Duration::ZERO,
     });
-    // As a drain does: the intake ends here, and not in `close`.
+    // As in a drain: the intake ends here, not in `close`.
     assert!(matches!(source.next().now_or_never(), Some(Some(Event::Due))));
     assert!(source.is_dry());
     let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! What keeps a host from starting is told, and no message is handled before.
+//! A host reports what keeps it from starting, and handles no message before.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -40,7 +40,7 @@ async fn an_address_that_somebody_else_has_is_told() {
     assert_eq!(kafka.ends(&output).await[&0], 0, "a message was handled");
 }
 
-/// What a host with this `[sqs]` table says when it cannot start on a queue; in one line.
+/// Returns the error of a host with this `[sqs]` table that cannot start on a queue, on one line.
 async fn refused(table: &str, queue: &str, environment: &[(&str, &str)]) -> String {
     let configuration = format!(
         r#"

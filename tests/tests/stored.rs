@@ -1,6 +1,6 @@
-//! Plugins that were built once and are kept as files: what was built for a version of a contract works for ever.
+//! Plugins that were built once and are stored as files: a plugin built for a version of a contract keeps working.
 //!
-//! Each folder of `stored` has the file, its source, how it was built, and what it answers.
+//! Each folder of `stored` has the file, its source, how it was built, and its answer.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What survives a kill: the attempts already made, and what is finished above the commit point.
+//! State that survives a kill: the number of attempts, and what is finished above the commit point.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use cofferdam_core::progress::Progress;
 use kit::{Committed, Host, Kafka, Probe, Record, eventually};
 
 const LONG: Duration = Duration::from_secs(60);
-/// The group notices a dead member soon.
+/// So that the group soon notices a dead member.
 const PROPERTIES: &str = r#""session.timeout.ms" = "3000", "heartbeat.interval.ms" = "500""#;
 
-/// Waits until the group's commit says that this will be the next attempt on the only record.
+/// Waits until the commit metadata of the group says that `attempt` is the next attempt of the only record.
 async fn until_next_is(attempt: u32, kafka: &Kafka, probe: &Probe) {
     eventually("the commit says how often it was tried", LONG, async || {
         let committed = kafka.committed(&probe.group, &probe.input).await.remove(&0)?;
@@ -27,7 +27,7 @@ fn failures(host: &Host) -> Vec<String> {
 async fn a_message_that_failed_three_times_continues_at_attempt_four_after_a_kill() {
     let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
     let probe = Probe::new(kafka, 1).await;
-    // Fails as often as it says, by the number of the attempt that the host tells it.
+    // Fails `times` times; it gets the number of the attempt from the host.
     kafka.produce(&probe.input, [Record::new(r#"{"do":"fail","times":4,"number":7}"#).key("slow")]).await;
     let route = r#"retry = { initial_delay = "2s", multiplier = 1.0, jitter = 0.0, max_attempts = 5 }"#;
     let mut host = probe.host(kafka.bootstrap(), PROPERTIES, route).start();
@@ -67,7 +67,7 @@ async fn attempts_never_exceed_their_limit_whatever_is_killed_meanwhile() {
 async fn what_is_finished_above_the_commit_point_is_not_handled_again() {
     let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
     let probe = Probe::new(kafka, 1).await;
-    // The first waits for its next attempt, and keeps the commit point where it is.
+    // The first record waits for its next attempt, and keeps the commit point at its offset.
     let mut records = vec![Record::new(r#"{"do":"fail","times":1,"number":0}"#).key("slow")];
     records.extend((1..=300).map(|number| Probe::ask("quick", "echo", number)));
     kafka.produce(&probe.input, records).await;
@@ -91,7 +91,7 @@ async fn what_is_finished_above_the_commit_point_is_not_handled_again() {
 async fn after_the_groups_offset_was_moved_and_its_metadata_kept_every_record_from_there_on_is_handled() {
     let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
     let probe = Probe::new(kafka, 1).await;
-    // The third is put off for an hour; all others are finished.
+    // The third record is delayed for an hour; all others are finished.
     let records = (0..20).map(|number| match number {
         2 => Record::new(r#"{"do":"fail","times":1,"number":2}"#).key("slow"),
         number => Probe::ask("quick", "echo", number),
@@ -126,7 +126,7 @@ async fn a_host_whose_consumer_was_fenced_by_another_of_its_name_ends_with_69_an
     kafka.produce(&probe.input, [Probe::ask("quick", "echo", 0)]).await;
     let first = host();
     probe.outputs(kafka, 1, LONG).await;
-    // Fenced before its commit, the first one would leave the record to the other.
+    // If the first host were fenced before its commit, it would leave the record to the other one.
     kit::eventually("it is committed", LONG, async || {
         let committed = kafka.committed(&probe.group, &probe.input).await;
         (committed.get(&0)?.offset == 1).then_some(())
@@ -168,7 +168,7 @@ async fn a_host_that_cannot_write_its_journal_does_nothing_more() {
         probe.output
     );
     std::fs::write(&file, configuration).expect("a temporary file");
-    // Files end at 64 KiB, as on a disk that is full; what is compiled was kept before.
+    // Files are limited to 64 KiB, as on a full disk; the compiled plugin was stored before.
     let limited = "\"$1\" check --config \"$4\" >/dev/null && trap '' XFSZ && ulimit -f 64 && exec \"$@\"";
     let bash = std::path::Path::new("/bin/bash");
     let arguments: [&std::ffi::OsStr; 5] =
@@ -181,7 +181,7 @@ async fn a_host_that_cannot_write_its_journal_does_nothing_more() {
         .arg(&journal)
         .start();
     let keyed = |number: usize| Probe::ask(&format!("key-{}", number % 100), "echo", number);
-    // Some are handled before the journal is full; what is received together may fill it alone.
+    // Some are handled before the journal is full; messages that are received together may already fill it.
     kafka.produce(&probe.input, (0..20).map(keyed)).await;
     probe.outputs(kafka, 20, LONG).await;
     kafka.produce(&probe.input, (20..2_000).map(keyed)).await;

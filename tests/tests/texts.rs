@@ -1,5 +1,5 @@
-//! What people read: every text of `check`, `invoke` and `new`, and each command's help, as it was agreed on. A text that
-//! changes is seen here; `cargo insta review` takes it over.
+//! Texts for people: every text of `check`, `invoke` and `new`, and the help of each command, as snapshots. `cargo
+//! insta review` accepts a changed text.
 
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use kit::guest;
 use tempfile::TempDir;
 
-/// A folder with all that the commands ask for.
+/// Returns a folder with everything that the commands need.
 fn folder() -> TempDir {
     let folder = TempDir::new().expect("a temporary folder can be made");
     let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).expect("it can be written");
@@ -48,7 +48,7 @@ handler = "probe"
     folder
 }
 
-/// What the command says, as a person sees it.
+/// Returns the output of the command as a person sees it.
 fn said(folder: &Path, arguments: &str, stdin: &str) -> String {
     let mut child = Command::new(kit::host::binary())
         .args(arguments.split_whitespace())
@@ -73,7 +73,7 @@ fn said(folder: &Path, arguments: &str, stdin: &str) -> String {
     format!("$ {given}cofferdam {arguments}\n{}(exit {code})\n", streams.concat())
 }
 
-/// Without what is another each time: digests, times, sizes of memory.
+/// Returns the line without varying parts: digests, times, sizes of memory.
 fn steady(line: &str) -> String {
     let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
     for at in 0..words.len() {

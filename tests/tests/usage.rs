@@ -1,4 +1,4 @@
-//! `cofferdam invoke` reports what a guest used, shown by guests that use a known amount.
+//! `cofferdam invoke` reports the resource usage of a guest, tested with guests of known usage.
 
 use std::path::Path;
 use std::process::Command;
@@ -29,8 +29,8 @@ fn invoke(folder: &Path, payload: &Value) -> Value {
     shown
 }
 
-/// CPU time that all children of this process that have ended, and theirs, spent outside of the kernel, in hundredths of
-/// a second. A guest that calls nothing spends all of its own there, and the thread that ticks hardly any.
+/// Returns the CPU time in user mode of all ended child processes and their children, in hundredths of a second. A
+/// guest without host calls spends all of its CPU time there, and the ticker thread hardly any.
 fn children() -> f64 {
     let text = std::fs::read_to_string("/proc/self/stat").expect("this is Linux");
     let (_, after_name) = text.rsplit_once(')').expect("a name in brackets");
@@ -43,7 +43,7 @@ fn is_within_a_tenth(reported: f64, used: f64) -> bool {
     (reported - used).abs() <= used / 10.0
 }
 
-/// One test for both: the children of one are not to be counted in the other.
+/// One test for both: the child processes of one must not count in the other.
 #[test]
 fn memory_and_cpu_time_are_reported_within_a_tenth_of_what_the_guest_used() {
     let folder = tempfile::tempdir().unwrap();
@@ -55,7 +55,7 @@ fn memory_and_cpu_time_are_reported_within_a_tenth_of_what_the_guest_used() {
         assert!(used >= f64::from(mebibytes << 20), "{used}");
         assert!(is_within_a_tenth(reported, used), "{used} {reported}");
     }
-    // The difference of two runs is the guest's own: all the rest is the same in both.
+    // The difference of two runs is the usage of the guest: everything else is equal.
     let burn = |millions: u64| {
         let before = children();
         let shown = invoke(folder.path(), &serde_json::json!({ "do": "burn", "times": millions }));

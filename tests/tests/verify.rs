@@ -1,5 +1,6 @@
-//! `cofferdam verify` on real brokers: faults strike hosts, every promise is held, nothing of it is left behind; and a
-//! history that says otherwise is not believed. Faults strike the network too, and what readers find is checked apart.
+//! `cofferdam verify` on real brokers: under injected faults of hosts and of the network every guarantee is kept and
+//! nothing is left behind; and a history that violates a guarantee is detected. The data that readers find is checked
+//! separately.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,14 +16,14 @@ fn verify(kafka: &Kafka, sqs: &Sqs, arguments: &[&str]) -> Prepared {
     host(brokers.iter().chain(arguments))
 }
 
-/// The one line on standard output.
+/// Returns the only line on standard output.
 #[track_caller]
 fn report(ended: &Ended) -> Value {
     assert_eq!(ended.stdout.len(), 1, "{:#?}\n{}", ended.stdout, ended.stderr.join("\n"));
     serde_json::from_str(&ended.stdout[0]).expect("JSON")
 }
 
-/// What came of the promises, by their words.
+/// Returns the verdict on each guarantee.
 fn verdicts(report: &Value) -> Vec<(&str, &str)> {
     fn word<'a>(one: &'a Value, name: &str) -> &'a str {
         one[name].as_str().expect("a word")
@@ -35,7 +36,7 @@ fn judge(folder: &Path) -> Prepared {
     host(["verify".as_ref(), "--json".as_ref(), "--judge".as_ref(), folder.as_os_str()])
 }
 
-/// Removes one fact from a file of a history: the first line with all these words.
+/// Removes the first line with all these words, one fact, from a file of a history.
 fn mislay(file: &Path, words: &[&str]) -> String {
     let text = std::fs::read_to_string(file).expect("a file of the history");
     let is_it = |line: &&str| words.iter().all(|word| line.contains(word));
@@ -83,7 +84,7 @@ async fn faults_strike_and_every_promise_is_held_and_a_history_with_a_gap_is_not
 
     expect_the_checker_to_see(&folder).await;
 
-    // An output that is not at its destination, though a host says that it is durable.
+    // An output that is missing at its destination although a host reported it as durable.
     let found = folder.join("found.jsonl");
     let whole = std::fs::read(&found).expect("a file of the history");
     let lost = mislay(&found, &["found", "output"]);
@@ -94,7 +95,7 @@ async fn faults_strike_and_every_promise_is_held_and_a_history_with_a_gap_is_not
     assert_eq!(broken, [("nothing is lost", "broken")]);
     assert!(said.to_string().contains(&lost), "the report names {lost}: {said:#}");
 
-    // A host that acknowledges what it has not made durable.
+    // A host that acknowledges a message without a durable output.
     std::fs::write(&found, whole).expect("written");
     mislay(&folder.join("host-00001.jsonl"), &["durable", "output"]);
     let ended = judge(&folder).start().wait(LONG).await;
@@ -112,14 +113,14 @@ async fn faults_strike_and_every_promise_is_held_and_a_history_with_a_gap_is_not
     std::fs::remove_dir_all(folder).expect("it is there");
 }
 
-/// Of a history in which all is well: the readers miss what is gone, and find what came twice or too early.
+/// Changes a valid history: the checker must report missing outputs, and outputs that came twice or too early.
 async fn expect_the_checker_to_see(folder: &Path) {
     let read = folder.join("read.ndjson");
     let whole = std::fs::read_to_string(&read).expect("what readers found");
     let lines: Vec<&str> = whole.lines().collect();
     let rows: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let alone = |row: &Value| rows.iter().filter(|other| other["id"] == row["id"]).count() == 1;
-    // The first two outputs of a lane that stand for their messages alone.
+    // The first two outputs of a key that are the only outputs of their messages.
     let (first, second) = (0..rows.len())
         .find_map(|first| {
             let fits =
@@ -136,7 +137,7 @@ async fn expect_the_checker_to_see(folder: &Path) {
     for (rows, promise) in [
         (gone, "readers find the outputs or the dead letter of every message"),
         (swapped, "readers find outputs and dead letters of a key in order"),
-        (invented, "readers find only what the messages lead to"),
+        (invented, "readers find only results of the messages that were sent"),
     ] {
         std::fs::write(&read, rows.join("\n") + "\n").expect("written");
         let ended = judge(folder).start().wait(LONG).await;
@@ -219,7 +220,7 @@ async fn brokers_that_cannot_be_reached_are_told_by_the_exit_code() {
     assert!(first["error"]["what"].as_str().is_some_and(|what| what.contains("failed to create queue")), "{first}");
 }
 
-/// The topics of a run go some time after they were removed.
+/// The topics of a run disappear some time after they are removed.
 async fn expect_nothing_left(kafka: &Kafka, sqs: &Sqs, name: &str) {
     kit::eventually("topics are gone", Duration::from_secs(30), async || {
         let topics = kafka.topics().await;

@@ -29,7 +29,7 @@ impl Rule {
     pub fn words(self) -> &'static str {
         match self {
             Self::Missing => "readers find the outputs or the dead letter of every message",
-            Self::Unknown => "readers find only what the messages lead to",
+            Self::Unknown => "readers find only results of the messages that were sent",
             Self::Order => "readers find outputs and dead letters of a key in order",
             Self::Once => "readers find nothing twice",
             Self::OneEnd => "readers find outputs or a dead letter of a message, never both",

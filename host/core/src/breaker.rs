@@ -5,16 +5,17 @@ use std::time::Duration;
 /// The rules for opening a route's circuit and for probing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Breaker {
-    /// Messages whose first attempts failed, with few that ended well, open the circuit; 0: never. Failures that are
-    /// permanent, and messages that the handler never saw, say nothing about its dependencies and do not count.
+    /// Number of messages whose first attempts failed, while few succeeded, that opens the circuit; 0: never. Permanent
+    /// failures, and messages that the handler never got, do not count, because they say nothing about the handler's
+    /// dependencies.
     pub failures: u32,
-    /// Messages that became dead letters at their first attempt, with few that ended well, open it too; 0: never.
+    /// Number of messages that became dead letters at their first attempt, while few succeeded, that opens it too; 0: never.
     pub dead_letters: u32,
     /// The time window; earlier messages do not count.
     pub window: Duration,
-    /// Longest wait before a round of probes; the first wait is a second, or this where it is shorter.
+    /// Longest wait before a round of probes. The first wait is one second, or this value if it is shorter.
     pub probe_after: Duration,
-    /// Messages that one round may try; at least 1.
+    /// Maximum number of messages that one round tries; at least 1.
     pub probes: u32,
 }
 

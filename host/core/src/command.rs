@@ -1,27 +1,29 @@
-//! What people tell a route at work.
+//! Commands to a running route.
 
 use std::time::Duration;
 
-/// A command for a route at work.
+/// A command to a running route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// Start no attempt until [`Resume`](Self::Resume). What runs is ended and acknowledged, commits go on, and what was received
-    /// stays: its leases are extended, and a partition keeps its order. The source goes on up to the bounds of the route;
-    /// where it acknowledges each message it hands over one at a time, so that the others stay with other hosts.
+    /// Start no attempt until [`Resume`](Self::Resume). Running attempts end and are acknowledged, commits continue, and
+    /// received messages stay in the host: their leases are extended, and the order of a partition is kept. The source
+    /// continues up to the bounds of the route. If it acknowledges each message separately, it receives one at a time, so
+    /// that other hosts can take the others.
     ///
-    /// A pause lasts as long as the process. A [drain](Self::Drain) ends it, because what has nowhere to go back to is to be handled.
+    /// A pause lasts as long as the process. A [drain](Self::Drain) ends it, because messages that cannot be handed back
+    /// must be handled.
     Pause,
     /// End a pause.
     Resume,
-    /// Start exactly one attempt in a pause: on the message whose turn it is, or on the first that may start from now on.
-    /// Every other rule holds: order, limits, and a circuit that is open. Without a pause it does nothing, and a new
-    /// pause forgets the ones that were not used.
+    /// Start exactly one attempt in a pause: on the next message, or on the first one that may start from now on. Every
+    /// other rule applies: order, limits, and an open circuit. Without a pause the command does nothing, and a new pause
+    /// discards unused tries.
     TryOne,
-    /// Stop intake, hand back what has not started, and end what runs.
+    /// Stop intake, hand back messages that have not started, and finish running attempts.
     Drain {
-        /// What runs may take this long.
+        /// Maximum time for running attempts.
         finish: Duration,
-        /// After that the answers of brokers are waited for this long, and no longer: a stop ends whatever is away.
+        /// Maximum time, after that, for broker answers. Both limits together bound a stop, also if a broker is unavailable.
         flush: Duration,
     },
 }

@@ -5,7 +5,9 @@
 mod aside;
 mod lighter;
 mod own;
+pub mod profile;
 mod read;
+mod reasons;
 mod replay;
 
 use std::fmt::Write;
@@ -14,26 +16,25 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::event::{HandlerId, Trace};
 use crate::message::{Header, Headers, Position, Record};
-use crate::outcome::{Class, Code, Failure, Usage};
-use crate::output::{Destination, Layout, Publication};
+use crate::outcome::{Class, Failure, Usage};
+use crate::output::{Destination, Publication};
 use crate::route::Route;
 use crate::time::Time;
 use crate::verdict::Reason;
 
 pub(crate) use lighter::lighten;
-pub use read::{Attempt, Letter, Reasons};
+pub use profile::Profile;
+use profile::cofferdam::{self, Cofferdam};
+pub use read::Letter;
+pub use reasons::{Attempt, OriginalKey, Reasons};
 pub use replay::{MARKER, Marker};
 
-/// The prefix of all reason headers.
-pub const PREFIX: &str = "cofferdam-dlq-";
-
-/// The SQS message attribute with the reasons as JSON; a single one, because a message has ten at most.
-pub const FOLDED: &str = "cofferdam-dlq";
+/// The profile of all dead letters.
+pub(crate) const PROFILE: &dyn Profile = &Cofferdam;
 
 /// Longest group and deduplication id on a FIFO queue, in bytes.
 const FIFO_ID: usize = 128;
@@ -41,45 +42,17 @@ const FIFO_ID: usize = 128;
 /// Longest original in an error event, in bytes; a longer one is cut, and `originalMessageCutFrom` has its size.
 const ORIGINAL_LIMIT: usize = 64 << 10;
 
-/// A failed attempt.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Attempted {
-    /// The end of the attempt.
-    #[serde(serialize_with = "as_text")]
-    pub time: Time,
-    /// The class of the outcome.
-    pub outcome: Class,
-    /// The code.
-    pub code: Code,
-    /// The beginning of its text, at most [`Attempted::TEXT`] bytes.
-    pub text: Box<str>,
-}
-
-impl Attempted {
-    /// Longest text, in bytes: a letter has up to [`Trouble::REMEMBERED`](crate::machine::Trouble::REMEMBERED) of them.
-    pub const TEXT: usize = 200;
-
-    /// The record of a failure that ended an attempt at `time`.
-    pub(crate) fn new(failure: &Failure, time: Time) -> Self {
-        let text = failure.text[..failure.text.floor_char_boundary(Self::TEXT)].into();
-        Self { time, outcome: failure.class, code: failure.code.clone(), text }
-    }
-}
-
-fn as_text<S: serde::Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(time)
-}
-
 /// All facts about a failure that a dead letter stores.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
+    pub(crate) profile: &'a dyn Profile,
     pub(crate) route: &'a Route,
     pub(crate) record: &'a Record,
     pub(crate) failure: &'a Failure,
     pub(crate) reason: Reason,
     /// The number of the last attempt, from 1.
     pub(crate) attempt: u32,
-    pub(crate) attempts: &'a [Attempted],
+    pub(crate) attempts: &'a [Attempt],
     /// Attempts by other hosts: receives counted by the queue.
     pub(crate) assumed: u32,
     pub(crate) handler: Option<&'a Arc<HandlerId>>,
@@ -98,59 +71,46 @@ impl Report<'_> {
 
     fn dead_letter(&self) -> Publication {
         let mut letter = copy(self.record, self.route.dead_letter.destination(self.record));
-        if let Some(hidden) = own::hide(&self.record.headers) {
+        if let Some(hidden) = own::hide(self.profile, &self.record.headers) {
             letter.headers = hidden;
         }
         let mut reasons = self.reasons();
         aside::put(self.record, self.route.source.layout, &letter, &mut reasons);
-        match letter.destination.layout() {
-            Layout::Record => {
-                for (name, value) in reasons {
-                    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                    letter.headers.push(Header::text(&format!("{PREFIX}{name}"), &text));
-                }
-            }
-            // Where this is the eleventh attribute, the sink folds some of the others.
-            Layout::Attributes => letter.headers.push(Header::text(FOLDED, &Value::Object(reasons).to_string())),
-        }
+        self.profile.write(&reasons, letter.destination.layout(), &mut letter.headers);
         letter
     }
 
-    /// The reason headers without their prefix, in the order of the documentation.
-    fn reasons(&self) -> Map<String, Value> {
+    /// The reasons, without the parts of the original that the layout of the letter has no place for.
+    fn reasons(&self) -> Reasons {
         let failure = self.failure;
-        let mut reasons = Map::new();
-        let mut add = |name: &str, value: Value| reasons.insert(name.to_owned(), value);
-        add("outcome", failure.class.as_str().into());
-        add("code", failure.code.as_str().into());
-        add("text", self.text().into());
-        add("route", (*self.route.name).into());
-        if let Some(handler) = self.handler {
-            add("plugin", (*handler.name).into());
-            add("plugin-digest", (*handler.digest).into());
+        let usage = match json!(self.usage) {
+            Value::Object(usage) => Some(usage),
+            _ => None,
+        };
+        Reasons {
+            bare: false,
+            outcome: Some(failure.class.as_str().into()),
+            code: Some(failure.code.as_str().into()),
+            text: Some(self.text().into()),
+            route: Some((*self.route.name).into()),
+            handler: self.handler.map(|handler| (*handler.name).into()),
+            digest: self.handler.map(|handler| (*handler.digest).into()),
+            attempts: Some(self.attempts.to_vec()),
+            first_failure: Some(self.first_failure()),
+            last_failure: Some(self.now),
+            broker: Some(self.route.broker.into()),
+            source: Some(self.record.source.clone()),
+            position: Some(self.record.position.clone()),
+            timestamp: self.record.timestamp_ms.map(Time::from_millis),
+            group: self.route.group.as_ref().map(|group| (**group).into()),
+            usage,
+            backtrace: (!failure.backtrace.is_empty()).then(|| self.backtrace().into()),
+            trace: self.trace.traceparent.as_ref().map(|traceparent| (**traceparent).into()),
+            correlation: (!self.trace.correlation.is_empty()).then(|| (*self.trace.correlation).into()),
+            header_types: None,
+            key: None,
+            header_order: None,
         }
-        add("attempts", json!(self.attempts));
-        add("first-failure", self.first_failure().to_string().into());
-        add("last-failure", self.now.to_string().into());
-        add("source", (*self.record.source).into());
-        add("position", self.record.position.to_string().into());
-        if let Some(millis) = self.record.timestamp_ms {
-            add("timestamp", Time::from_millis(millis).to_string().into());
-        }
-        if let Some(group) = &self.route.group {
-            add("group", (**group).into());
-        }
-        add("usage", json!(self.usage));
-        if !failure.backtrace.is_empty() {
-            add("backtrace", self.backtrace().into());
-        }
-        if let Some(traceparent) = &self.trace.traceparent {
-            add("trace", (**traceparent).into());
-        }
-        if !self.trace.correlation.is_empty() {
-            add("correlation", (*self.trace.correlation).into());
-        }
-        reasons
     }
 
     fn error_event(&self, destination: Destination) -> Publication {
@@ -165,13 +125,7 @@ impl Report<'_> {
             "service": self.route.service,
         });
         let fields = event.as_object_mut().expect("made as an object");
-        for (name, value) in self.reasons() {
-            // The name `timestamp` is in use: the original's is `originalTimestamp`.
-            let name = if name == "timestamp" { "originalTimestamp".to_owned() } else { camel(&name) };
-            if name != "text" && name != "backtrace" {
-                fields.insert(name, value);
-            }
-        }
+        fields.extend(cofferdam::event_fields(&self.reasons()));
         let message = if self.trace.message.is_empty() { self.record.id() } else { self.trace.message.to_string() };
         fields.insert("messageId".to_owned(), message.into());
         if let Some(payload) = self.record.payload.as_ref().filter(|payload| payload.len() > ORIGINAL_LIMIT) {
@@ -233,15 +187,16 @@ impl Report<'_> {
 /// reasons.
 pub fn text_of(letter: &Publication) -> Option<Box<str>> {
     let mut headers = letter.headers.clone();
-    own::take(letter.destination.layout(), &mut headers)?.get("text").and_then(Value::as_str).map(Box::from)
+    PROFILE.read(letter.destination.layout(), &mut headers)?.text
 }
 
 /// The dead letter without reasons, for a destination that rejects it with them; it has no reason header.
-pub(crate) fn bare(record: &Record, destination: Destination) -> Publication {
+pub(crate) fn bare(profile: &dyn Profile, record: &Record, destination: Destination) -> Publication {
     let mut letter = copy(record, destination);
-    if let Some(hidden) = own::hide(&record.headers) {
+    if let Some(hidden) = own::hide(profile, &record.headers) {
         letter.headers = hidden;
-        own::mark_bare(letter.destination.layout(), &mut letter.headers);
+        let reasons = Reasons { bare: true, ..Reasons::default() };
+        profile.write(&reasons, letter.destination.layout(), &mut letter.headers);
     }
     letter
 }
@@ -284,17 +239,6 @@ fn stage(class: Class) -> &'static str {
         Class::HostFault => "host",
         _ => "handle",
     }
-}
-
-fn camel(name: &str) -> String {
-    let mut words = name.split('-');
-    let first = words.next().unwrap_or_default().to_owned();
-    words.fold(first, |mut text, word| {
-        let (initial, rest) = word.split_at(word.len().min(1));
-        text.push_str(&initial.to_ascii_uppercase());
-        text.push_str(rest);
-        text
-    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod cloudevents;
 mod json;
 mod object;
+mod opened;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use bytes::Bytes;
 
 pub use cloudevents::is_attribute_name;
 pub use json::{Paths, Pointer};
+pub use opened::Opened;
 
 use crate::message::{Headers, Message, Record};
 use crate::outcome::{Class, Code, Failure};
@@ -32,11 +34,11 @@ pub enum Wrapping {
     /// Payload and headers as the handler returned them.
     #[default]
     Raw,
-    /// A CloudEvent: binary on Kafka, structured on SQS, where attributes are few.
+    /// A CloudEvent: binary on Kafka; structured on SQS, because an SQS message can have only a few attributes.
     CloudEvents,
 }
 
-/// The reason why an envelope is malformed, for people, in the terms of the format.
+/// The reason why an envelope is malformed, as text in the terms of the format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Malformed(pub String);
@@ -53,6 +55,8 @@ impl Envelope {
     /// # Errors
     /// When the record violates the format.
     pub fn decode(&self, record: &Arc<Record>) -> Result<Message, Malformed> {
+        #[cfg(test)]
+        counted::note(self);
         match self {
             Self::CloudEvents => cloudevents::decode(record),
             Self::Json(paths) => json::decode(record, paths),
@@ -69,6 +73,23 @@ pub(crate) struct Wrapped {
 }
 
 pub(crate) use cloudevents::{Event, binary, structured};
+
+/// How many envelopes this thread has decoded, for tests that count. Raw records have none.
+#[cfg(test)]
+pub(crate) mod counted {
+    use std::cell::Cell;
+
+    thread_local! { static DECODED: Cell<usize> = const { Cell::new(0) } }
+
+    pub(super) fn note(envelope: &super::Envelope) {
+        DECODED.set(DECODED.get() + usize::from(*envelope != super::Envelope::Raw));
+    }
+
+    /// So many since the last call.
+    pub(crate) fn take() -> usize {
+        DECODED.take()
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::command::Command;
+use crate::envelope::Opened;
 use crate::ids::CommitPosition;
 pub use crate::ids::{DeliveryId, Partition};
 use crate::message::Record;
@@ -143,6 +144,15 @@ pub struct Ended {
     pub handler: Option<Arc<HandlerId>>,
     /// Ids for tracing the message; empty if the envelope is malformed.
     pub trace: Trace,
+    /// The envelope that a failed attempt has decoded, for the next one. The machine ignores one that is not decoded.
+    pub opened: Option<Arc<Opened>>,
+}
+
+impl Ended {
+    /// A result with this outcome and nothing else, as if no handler was called.
+    pub fn new(outcome: Outcome<Vec<Publication>>) -> Self {
+        Self { outcome, usage: Usage::default(), handler: None, trace: Trace::default(), opened: None }
+    }
 }
 
 /// A handler and its version.

@@ -14,10 +14,10 @@ use crate::ids::DeliveryId;
 pub enum Order {
     /// Every record of a partition waits for the one before it.
     Partition,
-    /// Records of one key wait for each other; the empty key is a key, and records without one have no order.
+    /// Records with the same key wait for each other. The empty key is a key; records without a key have no order.
     #[default]
     Key,
-    /// Nothing waits.
+    /// No record waits for another.
     None,
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct Lanes {
     by_hash: HashTable<LaneId>,
     /// Producers choose keys, so this map uses the standard library's hasher, which resists crafted collisions.
     hasher: RandomState,
-    /// Deliveries behind heads that wait for their next attempt.
+    /// Number of deliveries behind heads that wait for a retry.
     halted: usize,
 }
 
@@ -78,7 +78,7 @@ struct Lane {
     blocked: bool,
     /// Some publications in the lane wait for publications ahead of them.
     stalled: bool,
-    /// The head waits for its next attempt.
+    /// Whether the head waits for a retry.
     halted: bool,
 }
 
@@ -233,7 +233,7 @@ impl Lanes {
         cut
     }
 
-    /// The head of the lane waits for its next attempt, or no longer does.
+    /// Sets whether the head of the lane waits for a retry.
     pub(crate) fn halt(&mut self, id: LaneId, halted: bool) {
         let Some(lane) = self.lanes.get_mut(id) else { return };
         match (std::mem::replace(&mut lane.halted, halted), halted) {
@@ -243,7 +243,7 @@ impl Lanes {
         }
     }
 
-    /// Deliveries behind heads that wait for their next attempt: none of them can start before.
+    /// Number of deliveries behind heads that wait for a retry; none of them can start before that.
     pub(crate) fn halted(&self) -> usize {
         self.halted
     }
@@ -253,7 +253,7 @@ impl Lanes {
         self.lanes.get(id).is_some_and(|lane| !lane.waiting.is_empty())
     }
 
-    /// The deliveries that run or may run.
+    /// The delivery at the head of the lane, which runs or may run.
     pub(crate) fn head(&self, id: LaneId) -> Option<DeliveryId> {
         self.lanes.get(id)?.head
     }

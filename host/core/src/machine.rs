@@ -1,10 +1,11 @@
-//! The order of steps, from a record's arrival to its acknowledgement.
+//! The state machine of message delivery, from the receipt of a record to its acknowledgement.
 //!
-//! One machine serves one route. It takes [`Event`]s and answers with [`Action`]s; [`Machine::next_wake`] says when
-//! it wants an [`Event::Due`]. Sources differ in their [abilities](crate::source::SourceTraits): they acknowledge everything up
-//! to an offset, or each message for itself, with a lease or without one. They share everything else.
+//! One machine serves one route. It takes [`Event`]s and returns [`Action`]s; [`Machine::next_wake`] returns the time at
+//! which it needs an [`Event::Due`]. Sources differ in their [abilities](crate::source::SourceTraits): they acknowledge all
+//! records up to an offset, or each message separately, with or without a lease. Everything else is the same for all
+//! sources.
 //!
-//! A delivery's way:
+//! The states of a delivery:
 //!
 //! ```text
 //!            ┌── waits ◄── parked ◄─────────┐ retry, deferral, hold
@@ -24,8 +25,10 @@ mod delivery;
 mod drain;
 mod gate;
 mod intake;
+mod key;
 mod lease;
 mod memory;
+mod opened;
 mod overdue;
 mod partition;
 mod pause;
@@ -79,15 +82,15 @@ pub struct Machine {
     route: Arc<Route>,
     deliveries: SlotMap<DeliveryId, Delivery>,
     lanes: Lanes,
-    /// Those that may start once they have their turn.
+    /// Deliveries that may start when it is their turn.
     ready: Ready,
-    /// Attempts handed out and not ended, forgotten ones included.
+    /// Attempts that were started and have not ended, including those of forgotten deliveries.
     running: u32,
-    /// Deliveries that wait for the host or a destination to work again.
+    /// Number of deliveries that wait until the host or a destination works again.
     held: u32,
-    /// Deliveries whose dead letter no destination takes.
+    /// Number of deliveries whose dead letter was refused for good by its destination.
     refused: u32,
-    /// Neither settled nor handed back.
+    /// Number of deliveries that are neither settled nor handed back.
     live: usize,
     intake: Intake,
     prefetch: Prefetch,
@@ -95,18 +98,18 @@ pub struct Machine {
     memory: Memory,
     overdue: Overdue,
     commits: Commits,
-    /// Deliveries of the transaction that was asked for and not answered.
+    /// Deliveries in the unanswered transaction.
     transaction: Vec<DeliveryId>,
     identities: Identities,
     watch: Watch,
     pause: Pause,
     timers: Timers,
     draining: Draining,
-    /// When what runs in a drain is no longer waited for.
+    /// The end of the time for running attempts in a drain.
     drain_until: Time,
     /// The time of the newest event.
     now: Time,
-    /// A timer is set to look at partitions that have reached a bound.
+    /// Whether a timer is set to check partitions that have reached a bound.
     looks_for_stuck: bool,
     actions: VecDeque<Action>,
     retired: Retired,
@@ -116,18 +119,18 @@ pub struct Machine {
     sabotage: Option<Sabotage>,
 }
 
-/// What was handed out and not answered.
+/// The numbers of actions that are not answered yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Out {
-    /// Attempts that are with a worker, those of deliveries that no longer count among them.
+    /// Attempts with a worker, including those of forgotten deliveries.
     pub attempts: usize,
-    /// Publications that are with a sink.
+    /// Publications with a sink.
     pub publications: usize,
 }
 
 impl Machine {
-    /// A machine for `route`. `seed` decides over the jitter, and signs the commits of transactions: no other machine of the
-    /// group may have the same.
+    /// Makes a machine for `route`. `seed` determines the jitter and signs the commits of transactions, so no other machine
+    /// of the consumer group may have the same seed.
     pub fn new(route: Arc<Route>, seed: u64) -> Self {
         debug_assert!(route.source.transactions || !route.is_exactly_once(), "the source has no transactions");
         debug_assert!(route.source.counts_deliveries || route.source.max_receives.is_none(), "who limits counts");
@@ -166,14 +169,15 @@ impl Machine {
         machine
     }
 
-    /// Takes in what happened at `now`, which must not be before the last one.
+    /// Handles an event that happened at `now`, which must not be before the `now` of the last call.
     pub fn handle(&mut self, event: Event, now: Time) {
         self.now = now;
         if self.retired.is_enough() || !matches!(event, Event::Ended(..) | Event::Durable { .. }) {
             self.sweep();
         }
-        // A host that stood still learns first what it has lost by that, unless it is just being told: or it would have
-        // two receipts of a message, and think both its own.
+        // After a long standstill of the process, leases may be over. They are given up before other events are handled,
+        // unless this event already reports the loss. Otherwise the host could have two receipts of one message and treat
+        // both as valid.
         if !matches!(event, Event::Assigned(_) | Event::Lost(_) | Event::LeaseLost(_)) {
             self.due(now);
         }
@@ -215,72 +219,73 @@ impl Machine {
         }
     }
 
-    /// The next thing to do, if there is one.
+    /// The next action to carry out, if there is one.
     pub fn next_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
-    /// When an [`Event::Due`] is wanted, if ever. One that comes early or late does no harm.
+    /// The time at which an [`Event::Due`] is needed, if any. An early or late one does no harm.
     pub fn next_wake(&self) -> Option<Time> {
         self.timers.next()
     }
 
-    /// A delivery that an action names.
+    /// The delivery that an action names.
     pub fn delivery(&self, id: DeliveryId) -> Option<&Delivery> {
         self.deliveries.get(id)
     }
 
-    /// Whether a publication of this delivery that no sink has yet is still to be sent. It is not where the delivery has
-    /// ended meanwhile (its partition or its lease is gone, a drain was cut short): then it comes again, here or elsewhere,
-    /// and all that it leads to with it. [`Event::NotDurable`] is the answer then. What is handled at most once does not come
-    /// again, so what it leads to is sent whatever happens.
+    /// Whether a publication of this delivery that no sink has accepted yet must still be sent. The answer is no if the
+    /// delivery has ended meanwhile (its partition or lease is lost, or a drain was cut short): the message is then
+    /// delivered again, here or on another host, and publishes again. The driver answers with [`Event::NotDurable`]. With
+    /// delivery at most once the message is not delivered again, so its publications are always sent.
     ///
-    /// Nor is it where the sink has refused a publication that comes before it in its lane: a reader would see the two in the
-    /// wrong order. It is handed out again behind that one.
+    /// The answer is also no if the sink has refused an earlier publication of the same lane, because readers would see the
+    /// two in the wrong order. The machine asks for the publication again after the earlier one.
     pub fn is_to_be_sent(&self, id: DeliveryId) -> bool {
         let Some(delivery) = self.deliveries.get(id) else { return false };
         (delivery.is_live() || self.route.is_at_most_once()) && !self.is_overtaking(id, delivery)
     }
 
-    /// Whether a publication of this delivery must not be sent again where it may have arrived: an output of a route that
-    /// delivers at most once. Dead letters and error events are sent until they are durable, or the only copy might be lost.
+    /// Whether a publication of this delivery must not be sent again if it may have arrived. That is so for outputs with
+    /// delivery at most once. Dead letters and error events are sent until they are durable, because the only copy might be
+    /// lost otherwise.
     pub fn is_to_be_sent_once(&self, id: DeliveryId) -> bool {
         self.route.is_at_most_once() && self.deliveries.get(id).is_some_and(|delivery| !delivery.storing)
     }
 
-    /// All deliveries of which something is still here or out, also those that no longer count.
+    /// All deliveries in memory, including forgotten ones with unanswered actions.
     pub fn deliveries(&self) -> impl Iterator<Item = (DeliveryId, &Delivery)> {
         self.deliveries.iter().filter(|(_, delivery)| delivery.state != State::Retired)
     }
 
-    /// What counts against the route's bounds: messages received and not covered by a commit or gone from the queue,
-    /// and the bytes of the records in memory.
+    /// The current use of the route's bounds: the number of received messages that are neither covered by a commit nor gone
+    /// from the queue, and the bytes of records and outputs in memory.
     pub fn in_use(&self) -> Bounds {
         self.intake.in_use()
     }
 
-    /// Deliveries of the transaction that was asked for and not answered, in its order.
+    /// Deliveries in the unanswered transaction, in its order.
     pub fn in_transaction(&self) -> impl Iterator<Item = DeliveryId> {
         self.transaction.iter().copied()
     }
 
-    /// What was handed out and not answered.
+    /// The numbers of actions that are not answered yet.
     pub fn out(&self) -> Out {
         let pending = self.deliveries.values().map(|delivery| delivery.pending as usize).sum();
         Out { attempts: self.running as usize, publications: pending }
     }
 
-    /// What has come and gone so far.
+    /// The counters since the start.
     pub fn account(&self) -> &Account {
         &self.account
     }
 
-    /// Deliveries that are neither settled nor handed back.
+    /// Number of deliveries that are neither settled nor handed back.
     pub fn in_flight(&self) -> usize {
         self.live
     }
 
-    /// True while a destination or plugin that cannot be reached, or too many failures, keep intake shut.
+    /// Whether intake is closed because a destination or plugin is unavailable or too many messages fail.
     pub fn is_holding(&self) -> bool {
         self.held > 0 || !self.watch.is_closed()
     }
@@ -304,7 +309,7 @@ impl Machine {
         }
     }
 
-    /// Hands out attempts while there is room for them.
+    /// Starts attempts while there is room for them.
     fn dispatch(&mut self, now: Time) {
         while let Some(id) = self.next_to_start(now) {
             self.start(id, now);
@@ -330,7 +335,7 @@ impl Machine {
         self.actions.push_back(Action::Handle(id));
     }
 
-    /// Tells the source how much more it may hand over.
+    /// Grants the source further messages.
     fn replenish(&mut self, now: Time) {
         if self.draining.is_draining() || self.held > 0 || self.watch.is_open() {
             return;
@@ -346,8 +351,8 @@ impl Machine {
         }
     }
 
-    /// The delivery's own end, whatever became of it. What is still out (an attempt, publications) is waited for and
-    /// then forgotten.
+    /// Ends a delivery with a fate. Its unanswered attempt and publications are awaited, and the delivery is dropped
+    /// afterwards.
     fn finish(&mut self, id: DeliveryId, fate: Fate) {
         self.let_go(id);
         self.give_up_event(id);
@@ -377,7 +382,7 @@ impl Machine {
         }
     }
 
-    /// Leaves the lane, so that whoever waits behind it may run.
+    /// Removes a delivery from its lane, so that the next of the lane may run.
     fn step_aside(&mut self, id: DeliveryId) {
         let Some(lane) = self.deliveries[id].lane.take() else { return };
         if let Some(next) = self.lanes.leave(lane, id) {
@@ -385,16 +390,16 @@ impl Machine {
         }
     }
 
-    /// Lets whoever waits behind it run, and stays in the lane until all that it leads to is durable.
+    /// Lets the next of the lane run. The delivery stays in the lane until all its publications are durable.
     fn hand_on(&mut self, id: DeliveryId) {
         if let Some(next) = self.deliveries[id].lane.and_then(|lane| self.lanes.hand_on(lane, id)) {
             self.ready.push_first(next);
         }
     }
 
-    /// Takes a delivery out of its lane together with all that wait behind it, in order; none of them will run.
-    /// One that is with a worker keeps its key until the attempt has ended: who gets the record next waits for that.
-    /// At most once, those behind have nowhere to go back to, and take their turn.
+    /// Removes a delivery from its lane together with all that wait behind it, and returns them in order; none of them will
+    /// run. A delivery with a worker blocks its key until the attempt has ended, so that the next receipt of the record
+    /// waits for that. With delivery at most once, those behind it cannot be handed back, so they stay and run in turn.
     fn withdraw(&mut self, id: DeliveryId) -> Vec<DeliveryId> {
         let mut withdrawn = vec![id];
         if let Some(lane) = self.deliveries[id].lane.filter(|_| !self.route.is_at_most_once()) {

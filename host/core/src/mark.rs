@@ -7,10 +7,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
-/// Before the mark. Nothing before it uses this letter.
+/// Starts the mark. The metadata before it never contains this character.
 const SIGN: char = '~';
 
-/// One transaction of one machine.
+/// Identifies one transaction of one machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
     writer: u64,
@@ -18,21 +18,21 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// Bytes of metadata that a mark takes.
+    /// Size of a mark in the metadata, in bytes.
     pub const LENGTH: usize = 1 + 22;
 
-    /// The mark of this transaction of this writer.
+    /// The mark of transaction `number` of the machine `writer`.
     pub fn new(writer: u64, number: u64) -> Self {
         Self { writer, number }
     }
 
-    /// The metadata with the mark behind it.
+    /// Appends the mark to the metadata.
     pub fn sign(self, metadata: &str) -> Box<str> {
         let bytes = [self.writer.to_be_bytes(), self.number.to_be_bytes()].concat();
         format!("{metadata}{SIGN}{}", BASE64.encode(bytes)).into()
     }
 
-    /// The metadata without its mark, and the mark, if there is one.
+    /// Splits metadata into the part before the mark, and the mark, if there is one.
     pub fn split(metadata: &str) -> (&str, Option<Self>) {
         let read = || {
             let (rest, text) = metadata.rsplit_once(SIGN)?;

@@ -157,6 +157,20 @@ impl Message {
         format!("{kind} {} {within} {}", within.len(), self.id).into()
     }
 
+    /// Bytes that the message needs beside its record: names and values of attributes, and 32 for each; the id of the envelope;
+    /// the payload if it is not part of the record's.
+    pub fn own_size(&self) -> usize {
+        let attributes: usize = self.attributes.iter().map(|(name, value)| name.len() + value.len() + 32).sum();
+        let id = if self.unique == Unique::Record { 0 } else { self.id.len() };
+        let payload = self.payload.as_ref().filter(|payload| !self.shares(payload));
+        attributes + id + payload.map_or(0, Bytes::len)
+    }
+
+    fn shares(&self, payload: &Bytes) -> bool {
+        let (part, all) = (payload.as_ptr_range(), self.record.payload.as_ref().map(|bytes| bytes.as_ptr_range()));
+        payload.is_empty() || all.is_some_and(|all| all.start <= part.start && part.end <= all.end)
+    }
+
     /// The value of the attribute called `name`.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(key, _)| &**key == name).map(|(_, value)| &**value)

@@ -234,6 +234,12 @@ impl Code {
     }
 }
 
+impl From<Code> for Cow<'static, str> {
+    fn from(code: Code) -> Self {
+        code.0
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -61,24 +61,24 @@ impl Publication {
 /// A topic or a queue to write to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Destination {
-    /// The broker, by the word that the configuration has for it: `kafka`.
+    /// The broker, by its name in the configuration, for example `kafka`.
     pub broker: &'static str,
     /// The topic or queue.
     pub name: Arc<str>,
-    /// Its abilities, decided once when its name is read.
+    /// The abilities, determined when the name is read.
     pub traits: DestinationTraits,
 }
 
-/// The abilities of a destination. The core asks for these, and never which broker it is.
+/// The abilities of a destination. The core checks these and never the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DestinationTraits {
     /// The layout of its messages.
     pub layout: Layout,
-    /// It keeps the order of each message group and drops a second message of one deduplication id: a FIFO queue.
+    /// Whether it keeps the order of each message group and drops repeated deduplication ids: a FIFO queue.
     pub fifo: bool,
 }
 
-/// What a message carries beside its value.
+/// The parts of a message besides its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Layout {
     /// A record: a key, and any number of headers, which keep their order and have no types.

@@ -58,11 +58,11 @@ pub(crate) const fn room(most: usize) -> usize {
     bytes(most).saturating_sub(FIELDS)
 }
 
-/// Bytes that one tried record takes at most, where its neighbours are less than two million offsets away and came
-/// within a month.
+/// Maximum bytes of one tried record, if its neighbours are less than two million offsets away and arrived within a month.
 pub(crate) const TRIED: usize = 3 + 2 + 4;
 
-/// Bytes that one run takes at most, less than two million offsets after the one before, and of less than 268 million.
+/// Maximum bytes of one run that begins less than two million offsets after the one before and has less than 268 million
+/// offsets.
 pub(crate) const RUN: usize = 3 + 4;
 
 /// The progress of a partition beyond its committed offset.

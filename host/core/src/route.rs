@@ -5,11 +5,10 @@ mod standard;
 mod trace;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::breaker::Breaker;
-use crate::envelope::{Envelope, Wrapping};
+use crate::envelope::{Envelope, Malformed, Opened, Wrapping};
 use crate::event::Trace;
 use crate::lanes::Order;
 use crate::message::{Message, Record};
@@ -52,6 +51,8 @@ pub struct Route {
     pub revoke_timeout: Duration,
     /// The time for which sinks may delay a publication to batch it (`linger.ms`).
     pub publish_delay: Duration,
+    /// The word of the configuration for the broker of the source.
+    pub broker: &'static str,
     /// The abilities of the source.
     pub source: SourceTraits,
     /// The rules for failures.
@@ -81,7 +82,8 @@ pub enum Guarantee {
 pub struct Bounds {
     /// Messages; at least 1.
     pub messages: u32,
-    /// Bytes held in memory, by [`Record::size`]; the last record may exceed the bound.
+    /// Bytes held in memory: records, by [`Record::size`], outputs, and decoded envelopes that wait for another attempt. The
+    /// last record may exceed the bound.
     pub bytes: u64,
 }
 
@@ -138,12 +140,12 @@ impl DeadLetterRule {
 }
 
 impl Route {
-    /// Decodes the envelope and checks that the route accepts the message.
+    /// Checks that the route accepts the message. Decodes the envelope if nobody has done so.
     ///
     /// # Errors
     /// `malformed` or `unrouted`.
-    pub fn admit(&self, record: &Arc<Record>) -> Result<Message, Failure> {
-        let message = self.envelope.decode(record)?;
+    pub fn admit<'a>(&self, opened: &'a Opened) -> Result<&'a Message, Failure> {
+        let message = opened.message(&self.envelope).map_err(Malformed::clone)?;
         let Some(accept) = &self.accept else { return Ok(message) };
         let kind = message.attribute("type");
         if kind.is_some_and(|kind| accept.iter().any(|accepted| **accepted == *kind)) {
@@ -156,9 +158,10 @@ impl Route {
         Err(Failure::new(Class::Unrouted, Code::NO_ROUTE, text))
     }
 
-    /// The identity of the event in a record, as [`Message::identity`]; `None` if its envelope is malformed.
-    pub fn event_identity(&self, record: &Arc<Record>) -> Option<Box<str>> {
-        self.envelope.decode(record).ok().map(|message| message.identity())
+    /// The identity of the event in a record, as [`Message::identity`]; `None` if its envelope is malformed. Decodes the
+    /// envelope if nobody has done so.
+    pub fn event_identity(&self, opened: &Opened) -> Option<Box<str>> {
+        opened.message(&self.envelope).ok().map(Message::identity)
     }
 
     pub(crate) fn is_at_most_once(&self) -> bool {

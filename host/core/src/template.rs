@@ -29,7 +29,7 @@ pub enum Error {
     /// `{}` names nothing.
     #[error("`{0}` has an empty name between braces")]
     EmptyName(String),
-    /// No attribute or header has this name.
+    /// No attribute, header or fixed name matches.
     #[error("neither output nor message has an attribute `{0}`")]
     Missing(Box<str>),
     /// The key or header is not text.
@@ -40,9 +40,9 @@ pub enum Error {
 /// The sources of a template's names.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'a> {
-    /// The output it is for.
+    /// The output that the template is filled in for.
     pub output: &'a Output,
-    /// The message that led to it.
+    /// The message that the output belongs to.
     pub message: &'a Message,
     /// The id of the output.
     pub output_id: &'a str,
@@ -138,7 +138,7 @@ impl Part {
             Self::Source => "source",
             Self::Key => "key",
         };
-        // An attribute of the same name comes first.
+        // An attribute with the same name takes precedence.
         if let Some(value) = attribute(fixed) {
             return Ok(value);
         }

@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
-/// Number of records kept one by one. Older ones are kept in runs, so all settled records behind a waiting one take the
-/// room of one.
+/// Number of recent records that are stored separately. Older ones are stored as runs, so all settled records after an
+/// unsettled one need the memory of one entry.
 const KEPT: usize = if cfg!(test) { 4 } else { 16_384 };
 
 /// The received offsets of a partition, and which of them are settled.
 ///
-/// Offsets may have gaps (compaction, transaction markers), so places are counted, not offsets. Memory is 16
-/// bytes for each of the last records above the commit point, and some 60 for each older one that is not settled.
+/// Offsets may have gaps (compaction, transaction markers), so the struct counts places instead of offsets. It needs 16
+/// bytes for each of the recent records above the commit point, and about 60 for each older one that is not settled.
 #[derive(Debug, Default)]
 pub struct Watermark {
-    /// The oldest from the commit point on, by the place of the first of each run; the first is never settled.
+    /// The oldest records, from the commit point on, by the place of the first one of each run; the first run is never
+    /// settled.
     early: BTreeMap<u64, Run>,
     /// The following records, in the order of offsets. Without earlier ones, the first is never settled.
     open: VecDeque<Entry>,
@@ -109,7 +110,7 @@ impl Watermark {
         before - self.count
     }
 
-    /// Whether a run of settled records grows, or two become one, when the record at `place` is settled, and none is added.
+    /// Whether settling the record at `place` extends or merges runs of settled records instead of adding one.
     pub(crate) fn joins(&self, place: Place) -> bool {
         let is_settled = |(_, run): (&u64, &Run)| run.settled;
         match place.0.checked_sub(self.first).map(usize::try_from) {
@@ -173,13 +174,13 @@ impl Watermark {
         self.count
     }
 
-    /// From the commit point on: the offset of each record received, whether it is settled, and how many stand together.
+    /// For each record or run from the commit point on: the offset, whether it is settled, and the number of records.
     pub fn entries(&self) -> impl Iterator<Item = (i64, bool, usize)> {
         let early = self.early.values().map(|run| (run.start, run.settled, run.count));
         early.chain(self.open.iter().map(|entry| (entry.offset, entry.settled, 1)))
     }
 
-    /// How many records from this offset on are settled, above the commit point.
+    /// Number of settled records above the commit point, from this offset on.
     pub(crate) fn settled_from(&self, offset: i64) -> usize {
         let settled = self.entries().filter(|(start, settled, _)| *settled && *start >= offset);
         settled.map(|(_, _, count)| count).sum()

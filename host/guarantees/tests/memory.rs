@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cofferdam_core::action::Action;
-use cofferdam_core::event::{Assignment, Ended, Event, Partition, Trace};
+use cofferdam_core::event::{Assignment, Ended, Event, Partition};
 use cofferdam_core::machine::Machine;
 use cofferdam_core::message::{Position, Record};
-use cofferdam_core::outcome::{Outcome, Usage};
+use cofferdam_core::outcome::Outcome;
 use cofferdam_core::route::{Bounds, Route};
 use cofferdam_core::time::Time;
 use cofferdam_guarantees::simulation;
@@ -50,8 +50,7 @@ fn most_kept(size: usize) -> usize {
         match action {
             Action::Settled { .. } => settled += 1,
             Action::Handle(id) => {
-                let outcome = Outcome::Done(Vec::new());
-                let ended = Ended { outcome, usage: Usage::default(), handler: None, trace: Trace::default() };
+                let ended = Ended::new(Outcome::Done(Vec::new()));
                 machine.handle(Event::Ended(id, Box::new(ended)), now);
             }
             _ => {}

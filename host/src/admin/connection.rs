@@ -1,4 +1,4 @@
-//! Bounds on connections: number, duration of slow ones, and closing at the end.
+//! Bounds on connections: their number, the duration of slow ones, and their end.
 
 use std::convert::Infallible;
 use std::io;
@@ -23,15 +23,15 @@ use tower_service::Service;
 
 use super::hosts::Hosts;
 
-/// What clients may take.
+/// The bounds for clients.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
-    /// Connections at once. The next one takes the place of the one whose last answer is longest ago: whoever is slow never
-    /// keeps a probe waiting.
+    /// Maximum number of connections. A further one replaces the connection with the oldest last answer, so that slow
+    /// clients never block a probe.
     pub(super) connections: usize,
-    /// How long the whole head of a request may take, and the time between two requests.
+    /// Maximum time to receive the complete head of a request, and between two requests.
     pub(super) head: Duration,
-    /// How long a connection may go without a byte, in or out.
+    /// Maximum time of a connection without a byte in either direction.
     pub(super) idle: Duration,
 }
 
@@ -41,10 +41,10 @@ impl Default for Bounds {
     }
 }
 
-/// Longest head of a request, bytes.
+/// Maximum size of a request's head in bytes.
 const HEAD_BYTES: usize = 16 << 10;
 
-/// Answers requests, by `pages`, until `end`; then those that are under way.
+/// Answers requests with `pages` until `end`, and open requests after that.
 pub(super) struct Server {
     pub(super) listener: TcpListener,
     pub(super) pages: Router,
@@ -53,7 +53,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Ends when `end` has come and every request under way is answered. All connections end with `cut`.
+    /// Completes after `end`, when every open request is answered. `cut` ends all connections.
     pub(super) async fn run(mut self, end: CancellationToken, cut: CancellationToken) {
         let places = Arc::new(Places { most: self.bounds.connections, taken: Mutex::default() });
         let mut connections = JoinSet::new();
@@ -61,7 +61,7 @@ impl Server {
             let stream = tokio::select! {
                 () = end.cancelled() => break,
                 Some(_) = connections.join_next() => continue,
-                // Errors of accept (too many open files, say) are waited out in there.
+                // Errors of `accept` (for example too many open files) are retried inside.
                 (stream, _) = axum::serve::Listener::accept(&mut self.listener) => stream,
             };
             let place = places.take(cut.child_token());
@@ -94,7 +94,7 @@ impl Server {
             tokio::pin!(connection);
             let cut = place.entry.cut.clone();
             tokio::select! {
-                // Whatever a client does wrong is its own affair.
+                // Errors of a client concern only that client.
                 _ = &mut connection => return,
                 () = cut.cancelled() => return,
                 () = end.cancelled() => connection.as_mut().graceful_shutdown(),
@@ -107,7 +107,7 @@ impl Server {
     }
 }
 
-/// Who is connected.
+/// The current connections.
 struct Places {
     most: usize,
     taken: Mutex<Vec<Arc<Entry>>>,
@@ -115,11 +115,11 @@ struct Places {
 
 struct Entry {
     cut: CancellationToken,
-    /// When it was last answered, or came.
+    /// The time of the last answer, or of the connection.
     since: Mutex<Instant>,
 }
 
-/// The place of one connection.
+/// The registration of one connection.
 struct Place {
     entry: Arc<Entry>,
     places: Arc<Places>,
@@ -130,7 +130,7 @@ impl Places {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a connection that ends with `cut`; another one has to go where all are taken.
+    /// Registers a connection that ends with `cut`. If all places are taken, another connection is closed.
     fn take(self: &Arc<Self>, cut: CancellationToken) -> Place {
         let entry = Arc::new(Entry { cut, since: Mutex::new(Instant::now()) });
         let mut taken = self.taken();
@@ -163,7 +163,7 @@ impl Drop for Place {
     }
 }
 
-/// A connection that ends when nothing moves for too long.
+/// A connection that ends if no byte moves for too long.
 struct Connection {
     stream: TcpStream,
     idle: Pin<Box<Sleep>>,
@@ -171,7 +171,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// What came of an attempt to move bytes, unless it has waited for too long.
+    /// Passes on the result of a read or write, unless it has waited for too long.
     fn watched<T>(&mut self, context: &mut Context<'_>, moved: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if moved.is_ready() {
             self.idle.as_mut().reset(Instant::now() + self.most);
@@ -226,7 +226,7 @@ mod tests {
 
     use super::*;
 
-    /// A server with these bounds, until the test ends.
+    /// Starts a server with these bounds until the test ends.
     async fn serve(bounds: Bounds) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -244,7 +244,7 @@ mod tests {
         answer
     }
 
-    /// The beginning of a request whose head does not end.
+    /// Sends the beginning of a request whose head does not end.
     async fn slow(address: SocketAddr) -> TcpStream {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(b"GET /livez HTTP/1.1\r\nx: ").await.unwrap();
@@ -272,7 +272,7 @@ mod tests {
         let address = serve(Bounds { head: Duration::from_millis(300), ..Bounds::default() }).await;
         let (mut read, mut write) = slow(address).await.into_split();
         let drip = async {
-            // Never silent, until the server has had enough.
+            // Sends bytes steadily until the server closes the connection.
             while write.write_all(b"y").await.is_ok() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }

@@ -11,33 +11,33 @@ use tokio::time::Instant;
 
 use super::polls::{Owner, Poll};
 
-/// A route whose loop has not turned for so long is stuck, and one whose handler has kept a thread for so long: no limit
-/// lets it have one for more than some milliseconds at a time.
+/// Time without a round of its loop, or of a thread in its handler, after which a route is stuck. The limits allow a handler
+/// only a few milliseconds on a thread at a time.
 pub const SILENCE: Duration = Duration::from_secs(30);
 
-/// A route that is out of its group, or cannot write, for so long is not ready.
+/// Time out of its consumer group, or without being able to write, after which a route is not ready.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where a route is in its life.
+/// The state of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// It loads its plugin and connects.
+    /// The route loads its plugin and connects.
     Starting,
-    /// It takes in messages and handles them.
+    /// The route receives and handles messages.
     Running,
-    /// Intake has stopped because messages wait for a destination or for the host; it goes on by itself.
+    /// Intake has stopped because messages wait for a destination or for the host; the route continues by itself.
     Holding,
-    /// A command has paused it: it starts no attempt until another command.
+    /// A command has paused the route: it starts no attempt until another command.
     Paused,
-    /// It ends what runs and takes in nothing more.
+    /// The route finishes running attempts and receives no messages.
     Draining,
-    /// It has ended.
+    /// The route has ended.
     Stopped,
 }
 
 impl State {
-    /// The word for it.
+    /// The name of the state.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Starting => "starting",
@@ -49,49 +49,49 @@ impl State {
         }
     }
 
-    /// Able to do its work, or about to be without anybody's help. A pause is what people want: another process in its place
-    /// would be no better.
+    /// Whether the route can work, or will be able to without help. A paused route counts as ready: the pause was requested,
+    /// and a new process would not help.
     const fn is_ready(self) -> bool {
         matches!(self, Self::Running | Self::Holding | Self::Paused)
     }
 
-    /// Its loop is expected to turn.
+    /// Whether the loop of the route must be running.
     const fn turns(self) -> bool {
         matches!(self, Self::Running | Self::Holding | Self::Paused | Self::Draining)
     }
 }
 
-/// How all routes are. Shared: whoever drives a route reports, whoever is asked looks.
+/// The health of all routes. It is shared: flows report, and the admin server reads.
 #[derive(Debug, Default)]
 pub struct Health {
     routes: Mutex<Vec<Arc<RouteHealth>>>,
 }
 
-/// How one route is.
+/// The health of one route.
 #[derive(Debug)]
 pub struct RouteHealth {
     name: Box<str>,
     plugin: OnceLock<Box<str>>,
-    /// The threads in its handler.
+    /// The threads that are in its handler.
     threads: Owner,
     report: Mutex<Report>,
-    /// Why it cannot go on.
+    /// Why the route cannot continue.
     failure: Mutex<Option<Box<str>>>,
     obstacle: Mutex<Option<(Instant, Obstacle)>>,
-    /// For how long the route has been out of its consumer group, as last reported, and why.
+    /// How long the route has been out of its consumer group, as last reported, and why.
     absence: Mutex<Option<(Duration, Option<Box<str>>)>>,
 }
 
-/// A destination that does not take what a route writes.
+/// A destination that does not accept what a route writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Obstacle {
     /// `kafka:orders.dlq`
     pub destination: Box<str>,
-    /// In the words of the broker or of its client.
+    /// The reason, as the broker or its client gave it.
     pub reason: Box<str>,
-    /// Records whose dead letter is refused for good; each holds its key only.
+    /// Number of records whose dead letter is rejected for good; each blocks only its key.
     pub refused_dead_letters: usize,
-    /// Since when something is not taken.
+    /// Since when the destination has not accepted something.
     #[serde(serialize_with = "iso_8601")]
     pub since: Time,
 }
@@ -105,7 +105,7 @@ struct Report {
     turned: Instant,
 }
 
-/// A route as `/health` shows it.
+/// A route in the format of `/health`.
 #[derive(Debug, Serialize)]
 pub(super) struct RoutePage {
     name: Box<str>,
@@ -118,14 +118,14 @@ pub(super) struct RoutePage {
     waits_for: Option<Obstacle>,
 }
 
-/// A route whose loop does not turn, or whose handler does not come back.
+/// A route whose loop does not run, or whose handler does not return.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stuck {
     /// The route.
     pub route: Box<str>,
-    /// Its plugin, where a thread does not come back from that.
+    /// Its plugin, if a thread does not return from it.
     pub plugin: Option<Box<str>>,
-    /// For how long, milliseconds.
+    /// The duration in milliseconds.
     pub silent_ms: u64,
 }
 
@@ -142,13 +142,13 @@ impl fmt::Display for Stuck {
 }
 
 impl Health {
-    /// Health without routes.
+    /// Makes a health without routes.
     pub fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    /// Adds a route, starting since `now`, or finds the one of this name. Add all routes before anybody can ask: a route
-    /// that is not here is not waited for.
+    /// Adds a route with the state `starting` since `now`, or returns the existing one with this name. Add all routes before
+    /// the server answers, because it does not wait for routes that are added later.
     pub fn route(&self, name: &str, now: Time) -> Arc<RouteHealth> {
         let mut routes = lock(&self.routes);
         if let Some(known) = routes.iter().find(|route| &*route.name == name) {
@@ -177,7 +177,7 @@ impl Health {
         lock(&self.routes).iter().filter_map(|route| route.stuck()).collect()
     }
 
-    /// Why not every route is ready; empty when all are.
+    /// The reasons why routes are not ready; empty if all are ready.
     pub(super) fn unready(&self) -> Vec<String> {
         let routes = lock(&self.routes);
         if routes.is_empty() {
@@ -188,8 +188,8 @@ impl Health {
 }
 
 impl RouteHealth {
-    /// The route's loop has turned, and this is how things stand. To be called once for each round of the loop and, when
-    /// there is nothing to do, at least every [`SILENCE`] / 3.
+    /// Reports the state of a route after a round of its loop. Call it once for each round, and, without work, at least
+    /// every [`SILENCE`] / 3.
     pub fn report(&self, state: State, account: &Account, in_flight: usize, now: Time) {
         let mut report = lock(&self.report);
         if report.state != state {
@@ -201,47 +201,47 @@ impl RouteHealth {
         report.turned = Instant::now();
     }
 
-    /// Its name.
+    /// The name of the route.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What its handler is called; the first name that is said stays.
+    /// Sets the name of the handler; only the first call has an effect.
     pub fn runs(&self, plugin: &str) {
         self.plugin.get_or_init(|| plugin.into());
     }
 
-    /// This thread begins to work on its messages, and does so without a break until what is returned is dropped.
+    /// Marks the current thread as working on messages of the route, until the returned value is dropped.
     pub fn poll(&self) -> Poll {
         self.threads.begin()
     }
 
-    /// A thread that has been in its handler for longer than `limit`.
+    /// Returns a thread that has been in the handler for longer than `limit`.
     pub fn stuck_in_handler(&self, limit: Duration) -> Option<Stuck> {
         let longest = self.threads.longest();
         let plugin = self.plugin.get().map_or("?", |plugin| plugin);
         (longest > limit).then(|| Stuck { plugin: Some(plugin.into()), ..self.silent_for(longest) })
     }
 
-    /// It cannot go on, whatever its state. The first reason stays.
+    /// Reports that the route cannot continue. The first reason is kept.
     pub fn fail(&self, reason: &str) {
         lock(&self.failure).get_or_insert_with(|| reason.into());
     }
 
-    /// A destination does not take something. Of several the last is shown, and since when the first did not.
+    /// Reports a destination that does not accept something. The last one is shown, with the time of the first.
     pub fn obstructed(&self, obstacle: Obstacle) {
         let mut known = lock(&self.obstacle);
         let (at, since) = known.as_ref().map_or((Instant::now(), obstacle.since), |(at, known)| (*at, known.since));
         *known = Some((at, Obstacle { since, ..obstacle }));
     }
 
-    /// The route has been out of its consumer group for so long, and why; `None` where it is in it. To be told every few
+    /// Reports how long the route has been out of its consumer group, and why; `None` if it is a member. Call it every few
     /// seconds.
     pub fn absent(&self, absence: Option<(Duration, Option<Box<str>>)>) {
         *lock(&self.absence) = absence;
     }
 
-    /// Why the route is not ready.
+    /// The reason why the route is not ready.
     fn unready(&self) -> Option<String> {
         let (name, state) = (&self.name, lock(&self.report).state);
         if let Some(reason) = &*lock(&self.failure) {
@@ -259,7 +259,7 @@ impl RouteHealth {
                 lasts.as_secs()
             ));
         }
-        // A letter that is refused for good keeps the route from nothing else.
+        // A dead letter that is rejected for good blocks nothing else of the route.
         let obstacle = lock(&self.obstacle);
         let (at, obstacle) = obstacle.as_ref().filter(|_| state == State::Holding)?;
         let lasts = at.elapsed();
@@ -268,17 +268,17 @@ impl RouteHealth {
             .then(|| format!("route `{name}` has failed to write to {to} for {} s: {reason}", lasts.as_secs()))
     }
 
-    /// Nothing waits for a destination any more.
+    /// Reports that nothing waits for a destination any more.
     pub fn unobstructed(&self) {
         *lock(&self.obstacle) = None;
     }
 
-    /// What came and what became of it, as last reported.
+    /// The counters, as last reported.
     pub fn account(&self) -> Account {
         lock(&self.report).account
     }
 
-    /// Messages neither settled nor handed back, as last reported.
+    /// Number of messages that are neither settled nor handed back, as last reported.
     pub fn in_flight(&self) -> usize {
         lock(&self.report).in_flight
     }
@@ -302,7 +302,7 @@ impl RouteHealth {
     }
 }
 
-/// What is inside is whole after every step, so a panic elsewhere does not spoil it.
+/// The content is consistent after every step, so a panic elsewhere does not invalidate it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -381,7 +381,7 @@ mod tests {
         route.report(State::Holding, &Account::default(), 0, now());
         let expected = "route `orders` has failed to write to kafka:out for 60 s: not authorized to write to topic out";
         assert_eq!(health.unready(), [expected]);
-        // It is told again and again.
+        // The report is repeated.
         route.obstructed(obstacle);
         assert_eq!(health.unready(), [expected]);
         route.unobstructed();

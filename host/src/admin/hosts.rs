@@ -1,5 +1,5 @@
 //! Checks the `Host` of requests. A web page can resolve its own name to this address (DNS rebinding) and read the answers;
-//! its requests carry that name.
+//! such requests contain the name of the page.
 
 use std::net::IpAddr;
 
@@ -7,10 +7,10 @@ use axum::body::Body;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{Request, Response, StatusCode};
 
-/// Names that nobody on the internet can have for a domain of their own.
+/// Suffixes of names that cannot be registered on the internet.
 const OURS: [&str; 4] = [".localhost", ".local", ".internal", ".svc"];
 
-/// Names that the server goes by beside addresses, `localhost`, names without a dot and those that end in [`OURS`].
+/// Allowed names of the server besides addresses, `localhost`, names without a dot, and names with a suffix of [`OURS`].
 #[derive(Debug, Default)]
 pub(super) struct Hosts(Vec<String>);
 
@@ -19,11 +19,11 @@ impl Hosts {
         Self(names.iter().map(|name| name.to_ascii_lowercase()).collect())
     }
 
-    /// The answer to a request that is meant for somebody else.
+    /// The answer to a request for another host name.
     pub(super) fn refuse<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
         let headers = request.headers().get_all(HOST).iter().map(|host| host.to_str().unwrap_or("?"));
         let target = request.uri().authority().map(|authority| authority.as_str());
-        // Without any it is no browser.
+        // A request without a `Host` does not come from a browser.
         let stranger = headers.chain(target).find(|host| !self.knows(host))?;
         let text = format!(
             "unknown host: {}; expected an address, localhost or a name in `hosts` of [admin]\n",
@@ -51,7 +51,7 @@ impl Hosts {
     }
 }
 
-/// An address of IPv6 without brackets.
+/// Whether this is an IPv6 address without brackets.
 fn is_bare_v6(host: &str) -> bool {
     !host.starts_with('[') && host.parse::<IpAddr>().is_ok()
 }

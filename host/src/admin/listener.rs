@@ -1,4 +1,4 @@
-//! Keeps the health of a route up to date.
+//! Reports the health of a route.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use cofferdam_core::time::Time;
 use super::health::{Obstacle, RouteHealth, State};
 use crate::listener::{Absence, End, Listener, Phase, Round, Tick};
 
-/// Reports of a flow to the health of its route.
+/// A listener that reports the state of a flow to the health of its route.
 pub struct HealthListener {
     health: Arc<RouteHealth>,
-    /// It says that a destination does not take something.
+    /// Whether the health shows an obstacle.
     is_obstructed: bool,
 }
 

@@ -1,5 +1,6 @@
 //! The pages of the admin server.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -7,51 +8,58 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use futures::future::join_all;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::Probes;
 use super::health::{Health, RoutePage, Stuck};
-use super::probe::{Answer, Asked, KafkaHealth, SqsHealth};
+use super::probe::{Asked, BrokerHealth};
 use crate::escape;
 
-const INDEX: &str = "\
+/// The list of the addresses; `brokers` contains those of the brokers.
+fn index(brokers: &str) -> String {
+    format!(
+        "\
 cofferdam
 
 /livez         whether all routes and handler threads make progress
 /readyz        whether all routes are running and all brokers connected
 /health        full state of routes and brokers
-/kafka/health  connection, expected and missing topics
-/sqs/health    messages in each queue
-/metrics       metrics in the Prometheus text format
-";
+{brokers}/metrics       metrics in the Prometheus text format
+"
+    )
+}
 
-/// Text format of Prometheus.
+/// The content type of the Prometheus text format.
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 struct Asking {
     health: Arc<Health>,
     metrics: Arc<dyn Fn() -> String + Send + Sync>,
-    kafka: Option<Asked<KafkaHealth>>,
-    sqs: Option<Asked<SqsHealth>>,
+    /// The brokers by name; `None` if the broker is not configured.
+    brokers: Vec<(&'static str, Option<Asked>)>,
 }
 
 pub(super) fn router(probes: Probes) -> Router {
-    let asking = Asking {
-        health: probes.health,
-        metrics: probes.metrics,
-        kafka: probes.kafka.map(Asked::new),
-        sqs: probes.sqs.map(Asked::new),
-    };
-    let pages = probes.pages.unwrap_or_else(|| Router::new().route("/", get(|| async { INDEX })));
-    Router::new()
+    let brokers = probes.brokers.into_iter().map(|(name, probe)| (name, probe.map(Asked::new))).collect();
+    let asking = Arc::new(Asking { health: probes.health, metrics: probes.metrics, brokers });
+    let addresses = asking.brokers.iter().map(|(name, _)| format!("{:15}state of {name}\n", format!("/{name}/health")));
+    let index = index(&addresses.collect::<String>());
+    let pages = probes.pages.unwrap_or_else(|| Router::new().route("/", get(|| async { index })));
+    let mut router = Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/health", get(health))
-        .route("/kafka/health", get(kafka))
-        .route("/sqs/health", get(sqs))
-        .route("/metrics", get(metrics))
-        .with_state(Arc::new(asking))
-        .merge(pages)
+        .route("/metrics", get(metrics));
+    for (index, (name, _)) in asking.brokers.iter().enumerate() {
+        let broker = move |State(asking): State<Arc<Asking>>| async move {
+            let broker = Broker::ask(asking.brokers.get(index).and_then(|(_, asked)| asked.as_ref())).await;
+            answer(broker.status, broker)
+        };
+        router = router.route(&format!("/{name}/health"), get(broker));
+    }
+    router.with_state(asking).merge(pages)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -87,44 +95,40 @@ struct Whole {
     ready: bool,
     reasons: Vec<String>,
     routes: Vec<RoutePage>,
-    kafka: Broker<KafkaHealth>,
-    sqs: Broker<SqsHealth>,
+    #[serde(flatten)]
+    brokers: BTreeMap<&'static str, Broker>,
 }
 
 #[derive(Serialize)]
-struct Broker<T> {
+struct Broker {
     status: Status,
     #[serde(flatten)]
-    answer: Option<T>,
+    page: Option<Value>,
+    #[serde(skip)]
+    is_connected: bool,
 }
 
-impl<T: Answer> Broker<T> {
-    async fn ask(asked: &Option<Asked<T>>) -> Self {
+impl Broker {
+    async fn ask(asked: Option<&Asked>) -> Self {
         match asked {
-            None => Self { status: Status::Absent, answer: None },
+            None => Self { status: Status::Absent, page: None, is_connected: true },
             Some(asked) => {
-                let answer = asked.answer().await;
-                Self { status: Status::of(answer.is_well()), answer: Some(answer) }
+                let BrokerHealth { connected, well, page } = asked.answer().await;
+                Self { status: Status::of(well), page: Some(page), is_connected: connected }
             }
         }
-    }
-
-    fn is_connected(&self) -> bool {
-        self.answer.as_ref().is_none_or(T::is_connected)
     }
 }
 
 impl Asking {
-    /// The brokers' answers, and why the process is not ready.
-    async fn readiness(&self) -> (Broker<KafkaHealth>, Broker<SqsHealth>, Vec<String>) {
-        let (kafka, sqs) = tokio::join!(Broker::ask(&self.kafka), Broker::ask(&self.sqs));
+    /// The answers of the brokers, and the reasons why the process is not ready.
+    async fn readiness(&self) -> (BTreeMap<&'static str, Broker>, Vec<String>) {
+        let asked = self.brokers.iter().map(|(name, asked)| async move { (*name, Broker::ask(asked.as_ref()).await) });
+        let brokers = join_all(asked).await;
         let mut reasons = self.health.unready();
-        for (name, connected) in [("kafka", kafka.is_connected()), ("sqs", sqs.is_connected())] {
-            if !connected {
-                reasons.push(format!("{name} is not connected"));
-            }
-        }
-        (kafka, sqs, reasons)
+        let away = brokers.iter().filter(|(_, broker)| !broker.is_connected);
+        reasons.extend(away.map(|(name, _)| format!("{name} is not connected")));
+        (brokers.into_iter().collect(), reasons)
     }
 }
 
@@ -135,30 +139,20 @@ async fn livez(State(asking): State<Arc<Asking>>) -> Response {
 }
 
 async fn readyz(State(asking): State<Arc<Asking>>) -> Response {
-    let (_, _, reasons) = asking.readiness().await;
+    let (_, reasons) = asking.readiness().await;
     let status = Status::of(reasons.is_empty());
     answer(status, Ready { status, reasons })
 }
 
 async fn health(State(asking): State<Arc<Asking>>) -> Response {
-    let (kafka, sqs, mut reasons) = asking.readiness().await;
+    let (brokers, mut reasons) = asking.readiness().await;
     let ready = reasons.is_empty();
     let stuck = asking.health.stuck();
     let live = stuck.is_empty();
     reasons.extend(stuck.iter().map(ToString::to_string));
-    let failing = [kafka.status, sqs.status].contains(&Status::Failing);
+    let failing = brokers.values().any(|broker| broker.status == Status::Failing);
     let status = Status::of(live && ready && !failing);
-    answer(status, Whole { status, live, ready, reasons, routes: asking.health.pages(), kafka, sqs })
-}
-
-async fn kafka(State(asking): State<Arc<Asking>>) -> Response {
-    let broker = Broker::ask(&asking.kafka).await;
-    answer(broker.status, broker)
-}
-
-async fn sqs(State(asking): State<Arc<Asking>>) -> Response {
-    let broker = Broker::ask(&asking.sqs).await;
-    answer(broker.status, broker)
+    answer(status, Whole { status, live, ready, reasons, routes: asking.health.pages(), brokers })
 }
 
 async fn metrics(State(asking): State<Arc<Asking>>) -> Response {

@@ -8,25 +8,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// Whom a thread works for; 0 is nobody.
+/// The number of the next owner; 0 means no owner.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
-/// The marks of all threads that have ever worked for a route, for as long as the thread lives.
+/// The marks of all living threads that have worked for a route.
 static MARKS: Mutex<Vec<Weak<Mark>>> = Mutex::new(Vec::new());
 
-/// Marks count milliseconds from here.
+/// Marks count milliseconds from this time.
 static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 thread_local! {
     static OWN: Arc<Mark> = Mark::of_this_thread();
 }
 
-/// What one thread does.
+/// The current work of one thread.
 #[derive(Debug, Default)]
 struct Mark {
-    /// Whom it works for.
+    /// The owner that the thread works for.
     owner: AtomicU64,
-    /// Since when, milliseconds.
+    /// The start of the work, in milliseconds.
     since: AtomicU64,
 }
 
@@ -40,11 +40,11 @@ impl Mark {
     }
 }
 
-/// One for whom threads work.
+/// An owner of work: the threads of one route.
 #[derive(Debug)]
 pub(super) struct Owner(u64);
 
-/// This thread works for somebody until it is dropped.
+/// The thread works for an owner until this is dropped.
 #[must_use]
 pub struct Poll(());
 
@@ -54,7 +54,7 @@ impl Owner {
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// This thread begins to work for it.
+    /// Marks the current thread as working for the owner.
     pub(super) fn begin(&self) -> Poll {
         OWN.with(|mark| {
             mark.since.store(now(), Ordering::Relaxed);
@@ -63,7 +63,7 @@ impl Owner {
         Poll(())
     }
 
-    /// How long the thread has been at it that has been longest.
+    /// The longest time that a thread has been working without a break.
     pub(super) fn longest(&self) -> Duration {
         let now = now();
         let marks = MARKS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,7 +75,7 @@ impl Owner {
 
 impl Drop for Poll {
     fn drop(&mut self) {
-        // Where the thread is ending there is nobody to look at its mark.
+        // If the thread is ending, its mark is gone already.
         let _ = OWN.try_with(|mark| mark.owner.store(0, Ordering::Release));
     }
 }

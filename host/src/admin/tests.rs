@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cofferdam_core::machine::Account;
 use cofferdam_core::time::Time;
 use futures::FutureExt;
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -26,13 +27,12 @@ impl Server {
         let health = Health::new();
         let kafka_is_up = Arc::new(AtomicBool::new(true));
         let up = Arc::clone(&kafka_is_up);
-        let kafka: Probe<KafkaHealth> = Arc::new(move || std::future::ready(kafka(up.load(Ordering::Relaxed))).boxed());
-        let sqs: Probe<SqsHealth> = Arc::new(|| std::future::ready(sqs()).boxed());
+        let kafka: Probe = Arc::new(move || std::future::ready(kafka(up.load(Ordering::Relaxed))).boxed());
+        let sqs: Probe = Arc::new(|| std::future::ready(sqs()).boxed());
         let probes = Probes {
             health: Arc::clone(&health),
             metrics: Arc::new(|| "# TYPE up gauge\nup 1\n".to_owned()),
-            kafka: brokers.then_some(kafka),
-            sqs: brokers.then_some(sqs),
+            brokers: vec![("kafka", brokers.then_some(kafka)), ("sqs", brokers.then_some(sqs))],
             pages: None,
         };
         let bound = Admin::new(anywhere(), probes).bind().await.unwrap();
@@ -78,24 +78,21 @@ fn anywhere() -> Config {
     Config { listen: "127.0.0.1:0".parse().unwrap(), hosts: Vec::new() }
 }
 
-fn kafka(connected: bool) -> KafkaHealth {
-    let (expected, error) = (vec!["orders".to_owned()], (!connected).then(|| "connection refused".to_owned()));
-    KafkaHealth { connected, expected, error, ..KafkaHealth::default() }
+fn kafka(connected: bool) -> BrokerHealth {
+    let error = (!connected).then_some("connection refused");
+    let page =
+        json!({ "connected": connected, "expected": ["orders"], "missing": [], "dead_letters": [], "error": error });
+    BrokerHealth::of(connected, connected, &page)
 }
 
-fn sqs() -> SqsHealth {
-    let queue = QueueHealth {
-        name: "tasks.fifo".to_owned(),
-        available: Some(3),
-        in_flight: Some(2),
-        delayed: Some(0),
-        dead_letters: Some(DeadLetters { queue: "tasks-dlq.fifo".to_owned(), available: Some(1) }),
-        error: None,
-    };
+fn sqs() -> BrokerHealth {
     // An alert is no fault of the process: it stays well.
     let letters =
         LetterHealth { destination: "sqs:tasks-dlq.fifo".into(), letters: Some(101), limit: 100, alert: true };
-    SqsHealth { connected: true, queues: vec![queue], dead_letters: vec![letters], error: None }
+    let redrive = json!({ "queue": "tasks-dlq.fifo", "available": 1 });
+    let queue = json!({ "name": "tasks.fifo", "available": 3, "in_flight": 2, "delayed": 0, "dead_letters": redrive, "error": null });
+    let page = json!({ "connected": true, "queues": [queue], "dead_letters": [letters], "error": null });
+    BrokerHealth::of(true, true, &page)
 }
 
 fn at(millis: u64) -> Time {
@@ -283,7 +280,7 @@ async fn a_web_page_cannot_read_it_through_a_name_of_its_own() {
 #[tokio::test]
 async fn an_address_that_is_taken_is_named() {
     let server = Server::start(false).await;
-    let probes = Probes { health: Health::new(), metrics: Arc::new(String::new), kafka: None, sqs: None, pages: None };
+    let probes = Probes { health: Health::new(), metrics: Arc::new(String::new), brokers: Vec::new(), pages: None };
     let error = Admin::new(Config { listen: server.address, hosts: Vec::new() }, probes).bind().await.err().unwrap();
     assert!(error.to_string().contains(&server.address.to_string()), "{error}");
     server.stop().await;

@@ -1,6 +1,7 @@
-//! SQS: sources, sinks and dead letters, and what they have in common: the client, how a queue is found, what a failed call
-//! means, and how records are written as messages.
+//! SQS: sources, sinks and dead letters, and their common parts: the client, resolving a queue, the classification of
+//! failed calls, and the conversion between records and messages.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,12 +18,17 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Credentials;
 use cofferdam_core::output::{Destination, DestinationTraits};
 
+pub use connection::Connection;
+
+use crate::broker::{Fit, Kind};
 use crate::dead_letters::origins::Origins;
+use crate::plan::{RouteConfig, Source};
 
 pub mod attribute;
 pub mod backoff;
 pub mod batch;
 pub mod body;
+mod connection;
 pub mod dead_letters;
 #[cfg(feature = "embedded")]
 pub mod embedded;
@@ -30,54 +36,83 @@ pub mod embedded;
 pub(crate) mod fake;
 pub mod fault;
 pub mod headers;
+mod health;
+mod purposes;
 pub mod queue;
+mod redrive;
+pub mod settings;
 pub mod sink;
 pub mod source;
+mod verify;
 pub(crate) mod words;
 
-/// The word of the configuration for SQS.
+/// The name of SQS in the configuration.
 pub const NAME: &str = "sqs";
 
-/// A queue to write to, by name or by address (`http...`); one whose name ends in `.fifo` is FIFO.
+/// The destination for a queue, by name or by URL (`http...`). A queue is FIFO if its name ends in `.fifo`.
 pub fn queue(name: impl Into<Arc<str>>) -> Destination {
     let name = name.into();
     let traits = DestinationTraits::queue(name.ends_with(".fifo"));
     Destination::new(NAME, name, traits)
 }
 
-/// Where the dead letters of a route go that reads this queue, where nothing else is said: `<service>-dlq`,
-/// `<service>-dlq.fifo` for a FIFO source.
+/// The default dead-letter destination of a route that reads this queue: `<service>-dlq`, `<service>-dlq.fifo` for a
+/// FIFO source.
 pub fn letters_of(service: &str, source: &str) -> Destination {
     let suffix = if source.ends_with(".fifo") { ".fifo" } else { "" };
-    // A queue's name knows no dots.
+    // A queue name must not contain dots, except in the suffix `.fifo`.
     queue(format!("{}-dlq{suffix}", service.replace('.', "-")))
 }
 
-/// Adds a queue that a route reads, by name or by address; letters name it by its name.
+/// The description of SQS for code that works with any broker.
+pub const KIND: Kind = Kind {
+    name: NAME,
+    destination: |name| queue(name),
+    named: queues_of,
+    fits: |name| match name {
+        address if address.starts_with("http") && address.contains("://") => Fit::Only,
+        name if name.ends_with(".fifo") => Fit::Likely,
+        _ => Fit::Maybe,
+    },
+    matches: |_, _| false,
+    is_open: false,
+    verify: &verify::SIDE,
+};
+
+/// Returns all queues that the routes name. The redrive queue of a source is known only after the start.
+pub fn queues_of(routes: &[RouteConfig]) -> BTreeSet<String> {
+    let sources = routes.iter().map(|route| &route.source).filter(|source| source.broker == NAME);
+    let destinations = routes.iter().flat_map(RouteConfig::destinations);
+    let written = destinations.filter(|(destination, _)| destination.broker == NAME);
+    let sources = sources.flat_map(Source::named).map(str::to_owned);
+    sources.chain(written.map(|(queue, _)| queue.name.to_string())).collect()
+}
+
+/// Adds a queue that a route reads, by name or by URL. Dead letters name their origin by the queue name.
 pub fn add_origin(address: &str, origins: &mut Origins) {
     let name = address.trim_end_matches('/').rsplit('/').next().unwrap_or(address);
     origins.add(queue(name));
 }
 
-/// A long poll takes 20 s at most; a call that takes longer than this has lost its server.
+/// Time limit of one call. A long poll takes at most 20 s, so a call that takes longer has no connection to the server.
 const CALL_LIMIT: Duration = Duration::from_secs(30);
 
-/// A client for SQS, with credentials from the AWS SDK's default chain: environment, profiles, single sign-on, web
-/// identity, container and instance roles. No key ever comes from the configuration of the host.
+/// Creates a client for SQS. The credentials come from the default chain of the AWS SDK: environment, profiles, single
+/// sign-on, web identity, container and instance roles. The configuration of the host never contains a key.
 ///
-/// `region` overrides the chain's. `endpoint` is for servers other than AWS, and for private endpoints of AWS. Where its
-/// host is not under `amazonaws.com`, `amazonaws.com.cn` or `api.aws`, the server is taken for one that checks neither
-/// region nor signature, as most test servers do:
+/// `region` overrides the region of the chain. `endpoint` is for servers other than AWS and for private endpoints of
+/// AWS. If its host is not under `amazonaws.com`, `amazonaws.com.cn` or `api.aws`, the server is assumed to check
+/// neither region nor signature, as most test servers do:
 ///
-/// * a region that is configured nowhere is `us-east-1`;
-/// * credentials come from where they were put on purpose: environment, profiles, web identity, container role. The
-///   instance metadata service is not asked, since machines that run such servers have none, or forbid it (a profile
-///   with `credential_source = Ec2InstanceMetadata` asks it all the same);
-/// * where there are none, placeholders sign the requests. They are no secret and open nothing on AWS. Credentials that
-///   are configured and do not work stay an error.
+/// * The region defaults to `us-east-1`.
+/// * Credentials come only from explicit settings: environment, profiles, web identity, container role. The instance
+///   metadata service is not asked, because machines that run such servers have none or forbid it (except for a profile
+///   with `credential_source = Ec2InstanceMetadata`).
+/// * Without credentials, placeholders sign the requests. They are no secret and grant nothing on AWS. Configured
+///   credentials that do not work remain an error.
 pub async fn client(region: Option<&str>, endpoint: Option<&str>) -> Client {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        // Two attempts, for a connection that the server closed while it was idle; patience is the caller's.
+        // Two attempts, because the server may have closed an idle connection. Further retries are the caller's task.
         .retry_config(RetryConfig::standard().with_max_attempts(2).with_initial_backoff(Duration::from_millis(50)))
         .timeout_config(
             TimeoutConfig::builder()
@@ -97,7 +132,7 @@ pub async fn client(region: Option<&str>, endpoint: Option<&str>) -> Client {
     Client::new(&loader.load().await)
 }
 
-/// For a server that is not AWS.
+/// Sets region and credentials for a server that is not AWS.
 async fn lenient(loader: ConfigLoader, region: Option<&str>) -> ConfigLoader {
     let region = RegionProviderChain::first_try(region.map(|region| Region::new(region.to_owned())))
         .or_else(EnvironmentVariableRegionProvider::new())
@@ -111,7 +146,7 @@ async fn lenient(loader: ConfigLoader, region: Option<&str>) -> ConfigLoader {
     loader.region(region).credentials_provider(credentials)
 }
 
-/// Whether an endpoint's host belongs to AWS.
+/// Returns whether the host of an endpoint belongs to AWS.
 fn is_aws(endpoint: &str) -> bool {
     let host = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
     let host = host.split(['/', '?', '#']).next().unwrap_or(host);

@@ -1,4 +1,4 @@
-//! Bytes for display and for JSON: as text if they are text, else as base64.
+//! Bytes for display and for JSON: as text if they are UTF-8, else as base64.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::escape::Escaped;
 
-/// Text stands as it is, other bytes as `NAME_base64`.
+/// Inserts UTF-8 as `NAME`, other bytes as `NAME_base64`.
 pub(super) fn insert_bytes(fields: &mut Map<String, Value>, name: &str, bytes: Option<&Bytes>) {
     match bytes.map(|bytes| (bytes, std::str::from_utf8(bytes))) {
         None => fields.insert(name.into(), Value::Null),
@@ -17,7 +17,7 @@ pub(super) fn insert_bytes(fields: &mut Map<String, Value>, name: &str, bytes: O
     };
 }
 
-/// `[name, value]`, a third element `"base64"` where the value is no text.
+/// Returns `[name, value]`, with a third element `"base64"` if the value is not UTF-8.
 pub(super) fn header(header: Header<'_>) -> Value {
     let name = String::from_utf8_lossy(header.name);
     match header.value.map(|value| (value, std::str::from_utf8(value))) {
@@ -27,7 +27,7 @@ pub(super) fn header(header: Header<'_>) -> Value {
     }
 }
 
-/// On one line, control characters escaped.
+/// Returns the bytes on one line, with control characters escaped.
 pub(super) fn shown(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => Escaped(text).to_string(),

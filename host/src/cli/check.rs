@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::run::{load, runtime, warn};
 use super::{ConfigArgument, Ended, OutputArguments, compile, print_json, print_line};
-use crate::config::{Config, Source};
+use crate::config::Source;
 use crate::exit::{Exit, Problem};
 use crate::run::{Brokers, Findings, Unfit, load_plugins, reload};
 use crate::telemetry::log;
@@ -25,14 +25,14 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
     log::init(log::Format::Quiet, None).map_err(super::unlogged)?;
     let mut config = load(&arguments.config)?;
     reload::missing_sources(&config, &arguments.config.config).iter().for_each(warn);
-    // Nothing is stored by a check, and a running host may hold the store.
+    // A check stores nothing, and a running host may have locked the store.
     config.keyvalue.store = crate::config::Store::Memory;
     runtime()?.block_on(async {
         let (_, handlers) = load_plugins(&config, Some(compile::program())).await?;
         let plugins: Vec<_> = handlers.values().map(|handler| handler.current()).collect();
         let brokers = Brokers::connect(&config).await?;
-        brokers.clients(&config)?;
-        let findings = if arguments.brokers { ask_brokers(&config, &brokers).await? } else { Findings::default() };
+        brokers.check()?;
+        let findings = if arguments.brokers { ask_brokers(&brokers).await? } else { Findings::default() };
         let Findings { limits, creates, .. } = &findings;
         if arguments.output.json {
             let plugins: Vec<_> = plugins
@@ -62,9 +62,9 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
     })
 }
 
-/// Asks the brokers, and says what `run` will do about what it finds.
-async fn ask_brokers(config: &Config, brokers: &Brokers) -> Result<Findings, Vec<Problem>> {
-    let mut findings = brokers.examine(config).await;
+/// Asks the brokers, and reports how `run` will handle the findings.
+async fn ask_brokers(brokers: &Brokers) -> Result<Findings, Vec<Problem>> {
+    let mut findings = brokers.examine().await;
     let failures = findings.failures();
     for Unfit { route, what, remedy, .. } in &findings.unfit {
         eprintln!("cofferdam: route {route}: {what}; {remedy}");

@@ -19,13 +19,13 @@ pub(super) struct Arguments {
     wrap: bool,
 }
 
-/// Ends the process.
+/// Compiles and ends the process.
 pub(super) fn main(arguments: &Arguments) -> ! {
     let work = if arguments.wrap { Work::Wrap } else { Work::Compile };
     std::process::exit(compiler::main(arguments.seconds, arguments.memory, work).into())
 }
 
-/// This program: the same that runs, also where its file was replaced meanwhile.
+/// Returns the path of this program, also if its file was replaced while it runs.
 pub(super) fn program() -> PathBuf {
     "/proc/self/exe".into()
 }

@@ -1,4 +1,4 @@
-//! `cofferdam dev`: a folder with a configuration, on brokers inside this process.
+//! `cofferdam dev`: runs a folder with a configuration on brokers inside this process.
 
 mod brokers;
 mod console;
@@ -34,7 +34,7 @@ use lines::Look;
 use recent::{Recent, Watcher};
 use waiting::Waiting;
 
-/// What is logged beside the lines, which say for each message what a warning would.
+/// The default log filter. The line of each message already contains what a warning would say.
 const LOGGED: &str = "warn,plugin=info,cofferdam::delivery=error";
 
 #[derive(Args)]
@@ -64,7 +64,7 @@ pub(super) fn main(arguments: Arguments) -> Ended {
     open_files::raise_limit();
     let runtime = runtime()?;
     let ended = runtime.block_on(dev(arguments, &file, loaded, input));
-    // A start that was cut short may have left a thread that compiles.
+    // An interrupted start may have left a thread that compiles.
     runtime.shutdown_background();
     ended
 }
@@ -73,13 +73,13 @@ async fn dev(arguments: Arguments, file: &ConfigArgument, loaded: Config, input:
     let json = arguments.output.json;
     let mut signals = Signals::listen();
     let mut config = loaded.clone();
-    // Before the builds: it is known at once where the page is, and nobody takes the address meanwhile.
+    // Before the builds, so that the address of the page is known at once and stays reserved.
     let listener = listener(config.admin.listen)?;
     let (waiting, recent, look) = (Arc::new(Waiting::default()), Arc::new(Recent::new()), Look::of_stdout());
     let mut builds = Builds::new(&loaded, &file.config);
     let start = async {
         builds.first(&|news| eprintln!("{news}")).await?;
-        // They live until the host has ended.
+        // The brokers live until the host has ended.
         let brokers = brokers::start(&mut config, &input).await?;
         let watch = watch(&waiting, &recent, look, json);
         let options = Options { watch: Some(watch), paused: arguments.pause, ..options(&recent, listener) };
@@ -88,7 +88,7 @@ async fn dev(arguments: Arguments, file: &ConfigArgument, loaded: Config, input:
     };
     let (_brokers, host) = tokio::select! {
         started = start => started?,
-        // Nothing was received, so nothing is to be finished; a build ends with its future.
+        // Nothing was received, so nothing must be drained. A build ends when its future is dropped.
         signal = signals.next() => {
             return Ok(finish(&Run { report: Report::default(), signal: Some(signal) }, json));
         }
@@ -96,7 +96,7 @@ async fn dev(arguments: Arguments, file: &ConfigArgument, loaded: Config, input:
     if let Some(address) = host.admin() {
         eprintln!("live view of messages: http://{address}/");
     }
-    // What goes on beside the routes ends with them.
+    // Tasks beside the routes; they end with the routes.
     let mut beside = JoinSet::new();
     tokio::select! {
         fed = input::feed(input, host.sinks()) => fed?,
@@ -124,7 +124,7 @@ async fn dev(arguments: Arguments, file: &ConfigArgument, loaded: Config, input:
         let reloader = reloader(&host, &loaded, file, |news| eprintln!("{news}")).with(builds);
         let reloads = reloader.run(Watch::Everything, Hangups::listen());
         let stop = host.stopper();
-        // A build that is under way ends when the drain begins.
+        // A running build ends when the drain begins.
         beside.spawn(async move {
             stop.run_until_cancelled(reloads).await;
         });
@@ -133,7 +133,7 @@ async fn dev(arguments: Arguments, file: &ConfigArgument, loaded: Config, input:
     Ok(finish(&ended, json))
 }
 
-/// Tells of the messages of each route.
+/// Returns the listener that prints the messages of each route.
 fn watch(waiting: &Arc<Waiting>, recent: &Arc<Recent>, look: Look, json: bool) -> WatchRoute {
     let (waiting, recent) = (Arc::clone(waiting), Arc::clone(recent));
     Box::new(move |route: &str| -> Box<dyn Listener> {
@@ -141,17 +141,18 @@ fn watch(waiting: &Arc<Waiting>, recent: &Arc<Recent>, look: Look, json: bool) -
     })
 }
 
-/// What else the host is given beside its configuration.
+/// Returns the options of the host beside its configuration.
 fn options(recent: &Arc<Recent>, listener: TcpListener) -> Options {
     Options {
         pages: Some(page::router(Arc::clone(recent))),
         compiler: Some(compile::program()),
         listener: Some(listener),
+        feeds: true,
         ..Options::default()
     }
 }
 
-/// Where the page is: as configured, or at a free port where that address is taken, for instance by another `dev`.
+/// Binds the address of the page: the configured one, or a free port if it is in use, for example by another `dev`.
 fn listener(configured: Option<SocketAddr>) -> Result<TcpListener, Problem> {
     let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let asked = configured.unwrap_or(anywhere);

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use cofferdam_core::message::{Position, Record};
+use cofferdam_core::envelope::Opened;
+use cofferdam_core::message::{Message, Position, Record};
 use cofferdam_core::outcome::{Class, Failure, Outcome, Usage};
 use cofferdam_core::route::Route;
 use cofferdam_core::time::Time;
@@ -21,7 +22,8 @@ use crate::config::{self, Config, DEFAULT_FILE};
 use crate::exit::{Exit, Problem};
 use crate::message_file::MessageFile;
 use crate::plugin::{Attempt, CompileBounds, Engine, EngineConfig, LogLines, Plugin, Spec, http, keyvalue};
-use crate::run::plugin_spec;
+use crate::run::{plugin_spec, stages_of};
+use crate::stage::{self, Stage};
 use crate::telemetry::log;
 
 #[derive(Args)]
@@ -56,23 +58,29 @@ pub(super) struct Arguments {
     pub(super) output: OutputArguments,
 }
 
-/// What a plugin is to be run with.
+/// The settings to run a plugin with.
 pub(super) struct Setting {
     spec: Spec,
-    route: Option<Route>,
+    route: Option<Work>,
     compile: CompileBounds,
-    /// Where compiled plugins are kept; `None`: nowhere.
+    /// The folder of the cache of compiled plugins; `None`: no cache.
     cache: Option<PathBuf>,
-    /// What the plugin asks of the network is done here too.
+    /// Runs the attempt and the plugin's HTTP requests.
     runtime: tokio::runtime::Runtime,
 }
 
-/// A record for a plugin, and what is said of the message beside it.
+/// The steps of a route beside the call of its handler.
+struct Work {
+    route: Route,
+    stages: Vec<Arc<dyn Stage>>,
+}
+
+/// The record for the plugin, and the fields that override those of its envelope.
 pub(super) struct Given {
     pub(super) record: Arc<Record>,
     pub(super) id: Option<String>,
     pub(super) attributes: Vec<(Box<str>, Box<str>)>,
-    /// From 1.
+    /// Number of the attempt, from 1.
     pub(super) attempt: u32,
 }
 
@@ -103,7 +111,7 @@ fn once(arguments: &Arguments) -> Ended {
     give(&arguments.plugin, setting, &given, arguments.outputs.as_deref(), arguments.output.json)
 }
 
-/// Gives one message to the plugin in this file, shows what comes of it, and says how that ends the process.
+/// Calls the plugin with one message, shows the result, and returns the exit code.
 pub(super) fn give(plugin: &Path, setting: Setting, given: &Given, outputs: Option<&[String]>, json: bool) -> Ended {
     let (compiler, compile, cache) = (Some(compile::program()), setting.compile.clone(), setting.cache.clone());
     let engine = Engine::new(EngineConfig { instances: 4, cache, compiler, compile, ..EngineConfig::default() })
@@ -117,24 +125,26 @@ pub(super) fn give(plugin: &Path, setting: Setting, given: &Given, outputs: Opti
     Ok(exit(attempt.outcome.class()))
 }
 
-/// The configuration of the current folder, if there is one: what `dev` has compiled there is not compiled again.
+/// Returns the configuration of the current folder, if there is one, so that plugins that `dev` compiled there are not
+/// compiled again.
 fn here() -> Option<Config> {
     Config::load(Path::new(DEFAULT_FILE), &|name| std::env::var(name).ok()).ok()
 }
 
-/// Where compiled plugins are kept: with those of the other commands, unless the folder is that of another user.
+/// Returns the cache of the configured storage folder, unless another user owns that folder; then the cache of the
+/// user.
 fn cache(config: Option<&Config>) -> Option<PathBuf> {
     config.map(|config| config.storage.compiled()).filter(|folder| may_write(folder)).or_else(users_cache)
 }
 
-/// Whether there can be files in the folder, which may have to be made.
+/// Returns whether the folder is writable, or can be created.
 fn may_write(folder: &Path) -> bool {
     let there = folder.ancestors().map(|path| if path == Path::new("") { Path::new(".") } else { path });
     there.into_iter().find(|path| path.exists()).is_some_and(|path| access(path, Access::WRITE_OK).is_ok())
 }
 
-/// Where compiled plugins are kept without a configuration: some take ten seconds. `None` where the user has no place for
-/// such things.
+/// Returns the cache folder of the user. It is used without a configuration, because compiling some plugins takes ten
+/// seconds. `None` if neither `XDG_CACHE_HOME` nor `HOME` is set.
 fn users_cache() -> Option<PathBuf> {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
     let user = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")))?;
@@ -169,8 +179,8 @@ fn read_message(path: Option<&Path>) -> Result<MessageFile, Problem> {
 }
 
 impl Setting {
-    /// Without a route: the default limits, requests to these hosts, and a key-value store, which does no harm since
-    /// nothing outlives the process. What is compiled is kept where `config` says, if there is one.
+    /// Returns the settings without a route: default limits, HTTP grants for `hosts`, and a key-value store in memory,
+    /// which is granted always because it is lost with the process. `config` gives the cache folder, if there is one.
     pub(super) fn plain(plugin: &Path, hosts: &[String], config: Option<&Config>) -> Result<Self, Problem> {
         let stem = plugin.file_stem().unwrap_or_default().to_string_lossy();
         let bucket = keyvalue::Store::in_memory().bucket("invoke");
@@ -186,7 +196,7 @@ impl Setting {
         Ok(Self { spec, route: None, compile: CompileBounds::default(), cache: cache(config), runtime })
     }
 
-    /// As the route of this name runs its handler.
+    /// Returns the settings with which the route `name` runs its handler.
     pub(super) fn of_route(config: &Config, name: &str) -> Result<Self, Problem> {
         let route = super::route(config, name)?;
         let plugin: &config::Plugin = &config.plugins[&route.handler];
@@ -194,7 +204,8 @@ impl Setting {
         let store = keyvalue::Store::in_memory();
         let spec = plugin_spec(&route.handler, plugin, Some(&store), runtime.handle())?;
         let (spec, compile) = (Spec { exact_cpu_time: true, ..spec }, config.sandbox.compile.clone());
-        Ok(Self { spec, route: Some(route.route(None)), compile, cache: cache(Some(config)), runtime })
+        let work = Work { route: route.route(None), stages: stages_of(route) };
+        Ok(Self { spec, route: Some(work), compile, cache: cache(Some(config)), runtime })
     }
 }
 
@@ -210,11 +221,12 @@ fn given(file: MessageFile) -> Given {
     Given { record: Arc::new(record), id: file.id, attributes: file.attributes, attempt: file.attempt.unwrap_or(1) }
 }
 
-async fn invoke(plugin: &Plugin, given: &Given, route: Option<&Route>, outputs: Option<&[String]>) -> Attempt {
-    let record = &given.record;
-    let mut message = match route.map_or_else(|| Ok(Arc::clone(record).into()), |route| route.admit(record)) {
-        Ok(message) => message,
-        Err(failure) => return before_the_handler(failure),
+/// Returns the message for the handler.
+async fn message(given: &Given, work: Option<&Work>) -> Result<Message, Failure> {
+    let record = Arc::clone(&given.record);
+    let mut message = match work {
+        Some(work) => stage::prepare(&work.stages, &work.route, &Opened::new(record)).await?.into_owned(),
+        None => record.into(),
     };
     if let Some(id) = given.id.as_ref().filter(|id| !id.is_empty()) {
         message.id = id.as_str().into();
@@ -223,10 +235,18 @@ async fn invoke(plugin: &Plugin, given: &Given, route: Option<&Route>, outputs: 
         message.attributes.retain(|(known, _)| known != name);
         message.attributes.push((name.clone(), value.clone()));
     }
+    Ok(message)
+}
+
+async fn invoke(plugin: &Plugin, given: &Given, work: Option<&Work>, outputs: Option<&[String]>) -> Attempt {
+    let message = match message(given, work).await {
+        Ok(message) => message,
+        Err(failure) => return before_the_handler(failure),
+    };
     let mut attempt = plugin.handle(&message, given.attempt).await;
     if let Outcome::Done(asked) = &attempt.outcome {
-        let refused = match (route, outputs) {
-            (Some(route), _) => {
+        let refused = match (work, outputs) {
+            (Some(Work { route, .. }), _) => {
                 let now: Time = Clock::set().now();
                 route.resolve(&message, &route.trace(&message), asked.clone(), now).err()
             }
@@ -247,4 +267,42 @@ async fn invoke(plugin: &Plugin, given: &Given, route: Option<&Route>, outputs: 
 
 fn before_the_handler(failure: Failure) -> Attempt {
     Attempt { outcome: failure.into(), usage: Usage::default(), refused_growths: 0, logs: LogLines::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use cofferdam_core::outcome::Code;
+    use cofferdam_guarantees::simulation;
+
+    use super::*;
+    use crate::stage::Passed;
+
+    /// Refuses records with the key `wrong`, and marks all other messages.
+    struct Picky;
+
+    impl Stage for Picky {
+        fn received<'a>(&'a self, record: &'a Arc<Record>) -> Passed<'a> {
+            Passed::Now(match record.key.as_deref() {
+                Some(b"wrong") => Err(Failure::new(Class::Unrouted, Code::NO_ROUTE, "the wrong key")),
+                _ => Ok(()),
+            })
+        }
+
+        fn opened<'a>(&'a self, message: &'a mut Message) -> Passed<'a> {
+            message.attributes.push(("seen".into(), "yes".into()));
+            Passed::Now(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_that_is_tried_passes_the_stages_of_its_route() {
+        let work = Work { route: simulation::route(), stages: vec![Arc::new(Picky)] };
+        let given = |key: &'static str| {
+            let record = Record { key: Some(key.into()), ..simulation::record(0, 1) };
+            Given { record: Arc::new(record), id: None, attributes: Vec::new(), attempt: 1 }
+        };
+        assert_eq!(message(&given("right"), Some(&work)).await.unwrap().attribute("seen"), Some("yes"));
+        assert_eq!(message(&given("wrong"), Some(&work)).await.unwrap_err().class, Class::Unrouted);
+        message(&given("wrong"), None).await.expect("without a route there are no stages");
+    }
 }

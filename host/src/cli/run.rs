@@ -40,7 +40,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
         let options = Options { journal, compiler: Some(compile::program()), ..Options::default() };
         let host = tokio::select! {
             host = Host::start(&config, options) => host?,
-            // Nothing was received, so there is nothing to finish.
+            // Nothing was received, so nothing must be drained.
             signal = signals.next() => {
                 tracing::info!(%signal, "stopping: signal received during the start");
                 return Ok(finish(&Run { report: Report::default(), signal: Some(signal) }, arguments.output.json));
@@ -56,7 +56,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
         reloads.abort();
         Ok(finish(&ended, arguments.output.json))
     });
-    // A start that was cut short may have left a thread that waits for a broker.
+    // An interrupted start may have left a thread that waits for a broker.
     runtime.shutdown_background();
     ended
 }
@@ -69,7 +69,7 @@ fn unwritable(file: &Path, error: &std::io::Error) -> Problem {
     Problem::new(Exit::Usage, format!("failed to create the journal: {error}"), remedy).at(file.display().to_string())
 }
 
-/// Renews the plugins of the host, which was started with this configuration.
+/// Returns the reloader of the host, which was started with this configuration.
 pub(super) fn reloader(
     host: &Host,
     config: &Config,
@@ -85,7 +85,7 @@ fn read(file: &Path) -> Result<Config, Vec<Problem>> {
     Config::load(file, &|name| std::env::var(name).ok()).map_err(problems)
 }
 
-/// Reads the configuration, with the process's environment.
+/// Reads the configuration with the environment of the process.
 pub(super) fn load(argument: &ConfigArgument) -> Result<Config, Vec<Problem>> {
     let config = read(&argument.config)?;
     config.warnings.iter().for_each(warn);
@@ -102,7 +102,7 @@ pub(super) fn problems(errors: crate::config::Errors) -> Vec<Problem> {
     problems.map(|error| Problem::new(Exit::Configuration, &*error.what, &*error.remedy).at(error.place())).collect()
 }
 
-/// The runtime for everything but routes and guests.
+/// Creates the runtime for everything but routes and guests.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
     let built = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     built.map_err(|error| Problem::new(Exit::Unavailable, format!("failed to start threads: {error}"), ""))
@@ -114,7 +114,7 @@ pub(super) struct Run {
     pub(super) signal: Option<Signal>,
 }
 
-/// Lets the host run until a signal drains it, or until it ends by itself.
+/// Runs the host until a signal has drained it or it ends by itself.
 pub(super) async fn until_signal(host: Host, mut signals: Signals) -> Run {
     let stop = host.stopper();
     let ended = host.ended();

@@ -1,5 +1,6 @@
 //! `cofferdam verify`.
 
+mod addresses;
 mod bar;
 mod show;
 
@@ -11,23 +12,21 @@ use tokio_util::sync::CancellationToken;
 use toml::{Table, Value};
 
 use super::{ConfigArgument, Ended, OutputArguments, print_json, print_line};
+use crate::broker;
 use crate::config::DEFAULT_FILE;
 use crate::exit::{Exit, Problem};
 use crate::signal::Signals;
 use crate::telemetry::log;
 use crate::verify::{self, Delivery, Fault, Plan, Progress, Report, Run};
+use addresses::Addresses;
 
 #[derive(Args)]
 pub(super) struct Arguments {
     /// Read the broker sections [kafka] and [sqs] from this configuration file.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Use these Kafka brokers (`host:port`) instead of those in the configuration.
-    #[arg(long, value_name = "BOOTSTRAP")]
-    kafka: Option<String>,
-    /// Use this SQS endpoint, other than AWS, instead of the one in the configuration.
-    #[arg(long, value_name = "ENDPOINT")]
-    sqs: Option<String>,
+    #[command(flatten)]
+    addresses: Addresses,
     /// Set the delivery guarantee of the routes; exactly_once works with Kafka only.
     #[arg(long, value_name = "GUARANTEE", default_value = "at_least_once",
         value_parser = ["at_least_once", "exactly_once"])]
@@ -117,7 +116,7 @@ async fn run(plan: Plan, arguments: &Arguments) -> Ended {
     let mut report = match report {
         Ok(report) => report,
         Err(mut problem) => {
-            // Somebody may want to know what the hosts said.
+            // The logs of the hosts may be needed.
             let keep = run.has_begun() && problem.exit != Exit::Interrupted;
             if let Some(folder) = leave(run.folder(), arguments.keep || keep) {
                 problem.remedy = format!("the output of the hosts is in {folder}");
@@ -133,7 +132,7 @@ async fn run(plan: Plan, arguments: &Arguments) -> Ended {
     Ok(exit)
 }
 
-/// Leaves the folder where it is, or removes it.
+/// Keeps or removes the folder.
 fn leave(folder: &Path, keep: bool) -> Option<String> {
     if !keep {
         let _ = std::fs::remove_dir_all(folder); // a temporary one, at worst it stays
@@ -141,7 +140,7 @@ fn leave(folder: &Path, keep: bool) -> Option<String> {
     keep.then(|| folder.display().to_string())
 }
 
-/// The first signal ends the run in good order, the second at once.
+/// The first signal stops the run and cleans up, the second one ends the process.
 async fn interrupt(stop: CancellationToken, id: String) {
     let mut signals = Signals::listen();
     signals.next().await;
@@ -167,33 +166,33 @@ fn delivery(arguments: &Arguments) -> Delivery {
     [Delivery::ExactlyOnce].into_iter().find(|it| it.word() == arguments.delivery).unwrap_or_default()
 }
 
-/// Where the brokers are: the configuration's sections as they stand in the file, or what the arguments say.
+/// Returns the broker sections of the configuration file, or those that the arguments describe.
 fn sections(arguments: &Arguments) -> Result<Table, Vec<Problem>> {
     let mut sections = Table::new();
-    let alone = arguments.kafka.is_none() && arguments.sqs.is_none();
-    if arguments.config.is_some() || alone {
+    let Addresses(given) = &arguments.addresses;
+    if arguments.config.is_some() || given.is_empty() {
         let config = arguments.config.clone().unwrap_or_else(|| DEFAULT_FILE.into());
         super::run::load(&ConfigArgument { config: config.clone() })?;
         let unreadable = |what: String| Problem::new(Exit::Configuration, what, "").at(config.display().to_string());
         let text = std::fs::read_to_string(&config).map_err(|error| unreadable(error.to_string()))?;
         let mut file: Table = text.parse().map_err(|error: toml::de::Error| unreadable(error.to_string()))?;
-        sections.extend(["kafka", "sqs"].into_iter().filter_map(|name| file.remove_entry(name)));
+        sections.extend(broker::ALL.into_iter().filter_map(|kind| file.remove_entry(kind.name)));
     }
-    let given = [("kafka", "bootstrap_servers", &arguments.kafka), ("sqs", "endpoint", &arguments.sqs)];
-    for (name, key, value) in given {
-        let Some(value) = value else { continue };
-        let section = sections.entry(name).or_insert_with(|| Value::Table(Table::new()));
+    for (kind, value) in given {
+        let section = sections.entry(kind.name).or_insert_with(|| Value::Table(Table::new()));
         if let Some(section) = section.as_table_mut() {
-            section.insert(key.to_owned(), value.as_str().into());
+            section.insert(kind.verify.address.key.to_owned(), value.as_str().into());
         }
     }
     if delivery(arguments) == Delivery::ExactlyOnce {
-        sections.remove("sqs");
+        let (able, others): (Vec<_>, Vec<_>) = broker::ALL.into_iter().partition(|kind| kind.verify.transactions);
+        for kind in others {
+            sections.remove(kind.name);
+        }
         if sections.is_empty() {
-            let remedy = "name Kafka brokers, or omit --delivery";
-            return Err(
-                Problem::new(Exit::Usage, "delivery exactly_once works from Kafka to Kafka only", remedy).into()
-            );
+            let able = able.iter().map(|kind| kind.verify.title).collect::<Vec<_>>().join(" or ");
+            let what = format!("delivery exactly_once works from {able} to {able} only");
+            return Err(Problem::new(Exit::Usage, what, format!("name {able} brokers, or omit --delivery")).into());
         }
     }
     Ok(sections)

@@ -1,4 +1,4 @@
-//! What must fit together across the file.
+//! Checks between several parts of the configuration.
 
 mod overlap;
 mod templates;
@@ -16,7 +16,7 @@ use super::route::Read;
 use super::{Config, Kind};
 use crate::broker::kafka;
 
-/// Notes all problems and warnings that only the whole file shows.
+/// Reports all problems and warnings that depend on several parts of the file.
 pub(super) fn check(file: &Table<'_>, config: &Config, plugins: &Places, routes: &[Read]) {
     let reader = file.reader;
     let has = |section| file.get(section).is_some();
@@ -102,7 +102,7 @@ fn brokers_are_there(reader: &Reader<'_>, read: &Read, has_kafka: bool, has_sqs:
     }
 }
 
-/// A failure that comes back as a message fails again, for ever.
+/// A dead letter or error event that the route reads again would fail again, endlessly.
 fn failures_stay_out(reader: &Reader<'_>, read: &Read) {
     let source = &read.route.source;
     for (destination, kind) in read.route.destinations() {
@@ -134,7 +134,7 @@ fn failures_stay_out(reader: &Reader<'_>, read: &Read) {
     }
 }
 
-/// Exactly once is a promise of Kafka's transactions, and they hold topics only.
+/// Exactly-once delivery needs Kafka transactions, which can contain only topics.
 fn transactions_can_hold_it(reader: &Reader<'_>, read: &Read) {
     let parts = read.route.parts();
     if parts.delivery != Guarantee::ExactlyOnce {
@@ -159,7 +159,7 @@ fn transactions_can_hold_it(reader: &Reader<'_>, read: &Read) {
     }
 }
 
-/// `accept` selects by the attribute `type`.
+/// `accept` needs the attribute `type`.
 fn types_can_be_told(reader: &Reader<'_>, read: &Read) {
     let parts = read.route.parts();
     let has_type = match &parts.envelope {

@@ -1,4 +1,4 @@
-//! `[plugins.NAME]`: a component, what it may use and what it is given.
+//! `[plugins.NAME]`: a component, its limits, its configuration and its capabilities.
 
 mod capabilities;
 mod limits;
@@ -19,31 +19,32 @@ pub(super) use limits::limits;
 /// `[plugins.NAME]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plugin {
-    /// The component; relative to the configuration.
+    /// The file of the component; relative to the configuration's folder.
     pub path: PathBuf,
-    /// The command that builds it, for `dev`; run in the configuration's folder.
+    /// The build command for `dev`; it runs in the configuration's folder.
     pub build: Option<String>,
-    /// Its sources, for `dev`, which builds it again when one of them changes: folders and files; the configuration's folder.
+    /// The sources for `dev`, which builds again after a change: folders and files; the configuration's folder by default.
     pub sources: Vec<PathBuf>,
-    /// Whether `run` takes a new version over as soon as the file changes, and not only when it is told to by SIGHUP.
+    /// Whether `run` reloads the plugin as soon as its file changes, and not only after SIGHUP.
     pub watch: bool,
-    /// What the plugin can ask for by name. Secrets may be among it.
+    /// Configuration values that the plugin can read by name. They may contain secrets.
     pub config: Private,
-    /// What it can ask for in the same way, and what is hidden wherever it says it.
+    /// Secrets that the plugin can read by name. They are redacted in its logs and failures.
     pub secrets: Secrets,
-    /// Bounds of one attempt.
+    /// The limits of one attempt.
     pub limits: Limits,
-    /// Messages that an instance handles before it is replaced, 1 to 1,000,000; 256. With 1 each message has its own.
+    /// The number of messages that an instance handles before it is replaced, 1 to 1,000,000; 256 by default. With 1,
+    /// each message gets a new instance.
     pub reuse: u32,
-    /// How old an instance may be when a message comes to it, 1 s to 30 days; without bound where there is none.
+    /// The maximum age of an instance that may still get a message, 1 s to 30 days; `None` means unlimited.
     pub max_age: Option<Duration>,
-    /// Bounds of a call with several messages, 1 to 64 and 1 KiB to 64 MiB; 64 and 1 MiB.
+    /// The bounds of a call with several messages: 1 to 64 messages, 64 by default; 1 KiB to 64 MiB, 1 MiB by default.
     pub batch: Batch,
-    /// What it is granted.
+    /// The granted capabilities.
     pub capabilities: Capabilities,
 }
 
-/// Where plugins stand, by name.
+/// The places of the plugins in the file, by name.
 pub(super) type Places = BTreeMap<String, At>;
 
 pub(super) fn plugins(file: &Table<'_>, folder: &Path, sandbox: &Sandbox) -> (BTreeMap<String, Plugin>, Places) {
@@ -106,10 +107,10 @@ fn plugin(table: &Table<'_>, folder: &Path, sandbox: &Sandbox) -> Plugin {
     }
 }
 
-/// Sets limits one by one, written as in the file: `memory=64MiB`.
+/// Sets single limits, written as in the file: `memory=64MiB`.
 ///
 /// # Errors
-/// All that is wrong with them.
+/// All problems of the settings.
 pub fn set_limits(limits: &Limits, settings: &[String]) -> Result<Limits, Errors> {
     const ORIGIN: &str = "--limit";
     let lines = settings.iter().map(|setting| match setting.split_once('=') {

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: where, what, and what would be right.
+//! A problem of a configuration: its place, what is wrong, and the remedy.
 
 use std::fmt;
 use std::io::Read;
@@ -7,34 +7,34 @@ use std::path::Path;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-/// One thing that is wrong, or in [`Config::warnings`](super::Config::warnings) one that probably is.
+/// A problem, or, in [`Config::warnings`](super::Config::warnings), a probable one.
 ///
 /// Shown as `cofferdam.toml:14:1: routes[0].hanlder: unknown key; did you mean "handler"?`, and serialized as
 /// `{"place": "cofferdam.toml:14:1: routes[0].hanlder", "what": "unknown key", "remedy": "did you mean ...?"}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// The file, as it was named.
+    /// The name of the file, as given.
     pub origin: Box<str>,
-    /// From 1; 0 where it is about the file as a whole.
+    /// The line, from 1; 0 if the problem concerns the whole file.
     pub line: usize,
-    /// In characters, from 1; 0 where it is about the file as a whole.
+    /// The column in characters, from 1; 0 if the problem concerns the whole file.
     pub column: usize,
     /// The path of the key: `routes[0].retry.max_attempts`; empty for the whole file.
     pub key: Box<str>,
     /// What is wrong.
     pub what: Box<str>,
-    /// What would be right.
+    /// The remedy.
     pub remedy: Box<str>,
 }
 
 impl Problem {
-    /// About the file as a whole.
+    /// A problem of the whole file.
     fn of_file(origin: &Path, what: impl Into<Box<str>>, remedy: impl Into<Box<str>>) -> Self {
         let origin = origin.display().to_string().into();
         Self { origin, line: 0, column: 0, key: "".into(), what: what.into(), remedy: remedy.into() }
     }
 
-    /// File, line, column and key path, as far as there are any.
+    /// File, line, column and key path, as far as they apply.
     pub fn place(&self) -> String {
         let mut place = self.origin.to_string();
         if self.line > 0 {
@@ -64,31 +64,31 @@ impl Serialize for Problem {
     }
 }
 
-/// Everything that is wrong with a configuration, in the order of the file; at least one problem.
+/// All problems of a configuration, in the order of the file; at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Errors(Vec<Problem>);
 
-/// What is shown before "and so many more": a file of another kind can have a problem in every line.
+/// Maximum number of problems shown; the rest is counted. A file of another kind can have a problem in every line.
 const SHOWN: usize = 50;
 
 impl Errors {
-    /// In the order of the file, each once. `problems` is not empty.
+    /// Sorts the problems in the order of the file and removes repeated ones. `problems` must not be empty.
     pub(super) fn new(problems: Vec<Problem>) -> Self {
         Self(in_order(problems))
     }
 
-    /// In the order of the file.
+    /// The problems, in the order of the file.
     pub fn problems(&self) -> &[Problem] {
         &self.0
     }
 
-    /// For `--json`, one line each: `{"error":{"place":...,"what":...,"remedy":...}}`.
+    /// The problems as `--json` prints them, one line each: `{"error":{"place":...,"what":...,"remedy":...}}`.
     pub fn lines(&self) -> impl Iterator<Item = ErrorLine<'_>> {
         self.0.iter().map(|error| ErrorLine { error })
     }
 }
 
-/// In the order of the file, each once.
+/// Sorts problems in the order of the file and removes repeated ones.
 pub(super) fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems.sort();
     problems.dedup();
@@ -101,7 +101,7 @@ pub struct ErrorLine<'a> {
     error: &'a Problem,
 }
 
-/// A line for each.
+/// One line for each problem.
 impl fmt::Display for Errors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, problem) in self.0.iter().take(SHOWN).enumerate() {
@@ -116,7 +116,7 @@ impl fmt::Display for Errors {
 
 impl std::error::Error for Errors {}
 
-/// The text of the file, or why there is none.
+/// Reads the text of the file.
 pub(super) fn read_file(path: &Path) -> Result<String, Errors> {
     let wrong = |what: String, remedy: &str| Errors::new(vec![Problem::of_file(path, what, remedy)]);
     let unreadable = |error: std::io::Error| {

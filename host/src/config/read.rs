@@ -1,9 +1,10 @@
-//! From TOML to typed values. A problem is noted with its place and reading goes on, so that all are found.
+//! Converts TOML to typed values. After a problem, reading continues, so that all problems are found.
 
 mod environment;
 mod names;
 mod number;
 mod place;
+mod similar;
 mod table;
 mod units;
 mod value;
@@ -17,20 +18,21 @@ use super::problem::{Errors, Problem, in_order};
 pub(super) use names::{consumer_group, identifier, queue, topic};
 pub(super) use place::At;
 use place::position;
-pub use table::nearest;
-pub(super) use table::{Table, suggest};
+pub use similar::nearest;
+pub(super) use similar::suggest;
+pub(super) use table::Table;
 pub use units::duration;
 pub(super) use units::{show_duration, show_size};
 pub(super) use value::Value;
 
-/// What reading needs, and what it has found so far.
+/// The state of reading, with the problems found so far.
 pub(super) struct Reader<'a> {
     origin: &'a str,
     text: &'a str,
     environment: &'a dyn Fn(&str) -> Option<String>,
     problems: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
-    /// Every key that was asked for, with `[]` for any index: the reference page is checked against it.
+    /// Every key that was read, with `[]` for any index. A test compares them with the reference page.
     #[cfg(test)]
     asked: RefCell<std::collections::BTreeSet<String>>,
 }
@@ -38,7 +40,7 @@ pub(super) struct Reader<'a> {
 /// Parses the syntax.
 ///
 /// # Errors
-/// All mistakes of syntax. What is left after one is not worth checking further.
+/// All syntax errors. The rest of the file is not checked then.
 pub(super) fn parse<'a>(origin: &str, text: &'a str) -> Result<DeTable<'a>, Errors> {
     let (root, mistakes) = DeTable::parse_recoverable(text);
     if mistakes.is_empty() {
@@ -66,26 +68,26 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads the file's own table.
+    /// Reads the root table.
     pub(super) fn root<T>(&self, root: &DeTable<'_>, read: impl FnOnce(&Table<'_>) -> T) -> T {
         Table::read(self, root, At::default(), read)
     }
 
-    /// The warnings.
+    /// Returns the warnings.
     ///
     /// # Errors
-    /// All problems, if there was one.
+    /// All problems, if there are any.
     pub(super) fn finish(self) -> Result<Vec<Problem>, Errors> {
         let problems = self.problems.into_inner();
         if problems.is_empty() { Ok(in_order(self.warnings.into_inner())) } else { Err(Errors::new(problems)) }
     }
 
-    /// Notes that the file is wrong at `at`.
+    /// Reports a problem at `at`.
     pub(super) fn problem(&self, at: &At, what: impl Display, remedy: impl Display) {
         self.problems.borrow_mut().push(self.at(at, what, remedy));
     }
 
-    /// Notes that the file is probably not meant like this at `at`.
+    /// Reports a warning at `at`.
     pub(super) fn warning(&self, at: &At, what: impl Display, remedy: impl Display) {
         self.warnings.borrow_mut().push(self.at(at, what, remedy));
     }

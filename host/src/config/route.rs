@@ -10,93 +10,18 @@ mod source;
 use std::time::Duration;
 
 use cofferdam_core::Order;
-use cofferdam_core::output::Destination;
 use cofferdam_core::progress;
 use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, Route};
 
 use super::read::{At, Table, Value, identifier};
 use super::sections::Kafka;
-use super::topics::Kind;
 use crate::broker::kafka::properties::fit;
 use crate::broker::{kafka, sqs};
+use crate::plan::{RouteConfig, Source};
 use destination::destination;
 pub(super) use outputs::Places as OutputPlaces;
-pub use source::{Name, Source};
 
-/// The redrive policy of a route's source, where it is a queue with one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Redrive<'a> {
-    /// The name of the queue that messages are moved to.
-    pub queue: &'a str,
-    /// `maxReceiveCount`: how often a message is received before that.
-    pub max_receives: Option<u32>,
-}
-
-/// `[[routes]]`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RouteConfig {
-    /// The plugin that handles its messages: a key of [`Config::plugins`](super::Config::plugins).
-    pub handler: String,
-    /// Where its messages come from.
-    pub source: Source,
-    /// Where dead letters go. `None`, on SQS: to the queue's redrive queue, known at the start.
-    pub dead_letter: Option<DeadLetterRule>,
-    /// With the rule for dead letters where the file has none; a redrive policy takes its place in [`RouteConfig::route`].
-    route: Route,
-}
-
-impl RouteConfig {
-    /// Its name, unique in the file.
-    pub fn name(&self) -> &str {
-        &self.route.name
-    }
-
-    /// The route for the core. On SQS `redrive` bounds how often a message may be received, and its queue takes the dead
-    /// letters where the file names no other. Where there is neither, dead letters go to the queue `<service>-dlq`,
-    /// `<service>-dlq.fifo` for a FIFO source; whether that one exists is to be checked.
-    pub fn route(&self, redrive: Option<Redrive<'_>>) -> Route {
-        let mut route = self.route.clone();
-        if route.source.counts_deliveries {
-            route.source.max_receives = redrive.and_then(|redrive| redrive.max_receives);
-        }
-        if let (None, Some(redrive)) = (&self.dead_letter, redrive) {
-            route.dead_letter = DeadLetterRule::To(sqs::queue(redrive.queue));
-        }
-        route
-    }
-
-    /// How often a message may have its effects.
-    pub fn delivery(&self) -> Guarantee {
-        self.route.delivery
-    }
-
-    /// Attempts at once.
-    pub fn concurrency(&self) -> u32 {
-        self.route.concurrency
-    }
-
-    /// Whether an event that was handled before is acknowledged without being handled again.
-    pub fn suppresses_duplicates(&self) -> bool {
-        self.route.suppress_duplicates
-    }
-
-    /// Every topic and queue that the file names for what this route writes.
-    pub fn destinations(&self) -> impl Iterator<Item = (&Destination, Kind)> {
-        let outputs = self.route.outputs.values().map(|rule| (&rule.destination, Kind::Standard));
-        let dead_letter = self.dead_letter.iter().filter_map(|rule| match rule {
-            DeadLetterRule::To(destination) => Some((destination, Kind::Error)),
-            DeadLetterRule::BesideSource { .. } => None,
-        });
-        outputs.chain(dead_letter).chain(self.route.errors.iter().map(|errors| (errors, Kind::Error)))
-    }
-
-    /// What stands in the file, for checks.
-    pub(super) fn parts(&self) -> &Route {
-        &self.route
-    }
-}
-
-/// A route and where its parts stand.
+/// A route, with the places of its parts in the file.
 pub(super) struct Read {
     pub(super) route: RouteConfig,
     pub(super) name_at: At,
@@ -135,7 +60,7 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
         ("exactly_once", Guarantee::ExactlyOnce),
     ];
     let delivery = table.get("delivery").and_then(|value| value.choice(&words)).unwrap_or_default();
-    // Outputs can be read only once their transaction is committed.
+    // Consumers can read outputs only after the commit of their transaction.
     let commit_interval = Duration::from_millis(if delivery == Guarantee::ExactlyOnce { 100 } else { 1_000 });
     let words = [("allow", false), ("suppress", true)];
     let suppress_duplicates = table.get("duplicates").and_then(|value| value.choice(&words)).unwrap_or_default();
@@ -155,6 +80,7 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
         commit_metadata: progress::LIMIT,
         revoke_timeout: on_kafka(table, "revoke_timeout", is_log, Duration::from_secs(10)),
         publish_delay: kafka.map(|kafka| fit::linger(&kafka.properties.0)).unwrap_or_default(),
+        broker: source.broker,
         source: source.traits,
         policy: policy::policy(table),
         dead_letter: dead_letter.clone().unwrap_or_else(|| default_letters(service, &source)),
@@ -173,12 +99,11 @@ fn route(table: &Table<'_>, service: &str, kafka: Option<&Kafka>) -> Read {
         accept_at: place("accept"),
         delivery_at: place("delivery"),
         outputs: output_places,
-        route: RouteConfig { handler: known.unwrap_or_default(), source, dead_letter, route },
+        route: RouteConfig::new(known.unwrap_or_default(), source, dead_letter, route),
     }
 }
 
-/// The destination of dead letters that the file does not name: on Kafka a topic beside each source, on SQS a queue of the
-/// service.
+/// The default destination of dead letters: on Kafka a topic for each source topic, on SQS a queue of the service.
 fn default_letters(service: &str, source: &Source) -> DeadLetterRule {
     match source.named().next() {
         Some(queue) if source.broker == sqs::NAME => DeadLetterRule::To(sqs::letters_of(service, queue)),
@@ -206,7 +131,7 @@ fn in_flight(value: &Value<'_>) -> Option<Bounds> {
     })
 }
 
-/// A wait of 10 ms to 5 min that only Kafka knows.
+/// A duration of 10 ms to 5 min that only routes from Kafka have.
 fn on_kafka(table: &Table<'_>, key: &'static str, is_log: bool, default: Duration) -> Duration {
     let Some(value) = table.get(key) else { return default };
     if !is_log {

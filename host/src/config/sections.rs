@@ -1,4 +1,4 @@
-//! The sections that say who the host is and what it works with.
+//! Sections about the host and its services.
 
 mod dedupe;
 mod kafka;
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::read::{Table, identifier};
+pub use crate::broker::sqs::settings::Settings as Sqs;
 pub(super) use dedupe::dedupe;
 pub use kafka::Kafka;
 pub(super) use kafka::kafka;
@@ -18,62 +19,51 @@ pub use keyvalue::{KeyValue, Store};
 pub use sandbox::Sandbox;
 pub(super) use sandbox::sandbox;
 
-/// `[service]`: who this is, and how it stops.
+/// `[service]`: the name of the service, and the limits of a stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
-    /// 1 to 64 letters, digits, `-`, `_` and `.`; stands in client ids, dead letters and spans.
+    /// 1 to 64 letters, digits, `-`, `_` and `.`; part of client ids, dead letters and spans.
     pub name: String,
-    /// How long a stop waits for messages that are being handled, 0 to 1 h; 30 s.
+    /// Maximum time of a stop for running attempts, 0 to 1 h; 30 s by default.
     pub drain_limit: Duration,
-    /// How long a stop then waits for what is being published, 100 ms to 10 min; 10 s.
+    /// Maximum time of a stop, after that, for broker answers, 100 ms to 10 min; 10 s by default.
     pub flush_limit: Duration,
-}
-
-/// `[sqs]`. Credentials come from the AWS SDK's default chain, never from the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sqs {
-    /// The region; that of the AWS SDK's default chain where there is none.
-    pub region: Option<String>,
-    /// An address, for servers other than AWS and for private endpoints.
-    pub endpoint: Option<String>,
-    /// Whether queues that are missing are created at the start.
-    pub create: bool,
 }
 
 /// `[admin]`: health, metrics, status page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
-    /// Where to listen, 127.0.0.1:9464 by default; `None`, written `""`, listens nowhere.
+    /// The address to listen on, 127.0.0.1:9464 by default; `None`, written `""`: no admin server.
     pub listen: Option<SocketAddr>,
-    /// Names that requests may be for, beside addresses, `localhost` and names that nobody on the internet can have.
+    /// Further allowed host names of requests, besides addresses, `localhost` and names that cannot exist on the internet.
     pub hosts: Vec<String>,
 }
 
-/// `[alerts]`: what people are told without asking.
+/// `[alerts]`: thresholds of alerts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Alerts {
-    /// Dead letters of one destination beyond which there is an alert, 100 by default.
+    /// Number of dead letters in one destination above which there is an alert; 100 by default.
     pub dead_letters: u64,
-    /// Time between two looks, 1 s to 1 h; 30 s.
+    /// Interval between two checks, 1 s to 1 h; 30 s by default.
     pub interval: Duration,
 }
 
-/// `[storage]`: where the host keeps files.
+/// `[storage]`: the folder for the host's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Storage {
-    /// A folder for compiled plugins, and for the key-value store and the event ids on disk, made when it is needed;
-    /// `.cofferdam` beside the configuration by default. One process at a time.
+    /// The folder for compiled plugins, for the key-value store and for event ids on disk, created when needed; `.cofferdam`
+    /// beside the configuration by default. Only one process can use it at a time.
     pub path: PathBuf,
 }
 
 impl Storage {
-    /// The folder of compiled plugins, for all commands: what one has compiled, no other compiles again.
+    /// The folder of compiled plugins. All commands share it, so a plugin is compiled once.
     pub fn compiled(&self) -> PathBuf {
         self.path.join("compiled")
     }
 }
 
-/// What people look for in the file and find elsewhere.
+/// Keys that users expect here and that are set elsewhere.
 const KEYS: [&str; 5] = ["access_key_id", "secret_access_key", "access_key", "secret_key", "session_token"];
 
 pub(super) fn service(file: &Table<'_>) -> Service {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{Config, Errors};
 
-/// The least that is a configuration, for tests to add to and to spoil.
+/// A minimal configuration that tests extend or break.
 const LEAST: &str = r#"[service]
 name = "orders"
 [kafka]
@@ -33,7 +33,7 @@ fn parse(text: &str) -> Result<Config, Errors> {
     Config::parse(text, Path::new("etc/cofferdam.toml"), &environment)
 }
 
-/// [`LEAST`] with `old` replaced by `new`, or with `new` at the end where `old` is empty.
+/// [`LEAST`] with `old` replaced by `new`, or with `new` appended if `old` is empty.
 fn changed(old: &str, new: &str) -> String {
     if old.is_empty() {
         return format!("{LEAST}{new}");

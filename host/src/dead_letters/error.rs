@@ -1,54 +1,54 @@
-//! What can be in the way.
+//! The errors of commands on dead letters.
 
 use cofferdam_core::output::Destination;
 
 use crate::exit::{Exit, Problem};
 
-/// Why dead letters cannot be had, or not be dealt with.
+/// The reason why dead letters cannot be read or processed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A client cannot be made of the configuration.
+    /// The configuration does not allow a client to be made.
     #[error("{reason}")]
     Configuration {
         /// What is wrong.
         reason: String,
-        /// What would be right.
+        /// The remedy.
         remedy: &'static str,
     },
-    /// A topic or queue is not there, or cannot be used; others may be.
+    /// A topic or queue does not exist or cannot be used; others may be usable.
     #[error("{reason}")]
     Destination {
-        /// Which, and why.
+        /// The name, and the reason.
         reason: String,
-        /// What would be right.
+        /// The remedy.
         remedy: &'static str,
     },
-    /// A broker does not answer, or says no.
+    /// A broker does not answer or refuses.
     #[error("{reason}")]
     Broker {
-        /// What it was to do, and what it says.
+        /// The request, and the broker's answer.
         reason: String,
     },
-    /// There is no section of the configuration for where a letter goes.
+    /// The configuration has no section for the broker of a destination.
     #[error("no broker is configured for {0}")]
     NoBroker(Destination),
-    /// A copy was not taken for now. What was durable before it is entered.
+    /// A copy was refused temporarily. Copies that were durable before are recorded.
     #[error("failed to write to {destination}: {reason}")]
     NotTaken {
-        /// Where it was to go.
+        /// The destination of the copy.
         destination: Destination,
-        /// What the broker says.
+        /// The broker's answer.
         reason: Box<str>,
     },
 }
 
 impl Error {
-    /// Whether it says of one destination that it is not there or cannot be used, and nothing of others.
+    /// Whether the error concerns one destination only, which does not exist or cannot be used.
     pub(super) fn is_of_one_destination(&self) -> bool {
         matches!(self, Self::Destination { .. } | Self::NoBroker(_))
     }
 
-    /// How a command ends because of it, and what would be right.
+    /// The exit code and the remedy for a command that fails with this error.
     pub fn problem(&self) -> Problem {
         let (exit, remedy) = match self {
             Self::Configuration { remedy, .. } => (Exit::Configuration, (*remedy).to_owned()),

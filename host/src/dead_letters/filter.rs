@@ -1,4 +1,4 @@
-//! Which letters are meant.
+//! Selects dead letters.
 
 use bytes::Bytes;
 use cofferdam_core::message::Position;
@@ -7,14 +7,14 @@ use cofferdam_core::time::Time;
 
 use super::Found;
 
-/// A letter is meant where every part that is given says so; a part that lists several takes any of them.
+/// Selects a dead letter if every given condition holds. A condition with several values holds if one of them matches.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Filter {
     /// Outcomes of the last attempt.
     pub outcomes: Vec<Class>,
-    /// Its codes.
+    /// Codes of the last attempt.
     pub codes: Vec<String>,
-    /// Handlers, by the name of the plugin.
+    /// Names of plugins.
     pub handlers: Vec<String>,
     /// Given up at this time or later.
     pub since: Option<Time>,
@@ -24,13 +24,13 @@ pub struct Filter {
     pub headers: Vec<(String, String)>,
     /// Keys of the original.
     pub keys: Vec<Bytes>,
-    /// Places in the topic or queue.
+    /// Positions in the topic or queue.
     pub positions: Vec<Position>,
-    /// By what became of it.
+    /// Whether the dead letter was replayed.
     pub state: State,
 }
 
-/// What became of a letter of a topic; on a queue what was replayed is gone.
+/// The replay state of a dead letter in a topic. Replayed dead letters of a queue are deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum State {
     /// Not replayed yet.
@@ -38,18 +38,18 @@ pub enum State {
     Open,
     /// Replayed.
     Replayed,
-    /// Not replayed yet, or before this time.
+    /// Not replayed yet, or last replayed before this time.
     ReplayedBefore(Time),
-    /// Whatever became of it.
+    /// In any state.
     Any,
 }
 
 impl Filter {
-    /// Whether this letter is meant.
+    /// Whether the filter selects this dead letter.
     pub fn takes(&self, found: &Found) -> bool {
         let reasons = found.reasons();
-        let outcome = reasons.map_or("", |reasons| &*reasons.outcome);
-        let code = reasons.map_or("", |reasons| &*reasons.code);
+        let outcome = reasons.and_then(|reasons| reasons.outcome.as_deref()).unwrap_or_default();
+        let code = reasons.and_then(|reasons| reasons.code.as_deref()).unwrap_or_default();
         let handler = reasons.and_then(|reasons| reasons.handler.as_deref()).unwrap_or_default();
         let original = &found.letter.original;
         let header = |(name, value): &(String, String)| original.headers.text(name) == Some(value);

@@ -1,7 +1,7 @@
-//! Where letters may say that they came from.
+//! The allowed origins of dead letters.
 //!
-//! A letter names its origin, and a replay writes there. Whoever may write to the dead-letter topic or queue can make it
-//! name any place, so a place that no route of the configuration reads is not believed unless somebody says so.
+//! A dead letter names its origin, and a replay writes there. Any writer of the dead-letter topic or queue can name any
+//! origin. So an origin that no route of the configuration reads is refused, unless the user allows it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,12 +17,12 @@ pub struct Origins {
     any: bool,
 }
 
-/// Sources that are not named each for itself.
+/// Sources that match a pattern instead of a name.
 #[derive(Clone)]
 pub struct Pattern(Arc<dyn Fn(&Destination) -> bool + Send + Sync>);
 
 impl Pattern {
-    /// Those that `takes` says.
+    /// Makes a pattern from a predicate.
     pub fn new(takes: impl Fn(&Destination) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(takes))
     }
@@ -35,22 +35,22 @@ impl fmt::Debug for Pattern {
 }
 
 impl Origins {
-    /// Every place is believed.
+    /// Allows every origin.
     pub fn any() -> Self {
         Self { any: true, ..Self::default() }
     }
 
-    /// Adds a topic or a queue, by the name that letters have for it.
+    /// Allows a topic or queue, by its name in dead letters.
     pub fn add(&mut self, source: Destination) {
         self.sources.insert(source);
     }
 
-    /// Adds all that a pattern takes.
+    /// Allows all sources that match a pattern.
     pub fn add_pattern(&mut self, pattern: Pattern) {
         self.patterns.push(pattern);
     }
 
-    /// Whether a route reads this.
+    /// Whether a route reads this topic or queue.
     pub(crate) fn know(&self, destination: &Destination) -> bool {
         self.any || self.sources.contains(destination) || self.patterns.iter().any(|pattern| (pattern.0)(destination))
     }

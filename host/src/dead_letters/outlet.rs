@@ -1,4 +1,4 @@
-//! Where copies of letters, and receipts, leave: the sinks of the host, without a host.
+//! Writes copies of dead letters, and replay records: the sinks of the host, used without a host.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -12,53 +12,53 @@ use super::Error;
 use super::pace::Pace;
 use crate::sink::{self, Ticket};
 
-/// A letter on its way back, or a receipt.
+/// A copy of a dead letter for its source, or a replay record.
 pub struct Copy {
-    /// What is written.
+    /// The publication to write.
     pub publication: Publication,
-    /// The partition it came from, on the topic it came from.
+    /// The partition of the original, if it is written to its own topic.
     pub partition: Option<i32>,
 }
 
-/// How long to wait where a sink has no room.
+/// Delay before a full sink is tried again.
 const BUSY: Duration = Duration::from_millis(10);
 
-/// The way out to one broker.
+/// Writes to one broker.
 pub trait Target: Send {
-    /// Finds a destination, so that copies are not sent to one that is not there. The error says that it is not there, or
-    /// cannot be asked.
+    /// Checks that a destination exists before copies are sent to it. The error says that it does not exist, or that the
+    /// broker cannot be asked.
     fn find<'a>(&'a mut self, destination: &'a Destination) -> BoxFuture<'a, Result<(), Error>>;
 
-    /// Whether the broker would soon delete a record with this timestamp there, since it is too old.
+    /// Whether the broker would soon delete a record with this timestamp from the destination, because it is too old.
     fn is_too_old(&self, _destination: &Destination, _timestamp_ms: Option<u64>) -> bool {
         false
     }
 
-    /// Takes a copy on its way to a destination that was found.
+    /// Starts to write a copy to a destination that was found.
     ///
     /// # Errors
-    /// [`Busy`](sink::Busy), with the ticket; nothing has happened then.
+    /// [`Busy`](sink::Busy) with the ticket, if the sink is full. The call had no effect then.
     fn publish(&self, copy: &Copy, ticket: Ticket) -> Result<(), (Ticket, sink::Busy)>;
 }
 
-/// Writes to any topic and queue.
+/// Writes to topics and queues of all brokers.
 pub struct Outlet {
     targets: Vec<(&'static str, Box<dyn Target>)>,
     found: HashSet<Destination>,
-    /// Destinations that were asked for in vain, and why.
+    /// Destinations that were not found, and why.
     gone: HashMap<Destination, Box<str>>,
 }
 
 impl Outlet {
-    /// An outlet to these brokers, by their names.
+    /// Makes an outlet to these brokers, by name.
     pub fn new(targets: Vec<(&'static str, Box<dyn Target>)>) -> Self {
         Self { targets, found: HashSet::new(), gone: HashMap::new() }
     }
 
-    /// Finds a destination, so that copies are not sent to one that is not there.
+    /// Checks that a destination exists before copies are sent to it.
     ///
     /// # Errors
-    /// Where it is not there, or cannot be asked.
+    /// The destination does not exist, or the broker cannot be asked.
     pub async fn find(&mut self, destination: &Destination) -> Result<(), Error> {
         if !self.found.contains(destination) {
             let target = self.targets.iter_mut().find(|(broker, _)| *broker == destination.broker);
@@ -75,11 +75,11 @@ impl Outlet {
         target.map(|(_, target)| &**target)
     }
 
-    /// Finds a destination that a letter names. Where it is not there, or cannot be used, `Err` says why, once and for all:
-    /// the letters of other destinations are not concerned.
+    /// Checks that a destination exists that a dead letter names. The inner `Err` says why it does not exist or cannot be
+    /// used. That result is kept, and does not concern dead letters of other destinations.
     ///
     /// # Errors
-    /// Where its broker cannot be asked.
+    /// The broker cannot be asked.
     pub(crate) async fn find_named(&mut self, destination: &Destination) -> Result<Result<(), Box<str>>, Error> {
         if let Some(reason) = self.gone.get(destination) {
             return Ok(Err(reason.clone()));
@@ -95,12 +95,12 @@ impl Outlet {
         }
     }
 
-    /// Whether a record with this timestamp would soon be deleted there by the broker, since it is too old.
+    /// Whether the broker would soon delete a record with this timestamp from the destination, because it is too old.
     pub(crate) fn is_too_old(&self, destination: &Destination, timestamp_ms: Option<u64>) -> bool {
         self.target(destination).is_some_and(|target| target.is_too_old(destination, timestamp_ms))
     }
 
-    /// Sends copies in their order, each in its turn, and waits for all. Their destinations were found before.
+    /// Sends copies in order, at the given rate, and waits for all answers. Their destinations were found before.
     pub(crate) async fn send(&self, copies: &[Copy], pace: &mut Pace) -> Vec<Result<(), Refusal>> {
         let (flow, mut events) = mpsc::channel(copies.len().max(1));
         for (index, copy) in (0..).zip(copies) {

@@ -1,29 +1,29 @@
-//! How fast letters leave.
+//! Limits the rate at which dead letters are sent.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// Letters in a time.
+/// A number of dead letters in a period.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
-    /// Letters, at least 1.
+    /// Number of dead letters, at least 1.
     pub letters: u32,
-    /// In so long.
+    /// The period.
     pub per: Duration,
 }
 
 impl Rate {
-    /// Most letters of a batch, so that one takes no longer than `time`.
+    /// Maximum size of a batch, so that it takes at most `time` and has at most `most` dead letters.
     pub(crate) fn batch(rate: Option<Self>, time: Duration, most: usize) -> usize {
         let Some(rate) = rate else { return most };
         let letters = f64::from(rate.letters) * time.as_secs_f64() / rate.per.as_secs_f64();
-        // Far below what a float tells apart, and never negative.
+        // The value is far below the precision limit of a float, and never negative.
         (letters as usize).clamp(1, most)
     }
 }
 
-/// Gives each letter its turn.
+/// Delays each dead letter so that the rate is kept.
 pub(crate) struct Pace {
     interval: Duration,
     next: Instant,
@@ -35,14 +35,14 @@ impl Pace {
         Self { interval, next: Instant::now() }
     }
 
-    /// Waits until the next letter may leave, and does not let it.
+    /// Waits until the next dead letter may be sent, without counting it.
     pub(crate) async fn ready(&self) {
         if self.next > Instant::now() {
             sleep_until(self.next).await;
         }
     }
 
-    /// Waits for the turn of one letter. Time in which none came is not made up for.
+    /// Waits until one dead letter may be sent, and counts it. Unused time does not allow a burst later.
     pub(crate) async fn turn(&mut self) {
         self.ready().await;
         self.next = self.next.max(Instant::now()) + self.interval;

@@ -1,24 +1,24 @@
-//! Deleting letters.
+//! Deletes dead letters.
 //!
-//! Of a queue any message can be deleted. Of a log only its beginning: in each partition, everything before an offset.
-//! So on a topic letters can be deleted as far as all before them are to be deleted too, and those behind one that
-//! stays are out of reach.
+//! A queue can delete any message. A log can delete only its beginning: in each partition, everything before an offset. So
+//! on a topic a dead letter can be deleted only if all before it are deleted, too; dead letters after one that stays cannot
+//! be deleted.
 
 use std::collections::BTreeMap;
 
 use cofferdam_core::message::Position;
 
-/// What a purge would delete.
+/// The result of a survey: what a purge would delete.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Survey {
-    /// Letters that can be deleted.
+    /// Number of dead letters that can be deleted.
     pub letters: u64,
-    /// Of a topic: letters that are meant and stand behind one that is not.
+    /// On a topic: number of selected dead letters that cannot be deleted, because one before them stays.
     pub out_of_reach: u64,
-    /// Of a topic: the first letter that is in the way.
+    /// On a topic: the first dead letter that stays and prevents the deletion of later ones.
     pub in_the_way: Option<Position>,
-    /// Of a queue: letters that are there and could not be seen now.
+    /// On a queue: number of dead letters that were not visible now.
     pub unseen: u64,
-    /// Of a topic: the offset before which all is deleted, by partition.
+    /// On a topic: the offset of each partition before which everything is deleted.
     pub(crate) cut: BTreeMap<i32, i64>,
 }

@@ -1,15 +1,15 @@
-//! Sending letters back to where they came from.
+//! Sends dead letters back to their sources.
 //!
-//! A letter is replayed when the broker has acknowledged its copy, and is marked as replayed only then: nothing is lost.
-//! Between the two the process may end, and then some copies are sent a second time, which it cannot know:
+//! A dead letter is replayed when the broker has acknowledged its copy, and is marked as replayed only then, so nothing is
+//! lost. If the process ends between the two, the next replay cannot know that, and some copies are sent a second time:
 //!
 //! | letters on | marked by | sent a second time after a crash | recognised by |
 //! |---|---|---|---|
 //! | Kafka | receipts in the topic | at most one batch, [`BATCH`] letters | the same bytes, marker included |
 //! | SQS | deleting the message | at most one batch, 10 letters | `letter` and `count` of the marker; FIFO queues drop them within 5 minutes |
 //!
-//! Receipts are about letters, not about a filter, so any later replay with any filter knows what was sent. One replay
-//! at a time: two at once do not see each other.
+//! Replay records name dead letters, not a filter, so any later replay with any filter knows what was sent. Run one replay
+//! at a time: two concurrent ones do not see each other.
 
 use std::collections::BTreeMap;
 
@@ -25,68 +25,68 @@ use super::outlet::{Copy, Outlet};
 use super::pace::Rate;
 use super::{Error, Found};
 
-/// Most letters that are under way at once.
+/// Maximum number of dead letters that are sent at once.
 pub const BATCH: usize = 100;
 
-/// Refusals, and places, that a report names; further ones are counted.
+/// Maximum number of refusals, and of origins, that a report names; further ones are only counted.
 const NAMED: usize = 20;
 
-/// What is to be sent back, and how.
+/// Options of a replay.
 #[derive(Debug, Clone)]
 pub struct Order {
-    /// Which letters.
+    /// Selects the dead letters.
     pub filter: Filter,
-    /// Most of them.
+    /// Maximum number of dead letters.
     pub limit: u64,
-    /// Where to, in place of where each came from.
+    /// The destination; `None`: the source of each dead letter.
     pub to: Option<Destination>,
-    /// Where letters may say that they came from; others stay.
+    /// The allowed origins; dead letters with other origins stay.
     pub origins: Origins,
-    /// Most letters in a time.
+    /// Maximum rate.
     pub rate: Option<Rate>,
-    /// Nothing is sent and nothing is written.
+    /// Whether to send and write nothing.
     pub dry: bool,
     /// The id of the replay.
     pub id: String,
-    /// When it began.
+    /// The start of the replay.
     pub time: Time,
 }
 
-/// What came of it; kept up to date while it goes on.
+/// The results of a replay, updated while it runs.
 pub struct Report {
-    /// Letters that were sent, or would be, by destination.
+    /// Number of dead letters that were sent, or would be, by destination.
     pub sent: BTreeMap<Destination, u64>,
-    /// Letters among them that an interrupted replay may have sent already.
+    /// How many of them an interrupted replay may have sent already.
     pub repeated: u64,
-    /// Letters that got the present as their timestamp: with their own, their topic would soon have deleted them.
+    /// Number of copies with the current time as timestamp: with the original one, the topic would soon have deleted them.
     pub retimed: u64,
-    /// Letters that do not say where they came from.
+    /// Number of dead letters that name no origin.
     pub homeless: u64,
-    /// Letters that say that they came from where no route reads, by what they say; the first places of them.
+    /// Number of dead letters whose origin no route reads, by origin, for the first origins.
     pub unknown: BTreeMap<Destination, u64>,
-    /// All of those.
+    /// Total number of these.
     pub unknowns: u64,
-    /// Letters that this replay has sent, and that came back as letters while it was at work.
+    /// Number of messages that this replay has sent and that became dead letters again while it ran.
     pub returned: u64,
-    /// Letters that their destination will never take, and why; the first of them.
+    /// Dead letters that their destination rejects for good, and why; the first ones.
     pub refused: Vec<(String, Box<str>)>,
-    /// All that were refused.
+    /// Total number of rejected dead letters.
     pub refusals: u64,
-    /// On a queue: letters that could not be deleted after they were sent.
+    /// On a queue: number of dead letters that were sent and could not be deleted.
     pub undeleted: u64,
-    /// On a queue: letters that are there and could not be seen now.
+    /// On a queue: number of dead letters that were not visible now.
     pub unseen: u64,
-    /// Whether it was stopped.
+    /// Whether the replay was stopped.
     pub stopped: bool,
-    /// Called after each step.
+    /// Called after each step with the number of dead letters seen since the last call.
     progress: Box<dyn FnMut(u64)>,
 }
 
 impl Order {
-    /// Finds where all letters are to go, where that is one place.
+    /// Checks that the common destination exists, if there is one.
     ///
     /// # Errors
-    /// Where it is not there, or cannot be asked.
+    /// The destination does not exist, or the broker cannot be asked.
     pub(crate) async fn find_to(&self, outlet: &mut Outlet) -> Result<(), Error> {
         match &self.to {
             Some(to) => outlet.find(to).await,
@@ -94,17 +94,18 @@ impl Order {
         }
     }
 
-    /// Where a letter goes that the filter takes, and that it is there; `None` where the letter stays, which is entered.
+    /// The destination of a selected dead letter, after a check that it exists; `None` if the dead letter stays, which is
+    /// recorded in the report.
     ///
     /// # Errors
-    /// Where its broker cannot be asked.
+    /// The broker cannot be asked.
     pub(crate) async fn way(
         &self,
         found: &Found,
         outlet: &mut Outlet,
         report: &mut Report,
     ) -> Result<Option<Destination>, Error> {
-        // On a queue it is another message than the one that was sent, and would be sent for ever.
+        // On a queue this is another message than the one that was sent, so it would be sent for ever.
         if Marker::of(&found.letter.original).is_some_and(|marker| marker.id == self.id) {
             report.returned += 1;
             return Ok(None);
@@ -130,7 +131,7 @@ impl Order {
         })
     }
 
-    /// The copies of these letters, for destinations that were found.
+    /// The copies of these dead letters, for destinations that were found.
     pub(crate) fn copies<'a>(
         &self,
         letters: impl Iterator<Item = (&'a Found, &'a Destination, Option<&'a (String, String)>)>,
@@ -148,7 +149,7 @@ impl Order {
         letters.map(copy).collect()
     }
 
-    /// The copy of a letter, under this replay's id or that of an interrupted one.
+    /// The copy of a dead letter, with the id of this replay or of an interrupted one.
     fn copy(&self, found: &Found, to: Destination, earlier: Option<&(String, String)>) -> Copy {
         let (id, time) = match earlier {
             Some((id, time)) => (id.clone(), time.clone()),
@@ -156,7 +157,7 @@ impl Order {
         };
         let marker = Marker { id, time, count: found.count().saturating_add(1), letter: found.id() };
         let partition = match found.letter.original.position {
-            // Its key may have been put there by another rule than ours.
+            // The producer of the original may have chosen the partition by another rule, so the copy goes to the same one.
             Position::Offset { partition, .. } if Some(&to) == found.origin.as_ref() => Some(partition),
             _ => None,
         };
@@ -165,7 +166,7 @@ impl Order {
 }
 
 impl Report {
-    /// An empty one; `progress` hears the number of letters seen since it was last called.
+    /// Makes an empty report. `progress` is called with the number of dead letters seen since its last call.
     pub fn new(progress: impl FnMut(u64) + 'static) -> Self {
         Self {
             sent: BTreeMap::new(),
@@ -184,7 +185,7 @@ impl Report {
         }
     }
 
-    /// All letters that were sent.
+    /// Total number of dead letters that were sent.
     pub fn total(&self) -> u64 {
         self.sent.values().sum()
     }
@@ -211,7 +212,7 @@ impl Report {
         }
     }
 
-    /// Enters what became of a copy. `Err` with the reason where its broker takes nothing for now.
+    /// Records the result of a copy.
     pub(crate) fn enter(&mut self, found: &Found, to: &Destination, result: Result<(), Refusal>) -> Became {
         match result {
             Ok(()) => {
@@ -227,12 +228,12 @@ impl Report {
     }
 }
 
-/// What became of a copy.
+/// The result of a copy.
 pub(crate) enum Became {
-    /// The broker has it.
+    /// The broker has stored it.
     Durable,
-    /// The broker will never take it.
+    /// The broker rejects it for good.
     Refused,
-    /// It may have it or not.
+    /// The broker may have stored it or not.
     Unknown(Box<str>),
 }

@@ -1,7 +1,7 @@
-//! A store in one file, by redb.
+//! An event-id store in one redb file.
 //!
-//! As in the key-value store, a thread of the store's own takes all recordings that are waiting, writes them in one
-//! transaction, and answers each when that transaction is on the disk.
+//! As in the key-value store, a thread takes all waiting writes, commits them in one transaction, and answers each when the
+//! transaction is on disk.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -14,21 +14,21 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Error, Key};
 use crate::storage;
 
-/// Key to the time it was recorded at, milliseconds since 1970.
+/// Maps a key to the time of its recording, in milliseconds since 1970.
 const SEEN: TableDefinition<&[u8; 16], u64> = TableDefinition::new("seen");
-/// The same by time, for what is to be removed.
+/// The same entries ordered by time, to find those to remove.
 const BY_TIME: TableDefinition<(u64, &[u8; 16]), ()> = TableDefinition::new("seen_by_time");
 
-/// Recordings that wait for the thread; a further one waits for room.
+/// Maximum number of writes that wait for the thread; further callers wait for room.
 const QUEUE: usize = 1024;
-/// The most recordings in one transaction.
+/// Maximum number of writes in one transaction.
 const BATCH: usize = 256;
-/// What one transaction removes at least, where there is so much that is too old.
+/// Minimum number of expired entries that one transaction removes, if there are so many.
 const PRUNE: usize = 256;
 
 pub(super) struct Disk {
     file: Arc<File>,
-    /// `None` only while it is dropped: the thread ends when the queue does.
+    /// `None` only during the drop: the thread ends when the queue is closed.
     writes: Option<mpsc::Sender<Write>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -38,7 +38,7 @@ struct Write {
     answer: oneshot::Sender<Result<(), Error>>,
 }
 
-/// The file, opened anew when it has failed: redb refuses all further work after one failure of the disk.
+/// The file. It is opened again after a failure, because redb refuses all work after a disk error.
 struct File {
     path: PathBuf,
     window: Duration,
@@ -83,19 +83,19 @@ impl Drop for Disk {
     fn drop(&mut self) {
         self.writes = None;
         if let Some(thread) = self.thread.take() {
-            // If it panicked, its callers were told so already.
+            // If the thread panicked, its callers already got an error.
             let _ = thread.join();
         }
     }
 }
 
-/// Records until the queue is closed and empty.
+/// Writes until the queue is closed and empty.
 fn run(file: &File, mut queue: mpsc::Receiver<Write>) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.blocking_recv_many(&mut batch, BATCH) > 0 {
         let result = file.record(batch.iter().flat_map(|write: &Write| &write.keys), now());
         for write in batch.drain(..) {
-            // Whoever asked may have stopped waiting.
+            // The caller may have stopped waiting.
             let _ = write.answer.send(result.clone());
         }
     }
@@ -110,7 +110,7 @@ impl File {
         })
     }
 
-    /// All of them, on the disk when it returns; none where it fails.
+    /// Records all keys in one transaction: all are on disk when it returns, or none after an error.
     fn record<'a>(&self, keys: impl Iterator<Item = &'a Key>, now: u64) -> Result<(), Error> {
         self.work(|database| {
             let transaction = database.begin_write()?;
@@ -126,7 +126,7 @@ impl File {
                     by_time.insert((now, &key.0), ())?;
                     recorded += 1;
                 }
-                // Twice as many as came in, so that what is too old does not pile up.
+                // Removes twice as many entries as it adds, so that expired ones do not accumulate.
                 for _ in 0..2 * recorded + PRUNE {
                     let oldest = by_time.first()?.map(|(entry, _)| (entry.value().0, *entry.value().1));
                     let Some((at, key)) = oldest.filter(|(at, _)| !self.is_known(*at, now)) else { break };
@@ -139,8 +139,8 @@ impl File {
         })
     }
 
-    /// Both times are cut to milliseconds: as many as the window has between them may be nearly one less. A clock that was set
-    /// back makes ids young, and so known for longer.
+    /// Both times are rounded down to milliseconds, so the window may appear almost 1 ms shorter than it is. A clock that
+    /// was set back makes ids look younger, so they are known for longer.
     fn is_known(&self, at: u64, now: u64) -> bool {
         u128::from(now.saturating_sub(at)) <= self.window.as_millis()
     }
@@ -149,7 +149,7 @@ impl File {
         if self.read().is_none() {
             self.reopen()?;
         }
-        // In between it may have failed again.
+        // The file may have failed again meanwhile.
         let done = self.read().as_ref().map(work);
         let error = match done {
             Some(Ok(done)) => return Ok(done),
@@ -166,7 +166,7 @@ impl File {
         self.database.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens the file where it is not open.
+    /// Opens the file, unless it is open.
     fn reopen(&self) -> Result<(), Error> {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         if database.is_some() {
@@ -186,7 +186,7 @@ impl File {
     }
 }
 
-/// So that reads of a new file find their tables.
+/// Creates the tables, so that reads of a new file find them.
 fn make_tables(database: &Database) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     transaction.open_table(SEEN)?;
@@ -208,13 +208,13 @@ fn unusable(path: &Path, error: storage::Error) -> Error {
     }
 }
 
-/// Milliseconds since 1970, by the wall clock: it has to mean the same to the next process.
+/// Milliseconds since 1970, by the wall clock, because later processes must be able to compare them.
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The disk makes us wait.
+/// Runs disk work on a thread that may block.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,

@@ -1,17 +1,17 @@
-//! What stands for an id in a store.
+//! The keys that stores use in place of ids.
 
 use sha2::{Digest, Sha256};
 
-/// The first 16 bytes of a digest of scope and id: short, and taken by every store whatever the id looks like. Among a
-/// billion ids the chance that two are mistaken for each other is one in 10^20.
+/// The first 16 bytes of a digest of scope and id: short, and valid in every store whatever the id contains. Among a billion
+/// ids, the probability of two equal keys is 1 in 10^20.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key(pub(super) [u8; 16]);
 
 impl Key {
-    /// The keys of these ids, in this order.
+    /// The keys of these ids, in the same order.
     pub(super) fn of_all(scope: &str, ids: &[Box<str>]) -> Vec<Self> {
         let mut begun = Sha256::new();
-        // With its length first: no scope and id can be read as another scope and id.
+        // The length of the scope comes first, so that no other scope and id give the same input.
         begun.update((scope.len() as u64).to_le_bytes());
         begun.update(scope);
         let key = |id: &str| {
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn the_key_of_an_id_is_the_same_in_every_version() {
-        // What an older host recorded has to be found.
+        // Ids that an older host has recorded must be found.
         assert_eq!(key("route", "1").0[..4], [48, 68, 115, 199]);
     }
 }

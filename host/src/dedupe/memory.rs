@@ -1,4 +1,4 @@
-//! A store in the memory of the process.
+//! An event-id store in the memory of the process.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Key;
 
-/// Ids with the time they were recorded at, the longest ago at the end.
+/// Ids with the times of their recording, the oldest last.
 pub(super) struct Memory {
     ids: Mutex<LruCache<Key, Instant>>,
     capacity: usize,
@@ -17,7 +17,7 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn new(capacity: usize, window: Duration) -> Self {
-        // Unbounded for the library, which would take the memory for all of them at once.
+        // Unbounded for the library, because a bounded cache would allocate its memory at once.
         Self { ids: Mutex::new(LruCache::unbounded()), capacity: capacity.max(1), window }
     }
 
@@ -41,7 +41,7 @@ impl Memory {
     }
 
     fn lock(&self) -> MutexGuard<'_, LruCache<Key, Instant>> {
-        // Nothing in here panics half way.
+        // No code panics while it holds the lock.
         self.ids.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

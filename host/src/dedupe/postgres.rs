@@ -1,4 +1,4 @@
-//! A store in PostgreSQL: a row for each id, removed some at a time when the window is over.
+//! An event-id store in PostgreSQL: a row for each id, removed in groups after the window.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -14,17 +14,17 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::{Address, Error, Key};
 use crate::server::{chain, tls};
 
-/// Connections of one host: a transaction waits for the server's disk, and several of them share one wait.
+/// Connections of one host. A transaction waits for the server's disk, and concurrent ones share one wait.
 const CONNECTIONS: usize = 4;
 
-/// The least time between two removals of old rows.
+/// Minimum time between two removals of old rows.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The least that one removal may take away, rows.
+/// Minimum number of rows for one removal.
 const PRUNE: u64 = 1_000;
 
-/// Where the table is missing only: whoever may not make tables may use one that is there. The lock is for hosts that
-/// start at the same time.
+/// Creates the table only if it is missing, so that a user without that permission can use an existing one. The lock is for
+/// hosts that start at the same time.
 const MAKE_TABLE: &str = "\
     DO $$ BEGIN \
         IF to_regclass('cofferdam_seen') IS NULL THEN \
@@ -36,12 +36,12 @@ const MAKE_TABLE: &str = "\
 
 const SEEN: &str = "SELECT key FROM cofferdam_seen WHERE key = ANY($1) AND expires > now()";
 
-/// The end of the window stands in the row: services with other windows may share the table.
+/// Each row contains the end of its window, because services with other windows may share the table.
 const RECORD: &str = "\
     INSERT INTO cofferdam_seen (key, expires) SELECT key, now() + make_interval(secs => $2) FROM unnest($1) AS key \
     ON CONFLICT (key) DO UPDATE SET expires = excluded.expires";
 
-/// Skips rows that another host is removing or recording anew.
+/// Skips rows that another host is removing or recording again.
 const REMOVE: &str = "\
     DELETE FROM cofferdam_seen WHERE key IN (\
         SELECT key FROM cofferdam_seen WHERE expires <= now() ORDER BY expires LIMIT $1 FOR UPDATE SKIP LOCKED)";
@@ -54,7 +54,7 @@ pub(super) struct Postgres {
     recorded: Mutex<Recorded>,
 }
 
-/// What was recorded since old rows were removed last: as much again is removed, and more.
+/// Number of rows recorded since the last removal. A removal takes up to twice this number, and at least [`PRUNE`].
 struct Recorded {
     rows: u64,
     removed_at: Instant,
@@ -64,7 +64,7 @@ impl Postgres {
     pub(super) async fn open(address: &Address, window: Duration, timeout: Duration) -> Result<Self, Error> {
         let shown: Box<str> = address.to_string().into();
         let refused = |reason: String| Error::Refused { store: shown.clone(), reason: reason.into() };
-        // The url was parsed before; its error could show a part of it.
+        // The url was parsed before; the error could show a part of it.
         let mut config: tokio_postgres::Config = address.url().parse().map_err(|_| refused("invalid url".into()))?;
         config.connect_timeout(timeout).tcp_user_timeout(timeout);
         if config.get_application_name().is_none() {
@@ -104,14 +104,14 @@ impl Postgres {
             let rows = i64::try_from(rows).unwrap_or(i64::MAX);
             let removed = self.with(async |client| client.execute_typed(REMOVE, &[(&rows, Type::INT8)]).await).await;
             if let Err(error) = removed {
-                // What was asked for is recorded; the rows are removed another time.
+                // The ids are recorded. The old rows are removed another time.
                 tracing::warn!(%error, "failed to remove old event ids");
             }
         }
         Ok(())
     }
 
-    /// Counts what was recorded, and says how many old rows to remove where it is time to.
+    /// Counts recorded rows, and returns how many old rows to remove if it is time to.
     fn due(&self, rows: u64) -> Option<u64> {
         let mut recorded = self.recorded.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         recorded.rows += rows;
@@ -123,7 +123,7 @@ impl Postgres {
         Some(due)
     }
 
-    /// Does the work on a connection of the pool. One that did not answer in time is closed.
+    /// Runs the work on a connection of the pool. A connection that did not answer in time is closed.
     async fn with<T>(&self, work: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>) -> Result<T, Error> {
         let client = self.pool.get().await.map_err(|error| match error {
             PoolError::Backend(error) => self.error(&error),
@@ -151,7 +151,8 @@ impl Postgres {
     }
 }
 
-/// Connection faults, conflicts of transactions, lack of means, a server that starts, stops or only reads.
+/// Whether the error is temporary: connection faults, transaction conflicts, lack of resources, a server that starts, stops
+/// or is read-only.
 fn is_temporary(code: &SqlState) -> bool {
     ["08", "25", "40", "53", "55", "57", "58"].iter().any(|class| code.code().starts_with(class))
 }

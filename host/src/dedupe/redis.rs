@@ -1,4 +1,4 @@
-//! A store in Redis: a key for each id, which the server removes when the window is over.
+//! An event-id store in Redis: a key for each id, which expires after the window.
 
 use std::time::Duration;
 

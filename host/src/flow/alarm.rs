@@ -1,5 +1,4 @@
-//! When the machine wants to be woken: a timer that is touched only where that time has changed, which in most rounds it
-//! has not.
+//! The timer for the machine's next wake-up time. It is reset only if that time has changed; in most rounds it has not.
 
 use std::pin::Pin;
 
@@ -7,7 +6,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 pub(super) struct Alarm {
     sleep: Pin<Box<Sleep>>,
-    /// What it is set to; `None` where it is not, or has rung.
+    /// The time that the timer is set to; `None` if it is off or has already fired.
     at: Option<Instant>,
 }
 
@@ -25,7 +24,7 @@ impl Alarm {
         self.at = at;
     }
 
-    /// Ends when it rings, once. Nothing is lost by dropping the future.
+    /// Completes once, when the timer fires. The future is cancel-safe: dropping it loses nothing.
     pub(super) async fn rings(&mut self) {
         if self.at.is_none() {
             return std::future::pending().await;
@@ -52,7 +51,7 @@ mod tests {
         alarm.rings().await;
         assert_eq!(started.elapsed(), Duration::from_secs(20));
         assert!(tokio::time::timeout(Duration::from_secs(9), alarm.rings()).await.is_err(), "it has rung");
-        // A time that has passed, also the same one.
+        // A past time fires too, even the same time again.
         alarm.set(Some(started + Duration::from_secs(20)));
         alarm.rings().await;
         alarm.set(None);

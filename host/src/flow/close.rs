@@ -1,4 +1,4 @@
-//! The end of a flow.
+//! Closes a flow after its drain.
 
 use std::time::Duration;
 
@@ -13,30 +13,31 @@ use crate::listener::End;
 /// How a flow ended.
 #[derive(Debug)]
 pub struct Ending {
-    /// What came and what became of it.
+    /// Counters of received messages and of their fates.
     pub account: Account,
-    /// Why it stopped by itself, if it did.
+    /// Why the route stopped itself; `None` if it was told to stop.
     pub stopped: Option<Box<str>>,
-    /// A thread that has not come back from its handler.
+    /// A thread that has not returned from the handler.
     pub stuck: Option<Stuck>,
-    /// Its client of the broker has failed for good: only another process can go on.
+    /// The broker client failed permanently; only a new process can continue.
     pub client_failed: bool,
-    /// When the limits of its stop are over.
+    /// The end of the drain and flush limits.
     pub until: Instant,
-    /// A broker has not answered the last commit within them.
+    /// Whether the broker did not answer the last commit before `until`.
     pub cut_short: bool,
 }
 
-/// How long a flow that has ended waits for attempts that nobody waits for any more.
+/// Maximum time that a flow waits, after its end, for attempts whose results are no longer used.
 pub const LAST_ATTEMPTS: Duration = Duration::from_secs(5);
 
 impl<H: Handler> Flow<H> {
-    /// Everything that is left ends, side by side, at most until then: who has no answer by then has none.
+    /// Closes the source, workers, event-id store and transactions concurrently, at the latest at `until`. A part without an
+    /// answer by then is left unanswered.
     pub(super) async fn close(self, until: Instant) -> Ending {
         let Self {
             workers, duplicates, transactions, source, machine, mut listeners, health, clock, mut stopped, ..
         } = self;
-        // Those that nobody waits for any more.
+        // The results of these attempts are no longer used.
         let left = LAST_ATTEMPTS.min(until.saturating_duration_since(Instant::now()));
         let attempts = workers.close(left);
         let records = async {

@@ -1,5 +1,5 @@
-//! The store of event ids, as one route uses it: looked up before a handler is called, recorded when its effects are
-//! durable.
+//! One route's access to the event-id store. Ids are looked up before the handler is called and recorded when the outputs
+//! are durable.
 
 use std::sync::Arc;
 
@@ -12,16 +12,16 @@ use tokio_util::task::TaskTracker;
 use crate::dedupe::Store;
 use crate::sink::Answers;
 
-/// Ids recorded by one call, at most.
+/// Maximum number of ids in one call of the store.
 const BATCH: usize = 512;
 
-/// The store, in the scope of one route.
+/// The event-id store, in the scope of one route.
 #[derive(Clone)]
 pub(super) struct Duplicates {
     store: Store,
     scope: Arc<str>,
     tasks: TaskTracker,
-    /// The store's connections live here, not with the guests.
+    /// The runtime of the store's connections; handlers run on other runtimes.
     runtime: Handle,
 }
 
@@ -30,7 +30,7 @@ impl Duplicates {
         Self { store, scope, tasks: TaskTracker::new(), runtime: Handle::current() }
     }
 
-    /// Which of these events were handled before. May be called from any runtime.
+    /// Returns for each id whether its event was handled before. Can be called from any runtime.
     pub(super) async fn seen(&self, ids: Vec<Box<str>>) -> Result<Vec<bool>, Failure> {
         let (store, scope) = (self.store.clone(), Arc::clone(&self.scope));
         let asked = self.tasks.spawn_on(async move { store.seen(&scope, &ids).await }, &self.runtime);
@@ -39,8 +39,8 @@ impl Duplicates {
         seen.map_err(|error| unavailable(error.to_string()))
     }
 
-    /// Records these events, away from here. `answers` must have room for one for each batch; returns how many batches there
-    /// are.
+    /// Starts tasks that record the event ids, in batches, and returns the number of batches. Each batch sends one answer,
+    /// so `answers` must have room for that number.
     pub(super) fn record(&self, events: Vec<(DeliveryId, Box<str>)>, answers: &Sender<Answers>) -> usize {
         let batches = events.len().div_ceil(BATCH);
         let mut events = events.into_iter().peekable();
@@ -64,7 +64,7 @@ impl Duplicates {
         batches
     }
 
-    /// Waits for what is on its way to the store.
+    /// Waits for the calls of the store that are under way.
     pub(super) async fn close(&self) {
         self.tasks.close();
         self.tasks.wait().await;

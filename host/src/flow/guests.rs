@@ -2,11 +2,11 @@
 
 use tokio::runtime::Handle;
 
-/// The threads that handlers run on.
+/// Handles of the two runtimes that handlers run on.
 #[derive(Debug, Clone)]
 pub struct Guests {
-    /// Attempts begin here, unless those of the route are mostly long.
+    /// Runs the start of each attempt, unless most attempts of the route are long.
     pub quick: Handle,
-    /// And goes on here, once it has kept a thread for long.
+    /// Continues attempts that have used a thread for long (`LONG` in `pace.rs`).
     pub slow: Handle,
 }

@@ -1,4 +1,4 @@
-//! The listeners of a flow, told one after the other.
+//! Calls the listeners of a flow one after the other.
 
 use cofferdam_core::action::Action;
 use cofferdam_core::event::Event;
@@ -10,7 +10,7 @@ use crate::listener::{End, Listener, Round, Tick};
 /// All listeners of a flow, in the order in which they are called.
 pub(super) struct Listeners {
     list: Vec<Box<dyn Listener>>,
-    /// Why nothing may be done any more.
+    /// Why the flow must stop: a listener failed to flush. No further action is carried out.
     mute: Option<Box<str>>,
 }
 
@@ -19,19 +19,19 @@ impl Listeners {
         Self { list, mute: None }
     }
 
-    /// A listener has failed to flush: nothing is to be done any more.
+    /// Whether a listener failed to flush. No further action may be carried out then.
     pub(super) fn are_mute(&self) -> bool {
         self.mute.is_some()
     }
 
-    /// This is about to be told to the machine.
+    /// Reports an event before the machine gets it.
     pub(super) fn event(&mut self, event: &Event, machine: &Machine, now: Time) {
         for listener in &mut self.list {
             listener.event(event, machine, now);
         }
     }
 
-    /// The machine wants this. Whether it may be carried out: every listener that must flush before has.
+    /// Reports an action before it is carried out. Returns whether it may be carried out: false after a failed flush.
     pub(super) fn action(&mut self, action: &Action, machine: &Machine, now: Time) -> bool {
         if self.are_mute() {
             return false;
@@ -48,10 +48,10 @@ impl Listeners {
         true
     }
 
-    /// What was heard outlives the process from here on.
+    /// Flushes all listeners, so that the reported events and actions survive the process.
     ///
     /// # Errors
-    /// Why nothing may be done any more.
+    /// The reason for which no further action may be carried out.
     pub(super) fn flush(&mut self) -> Result<(), Box<str>> {
         if self.mute.is_none() {
             self.mute =
@@ -60,21 +60,21 @@ impl Listeners {
         self.mute.clone().map_or(Ok(()), Err)
     }
 
-    /// The loop has turned.
+    /// Reports the end of a round of the loop.
     pub(super) fn round(&mut self, round: &Round<'_>) {
         for listener in &mut self.list {
             listener.round(round);
         }
     }
 
-    /// Some seconds have passed.
+    /// Reports the periodic tick, every few seconds.
     pub(super) fn tick(&mut self, tick: &Tick<'_>) {
         for listener in &mut self.list {
             listener.tick(tick);
         }
     }
 
-    /// The flow has ended.
+    /// Reports the end of the flow.
     pub(super) fn end(&mut self, end: &End<'_>) {
         for listener in &mut self.list {
             listener.end(end);

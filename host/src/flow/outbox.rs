@@ -1,4 +1,4 @@
-//! Publications that no sink has yet, in order.
+//! Publications that no sink has accepted yet, in order.
 
 use std::collections::VecDeque;
 
@@ -6,13 +6,13 @@ use cofferdam_core::event::DeliveryId;
 
 use crate::sink::Ticket;
 
-/// A publication: whose, and which.
+/// A publication: its delivery, and its index within the delivery.
 pub(super) type Waiting = (DeliveryId, u32);
 
 #[derive(Default)]
 pub(super) struct Outbox {
     waiting: VecDeque<Waiting>,
-    /// The ticket of the first, where its sink had no room.
+    /// The ticket of the first publication, if its sink was full.
     turned_back: Option<Ticket>,
 }
 
@@ -25,18 +25,18 @@ impl Outbox {
         self.waiting.is_empty()
     }
 
-    /// The next one, with its ticket where it was tried before.
+    /// Removes and returns the first publication, with its ticket if a sink was full before.
     pub(super) fn next(&mut self) -> Option<(Waiting, Option<Ticket>)> {
         self.waiting.pop_front().map(|publication| (publication, self.turned_back.take()))
     }
 
-    /// The sink of the one that was taken last had no room.
+    /// Puts the last removed publication back at the front, because its sink was full.
     pub(super) fn turn_back(&mut self, publication: Waiting, ticket: Ticket) {
         self.waiting.push_front(publication);
         self.turned_back = Some(ticket);
     }
 
-    /// Takes out what is not to be sent any more; the others keep their order.
+    /// Removes and returns the publications that must not be sent any more. The others keep their order.
     pub(super) fn withdraw(&mut self, is_to_be_sent: impl Fn(DeliveryId) -> bool) -> Vec<Waiting> {
         let first = self.waiting.front().copied();
         let (kept, withdrawn) = self.waiting.drain(..).partition(|(delivery, _)| is_to_be_sent(*delivery));

@@ -1,43 +1,44 @@
-//! How long the attempts of a route take: long ones had better not begin where quick ones do, and very quick ones are done
-//! sooner than handed to another thread.
+//! Estimates how long the attempts of a route take. Long attempts should not start on the threads of quick ones; very quick
+//! ones cost less on the flow's own thread than a hand-over to another.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// An attempt that keeps a thread for this long at a time is not a quick one.
+/// CPU time from which an attempt, or a single poll of its task, counts as long.
 pub(super) const LONG: Duration = Duration::from_millis(1);
 
-/// A long attempt weighs as much as so many quick ones: where one in nine is long, most begin with the quick.
+/// Weight of a long attempt against a quick one: if at most one attempt in nine is long, attempts still start on the quick
+/// threads.
 const LONG_WEIGHT: u32 = 8;
-/// From here on attempts begin with the long ones: three long ones in a row.
+/// Weight at which attempts start on the slow threads: that of three long attempts in a row.
 const MOSTLY_LONG: u32 = 3 * LONG_WEIGHT;
-/// What came long ago does not count.
+/// Maximum weight, so that old attempts stop counting.
 const MOST: u32 = 8 * LONG_WEIGHT;
 
-/// To hand a message to another thread and to take it back costs about as much, where few go together: two threads wake for it.
-/// At 500 messages a second, a host took 3 and 17 % less of a processor with 80 than with 20.
+/// Approximate CPU time to hand a message to another thread and back at a low rate, when few messages share a hand-over: two
+/// threads must wake up.
 const HAND_OVER: Duration = Duration::from_micros(60);
-/// The mean is moved by one part in so many: little enough that a single long one among quick ones does not show, for it
-/// may have been a quick one whose thread had to wait for a processor.
+/// Each attempt changes the mean by this fraction (one part in 64). A single long attempt among quick ones has little
+/// influence; it may have been a quick one whose thread waited for a CPU.
 const MEMORY: u32 = 64;
 
-/// Weighs what a route's attempts took. Notes that come at the same time may be lost, which does no harm.
+/// Recent durations of a route's attempts. Concurrent updates may overwrite each other, which is harmless.
 #[derive(Debug)]
 pub(super) struct Pace {
     weight: AtomicU32,
-    /// The mean of late, microseconds times [`MEMORY`].
+    /// Mean CPU time of the recent attempts, in microseconds multiplied by [`MEMORY`].
     mean: AtomicU32,
 }
 
 impl Default for Pace {
-    /// Nothing is known to be quick before it was seen.
+    /// A new route is assumed not to be quick.
     fn default() -> Self {
         Self { weight: AtomicU32::new(0), mean: AtomicU32::new(MEMORY * 1_000) }
     }
 }
 
 impl Pace {
-    /// An attempt has taken so many microseconds of a thread.
+    /// Records the CPU time of an attempt, in microseconds.
     pub(super) fn note(&self, cpu_us: u64) {
         let mean = self.mean.load(Ordering::Relaxed);
         let latest = u32::try_from(cpu_us).unwrap_or(u32::MAX).min(LONG.as_micros() as u32);
@@ -50,18 +51,19 @@ impl Pace {
         }
     }
 
-    /// Whether the next attempt is likely to be a long one.
+    /// Whether the next attempt is probably a long one.
     pub(super) fn is_mostly_long(&self) -> bool {
         self.weight.load(Ordering::Relaxed) >= MOSTLY_LONG
     }
 
-    /// How many attempts are likely to end within `time`, one after the other; none where they are worth another thread.
+    /// The number of attempts that will probably end within `time` if run one after the other; 0 if a hand-over to another
+    /// thread costs less.
     pub(super) fn fit_into(&self, time: Duration) -> usize {
         let mean = self.mean.load(Ordering::Relaxed) / MEMORY;
         if u128::from(mean) > HAND_OVER.as_micros() {
             return 0;
         }
-        // One that takes no time that can be measured takes a microsecond.
+        // A mean of 0 microseconds counts as 1.
         usize::try_from(time.as_micros() / u128::from(mean.max(1))).unwrap_or(usize::MAX)
     }
 }

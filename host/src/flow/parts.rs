@@ -1,4 +1,4 @@
-//! What a flow is made of.
+//! The parts that a flow is built from.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,41 +18,41 @@ use crate::source::Source;
 use crate::stage::Stage;
 use crate::transactions::Transactions;
 
-/// What a flow is made of.
+/// The parts that a flow is built from.
 pub struct Parts<H> {
-    /// What the route says.
+    /// The route's rules.
     pub route: Arc<Route>,
-    /// Where its messages come from.
+    /// The source of its messages.
     pub source: Box<dyn Source>,
-    /// Where its outputs, dead letters and error events go.
+    /// The sinks for its outputs, dead letters and error events.
     pub sinks: Sinks,
-    /// Who handles them.
+    /// The handler of its messages.
     pub handler: Arc<Slot<H>>,
-    /// The threads that handlers run on.
+    /// The threads that the handler runs on.
     pub guests: Guests,
-    /// What messages pass before they are handled, in this order.
+    /// The stages that a message passes before the handler, in this order.
     pub stages: Vec<Arc<dyn Stage>>,
     /// The clock of the process.
     pub clock: Clock,
-    /// The threads in its handler.
+    /// The health of the route, including the threads that are in its handler.
     pub health: Arc<RouteHealth>,
-    /// What hears of it, in this order; those that must flush before an action is carried out stand first.
+    /// The listeners, in the order of their calls. Those that must flush before an action is carried out come first.
     pub listeners: Vec<Box<dyn Listener>>,
-    /// For a route that suppresses duplicates.
+    /// The event-id store, for a route that suppresses duplicates.
     pub dedupe: Option<dedupe::Store>,
-    /// For a route that has each effect exactly once.
+    /// The transactions, for a route with exactly-once delivery.
     pub transactions: Option<Box<dyn Transactions>>,
     /// Commands from its [`RouteHandle`](crate::control::RouteHandle).
     pub commands: mpsc::Receiver<Command>,
-    /// How long a stop may take.
+    /// The limits of a stop.
     pub limits: Limits,
 }
 
-/// How long a stop may take: both together, whatever is away.
+/// The limits of a stop. A stop takes at most their sum, also if brokers don't answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// What runs may take this long to finish.
+    /// Maximum time for running attempts to finish.
     pub drain: Duration,
-    /// Then brokers have this long to answer, and the source to leave.
+    /// Maximum time, after the drain, for brokers to answer and for the source to leave.
     pub flush: Duration,
 }

@@ -1,4 +1,4 @@
-//! Hands over what deliveries lead to: publications to the sinks, events to the store of ids.
+//! Sends publications to the sinks and event ids to the event-id store.
 
 use cofferdam_core::event::{Event, Refusal};
 
@@ -7,7 +7,7 @@ use crate::handler::Handler;
 use crate::sink::{Busy, Ticket};
 
 impl<H: Handler> Flow<H> {
-    /// Hands publications to the sinks, in order, as far as they have room.
+    /// Gives publications to the sinks, in order, until a sink is full or too many are unanswered.
     pub(super) fn publish(&mut self) {
         while self.outstanding < OUTSTANDING && !self.listeners.are_mute() {
             let Some(((delivery, index), ticket)) = self.outbox.next() else { return };
@@ -25,8 +25,8 @@ impl<H: Handler> Flow<H> {
         }
     }
 
-    /// Sends nothing more of deliveries that have ended otherwise. Were it sent all the same, a route that loses its partitions
-    /// again and again while its sink is slow would hold more and more of what nobody waits for.
+    /// Withdraws unsent publications of deliveries that ended otherwise. Without this, a route that loses its partitions
+    /// repeatedly while its sink is slow would hold more and more useless publications.
     pub(super) fn withdraw(&mut self) {
         if std::mem::take(&mut self.has_withdrawn) {
             let withdrawn = self.outbox.withdraw(|delivery| self.machine.is_to_be_sent(delivery));
@@ -37,7 +37,7 @@ impl<H: Handler> Flow<H> {
         }
     }
 
-    /// Hands events to the store of ids.
+    /// Gives event ids to the event-id store.
     pub(super) fn record(&mut self) {
         if let Some(duplicates) = &self.duplicates
             && !self.records.is_empty()

@@ -1,4 +1,4 @@
-//! What a flow says of itself, beside its events and actions.
+//! Reports the state of a flow to its listeners, in addition to events and actions.
 
 use super::Flow;
 use crate::admin::SILENCE;
@@ -6,12 +6,12 @@ use crate::handler::Handler;
 use crate::listener::{Phase, Round, StuckHandler, Tick};
 
 impl<H: Handler> Flow<H> {
-    /// Says that the loop has turned, and how things stand.
+    /// Reports that the loop has finished a round.
     pub(super) fn round(&mut self, phase: Phase) {
         self.listeners.round(&Round { phase, machine: &self.machine, now: self.clock.now() });
     }
 
-    /// Where it is in its life.
+    /// The current phase of the flow.
     pub(super) fn phase(&self) -> Phase {
         match (self.drained, self.until.is_some()) {
             (true, _) => Phase::Stopped,
@@ -20,7 +20,7 @@ impl<H: Handler> Flow<H> {
         }
     }
 
-    /// Looks at what no event tells.
+    /// Reports states that cause no event: a handler that does not return, a source that cannot read.
     pub(super) fn tick(&mut self) {
         let now = self.clock.now();
         let stuck = self.health.stuck_in_handler(SILENCE);

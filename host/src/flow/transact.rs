@@ -1,4 +1,4 @@
-//! Hands transactions over, with the membership that their offsets go under.
+//! Starts transactions, with the group membership that their offsets belong to.
 
 use cofferdam_core::event::{Aborted, DeliveryId, Event};
 use cofferdam_core::ids::CommitPosition;
@@ -9,7 +9,7 @@ use crate::source::Membership;
 use crate::transactions::Work;
 
 impl<H: Handler> Flow<H> {
-    /// Carries out a transaction, away from here; its answer comes with those of the sinks.
+    /// Starts a transaction without waiting for it. Its answer arrives in the same queue as those of the sinks.
     pub(super) fn transact(&mut self, deliveries: &[DeliveryId], positions: Vec<CommitPosition>) {
         self.outstanding += 1;
         let refuse = |positions, reason: &str| Event::NotTransacted(positions, Aborted::Unavailable(reason.into()));
@@ -18,7 +18,7 @@ impl<H: Handler> Flow<H> {
             (Some(_), None) => Some(refuse(positions, "the consumer group is being rebalanced")),
             (None, _) => Some(refuse(positions, "the route does not use transactions")),
         };
-        // There is room for what is outstanding.
+        // The queue has room for one answer of a transaction.
         if let Some(event) = refused
             && self.tickets.try_send(vec![event]).is_err()
         {

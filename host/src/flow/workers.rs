@@ -1,15 +1,15 @@
-//! Runs attempts: on the guests' runtime, in chunks, so that a hand-over between threads is paid once for many; and right
-//! here, on the flow's own thread, where they are over sooner than they are handed over.
+//! Runs attempts. Most run in chunks on the runtime of the handlers, so that one hand-over between threads serves many
+//! messages. Very quick ones run on the flow's own thread, where they cost less than the hand-over.
 //!
-//! A chunk runs one message after the other. The first that does not end at once (the guest yields at an epoch tick,
-//! or waits in a host call) is left to itself, and the rest of its chunk moves on to another task: so a slow message
-//! delays its neighbours by one tick, and messages that wait do so side by side. One that has kept a thread for long goes
-//! on with others of its kind, on threads that count less, and where most attempts of a route are such they begin there: so
-//! handlers that burn time slow each other and nobody else.
+//! A chunk runs one message after the other. If an attempt does not end at once (the guest yields at an epoch tick, or waits
+//! in a host call), it continues alone in its task and the rest of the chunk moves to another task. So a slow message delays
+//! its neighbours by one tick, and messages that wait do so concurrently. A task that has used a thread for long continues
+//! on the slow threads, which have a lower priority. If most attempts of a route are long, they start there. So handlers
+//! that burn CPU slow down only each other.
 //!
-//! A handler that takes several messages in one call is given as many of a chunk as it may have. They are some that the
-//! machine has handed out at the same time, so no two of them have an order to keep. When the call fails as a whole, they
-//! are handled one by one.
+//! A handler that takes batches gets as many messages of a chunk in one call as its batch limits allow. The machine has
+//! started all of them at the same time, so their order does not matter. If the call fails as a whole, the messages are
+//! handled one by one.
 
 mod attempt;
 mod known;
@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use cofferdam_core::envelope::Opened;
 use cofferdam_core::event::{DeliveryId, Event};
 use cofferdam_core::machine::Delivery;
 use cofferdam_core::message::Record;
@@ -40,45 +41,47 @@ use crate::stage::Stage;
 use known::look_up;
 use polls::{first_poll, quick_or_slow, slow_only};
 
-/// Messages in a chunk at most: at a microsecond each, a hand-over costs less than the work.
+/// Maximum number of messages in a chunk. Even with attempts of one microsecond, the hand-over costs less than the work.
 const CHUNK: usize = 64;
 
-/// What the flow may do of them itself in one round: other tasks of its thread wait meanwhile. From Kafka to Kafka at full load,
-/// on two cores that the broker shares, a message took 6 % less of a processor than with half of it, and about the same with two
-/// and six times as much.
+/// Maximum expected time of the attempts that the flow runs on its own thread in one round. Other tasks of the thread wait
+/// meanwhile. Less costs more CPU for each message under load; more saves nothing measurable.
 const HERE: Duration = Duration::from_micros(500);
 
-/// Attempts that have ended: `Ended` or `Known`.
+/// Results of attempts: events `Ended` or `Known`.
 pub(super) type Batch = Vec<Event>;
 
 /// A message to attempt.
 pub(super) struct Job {
     id: DeliveryId,
     record: Arc<Record>,
+    /// The envelope that was decoded before, by an attempt that failed or to suppress duplicates.
+    opened: Option<Arc<Opened>>,
     attempt: u32,
-    /// The id of its event, where duplicates are suppressed.
+    /// The event id, if the route suppresses duplicates.
     event: Option<Box<str>>,
 }
 
 impl Job {
     pub(super) fn new(id: DeliveryId, delivery: &Delivery) -> Self {
         let event = delivery.event().map(Into::into);
-        Self { id, record: Arc::clone(delivery.record()), attempt: delivery.attempt(), event }
+        let (record, opened) = (Arc::clone(delivery.record()), delivery.opened().map(Arc::clone));
+        Self { id, record, opened, attempt: delivery.attempt(), event }
     }
 }
 
 pub(super) struct Workers<H> {
     shared: Arc<Shared<H>>,
-    /// How many chunks to cut at least, where there are enough messages.
+    /// Minimum number of chunks, if there are enough messages: the number of quick threads.
     width: usize,
 }
 
 /// How the messages of a chunk are handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// Several in one call, where the handler takes that.
+    /// Several messages in one call, if the handler takes batches.
     Any,
-    /// One by one: a call with them has failed.
+    /// One by one, because a call with all of them failed.
     Alone,
 }
 
@@ -105,7 +108,7 @@ impl<H: Handler> Workers<H> {
         health: Arc<RouteHealth>,
         clock: Clock,
     ) -> (Self, mpsc::Receiver<Batch>) {
-        // The machine hands out `concurrency` attempts at most, so a batch always finds room.
+        // The machine starts at most `concurrency` attempts at a time, so a batch always finds room.
         let (ended, batches) = mpsc::channel(route.concurrency as usize + 1);
         let width = guests.quick.metrics().num_workers().max(1);
         let tasks = TaskTracker::new();
@@ -114,7 +117,7 @@ impl<H: Handler> Workers<H> {
         (Self { shared: Arc::new(shared), width }, batches)
     }
 
-    /// Spreads the messages over the workers, and does itself what is done sooner than handed over.
+    /// Spreads the messages over the workers. Those that are quicker to run than to hand over run on this thread.
     pub(super) fn hand_over(&self, jobs: Vec<Job>) {
         let here = self.shared.pace.fit_into(HERE).min(jobs.len());
         let size = (jobs.len() - here).div_ceil(self.width).min(CHUNK);
@@ -132,8 +135,8 @@ impl<H: Handler> Workers<H> {
         }
     }
 
-    /// Waits for attempts that nobody waits for any more, for `limit` at most: each ends within its wall-time limit, but
-    /// one whose thread does not come back. Says whether all have ended.
+    /// Waits, at most `limit`, for attempts whose results are no longer used. Each ends within its wall-time limit, unless
+    /// its thread does not return. Returns whether all have ended.
     pub(super) async fn close(&self, limit: Duration) -> bool {
         self.shared.tasks.close();
         tokio::time::timeout(limit, self.shared.tasks.wait()).await.is_ok()
@@ -141,11 +144,12 @@ impl<H: Handler> Workers<H> {
 }
 
 impl<H: Handler> Shared<H> {
-    /// Begins on this thread; what does not end at once goes on elsewhere.
+    /// Starts a chunk on this thread. If it does not complete at the first poll, it continues on the threads of the
+    /// handlers.
     fn run_here(self: &Arc<Self>, chunk: VecDeque<Job>) {
         let mut work = Arc::clone(self).run(chunk, Way::Any).boxed();
         let poll = self.health.poll();
-        // Whoever polls it next is told when it can go on.
+        // A no-op waker is enough: the task that polls the work next registers its own.
         let ended = work.poll_unpin(&mut Context::from_waker(Waker::noop()));
         drop(poll);
         if ended.is_pending() {
@@ -191,10 +195,16 @@ impl<H: Handler> Shared<H> {
         self.tell(batch).await;
     }
 
-    /// Several in one call; one by one where it fails.
-    async fn run_together(self: &Arc<Self>, jobs: Vec<Job>, batch: &mut Batch, chunk: &mut VecDeque<Job>, way: Way) {
+    /// Handles several messages in one call, and one by one if that call fails.
+    async fn run_together(
+        self: &Arc<Self>,
+        mut jobs: Vec<Job>,
+        batch: &mut Batch,
+        chunk: &mut VecDeque<Job>,
+        way: Way,
+    ) {
         let ended = {
-            let mut attempt = pin!(self.attempt_together(&jobs));
+            let mut attempt = pin!(self.attempt_together(&mut jobs));
             match first_poll(attempt.as_mut()).await {
                 Poll::Ready(ended) => ended,
                 Poll::Pending => {
@@ -209,7 +219,7 @@ impl<H: Handler> Shared<H> {
         }
     }
 
-    /// What has ended is told, and what has not begun begins elsewhere.
+    /// Sends the results so far, and starts the rest of the chunk in another task.
     async fn move_on(self: &Arc<Self>, batch: &mut Batch, chunk: &mut VecDeque<Job>, way: Way) {
         self.tell(std::mem::take(batch)).await;
         if !chunk.is_empty() {
@@ -217,7 +227,8 @@ impl<H: Handler> Shared<H> {
         }
     }
 
-    /// The first messages of the chunk, as many as the handler takes in one call; `None` where it is to have one.
+    /// Removes the first messages of the chunk, as many as the handler takes in one call; `None` if the next message is to
+    /// be handled alone.
     fn several(&self, chunk: &mut VecDeque<Job>, way: Way) -> Option<Vec<Job>> {
         let bounds = if way == Way::Alone { return None } else { self.handler.current().batch()? };
         let mut bytes = 0_usize;
@@ -231,7 +242,7 @@ impl<H: Handler> Shared<H> {
 
     async fn tell(&self, batch: Batch) {
         if !batch.is_empty() {
-            // The flow is gone only when the process is.
+            // The receiver is dropped only when the process ends.
             let _ = self.ended.send(batch).await;
         }
     }

@@ -1,31 +1,29 @@
-//! What a handler logs.
+//! Log lines of a handler.
 
 use serde::Serialize;
 
 /// A line that a handler wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LogLine {
-    /// How much it matters, as the handler says; [`Level::Info`] on standard output, [`Level::Warn`] on standard
-    /// error.
+    /// The severity that the handler gave; [`Level::Info`] on standard output, [`Level::Warn`] on standard error.
     pub level: Level,
-    /// What the handler groups its lines by; `stdout` and `stderr` for those.
+    /// The context that the handler gave; `stdout` and `stderr` for those streams.
     pub context: Box<str>,
-    /// The line, without its end. From the handler: show it through
-    /// [`Escaped`](crate::escape::Escaped).
+    /// The line, without its end. It comes from the handler: show it through [`Escaped`](crate::escape::Escaped).
     pub text: Box<str>,
 }
 
-/// How much a line matters.
+/// The severity of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Steps and values inside the handler.
     Trace,
-    /// For somebody who looks for a bug.
+    /// For debugging.
     Debug,
-    /// For somebody who watches the service.
+    /// For operators of the service.
     Info,
-    /// Something is off and was survived.
+    /// Something is wrong, and the handler continued.
     Warn,
     /// Something failed.
     Error,
@@ -34,8 +32,8 @@ pub enum Level {
 /// Log lines of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct LogLines {
-    /// Those within the limits, in order.
+    /// The lines within the limits, in order.
     pub lines: Vec<LogLine>,
-    /// How many were over them.
+    /// Number of lines beyond the limits.
     pub dropped: u64,
 }

@@ -1,24 +1,24 @@
-//! A handler as routes know it: by its name, in whichever version is the newest.
+//! The current version of a handler, under the name that routes use.
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-/// Where routes take the version of a handler from that a message goes to.
+/// Holds the current version of a handler. Routes take it from here for each message.
 pub struct Slot<H>(ArcSwap<H>);
 
 impl<H> Slot<H> {
-    /// With its first version.
+    /// Makes a slot with the first version.
     pub fn new(handler: H) -> Self {
         Self(ArcSwap::from_pointee(handler))
     }
 
-    /// The version that messages go to now. Whoever has it finishes with it.
+    /// The current version. A caller keeps its version until it is finished.
     pub fn current(&self) -> Arc<H> {
         self.0.load_full()
     }
 
-    /// From now on messages go to this version.
+    /// Replaces the version for all later messages.
     pub fn replace(&self, handler: H) {
         self.0.store(Arc::new(handler));
     }

@@ -1,4 +1,4 @@
-//! Events and actions of a route, as facts.
+//! Converts events and actions of a route to journal entries.
 
 use cofferdam_core::action::{Action, Ask};
 use cofferdam_core::command::Command;
@@ -9,7 +9,7 @@ use cofferdam_core::outcome::Outcome;
 use cofferdam_core::progress::Progress;
 use cofferdam_guarantees::{Effect, RecordId, What};
 
-/// What an event says, before the machine has heard it.
+/// The entries of an event, before the machine handles it.
 pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(What)) {
     match event {
         Event::Assigned(assigned) => {
@@ -35,7 +35,7 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
             let Some(delivery) = machine.delivery(*delivery) else { return };
             take_down(What::Refused { record: delivery.record().id().into(), effect: effect(delivery, *index) });
         }
-        // Effects and offsets came about in one moment.
+        // Outputs and offsets became visible at the same time.
         Event::Transacted(positions) => {
             for delivery in machine.in_transaction().filter_map(|id| machine.delivery(id)) {
                 let count = u32::try_from(delivery.publications()).unwrap_or(u32::MAX);
@@ -58,7 +58,7 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
             ids.iter().filter_map(|id| record(*id, machine)).for_each(|record| take_down(What::LeaseLost { record }));
         }
         Event::Command(Command::Drain { .. }) => take_down(What::Draining),
-        // A fact names no route, and the others of the process are not paused.
+        // Entries name no route, and other routes of the process are not paused.
         Event::Command(Command::Pause | Command::Resume | Command::TryOne)
         | Event::Revoked(_)
         | Event::Reached { .. }
@@ -87,7 +87,7 @@ fn take_down_ended(id: DeliveryId, ended: &Ended, machine: &Machine, mut take_do
     take_down(What::Handled { record, attempt, outcome: ended.outcome.class(), outputs });
 }
 
-/// What an action says, before it is carried out.
+/// The entries of an action, before it is carried out.
 pub(super) fn taken(action: &Action, machine: &Machine, mut take_down: impl FnMut(What)) {
     match action {
         Action::Handle(id) => {
@@ -132,7 +132,7 @@ pub(super) fn taken(action: &Action, machine: &Machine, mut take_down: impl FnMu
 
 fn commits(position: &CommitPosition) -> What {
     let CommitPosition { partition, offset, metadata } = position;
-    // What we wrote ourselves we can read.
+    // The host has written this metadata itself, so it can decode it.
     let progress = Progress::decode(metadata).unwrap_or_default();
     let finished = progress.finished.into_iter().map(|run| (run.start, run.end)).collect();
     let attempts = progress.tried.into_iter().map(|(offset, tried)| (offset, tried.attempt - 1)).collect();
@@ -148,7 +148,7 @@ fn durable(delivery: &Delivery, index: u32) -> What {
     if delivery.is_live() { What::Durable { record, effect } } else { What::Late { record, effect } }
 }
 
-/// What comes of the record with this publication.
+/// The effect of this publication for its record.
 fn effect(delivery: &Delivery, index: u32) -> Effect {
     match (delivery.is_stored_as_error(), index) {
         (false, index) => Effect::Output(index),

@@ -1,4 +1,4 @@
-//! The journal of a flow: a line before anything is done because of it.
+//! The journal as a listener of a flow: it writes a line before the flow acts.
 
 use cofferdam_core::action::{Action, Ask};
 use cofferdam_core::event::Event;
@@ -17,7 +17,7 @@ impl Listener for Journal {
         self.write(|writer| facts::taken(action, machine, |what| writer.take_down(what)));
     }
 
-    /// What acknowledges is asked of the source at once, and may not be undone.
+    /// A request that acknowledges goes to the source at once, and cannot be undone.
     fn must_flush(&self, action: &Action) -> bool {
         self.is_kept() && matches!(action, Action::Ask(Ask::Commit(_) | Ask::GiveUp { .. } | Ask::Delete { .. }))
     }

@@ -1,12 +1,12 @@
-//! A record's way through the machine, as its journal has it.
+//! Tests the journal of a record on its way through the machine.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_core::action::{Action, Ask};
-use cofferdam_core::event::{Assignment, Ended, Event, Partition, Refusal, Trace};
+use cofferdam_core::event::{Assignment, Ended, Event, Partition, Refusal};
 use cofferdam_core::machine::Machine;
-use cofferdam_core::outcome::{Class, Code, Failure, Outcome, Usage};
+use cofferdam_core::outcome::{Class, Code, Failure, Outcome};
 use cofferdam_core::output::Publication;
 use cofferdam_core::time::Time;
 use cofferdam_guarantees::{Fact, simulation};
@@ -14,7 +14,7 @@ use cofferdam_guarantees::{Fact, simulation};
 use super::Journal;
 use crate::listener::Listener;
 
-/// Drives a machine as the flow does, and answers everything well.
+/// Drives a machine as a flow does, with successful answers only.
 struct World {
     machine: Machine,
     journal: Journal,
@@ -56,7 +56,7 @@ impl World {
         match action {
             Action::Handle(id) => {
                 let outcome = self.attempts.remove(0);
-                let ended = Ended { outcome, usage: Usage::default(), handler: None, trace: Trace::default() };
+                let ended = Ended::new(outcome);
                 Some(Event::Ended(id, Box::new(ended)))
             }
             Action::Publish { delivery, index } if index == 1 && self.refuses_error_events => {
@@ -98,7 +98,7 @@ fn the_way_of_a_record_stands_in_the_file_before_its_commit() {
     assert!(world.lines().is_empty(), "nothing had to be written, and nothing was");
     world.now = world.now.after(Duration::from_secs(1));
     world.tell(Event::Due);
-    // The answer to the commit is heard, and stands in the file with the next that has to.
+    // The answer to the commit is written together with the next line that must be flushed.
     insta::assert_snapshot!(world.lines().join("\n"), @r#"
         {"event":"assigned","partitions":["t/3"]}
         {"event":"received","records":["t/3/7"]}
@@ -147,7 +147,7 @@ fn after_a_line_that_could_not_be_written_none_follows() {
     let writer = journal.0.clone().unwrap();
     let good = std::mem::replace(&mut writer.lock().unwrap().file, full);
     journal.started().unwrap_err();
-    // There is room again, and half a line may stand in the file.
+    // There is room again, and the file may end within a line.
     writer.lock().unwrap().file = good;
     journal.flush().unwrap_err();
     journal.stopped().unwrap_err();

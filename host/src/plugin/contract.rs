@@ -1,5 +1,5 @@
-//! The contracts that a plugin can be built for, each with its own way of giving a message and of reading the answer.
-//! All of them come down to the newest: a message in; outputs, or a failure, out.
+//! The contracts that a plugin can be built for. Each converts messages to parameters and results to outputs in its own way.
+//! All are converted to the newest one: it takes a message and returns outputs, or a failure.
 
 mod broker_message;
 mod incoming_handler;
@@ -23,22 +23,22 @@ use lower::MessageParameter;
 /// A contract in one version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contract {
-    /// Our own.
+    /// The contract of Cofferdam.
     Cofferdam01,
-    /// `wasi:messaging@0.2.0-draft`: a message is a resource, what is sent goes through a producer.
+    /// `wasi:messaging@0.2.0-draft`: a message is a resource, and the handler sends messages through a producer.
     WasiMessaging,
-    /// The same under another name, as wasmCloud 1 has it. (That of wasmCloud 2 has the same number, is another, and asks
-    /// for async.)
+    /// The same contract under another name, as in wasmCloud 1. (The contract of wasmCloud 2 has the same number, but
+    /// differs and requires async.)
     Wasmcloud03,
-    /// Messages with subjects, what is published goes through a consumer.
+    /// Messages with subjects; the handler publishes messages through a consumer.
     Wasmcloud02,
 }
 
 impl Contract {
-    /// All of them; a component that exports several is held to the first.
+    /// All contracts. If a component exports several, the first applies.
     pub const ALL: [Self; 4] = [Self::Cofferdam01, Self::WasiMessaging, Self::Wasmcloud03, Self::Wasmcloud02];
 
-    /// The name of its package, with the version.
+    /// The name of the package, with the version.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cofferdam01 => "cofferdam:plugin@0.1",
@@ -48,7 +48,7 @@ impl Contract {
         }
     }
 
-    /// The interface that tells it, and the function in there.
+    /// The interface that identifies the contract, and its handler function.
     pub(super) const fn export(self) -> (&'static str, &'static str) {
         match self {
             Self::Cofferdam01 => ("cofferdam:plugin/handler@0.1.0", "handle"),
@@ -58,7 +58,8 @@ impl Contract {
         }
     }
 
-    /// Whether it brings this import with it: what its handlers send through it are outputs, so there is nothing to grant.
+    /// Whether this import belongs to the contract. Messages that a handler sends through it are outputs, so it needs no
+    /// capability.
     pub(super) fn brings(self, import: &str) -> bool {
         let offered: &[&str] = match self {
             Self::Cofferdam01 => &[],
@@ -69,10 +70,10 @@ impl Contract {
         offered.contains(&import)
     }
 
-    /// Whether `function` has the type that this contract says.
+    /// Checks that `function` has the type of this contract.
     ///
     /// # Errors
-    /// What is different.
+    /// The difference.
     pub(super) fn typecheck(self, function: &ComponentFunc, component: &InstancePre<State>) -> wasmtime::Result<()> {
         let types = component.instance_type();
         match self {
@@ -99,19 +100,18 @@ impl Contract {
     }
 }
 
-/// The export for several messages at once, which a plugin of our own contract may have beside its handler.
+/// The export for several messages at once, which a plugin of our own contract may have in addition to its handler.
 pub(super) const BATCH_EXPORT: (&str, &str) = ("cofferdam:plugin/batch-handler@0.1.0", "handle-batch");
 
-/// Whether `function` has the type of that.
+/// Checks that `function` has the type of the batch export.
 ///
 /// # Errors
-/// What is different.
+/// The difference.
 pub(super) fn typecheck_batch(function: &ComponentFunc, component: &InstancePre<State>) -> wasmtime::Result<()> {
     function.typecheck::<(&[MessageParameter<'_>],), (Vec<Answer>,)>(&component.instance_type())
 }
 
-/// What the contracts bring with them, for all plugins; a plugin of another contract that imports it was refused by name
-/// when it was loaded.
+/// Links the imports of all contracts, for all plugins. Loading refuses a plugin that imports functions of another contract.
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     incoming_handler::add_to_linker(linker)?;
     broker_message::add_to_linker(linker)
@@ -125,7 +125,7 @@ pub(super) enum Entry<'a> {
     BrokerMessage(TypedFunc<(BrokerMessage<'a>,), (broker_message::Answer,)>),
 }
 
-/// A message as handlers of all contracts are given it.
+/// A message in the form for all contracts.
 #[derive(Clone, Copy)]
 pub(super) struct Given<'a> {
     pub(super) message: &'a Message,
@@ -133,15 +133,15 @@ pub(super) struct Given<'a> {
     pub(super) attempt: u32,
 }
 
-/// What an instance can be asked for: one message, or several in one call.
+/// A request to an instance: one message, or several in one call.
 pub(super) trait Ask: Copy + Send {
-    /// What a guest says to that.
+    /// The result of the guest.
     type Answer: Send;
 
-    /// Messages that it is about.
+    /// The number of messages in the request.
     fn messages(&self) -> u32;
 
-    /// The id of the message, where it is one.
+    /// The id of the message, if there is exactly one.
     fn message(&self) -> Option<&Arc<str>> {
         None
     }
@@ -154,7 +154,7 @@ pub(super) trait Ask: Copy + Send {
     ) -> impl Future<Output = wasmtime::Result<Self::Answer>> + Send;
 }
 
-/// Nothing is asked: the instance is only started.
+/// No request: the instance is only started.
 #[derive(Clone, Copy)]
 pub(super) struct Nothing;
 
@@ -174,14 +174,14 @@ impl Ask for Nothing {
 #[derive(Clone, Copy)]
 pub(super) struct Functions {
     pub(super) handle: Entry<'static>,
-    /// Of a plugin that takes several messages at once.
+    /// The batch export, if the plugin has one.
     pub(super) handle_batch: Option<BatchEntry<'static>>,
 }
 
 /// `handle-batch`.
 pub(super) type BatchEntry<'a> = TypedFunc<(&'a [MessageParameter<'a>],), (Vec<Answer>,)>;
 
-/// Outputs, or how it failed.
+/// Outputs, or the failure.
 pub(super) type Said = Result<Vec<Output>, Failure>;
 
 impl Ask for Given<'_> {
@@ -195,7 +195,7 @@ impl Ask for Given<'_> {
         Some(&self.message.id)
     }
 
-    /// What the guest sent on the way is asked for where it ends well, and forgotten where it does not.
+    /// Messages that the guest has sent become outputs if it succeeds, and are dropped otherwise.
     async fn ask(self, store: &mut Store<State>, functions: Functions) -> wasmtime::Result<Said> {
         match functions.handle {
             Entry::Cofferdam(handle) => {

@@ -1,7 +1,7 @@
 //! wasmtime: its settings, the compiler process, the cache of compiled code, the ticker and the sleepers.
 //!
-//! Nothing here knows what a guest may call, or that it handles messages. [`runtimes::Runtimes`] is generic over what a
-//! store carries, and is given a function that fills the linker.
+//! This folder does not depend on the functions that a guest may call, nor on messages. [`runtimes::Runtimes`] is generic
+//! over the content of a store, and takes a function that fills the linker.
 
 pub(in crate::plugin) mod cache;
 pub mod compiler;

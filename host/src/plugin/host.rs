@@ -1,4 +1,4 @@
-//! What the host keeps for one instance: the functions that a guest can call, its budget, its logs and its outputs.
+//! The host side of one instance: the functions that a guest can call, its budget, its logs and its outputs.
 
 pub(in crate::plugin) mod budget;
 pub(in crate::plugin) mod capabilities;

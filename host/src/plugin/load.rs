@@ -1,4 +1,4 @@
-//! From a file to a plugin that can be called, or a refusal that says what would be right.
+//! Loads a plugin from a file, or refuses it with a reason and a remedy.
 
 mod compile;
 mod contract;
@@ -20,6 +20,7 @@ use super::engine::cache;
 use super::engine::runtimes::{Runtime, Runtimes};
 use super::host::spec::Spec;
 use super::host::state::State;
+use super::limits::Limit;
 use super::symbols::Symbols;
 
 /// A plugin that can be instantiated.
@@ -30,9 +31,9 @@ pub(super) struct Loaded {
     pub(super) component: InstancePre<State>,
     pub(super) contract: Contract,
     pub(super) handle: ComponentExportIndex,
-    /// Of a plugin that takes several messages at once.
+    /// `None` if the plugin does not handle batches.
     pub(super) handle_batch: Option<ComponentExportIndex>,
-    /// For the backtraces of its faults.
+    /// For backtraces.
     pub(super) symbols: Symbols,
 }
 
@@ -61,10 +62,10 @@ pub(super) fn load(runtimes: &Runtimes<State>, bytes: &[u8], spec: Spec) -> Resu
     Ok(Loaded { id, spec, runtime, component, contract, handle, handle_batch, symbols })
 }
 
-/// The digest of the file `path`, as a plugin that was loaded from it has it.
+/// Returns the digest of the file `path`, in the same form as the digest of a loaded plugin.
 ///
 /// # Errors
-/// Where it cannot be read.
+/// If the file cannot be read.
 pub fn digest_of(path: &Path) -> std::io::Result<Box<str>> {
     Ok(told(&Sha256::digest(std::fs::read(path)?)))
 }
@@ -76,17 +77,18 @@ fn told(digest: &[u8]) -> Box<str> {
 fn check_limits(runtimes: &Runtimes<State>, spec: &Spec) -> Result<(), Refusal> {
     let (limits, config) = (&spec.limits, runtimes.config());
     let bounds = [
-        ("memory", limits.memory, 64 << 10, config.memory),
-        ("stack", limits.stack, 64 << 10, 1 << 20),
-        ("table_elements", limits.table_elements, 0, config.table_elements),
+        (Limit::Memory, config.memory as u64),
+        (Limit::Stack, *Limit::Stack.range().end()),
+        (Limit::TableElements, config.table_elements as u64),
     ];
+    let bounds = bounds.map(|(limit, most)| (limit.name(), limits.get(limit), *limit.range().start(), most));
     match bounds.into_iter().find(|(_, value, least, most)| !(least..=most).contains(&value)) {
         None => Ok(()),
         Some((name, value, least, most)) => Err(Refusal::Limit { name, value, least, most }),
     }
 }
 
-/// A plugin that cannot even start within its limit is refused once, not at each message.
+/// Refuses a plugin that starts with more memory than its limit, instead of failing each message.
 fn check_memory(component: &Component, spec: &Spec) -> Result<(), Refusal> {
     let pages = component.resources_required().and_then(|required| required.max_initial_memory_size);
     let bytes = pages.unwrap_or(0).saturating_mul(64 << 10);

@@ -1,4 +1,4 @@
-//! Runs a plugin: attempts, instances that are kept or dropped, and the outcome of an attempt.
+//! Runs plugins: attempts, reuse of instances, and the outcome of an attempt.
 
 mod backtrace;
 mod batch_size;

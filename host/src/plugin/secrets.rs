@@ -1,4 +1,4 @@
-//! Values that a plugin is given and that nobody is to read in what it says.
+//! Secret values of a plugin, which are redacted in its logs and failures.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use aho_corasick::{AhoCorasick, MatchKind};
 use cofferdam_core::outcome::{Code, Failure, TEXT_LIMIT};
 
-/// Secrets by name; a clone is the same. Without any, nothing is looked for anywhere.
+/// Secrets by name. Clones share the values. Without secrets, redacting costs nothing.
 #[derive(Clone, Default)]
 pub struct Secrets(Option<Arc<Inner>>);
 
@@ -16,23 +16,23 @@ struct Inner {
     values: BTreeMap<String, String>,
     finder: AhoCorasick,
     patterns: Vec<String>,
-    /// What stands in place of each pattern.
+    /// The replacement for each pattern.
     shown: Vec<String>,
-    /// Lines of secrets that are too short for patterns, and what stands in place of them.
+    /// Lines of secrets that are too short for patterns, and their replacements.
     short: BTreeMap<String, String>,
 }
 
-/// A line of a secret of several lines is looked for by itself, because logs have lines: anywhere where it is at least so
-/// long, bytes, and otherwise where it is a whole line.
+/// Each line of a secret with several lines is redacted by itself, because logs have lines. A line of at least this
+/// length in bytes is redacted anywhere, a shorter one only if it is a whole line.
 const LINE: usize = 4;
 
 impl Secrets {
-    /// The longest secret, bytes.
+    /// Maximum length of a secret in bytes.
     pub const LONGEST: usize = 16 << 10;
-    /// The most secrets of one plugin.
+    /// Maximum number of secrets of one plugin.
     pub const MOST: usize = 32;
 
-    /// These secrets; those that are empty are not looked for.
+    /// Creates the set of these secrets. Empty values are not redacted.
     pub fn new(values: BTreeMap<String, String>) -> Self {
         if values.is_empty() {
             return Self(None);
@@ -54,17 +54,17 @@ impl Secrets {
         Self(Some(Arc::new(Inner { values, finder, patterns, shown, short })))
     }
 
-    /// The secret `name`.
+    /// Returns the secret `name`.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.as_ref()?.values.get(name).map(String::as_str)
     }
 
-    /// All of them.
+    /// Returns all secrets with their names.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().flat_map(|inner| &inner.values).map(|(name, value)| (&**name, &**value))
     }
 
-    /// `text` with `[secret NAME]` in place of every secret.
+    /// Replaces each secret in `text` with `[secret NAME]`.
     pub(super) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match &self.0 {
             Some(inner) if inner.finder.is_match(text) => inner.finder.replace_all(text, &inner.shown).into(),
@@ -72,7 +72,7 @@ impl Secrets {
         }
     }
 
-    /// The same for one of the lines of a longer text.
+    /// Does the same for one line of a longer text.
     pub(super) fn redact_line<'a>(&self, line: &'a str) -> Cow<'a, str> {
         match self.0.as_ref().and_then(|inner| inner.short.get(line.trim())) {
             Some(shown) => shown.clone().into(),
@@ -80,13 +80,13 @@ impl Secrets {
         }
     }
 
-    /// The failure as it leaves the plugin: nothing in it tells a secret. To be called last, when its texts are complete.
+    /// Redacts a failure. Must be called last, when its texts are complete.
     pub(super) fn redact_failure(&self, failure: &mut Failure) {
         let Some(inner) = &self.0 else { return };
         if inner.finder.is_match(failure.code.as_str()) {
             failure.code = Code::INVALID_CODE;
         }
-        // A text that was cut may end with the beginning of a secret, which is not found any more.
+        // A truncated text may end with the beginning of a secret, which the patterns do not match.
         if failure.text.len() + 3 >= TEXT_LIMIT {
             let begun = inner.patterns.iter().map(|pattern| begun(pattern, &failure.text)).max().unwrap_or(0);
             let end = failure.text.floor_char_boundary(failure.text.len() - begun);
@@ -103,8 +103,8 @@ impl Secrets {
         }
     }
 
-    /// Where to cut `bytes` so that no secret is cut in two: at `most`, or before or after a secret that lies across it.
-    /// Nothing is known of a secret whose end is not there; [`Secrets::reach`] says how much has to be.
+    /// Returns where to split `bytes` so that no secret is split: at `most`, or before or after a secret that crosses
+    /// it. The end of the secret must be in `bytes`: [`Secrets::reach`] more bytes than `most` are enough.
     pub(super) fn cut(&self, bytes: &[u8], most: usize) -> usize {
         let Some(inner) = &self.0 else { return most };
         let mut across = inner.finder.find_iter(bytes).take_while(|found| found.start() < most);
@@ -115,17 +115,17 @@ impl Secrets {
         }
     }
 
-    /// The longest that is looked for, bytes.
+    /// Returns the length of the longest pattern in bytes.
     pub(super) fn reach(&self) -> usize {
         self.0.iter().flat_map(|inner| &inner.patterns).map(String::len).max().unwrap_or(0)
     }
 }
 
-/// How many bytes at the end of `text` are the beginning of `pattern`, without being all of it (Knuth, Morris, Pratt).
+/// Returns how many bytes at the end of `text` are a proper prefix of `pattern` (Knuth, Morris, Pratt).
 fn begun(pattern: &str, text: &str) -> usize {
     let pattern = &pattern.as_bytes()[..pattern.len().min(text.len() + 1)];
     let Some((_, most)) = pattern.split_last() else { return 0 };
-    // For each beginning of the pattern, how many of its last bytes are a shorter beginning of it.
+    // For each prefix of the pattern, the length of its longest proper suffix that is also a prefix.
     let mut borders = vec![0; most.len()];
     let extended = |borders: &[usize], mut length: usize, byte: u8| {
         while length > 0 && most.get(length) != Some(&byte) {

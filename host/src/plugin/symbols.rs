@@ -1,7 +1,7 @@
-//! What a backtrace needs of a component beside its code: names of functions, and lines of the source.
+//! Debug information of a component for backtraces: names of functions, and lines of the source.
 //!
-//! Both are the author's choice, and finding them is work for whoever wrote the plugin. So it is done once, where the
-//! plugin is compiled, within bounds; the result is kept with the code, and a fault only looks it up.
+//! The author of a plugin controls both, and reading them can cost much work. So they are read once within limits, when
+//! the plugin is compiled, and stored with the code. A fault only looks them up.
 
 mod lines;
 pub(super) mod names;
@@ -16,28 +16,28 @@ use serde::{Deserialize, Serialize};
 use crate::clock::process_time;
 use lines::Lines;
 
-/// CPU time for the names of one plugin; those that were not reached stay mangled. Ten thousand of C++ take about half a
-/// second.
+/// CPU time for demangling the names of one plugin; the remaining names stay mangled. Ten thousand C++ names take about
+/// half a second.
 const TIME: Duration = Duration::from_secs(2);
-/// The most bytes of names that are kept.
+/// Maximum size of all stored names in bytes.
 const BYTES: usize = 4 << 20;
-/// The time between two looks at the clock.
+/// Time between two checks of the CPU clock.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Frames of a stack that are kept, from the innermost.
+/// Maximum number of stored frames of a stack, from the innermost.
 pub(super) const FRAMES: usize = 16;
 
-/// Names and lines by place in the component's file.
+/// Names and lines by offset in the component's file.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Symbols {
-    /// Where the body of a function begins, and its name in the source; only those whose name was mangled.
+    /// Offset of the body and demangled name of each function; only functions with a mangled name.
     functions: Vec<(u32, Box<str>)>,
     lines: Lines,
 }
 
 impl Symbols {
-    /// The lines of a valid component, and the names of its functions as far as they take time in proportion to their
-    /// length, which those of C++ do not.
+    /// Reads the lines of a valid component, and the names whose demangling takes time linear in their length; those of
+    /// C++ do not.
     pub(super) fn of(component: &[u8]) -> Self {
         let mut symbols = Self { functions: Vec::new(), lines: Lines::of(component) };
         let mut room = BYTES;
@@ -51,8 +51,8 @@ impl Symbols {
         symbols
     }
 
-    /// The same with names of C++, as many as are found in [`TIME`]. For a process that has nothing else to do and ends
-    /// soon: the thread that works on a name cannot be stopped in another way.
+    /// Reads C++ names too, as many as possible in [`TIME`]. Only for a process that does nothing else and ends soon:
+    /// the thread that demangles a name cannot be stopped in another way.
     pub(super) fn with_cpp(component: &Arc<Vec<u8>>) -> Self {
         let (found, names) = mpsc::channel();
         let started = process_time();
@@ -60,13 +60,13 @@ impl Symbols {
         let work = move || {
             for (body, name) in names::mangled(&theirs) {
                 let Some(name) = names::from_rust(name).or_else(|| names::from_cpp(name)) else { continue };
-                // Nobody listens when the time is over.
+                // The receiver is dropped when the time is over.
                 if found.send((body, name)).is_err() {
                     return;
                 }
             }
         };
-        // It needs no more than a main thread has: names are no deeper than the limit on them.
+        // As large as the stack of a main thread. The limit on nesting keeps names within it.
         let started_thread = thread::Builder::new().name("names".into()).stack_size(8 << 20).spawn(work);
         if started_thread.is_err() {
             return Self::of(component);
@@ -88,7 +88,7 @@ impl Symbols {
         symbols
     }
 
-    /// Whether there was room for it.
+    /// Stores the name and returns true, unless the limit would be exceeded.
     fn keep(&mut self, body: u32, name: Box<str>, room: &mut usize) -> bool {
         let Some(rest) = room.checked_sub(name.len()) else { return false };
         *room = rest;
@@ -96,14 +96,15 @@ impl Symbols {
         true
     }
 
-    /// The name of the function whose body begins at `body` in the component's file; `None` where it was not mangled.
+    /// Returns the name of the function whose body begins at `body` in the component's file; `None` if it was not
+    /// mangled.
     pub(super) fn function(&self, body: usize) -> Option<&str> {
         let body = u32::try_from(body).ok()?;
         let at = self.functions.binary_search_by_key(&body, |(body, _)| *body).ok()?;
         Some(&self.functions[at].1)
     }
 
-    /// The file and line of the instruction at `offset` in the component's file.
+    /// Returns file and line of the instruction at `offset` in the component's file.
     pub(super) fn line(&self, offset: usize) -> Option<(&str, u32)> {
         self.lines.at(offset)
     }

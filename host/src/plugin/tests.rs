@@ -1,4 +1,4 @@
-//! The sandbox, tried with tiny components written as text.
+//! Tests of the sandbox with small components written as text.
 
 mod classification;
 mod guest;
@@ -16,7 +16,7 @@ use cofferdam_core::outcome::{Class, Code, Failure, Outcome};
 use super::{Attempt, Engine, EngineConfig, Plugin, Spec};
 use guest::Guest;
 
-/// One for all tests: each reserves a good deal of addresses.
+/// One engine for all tests, because each reserves much address space.
 fn engine() -> &'static Engine {
     static ENGINE: LazyLock<Engine> = LazyLock::new(|| small_engine(200));
     &ENGINE
@@ -55,7 +55,7 @@ async fn handle(guest: &Guest, spec: Spec) -> Attempt {
     plugin(guest, spec).handle(&message(), 1).await
 }
 
-/// The failure of an attempt that must have failed so.
+/// Returns the failure of an attempt, which must have this class and code.
 #[track_caller]
 fn failed(attempt: &Attempt, class: Class, code: Code) -> &Failure {
     match &attempt.outcome {

@@ -1,8 +1,8 @@
-//! Errors that a handler did not catch, as the runtime of its language reports them on standard error before it traps. What
-//! is read here is a guest's claim: it chooses how its own failure is called, and nothing else.
+//! Parses errors that a handler did not catch, as its language runtime reports them on standard error before it traps.
+//! A report is a claim of the guest: it decides only how its own failure is described.
 //!
-//! A language is a child module with one function that reads its report. Components that were made without an SDK are
-//! read alike, where their runtime reports.
+//! Each language is a child module with a function that parses its report. Components that were built without an SDK
+//! are parsed in the same way if their runtime writes a report.
 
 mod go;
 mod javascript;
@@ -18,35 +18,35 @@ use crate::escape::Escaped;
 
 pub(super) use panic::{Panic, is_hint};
 
-/// The longest message of an error that is kept, bytes.
+/// Maximum length of a stored error message in bytes.
 const MESSAGE: usize = 2 << 10;
 
-/// What the SDKs write in front of an error whose language has no report of its own.
+/// Prefix that the SDKs write before an error if the language itself writes no report.
 const UNCAUGHT: &str = "Uncaught ";
 
-/// Why a guest ended, in its own words.
+/// The report of a guest about its end.
 #[derive(Debug)]
 pub(super) enum Told {
     /// An error that the handler did not catch.
     Uncaught(Uncaught),
-    /// A panic of Rust.
+    /// A panic in Rust.
     Panic(Panic),
 }
 
 /// An error that the handler did not catch.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Uncaught {
-    /// Its type, as its language names it.
+    /// Its type, as the language names it.
     kind: String,
-    /// One line.
+    /// On one line.
     message: String,
-    /// Innermost first, without those of the SDK.
+    /// From the innermost, without frames of the SDK.
     frames: Vec<Frame>,
-    /// What it was caused by, a line each.
+    /// Its causes, one per line.
     causes: Vec<String>,
 }
 
-/// A frame of the handler's own language.
+/// A frame in the handler's language.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Frame {
     function: String,
@@ -54,16 +54,16 @@ struct Frame {
     line: u32,
 }
 
-/// Whether a line begins a report, so that the lines before it are not part of one.
+/// Returns whether the line begins a report; the lines before it then do not belong to one.
 pub(super) fn opens(line: &str) -> bool {
     python::opens(line) || go::opens(line) || line.starts_with(UNCAUGHT)
 }
 
-/// What the lines of standard error say about the end of the guest.
+/// Parses the lines of standard error.
 pub(super) fn told(lines: &[&str]) -> Option<Told> {
     let (before, panic) = panic::split(lines);
     let Some(panic) = panic else { return report(before).map(Told::Uncaught) };
-    // Interpreters that are embedded in Rust panic when the handler has failed.
+    // Interpreters that are embedded in Rust panic after the handler has failed.
     let uncaught = match &*panic.message {
         message if message.starts_with(python::PANIC) => report(before),
         message if message.starts_with(javascript::PANIC) => javascript::of_engine(before, message),
@@ -76,7 +76,7 @@ fn report(lines: &[&str]) -> Option<Uncaught> {
     python::read(lines).or_else(|| go::read(lines)).or_else(|| javascript::read(lines))
 }
 
-/// Lines as one: people read the text of a failure as one line.
+/// Joins lines into one, because the text of a failure is one line.
 pub(super) fn one_line<'a>(lines: impl Iterator<Item = &'a str>) -> String {
     lines.map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
@@ -88,8 +88,8 @@ impl Uncaught {
         Self { kind: bounded(kind), message, frames, causes: Vec::new() }
     }
 
-    /// A digest of its type and of the places it went through. `None` where no place is known. A recursion is the same
-    /// however deep it was.
+    /// Returns a digest of the error type and of its frames; `None` without frames. The digest does not depend on the
+    /// depth of a recursion.
     pub(super) fn place(&self) -> Option<u64> {
         let mut seen = Vec::new();
         for frame in &self.frames {
@@ -102,7 +102,8 @@ impl Uncaught {
         (!seen.is_empty()).then(|| hasher.finish())
     }
 
-    /// The frames as lines of a backtrace. Those of the language's runtime say nothing to the author.
+    /// Returns the frames as lines of a backtrace. Frames of the language runtime are left out, because they do not
+    /// help the author.
     pub(super) fn backtrace(&self) -> Vec<Box<str>> {
         let root = self.root();
         let frames = self.frames.iter().take(FRAMES);
@@ -112,14 +113,15 @@ impl Uncaught {
         lines
     }
 
-    /// The innermost frame in the author's own files; where there is none, the innermost.
+    /// Returns the innermost frame in the author's own files, else the innermost frame.
     fn shown_frame(&self) -> Option<&Frame> {
         let root = self.root();
         let own = |frame: &&Frame| frame.file.starts_with(root) && !is_package(&frame.file);
         self.frames.iter().find(own).or(self.frames.first())
     }
 
-    /// The folder of the author's files, with its slash: that of the handler, which is the outermost frame.
+    /// Returns the folder of the author's files, with a trailing slash. The handler, which is the outermost frame, is
+    /// in it.
     fn root(&self) -> &str {
         let Some(file) = self.frames.last().map(|frame| &*frame.file) else { return "" };
         let folder = &file[..file.rfind('/').map_or(0, |slash| slash + 1)];
@@ -128,7 +130,7 @@ impl Uncaught {
         match mounted {
             Some((mount, _)) if mount.bytes().all(|byte| byte.is_ascii_digit()) => &file[..mount.len() + 2],
             Some(_) => folder,
-            // A path in the project; but one that begins with a domain is in a Go module of that name.
+            // A path inside the project, unless the first folder is a domain: then it is a Go module of that name.
             None if folder.split('/').next().is_some_and(|first| first.contains('.') && !first.starts_with('.')) => {
                 folder
             }
@@ -164,7 +166,7 @@ impl Frame {
 }
 
 impl Told {
-    /// One line for people.
+    /// Returns the report as one line for display.
     pub(super) fn text(&self) -> String {
         match self {
             Self::Uncaught(uncaught) => uncaught.to_string(),
@@ -173,12 +175,12 @@ impl Told {
     }
 }
 
-/// Whether a file was installed, and not written by the author.
+/// Returns whether the file belongs to an installed package.
 fn is_package(file: &str) -> bool {
     file.contains("node_modules/") || file.contains("site-packages/") || file.contains("@v")
 }
 
-/// `path:12` and `path:12:5`, as path and line.
+/// Splits `path:12` and `path:12:5` into path and line.
 fn file_and_line(place: &str) -> Option<(&str, u32)> {
     let (before, last) = place.rsplit_once(':')?;
     let last: u32 = last.parse().ok()?;

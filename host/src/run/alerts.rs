@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::dead_letters::Backlog;
 use crate::exit::Problem;
 
-/// The interval at which a lasting alert is repeated.
+/// Interval at which an alert is logged again while it lasts.
 const REPEATED: Duration = Duration::from_secs(600);
 
 /// Dead letters in each destination at the last check; shared with the admin server.
@@ -26,13 +26,13 @@ pub(super) struct Depths {
 }
 
 impl Depths {
-    /// Of all the destinations of these routes that the configuration names.
+    /// Tracks all destinations of these routes that the configuration names.
     pub(super) fn of(config: &Config, routes: &[Arc<Route>]) -> Self {
         let mut destinations = BTreeSet::new();
         for (route, configured) in routes.iter().zip(&config.routes) {
             match &route.dead_letter {
                 DeadLetterRule::To(destination) => drop(destinations.insert(destination.clone())),
-                // Which topics an expression matches, only the broker knows.
+                // Only the broker knows which topics an expression matches.
                 rule @ DeadLetterRule::BesideSource { .. } => {
                     destinations.extend(configured.source.named().map(|source| rule.beside(source)));
                 }
@@ -43,7 +43,7 @@ impl Depths {
         Self { limit: alerts.dead_letters, interval: alerts.interval, letters: Mutex::new(letters) }
     }
 
-    /// As `/health` shows it.
+    /// The selected counts, in the form of `/health`.
     pub(super) fn health(&self, of: impl Fn(&Destination) -> bool) -> Vec<LetterHealth> {
         let letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
         let shown = letters.iter().filter(|(destination, _)| of(destination)).map(|(destination, letters)| {
@@ -63,7 +63,7 @@ impl Depths {
 }
 
 /// Checks until it is aborted. Errors do not end it: the next check tries again.
-pub(super) async fn run(depths: Arc<Depths>, config: Config, brokers: Arc<Brokers>) {
+pub(super) async fn run(depths: Arc<Depths>, brokers: Arc<Brokers>) {
     let mut backlogs: BTreeMap<Destination, Box<dyn Backlog>> = BTreeMap::new();
     let mut said: BTreeMap<Destination, Instant> = BTreeMap::new();
     let mut ticks = interval(depths.interval);
@@ -71,7 +71,7 @@ pub(super) async fn run(depths: Arc<Depths>, config: Config, brokers: Arc<Broker
     loop {
         ticks.tick().await;
         for destination in depths.destinations() {
-            let letters = match look(&destination, &config, &brokers, &mut backlogs).await {
+            let letters = match look(&destination, &brokers, &mut backlogs).await {
                 Ok(letters) => letters,
                 Err(problem) => {
                     // Routes report an unreachable broker themselves, and a topic may not exist yet.
@@ -89,12 +89,11 @@ pub(super) async fn run(depths: Arc<Depths>, config: Config, brokers: Arc<Broker
 
 async fn look(
     destination: &Destination,
-    config: &Config,
     brokers: &Brokers,
     backlogs: &mut BTreeMap<Destination, Box<dyn Backlog>>,
 ) -> Result<u64, Problem> {
     if !backlogs.contains_key(destination) {
-        backlogs.insert(destination.clone(), brokers.backlog(config, destination)?);
+        backlogs.insert(destination.clone(), brokers.backlog(destination)?);
     }
     backlogs[destination].letters().await.map_err(|error| error.problem())
 }

@@ -1,13 +1,13 @@
-//! Opens the store of event ids that a configuration names.
+//! Opens the configured event-id store.
 
 use crate::config::{Config, RouteConfig};
 use crate::dedupe::{Error, Store};
 use crate::exit::{Exit, Problem};
 
-/// The store, if a route suppresses duplicates.
+/// Opens the event-id store, if a route suppresses duplicates.
 ///
 /// # Errors
-/// When it cannot be reached now, or refuses.
+/// The store cannot be reached or refuses the connection.
 pub(super) async fn open(config: &Config) -> Result<Option<Store>, Problem> {
     if !config.routes.iter().any(RouteConfig::suppresses_duplicates) {
         return Ok(None);

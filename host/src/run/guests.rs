@@ -1,21 +1,21 @@
-//! The threads for handlers: some for quick attempts, some for long ones.
+//! The threads of handlers: one runtime for quick attempts and one for long ones.
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::flow::Guests;
 use crate::plugin::be_exact_on_this_thread;
 
-/// How much less the threads of long attempts count where the processor is not enough for all: with 10 about a tenth of
-/// the others, so they hardly hold quick ones up, and do not starve.
+/// Added to the nice value of the threads for long attempts. With 10 they get about a tenth of the CPU share of other
+/// threads when CPUs are scarce: they hardly delay quick attempts, and do not starve.
 const NICE: i32 = 10;
 
-/// Two runtimes. Dropped without waiting.
+/// The two runtimes. Dropping them does not wait for their tasks.
 pub(super) struct Threads {
     quick: Background,
     slow: Background,
 }
 
-/// A runtime that may be dropped inside another, which tokio refuses: nothing waits for what runs on it.
+/// A runtime that can be dropped inside another one. Tokio panics otherwise; here nothing waits for running tasks.
 struct Background(Option<Runtime>);
 
 impl Threads {
@@ -45,12 +45,13 @@ impl Drop for Background {
     }
 }
 
-/// Lets the threads of others go first, and does not take the time that those have for that of handlers here: a route whose
-/// handlers are quick after all goes back. Where the system refuses, all count the same.
+/// Lowers the priority of this thread, and measures the CPU time of handlers with the thread's clock from the start: on
+/// these threads wall time includes waits for other threads. A route whose handlers turn out to be quick goes back to the
+/// quick threads. If the system refuses, all threads keep the same priority.
 fn step_back() {
     be_exact_on_this_thread();
     let thread = rustix::thread::gettid();
-    // From where the process stands: it may have been started with a lower priority itself.
+    // The step is relative, because the process itself may have been started with a lower priority.
     let step = |nice: i32| rustix::process::setpriority_process(Some(thread), (nice + NICE).min(19));
     if let Err(error) = rustix::process::getpriority_process(Some(thread)).and_then(step) {
         tracing::debug!(%error, "failed to lower the priority of long attempts");

@@ -1,21 +1,22 @@
-//! The admin server, and its probes of the brokers.
+//! The admin server, and the probes of the brokers for it.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use futures::FutureExt;
+use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Brokers;
 use super::alerts::Depths;
-use crate::admin::{self, Admin, Bound, DeadLetters, Health, KafkaHealth, Probe, Probes, QueueHealth, SqsHealth};
-use crate::broker::{kafka, sqs};
+use crate::admin::{self, Admin, Bound, BrokerHealth, Health, Probe, Probes};
+use crate::broker;
 use crate::config::Config;
 use crate::exit::{Exit, Problem};
 use crate::telemetry::metrics::Exporter;
 
-/// The admin server at work.
+/// A running admin server.
 pub(super) struct Served {
     address: SocketAddr,
     stop: CancellationToken,
@@ -35,20 +36,20 @@ impl Served {
 
     pub(super) async fn close(self) {
         self.stop.cancel();
-        // It has no result; were it to panic, the process is at its end anyway.
+        // The task has no result, and a panic does not matter at the end of the process.
         let _ = self.task.await;
     }
 }
 
-/// What whoever starts the host brings along.
+/// Parts of the admin server that the caller of `Host::start` provides.
 pub(super) struct Own {
-    /// In the place of the configured address.
+    /// Used instead of the configured address.
     pub(super) listener: Option<TcpListener>,
-    /// Beside the pages that there are.
+    /// Pages that replace the start page; the other built-in pages stay.
     pub(super) pages: Option<axum::Router>,
 }
 
-/// Takes the address of the admin server where one is configured.
+/// Binds the address of the admin server, if one is configured.
 pub(super) async fn bind(
     config: &Config,
     health: Arc<Health>,
@@ -62,8 +63,7 @@ pub(super) async fn bind(
     let probes = Probes {
         health,
         metrics: Arc::new(metrics.renderer()),
-        kafka: config.kafka.as_ref().map(|_| kafka(config, brokers, alerts)),
-        sqs: config.sqs.as_ref().map(|_| sqs(config, brokers, alerts)),
+        brokers: broker::ALL.map(|kind| (kind.name, probe(kind.name, brokers, alerts))).into(),
         pages,
     };
     let hosts = config.admin.hosts.clone();
@@ -74,63 +74,19 @@ pub(super) async fn bind(
     })
 }
 
-fn kafka(config: &Config, brokers: &Arc<Brokers>, alerts: &Arc<Depths>) -> Probe<KafkaHealth> {
-    let expected: Vec<String> = config.kafka_topics().into_keys().collect();
-    let (config, brokers, alerts) = (config.clone(), Arc::clone(brokers), Arc::clone(alerts));
-    Arc::new(move || {
-        let (config, brokers, expected) = (config.clone(), Arc::clone(&brokers), expected.clone());
-        let dead_letters = alerts.health(|destination| destination.broker == kafka::NAME);
+/// Returns the probe of the broker with this name; `None` if it is not configured.
+fn probe(name: &'static str, brokers: &Arc<Brokers>, alerts: &Arc<Depths>) -> Option<Probe> {
+    brokers.of(name).ok()?;
+    let (brokers, alerts) = (Arc::clone(brokers), Arc::clone(alerts));
+    Some(Arc::new(move || {
+        let dead_letters = alerts.health(|destination| destination.broker == name);
+        let brokers = Arc::clone(&brokers);
         async move {
-            match brokers.missing_topics(&config).await {
-                Ok(missing) => {
-                    let missing = missing.iter().map(ToString::to_string).collect();
-                    KafkaHealth { connected: true, expected, missing, dead_letters, error: None }
-                }
-                Err(problem) => {
-                    let error = Some(problem.what);
-                    KafkaHealth { connected: false, expected, missing: Vec::new(), dead_letters, error }
-                }
+            match brokers.of(name) {
+                Ok(broker) => broker.health(dead_letters).await,
+                Err(problem) => BrokerHealth::of(false, false, &json!({ "error": problem.what })),
             }
         }
         .boxed()
-    })
-}
-
-fn sqs(config: &Config, brokers: &Arc<Brokers>, alerts: &Arc<Depths>) -> Probe<SqsHealth> {
-    let (queues, brokers, alerts) = (config.sqs_queues(), Arc::clone(brokers), Arc::clone(alerts));
-    Arc::new(move || {
-        let (queues, brokers) = (queues.clone(), Arc::clone(&brokers));
-        let dead_letters = alerts.health(|destination| destination.broker == sqs::NAME);
-        async move {
-            let mut health = SqsHealth { connected: true, queues: Vec::new(), dead_letters, error: None };
-            for queue in queues {
-                let one = queue_health(&brokers, queue).await;
-                if let Some(error) = &one.error {
-                    health.connected = false;
-                    health.error.get_or_insert(error.clone());
-                }
-                health.queues.push(one);
-            }
-            health
-        }
-        .boxed()
-    })
-}
-
-async fn queue_health(brokers: &Brokers, name: String) -> QueueHealth {
-    let empty = QueueHealth { name, available: None, in_flight: None, delayed: None, dead_letters: None, error: None };
-    let depth = match brokers.depth(&empty.name).await {
-        Ok(depth) => depth,
-        Err(problem) => return QueueHealth { error: Some(problem.what), ..empty },
-    };
-    let redrive = brokers.queue(&empty.name).await.ok().and_then(|queue| queue.redrive);
-    let dead_letters = match redrive {
-        Some(queue) => {
-            let available = brokers.depth(&queue).await.ok().map(|depth| depth.available);
-            Some(DeadLetters { queue: queue.to_string(), available })
-        }
-        None => None,
-    };
-    let (available, in_flight) = (Some(depth.available), Some(depth.in_flight));
-    QueueHealth { available, in_flight, delayed: Some(depth.delayed), dead_letters, ..empty }
+    }))
 }

@@ -1,4 +1,4 @@
-//! The listeners of a route's flow.
+//! Selects the listeners of a route's flow.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::journal::Journal;
 use crate::listener::Listener;
 use crate::telemetry::Telemetry;
 
-/// The listeners of a route, in the order in which they are called. The journal is first: it must be written before an
-/// action is carried out, and before anybody else hears of it.
+/// The listeners of a route, in the order of their calls. The journal is first: it must be written before an action is
+/// carried out and before another listener sees the action.
 pub(super) fn of(
     route: &Arc<Route>,
     health: &Arc<RouteHealth>,

@@ -1,4 +1,4 @@
-//! Loads the plugins that a configuration names.
+//! Loads the configured plugins.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -15,21 +15,21 @@ use crate::server;
 /// Plugins by name.
 pub type Handlers = BTreeMap<String, Arc<Slot<Plugin>>>;
 
-/// Loads plugins into the engine of a host, for as long as the host lives.
+/// Loads plugins into the engine of a host, at the start and at each reload.
 pub struct Loader {
     engine: Engine,
     store: Option<keyvalue::Store>,
     io: runtime::Handle,
 }
 
-/// Loads all plugins, compiled ones from the cache in the storage folder. Others are compiled by the program `compiler`,
-/// see [`EngineConfig::compiler`].
+/// Loads all plugins. Compiled plugins come from the cache in the storage folder; the program `compiler` compiles the
+/// others, see [`EngineConfig::compiler`].
 ///
 /// # Errors
-/// All plugins that cannot be loaded, each with the reason and a remedy.
+/// The plugins that cannot be loaded, each with the reason and a remedy.
 pub async fn load(config: &Config, compiler: Option<PathBuf>) -> Result<(Loader, Handlers), Vec<Problem>> {
     let config = config.clone();
-    // Compiling takes seconds; it must not keep the runtime's threads.
+    // Compilation takes seconds, so it must not block a thread of the runtime.
     let loaded = tokio::task::spawn_blocking(move || load_now(&config, compiler)).await;
     loaded.map_err(|error| Problem::new(Exit::Configuration, format!("failed to load the plugins: {error}"), ""))?
 }
@@ -61,18 +61,19 @@ impl Loader {
         Ok(Self { engine, store: store(config)?, io: runtime::Handle::current() })
     }
 
-    /// Loads the plugin `name` as this table says. Blocks as [`Plugin::open`] does.
+    /// Loads the plugin `name` with these settings. Blocks as [`Plugin::open`] does.
     ///
     /// # Errors
-    /// Why it cannot be loaded, with a remedy.
+    /// The reason why it cannot be loaded, with a remedy.
     pub fn open(&self, name: &str, plugin: &config::Plugin) -> Result<Plugin, Problem> {
         let spec = spec(name, plugin, self.store.as_ref(), &self.io)?;
         Plugin::open(&self.engine, &plugin.path, spec).map_err(|error| refused(&error, plugin.build.as_deref()))
     }
 }
 
-/// Instances enough for every attempt that all routes may have at once: a route that keeps its own for long takes none
-/// from another. There are as many for each size of stack, and all of them have to fit into the addresses of a process.
+/// The number of instances that is enough for all attempts that all routes can run at once, so that a route with long
+/// attempts takes no instance from another. Each size of stack has this number, and all must fit into the address space of a
+/// process.
 fn instances(concurrency: impl Iterator<Item = u32>, least: u32, stacks: usize) -> u32 {
     let most = EngineConfig::MOST_INSTANCES / u32::try_from(stacks.max(1)).unwrap_or(u32::MAX);
     let wanted = concurrency.fold(0_u32, u32::saturating_add).max(least);
@@ -86,7 +87,7 @@ fn instances(concurrency: impl Iterator<Item = u32>, least: u32, stacks: usize) 
     wanted.min(most)
 }
 
-/// The key-value store, if a plugin was granted it.
+/// Opens the key-value store, if a plugin has the capability.
 ///
 /// Must be called within a runtime, on a thread that may block.
 fn store(config: &Config) -> Result<Option<keyvalue::Store>, Problem> {
@@ -106,7 +107,7 @@ fn store(config: &Config) -> Result<Option<keyvalue::Store>, Problem> {
             })?
         }
         Store::Redis(address) => {
-            // Services that share a server do not share buckets; the hosts of one service do.
+            // Services that share a Redis server don't share buckets; the hosts of one service do.
             let prefix = format!("cofferdam:keyvalue:{}", config.service.name);
             let opening = keyvalue::Store::redis(address, config.keyvalue.timeout, &prefix);
             runtime::Handle::current().block_on(opening).map_err(|error| {
@@ -125,10 +126,10 @@ fn store(config: &Config) -> Result<Option<keyvalue::Store>, Problem> {
     Ok(Some(store))
 }
 
-/// How a plugin of the configuration is to be run. What it asks of the network is done on the runtime `io`.
+/// Returns the settings of a plugin from the configuration. The plugin's HTTP requests run on the runtime `io`.
 ///
 /// # Errors
-/// Where there is no TLS.
+/// TLS cannot be set up.
 pub fn spec(
     name: &str,
     plugin: &config::Plugin,
@@ -154,7 +155,7 @@ pub fn spec(
     })
 }
 
-/// A plugin that cannot be loaded, as a problem of the configuration.
+/// Converts the failure to load a plugin into a problem with a remedy.
 fn refused(error: &LoadError, build: Option<&str>) -> Problem {
     let remedy = match (&error.refusal, build) {
         (Refusal::Unreadable(_), Some(build)) => format!("build it: {build}"),

@@ -32,77 +32,77 @@ use crate::signal::Hangups;
 use builds::Mended;
 use files::Files;
 
-/// The folder beside a configuration whose messages are fed in where a plugin is developed.
+/// The folder beside the configuration whose messages `dev` sends to the routes.
 pub const INPUT: &str = "input";
 
-/// Where configuration and its variables come from.
+/// Reads the configuration and its variables again.
 pub type Read = Box<dyn Fn() -> Result<Config, Vec<Problem>> + Send + Sync>;
 
-/// Who hears of it.
+/// Receives the results of reloads.
 pub type Tell = Box<dyn Fn(News) + Send + Sync>;
 
-/// What a reloader works with.
+/// The parts of a reloader.
 pub struct Parts {
     /// Loads plugins into the host's engine.
     pub loader: Arc<Loader>,
-    /// The plugins at work.
+    /// The running plugins.
     pub handlers: Handlers,
-    /// The configuration as it was read at the start, and its file.
+    /// The configuration as read at the start.
     pub config: Config,
-    /// Its file.
+    /// The file of the configuration.
     pub file: PathBuf,
-    /// Reads it anew.
+    /// Reads the configuration again.
     pub read: Read,
-    /// Where plugins are started for the first time.
+    /// The runtime on which new plugins are started for the first time.
     pub guests: Handle,
-    /// Who hears of it.
+    /// Receives the results.
     pub tell: Tell,
 }
 
-/// Which plugins are looked after without being asked.
+/// Which plugins are reloaded automatically, without SIGHUP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Watch {
-    /// The files of those whose table says `watch = true`.
+    /// Plugins with `watch = true`: only their files are watched.
     Chosen,
-    /// All, with their sources and the configuration: for whoever develops them.
+    /// All plugins, their sources and the configuration, for development.
     Everything,
 }
 
-/// Replaces the plugins of a running host.
+/// Reloads the plugins of a running host.
 pub struct Reloader {
     parts: Parts,
-    /// The configuration that sections and routes are at work with.
+    /// The configuration that the routes and the other sections run with.
     started: Config,
-    /// What was told last to be taken over at the next start only.
+    /// The changes that need a restart, as reported last.
     waiting: Vec<String>,
-    /// The tables that the versions at work were opened with.
+    /// The settings of the running version of each plugin.
     at_work: BTreeMap<String, config::Plugin>,
-    /// What was refused, by plugin: the digest of the file, and the table. Each is explained once, and not tried again at
-    /// every event.
+    /// For each plugin the refused version: the digest of the file, and the settings. A refused version is reported once and
+    /// not tried again until one of the two changes or a failed build succeeds.
     refused: BTreeMap<String, (Box<str>, config::Plugin)>,
-    /// What was wrong with the configuration at the last look; told once, too.
+    /// The problems of the configuration at the last check, so that they are reported once.
     misread: Vec<Problem>,
-    /// What builds the plugins, where somebody develops them.
+    /// The build commands of the plugins, in development.
     builds: Option<Builds>,
-    /// Plugins whose build ended well, until the file was looked at, and whether it had not before.
+    /// Plugins whose build succeeded and whose file is not checked yet, and whether the build had failed before.
     built: BTreeMap<String, Mended>,
 }
 
 impl Reloader {
-    /// For these.
+    /// Makes a reloader without build commands.
     pub fn new(parts: Parts) -> Self {
         let (started, at_work) = (parts.config.clone(), parts.config.plugins.clone());
         let (refused, built) = (BTreeMap::new(), BTreeMap::new());
         Self { parts, started, waiting: Vec::new(), at_work, refused, misread: Vec::new(), builds: None, built }
     }
 
-    /// The same with these builds.
+    /// Adds build commands.
     #[must_use]
     pub fn with(self, builds: Builds) -> Self {
         Self { builds: Some(builds), ..self }
     }
 
-    /// Reads the configuration anew, and loads each plugin whose table or file has changed.
+    /// Reads the configuration again, and loads each plugin whose settings or file have changed.
     pub async fn reload(&mut self) {
         let seen = Instant::now();
         match (self.parts.read)() {
@@ -132,7 +132,7 @@ impl Reloader {
         self.replace(seen).await;
     }
 
-    /// Reloads at each SIGHUP, and when something has changed that is watched. Never ends.
+    /// Reloads at each SIGHUP and after each change of a watched file. Never ends.
     pub async fn run(mut self, watch: Watch, mut hangups: Hangups) {
         let mut files = match Files::new() {
             Ok(files) => files,
@@ -146,7 +146,7 @@ impl Reloader {
         };
         files.watch(self.folders(watch));
         if watch == Watch::Everything {
-            // What was saved while everything started.
+            // Files may have been saved while the host started.
             self.look(watch).await;
         }
         loop {
@@ -160,7 +160,7 @@ impl Reloader {
         }
     }
 
-    /// Something has changed somewhere.
+    /// Checks what has changed, and reloads it.
     async fn look(&mut self, watch: Watch) {
         let seen = Instant::now();
         if watch == Watch::Everything {
@@ -193,11 +193,11 @@ impl Reloader {
         self.replace(seen).await;
     }
 
-    /// Loads each plugin whose table or file is another than that of the version at work.
+    /// Loads each plugin whose settings or file differ from those of the running version.
     async fn replace(&mut self, seen: Instant) {
         for (name, table) in &self.parts.config.plugins.clone() {
             let Some(handler) = self.parts.handlers.get(name).cloned() else { continue };
-            // One that cannot be read has no digest.
+            // The digest of an unreadable file is empty.
             let digest = plugin::digest_of(&table.path).unwrap_or_default();
             let is_current = digest == handler.current().id().digest && self.at_work.get(name) == Some(table);
             let built = self.built.remove(name);
@@ -235,7 +235,8 @@ impl Reloader {
         }
     }
 
-    /// Loads a plugin and starts it once, away from where messages are handled.
+    /// Loads a plugin on a blocking thread and starts it once on the threads of long attempts, so that quick attempts are
+    /// not delayed.
     async fn open(&self, name: &str, table: &config::Plugin) -> Result<Plugin, Problem> {
         let (loader, file) = (Arc::clone(&self.parts.loader), table.path.display().to_string());
         let died = |error: tokio::task::JoinError| Problem::new(Exit::Configuration, error.to_string(), "").at(name);
@@ -266,7 +267,7 @@ impl Reloader {
     }
 }
 
-/// At this time, or never.
+/// Waits until this time, or for ever.
 async fn at(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due.into()).await,

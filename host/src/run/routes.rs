@@ -1,4 +1,4 @@
-//! Running routes.
+//! The threads of running routes.
 
 use std::any::Any;
 use std::io;
@@ -12,23 +12,23 @@ use tokio_util::sync::CancellationToken;
 use crate::control::RouteHandle;
 use crate::flow::Ending;
 
-/// Routes at work, each on a thread and an event loop of its own: one that is busy holds up no other, as many work at the same
-/// time as there are cores, and what a route and its source have to say to each other wakes no other thread.
+/// Running routes, each with its own thread and event loop. A busy route delays no other, as many routes work at the same
+/// time as there are CPUs, and a route and its source wake no other thread to exchange events.
 ///
-/// Dropped, they end where they stand: what they hold comes again.
+/// Dropping it ends the routes at once: messages in flight are delivered again.
 pub(super) struct Routes {
     ends: mpsc::UnboundedSender<Ended>,
     ended: mpsc::UnboundedReceiver<Ended>,
     running: Vec<Box<str>>,
-    /// Of all routes that were started, those that have ended too.
+    /// Handles of all routes that were started, including those that have ended.
     handles: Vec<RouteHandle>,
     abandoned: CancellationToken,
 }
 
-/// A route that has ended, by its name.
+/// A route that has ended.
 pub(super) struct Ended {
     pub(super) route: Box<str>,
-    /// How, or what it panicked with.
+    /// The result of the flow, or its panic.
     pub(super) how: Result<Ending, Box<dyn Any + Send>>,
 }
 
@@ -38,10 +38,10 @@ impl Routes {
         Self { ends, ended, running: Vec::new(), handles: Vec::new(), abandoned: CancellationToken::new() }
     }
 
-    /// Runs the flow of this route, which hears the commands of the handle.
+    /// Starts the flow of a route, which takes the commands of this handle.
     ///
     /// # Errors
-    /// No thread, or no event loop, for it.
+    /// The thread or its event loop cannot be created.
     pub(super) fn start(
         &mut self,
         handle: RouteHandle,
@@ -53,7 +53,7 @@ impl Routes {
         let run = move || {
             let run = AssertUnwindSafe(|| runtime.block_on(abandoned.run_until_cancelled(flow)));
             if let Some(how) = catch_unwind(run).transpose() {
-                // Nobody listens where the host was dropped.
+                // There is no receiver if the host was dropped.
                 let _ = ends.send(Ended { route: name, how });
             }
         };
@@ -63,7 +63,7 @@ impl Routes {
         Ok(())
     }
 
-    /// The next that ends; `None` once all have.
+    /// Waits for the next route that ends; `None` if all have ended.
     pub(super) async fn next(&mut self) -> Option<Ended> {
         if self.running.is_empty() {
             return None;
@@ -74,12 +74,12 @@ impl Routes {
         Some(ended)
     }
 
-    /// All that were started, for commands; one that has ended takes none.
+    /// Handles of all routes that were started. A route that has ended takes no command.
     pub(super) fn handles(&self) -> &[RouteHandle] {
         &self.handles
     }
 
-    /// Those that have not ended.
+    /// The names of the routes that have not ended.
     pub(super) fn running(&self) -> &[Box<str>] {
         &self.running
     }
@@ -130,7 +130,7 @@ mod tests {
     async fn a_route_that_keeps_its_thread_holds_up_no_other() {
         let mut routes = Routes::new();
         let (go_on, wait) = std::sync::mpsc::channel();
-        // More of them than a runtime for all would have threads.
+        // More routes than a shared runtime would have threads.
         let busy = 2 * thread::available_parallelism().unwrap().get();
         let wait = std::sync::Arc::new(std::sync::Mutex::new(wait));
         for _ in 0..busy {

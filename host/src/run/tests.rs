@@ -1,4 +1,4 @@
-//! Commands of routes at work, on brokers inside the process.
+//! Tests commands to running routes, on embedded brokers.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use super::*;
 use crate::broker::kafka::{self, embedded};
 use crate::sink::Ticket;
 
-/// A handler that does as the payload says: `d0` ends well.
+/// A handler that is controlled by the payload: `d0` succeeds.
 const HANDLER: &str = include_str!("../verify/hosts/handler.wat");
 
-/// Longer than anything takes, on whatever machine.
+/// A limit that even a slow machine does not reach.
 const LONG: Duration = Duration::from_secs(120);
 
 const CONFIG: &str = r#"
@@ -33,12 +33,12 @@ from = { kafka = ["right"], group = "right" }
 handler = "told"
 "#;
 
-/// A host of both routes, which begin with a pause.
+/// A host with both routes, which start paused.
 async fn paused_host(folder: &std::path::Path) -> (embedded::Kafka, Host) {
     std::fs::write(folder.join("handler.wasm"), wat::parse_str(HANDLER).unwrap()).unwrap();
     let config = Config::parse(CONFIG, &folder.join("cofferdam.toml"), &|_| None);
     let mut config = config.unwrap_or_else(|errors| panic!("{errors:?}"));
-    let topics: Vec<_> = config.kafka_topics().into_keys().map(|topic| (topic, 1)).collect();
+    let topics: Vec<_> = kafka::topics_of(&config.routes).into_keys().map(|topic| (topic, 1)).collect();
     let kafka = embedded::Kafka::start(&topics).unwrap();
     let section = config.kafka.as_mut().unwrap();
     section.bootstrap_servers = kafka.bootstrap().to_owned();
@@ -49,7 +49,7 @@ async fn paused_host(folder: &std::path::Path) -> (embedded::Kafka, Host) {
     (kafka, host)
 }
 
-/// Sends messages that end well, and waits until the broker has them.
+/// Sends messages that succeed, and waits until the broker has them.
 async fn send(host: &Host, topic: &str, messages: usize) {
     let (tickets, mut answers) = mpsc::channel(messages);
     for _ in 0..messages {
@@ -71,7 +71,7 @@ async fn send(host: &Host, topic: &str, messages: usize) {
     }
 }
 
-/// Waits until this is so of the route.
+/// Waits until the counters of the route satisfy the condition.
 async fn until(host: &Host, route: usize, what: impl Fn(&Account) -> bool) {
     let look = async {
         while !what(&host.routes()[route].account()) {
@@ -92,7 +92,7 @@ async fn a_command_pauses_tries_resumes_and_drains_one_route_and_no_other() {
     send(&host, "left", 3).await;
     send(&host, "right", 3).await;
 
-    // Both have received all, and one goes on.
+    // Both routes have received all messages, and one resumes.
     until(&host, 0, |left| left.received == 3).await;
     until(&host, 1, |right| right.received == 3).await;
     assert_eq!(host.routes().iter().map(|route| route.account().done).sum::<u64>(), 0);
@@ -100,11 +100,11 @@ async fn a_command_pauses_tries_resumes_and_drains_one_route_and_no_other() {
     until(&host, 1, |right| right.done == 3).await;
     assert_eq!(host.routes()[0].account().done, 0);
 
-    // One message of the other.
+    // The other route handles one message.
     handles[0].send(Command::TryOne).await.unwrap();
     until(&host, 0, |left| left.done == 1).await;
 
-    // It ends, and what it has not handled goes back.
+    // The route drains and gives back the messages that it has not handled.
     let limit = Duration::from_secs(10);
     handles[0].send(Command::Drain { finish: limit, flush: limit }).await.unwrap();
     until(&host, 0, |left| left.released == 2).await;

@@ -1,10 +1,10 @@
-//! Where a server is and how to log in there.
+//! Addresses of servers, with their credentials.
 
 use std::fmt;
 
 use redis::IntoConnectionInfo;
 
-/// The url of a server. A password may be in it, so what is shown of it is host and port.
+/// The url of a server. It may contain a password, so only host and port are displayed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     url: Box<str>,
@@ -15,12 +15,12 @@ impl Address {
     /// `redis://[user[:password]@]host[:port][/database]`, `rediss://` for TLS.
     ///
     /// # Errors
-    /// What would be right. The text has nothing of the url in it.
+    /// The expected form. The text contains nothing of the url.
     pub fn redis(url: &str) -> Result<Self, &'static str> {
         if !["redis://", "rediss://"].iter().any(|scheme| url.starts_with(scheme)) {
             return Err("begin with redis:// or rediss://, for example \"redis://127.0.0.1:6379\"");
         }
-        // What the library says of a url may show a part of it.
+        // The library's error may show a part of the url.
         let wrong = "write redis://user:password@host:port/database, with %40 for an @ in the password";
         let info = url.into_connection_info().map_err(|_| wrong)?;
         Ok(Self { url: url.into(), shown: format!("redis {}", info.addr()).into() })
@@ -29,7 +29,7 @@ impl Address {
     /// `postgresql://user[:password]@host[:port][/database][?sslmode=disable]`, or `postgres://`.
     ///
     /// # Errors
-    /// What would be right. The text has nothing of the url in it.
+    /// The expected form. The text contains nothing of the url.
     pub fn postgres(url: &str) -> Result<Self, &'static str> {
         if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
             return Err("begin with postgresql://, for example \"postgresql://cofferdam@127.0.0.1:5432/cofferdam\"");
@@ -44,7 +44,7 @@ impl Address {
             }
         });
         let hosts: Vec<String> = hosts.collect();
-        // The library ends the password at the first @; the rest of it would be shown as a host.
+        // The library ends the password at the first @; it would show the rest as a host.
         if hosts.iter().any(|host| host.contains('@')) {
             return Err(wrong);
         }
@@ -57,7 +57,7 @@ impl Address {
         Ok(Self { url: url.into(), shown: format!("postgresql {}", hosts.join(",")).into() })
     }
 
-    /// All of it, for the library that connects.
+    /// The complete url, for the library that connects.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }

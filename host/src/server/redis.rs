@@ -1,4 +1,4 @@
-//! One connection to a Redis server, for any number of callers, made anew when it is lost.
+//! One connection to a Redis server, shared by all callers, and opened again when it is lost.
 
 use std::time::Duration;
 
@@ -11,24 +11,24 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{Address, Error, chain};
 
-/// A server and the connection to it.
+/// A server, and the connection to it.
 pub(crate) struct Redis {
     client: Client,
     shown: Box<str>,
     timeout: Duration,
-    /// Where the connection lives: callers may be on runtimes that do no input and output.
+    /// The runtime of the connection. Callers may be on runtimes without I/O.
     runtime: Handle,
-    /// One connection for all callers, who do not wait for each other on it; none while the server is away. The
-    /// library's own manager of connections keeps the error of a server that is still loading its data for ever.
+    /// The connection that all callers share without waiting for each other; `None` while the server is unreachable. The
+    /// connection manager of the library is no alternative: it keeps the error of a server that is still loading its data.
     connection: Mutex<Option<MultiplexedConnection>>,
 }
 
 impl Redis {
-    /// The server at `address`, which may take as long as `timeout` for a call, connecting included. Asks it whether it
-    /// is there. The runtime that this is called on does the input and output.
+    /// Connects to the server at `address` and checks that it answers. Each call may take at most `timeout`, connecting
+    /// included. The current runtime does the I/O.
     pub(crate) async fn open(address: &Address, timeout: Duration) -> Result<Self, Error> {
         let shown: Box<str> = address.to_string().into();
-        // The url was parsed before; its error could show a part of it.
+        // The url was parsed before; the error could show a part of it.
         let client = Client::open(address.url())
             .map_err(|_| Error::Refused { store: shown.clone(), reason: "invalid url".into() })?;
         let redis = Self { client, shown, timeout, runtime: Handle::current(), connection: Mutex::new(None) };
@@ -36,8 +36,8 @@ impl Redis {
         Ok(redis)
     }
 
-    /// Sends the commands and reads the answers, connecting first where there is no connection. After an error any of
-    /// them may have been carried out or not.
+    /// Sends the commands and reads the answers. Connects first if there is no connection. After an error it is unknown
+    /// which commands were carried out.
     pub(crate) async fn ask<T: FromRedisValue>(&self, pipe: &Pipeline) -> Result<T, Error> {
         let asked = async {
             let mut connection = self.connect().await?;
@@ -48,7 +48,7 @@ impl Redis {
             Err(_) => Err(self.unavailable(format!("no answer within {:?}", self.timeout))),
         };
         if answer.is_err() {
-            // It may be broken, or lead to a server that was replaced by another; a new one costs little.
+            // The connection may be broken, or lead to a server that was replaced; a new one costs little.
             *self.connection.lock().await = None;
         }
         answer
@@ -70,7 +70,7 @@ impl Redis {
         Ok(connection.insert(new).clone())
     }
 
-    /// The server did not do it, for this reason.
+    /// The error for a server that did not carry out the call for this reason.
     pub(crate) fn unavailable(&self, reason: String) -> Error {
         Error::Unavailable { store: self.shown.clone(), reason: reason.into() }
     }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use rustls::{ClientConfig, RootCertStore};
 
-/// Checks names and certificates, wherever it is used.
+/// The TLS settings. They always check names and certificates.
 pub(crate) fn tls() -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
-    // Certificates that cannot be read are not trusted, the others are: also where there is none at all, since the
-    // server may do without TLS.
+    // Unreadable certificates are not trusted, the others are. An empty list is no error here, because the server may not
+    // use TLS.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)

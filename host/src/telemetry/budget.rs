@@ -1,15 +1,15 @@
-//! A limit on log lines per second.
+//! Rate limit for log lines.
 
 use std::time::Duration;
 
 use cofferdam_core::time::Time;
 
-/// Lines of one event that a route writes in a second.
+/// Maximum number of lines of one event per second, for each route.
 pub const LINES_PER_SECOND: u32 = 10;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What may be written of one event, and what was left out.
+/// The rate limit of one event.
 #[derive(Debug)]
 pub(super) struct Budget {
     event: &'static str,
@@ -23,12 +23,13 @@ impl Budget {
         Self { event, since: Time::default(), written: 0, dropped: 0 }
     }
 
-    /// The event it is for.
+    /// Returns the event.
     pub(super) fn event(&self) -> &'static str {
         self.event
     }
 
-    /// Whether one more line may be written; counts it either way. Ask [`Budget::dropped`] before.
+    /// Returns whether one more line may be written now; otherwise counts it as dropped. Call [`Budget::dropped`]
+    /// first: this call may begin a new second.
     pub(super) fn take(&mut self, now: Time) -> bool {
         if now.since(self.since) >= SECOND {
             self.since = now;
@@ -42,7 +43,8 @@ impl Budget {
         false
     }
 
-    /// How many lines the second that is over has left out, if any; tells it once.
+    /// Returns the number of lines that were dropped in a second that is over, if any. Each dropped line is returned
+    /// once.
     pub(super) fn dropped(&mut self, now: Time) -> Option<u64> {
         let tell = self.dropped > 0 && now.since(self.since) >= SECOND;
         tell.then(|| std::mem::take(&mut self.dropped))

@@ -1,4 +1,4 @@
-//! Counters of attempts by class and code.
+//! Counters of attempts by outcome and code.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -7,10 +7,11 @@ use metrics::{Counter, counter};
 
 use cofferdam_core::outcome::{Class, Code, Failure};
 
-/// Codes of handlers that a route tells apart; what comes later is counted as `OTHER`. The host's own are a closed set.
+/// Maximum number of handler codes that a route counts by name; further codes count as `OTHER`. The codes of the host
+/// are a closed set.
 pub const CODES_OF_HANDLERS: usize = 100;
 
-/// Counters by outcome and code, and which codes there are.
+/// Counters by outcome and code, and the known codes of handlers.
 #[derive(Debug)]
 pub(super) struct Codes {
     route: Arc<str>,
@@ -31,7 +32,7 @@ impl Codes {
         }
     }
 
-    /// Counts an attempt that ended well (`None`) or failed.
+    /// Counts an attempt that succeeded (`None`) or failed.
     pub(super) fn ended(&mut self, failure: Option<&Failure>) {
         let Some(failure) = failure else {
             self.done.increment(1);
@@ -48,7 +49,8 @@ impl Codes {
         codes.insert(code, counter);
     }
 
-    /// The code to show for this failure: its own while there is room for it.
+    /// Returns the label for the code of this failure: the code itself, or `OTHER` for a new handler code over the
+    /// maximum.
     pub(super) fn admit(&mut self, failure: Option<&Failure>) -> Code {
         let Some(failure) = failure else { return self.other.clone() };
         let of_handler = matches!(failure.class, Class::Retryable | Class::Permanent | Class::Deferred);

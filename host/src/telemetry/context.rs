@@ -5,15 +5,15 @@ use std::borrow::Cow;
 use cofferdam_core::event::{Ended, Trace};
 use cofferdam_core::machine::Delivery;
 use cofferdam_core::message::{Message, Position};
+use cofferdam_core::route::Route;
 use cofferdam_core::time::Time;
 
-use super::Telemetry;
 use crate::escape::is_hidden;
 
-/// Longest text of a guest in a line, in bytes; the dead letter has more of it.
+/// Maximum length of a guest's text in a log line, in bytes; a dead letter contains more of it.
 const TEXT_SHOWN: usize = 1024;
 
-/// Where a message stands and how people follow it. Made only when a line is written.
+/// Position of a message, and the ids for tracing it. Created only if a line is written.
 #[derive(Debug)]
 pub(super) struct Context<'a> {
     pub(super) route: &'a str,
@@ -21,34 +21,37 @@ pub(super) struct Context<'a> {
     pub(super) topic: &'a str,
     pub(super) partition: Option<i32>,
     pub(super) offset: Option<i64>,
-    pub(super) sqs_message_id: Option<Cow<'a, str>>,
+    pub(super) broker_message_id: Option<Cow<'a, str>>,
     pub(super) attempt: u32,
     received: Time,
     pub(super) trace: Option<Cow<'a, Trace>>,
-    message: Option<Message>,
+    message: Option<Cow<'a, Message>>,
 }
 
 impl<'a> Context<'a> {
-    pub(super) fn of(telemetry: &'a Telemetry, delivery: &'a Delivery, ended: Option<&'a Ended>) -> Self {
+    pub(super) fn of(route: &'a Route, group: &'a str, delivery: &'a Delivery, ended: Option<&'a Ended>) -> Self {
         let record = delivery.record();
-        let (partition, offset, sqs_message_id) = match &record.position {
+        let (partition, offset, broker_message_id) = match &record.position {
             Position::Offset { partition, offset } => (Some(*partition), Some(*offset), None),
             Position::MessageId(id) => (None, None, Some(shown(id))),
         };
-        let route = &telemetry.route;
-        // Read once more: a line is rare, and the machine keeps nothing that only lines need.
-        let message = route.envelope.decode(record).ok();
+        let opened = ended.and_then(|ended| ended.opened.as_ref()).or_else(|| delivery.opened());
+        let message = match opened {
+            Some(opened) => opened.message(&route.envelope).ok().map(Cow::Borrowed),
+            // The envelope is not kept only for log lines.
+            None => route.envelope.decode(record).ok().map(Cow::Owned),
+        };
         let trace = match ended {
             Some(ended) if !ended.trace.message.is_empty() => Some(Cow::Borrowed(&ended.trace)),
             _ => message.as_ref().map(|message| Cow::Owned(route.trace(message))),
         };
         Self {
             route: &route.name,
-            group: telemetry.topics.group(),
+            group,
             topic: &record.source,
             partition,
             offset,
-            sqs_message_id,
+            broker_message_id,
             attempt: delivery.attempt(),
             received: delivery.received(),
             trace,
@@ -56,7 +59,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Since the receipt.
+    /// Returns the time since the receipt in milliseconds.
     pub(super) fn latency_ms(&self, now: Option<Time>) -> Option<u64> {
         now.map(|now| u64::try_from(now.since(self.received).as_millis()).unwrap_or(u64::MAX))
     }
@@ -73,14 +76,14 @@ impl<'a> Context<'a> {
         self.trace.as_ref()?.traceparent.as_deref().map(shown)
     }
 
-    /// The first of `names` that the envelope has: CloudEvents have no underscores.
+    /// Returns the first of `names` that the envelope has; names in CloudEvents have no underscores.
     pub(super) fn attribute(&self, names: [&str; 2]) -> Option<Cow<'_, str>> {
         let message = self.message.as_ref()?;
         names.iter().find_map(|name| message.attribute(name)).map(shown)
     }
 }
 
-/// Writes a line about a message, if somebody wants it; only then is the context made.
+/// Writes a line about a message if its level is enabled; `$context` is evaluated only then.
 macro_rules! line {
     ($level:ident, $event:literal, $text:expr, $context:expr, $now:expr, { $($field:tt)* }) => {
         if tracing::enabled!(target: "cofferdam::delivery", tracing::Level::$level) {
@@ -93,7 +96,7 @@ macro_rules! line {
                 topic = context.topic,
                 partition = context.partition,
                 offset = context.offset,
-                sqs_message_id = context.sqs_message_id.as_deref(),
+                broker_message_id = context.broker_message_id.as_deref(),
                 consumer_group = context.group,
                 attempt = context.attempt,
                 latency_ms = context.latency_ms($now),
@@ -110,8 +113,8 @@ macro_rules! line {
 }
 pub(super) use line;
 
-/// Text of a guest or a producer as people may read it: what does not print is escaped, and it is cut at
-/// [`TEXT_SHOWN`]. Quotes stay: the text is a value of its own wherever it is written.
+/// Returns text of a guest or a producer for display: hidden characters are escaped, and the text is cut at
+/// [`TEXT_SHOWN`] bytes. Quotes are not escaped, because the text is always a field of its own.
 pub(super) fn shown(text: &str) -> Cow<'_, str> {
     let cut = &text[..text.floor_char_boundary(TEXT_SHOWN)];
     let plain = |char: char| !is_hidden(char) && char != '\\';

@@ -5,7 +5,8 @@ use cofferdam_core::event::Event;
 use cofferdam_core::machine::Machine;
 use cofferdam_core::time::Time;
 
-use super::{Change, Telemetry};
+use super::Telemetry;
+use super::partitions::Change;
 use crate::listener::{Listener, Round, Tick};
 
 impl Listener for Telemetry {
@@ -13,23 +14,23 @@ impl Listener for Telemetry {
         match event {
             Event::Ended(delivery, ended) => {
                 if let Some(delivery) = machine.delivery(*delivery) {
-                    self.ended(delivery, ended);
+                    self.deliveries.ended(delivery, ended);
                 }
             }
             Event::Durable { delivery, index } => {
                 if let Some(delivery) = machine.delivery(*delivery) {
-                    self.produced(delivery, *index, now);
+                    self.deliveries.produced(delivery, *index, now);
                 }
             }
             Event::Transacted(_) => self.transacted(machine, now),
             Event::Assigned(assigned) => {
-                self.rebalance(Change::Assigned, assigned.iter().map(|assignment| &assignment.partition));
+                self.partitions.rebalance(Change::Assigned, assigned.iter().map(|assignment| &assignment.partition));
             }
-            Event::Revoked(partitions) => self.rebalance(Change::Revoked, partitions.iter()),
-            Event::Lost(partitions) => self.rebalance(Change::Lost, partitions.iter()),
-            Event::Superseded(partitions) => self.superseded(partitions),
-            Event::Records { records, .. } => self.received(records.len()),
-            Event::Messages(messages) => self.received(messages.len()),
+            Event::Revoked(partitions) => self.partitions.rebalance(Change::Revoked, partitions.iter()),
+            Event::Lost(partitions) => self.partitions.rebalance(Change::Lost, partitions.iter()),
+            Event::Superseded(partitions) => self.partitions.superseded(partitions),
+            Event::Records { records, .. } => self.intake.received(records.len()),
+            Event::Messages(messages) => self.intake.received(messages.len()),
             _ => {}
         }
     }
@@ -38,21 +39,21 @@ impl Listener for Telemetry {
         match action {
             Action::Settled { delivery, fate } => {
                 if let Some(delivery) = machine.delivery(*delivery) {
-                    self.settled(delivery, *fate, now);
+                    self.deliveries.settled(delivery, *fate, now);
                 }
             }
             Action::Troubled { delivery, next } => {
                 if let Some(delivery) = machine.delivery(*delivery) {
-                    self.troubled(delivery, *next, now);
+                    self.deliveries.troubled(delivery, *next, now);
                 }
             }
-            Action::Holding(holding) => self.holding(*holding),
-            Action::Circuit(circuit) => self.circuit(*circuit),
-            Action::Paused(paused) => self.paused(*paused),
-            Action::Blocked(blocked) => self.blocked(blocked),
-            Action::Unblocked(partition) => self.unblocked(partition),
-            Action::MetadataIgnored(partition, why) => self.metadata_ignored(partition, why),
-            Action::Stop(reason) => self.stopped(reason),
+            Action::Holding(holding) => self.state.holding(*holding),
+            Action::Circuit(circuit) => self.state.circuit(*circuit),
+            Action::Paused(paused) => self.state.paused(*paused),
+            Action::Blocked(blocked) => self.partitions.blocked(blocked),
+            Action::Unblocked(partition) => self.partitions.unblocked(partition),
+            Action::MetadataIgnored(partition, why) => self.partitions.metadata_ignored(partition, why),
+            Action::Stop(reason) => self.state.stopped(reason),
             Action::Handle(_)
             | Action::Publish { .. }
             | Action::Record(_)
@@ -63,22 +64,22 @@ impl Listener for Telemetry {
     }
 
     fn round(&mut self, round: &Round<'_>) {
-        self.in_flight(round.machine.in_flight());
-        self.refused(round.machine.refused());
+        self.intake.in_flight(round.machine.in_flight());
+        self.intake.refused(round.machine.refused());
     }
 
     fn tick(&mut self, tick: &Tick<'_>) {
-        self.say_what_was_dropped(tick.now);
-        self.stuck(tick.stuck);
+        self.deliveries.report_dropped(tick.now);
+        self.state.stuck(tick.stuck);
     }
 }
 
 impl Telemetry {
-    /// What the transaction wrote is durable.
+    /// Logs the publications of the committed transaction.
     fn transacted(&self, machine: &Machine, now: Time) {
         for delivery in machine.in_transaction().filter_map(|id| machine.delivery(id)) {
             let count = u32::try_from(delivery.publications()).unwrap_or(u32::MAX);
-            (0..count).for_each(|index| self.produced(delivery, index, now));
+            (0..count).for_each(|index| self.deliveries.produced(delivery, index, now));
         }
     }
 }

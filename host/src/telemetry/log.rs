@@ -1,7 +1,7 @@
-//! Log output: standard error, as text or as JSON.
+//! Log output on standard error, as text or as JSON.
 //!
-//! A JSON line has `timestamp` (UTC, ISO 8601 with milliseconds), `level`, `event` where it is one of those that
-//! [`telemetry`](super) lists, `message`, the fields of that event, and `target`.
+//! A JSON line has `timestamp` (UTC, ISO 8601 with milliseconds), `level`, `event` (if [`telemetry`](super) lists it),
+//! `message`, the fields of the event, and `target`.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -14,42 +14,42 @@ use tracing_subscriber::fmt::{MakeWriter, Subscriber};
 
 use crate::escape;
 
-/// The variable that says what is logged, in the words of `RUST_LOG`: `info,cofferdam::delivery=debug`.
+/// The environment variable with the log filter, in the syntax of `RUST_LOG`: `info,cofferdam::delivery=debug`.
 pub const VARIABLE: &str = "COFFERDAM_LOG";
 
-/// How lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
-    /// For people; coloured on a terminal, unless `NO_COLOR` is set.
+    /// For people: coloured on a terminal, unless `NO_COLOR` is set.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
-    /// As text, and unless it is said otherwise nothing but errors.
+    /// As text, and only errors by default.
     Quiet,
 }
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What is to be logged is said in words that nobody understands.
+    /// The log filter is invalid.
     #[error("invalid log filter `{filter}`: {source}; expected for example `info,cofferdam::delivery=debug`")]
     Filter {
-        /// What was said.
+        /// The filter.
         filter: String,
-        /// What is wrong with it.
+        /// Why it is invalid.
         source: tracing_subscriber::filter::ParseError,
     },
-    /// Somebody in this process has set it up before; that stays.
+    /// Logging is already set up in this process, and stays as it is.
     #[error("logging is already set up")]
     Taken,
 }
 
-/// Sets up logging for the whole process. [`VARIABLE`] says what is logged, then `filter`, then the format's default
-/// (`info`, and `error` for [`Format::Quiet`]).
+/// Sets up logging for the whole process. The filter is that in [`VARIABLE`], else `filter`, else the default of the
+/// format: `info`, or `error` for [`Format::Quiet`].
 ///
 /// # Errors
-/// When the filter cannot be read, or logging is already set up.
+/// If the filter is invalid, or logging is already set up.
 pub fn init(format: Format, filter: Option<&str>) -> Result<(), Error> {
     let from_environment = std::env::var(VARIABLE).ok().filter(|value| !value.is_empty());
     let filter = self::filter(format, from_environment.as_deref().or(filter))?;
@@ -76,8 +76,8 @@ where
     }
 }
 
-/// The last thing before a line is read: whatever it is made of, no character of it steers the terminal, hides, or turns the
-/// text. The formatter of JSON escapes those of ASCII; that of text does so in messages and not in fields.
+/// Escapes whole lines before they are written: no character controls the terminal, hides text, or changes its order.
+/// The JSON formatter escapes only ASCII, and the text formatter escapes messages but not fields.
 struct Readable<W> {
     writer: W,
     json: bool,
@@ -95,7 +95,7 @@ impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Readable<W> {
     }
 }
 
-/// The formatter writes whole lines.
+/// Each call has whole lines, because the formatter writes whole lines.
 impl<W: Write> Write for Readable<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match std::str::from_utf8(bytes) {
@@ -128,7 +128,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// Lines in memory.
+    /// Log lines in memory.
     #[derive(Clone, Default)]
     pub(in super::super) struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -149,7 +149,7 @@ pub(super) mod tests {
         }
     }
 
-    /// What `act` logs.
+    /// Returns the lines that `act` logs.
     pub(in super::super) fn logged(format: Format, words: Option<&str>, act: impl FnOnce()) -> String {
         let lines = Lines::default();
         let writer = lines.clone();

@@ -1,4 +1,4 @@
-//! The recorder behind all counters of the process, and its text for Prometheus.
+//! The metrics recorder of the process, and its output for Prometheus.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
@@ -8,15 +8,15 @@ use std::time::Duration;
 use metrics::Unit;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
-/// Time between two rounds of tidying: samples of histograms pile up in between.
+/// Interval of the upkeep, which merges samples of histograms; without it they fill the memory.
 const TIDY: Duration = Duration::from_secs(1);
 
-/// Upper bounds of wall times, in seconds.
+/// Upper bounds of the buckets for wall times, in seconds.
 const DURATIONS: [f64; 17] =
     [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
-/// Upper bounds of CPU times, in seconds.
+/// Upper bounds of the buckets for CPU times, in seconds.
 const CPU_TIMES: [f64; 10] = [0.000_01, 0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 1.0, 10.0];
-/// Upper bounds of memory, in bytes: 64 KiB to 4 GiB.
+/// Upper bounds of the buckets for memory, in bytes: 64 KiB to 4 GiB.
 const MEMORIES: [f64; 9] = [
     65_536.0,
     262_144.0,
@@ -29,7 +29,7 @@ const MEMORIES: [f64; 9] = [
     4_294_967_296.0,
 ];
 
-/// A metric and what it means.
+/// A metric and its description.
 #[derive(Debug)]
 pub(super) struct Described {
     pub(super) name: &'static str,
@@ -49,7 +49,7 @@ const fn described(name: &'static str, kind: Kind, unit: Unit, text: &'static st
     Described { name, kind, unit, text }
 }
 
-/// Every metric of the delivery path. The documentation of [`telemetry`](super) has the same rows.
+/// Every metric of the host. The documentation of [`telemetry`](super) has the same rows.
 pub(super) const ALL: &[Described] = {
     use Kind::{Counter, Gauge, Histogram};
     &[
@@ -136,7 +136,7 @@ pub(super) const ALL: &[Described] = {
             "cofferdam_capability_denied_total",
             Counter,
             Unit::Count,
-            "host calls of plugins denied for want of a capability",
+            "host calls of plugins denied because a capability is not granted",
         ),
         described("cofferdam_http_requests_total", Counter, Unit::Count, "HTTP requests of plugins"),
         described(
@@ -148,18 +148,19 @@ pub(super) const ALL: &[Described] = {
     ]
 };
 
-/// Why there are no metrics.
+/// Why the metrics recorder could not be installed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Another recorder is installed in this process, or this one could not be built.
+    /// Another recorder is installed in this process, or this one is invalid.
     #[error("failed to install the metrics recorder: {0}")]
     Recorder(#[from] BuildError),
-    /// The thread that tidies up could not be started.
+    /// The upkeep thread could not be started.
     #[error("failed to start the thread that removes expired metrics: {0}")]
     Thread(#[from] std::io::Error),
 }
 
-/// The process's metrics. While one of these lives, samples are tidied up in the background; keep it until the end.
+/// The metrics of the process. Runs the upkeep in the background until it is dropped; keep it until the end of the
+/// process.
 #[derive(Debug)]
 pub struct Exporter {
     handle: PrometheusHandle,
@@ -167,13 +168,13 @@ pub struct Exporter {
     tidying: Option<JoinHandle<()>>,
 }
 
-/// The one recorder of the process, which lives as long as the process does.
+/// The only recorder of the process. It is never removed.
 static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
 
-/// Installs the recorder, or finds it where it was installed before.
+/// Installs the recorder, or returns the one that was installed before.
 ///
 /// # Errors
-/// When the process already has a recorder of another make, or no thread can be started.
+/// If the process has a recorder of another kind, or no thread can be started.
 pub fn install() -> Result<Exporter, Error> {
     let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
     let handle = match &*installed {
@@ -199,12 +200,12 @@ impl Exporter {
         Ok(Self { handle, stop: Some(stop), tidying: Some(tidying) })
     }
 
-    /// All metrics in the text format of Prometheus.
+    /// Returns all metrics in the text format of Prometheus.
     pub fn render(&self) -> String {
         self.handle.render()
     }
 
-    /// The same for somebody who does not own this.
+    /// Returns a function that renders the metrics and does not borrow the exporter.
     pub fn renderer(&self) -> impl Fn() -> String + Clone + Send + Sync + 'static {
         let handle = self.handle.clone();
         move || handle.render()
@@ -215,7 +216,7 @@ impl Drop for Exporter {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(tidying) = self.tidying.take() {
-            // It holds nothing that a panic could have broken.
+            // The thread has no state that a panic could damage.
             let _ = tidying.join();
         }
     }
@@ -278,13 +279,13 @@ mod tests {
         assert!(unknown.is_empty(), "counted and not described: {unknown:?}");
     }
 
-    /// The names in the first column of the rows.
+    /// Returns the names in the first column of the rows.
     fn rows(table: &str) -> Vec<String> {
         let cells = table.lines().filter_map(|line| line.strip_prefix("//! | `")?.split(" | ").next());
         cells.flat_map(|cell| cell.split(", ").map(|name| name.trim_matches('`').to_owned())).collect()
     }
 
-    /// The texts that stand behind one of `starts` in the sources, but for tests.
+    /// Returns the quoted texts after one of `starts` in the sources, without tests.
     fn named_behind(starts: &[&str]) -> BTreeSet<String> {
         fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
             for entry in std::fs::read_dir(folder).unwrap() {
@@ -300,7 +301,7 @@ mod tests {
         sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
         let texts = files.iter().map(|file| {
             let text = std::fs::read_to_string(file).unwrap();
-            // What is behind is in tests of the file itself.
+            // The rest is unit tests.
             text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned()
         });
         let mut names = BTreeSet::new();

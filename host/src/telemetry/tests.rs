@@ -1,19 +1,20 @@
-//! Deliveries go through a real machine; the world around it is scripted.
+//! Deliveries go through a real machine; the test plays its environment.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use cofferdam_core::Order;
-use cofferdam_core::action::{Action, Ask, Fate};
+use cofferdam_core::action::{Action, Ask, Blocked, Bound, Fate};
 use cofferdam_core::breaker::Breaker;
 use cofferdam_core::envelope::Envelope;
-use cofferdam_core::event::{Assignment, DeliveryId, Event, HandlerId, Leased, Refusal};
+use cofferdam_core::event::{Assignment, DeliveryId, Ended, Event, HandlerId, Leased, Partition, Refusal};
 use cofferdam_core::machine::Machine;
 use cofferdam_core::message::{Header, Position, Record};
-use cofferdam_core::outcome::{Failure, Usage};
+use cofferdam_core::outcome::{Class, Code, Failure, Outcome, Usage};
 use cofferdam_core::output::Publication;
 use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee};
 use cofferdam_core::source::{Lease, SourceTraits};
+use cofferdam_core::time::Time;
 use cofferdam_core::verdict::Policy;
 use cofferdam_guarantees::simulation;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -22,10 +23,11 @@ use serde_json::{Value, json};
 use super::log::Format;
 use super::log::tests::logged;
 use super::metrics::{ALL, builder, describe};
+use super::partitions::Change;
 use super::*;
 use crate::listener::{Listener as _, Phase, Round};
 
-/// Counted by sources, sinks and plugins themselves.
+/// Metrics that sources, sinks and plugins count.
 const OF_OTHERS: [&str; 9] = [
     "messages_produced_total",
     "consumer_lag",
@@ -38,13 +40,13 @@ const OF_OTHERS: [&str; 9] = [
     "cofferdam_messages_sent_total",
 ];
 
-/// A route, its machine, its telemetry, and what is to happen to the attempts.
+/// A route with its machine and telemetry, and the outcomes of the next attempts.
 struct World {
     machine: Machine,
     telemetry: Telemetry,
     now: Time,
     attempts: VecDeque<Outcome<Vec<Publication>>>,
-    /// Publications that cannot be made durable before the world relents.
+    /// Number of publications that fail before they succeed.
     unavailable: u32,
     events: VecDeque<Event>,
 }
@@ -71,6 +73,7 @@ impl World {
             commit_metadata: cofferdam_core::progress::LIMIT,
             revoke_timeout: Duration::from_secs(10),
             publish_delay: Duration::ZERO,
+            broker: "kafka",
             source: match &group {
                 Some(_) => SourceTraits::log(),
                 None => SourceTraits::leased_queue(Lease::default(), Duration::from_secs(600)),
@@ -90,7 +93,7 @@ impl World {
         }
     }
 
-    /// Hands `count` records of `orders` over and sees them through; attempts that nobody scripted end well.
+    /// Delivers `count` records of `orders` and runs until they are settled. Attempts without a given outcome succeed.
     fn records(&mut self, count: usize) {
         let partition = partition();
         let assigned = Assignment::new(partition.clone());
@@ -131,7 +134,7 @@ impl World {
             Action::Ask(Ask::Commit(positions)) => self.events.push_back(Event::Committed(positions)),
             Action::Ask(Ask::Delete { delivery, .. }) => self.events.push_back(Event::Deleted(vec![delivery])),
             Action::Record(_) | Action::Transact { .. } => unreachable!("the route asks for neither"),
-            // The telemetry has heard of it.
+            // Only the telemetry needs this action.
             _ => {}
         }
     }
@@ -170,7 +173,7 @@ fn ended(outcome: Outcome<Vec<Publication>>) -> Ended {
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
         tracestate: None,
     };
-    Ended { outcome, usage, handler: Some(Arc::new(handler)), trace }
+    Ended { outcome, usage, handler: Some(Arc::new(handler)), trace, opened: None }
 }
 
 fn fails(class: Class, code: &str, text: &str) -> Outcome<Vec<Publication>> {
@@ -181,7 +184,7 @@ fn output() -> Publication {
     Publication { destination: simulation::topic("orders.priced"), ..simulation::output() }
 }
 
-/// Runs `act` with a recorder of its own.
+/// Runs `act` with its own recorder.
 fn measured(act: impl FnOnce(&PrometheusHandle)) {
     let recorder = builder().unwrap().build_recorder();
     let handle = recorder.handle();
@@ -191,7 +194,7 @@ fn measured(act: impl FnOnce(&PrometheusHandle)) {
     });
 }
 
-/// The value of a series, of which there must be one.
+/// Returns the value of a series, which must exist once.
 fn value(scrape: &str, series: &str) -> f64 {
     let mut found = scrape.lines().filter_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     let value = found.next().unwrap_or_else(|| panic!("no {series} in\n{scrape}")).parse().unwrap();
@@ -199,14 +202,14 @@ fn value(scrape: &str, series: &str) -> f64 {
     value
 }
 
-/// The lines of `event` that `act` logs.
+/// Returns the lines of `event` that `act` logs.
 fn lines(words: &str, event: &str, act: impl FnOnce()) -> Vec<Value> {
     let text = logged(Format::Json, Some(words), act);
     let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter(|line| line["event"] == event).collect()
 }
 
-/// `line` without what differs from run to run.
+/// Removes the fields of `line` that differ from run to run.
 fn steady(mut line: Value) -> Value {
     let fields = line.as_object_mut().unwrap();
     assert!(fields.shift_remove("timestamp").is_some());
@@ -270,10 +273,10 @@ fn the_gauges_follow_holding_pauses_and_rebalance() {
     measured(|scrape| {
         let world = World::new(Some("pricing"));
         let (one, two) = (partition(), Partition { topic: "orders".into(), number: 4 });
-        world.telemetry.holding(true);
-        world.telemetry.paused(true);
-        world.telemetry.rebalance(Change::Assigned, [&one, &two].into_iter());
-        world.telemetry.rebalance(Change::Lost, [&one].into_iter());
+        world.telemetry.state.holding(true);
+        world.telemetry.state.paused(true);
+        world.telemetry.partitions.rebalance(Change::Assigned, [&one, &two].into_iter());
+        world.telemetry.partitions.rebalance(Change::Lost, [&one].into_iter());
         let text = scrape.render();
         assert_eq!(value(&text, r#"cofferdam_route_holding{route="price-orders"}"#), 1.0);
         assert_eq!(value(&text, r#"cofferdam_route_paused{route="price-orders"}"#), 1.0);
@@ -288,7 +291,7 @@ fn a_guest_cannot_make_series_without_end() {
         let mut world = World::new(Some("pricing"));
         let codes = CODES_OF_HANDLERS + 50;
         world.attempts = (0..codes).map(|n| fails(Class::Permanent, &format!("CODE_{n}"), "")).collect();
-        // The host's own codes are shown whatever guests say.
+        // The codes of the host are counted by name, whatever guests return.
         world.attempts.push_back(Failure::new(Class::Malformed, Code::MALFORMED_ENVELOPE, "").into());
         world.records(codes + 1);
         let text = scrape.render();
@@ -346,7 +349,7 @@ fn a_message_that_goes_on_later_is_told_with_the_wait_and_the_reason() {
     assert_eq!(told("next"), ["defer", "retry", "hold", "hold"]);
     assert_eq!(told("level"), ["INFO", "WARN", "WARN", "WARN"]);
     assert_eq!(told("code"), ["NOT_YET", "RATE_LIMITED", "PLUGIN_UNAVAILABLE", "OUTPUT_UNAVAILABLE"]);
-    // A deferral is not counted; the attempt after the retry is the second.
+    // A deferral does not count; the attempt after the retry is the second.
     assert_eq!(lines.iter().map(|line| line["attempt"].as_u64()).collect::<Vec<_>>(), [1, 1, 2, 2].map(Some));
     assert!(lines.iter().all(|line| line["wait_ms"].as_u64().is_some_and(|wait| wait > 0)), "{lines:?}");
 }
@@ -362,7 +365,7 @@ fn an_abandoned_message_is_said_to_come_again_only_where_it_does() {
             let records = vec![record(Position::Offset { partition: 3, offset: 0 })];
             world.machine.handle(Event::Records { partition, records }, world.now);
             let (_, delivery) = world.machine.deliveries().next().unwrap();
-            world.telemetry.settled(delivery, Fate::Abandoned, world.now);
+            world.telemetry.deliveries.settled(delivery, Fate::Abandoned, world.now);
         });
         let [line] = <[Value; 1]>::try_from(lines).unwrap();
         ["level", "next", "message"].map(|field| line[field].as_str().unwrap().to_owned())
@@ -406,7 +409,7 @@ fn a_wave_of_failures_is_counted_to_the_last_and_told_in_few_lines() {
         let mut world = World::new(Some("pricing"));
         world.attempts = (0..count).map(|_| fails(Class::Permanent, "VALIDATION_ERROR", "")).collect();
         world.records(count);
-        // The wave ends, and the telemetry with it.
+        // Dropping the telemetry logs the rest.
     });
     assert_eq!(dropped.len(), 1);
     assert_eq!((&dropped[0]["of"], &dropped[0]["lines"]), (&json!("message_dlq"), &json!(990)));
@@ -426,7 +429,7 @@ fn on_a_queue_the_topic_is_the_queue_and_the_group_is_the_route() {
             world.events.push_back(Event::Messages(vec![leased]));
             world.run();
         });
-        assert_eq!(lines[0]["sqs_message_id"], "m-5");
+        assert_eq!(lines[0]["broker_message_id"], "m-5");
         assert_eq!((lines[0].get("partition"), lines[0].get("offset")), (None, None));
         let done = r#"messages_consumed_total{topic="orders",consumer_group="price-orders",status="done"}"#;
         assert_eq!(value(&scrape.render(), done), 1.0);

@@ -1,4 +1,4 @@
-//! Counters for each topic or queue that a route reads.
+//! Metrics for each topic or queue that a route reads.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,13 +7,13 @@ use cofferdam_core::action::Fate;
 use cofferdam_core::outcome::Code;
 use metrics::{Counter, Histogram, counter, histogram};
 
-/// Handles by topic. There are as many as the route has topics.
+/// Handles by topic; one for each topic of the route.
 #[derive(Debug)]
 pub(super) struct Topics {
     group: Arc<str>,
     topics: Vec<Topic>,
     index: HashMap<Arc<str>, usize>,
-    /// The one asked for last: records come in runs.
+    /// Index of the last used topic: consecutive records are usually of the same topic.
     last: usize,
 }
 
@@ -26,11 +26,11 @@ pub(super) struct Topic {
     dead_lettered: HashMap<Code, Counter>,
 }
 
-/// In the order in which they are declared.
+/// In the order of declaration, so that a fate is its index.
 const FATES: [Fate; 7] =
     [Fate::Done, Fate::DeadLettered, Fate::Ignored, Fate::Duplicate, Fate::Released, Fate::Revoked, Fate::Abandoned];
 
-/// The word for a fate in labels and lines.
+/// Returns the label of a fate in metrics and log lines.
 pub(super) const fn status(fate: Fate) -> &'static str {
     match fate {
         Fate::Done => "done",
@@ -48,12 +48,12 @@ impl Topics {
         Self { group, topics: Vec::new(), index: HashMap::new(), last: 0 }
     }
 
-    /// The label `consumer_group`.
+    /// Returns the label `consumer_group`.
     pub(super) fn group(&self) -> &str {
         &self.group
     }
 
-    /// The handles of `topic`, made where it is seen for the first time.
+    /// Returns the handles of `topic`. Creates them for a new topic.
     pub(super) fn of(&mut self, topic: &Arc<str>) -> &mut Topic {
         if self.topics.get(self.last).is_none_or(|last| last.name != *topic) {
             self.last = match self.index.get(topic) {
@@ -87,12 +87,12 @@ impl Topic {
         Self { name, consumed, duration, dead_lettered: HashMap::new() }
     }
 
-    /// Counts deliveries that ended so.
+    /// Returns the counter of deliveries with this fate.
     pub(super) fn consumed(&self, fate: Fate) -> &Counter {
         &self.consumed[fate as usize]
     }
 
-    /// Counts a message stored as an error; `code` is one of a bounded set.
+    /// Counts a message that was stored as a dead letter. `code` must be from a bounded set.
     pub(super) fn dead_lettered(&mut self, code: Code) {
         if let Some(counter) = self.dead_lettered.get(&code) {
             counter.increment(1);

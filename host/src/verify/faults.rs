@@ -1,177 +1,19 @@
 //! What strikes the hosts, when, and which of them.
 
+mod lengths;
+mod sequence;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
-use super::Plan;
 use super::history::World;
 use super::hosts::{Hosts, Passage, Standing, Then};
-use crate::broker::kafka::properties::fit;
-use crate::config::Config;
+use super::{Fault, Plan};
 use crate::exit::Problem;
-
-/// A kind of fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fault {
-    /// SIGKILL, and a new process in its place.
-    Kill,
-    /// SIGTERM, and a new process in its place when it has ended.
-    Restart,
-    /// SIGSTOP until the group has given its partitions to others, then SIGCONT.
-    PausePastSession,
-    /// SIGSTOP until its leases on a queue have run out, then SIGCONT.
-    PausePastLease,
-    /// SIGSTOP for longer than a session, a transaction and the time between two polls may last, then SIGCONT.
-    PausePastTimeouts,
-    /// Another host joins.
-    Join,
-    /// A host leaves and none comes in its place.
-    Leave,
-    /// The connections of a host are reset, and new ones for a second.
-    Cut,
-    /// Bytes take longer, each way.
-    Delay,
-    /// Answers come through, requests do not until the fault ends.
-    HoldRequests,
-    /// Requests reach the brokers, answers do not come through until the fault ends.
-    HoldAnswers,
-    /// The brokers do what was asked, and the connection ends where the answer begins.
-    LoseAnswers,
-    /// Nothing passes until the group has given the partitions to others.
-    Isolate,
-    /// Nothing passes for longer than a session, a transaction and the time between two polls may last.
-    IsolatePastTimeouts,
-}
-
-impl Fault {
-    /// All kinds.
-    pub const ALL: [Self; 14] = [
-        Self::Kill,
-        Self::Restart,
-        Self::PausePastSession,
-        Self::PausePastLease,
-        Self::PausePastTimeouts,
-        Self::Join,
-        Self::Leave,
-        Self::Cut,
-        Self::Delay,
-        Self::HoldRequests,
-        Self::HoldAnswers,
-        Self::LoseAnswers,
-        Self::Isolate,
-        Self::IsolatePastTimeouts,
-    ];
-
-    /// The words for it.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Kill => "kill -9",
-            Self::Restart => "restart",
-            Self::PausePastSession => "pause past the session",
-            Self::PausePastLease => "pause past the lease",
-            Self::PausePastTimeouts => "pause past every timeout",
-            Self::Join => "host joins",
-            Self::Leave => "host leaves",
-            Self::Cut => "connections reset",
-            Self::Delay => "network delay",
-            Self::HoldRequests => "requests held",
-            Self::HoldAnswers => "answers held",
-            Self::LoseAnswers => "answers lost",
-            Self::Isolate => "isolation past the session",
-            Self::IsolatePastTimeouts => "isolation past every timeout",
-        }
-    }
-
-    /// The word for it in arguments and reports.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Kill => "kill",
-            Self::Restart => "restart",
-            Self::PausePastSession => "pause_past_session",
-            Self::PausePastLease => "pause_past_lease",
-            Self::PausePastTimeouts => "pause_past_timeouts",
-            Self::Join => "join",
-            Self::Leave => "leave",
-            Self::Cut => "cut",
-            Self::Delay => "delay",
-            Self::HoldRequests => "hold_requests",
-            Self::HoldAnswers => "hold_answers",
-            Self::LoseAnswers => "lose_answers",
-            Self::Isolate => "isolate",
-            Self::IsolatePastTimeouts => "isolate_past_timeouts",
-        }
-    }
-
-    /// How often of 100 times it strikes, where all may. A fault past the session costs the session, most others a
-    /// rebalance.
-    fn share(self) -> u32 {
-        match self {
-            Self::Kill => 20,
-            Self::Restart => 14,
-            Self::PausePastSession => 3,
-            Self::PausePastLease | Self::HoldRequests | Self::HoldAnswers | Self::Isolate => 5,
-            Self::Join | Self::Leave => 6,
-            Self::Cut => 9,
-            Self::Delay => 6,
-            Self::LoseAnswers => 13,
-            Self::PausePastTimeouts => 2,
-            Self::IsolatePastTimeouts => 1,
-        }
-    }
-
-    /// Whether it needs a proxy between a host and its brokers.
-    pub(super) fn is_of_the_network(self) -> bool {
-        matches!(
-            self,
-            Self::Cut
-                | Self::Delay
-                | Self::HoldRequests
-                | Self::HoldAnswers
-                | Self::LoseAnswers
-                | Self::Isolate
-                | Self::IsolatePastTimeouts
-        )
-    }
-}
-
-/// How long faults last that have to outlast something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Lengths {
-    /// Longer than the session timeout.
-    past_session: Duration,
-    /// Longer than every timeout of the clients.
-    past_timeouts: Duration,
-}
-
-impl Lengths {
-    /// By the timeouts of the hosts.
-    pub(super) fn of(config: &Config) -> Self {
-        let kafka = config.kafka.as_ref().map(|kafka| fit::longest_silences(&kafka.properties.0));
-        let [session, poll, transaction] = kafka.unwrap_or_default();
-        Self {
-            past_session: (session * 5 / 4).max(PAST_LEASE),
-            past_timeouts: session.max(poll).max(transaction) + MORE,
-        }
-    }
-
-    /// Whether a run can wait for the longest faults.
-    pub(super) fn are_bearable(self) -> bool {
-        self.past_timeouts < BEARABLE
-    }
-}
-
-/// What a fault that outlasts every timeout has more: brokers look for transactions to abort every few seconds.
-const MORE: Duration = Duration::from_secs(4);
-
-/// No fault lasts longer.
-const BEARABLE: Duration = Duration::from_secs(60);
-
-/// Longer than a lease.
-const PAST_LEASE: Duration = Duration::from_millis(2500);
+pub(super) use lengths::Lengths;
+use lengths::PAST_LEASE;
+use sequence::sequence;
 
 /// How long a fault of the network lasts that has nothing to outlast, in milliseconds: shorter than the session, and
 /// shorter or longer than a route waits for its outputs before it holds.
@@ -182,9 +24,6 @@ const LOST: Range<u64> = 500..3_000;
 
 /// Of 100 faults so many may strike a host that does not work yet: one that starts or that joins the group.
 const EARLY: u32 = 25;
-
-/// Kinds with this share strike in every run that is long enough. The others last too long for that.
-const COMMON: u32 = 3;
 
 /// So many shares of the messages are written ahead of the faults: hosts that live have work while the group still waits
 /// for one that died.
@@ -330,37 +169,12 @@ impl Faults {
     }
 }
 
-/// Which faults strike, and in which order: each common kind once, where there are so many, and the rest by chance.
-fn sequence(chance: &mut fastrand::Rng, kinds: &[Fault], count: u32) -> Vec<Fault> {
-    let count = count as usize;
-    let common = kinds.iter().copied().filter(|fault| fault.share() >= COMMON);
-    let mut faults: Vec<Fault> = common.collect();
-    if faults.len() > count {
-        faults.clear();
-    }
-    while faults.len() < count {
-        faults.push(pick(chance, kinds));
-    }
-    chance.shuffle(&mut faults);
-    faults
-}
-
-fn pick(chance: &mut fastrand::Rng, kinds: &[Fault]) -> Fault {
-    let mut ticket = chance.u32(0..kinds.iter().map(|fault| fault.share()).sum());
-    for fault in kinds {
-        match ticket.checked_sub(fault.share()) {
-            Some(rest) => ticket = rest,
-            None => return *fault,
-        }
-    }
-    kinds[0]
-}
-
 #[cfg(test)]
 mod tests {
+    use super::lengths::MORE;
     use super::*;
+    use crate::broker::verify::Names;
     use crate::verify::Delivery;
-    use crate::verify::stage::Names;
 
     fn plan(planned: u32) -> Plan {
         Plan {
@@ -377,7 +191,7 @@ mod tests {
     }
 
     fn faults(planned: u32) -> Faults {
-        let lengths = Lengths { past_session: PAST_LEASE, past_timeouts: MORE };
+        let lengths = Lengths { past_session: PAST_LEASE, past_timeouts: MORE, place: "" };
         Faults::new(&plan(planned), &Fault::ALL, lengths)
     }
 
@@ -402,31 +216,5 @@ mod tests {
         assert_eq!(faults.allowed(), 100 * AHEAD, "not too far ahead of the faults");
         faults.struck.insert(Fault::Kill, 9);
         assert!(faults.allowed() > 1_000, "all, when they have struck");
-    }
-
-    #[test]
-    fn every_common_kind_strikes_and_all_about_as_often_as_their_shares_say() {
-        for seed in 0..20 {
-            let faults = sequence(&mut fastrand::Rng::with_seed(seed), &Fault::ALL, 20);
-            assert_eq!(faults.len(), 20);
-            let strikes = |fault: &Fault| faults.iter().any(|it| it == fault);
-            assert!(Fault::ALL.iter().filter(|fault| fault.share() >= COMMON).all(strikes), "{seed}: {faults:?}");
-        }
-        let few = sequence(&mut fastrand::Rng::with_seed(1), &[Fault::Leave, Fault::IsolatePastTimeouts], 1);
-        assert_eq!(few.len(), 1);
-        let faults = sequence(&mut fastrand::Rng::with_seed(1), &Fault::ALL, 10_000);
-        for fault in Fault::ALL {
-            let count = faults.iter().filter(|it| **it == fault).count();
-            let expected = 100 * fault.share() as usize;
-            assert!(count.abs_diff(expected) <= 30 + expected / 5, "{fault:?}: {count} of about {expected}");
-        }
-    }
-
-    #[test]
-    fn the_shares_are_percentages_and_words_are_those_of_the_report() {
-        assert_eq!(Fault::ALL.iter().map(|fault| fault.share()).sum::<u32>(), 100);
-        for fault in Fault::ALL {
-            assert_eq!(serde_json::to_value(fault).unwrap(), fault.word());
-        }
     }
 }

@@ -25,6 +25,12 @@ pub(super) fn journal_name(number: u32) -> String {
     format!("{HOST}{number:05}{ENDING}")
 }
 
+/// The time now, as journals have it.
+pub(super) fn now() -> Time {
+    let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Time::default().after(wall)
+}
+
 /// Writes what the world does: brokers, producers, readers, and whoever kills hosts.
 pub(super) struct World {
     path: PathBuf,
@@ -41,7 +47,7 @@ impl World {
 
     /// This has happened just now.
     pub(super) fn tell(&mut self, host: u32, what: What) -> Result<(), Problem> {
-        self.tell_at(super::hosts::now(), host, what)
+        self.tell_at(now(), host, what)
     }
 
     /// This has happened at that time, and nothing that is told later has happened before.

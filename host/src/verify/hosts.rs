@@ -9,14 +9,13 @@ use std::ops::Add;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use cofferdam_core::time::Time;
 use cofferdam_guarantees::What;
 use rustix::process::Signal;
 
 use super::history::World;
 use super::network::{Network, Struck};
-use super::stage::Names;
 use super::{Fault, Figures, Plan};
+use crate::broker::verify::Names;
 use crate::exit::{Exit, Problem};
 pub(super) use configuration::{DIRECT, configuration, write_direct};
 use process::{Ended, Process};
@@ -311,10 +310,4 @@ impl Hosts {
             process.signal(signal);
         }
     }
-}
-
-/// The time now, as journals have it.
-pub(super) fn now() -> Time {
-    let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Time::default().after(wall)
 }

@@ -3,11 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use cofferdam_core::source::Acknowledgement;
 use cofferdam_guarantees::{Fact, Judge, Limit, Report, Since, Terms, What};
 
 use super::history::History;
-use super::workload::Broker;
-use crate::broker::kafka;
 use crate::config::{Config, RouteConfig};
 use crate::exit::Problem;
 
@@ -15,39 +14,34 @@ use crate::exit::Problem;
 /// its key, a pause past the session, and a machine with little time.
 const WITHIN: Duration = Duration::from_secs(45);
 
-/// Judges the history in a folder; `config` is that of its hosts.
+/// Judges the history in a folder; `config` is that of its hosts. A fact tells its route by the way in which the source is
+/// acknowledged, so a run has one route for each way (a test holds the brokers to that).
 pub(super) fn judge(folder: &Path, config: &Config) -> Result<Report, Problem> {
-    let judge = |broker| {
-        let route = config.routes.iter().find(|route| self::broker(route) == broker)?;
+    let judge = |route: &RouteConfig| {
         let limit = Some(Limit { within: WITHIN, since: Since::Receipt });
         let terms = Terms::of(&route.route(None));
-        Some(Judge::new(Terms { sinks_keep_order: true, handlers_agree: true, limit, ..terms }))
+        let terms = Terms { sinks_keep_order: true, handlers_agree: true, limit, ..terms };
+        (route.source.traits.acknowledgement, Judge::new(terms))
     };
-    let (mut kafka, mut sqs) = (judge(Broker::Kafka), judge(Broker::Sqs));
+    let mut judges: Vec<_> = config.routes.iter().map(judge).collect();
     let mut history = History::open(folder)?;
     while let Some(fact) = history.next()? {
         let about = about(&fact);
-        for (broker, judge) in [(Broker::Kafka, &mut kafka), (Broker::Sqs, &mut sqs)] {
-            if let Some(judge) = judge
-                && about.is_none_or(|about| about == broker)
-            {
+        for (acknowledgement, judge) in &mut judges {
+            if about.is_none_or(|about| about == *acknowledgement) {
                 judge.take(&fact);
             }
         }
     }
     let mut report = Report::default();
-    for judge in [kafka, sqs].into_iter().flatten() {
+    for (_, judge) in judges {
         report.add(&judge.finish());
     }
     Ok(report)
 }
 
-fn broker(route: &RouteConfig) -> Broker {
-    if route.source.broker == kafka::NAME { Broker::Kafka } else { Broker::Sqs }
-}
-
-/// The route that a fact is about; `None` where it is about a whole process.
-fn about(fact: &Fact) -> Option<Broker> {
+/// How the source of the route that a fact is about is acknowledged; `None` where it is about a whole process.
+fn about(fact: &Fact) -> Option<Acknowledgement> {
     match &fact.what {
         What::Killed | What::Calm | What::Quiet | What::Started | What::Draining | What::Stopped => None,
         What::Paused | What::Resumed | What::TriesOne => None,
@@ -57,8 +51,8 @@ fn about(fact: &Fact) -> Option<Broker> {
         | What::GaveUp { .. }
         | What::Lost { .. }
         | What::Commits { .. }
-        | What::Committed { .. } => Some(Broker::Kafka),
-        What::Deletes { .. } | What::Deleted { .. } | What::LeaseLost { .. } => Some(Broker::Sqs),
+        | What::Committed { .. } => Some(Acknowledgement::Cumulative),
+        What::Deletes { .. } | What::Deleted { .. } | What::LeaseLost { .. } => Some(Acknowledgement::Each),
         What::Received { records } => records.first().map(|record| of(record)),
         What::Produced { record, .. }
         | What::Found { record, .. }
@@ -75,7 +69,30 @@ fn about(fact: &Fact) -> Option<Broker> {
     }
 }
 
-/// Where a record is from: on Kafka its id is topic, partition and offset; on SQS it has no slash.
-fn of(record: &str) -> Broker {
-    if record.contains('/') { Broker::Kafka } else { Broker::Sqs }
+/// How a record is acknowledged: the id of one in a partition is topic, partition and offset; that of a message has no slash.
+fn of(record: &str) -> Acknowledgement {
+    if record.contains('/') { Acknowledgement::Cumulative } else { Acknowledgement::Each }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::broker;
+    use crate::broker::verify::Names;
+    use crate::verify::{Delivery, hosts};
+
+    #[test]
+    fn no_two_brokers_are_acknowledged_alike_so_that_a_fact_tells_its_route() {
+        let sections = "kafka = { bootstrap_servers = \"b:1\" }\nsqs = { endpoint = \"http://s:1\" }".parse().unwrap();
+        let text = hosts::configuration(&sections, Delivery::default(), &Names::of("1a2b"), 1).to_string();
+        let config =
+            Config::parse(&text, Path::new("slot-1.toml"), &|_| None).unwrap_or_else(|error| panic!("{error}"));
+        let ways: Vec<Acknowledgement> = config.routes.iter().map(|it| it.source.traits.acknowledgement).collect();
+        assert_eq!(ways.len(), broker::ALL.len(), "a broker has no section in this test");
+        for (place, way) in ways.iter().enumerate() {
+            assert!(!ways[..place].contains(way), "{ways:?}");
+        }
+    }
 }

@@ -1,11 +1,9 @@
 //! The network between the hosts and the brokers: a TCP proxy in front of each broker for each slot of the hosts.
 //!
-//! Kafka clients learn the addresses of brokers from answers, so these are rewritten (`network/addresses.rs`) and a
-//! broker that has no proxy yet gets one. Where a connection is encrypted no proxy can be between.
+//! Clients of some brokers learn addresses from answers, so the broker's [`Exchange`](crate::broker::verify::Exchange) rewrites
+//! these and a server that has no proxy yet gets one. Where a connection is encrypted no proxy can be between.
 
-mod addresses;
 mod door;
-mod exchange;
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -21,11 +19,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use toml::{Table, Value};
 
 use super::Fault;
-use crate::config::{Config, Kafka, Sqs};
-use door::Protocol;
-
-/// The port of a broker whose address names none.
-const KAFKA_PORT: u16 = 9092;
+use crate::broker::Kind;
+use crate::config::Config;
 
 /// How long bytes take each way under [`Fault::Delay`].
 const DELAY: Duration = Duration::from_millis(300);
@@ -36,8 +31,8 @@ pub(super) struct Network {
     counts: Arc<Counts>,
     /// What faults had done when the last one began.
     before: Cell<Struck>,
-    bootstrap: Option<String>,
-    endpoint: Option<String>,
+    /// The brokers with proxies before them, and their addresses there.
+    addresses: Vec<(&'static Kind, String)>,
     _end: DropGuard,
 }
 
@@ -125,12 +120,12 @@ struct Doors {
 
 impl Doors {
     /// The local port that leads to this server (`host:port`).
-    fn to(&self, server: &str, protocol: Protocol) -> io::Result<u16> {
+    fn to(&self, server: &str, kind: &'static Kind) -> io::Result<u16> {
         let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(port) = ports.get(server) {
             return Ok(*port);
         }
-        let port = door::open(server.to_owned(), protocol, self.clone())?;
+        let port = door::open(server.to_owned(), kind, self.clone())?;
         ports.insert(server.to_owned(), port);
         Ok(port)
     }
@@ -138,16 +133,12 @@ impl Doors {
 
 /// Why no proxy can be between the hosts and some of their brokers.
 pub(super) fn left_out(config: &Config) -> Vec<String> {
-    let kafka = config.kafka.as_ref().filter(|kafka| !is_open(kafka));
-    let kafka = kafka.map(|_| "the connection to Kafka is encrypted or bound to the names of the brokers".to_owned());
-    let sqs = config.sqs.as_ref().filter(|sqs| authority(sqs).is_none());
-    let sqs = sqs.map(|_| "the endpoint of SQS is not an http:// address".to_owned());
-    kafka.into_iter().chain(sqs).collect()
+    config.subjects().into_iter().filter_map(|subject| subject.servers().err()).map(str::to_owned).collect()
 }
 
 /// Whether a proxy can be between the hosts and any of their brokers.
 pub(super) fn possible(config: &Config) -> bool {
-    config.kafka.as_ref().is_some_and(is_open) || config.sqs.as_ref().and_then(authority).is_some()
+    config.subjects().into_iter().any(|subject| subject.servers().is_ok())
 }
 
 impl Network {
@@ -161,27 +152,22 @@ impl Network {
         let counts = Arc::<Counts>::default();
         let doors = Doors { ports: Arc::default(), way: seen, counts: Arc::clone(&counts), end: end.clone() };
         let end = end.drop_guard();
-        let kafka = config.kafka.as_ref().filter(|kafka| is_open(kafka));
-        let bootstrap = kafka.map(|kafka| {
-            let servers = kafka.bootstrap_servers.split(',').map(str::trim).filter(|server| !server.is_empty());
-            let local = servers.map(|server| doors.to(&with_port(server), Protocol::Kafka).map(local));
-            local.collect::<io::Result<Vec<_>>>().map(|servers| servers.join(","))
-        });
-        let server = config.sqs.as_ref().and_then(authority);
-        let endpoint =
-            server.map(|server| doors.to(&server, Protocol::Http).map(|port| format!("http://{}", local(port))));
-        let (bootstrap, endpoint) = (bootstrap.transpose()?, endpoint.transpose()?);
-        let any = bootstrap.is_some() || endpoint.is_some();
-        Ok(any.then_some(Self { way, counts, before: Cell::default(), bootstrap, endpoint, _end: end }))
+        let mut addresses = Vec::new();
+        for subject in config.subjects() {
+            let (kind, Ok(servers)) = (subject.kind(), subject.servers()) else { continue };
+            let local = servers.iter().map(|server| doors.to(server, kind).map(local));
+            addresses.push((kind, subject.address(&local.collect::<io::Result<Vec<_>>>()?)));
+        }
+        let any = !addresses.is_empty();
+        Ok(any.then_some(Self { way, counts, before: Cell::default(), addresses, _end: end }))
     }
 
     /// The sections of a configuration, with the addresses of the proxies in place of the brokers'.
     pub(super) fn sections(&self, sections: &Table) -> Table {
         let mut sections = sections.clone();
-        let replaced = [("kafka", "bootstrap_servers", &self.bootstrap), ("sqs", "endpoint", &self.endpoint)];
-        for (section, key, address) in replaced {
-            if let (Some(Value::Table(section)), Some(address)) = (sections.get_mut(section), address) {
-                section.insert(key.into(), address.as_str().into());
+        for (kind, address) in &self.addresses {
+            if let Some(Value::Table(section)) = sections.get_mut(kind.name) {
+                section.insert(kind.verify.address.key.into(), address.as_str().into());
             }
         }
         sections
@@ -219,34 +205,6 @@ impl Network {
 
 fn local(port: u16) -> String {
     format!("127.0.0.1:{port}")
-}
-
-/// Whether a proxy can read the protocol, and the broker does not mind the name by which it was found.
-fn is_open(kafka: &Kafka) -> bool {
-    let property = |name: &str| kafka.properties.0.get(name).map(|value| value.to_ascii_uppercase());
-    let protocol = property("security.protocol").unwrap_or_else(|| "PLAINTEXT".into());
-    let mechanism = property("sasl.mechanisms").or_else(|| property("sasl.mechanism"));
-    match protocol.as_str() {
-        "PLAINTEXT" => true,
-        // The default mechanism is GSSAPI, whose tickets are for names.
-        "SASL_PLAINTEXT" => mechanism.is_some_and(|mechanism| mechanism != "GSSAPI"),
-        _ => false,
-    }
-}
-
-/// `host:port` of a bootstrap server, which may have a protocol in front and need not have a port.
-fn with_port(server: &str) -> String {
-    let server = server.split_once("://").map_or(server, |(_, server)| server);
-    let has_port = server.rsplit_once(':').is_some_and(|(host, _)| !host.contains(':') || host.ends_with(']'));
-    if has_port { server.to_owned() } else { format!("{server}:{KAFKA_PORT}") }
-}
-
-/// `host:port` of an SQS server that speaks HTTP without encryption.
-fn authority(sqs: &Sqs) -> Option<String> {
-    let endpoint: http::Uri = sqs.endpoint.as_deref()?.parse().ok()?;
-    let root = matches!(endpoint.path(), "" | "/");
-    let open = endpoint.scheme_str() == Some("http") && root;
-    open.then(|| Some(format!("{}:{}", endpoint.host()?, endpoint.port_u16().unwrap_or(80)))).flatten()
 }
 
 #[cfg(test)]

@@ -20,8 +20,8 @@ pub struct Course {
     pub seed: u64,
     /// Hosts, while nobody had joined or left.
     pub hosts: usize,
-    /// Messages that were written.
-    pub messages: Messages,
+    /// Messages that were written, by broker.
+    pub messages: BTreeMap<String, u64>,
     /// Faults that struck, by kind.
     pub faults: BTreeMap<Fault, u32>,
     /// What the faults of the network did.
@@ -36,15 +36,6 @@ pub struct Course {
     pub failures: Vec<String>,
     /// Dead letters that differ from their originals, outputs of no message.
     pub foreign: Foreign,
-}
-
-/// Messages, by broker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Messages {
-    /// On Kafka.
-    pub kafka: u64,
-    /// On SQS.
-    pub sqs: u64,
 }
 
 /// What nobody can have written, if the hosts keep what they promise.

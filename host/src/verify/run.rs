@@ -1,5 +1,6 @@
 //! One run, from the first message to the judgement.
 
+use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -10,17 +11,19 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::faults::{Fault, Faults, Lengths};
+use super::faults::{Faults, Lengths};
 use super::found::Found;
 use super::history::World;
 use super::hosts::{self, Hosts};
 use super::network::{self, Network};
 use super::readers::{self, Rows};
-use super::stage::{Names, Stage};
-use super::workload::{Broker, Workload};
+use super::stages::Stages;
+use super::workload::Workload;
 use super::writer::{Taken, Writer};
-use super::{Course, Foreign, Messages, Plan, Progress, Report, Step};
-use super::{configured, judgement, kafka, simulated, sqs, unusable};
+use super::{Course, Fault, Foreign, Plan, Progress, Report, Step};
+use super::{configured, judgement, simulated, unusable};
+use crate::broker;
+use crate::broker::verify::Names;
 use crate::config::Config;
 use crate::exit::{Exit, Problem};
 
@@ -36,17 +39,16 @@ const STALL: Duration = Duration::from_secs(90);
 /// A run: its names at the brokers, and its folder.
 pub struct Run {
     plan: Plan,
-    pub(super) workload: Workload,
+    workload: Workload,
     folder: PathBuf,
     hosts: Hosts,
     /// Faults that may strike, and which of those that were asked for cannot.
     kinds: Vec<Fault>,
     left_out: Vec<String>,
-    pub(super) stage: Stage,
-    kafka: Option<Arc<kafka::Reader>>,
-    pub(super) config: Config,
+    stages: Stages,
+    config: Config,
     /// Messages that the brokers have, as far as that is known.
-    pub(super) written: Arc<AtomicU64>,
+    written: Arc<AtomicU64>,
 }
 
 impl Run {
@@ -80,26 +82,20 @@ impl Run {
             Problem::new(Exit::Unavailable, format!("failed to open a proxy on 127.0.0.1: {error}"), "")
         })?;
         let hosts = Hosts::new(folder.clone(), &plan, &names, networks)?;
-        let kafka = config.kafka.as_ref().map(|kafka| kafka::Reader::new(kafka, &names).map(Arc::new)).transpose()?;
-        let workload = Workload {
-            seed: plan.seed,
-            messages: plan.messages,
-            failing: plan.failing,
-            kafka: config.kafka.is_some(),
-            sqs: config.sqs.is_some(),
-        };
-        let stage = Stage::new(config.kafka.as_ref(), config.sqs.as_ref(), names).await?;
-        Ok(Self { plan, workload, folder, hosts, kinds, left_out, stage, kafka, config, written: Arc::default() })
+        let stages = Stages::new(&config, names).await?;
+        let (seed, messages, failing, queues) = (plan.seed, plan.messages, plan.failing, stages.queues());
+        let workload = Workload { seed, messages, failing, logs: stages.brokers().count() - queues, queues };
+        Ok(Self { plan, workload, folder, hosts, kinds, left_out, stages, config, written: Arc::default() })
     }
 
     /// Its id, which stands in all names.
     pub fn id(&self) -> &str {
-        self.stage.names.id()
+        self.stages.names.id()
     }
 
     /// What the names of all its topics and queues begin with.
     pub fn name(&self) -> &str {
-        &self.stage.names.stem
+        &self.stages.names.stem
     }
 
     /// Whether a host was started.
@@ -148,17 +144,18 @@ impl Run {
     /// # Errors
     /// When a broker cannot be reached, or refuses.
     pub async fn remove(&self) -> Result<(), Problem> {
-        self.stage.remove().await
+        self.stages.remove().await
     }
 
     async fn work(&mut self, progress: &watch::Sender<Progress>) -> Result<Course, Problem> {
         progress.send_modify(|progress| progress.step = Step::Prepare);
-        self.stage.make().await?;
+        self.stages.make().await?;
         let begun = Instant::now();
         let (allowed, may) = watch::channel(0);
         let produced = World::create(&self.folder, "produced")?;
         let taken = Taken::new(self.workload, produced, Rows::create(&self.folder, readers::WRITTEN)?);
-        let writer = Writer::new(self, taken, may).await?;
+        let writers = self.stages.writers().await?;
+        let writer = Writer::new(self.workload, writers, taken, may, Arc::clone(&self.written));
         // Handlers and rebalances need no event loop of ours, so the writer shares this one.
         let mut writing = std::pin::pin!(writer.write());
         let mut written = false;
@@ -173,7 +170,7 @@ impl Run {
                 }
                 () = tokio::time::sleep(LOOK) => {
                     self.hosts.look(&mut world).await?;
-                    let done = self.written.load(Ordering::Relaxed).saturating_sub(self.left().await?);
+                    let done = self.written.load(Ordering::Relaxed).saturating_sub(self.stages.left().await?);
                     faults.strike(done, &mut self.hosts, &mut world).await?;
                     allowed.send_replace(faults.allowed());
                     progress.send_modify(|progress| {
@@ -191,13 +188,12 @@ impl Run {
             self.hosts.look(&mut world).await?;
         }
         world.flush()?;
-        let sqs = (0..self.plan.messages).filter(|number| self.workload.broker(*number) == Broker::Sqs).count() as u64;
         Ok(Course {
             name: self.name().to_owned(),
             delivery: self.plan.delivery,
             seed: self.plan.seed,
             hosts: self.plan.hosts,
-            messages: Messages { kafka: self.plan.messages - sqs, sqs },
+            messages: self.messages(),
             faults: faults.struck().clone(),
             network: self.hosts.struck(),
             left_out: self.left_out.clone(),
@@ -216,7 +212,7 @@ impl Run {
             tokio::time::sleep(LOOK).await;
             self.hosts.look(world).await?;
             self.hosts.fill(self.plan.hosts)?;
-            let (settled, left) = (self.hosts.settled(), self.left().await?);
+            let (settled, left) = (self.hosts.settled(), self.stages.left().await?);
             progress.send_modify(|progress| progress.done = self.plan.messages.saturating_sub(left));
             // Queues count approximately: what they say has to be said more than once.
             empty = if left == 0 { empty + 1 } else { 0 };
@@ -229,38 +225,19 @@ impl Run {
         }
     }
 
-    /// Messages that are not acknowledged. A broker that is busy with itself is asked again.
-    async fn left(&self) -> Result<u64, Problem> {
-        let until = Instant::now() + kafka::PATIENCE;
-        loop {
-            match self.ask_left().await {
-                Err(_) if Instant::now() < until => tokio::time::sleep(LOOK).await,
-                left => return left,
-            }
+    /// How many messages were for each broker; none for one that takes no part.
+    fn messages(&self) -> BTreeMap<String, u64> {
+        let mut messages: BTreeMap<String, u64> = broker::ALL.iter().map(|kind| (kind.name.to_owned(), 0)).collect();
+        let brokers: Vec<&str> = self.stages.brokers().collect();
+        for number in 0..self.plan.messages {
+            *messages.entry(brokers[self.workload.broker(number)].to_owned()).or_default() += 1;
         }
-    }
-
-    async fn ask_left(&self) -> Result<u64, Problem> {
-        let mut left = 0;
-        if let Some(kafka) = self.kafka.clone() {
-            let outstanding = blocking(move || kafka.outstanding()).await?;
-            left += outstanding.iter().map(|(_, next, end)| (end - next).unsigned_abs()).sum::<u64>();
-        }
-        if let Some(sqs) = &self.stage.sqs {
-            left += sqs::outstanding(sqs, &self.stage.names).await?.total();
-        }
-        Ok(left)
+        messages
     }
 
     async fn read(&self) -> Result<Foreign, Problem> {
         let mut found = Found::new(World::create(&self.folder, "found")?, Rows::create(&self.folder, readers::READ)?);
-        if let Some(kafka) = self.kafka.clone() {
-            let workload = self.workload;
-            found = blocking(move || kafka.read(&workload, &mut found).map(|()| found)).await?;
-        }
-        if let Some(sqs) = &self.stage.sqs {
-            sqs::read(sqs, &self.stage.names, &self.workload, &mut found).await?;
-        }
+        self.stages.read(&self.workload, &mut found).await?;
         found.close()
     }
 }
@@ -268,14 +245,15 @@ impl Run {
 /// The kinds of faults that can strike, and in words which of those asked for cannot.
 fn possible(plan: &Plan, config: &Config) -> Result<(Vec<Fault>, Vec<String>), Problem> {
     let wanted = if plan.kinds.is_empty() { Fault::ALL.to_vec() } else { plan.kinds.clone() };
-    let outlasts = |fault: &Fault| matches!(fault, Fault::PausePastTimeouts | Fault::IsolatePastTimeouts);
+    let outlasts = |fault: &Fault| fault.outlasts_timeouts();
     let mut left_out = Vec::new();
     if wanted.iter().any(|fault| fault.is_of_the_network()) {
         left_out.extend(network::left_out(config).into_iter().map(|why| format!("network faults: left out, {why}")));
     }
-    let bearable = Lengths::of(config).are_bearable();
+    let lengths = Lengths::of(config);
+    let bearable = lengths.are_bearable();
     if wanted.iter().any(outlasts) && !bearable {
-        left_out.push("faults past every timeout: left out, a timeout in kafka.properties is too long".into());
+        left_out.push(format!("faults past every timeout: left out, a timeout in {} is too long", lengths.place));
     }
     let has_network = network::possible(config);
     let may = |fault: &Fault| (has_network || !fault.is_of_the_network()) && (bearable || !outlasts(fault));

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use crate::broker::verify::Message;
+
 /// Messages with their keys.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Workload {
@@ -10,14 +12,16 @@ pub(super) struct Workload {
     pub(super) messages: u64,
     /// Of 100 messages so many fail whatever the hosts do.
     pub(super) failing: u8,
-    pub(super) kafka: bool,
-    pub(super) sqs: bool,
+    /// Brokers with logs. They are numbered from 0, and queues behind them.
+    pub(super) logs: usize,
+    /// Brokers with queues.
+    pub(super) queues: usize,
 }
 
-/// Of twenty messages one goes to SQS, where there is Kafka too: a queue is slower by far.
+/// Of twenty messages one goes to a queue, where there is a log too: a queue is slower by far.
 const SHARE: u64 = 20;
 
-/// Keys on Kafka, and message groups on SQS.
+/// Keys, or message groups.
 const KEYS: Range<u16> = 0..600;
 
 /// What a message that ends well tells the handler to do (`handler.wat`), and how many of 10,000 do.
@@ -28,32 +32,27 @@ const WELL: [(&str, u32); 9] =
 const FAILING: [(&str, u32); 7] =
     [("r9", 5000), ("p9", 3000), ("t9", 1000), ("u9", 900), ("m9", 60), ("l9", 20), ("f9", 20)];
 
-/// Which broker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Broker {
-    Kafka,
-    Sqs,
-}
-
-/// A message to be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Message {
-    pub(super) key: String,
-    pub(super) payload: String,
-}
-
 impl Workload {
-    /// Where a message goes.
-    pub(super) fn broker(&self, number: u64) -> Broker {
-        if self.sqs && (!self.kafka || number % SHARE == SHARE - 1) { Broker::Sqs } else { Broker::Kafka }
+    /// The number of the broker that a message goes to.
+    pub(super) fn broker(&self, number: u64) -> usize {
+        let (first, count, before) = self.turn(number);
+        first + (before % count as u64) as usize
     }
 
     /// How many before it go to the same broker.
     fn ordinal(&self, number: u64) -> u64 {
-        match (self.kafka && self.sqs, self.broker(number)) {
-            (false, _) => number,
-            (true, Broker::Kafka) => number - number / SHARE,
-            (true, Broker::Sqs) => number / SHARE,
+        let (_, count, before) = self.turn(number);
+        before / count as u64
+    }
+
+    /// The brokers that take turns with messages like this one: the number of the first of them, how many there are, and how
+    /// many messages before this one go to them.
+    fn turn(&self, number: u64) -> (usize, usize, u64) {
+        match (self.logs, self.queues) {
+            (0, queues) => (0, queues.max(1), number),
+            (logs, 0) => (0, logs, number),
+            (logs, queues) if number % SHARE == SHARE - 1 => (logs, queues, number / SHARE),
+            (logs, _) => (0, logs, number - number / SHARE),
         }
     }
 
@@ -92,6 +91,11 @@ impl Workload {
     }
 }
 
+/// What a message keeps its order with: its key at its broker.
+pub(super) fn lane(broker: &str, key: &[u8]) -> String {
+    format!("{broker}:{}", String::from_utf8_lossy(key))
+}
+
 fn pick(mix: &[(&'static str, u32)], chance: &mut fastrand::Rng) -> &'static str {
     let mut ticket = chance.u32(0..mix.iter().map(|(_, share)| share).sum());
     for (order, share) in mix {
@@ -109,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_message_is_recognised_and_a_changed_one_is_not() {
-        let workload = Workload { seed: 7, messages: 1000, failing: 10, kafka: true, sqs: true };
+        let workload = Workload { seed: 7, messages: 1000, failing: 10, logs: 1, queues: 1 };
         let mut payload = workload.message(321).payload;
         assert_eq!(workload.recognise(payload.as_bytes()), Some(321));
         assert_eq!(Workload { seed: 8, ..workload }.recognise(payload.as_bytes()), None);
@@ -119,22 +123,36 @@ mod tests {
 
     #[test]
     fn a_short_run_has_every_kind_of_message_on_each_broker() {
-        let workload = Workload { seed: 7, messages: 400, failing: 0, kafka: true, sqs: true };
-        for broker in [Broker::Kafka, Broker::Sqs] {
+        let workload = Workload { seed: 7, messages: 400, failing: 0, logs: 1, queues: 1 };
+        for broker in [0, 1] {
             let messages = (0..400).filter(|number| workload.broker(*number) == broker);
             let mut orders: Vec<_> = messages.map(|number| workload.message(number).payload[..2].to_owned()).collect();
             orders.sort();
             orders.dedup();
             assert!(
                 WELL.iter().chain(&FAILING).all(|(order, _)| orders.iter().any(|it| it == order)),
-                "{broker:?}: {orders:?}"
+                "{broker}: {orders:?}"
             );
         }
     }
 
     #[test]
+    fn one_message_of_twenty_goes_to_queues_and_brokers_alike_take_turns() {
+        let brokers = |logs, queues| {
+            let workload = Workload { seed: 7, messages: 400, failing: 0, logs, queues };
+            let mut counts = vec![0; logs + queues];
+            (0..400).for_each(|number| counts[workload.broker(number)] += 1);
+            counts
+        };
+        assert_eq!(brokers(1, 1), [380, 20]);
+        assert_eq!(brokers(2, 2), [190, 190, 10, 10]);
+        assert_eq!((brokers(0, 1), brokers(1, 0)), (vec![400], vec![400]));
+        assert_eq!(brokers(0, 2), [200, 200]);
+    }
+
+    #[test]
     fn a_message_says_how_many_outputs_it_leads_to() {
-        let workload = Workload { seed: 7, messages: 400, failing: 0, kafka: true, sqs: false };
+        let workload = Workload { seed: 7, messages: 400, failing: 0, logs: 1, queues: 0 };
         for number in 0..400 {
             let payload = workload.message(number).payload;
             let failing = FAILING.iter().any(|(order, _)| payload.starts_with(order));
@@ -147,7 +165,7 @@ mod tests {
     #[test]
     fn as_many_messages_fail_as_were_asked_for() {
         for failing in [0, 10, 50] {
-            let workload = Workload { seed: 7, messages: 10_000, failing, kafka: true, sqs: false };
+            let workload = Workload { seed: 7, messages: 10_000, failing, logs: 1, queues: 0 };
             let is_failing =
                 |number: &u64| FAILING.iter().any(|(order, _)| workload.message(*number).payload.starts_with(order));
             let count = (100..10_000).filter(is_failing).count() as u64;

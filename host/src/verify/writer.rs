@@ -7,19 +7,18 @@ use tokio::sync::watch;
 
 use cofferdam_checker::Written;
 use cofferdam_core::time::Time;
-use cofferdam_guarantees::{RecordId, What};
+use cofferdam_guarantees::What;
 
-use super::history::World;
+use super::history::{self, World};
 use super::readers::Rows;
-use super::run::Run;
-use super::workload::{Broker, Workload};
-use super::{hosts, kafka, sqs};
+use super::workload::{Workload, lane};
+use crate::broker::verify;
 use crate::exit::Problem;
 
 pub(super) struct Writer {
     workload: Workload,
-    kafka: Option<kafka::Writer>,
-    sqs: Option<sqs::Writer>,
+    /// In the order in which the workload numbers brokers.
+    writers: Vec<(&'static str, Box<dyn verify::Writer>)>,
     taken: Taken,
     allowed: watch::Receiver<u64>,
     written: Arc<AtomicU64>,
@@ -37,15 +36,19 @@ impl Taken {
     /// For the judge and for the checker.
     pub(super) fn new(workload: Workload, produced: World, rows: Rows) -> Self {
         // All is told as if it had been there at the start: what a host says of a record comes later in any case.
-        Self { workload, produced, rows, start: hosts::now() }
+        Self { workload, produced, rows, start: history::now() }
     }
 
-    /// The broker has the message of this number, as this record.
-    pub(super) fn tell(&mut self, number: u64, lane: String, record: RecordId) -> Result<(), Problem> {
-        let outputs = self.workload.outputs(number);
-        self.rows.add(&Written { id: record.to_string(), lane: lane.clone(), position: number, outputs })?;
-        let lane = Some(lane.into());
-        self.produced.tell_at(self.start, 0, What::Produced { record, lane, event_id: None })
+    /// The broker has these messages.
+    fn tell(&mut self, broker: &str, there: Vec<verify::Written>) -> Result<(), Problem> {
+        for verify::Written { number, key, record } in there {
+            let lane = lane(broker, key.as_bytes());
+            let outputs = self.workload.outputs(number);
+            self.rows.add(&Written { id: record.clone(), lane: lane.clone(), position: number, outputs })?;
+            let what = What::Produced { record: record.into(), lane: Some(lane.into()), event_id: None };
+            self.produced.tell_at(self.start, 0, what)?;
+        }
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<(), Problem> {
@@ -55,14 +58,15 @@ impl Taken {
 }
 
 impl Writer {
-    pub(super) async fn new(run: &Run, taken: Taken, allowed: watch::Receiver<u64>) -> Result<Self, Problem> {
-        let names = &run.stage.names;
-        let kafka = run.config.kafka.as_ref().map(|kafka| kafka::Writer::new(kafka, names)).transpose()?;
-        let sqs = match &run.stage.sqs {
-            Some(client) => Some(sqs::Writer::new(client, names).await?),
-            None => None,
-        };
-        Ok(Self { workload: run.workload, kafka, sqs, taken, allowed, written: Arc::clone(&run.written) })
+    /// Writes through `writers`, never more than are `allowed`, and counts in `written`.
+    pub(super) fn new(
+        workload: Workload,
+        writers: Vec<(&'static str, Box<dyn verify::Writer>)>,
+        taken: Taken,
+        allowed: watch::Receiver<u64>,
+        written: Arc<AtomicU64>,
+    ) -> Self {
+        Self { workload, writers, taken, allowed, written }
     }
 
     pub(super) async fn write(mut self) -> Result<(), Problem> {
@@ -70,19 +74,14 @@ impl Writer {
         while number < self.workload.messages {
             let allowed = (*self.allowed.borrow_and_update()).min(self.workload.messages);
             while number < allowed {
-                let message = self.workload.message(number);
-                match (self.workload.broker(number), &mut self.kafka, &mut self.sqs) {
-                    (Broker::Kafka, Some(kafka), _) => kafka.write(number, &message, &mut self.taken).await?,
-                    (Broker::Sqs, _, Some(sqs)) => sqs.write(number, message, &mut self.taken).await?,
-                    _ => unreachable!("a message goes where there is a broker"),
-                }
+                let (broker, writer) = &mut self.writers[self.workload.broker(number)];
+                let there = writer.write(number, self.workload.message(number)).await?;
+                self.taken.tell(broker, there)?;
                 number += 1;
             }
-            if let Some(kafka) = &mut self.kafka {
-                kafka.arrive(&mut self.taken).await?;
-            }
-            if let Some(sqs) = &mut self.sqs {
-                sqs.arrive(&mut self.taken).await?;
+            for (broker, writer) in &mut self.writers {
+                let there = writer.arrive().await?;
+                self.taken.tell(broker, there)?;
             }
             self.written.store(number, Ordering::Relaxed);
             if number < self.workload.messages && self.allowed.changed().await.is_err() {

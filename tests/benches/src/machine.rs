@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cofferdam_core::action::{Action, Ask};
-use cofferdam_core::event::{Assignment, DeliveryId, Ended, Event, HandlerId, Partition, Trace};
+use cofferdam_core::event::{Assignment, DeliveryId, Ended, Event, HandlerId, Partition};
 use cofferdam_core::ids::CommitPosition;
 use cofferdam_core::machine::Machine;
 use cofferdam_core::message::{Header, Headers, Position, Record};
-use cofferdam_core::outcome::{Class, Outcome, Usage};
+use cofferdam_core::outcome::{Class, Outcome};
 use cofferdam_core::output::{Destination, Publication};
 use cofferdam_core::route::{Bounds, Route};
 use cofferdam_core::time::Time;
@@ -188,7 +188,7 @@ impl Course {
 
 fn ended(outcome: Outcome<Vec<Publication>>, handler: &Arc<HandlerId>) -> Box<Ended> {
     let handler = Some(Arc::clone(handler));
-    Box::new(Ended { outcome, usage: Usage::default(), handler, trace: Trace::default() })
+    Box::new(Ended { handler, ..Ended::new(outcome) })
 }
 
 fn headers() -> Headers {

@@ -1,4 +1,4 @@
-//! Return: message by message, or a whole partition.
+//! Returning single messages, or a whole partition.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use tokio::time::Instant;
 use super::reader::values_of;
 use super::{Bench, Reader, assert_all, items, values};
 
-/// Long enough to be told from none, in whole seconds.
+/// A delay that a test can tell from none, in whole seconds.
 const DELAY: Duration = Duration::from_secs(1);
 
-/// What is returned comes again; with a delay, where the source has them, not before it. Where acknowledgements are
-/// cumulative, what is behind the commit point comes again after a reread, and nothing before it.
+/// A returned message is delivered again; with a delay, if the source has delays, not before the delay ends. If
+/// acknowledgements are cumulative, a reread delivers exactly the messages behind the commit point again.
 pub async fn a_returned_message_comes_again_and_not_before_its_delay(bench: &impl Bench) {
     let traits = bench.traits();
     bench.write(&items("k", 0..4)).await;
@@ -37,7 +37,8 @@ pub async fn a_returned_message_comes_again_and_not_before_its_delay(bench: &imp
     reader.close().await;
 }
 
-/// Where the source keeps the order of what is returned, it comes before later messages of its key that nobody had.
+/// If the source keeps the order of returned messages, they come before later messages of their key that were not
+/// delivered yet.
 pub async fn returned_messages_keep_the_order_of_their_key(bench: &impl Bench) {
     let traits = bench.traits();
     let written = items("k", 0..6);

@@ -1,4 +1,4 @@
-//! Kafka in the suite: a topic of two partitions, and a group.
+//! Kafka in the conformance suite: a topic with two partitions, and a consumer group.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub struct Topic {
     bootstrap: String,
     topic: String,
     group: String,
-    /// A broker of these tests' own, where it is to be unreachable at times; they take turns.
+    /// A private broker for tests with outages; the tests take turns.
     private: Option<OwnedMutexGuard<Private>>,
 }
 
@@ -53,7 +53,7 @@ impl Bench for Topic {
     }
 
     async fn source(&self, _: &SourceTraits) -> Box<dyn Source> {
-        // Members hear of each other sooner.
+        // With frequent heartbeats, members learn of a rebalance sooner.
         let properties = properties(&[("heartbeat.interval.ms", "200")]);
         let config = kafka::source::Config {
             bootstrap_servers: self.bootstrap.clone(),
@@ -96,7 +96,7 @@ impl Bench for Topic {
 }
 
 impl Drop for Topic {
-    /// The next in turn finds it open, also where a test failed in between.
+    /// Opens the gate for the next test in turn, even if this test failed.
     fn drop(&mut self) {
         if let Some(private) = &self.private {
             private.gate().open();
@@ -104,7 +104,7 @@ impl Drop for Topic {
     }
 }
 
-/// With clients that are back soon after an outage.
+/// Returns properties with which clients reconnect soon after an outage.
 fn properties(more: &[(&str, &str)]) -> BTreeMap<String, String> {
     let common = [("reconnect.backoff.ms", "50"), ("reconnect.backoff.max.ms", "200")];
     common.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()

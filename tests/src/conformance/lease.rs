@@ -1,14 +1,15 @@
-//! Leases, and what takes their place.
+//! Leases, and their equivalents on brokers without leases.
 
 use std::time::Duration;
 
 use super::reader::values_of;
 use super::{Answer, Bench, Reader, SHORT, items};
 
-/// What one reader holds no other gets: for as long as its lease is extended, or, where there are no leases, for as long as the
-/// reader is there. A lease that ends hands the message over, and the source says so to the reader that had it.
+/// While one reader holds a message, no other reader receives it: as long as its lease is extended or, on a broker
+/// without leases, as long as the reader is connected. When a lease ends, another reader receives the message, and the
+/// source reports the loss to the first reader.
 ///
-/// Where acknowledgements are cumulative, partitions are held and not messages: see `share`.
+/// If acknowledgements are cumulative, a reader holds partitions, not messages: see `share`.
 pub async fn a_message_that_is_held_is_not_handed_to_another_reader(bench: &impl Bench) {
     match (bench.traits().acknowledges_each(), bench.traits().lease) {
         (false, _) => held_by_its_partition(bench).await,
@@ -26,7 +27,7 @@ async fn held_by_its_lease(bench: &impl Bench) {
     taken.sort_by_key(|one| one.value());
     let [held, let_go] = taken.try_into().expect("there are two");
     assert_eq!(first.extend(&held, Duration::from_secs(120)).await, Answer::Done);
-    // From now, so that a slow machine has the whole of it.
+    // Extend it again now, so that a slow machine has the whole time.
     assert_eq!(first.extend(&let_go, SHORT).await, Answer::Done);
 
     let mut second = Reader::open(bench).await;

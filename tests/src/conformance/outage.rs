@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Answer, Bench, Reader, Taken, items};
 
-/// An ask that is made while the broker is away is answered, now or when it is back: as done, as failed, or as lost, and then
-/// the message comes again. Messages that were written meanwhile come too.
+/// A request during an outage is answered, during the outage or after it: as done, as failed, or as lost; a lost
+/// message is delivered again. Messages that were written during the outage are delivered too.
 pub async fn asks_made_while_the_broker_is_away_are_answered_and_the_source_goes_on(bench: &impl Bench) {
     bench.write(&items("k", 0..2)).await;
     let mut reader = Reader::open(bench).await;
@@ -13,7 +13,7 @@ pub async fn asks_made_while_the_broker_is_away_are_answered_and_the_source_goes
     let mut open = reader.take(2).await;
     bench.leave();
     reader.ask_to_settle(&open);
-    // The source works on it all the while.
+    // The source handles the request during all of this.
     let meanwhile = items("other", 2..4);
     tokio::select! {
         () = reader.turn_for_ever() => {}
@@ -29,7 +29,7 @@ pub async fn asks_made_while_the_broker_is_away_are_answered_and_the_source_goes
             match answer {
                 Answer::Done => _ = settled.insert(one.value()),
                 Answer::Failed => failed.push(one),
-                Answer::Lost => {} // it comes again
+                Answer::Lost => {} // it is delivered again
             }
         }
         if settled.len() == 4 {
@@ -44,7 +44,7 @@ pub async fn asks_made_while_the_broker_is_away_are_answered_and_the_source_goes
     }
     reader.close().await;
 
-    // Settled is settled, also what was asked for in the outage.
+    // Settled messages stay settled, including those that were settled during the outage.
     bench.write(&items("k", 4..5)).await;
     let mut next = Reader::open(bench).await;
     next.grant(10);

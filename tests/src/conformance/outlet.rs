@@ -1,4 +1,4 @@
-//! A sink as the suite drives it: each ticket is settled once.
+//! A sink under test: each ticket must be settled once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use tokio::time::timeout;
 
 use super::{Bench, Item, WAIT};
 
-/// Publications that one test may have.
+/// The largest number of publications in one test.
 const MOST: usize = 1_000;
 
-/// A sink, and the flow that its tickets speak to.
+/// A sink, and the receiver of the answers to its tickets.
 pub struct Outlet {
     sink: Box<dyn Sink>,
     to: Destination,
@@ -27,13 +27,14 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    /// A sink to the place.
+    /// Creates a sink to the topic or queue of the bench.
     pub async fn open(bench: &impl Bench) -> Outlet {
         let (flow, answers) = mpsc::channel(MOST);
         Outlet { sink: bench.sink().await, to: bench.place(), flow, answers, count: 0, results: BTreeMap::new() }
     }
 
-    /// A publication of this key where the place has keys, in the group of it where it has groups.
+    /// Creates a publication with this key if messages have keys, and in the group of the key if the destination has
+    /// groups.
     pub fn publication(&self, key: &str, payload: Option<Bytes>) -> Publication {
         Publication {
             destination: self.to.clone(),
@@ -46,7 +47,7 @@ impl Outlet {
         }
     }
 
-    /// Publishes; whether the sink had room for it.
+    /// Publishes a message; returns whether the sink accepted it.
     pub fn publish(&mut self, publication: &Publication) -> bool {
         let ticket = Ticket::new(self.flow.clone(), DeliveryId::default(), self.count);
         match self.sink.publish(publication, ticket) {
@@ -60,7 +61,7 @@ impl Outlet {
         true
     }
 
-    /// Publishes these, for which there is room.
+    /// Publishes these messages, which the sink must accept.
     pub fn publish_all(&mut self, items: &[Item]) {
         for item in items {
             let publication = self.publication(&item.key, Some(item.value.clone().into()));
@@ -68,7 +69,7 @@ impl Outlet {
         }
     }
 
-    /// What became of each publication so far, in their order.
+    /// Waits for the result of each publication so far; returns the results in order.
     pub async fn settled(&mut self) -> Vec<Result<(), Refusal>> {
         while self.results.len() < self.count as usize {
             let answers = timeout(WAIT, self.answers.recv()).await.expect("an answer in time");
@@ -77,7 +78,7 @@ impl Outlet {
         self.results.values().cloned().collect()
     }
 
-    /// How many have been answered, without waiting.
+    /// Returns the number of answered publications, without waiting.
     pub fn answered(&mut self) -> usize {
         while let Ok(answers) = self.answers.try_recv() {
             self.file(answers);
@@ -85,12 +86,12 @@ impl Outlet {
         self.results.len()
     }
 
-    /// Waits for answers up to a limit; how many there are not.
+    /// Flushes within a limit; returns the number of unanswered publications.
     pub async fn flush(&self, limit: Duration) -> usize {
         timeout(limit + WAIT, self.sink.flush(limit)).await.expect("a flush keeps its limit")
     }
 
-    /// Ends the sink within a limit, and says what became of all publications; each has one answer.
+    /// Closes the sink within a limit, and returns the results of all publications; each has exactly one.
     pub async fn close(self, limit: Duration) -> Vec<Result<(), Refusal>> {
         let Self { sink, flow, mut answers, count, mut results, .. } = self;
         timeout(limit + WAIT, sink.close(limit)).await.expect("closing keeps its limit");

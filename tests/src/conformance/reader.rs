@@ -1,4 +1,4 @@
-//! A source as the suite drives it: it asks, files what the source says, and holds the source to its contract.
+//! A source under test: sends requests, records the events, and asserts that the source keeps its contract.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use tokio::time::{Instant, timeout};
 
 use super::{Bench, WAIT};
 
-/// A source, and what it has said.
+/// A source, and the events that it has returned.
 pub struct Reader {
     source: Box<dyn Source>,
     traits: SourceTraits,
     ids: SlotMap<DeliveryId, ()>,
-    /// Messages that came and that nobody has looked at.
+    /// Received messages that no test step has taken yet.
     pub(super) seen: VecDeque<Taken>,
-    /// Partitions that are ours.
+    /// The assigned partitions.
     assigned: BTreeSet<Partition>,
-    /// Partitions that the group wants back.
+    /// The partitions that the group has revoked.
     pub(super) revoked: Vec<Partition>,
     settling: HashSet<DeliveryId>,
     extending: HashSet<DeliveryId>,
@@ -34,48 +34,48 @@ pub struct Reader {
     commits: Vec<(CommitPosition, Answer)>,
 }
 
-/// A message that was handed over.
+/// A received message.
 #[derive(Clone, Debug)]
 pub struct Taken {
-    /// What the suite calls it.
+    /// The delivery id that the suite has given it.
     pub id: DeliveryId,
-    /// The message.
+    /// The record.
     pub record: Record,
-    /// How the source knows it.
+    /// How the source identifies the message.
     pub hold: Hold,
-    /// How often it was delivered, as the source says.
+    /// The receive count, as the source reports it.
     pub receives: u32,
-    /// Whether the source gave its lease an end.
+    /// Whether the source set an end to its lease.
     pub is_leased: bool,
 }
 
-/// How a source knows a message.
+/// How a source identifies a message.
 #[derive(Clone, Debug)]
 pub enum Hold {
     /// By partition and offset.
     Offset(Partition, i64),
-    /// By a receipt.
+    /// By a receipt handle.
     Receipt(Arc<str>),
 }
 
-/// What became of an ask.
+/// The answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It is done.
+    /// The request succeeded.
     Done,
-    /// It is not, and may be asked again.
+    /// It failed, and may be repeated.
     Failed,
-    /// The message is not ours any more.
+    /// The message no longer belongs to this reader.
     Lost,
 }
 
 impl Reader {
-    /// A reader of the place as it is meant to be read.
+    /// Creates a reader with the lease length of the bench.
     pub async fn open(bench: &impl Bench) -> Reader {
         Self::open_with(bench, bench.traits()).await
     }
 
-    /// The same with other leases.
+    /// As [`Reader::open`], with another lease length.
     pub async fn open_with(bench: &impl Bench, traits: SourceTraits) -> Reader {
         Reader {
             source: bench.source(&traits).await,
@@ -92,23 +92,23 @@ impl Reader {
         }
     }
 
-    /// Grants messages, and more bytes than they can have.
+    /// Grants this number of messages, and more bytes than they can have.
     pub fn grant(&mut self, messages: u32) {
         self.grant_bytes(messages, 64 << 20);
     }
 
-    /// Grants both.
+    /// Grants messages and bytes.
     pub fn grant_bytes(&mut self, messages: u32, bytes: u64) {
         self.source.ask(Ask::Grant { messages, bytes });
     }
 
-    /// Waits for one event and files it. Nothing is lost where it is dropped.
+    /// Waits for one event and records it. Dropping the future loses no event.
     pub async fn turn(&mut self) {
         let event = timeout(WAIT, source::next(&mut *self.source)).await.expect("an event comes in time");
         self.file(event.expect("the source goes on"));
     }
 
-    /// Files events for as long as it is polled.
+    /// Records events for as long as it is polled.
     pub async fn turn_for_ever(&mut self) {
         loop {
             let event = source::next(&mut *self.source).await;
@@ -116,7 +116,7 @@ impl Reader {
         }
     }
 
-    /// Exactly so many messages, in the order in which they came.
+    /// Returns exactly this number of messages, in the order of receipt.
     pub async fn take(&mut self, count: usize) -> Vec<Taken> {
         while self.seen.len() < count {
             self.turn().await;
@@ -125,8 +125,8 @@ impl Reader {
         self.seen.drain(..).collect()
     }
 
-    /// The same; each is settled before the next ones are waited for, as a queue wants it that hands a group over once at a
-    /// time.
+    /// As [`Reader::take`], but settles each message before it waits for the next. A queue that delivers one batch of a
+    /// group at a time needs this.
     pub async fn take_and_settle(&mut self, count: usize) -> Vec<Taken> {
         let mut taken: Vec<Taken> = Vec::new();
         while taken.len() < count {
@@ -141,10 +141,11 @@ impl Reader {
         taken
     }
 
-    /// Settles these, with all before them where acknowledgements are cumulative. What fails for now is asked again.
+    /// Settles these messages, and all before them if acknowledgements are cumulative. Repeats the request after a
+    /// transient failure.
     ///
     /// # Panics
-    /// Where they are not ours any more.
+    /// A message no longer belongs to this reader.
     pub async fn settle(&mut self, taken: &[Taken]) {
         let mut left = taken.to_vec();
         while !left.is_empty() {
@@ -154,13 +155,13 @@ impl Reader {
         }
     }
 
-    /// Asks once to settle these, and says what the source answers of each.
+    /// Requests once to settle these messages, and returns the answer for each.
     pub async fn try_settle(&mut self, taken: &[Taken]) -> Vec<Answer> {
         self.ask_to_settle(taken);
         self.answers_of(taken).await
     }
 
-    /// Asks once to settle these, without waiting for the answer.
+    /// Requests once to settle these messages, without waiting for the answer.
     pub fn ask_to_settle(&mut self, taken: &[Taken]) {
         if !self.traits.acknowledges_each() {
             let positions = Self::positions(taken);
@@ -175,7 +176,7 @@ impl Reader {
         }
     }
 
-    /// What the source answers of each, as soon as it has.
+    /// Waits for the answer for each of these messages.
     pub async fn answers_of(&mut self, taken: &[Taken]) -> Vec<Answer> {
         if self.traits.acknowledges_each() {
             while taken.iter().any(|one| self.settling.contains(&one.id)) {
@@ -195,7 +196,7 @@ impl Reader {
         taken.iter().map(answer).collect()
     }
 
-    /// What a commit of these says.
+    /// Returns the commit positions for these messages.
     pub fn positions(taken: &[Taken]) -> Vec<CommitPosition> {
         let mut positions = BTreeMap::new();
         for one in taken {
@@ -207,7 +208,7 @@ impl Reader {
         positions.into_iter().map(position).collect()
     }
 
-    /// Gives a revoked partition up with a commit, and waits for the answer.
+    /// Gives up a revoked partition with a commit, and waits for the answer.
     pub async fn give_up(&mut self, position: CommitPosition) {
         let partition = position.partition.clone();
         self.assigned.remove(&partition);
@@ -219,8 +220,8 @@ impl Reader {
         assert_eq!(std::mem::take(&mut self.commits), [(position, Answer::Done)]);
     }
 
-    /// Has the partitions of these read again from where the group is, and waits until that begins: what is handed over and
-    /// committed before it is not read again.
+    /// Makes the source read the partitions of these messages again from the committed offset. Waits until the reread
+    /// begins, because a message that is returned and committed before is not read again.
     pub async fn reread(&mut self, taken: &[Taken]) {
         for CommitPosition { partition, .. } in Self::positions(taken) {
             self.source.ask(Ask::Reread(partition.clone()));
@@ -233,7 +234,7 @@ impl Reader {
         }
     }
 
-    /// Returns these together.
+    /// Returns these messages together.
     pub fn release(&mut self, taken: &[Taken], delay: Duration) {
         let receipt = |one: &Taken| match &one.hold {
             Hold::Receipt(receipt) => receipt.clone(),
@@ -242,7 +243,7 @@ impl Reader {
         self.source.ask(Ask::Release { receipts: taken.iter().map(receipt).collect(), delay });
     }
 
-    /// Extends the lease of one, and says what the source answers.
+    /// Extends the lease of one message, and returns the answer.
     pub async fn extend(&mut self, taken: &Taken, lease: Duration) -> Answer {
         let Hold::Receipt(receipt) = &taken.hold else { panic!("no receipt: {taken:?}") };
         self.extending.insert(taken.id);
@@ -253,8 +254,8 @@ impl Reader {
         self.answers.remove(&taken.id).expect("it was answered")
     }
 
-    /// Asserts that nothing is handed over by the time that the broker has answered an ask about these, which may be settled
-    /// already: what may come would have come by then.
+    /// Asserts that no message arrives until the broker has answered a request about these messages, which may be
+    /// settled already. A message that is due would have arrived by then.
     pub async fn nothing_comes_while_a_round_trip_lasts(&mut self, taken: &[Taken]) {
         self.try_settle(taken).await;
         while let Some(event) = source::next(&mut *self.source).now_or_never() {
@@ -264,22 +265,22 @@ impl Reader {
         assert!(seen.is_empty(), "nothing may come: {seen:?}");
     }
 
-    /// Begins a drain.
+    /// Starts a drain.
     pub fn stop(&mut self) {
         self.source.stop();
     }
 
-    /// Whether nothing more can come after a stop.
+    /// Returns whether no more messages can arrive after a stop.
     pub fn is_dry(&self) -> bool {
         self.source.is_dry()
     }
 
-    /// Ends the source, within its limit.
+    /// Closes the source within its limit.
     pub async fn close(self) {
         self.close_within(WAIT).await.expect("the source ends well");
     }
 
-    /// The same with a limit, and what it says.
+    /// As [`Reader::close`], with this limit; returns the result.
     pub async fn close_within(self, limit: Duration) -> Result<(), String> {
         let close = self.source.close(Instant::now() + limit);
         timeout(limit + WAIT, close).await.expect("closing keeps its limit")
@@ -345,18 +346,18 @@ impl Reader {
 }
 
 impl Taken {
-    /// Its value as text.
+    /// Returns the value as text.
     pub fn value(&self) -> String {
         String::from_utf8(self.record.payload.as_deref().expect("it has a value").to_vec()).expect("it is text")
     }
 
-    /// Its key as text; empty where it has none.
+    /// Returns the key as text; empty without a key.
     pub fn key(&self) -> String {
         String::from_utf8(self.record.key.as_deref().unwrap_or_default().to_vec()).expect("it is text")
     }
 }
 
-/// The values in their order.
+/// Returns the values in their order.
 pub(super) fn values_of(taken: &[Taken]) -> Vec<String> {
     taken.iter().map(Taken::value).collect()
 }

@@ -1,11 +1,11 @@
-//! Settle and redeliver.
+//! Settling messages, and redelivery.
 
 use std::time::Duration;
 
 use super::reader::values_of;
 use super::{Bench, Reader, assert_all, items, values, with_short_lease};
 
-/// A settled message never comes again when its reader has closed, and one that was not settled does.
+/// After its reader has closed, a settled message is never delivered again, and an unsettled message is.
 pub async fn a_settled_message_never_comes_again(bench: &impl Bench) {
     bench.write(&items("k", 0..6)).await;
     let mut first = Reader::open(bench).await;
@@ -27,7 +27,8 @@ pub async fn a_settled_message_never_comes_again(bench: &impl Bench) {
     second.close().await;
 }
 
-/// Where a reader ends without a word, as in a crash, all that it had comes again: once each, and in order.
+/// After a reader ends without closing, as in a crash, all messages that it held are delivered again: once each, and in
+/// order.
 pub async fn a_message_of_a_reader_that_vanished_comes_again(bench: &impl Bench) {
     let written = items("k", 0..5);
     bench.write(&written).await;

@@ -1,4 +1,4 @@
-//! Several readers of one place.
+//! Several readers of one topic or queue.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,9 @@ use cofferdam_core::ids::Partition;
 use super::reader::{Hold, values_of};
 use super::{Bench, Reader, Taken, mixed, values};
 
-/// Where acknowledgements are cumulative, a new member makes partitions be given up: what was committed is not read again, and
-/// all else is. Where each message is acknowledged, readers share them, and none has the message of another.
+/// If acknowledgements are cumulative, a new member causes a rebalance: committed messages are not read again, all
+/// others are. If each message is acknowledged, the readers share the messages, and no reader gets a message that
+/// another holds.
 pub async fn readers_share_a_place_without_loss_or_repeats(bench: &impl Bench) {
     match bench.traits().acknowledges_each() {
         true => share_messages(bench).await,
@@ -29,7 +30,7 @@ async fn share_messages(bench: &impl Bench) {
             () = second.turn() => {}
         }
         for reader in &mut readers {
-            // More may come while these are settled.
+            // More messages may arrive while these are settled.
             while !reader.seen.is_empty() {
                 let taken: Vec<Taken> = reader.seen.drain(..).collect();
                 reader.settle(&taken).await;
@@ -74,7 +75,7 @@ async fn hand_partitions_over(bench: &impl Bench) {
     expected.sort();
     assert_eq!(read, expected, "behind the commit, and all of it");
 
-    // Both go on, each with its own.
+    // Both readers go on, each with its own messages.
     bench.write(&mixed(40..60)).await;
     let mut all = Vec::new();
     while all.len() < 20 {

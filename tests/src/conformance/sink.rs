@@ -1,4 +1,4 @@
-//! What sinks promise.
+//! The guarantees of sinks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,11 +10,11 @@ use cofferdam_core::output::{Layout, Publication};
 
 use super::{Bench, Outlet, Reader, WAIT, items, keeps_order, mixed, values};
 
-/// A limit that is over before an outage.
+/// A limit that ends before an outage does.
 const SOON: Duration = Duration::from_millis(200);
 
-/// Each ticket is settled once; a flush that says nothing is left has waited for all; what is durable is stored, once where
-/// nothing fails.
+/// Each ticket is settled once. A flush that reports no unanswered publications has waited for all. A durable
+/// publication is stored, and stored once if nothing fails.
 pub async fn each_ticket_is_settled_once_and_a_flush_waits_for_it(bench: &impl Bench) {
     let written = mixed(0..50);
     let mut outlet = Outlet::open(bench).await;
@@ -27,7 +27,7 @@ pub async fn each_ticket_is_settled_once_and_a_flush_waits_for_it(bench: &impl B
     assert_eq!(stored, values(&written));
 }
 
-/// What was published first is stored first, for each key, where the place keeps order.
+/// For each key, publications are stored in the order in which they were published, if the destination keeps order.
 pub async fn a_key_keeps_its_order_in_what_is_stored(bench: &impl Bench) {
     let written = mixed(0..80);
     let mut outlet = Outlet::open(bench).await;
@@ -45,7 +45,7 @@ pub async fn a_key_keeps_its_order_in_what_is_stored(bench: &impl Bench) {
     }
 }
 
-/// A publication that the place never takes is rejected; those beside it are not.
+/// A publication that the destination refuses permanently is rejected; the publications around it are not.
 pub async fn a_publication_that_is_refused_for_good_is_rejected_alone(bench: &impl Bench) {
     let mut outlet = Outlet::open(bench).await;
     outlet.publish_all(&items("k", 0..2));
@@ -60,7 +60,7 @@ pub async fn a_publication_that_is_refused_for_good_is_rejected_alone(bench: &im
     assert_eq!(stored, values(&items("k", 0..4)));
 }
 
-/// What is published while the broker is away waits, or is refused as unavailable; never is it rejected, and never said to be
+/// A publication during an outage waits, or is refused as unavailable. It is never rejected, and never reported as
 /// durable without being stored.
 pub async fn publications_are_not_lost_in_an_outage(bench: &impl Bench) {
     let mut outlet = Outlet::open(bench).await;
@@ -81,7 +81,7 @@ pub async fn publications_are_not_lost_in_an_outage(bench: &impl Bench) {
         }
     }
     if keeps_order(&bench.place()) {
-        // A repeat may follow, but nothing is first seen behind a later one of its key.
+        // Repeats are allowed, but the first copy of a message is never behind a later message of its key.
         let mut last: BTreeMap<&str, &str> = BTreeMap::new();
         let mut seen = BTreeSet::new();
         for item in stored.iter().filter(|item| seen.insert(&item.value)) {
@@ -91,7 +91,8 @@ pub async fn publications_are_not_lost_in_an_outage(bench: &impl Bench) {
     }
 }
 
-/// With the broker away a flush says in time how many are not answered, and a close ends and settles them as unavailable.
+/// During an outage, a flush returns the number of unanswered publications within its limit, and a close ends within
+/// its limit and settles them as unavailable.
 pub async fn flush_and_close_are_bounded_while_the_broker_is_away(bench: &impl Bench) {
     let mut outlet = Outlet::open(bench).await;
     outlet.publish_all(&items("k", 0..1));
@@ -105,7 +106,8 @@ pub async fn flush_and_close_are_bounded_while_the_broker_is_away(bench: &impl B
     assert!(results[1..].iter().all(|result| matches!(result, Err(Refusal::Unavailable(_)))), "{results:?}");
 }
 
-/// What the sink writes the source reads: value, tombstone and headers, and the key where the place has keys or groups.
+/// The source reads what the sink wrote: value, tombstone and headers, and the key if the destination has keys or
+/// groups.
 pub async fn key_headers_and_tombstones_come_back_as_written(bench: &impl Bench) {
     let header = |name: &'static str, value: Option<&'static [u8]>, kind| Header { name: name.as_bytes(), value, kind };
     let headers = match bench.place().layout() {
@@ -156,7 +158,7 @@ pub async fn key_headers_and_tombstones_come_back_as_written(bench: &impl Bench)
     reader.close().await;
 }
 
-/// What a header without a type is read as.
+/// Returns the type that a header without a type has after reading.
 fn headers_kind(bench: &impl Bench) -> Kind<'static> {
     match bench.place().layout() {
         Layout::Record => Kind::Bytes,

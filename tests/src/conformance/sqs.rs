@@ -1,4 +1,4 @@
-//! SQS in the suite: a FIFO queue or a standard one.
+//! SQS in the conformance suite: a FIFO queue or a standard queue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +59,7 @@ impl<const FIFO: bool> Bench for OfSqs<FIFO> {
         for item in items {
             let message = Message::new(item.value.as_str());
             let message = match FIFO {
-                // A group takes no blanks.
+                // A message group id must not contain spaces.
                 true => message.group(item.key.replace(' ', "-")).deduplication(unique("message")),
                 false => message,
             };
@@ -77,7 +77,7 @@ impl<const FIFO: bool> Bench for OfSqs<FIFO> {
     }
 
     async fn sink(&self) -> Box<dyn Sink> {
-        // As for routes: a publication is tried until it is answered.
+        // As in routes, a publication is retried until it is answered.
         let config = sqs::sink::Config { limit: None, ..sqs::sink::Config::new(self.client().await) };
         let queues: [Arc<str>; 1] = [self.queue.name.as_str().into()];
         Box::new(sqs::sink::Sqs::connect(config, queues).await.expect("the queue is there"))

@@ -12,12 +12,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::requests::{Piece, Requests};
 use super::{Counts, Pace, Passage, Way, reset};
 
-/// Read at once.
+/// The largest number of bytes in one read.
 const CHUNK: usize = 64 << 10;
-/// Chunks that are on their way at a time; what a client sends beyond that waits at its side.
+/// The largest number of chunks in the relay. A client that sends more must wait.
 const ON_THE_WAY: usize = 64;
 
-/// Carries bytes both ways until one end closes, the gate shuts or the connection is cut.
+/// Forwards bytes in both directions until one end closes, the gate shuts or the connection is cut.
 pub(super) async fn relay(
     client: TcpStream,
     server: TcpStream,
@@ -26,9 +26,9 @@ pub(super) async fn relay(
     kafka: bool,
 ) {
     let cuts = way.borrow_and_update().cuts;
-    // Small answers are not to wait for each other.
+    // Send small responses without delay.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    // The halves are put together again at the end, for the reset.
+    // Both halves are needed again at the end, for the reset.
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let silent = AtomicBool::new(false);
@@ -44,11 +44,11 @@ pub(super) async fn relay(
     }
 }
 
-/// Which way bytes go.
+/// The direction of the bytes.
 enum Side<'a> {
-    /// To the server, with the requests of a client of Kafka.
+    /// To the server, with the parser of Kafka requests.
     Up(&'a Counts, Option<Requests<'a>>),
-    /// To the client. Nothing comes through while this says so and something is held back.
+    /// To the client. The flag is set while responses of this connection are held back.
     Down(&'a AtomicBool),
 }
 
@@ -60,7 +60,7 @@ impl Side<'_> {
         }
     }
 
-    /// Waits until the piece may go on.
+    /// Waits until the piece may be forwarded.
     async fn pass(&self, piece: &Piece, way: &mut watch::Receiver<Way>) {
         if let (Self::Up(_, Some(requests)), Some(api_key)) = (self, piece.api_key) {
             requests.pass(api_key, way).await;
@@ -73,7 +73,7 @@ impl Side<'_> {
     }
 }
 
-/// Carries bytes in one direction until one end closes.
+/// Forwards bytes in one direction until one end closes.
 async fn carry(
     from: &mut OwnedReadHalf,
     to: &mut OwnedWriteHalf,
@@ -110,7 +110,7 @@ async fn carry(
                     let Ok(open) = passage.wait_for(|way| side.is_open(way)).await.map(|way| pace(&way)) else {
                         return;
                     };
-                    // A twentieth of a second's worth at a time.
+                    // Send at most the bytes of a twentieth of a second at once.
                     let length = open.rate.map_or(rest.len(), |rate| rest.len().min(1 + rate as usize / 20));
                     let (now, later) = rest.split_at(length);
                     if to.write_all(now).await.is_err() {
@@ -124,7 +124,7 @@ async fn carry(
             }
         }
     };
-    // What was taken is still given when the sender has closed; where nothing is given any more, nothing is taken.
+    // After the sender has closed, forward the bytes that were read. After the receiver has closed, read no more.
     let mut give = std::pin::pin!(give);
     tokio::select! {
         () = &mut give => {}

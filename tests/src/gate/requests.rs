@@ -1,4 +1,4 @@
-//! What clients of Kafka ask, as far as a gate has to know it.
+//! Parses the requests of Kafka clients, as far as a gate needs it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,24 +6,24 @@ use tokio::sync::watch;
 
 use super::{Catch, Counts, Way};
 
-/// Bytes before which the key of a request is not known: its length, and the key.
+/// The number of bytes that contain the length and the API key of a request.
 const HEAD: usize = 6;
 
-/// The requests of one connection.
+/// The parser of the requests of one connection.
 pub(super) struct Requests<'a> {
     pub(super) counts: &'a Counts,
-    /// The answers of this connection are held back while something is.
+    /// Set while responses of this connection are held back.
     pub(super) silent: &'a AtomicBool,
-    /// The beginning of a request whose key is not known yet.
+    /// The first bytes of a request whose API key is not complete yet.
     head: Vec<u8>,
-    /// Bytes of the request that are still to come.
+    /// The number of remaining bytes of the current request.
     left: usize,
 }
 
-/// Bytes that go on together.
+/// Bytes that are forwarded together.
 pub(super) struct Piece {
     pub(super) bytes: Vec<u8>,
-    /// The key of the request that they begin.
+    /// The API key of the request that begins with these bytes, if one does.
     pub(super) api_key: Option<i16>,
 }
 
@@ -32,7 +32,7 @@ impl<'a> Requests<'a> {
         Self { counts, silent, head: Vec::new(), left: 0 }
     }
 
-    /// The same bytes, so that each request begins a piece. A head that is not complete is kept until it is.
+    /// Splits bytes so that each request begins a new piece. An incomplete head is kept until it is complete.
     pub(super) fn pieces(&mut self, mut bytes: &[u8]) -> Vec<Piece> {
         let mut pieces = Vec::new();
         while !bytes.is_empty() {
@@ -56,7 +56,7 @@ impl<'a> Requests<'a> {
         pieces
     }
 
-    /// Waits where such a request is held back.
+    /// Waits while requests with this API key are held back.
     pub(super) async fn pass(&self, api_key: i16, way: &mut watch::Receiver<Way>) {
         let caught = |way: &Way| way.catch.filter(|catch| catch.api_keys.contains(&api_key));
         let catch = caught(&way.borrow());
@@ -65,7 +65,7 @@ impl<'a> Requests<'a> {
         if after {
             self.silent.store(true, Ordering::SeqCst);
         } else {
-            // Who holds it back has gone, or has let it go.
+            // An error means that the gate was dropped.
             let _ = way.wait_for(|way| caught(way).is_none()).await;
         }
     }

@@ -1,11 +1,11 @@
-//! What nobody would write down: files that are no components, and components that lie about their sizes.
+//! Generated files: bytes that are no component, and components with false sizes.
 
-/// How a component begins.
+/// The first bytes of a component.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
-/// How a module begins.
+/// The first bytes of a module.
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
-/// The file of this name.
+/// Returns the file with this name.
 pub(super) fn made(name: &str) -> Option<Vec<u8>> {
     Some(match name {
         "file-empty" => Vec::new(),
@@ -18,11 +18,11 @@ pub(super) fn made(name: &str) -> Option<Vec<u8>> {
                 wat::parse_str("(component (core module (memory 1) (data (i32.const 0) \"hello, world\")))").ok()?;
             whole[..whole.len() - 9].to_vec()
         }
-        // A section that says it has 4 GiB.
+        // A section with a declared size of 4 GiB.
         "size-of-section" => [COMPONENT, &[1, 0xff, 0xff, 0xff, 0xff, 0x0f]].concat(),
-        // A section that says that it has four thousand million types, and has two bytes.
+        // A section with a declared count of 4 thousand million types, and two bytes of content.
         "number-of-types" => component(&[MODULE, &[1, 6, 0xff, 0xff, 0xff, 0xff, 0x0f, 0x60]].concat()),
-        // A function that says it has four thousand million locals.
+        // A function with a declared count of 4 thousand million locals.
         "number-of-locals" => component(
             &[
                 MODULE,
@@ -32,7 +32,7 @@ pub(super) fn made(name: &str) -> Option<Vec<u8>> {
             ]
             .concat(),
         ),
-        // A name of a function that says it has 4 GiB, in a section that nobody has to read.
+        // A function name with a declared length of 4 GiB, in a section that is optional to read.
         "name-of-a-function" => {
             component(&[MODULE, &custom("name", &[1, 7, 1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f])].concat())
         }
@@ -41,10 +41,10 @@ pub(super) fn made(name: &str) -> Option<Vec<u8>> {
     })
 }
 
-/// Items of a module that a file would be too long for, by the name of its row.
+/// Returns generated items of a module, too long for a file, by the name of the row.
 pub(super) fn items(name: &str) -> Option<String> {
     Some(match name {
-        // Names that are long and take long, of Rust and C++.
+        // Mangled names of Rust and C++ that are long and slow to demangle.
         "names-of-every-function" => {
             let (rust, cpp) = ("TB_B_E".repeat(300), "nw".repeat(200));
             let pair = |number| {
@@ -52,18 +52,18 @@ pub(super) fn items(name: &str) -> Option<String> {
             };
             (0..1_000).map(pair).collect()
         }
-        // Each program asks for a file of a high number, and its header has none.
+        // Each line program names a file with a high number, and its header has no files.
         "lines-of-files-that-are-not-there" => {
             let program = line_program(&[4, 0xff, 0xff, 0x0f, 6, 0, 1, 1]);
             debug_line(&program.repeat((1 << 20) / program.len()))
         }
-        // One program that says another line at each byte, and that there is no code there in the end.
+        // One line program with a new row for each byte, whose end says that there is no code.
         "lines-without-end" => debug_line(&line_program(&[[6, 7].repeat(1 << 20), vec![0, 1, 1]].concat())),
         _ => return None,
     })
 }
 
-/// Debug information of a module.
+/// Returns a module with this debug information.
 fn debug_line(section: &[u8]) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(3 * section.len() + 64);
@@ -72,14 +72,14 @@ fn debug_line(section: &[u8]) -> String {
     text + "\")"
 }
 
-/// A line program of version 4 without files: the opcodes from 5 on are rows.
+/// Returns a line program of version 4 without files; opcodes from 5 on add rows.
 fn line_program(instructions: &[u8]) -> Vec<u8> {
     let header = [1, 1, 1, 0xfb, 14, 5, 0, 1, 1, 1, 0, 0];
     let length = (2 + 4 + header.len() + instructions.len()) as u32;
     [&length.to_le_bytes()[..], &[4, 0], &(header.len() as u32).to_le_bytes(), &header, instructions].concat()
 }
 
-/// A component with this core module in it.
+/// Returns a component that contains this core module.
 fn component(module: &[u8]) -> Vec<u8> {
     component_of(1, module)
 }
@@ -103,7 +103,7 @@ fn leb(mut number: usize) -> Vec<u8> {
     bytes
 }
 
-/// The same bytes at each run, without any order.
+/// Returns pseudo-random bytes that are the same in each run.
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_u32;
     let next = |_| {
@@ -115,9 +115,9 @@ fn noise(length: usize) -> Vec<u8> {
     (0..length).map(next).collect()
 }
 
-/// A component in a component, so many times.
+/// Returns components nested to this depth.
 fn nested(depth: usize) -> Vec<u8> {
-    // From the inside out, since each says how long it is, and turned round at the end.
+    // Build from the inside out, because each level starts with its length; the order is reversed at the end.
     let (mut heads, mut length) = (Vec::new(), COMPONENT.len());
     for _ in 0..depth {
         let head = [COMPONENT, &[4], &leb(length)].concat();

@@ -1,4 +1,4 @@
-//! Components from text: a template, and in each file what makes a component differ from it.
+//! Builds components from text: a template, and files that contain only the differences from it.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -6,13 +6,13 @@ use std::path::Path;
 
 use super::{Hostile, folder};
 
-/// A file, cut at its lines `;;= name`, `;;= name: value` and `;;= name N times`.
+/// A file, split at its lines `;;= name`, `;;= name: value` and `;;= name N times`.
 pub(super) struct Source {
     text: String,
     parts: HashMap<String, String>,
 }
 
-/// A function that is imported, and how the core module sees it.
+/// An imported function, and its type in the core module.
 struct Function {
     name: String,
     canon: String,
@@ -37,13 +37,13 @@ impl Source {
         Self { text, parts }
     }
 
-    /// A component with these items in its module, and this as its handler.
+    /// Returns the text of a component with these items in its module and this handler.
     pub(super) fn of(items: &str, handle: &str) -> Self {
         let parts = [("items", items), ("handle", handle)].map(|(name, part)| (name.into(), part.into()));
         Self { text: String::new(), parts: parts.into() }
     }
 
-    /// Builds the component and says how it is to be run.
+    /// Builds the component and sets how to run it.
     pub(super) fn fill(&self, hostile: &mut Hostile) {
         let text = if self.is_whole() { self.text.clone() } else { self.component() };
         hostile.bytes = wat::parse_str(&text).unwrap_or_else(|error| panic!("{}: {error}", hostile.name));
@@ -56,7 +56,7 @@ impl Source {
         }
     }
 
-    /// A file without parts is a component, or a module, as it stands.
+    /// Returns whether the file has no parts, so that it is a whole component or module.
     fn is_whole(&self) -> bool {
         self.parts.keys().all(String::is_empty)
     }
@@ -93,7 +93,7 @@ impl Source {
         text
     }
 
-    /// Lines `;; name: canonical function: signature` of an import.
+    /// Parses the lines `;; name: canonical function: signature` of an import.
     fn functions(&self) -> Vec<Function> {
         let (_, lines) = self.text.split_once(";;= functions").expect("an import has functions");
         let function = |line: &str| {
@@ -124,7 +124,8 @@ impl Function {
     }
 }
 
-/// Memory and allocator, and the functions that need them. `early` are those that the allocator calls itself.
+/// Returns the memory, the allocator and the lowered functions. `early` are the functions that the allocator itself
+/// calls.
 fn lowers(functions: &[Function], early: &[&Function]) -> String {
     let mut text: String = early.iter().map(|function| function.canon("early-", "")).collect();
     let given: String = early.iter().map(|function| function.exported("early-")).collect();

@@ -1,4 +1,4 @@
-//! A single node of Apache Kafka that is controller and broker at once.
+//! A single node of Apache Kafka that is both controller and broker.
 
 use std::fmt::Write;
 use std::fs;
@@ -21,13 +21,13 @@ pub(super) const SERVER: Server = Server {
     image: "apache/kafka:4.1.1",
     java,
     docker,
-    // Asking for metadata costs a second while nobody listens, so look whether somebody does first.
+    // A metadata request takes a second if nobody listens, so check first whether the port is open.
     answers: |port| {
         TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() && answers(&format!("{}:{port}", Ipv4Addr::LOCALHOST))
     },
 };
 
-/// The cluster of the environment, else our own.
+/// Returns the cluster from the environment, or the kit's own.
 pub(super) fn find() -> Result<Kafka, Need> {
     if let Ok(bootstrap) = std::env::var("KAFKA_BOOTSTRAP") {
         return match answers(&bootstrap) {
@@ -39,7 +39,8 @@ pub(super) fn find() -> Result<Kafka, Need> {
     Ok(Kafka { bootstrap: format!("{}:{}", Ipv4Addr::LOCALHOST, lease.port), _lease: Some(lease) })
 }
 
-/// What differs from the defaults of Kafka: one node, small inner topics, groups that do not wait for more members.
+/// Returns the properties that differ from the defaults of Kafka: one node, small internal topics, groups that do not
+/// wait for more members.
 pub(super) fn properties(listen: &str, data: &Path, site: &Site) -> Vec<(&'static str, String)> {
     let Site { port, inner_port, .. } = site;
     vec![
@@ -59,7 +60,7 @@ pub(super) fn properties(listen: &str, data: &Path, site: &Site) -> Vec<(&'stati
         ("transaction.state.log.min.isr", "1".to_owned()),
         ("group.initial.rebalance.delay.ms", "0".to_owned()),
         ("group.min.session.timeout.ms", "1000".to_owned()),
-        // A misspelled topic is to be an error of the test, not a new topic.
+        // A misspelled topic must be an error in the test, not a new topic.
         ("auto.create.topics.enable", "false".to_owned()),
     ]
 }
@@ -68,9 +69,10 @@ fn java(site: &Site, java: &Java) -> Result<Vec<String>, String> {
     prepare(&site.folder, &properties("127.0.0.1", &site.folder.join("data"), site), java)
 }
 
-/// The collector that stops the broker least, and as much memory as Kafka's own start script gives it. What a test measures
-/// is not to be a pause of the broker: the longest in three runs of `neighbour` was 3, 7 and 9 ms so, 36 and 33 ms with the serial one (32 MiB
-/// of young generation) and with G1, and 354 ms with the serial one and 768 MiB.
+/// The garbage collector with the shortest pauses, and the memory size of Kafka's own start script. A test must not
+/// measure a pause of the broker: in three runs of `neighbour` the longest was 3, 7 and 9 ms with these settings, 36
+/// and 33 ms with the serial collector (32 MiB of young generation) and with G1, and 354 ms with the serial collector
+/// and 768 MiB.
 const MEMORY: [&str; 2] = ["-XX:+UseZGC", "-Xmx1g"];
 
 /// Writes the configuration, formats the storage and returns the arguments for `java`.
@@ -84,7 +86,7 @@ pub(super) fn prepare(folder: &Path, properties: &[(&str, String)], java: &Java)
     let file = file.display().to_string();
 
     let mut format = java.command();
-    // Any 16 bytes in base64 do as the cluster's id.
+    // The cluster id may be any 16 bytes in base64.
     format.args(["-XX:+UseSerialGC", "kafka.tools.StorageTool", "format", "-t", "Y29mZmVyZGFtLWtpdC0wMQ", "-c", &file]);
     let output = format.output().map_err(|error| format!("java could not be started: {error}"))?;
     if !output.status.success() {

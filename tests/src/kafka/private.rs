@@ -1,4 +1,4 @@
-//! A broker of one test alone, that can be stopped, killed and paused, behind a gate.
+//! A broker for one test, behind a gate. The test can stop, kill and pause it.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -14,8 +14,8 @@ use crate::local::{Local, free_port};
 use crate::servers::{Java, Site};
 use crate::{Gate, Need, servers};
 
-/// Apache Kafka 4.1.1 with two ways in: the kit's own clients (it is a [`Kafka`]) go straight to the broker, and what is
-/// told [`Private::through`] goes through the gate, with every connection that follows.
+/// Apache Kafka 4.1.1 with two listeners. The kit's own clients connect directly to the broker (this is a [`Kafka`]).
+/// Clients with the address [`Private::through`] use the gate for every connection.
 pub struct Private {
     kafka: Kafka,
     gate: Gate,
@@ -23,13 +23,13 @@ pub struct Private {
     java: Java,
 }
 
-/// A broker of the test's own; it ends with the test.
+/// Starts a broker for this test; it ends with the test.
 ///
 /// # Errors
-/// [`Need::Missing`] where there is no Java, or its jars cannot be had.
+/// [`Need::Missing`] if there is no Java, or if its jars are not available.
 ///
 /// # Panics
-/// Where it does not come up.
+/// The broker does not start.
 pub async fn private() -> Result<Private, Need> {
     let java = servers::java(&SERVER)?;
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
@@ -52,13 +52,13 @@ pub async fn private() -> Result<Private, Need> {
     Ok(Private { kafka: Kafka { bootstrap, _lease: None }, gate, server, java })
 }
 
-/// One such broker for all tests of a process, which take turns: it ends with the last of them.
+/// Returns one such broker for all tests of a process, which take turns. It ends with the last of them.
 ///
 /// # Errors
 /// As for [`private`].
 ///
 /// # Panics
-/// Where it does not come up.
+/// The broker does not start.
 pub async fn private_in_turn() -> Result<Arc<Mutex<Private>>, Need> {
     static BROKER: Mutex<Weak<Mutex<Private>>> = Mutex::const_new(Weak::new());
     let mut known = BROKER.lock().await;
@@ -70,7 +70,8 @@ pub async fn private_in_turn() -> Result<Arc<Mutex<Private>>, Need> {
     Ok(broker)
 }
 
-/// The properties of any broker of the kit, and a second listener, whose address for clients is the gate's.
+/// Returns the properties of any broker of the kit, with a second listener whose advertised address is that of the
+/// gate.
 fn with_a_gate(site: &Site, port: u16, gate: u16) -> Vec<(&'static str, String)> {
     let data = site.folder.join("data");
     let mut all: BTreeMap<&str, String> = properties("127.0.0.1", &data, site).into_iter().collect();
@@ -81,38 +82,39 @@ fn with_a_gate(site: &Site, port: u16, gate: u16) -> Vec<(&'static str, String)>
     append("listeners", format!(",GATE://127.0.0.1:{port}"));
     append("advertised.listeners", format!(",GATE://127.0.0.1:{gate}"));
     append("listener.security.protocol.map", ",GATE:PLAINTEXT".to_owned());
-    // Everybody may do everything that nobody was denied.
+    // Allow every operation that no rule denies.
     all.insert("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer".to_owned());
     all.insert("allow.everyone.if.no.acl.found", "true".to_owned());
-    // What a test would have to wait for.
+    // Shorten times that a test would have to wait for.
     all.insert("transaction.abort.timed.out.transaction.cleanup.interval.ms", "1000".to_owned());
     all.into_iter().collect()
 }
 
 impl Private {
-    /// `host:port` for `bootstrap.servers` of those who are to feel the faults of the gate.
+    /// Returns `host:port` for `bootstrap.servers` of clients that use the gate.
     pub fn through(&self) -> String {
         self.gate.address().to_string()
     }
 
-    /// The gate.
+    /// Returns the gate.
     pub fn gate(&self) -> &Gate {
         &self.gate
     }
 
-    /// Denies everybody an operation, such as `write`, on a `topic` or a `group`; all others on it stay allowed.
+    /// Denies everybody an operation, such as `write`, on a `topic` or a `group`. All other operations on it stay
+    /// allowed.
     ///
     /// # Panics
-    /// Where the broker does not take the rule.
+    /// The broker does not accept the rule.
     pub async fn deny(&self, operation: &str, on: &str, name: &str) {
         self.acl(&["--add", "--allow-principal", "User:*", "--operation", "All"], on, name).await;
         self.acl(&["--add", "--deny-principal", "User:*", "--operation", operation], on, name).await;
     }
 
-    /// Takes back what was denied on a `topic` or a `group`.
+    /// Removes all denials on a `topic` or a `group`.
     ///
     /// # Panics
-    /// Where the broker does not take it back.
+    /// The broker does not remove them.
     pub async fn allow(&self, on: &str, name: &str) {
         self.acl(&["--remove", "--force"], on, name).await;
     }
@@ -126,27 +128,27 @@ impl Private {
         assert!(output.status.success(), "{rule:?} on {on} {name}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Ends it in order. Its data stays.
+    /// Stops the broker in order. Its data stays.
     pub async fn stop(&mut self) {
         self.server.stop().await;
     }
 
-    /// Kills it, as a crash would. Its data stays.
+    /// Kills the broker, as in a crash. Its data stays.
     pub async fn kill(&mut self) {
         self.server.kill().await;
     }
 
-    /// Starts it again on the same data and ports, and waits until it answers.
+    /// Starts the broker again with the same data and ports, and waits until it answers.
     pub async fn start(&mut self) {
         self.server.start().await;
     }
 
-    /// Lets it stand still, with its connections open.
+    /// Stops its process (SIGSTOP); its connections stay open.
     pub fn pause(&self) {
         self.server.pause();
     }
 
-    /// Lets it go on.
+    /// Continues its process (SIGCONT).
     pub fn resume(&self) {
         self.server.resume();
     }

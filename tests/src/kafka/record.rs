@@ -1,10 +1,10 @@
-//! Records on their way in and on their way out.
+//! Records to produce, and records read from a topic.
 
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Header, Headers, OwnedHeaders};
 use rdkafka::producer::FutureRecord;
 
-/// A record to be produced.
+/// A record to produce.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     key: Option<Vec<u8>>,
@@ -14,35 +14,35 @@ pub struct Record {
     timestamp: Option<i64>,
 }
 
-/// A record as it stands in a topic.
+/// A record that was read from a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
     /// The key, if it has one.
     pub key: Option<Vec<u8>>,
-    /// The value; none is a tombstone.
+    /// The value; `None` is a tombstone.
     pub value: Option<Vec<u8>>,
-    /// Name and value in their order; names may repeat, values may be null.
+    /// Name and value of each header in order; names may repeat, values may be null.
     pub headers: Vec<(String, Option<Vec<u8>>)>,
-    /// Where it stands.
+    /// The partition.
     pub partition: i32,
-    /// Where it stands in its partition.
+    /// The offset in the partition.
     pub offset: i64,
-    /// Milliseconds since 1970; -1 where it has none.
+    /// The timestamp in milliseconds since 1970; -1 without one.
     pub timestamp: i64,
 }
 
 impl Record {
-    /// A record with this value and without a key.
+    /// Creates a record with this value and without a key.
     pub fn new(value: impl Into<Vec<u8>>) -> Record {
         Record { value: Some(value.into()), ..Record::default() }
     }
 
-    /// A record without a value.
+    /// Creates a record without a value.
     pub fn tombstone(key: impl Into<Vec<u8>>) -> Record {
         Record { key: Some(key.into()), ..Record::default() }
     }
 
-    /// Gives it a key.
+    /// Sets the key.
     pub fn key(mut self, key: impl Into<Vec<u8>>) -> Record {
         self.key = Some(key.into());
         self
@@ -60,19 +60,19 @@ impl Record {
         self
     }
 
-    /// Puts it into this partition instead of the one of its key.
+    /// Sets the partition, instead of that of the key.
     pub fn partition(mut self, partition: i32) -> Record {
         self.partition = Some(partition);
         self
     }
 
-    /// Gives it a timestamp, in milliseconds since 1970, instead of the present.
+    /// Sets the timestamp, in milliseconds since 1970, instead of the current time.
     pub fn timestamp(mut self, milliseconds: i64) -> Record {
         self.timestamp = Some(milliseconds);
         self
     }
 
-    /// The same for rdkafka.
+    /// Converts the record for rdkafka.
     pub(super) fn to<'a>(&'a self, topic: &'a str) -> FutureRecord<'a, Vec<u8>, Vec<u8>> {
         let headers =
             self.headers.iter().fold(OwnedHeaders::new_with_capacity(self.headers.len()), |headers, header| {
@@ -90,36 +90,36 @@ impl Record {
 }
 
 impl Stored {
-    /// The value as text.
+    /// Returns the value as text.
     ///
     /// # Panics
-    /// Where it is null or not UTF-8.
+    /// The value is null or not UTF-8.
     pub fn text(&self) -> &str {
         let value = self.value.as_deref().expect("the record has a value");
         std::str::from_utf8(value).expect("the value is UTF-8")
     }
 
-    /// The key as text.
+    /// Returns the key as text.
     ///
     /// # Panics
-    /// Where it is null or not UTF-8.
+    /// The key is null or not UTF-8.
     pub fn key_text(&self) -> &str {
         let key = self.key.as_deref().expect("the record has a key");
         std::str::from_utf8(key).expect("the key is UTF-8")
     }
 
-    /// The value as JSON.
+    /// Returns the value as JSON.
     ///
     /// # Panics
-    /// Where it is null or not JSON.
+    /// The value is null or not JSON.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(self.text()).expect("the value is JSON")
     }
 
-    /// The value of the first header of this name, as text; `None` where there is none or its value is null.
+    /// Returns the value of the first header with this name, as text; `None` if there is none or its value is null.
     ///
     /// # Panics
-    /// Where it is not UTF-8.
+    /// The value is not UTF-8.
     pub fn header(&self, name: &str) -> Option<&str> {
         let (_, value) = self.headers.iter().find(|header| header.0 == name)?;
         Some(std::str::from_utf8(value.as_deref()?).expect("the header is UTF-8"))

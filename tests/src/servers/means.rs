@@ -1,4 +1,4 @@
-//! What a broker is run with: Java on jars from Maven Central, or Docker.
+//! How a broker is run: Java with jars from Maven Central, or Docker.
 
 use std::fmt::Write;
 use std::fs;
@@ -10,11 +10,11 @@ use crate::{Need, program};
 
 const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies";
 
-/// What starts the broker on this machine.
+/// The way to start the broker on this machine.
 pub(super) enum Means {
-    /// Java, with the broker's jars.
+    /// Java, with the jars of the broker.
     Java(Java),
-    /// Docker, with the image at hand.
+    /// Docker, with the image pulled.
     Docker,
 }
 
@@ -23,7 +23,7 @@ pub(super) enum Means {
 pub(crate) struct Java(PathBuf);
 
 impl Means {
-    /// Takes Java where its jars are at hand or can be fetched, else Docker.
+    /// Chooses Java if its jars are cached or can be downloaded, else Docker.
     pub(super) fn find(server: &Server, home: &Path) -> Result<Means, Need> {
         let without_java = match java(server, home) {
             Ok(java) => return Ok(Means::Java(java)),
@@ -36,7 +36,7 @@ impl Means {
         Err(Need::Missing(format!("no {} here: {without_java}; {without_docker}", server.title)))
     }
 
-    /// The command that runs the broker in the foreground until it gets SIGTERM.
+    /// Returns the command that runs the broker in the foreground until it gets SIGTERM.
     pub(super) fn command(&self, server: &Server, site: &Site) -> Result<Vec<String>, String> {
         match self {
             Means::Java(java) => {
@@ -53,21 +53,22 @@ impl Means {
 }
 
 impl Java {
-    /// `java` with the class path set, for another program of the broker.
+    /// Returns `java` with the class path set, for another program of the broker.
     pub(crate) fn command(&self) -> Command {
         let mut java = Command::new("java");
         java.args(self.arguments()).stdin(Stdio::null());
         java
     }
 
-    /// The class path, and what makes a virtual machine start quickly. Its collector is for each program to choose.
+    /// Returns the class path, and options for a fast start of the virtual machine. The caller chooses the garbage
+    /// collector.
     fn arguments(&self) -> [String; 3] {
         let class_path = format!("{}/*", self.0.display());
         ["-cp", &class_path, "-XX:TieredStopAtLevel=1"].map(str::to_owned)
     }
 }
 
-/// The jars, fetched where it is not there yet.
+/// Returns Java with the jars; downloads them if they are missing.
 pub(super) fn java(server: &Server, home: &Path) -> Result<Java, String> {
     let jars = home.join("jars");
     program("java").map_err(|_| "no java")?;
@@ -94,7 +95,7 @@ pub(super) fn java(server: &Server, home: &Path) -> Result<Java, String> {
     Ok(Java(jars))
 }
 
-/// A Maven project that is nothing but its dependencies.
+/// Returns a Maven project that consists only of these dependencies.
 fn project(artifacts: &[&str]) -> String {
     let mut text = String::from(
         "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion>\n\
@@ -114,7 +115,7 @@ fn project(artifacts: &[&str]) -> String {
     text
 }
 
-/// Whether Docker answers and has the image, which is fetched where it is not there yet.
+/// Checks that Docker answers, and pulls the image if it is missing.
 fn docker(server: &Server) -> Result<(), String> {
     program("docker").map_err(|_| "no docker")?;
     let works = |arguments: &[&str]| {

@@ -1,4 +1,4 @@
-//! A server of one test alone, that can stand still, behind a gate.
+//! A server for one test, behind a gate. The test can pause it.
 
 use std::net::Ipv4Addr;
 use std::ops::Deref;
@@ -11,21 +11,22 @@ use crate::local::{Local, free_port};
 use crate::servers::Site;
 use crate::{Gate, Need, servers};
 
-/// ElasticMQ 1.7.1 with two ways in: the kit's own client (it is an [`Sqs`]) goes straight to the server, and what is told
-/// [`Private::through`] goes through the gate. Its data is in memory only: it cannot be stopped, only paused.
+/// ElasticMQ 1.7.1 that is reached in two ways. The kit's own client connects directly to the server (this is an
+/// [`Sqs`]). Clients with the address [`Private::through`] use the gate. Its data is in memory only, so it cannot be
+/// stopped, only paused.
 pub struct Private {
     sqs: Sqs,
     gate: Gate,
     server: Local,
 }
 
-/// A server of the test's own; it ends with the test.
+/// Starts a server for this test; it ends with the test.
 ///
 /// # Errors
-/// [`Need::Missing`] where there is no Java, or its jars cannot be had.
+/// [`Need::Missing`] if there is no Java, or if its jars are not available.
 ///
 /// # Panics
-/// Where it does not come up.
+/// The server does not start.
 pub async fn private() -> Result<Private, Need> {
     let machine = servers::java(&SERVER)?;
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
@@ -45,22 +46,22 @@ pub async fn private() -> Result<Private, Need> {
 }
 
 impl Private {
-    /// The address for those who are to feel the faults of the gate.
+    /// Returns the address for clients that use the gate.
     pub fn through(&self) -> String {
         self.gate.endpoint()
     }
 
-    /// The gate.
+    /// Returns the gate.
     pub fn gate(&self) -> &Gate {
         &self.gate
     }
 
-    /// Lets it stand still, with its connections open.
+    /// Stops its process (SIGSTOP); its connections stay open.
     pub fn pause(&self) {
         self.server.pause();
     }
 
-    /// Lets it go on.
+    /// Continues its process (SIGCONT).
     pub fn resume(&self) {
         self.server.resume();
     }

@@ -1,4 +1,4 @@
-//! Queues to be made and messages to be sent.
+//! Queues to create and messages to send.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,18 +8,18 @@ use serde_json::json;
 
 use crate::unique;
 
-/// A queue that is there.
+/// An existing queue.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    /// Its name; that of a FIFO queue ends with `.fifo`.
+    /// The name; that of a FIFO queue ends in `.fifo`.
     pub name: String,
-    /// What requests call it.
+    /// The URL.
     pub url: String,
-    /// What redrive policies call it.
+    /// The ARN, for redrive policies.
     pub arn: String,
 }
 
-/// A queue to be made.
+/// A queue to create.
 #[derive(Clone, Debug)]
 pub struct QueueSpec {
     stem: String,
@@ -27,7 +27,7 @@ pub struct QueueSpec {
     attributes: HashMap<QueueAttributeName, String>,
 }
 
-/// A message to be sent.
+/// A message to send.
 #[derive(Clone, Debug, Default)]
 pub struct Message {
     pub(super) body: String,
@@ -37,29 +37,29 @@ pub struct Message {
 }
 
 impl QueueSpec {
-    /// A queue without order whose name begins with `stem`.
+    /// Specifies a standard queue whose name begins with `stem`.
     pub fn standard(stem: &str) -> QueueSpec {
         QueueSpec { stem: stem.to_owned(), fifo: false, attributes: HashMap::new() }
     }
 
-    /// A FIFO queue whose name begins with `stem` and ends with `.fifo`.
+    /// Specifies a FIFO queue whose name begins with `stem` and ends in `.fifo`.
     pub fn fifo(stem: &str) -> QueueSpec {
         let attributes = HashMap::from([(QueueAttributeName::FifoQueue, "true".to_owned())]);
         QueueSpec { stem: stem.to_owned(), fifo: true, attributes }
     }
 
-    /// How long a received message stays hidden (whole seconds, at most 12 hours); 30 s where nothing is said.
+    /// Sets the visibility timeout (whole seconds, at most 12 hours); 30 s by default.
     pub fn visibility_timeout(self, timeout: Duration) -> QueueSpec {
         self.attribute(QueueAttributeName::VisibilityTimeout, timeout.as_secs().to_string())
     }
 
-    /// A message that was received `receipts` times and is due again goes to this queue.
+    /// Sets the redrive policy: after `receipts` receives, a message moves to this queue.
     pub fn dead_letters(self, queue: &Queue, receipts: u32) -> QueueSpec {
         let policy = json!({ "deadLetterTargetArn": queue.arn, "maxReceiveCount": receipts });
         self.attribute(QueueAttributeName::RedrivePolicy, policy.to_string())
     }
 
-    /// Any further attribute.
+    /// Sets any other attribute.
     pub fn attribute(mut self, name: QueueAttributeName, value: impl Into<String>) -> QueueSpec {
         self.attributes.insert(name, value.into());
         self
@@ -76,24 +76,24 @@ impl QueueSpec {
 }
 
 impl Message {
-    /// A message with this body.
+    /// Creates a message with this body.
     pub fn new(body: impl Into<String>) -> Message {
         Message { body: body.into(), ..Message::default() }
     }
 
-    /// Puts it into this group; FIFO queues ask for one.
+    /// Sets the message group id, which a FIFO queue requires.
     pub fn group(mut self, group: impl Into<String>) -> Message {
         self.group = Some(group.into());
         self
     }
 
-    /// Makes a second one of the same id within five minutes vanish.
+    /// Sets the deduplication id. The queue drops a second message with the same id within five minutes.
     pub fn deduplication(mut self, id: impl Into<String>) -> Message {
         self.deduplication = Some(id.into());
         self
     }
 
-    /// Takes back what only FIFO queues want.
+    /// Removes the properties that only FIFO queues accept.
     pub fn standard(self) -> Message {
         Message { group: None, deduplication: None, ..self }
     }

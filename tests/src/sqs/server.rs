@@ -1,4 +1,4 @@
-//! ElasticMQ: it does on a partial release of a FIFO batch what AWS is reported to do.
+//! ElasticMQ. After a partial release of a FIFO batch it behaves as AWS is reported to behave.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -18,13 +18,13 @@ pub(super) const SERVER: Server = Server {
     answers: is_up,
 };
 
-/// Where the server is, and what keeps it alive.
+/// The endpoint of the server, and the handle that keeps it running.
 pub(super) struct Found {
     pub(super) endpoint: String,
     _lease: Option<Lease>,
 }
 
-/// The server of the environment, else our own.
+/// Returns the server from the environment, or the kit's own.
 pub(super) fn find() -> Result<Found, Need> {
     if let Ok(endpoint) = std::env::var("SQS_ENDPOINT") {
         return Ok(Found { endpoint, _lease: None });
@@ -60,12 +60,12 @@ fn docker(site: &Site) -> Result<Vec<String>, String> {
     Ok(["--publish", &publish, "--volume", &mount].map(str::to_owned).to_vec())
 }
 
-/// Whether it answers on this port.
+/// Returns whether the server answers on this port.
 pub(super) fn is_up(port: u16) -> bool {
     answers(port).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
 }
 
-/// What the server says to the smallest request there is.
+/// Returns the response of the server to a minimal request.
 fn answers(port: u16) -> std::io::Result<String> {
     let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     connection.set_read_timeout(Some(Duration::from_secs(5)))?;

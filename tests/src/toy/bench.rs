@@ -12,10 +12,10 @@ use super::{Consumer, LARGEST, Outlet, SOURCE, Store, queue};
 use crate::Need;
 use crate::conformance::{Item, Reach};
 
-/// The queue.
+/// The name of the queue.
 const QUEUE: &str = "conformance";
 
-/// A broker with a queue.
+/// A broker with one queue.
 #[derive(Default)]
 pub struct Bench {
     store: Arc<Store>,

@@ -1,4 +1,4 @@
-//! The queues of the toy broker as a sink.
+//! The sink of the toy broker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    /// A sink to these queues.
+    /// Creates a sink to these queues.
     pub fn new(store: Arc<Store>) -> Outlet {
         let number = store.name_sink();
         Outlet { store, number }
@@ -57,7 +57,7 @@ impl Sink for Outlet {
         .boxed()
     }
 
-    /// Tickets that are left are dropped with what waits, which settles them as unavailable.
+    /// The tickets of waiting publications are dropped with them, which settles them as unavailable.
     fn close(self: Box<Self>, limit: Duration) -> BoxFuture<'static, usize> {
         async move {
             self.flush(limit).await;

@@ -1,4 +1,4 @@
-//! A queue of the toy broker as a source.
+//! The source of the toy broker.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use tokio::time::Instant;
 
 use super::Store;
 
-/// Messages that are handed over together, at most.
+/// The largest number of messages in one event.
 const TOGETHER: usize = 64;
 
-/// Reads one queue over a connection, and connects again where it ends.
+/// Reads one queue over a connection, and reconnects when the connection ends.
 pub struct Consumer {
     store: Arc<Store>,
     queue: Arc<str>,
@@ -28,19 +28,19 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// A source that reads this queue.
+    /// Creates a source that reads this queue.
     pub fn new(store: Arc<Store>, queue: impl Into<Arc<str>>) -> Consumer {
         let (connection, answers) = (None, VecDeque::new());
         Consumer { store, queue: queue.into(), connection, messages: 0, bytes: 0, answers, is_stopped: false }
     }
 
-    /// The connection that is open, or a new one.
+    /// Returns the open connection, or a new one.
     fn connection(&mut self) -> Option<u64> {
         self.connection = self.connection.filter(|open| self.store.is_open(*open)).or_else(|| self.store.connect());
         self.connection
     }
 
-    /// What was granted of what is there.
+    /// Receives available messages within the grant.
     fn receive(&mut self, connection: u64) -> Vec<Leased> {
         let mut received = Vec::new();
         while self.messages > 0 && self.bytes > 0 && received.len() < TOGETHER {
@@ -63,7 +63,7 @@ impl Source for Consumer {
             }
             Ask::Delete { delivery, receipt } => {
                 let (connection, number) = of(&receipt);
-                // A message of a connection that has ended is back in its queue.
+                // After its connection has ended, a message is back in its queue.
                 let done = self.store.acknowledge(&self.queue, connection, number);
                 self.answers.push_back(match done {
                     true => Event::Deleted(vec![delivery]),
@@ -85,7 +85,7 @@ impl Source for Consumer {
         if let Some(answer) = self.answers.pop_front() {
             return Poll::Ready(Some(answer));
         }
-        // First, so that no change goes unseen.
+        // Register before checking, so that no change is missed.
         self.store.wake_later(context.waker());
         let connection = if self.is_stopped { None } else { self.connection() };
         let received = connection.map(|connection| self.receive(connection)).unwrap_or_default();
@@ -110,7 +110,7 @@ impl Drop for Consumer {
     }
 }
 
-/// Connection and number of a receipt.
+/// Returns the connection and the number in a receipt.
 fn of(receipt: &str) -> (u64, u64) {
     let parts = receipt.split_once('/').expect("it is a receipt of this source");
     let number = |text: &str| text.parse().expect("it is a receipt of this source");

@@ -1,4 +1,4 @@
-//! The broker: queues in memory, connections, and publications that wait for it while it is away.
+//! The broker: queues in memory, connections, and publications that wait while the broker is unreachable.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -9,14 +9,14 @@ use cofferdam_core::message::{Position, Record};
 use cofferdam_core::output::Publication;
 use tokio::sync::Notify;
 
-/// Publications that wait while the broker is away, at most.
+/// The largest number of publications that wait while the broker is unreachable.
 const WAITING: usize = 256;
 
-/// All queues. A queue is made by the first who names it.
+/// All queues. A queue is created at its first use.
 #[derive(Default)]
 pub struct Store {
     state: Mutex<State>,
-    /// Publications that waited were answered.
+    /// Notified when waiting publications were answered.
     pub(super) answered: Notify,
 }
 
@@ -24,19 +24,19 @@ pub struct Store {
 struct State {
     is_away: bool,
     queues: HashMap<Arc<str>, Queue>,
-    /// Connections that are open; a number is given once.
+    /// The open connections; each number is used once.
     open: BTreeSet<u64>,
     connections: u64,
-    /// Sources that wait for something.
+    /// Sources that wait for a change.
     readers: Vec<Waker>,
     waiting: VecDeque<(u64, Publication, Ticket)>,
 }
 
 #[derive(Default)]
 struct Queue {
-    /// By the numbers in which they came.
+    /// Waiting messages, by number in the order of arrival.
     ready: BTreeMap<u64, Record>,
-    /// Handed to a connection, by number.
+    /// Messages held by a connection: the connection and the record, by number.
     held: BTreeMap<u64, (u64, Record)>,
     next: u64,
     deduplicated: HashSet<Box<str>>,
@@ -50,7 +50,7 @@ impl Store {
         state.wake();
     }
 
-    /// The same for the sink with this connection, where there is room: it waits while the broker is away.
+    /// As [`Store::put`], for the sink with this number, if there is room. Waits while the broker is unreachable.
     pub(super) fn publish(&self, sink: u64, publication: &Publication, ticket: Ticket) -> Result<(), Ticket> {
         let mut state = self.state();
         if !state.is_away {
@@ -66,22 +66,22 @@ impl Store {
         Ok(())
     }
 
-    /// How many publications of this sink wait.
+    /// Returns the number of waiting publications of this sink.
     pub(super) fn unanswered(&self, sink: u64) -> usize {
         self.state().waiting.iter().filter(|(of, ..)| *of == sink).count()
     }
 
-    /// Lets the publications of this sink go, unanswered.
+    /// Drops the waiting publications of this sink without an answer.
     pub(super) fn withdraw(&self, sink: u64) {
         self.state().waiting.retain(|(of, ..)| *of != sink);
     }
 
-    /// A number for a sink.
+    /// Returns a new number for a sink.
     pub(super) fn name_sink(&self) -> u64 {
         self.state().name()
     }
 
-    /// Opens a connection; none while the broker is away.
+    /// Opens a connection; returns `None` while the broker is unreachable.
     pub(super) fn connect(&self) -> Option<u64> {
         let mut state = self.state();
         if state.is_away {
@@ -92,17 +92,17 @@ impl Store {
         Some(connection)
     }
 
-    /// Ends a connection. What it holds goes back to its place.
+    /// Ends a connection. Its messages return to their positions in the queue.
     pub(super) fn disconnect(&self, connection: u64) {
         self.state().end(connection);
     }
 
-    /// Whether a connection is open.
+    /// Returns whether a connection is open.
     pub(super) fn is_open(&self, connection: u64) -> bool {
         self.state().open.contains(&connection)
     }
 
-    /// The first message that nobody has; it is the connection's then.
+    /// Returns the first message that no connection holds, and gives it to this connection.
     pub(super) fn receive(&self, queue: &Arc<str>, connection: u64) -> Option<(u64, Record)> {
         let mut state = self.state();
         let queue = state.queues.entry(queue.clone()).or_default();
@@ -111,12 +111,12 @@ impl Store {
         Some((number, record))
     }
 
-    /// Removes a message that this connection has; whether it had it.
+    /// Removes a message that this connection holds; returns whether it held it.
     pub(super) fn acknowledge(&self, queue: &Arc<str>, connection: u64, number: u64) -> bool {
         self.state().take(queue, connection, number).is_some()
     }
 
-    /// Puts a message that this connection has back to its place.
+    /// Returns a message that this connection holds to its position in the queue.
     pub(super) fn give_back(&self, queue: &Arc<str>, connection: u64, number: u64) {
         let mut state = self.state();
         if let Some(record) = state.take(queue, connection, number) {
@@ -125,7 +125,7 @@ impl Store {
         }
     }
 
-    /// Has this task woken at the next change.
+    /// Wakes this task at the next change.
     pub(super) fn wake_later(&self, waker: &Waker) {
         let mut state = self.state();
         if !state.readers.iter().any(|known| known.will_wake(waker)) {
@@ -133,7 +133,7 @@ impl Store {
         }
     }
 
-    /// All messages of a queue, in order, whoever has them.
+    /// Returns all messages of a queue in order, including held ones.
     pub fn messages(&self, queue: &str) -> Vec<Record> {
         let state = self.state();
         let Some(queue) = state.queues.get(queue) else { return Vec::new() };
@@ -142,7 +142,7 @@ impl Store {
         all.into_values().collect()
     }
 
-    /// Ends all connections and takes no others.
+    /// Ends all connections and refuses new ones.
     pub fn leave(&self) {
         let mut state = self.state();
         state.is_away = true;
@@ -151,7 +151,7 @@ impl Store {
         }
     }
 
-    /// Takes connections again, and what was published meanwhile, in its order.
+    /// Accepts connections again, and stores the waiting publications in order.
     pub fn come_back(&self) {
         let mut state = self.state();
         state.is_away = false;

@@ -1,4 +1,4 @@
-//! A whole flow on a broker that the host does not know: what the traits say is all that it needs.
+//! A whole flow on a broker that the host does not know: the source traits are all it needs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +20,10 @@ use kit::toy::{self, Consumer, Outlet, Store};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-/// Longer than anything here takes on a busy machine.
+/// Longer than any step takes on a busy machine.
 const WAIT: Duration = Duration::from_secs(60);
 
-/// Gives each payload back as an output; `bad` fails for good.
+/// Returns each payload as an output; `bad` fails permanently.
 struct Native(Arc<HandlerId>);
 
 impl Handler for Native {
@@ -52,6 +52,7 @@ fn route() -> Route {
         max_bytes: toy::LARGEST,
     };
     Route {
+        broker: toy::NAME,
         source: toy::SOURCE,
         outputs: [("out".into(), out)].into(),
         dead_letter: DeadLetterRule::BesideSource { broker: toy::NAME, traits: toy::QUEUE },
@@ -72,7 +73,7 @@ fn put(store: &Store, group: &str, payload: &str) {
     });
 }
 
-/// Starts a flow on the queue `in`, and says what it has done when it is told to stop.
+/// Starts a flow on the queue `in`. The future returns how it ended after it was stopped.
 fn start(store: &Arc<Store>, stop: &CancellationToken) -> impl Future<Output = cofferdam::flow::Ending> + use<> {
     let clock = Clock::set();
     let flow = Flow::new(Parts {
@@ -108,7 +109,7 @@ async fn a_broker_that_the_host_does_not_know_has_its_messages_handled_dead_lett
     let flow = start(&store, &stop);
     let test = async {
         kit::eventually("all are handled", WAIT, async || store.messages("in").is_empty().then_some(())).await;
-        // An outage in between is waited for.
+        // The flow waits for the end of the outage.
         store.leave();
         put(&store, "a", "5");
         store.come_back();

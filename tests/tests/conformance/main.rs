@@ -1,11 +1,12 @@
-//! What every source and sink promises, kept by each broker: Kafka, SQS with both kinds of queues, and a toy.
+//! The promises of every source and sink, tested with each broker: Kafka, SQS with both kinds of queues, and a toy
+//! broker.
 
 mod flow;
 
 use kit::conformance::{self, Bench, Reach, kafka, sqs};
 use kit::toy;
 
-/// A test for each promise, on a bench of its own; those under `severed` make their broker unreachable.
+/// Defines a test for each promise, with its own bench; those under `severed` disconnect their broker.
 macro_rules! promises {
     ($bench:ty: $($promise:ident),*; severed: $($severed:ident),*;) => {
         $(#[tokio::test]

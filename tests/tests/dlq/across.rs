@@ -1,4 +1,4 @@
-//! Originals of one broker whose letters are on the other.
+//! Messages of one broker with dead letters on the other.
 
 use kit::{QueueSpec, Record, Stored};
 

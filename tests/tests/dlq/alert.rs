@@ -1,4 +1,4 @@
-//! A host says when a destination holds too many letters.
+//! A host alerts when a destination holds too many dead letters.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use crate::desk::{Desk, WAIT, letter, word};
 
 const ALERTS: &str = "[alerts]\ndead_letters = 3\ninterval = \"1s\"\n";
 
-/// The page of a host's admin server.
+/// Returns a page of a host's admin server.
 fn page(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("the admin server listens");
     stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit above zero");
@@ -21,7 +21,7 @@ fn page(address: &str, path: &str) -> String {
     answer.split_once("\r\n\r\n").expect("a head and a body").1.to_owned()
 }
 
-/// Where the admin server of this host listens.
+/// Returns the address of this host's admin server.
 async fn address(host: &Host) -> String {
     let line = host.says("admin server is listening", WAIT).await;
     let line: Value = serde_json::from_str(&line).expect("a line of JSON");
@@ -29,7 +29,7 @@ async fn address(host: &Host) -> String {
     word(fields, "address")
 }
 
-/// Waits until the destination is seen to hold so many letters, with or without an alert.
+/// Waits until the host reports this number of dead letters in the destination, with or without an alert.
 async fn seen(address: &str, destination: &str, letters: u64, alert: bool) {
     let metric = format!("cofferdam_dead_letters{{destination=\"{destination}\"}} {letters}");
     let broker = destination.split(':').next().expect("a scheme");

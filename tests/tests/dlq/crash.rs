@@ -1,4 +1,4 @@
-//! A replay that is killed, and the next one.
+//! A replay that is killed, and the next replay.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use kit::{Signal, Stored};
 use crate::desk::{WAIT, bare, marker, word};
 use crate::replay::crafted;
 
-/// Most letters of a batch.
+/// Maximum number of dead letters in a batch.
 const BATCH: usize = 100;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! A folder with a configuration, and the command in it.
+//! A folder with a configuration, in which the tests run the command.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ impl Desk {
         Desk { folder }
     }
 
-    /// A route from a topic through the probe, whose dead letters go where `more` says.
+    /// Returns a route from a topic through the probe, with the dead-letter destination in `more`.
     pub(crate) fn route(from: &str, more: &str) -> String {
         let group = kit::unique("probe");
         format!(
@@ -39,17 +39,17 @@ impl Desk {
         )
     }
 
-    /// Starts `cofferdam` with these arguments, here.
+    /// Starts `cofferdam` in the folder with these arguments.
     pub(crate) fn start(&self, arguments: &[&str]) -> Host {
         kit::host(arguments).current_dir(self.folder.path()).start()
     }
 
-    /// Runs it to its end.
+    /// Runs the command to its end.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Ended {
         self.start(arguments).wait(WAIT).await
     }
 
-    /// When each compiled plugin was last used.
+    /// Returns when each compiled plugin was last used.
     pub(crate) fn compiled(&self) -> BTreeMap<PathBuf, SystemTime> {
         let files = std::fs::read_dir(self.folder.path().join(".cofferdam/compiled")).into_iter().flatten().flatten();
         let used = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).expect("the file is there");
@@ -63,7 +63,7 @@ impl Desk {
         ended.stdout.iter().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
     }
 
-    /// The positions that `dlq list` shows with these arguments, sorted.
+    /// Returns the positions that `dlq list` shows with these arguments, sorted.
     pub(crate) async fn positions(&self, arguments: &[&str]) -> Vec<String> {
         let letters = self.json(&[&["list"], arguments].concat()).await;
         let mut positions: Vec<String> = letters.iter().map(|letter| word(letter, "position")).collect();
@@ -72,12 +72,12 @@ impl Desk {
     }
 }
 
-/// A text of an object.
+/// Returns a text field of an object.
 pub(crate) fn word(object: &Value, name: &str) -> String {
     object[name].as_str().unwrap_or_else(|| panic!("no text {name:?} in {object}")).to_owned()
 }
 
-/// How often each occurs.
+/// Counts equal elements.
 pub(crate) fn counted<T: std::hash::Hash + Eq>(all: impl IntoIterator<Item = T>) -> HashMap<T, usize> {
     all.into_iter().fold(HashMap::new(), |mut counts, one| {
         *counts.entry(one).or_default() += 1;
@@ -85,14 +85,14 @@ pub(crate) fn counted<T: std::hash::Hash + Eq>(all: impl IntoIterator<Item = T>)
     })
 }
 
-/// Its midnight in UTC, in milliseconds. Much older records a topic would soon delete.
+/// Returns yesterday's midnight in UTC, in milliseconds. A topic would soon delete much older records.
 pub(crate) fn yesterday() -> i64 {
     const DAY: u64 = 86_400;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock that is set");
     i64::try_from((now.as_secs() / DAY - 1) * DAY * 1_000).expect("a time of this century")
 }
 
-/// The records that [`five`] is about.
+/// Returns the records for [`five`].
 pub(crate) fn originals() -> [Record; 5] {
     [
         Probe::ask("a", "permanent", 1).header("tenant", "acme").timestamp(yesterday() + 123),
@@ -103,8 +103,8 @@ pub(crate) fn originals() -> [Record; 5] {
     ]
 }
 
-/// A topic of dead letters with five in it, in this order: two that the handler refuses, a panic, a record that is no
-/// text, a tombstone. And a desk with the route from the topic of the same name without `.dlq`.
+/// Creates a topic with five dead letters, in this order: two that the handler rejects, a panic, a record that is not
+/// text, a tombstone. Also returns a desk with a route from the topic of the same name without `.dlq`.
 pub(crate) async fn five(kafka: &Kafka) -> (Desk, String) {
     let input = kafka.topic("dlq-in", 1).await;
     let letters = format!("{input}.dlq");
@@ -116,7 +116,7 @@ pub(crate) async fn five(kafka: &Kafka) -> (Desk, String) {
 }
 
 impl Desk {
-    /// Lets a host run until this topic holds so many records.
+    /// Runs a host until this topic has `records` records.
     pub(crate) async fn dead_letters(&self, kafka: &Kafka, topic: &str, records: i64) {
         self.host_until(async || {
             let there = kafka.try_ends(topic).await;
@@ -125,7 +125,7 @@ impl Desk {
         .await;
     }
 
-    /// Lets a host run until then.
+    /// Runs a host until `probe` returns a value.
     pub(crate) async fn host_until(&self, probe: impl AsyncFnMut() -> Option<()>) {
         let mut host = self.start(&["run", "--json"]);
         kit::eventually("the host has done it", WAIT, probe).await;
@@ -134,7 +134,7 @@ impl Desk {
     }
 }
 
-/// A dead letter as a host writes it, of the record `number` of `source`.
+/// Returns a dead letter as a host writes it, of the record `number` of `source`.
 pub(crate) fn letter(source: &str, number: usize, code: &str) -> Record {
     let last = format!("2026-01-01T00:{:02}:{:02}.000Z", number / 60 % 60, number % 60);
     Record::new(format!("payload {number}"))
@@ -152,13 +152,13 @@ pub(crate) fn letter(source: &str, number: usize, code: &str) -> Record {
         .header("cofferdam-dlq-position", format!("0/{number}"))
 }
 
-/// The marker of a record that was replayed.
+/// Returns the replay marker of a replayed record.
 pub(crate) fn marker(record: &Stored) -> Value {
     let marker = record.header("cofferdam-replay").unwrap_or_else(|| panic!("no marker: {record:?}"));
     serde_json::from_str(marker).expect("the marker is JSON")
 }
 
-/// The record without its marker, and without its place: what has to be as it was.
+/// Returns the record without replay marker and position: the part that must not change.
 pub(crate) fn bare(record: &Stored) -> Stored {
     let mut record = record.clone();
     record.headers.retain(|(name, _)| name != "cofferdam-replay");

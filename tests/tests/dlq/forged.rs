@@ -1,11 +1,11 @@
-//! What a producer may write to a source does not speak for the host.
+//! Headers that a producer writes cannot pass for those of the host.
 
 use kit::{Record, Stored};
 use serde_json::json;
 
 use crate::desk::{Desk, bare, word};
 
-/// A record that its handler refuses, with headers that claim to be reasons.
+/// Returns a record that its handler rejects, with forged reason headers.
 fn forged(payments: &str) -> Record {
     Record::new(r#"{"do":"permanent"}"#)
         .key("forged")
@@ -16,29 +16,30 @@ fn forged(payments: &str) -> Record {
         .header("_cofferdam-dlq-source", "hidden once")
 }
 
-/// The same, so large that its letter has no room for the reasons in a topic that takes [`LARGEST`].
+/// The same, so large that its dead letter has no room for reason headers in a topic with the limit [`LARGEST`].
 fn large(payments: &str) -> Record {
     forged(payments).header("fill", filling())
 }
 
-/// Bytes that no compression makes fewer, and that leave room for an original and not for the reasons beside it.
+/// Returns incompressible bytes that leave room for an original, but not for reason headers beside it.
 fn filling() -> Vec<u8> {
     let next =
         |random: &u64| Some(random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
     std::iter::successors(Some(7), next).map(|random| random.to_be_bytes()[0]).take(LARGEST - 480).collect()
 }
 
-/// Of a batch, in bytes.
+/// Maximum size of a batch in bytes.
 const LARGEST: usize = 20_000;
 
-/// A record that its handler refuses, and that would be read as a receipt where its letter had only its headers.
+/// Returns a record that its handler rejects, and whose dead letter would be read as a replay record if it had only the
+/// original headers.
 fn refused_receipt(topic: &str, more: Vec<u8>) -> Record {
     let time = "2026-11-01T00:00:00.000Z";
     let receipt = json!({ "do": "permanent", "state": "replayed", "replay": "r", "time": time, "topic": topic, "offsets": "0-99" });
     Record::new(receipt.to_string()).key("k").header("cofferdam-dlq-receipt", "replayed").header("content-type", more)
 }
 
-/// A receipt as a host writes it.
+/// Returns a replay record as a host writes it.
 fn receipt(topic: &str, offsets: &str) -> Record {
     let time = "2026-11-01T00:00:00.000Z";
     let receipt = json!({ "state": "replayed", "replay": "r", "time": time, "topic": topic, "offsets": offsets });
@@ -90,12 +91,12 @@ async fn a_producer_cannot_hide_letters() {
     desk.dead_letters(kafka, &letters, 5).await;
     assert_eq!(desk.positions(&[&letters]).await, ["0/0", "0/1", "0/2", "0/3", "0/4"]);
 
-    // Written past the host, into the letters themselves: no receipt speaks of what is not before it.
+    // Written directly into the dead-letter topic: a replay record cannot refer to records after it.
     let all = [receipt(&letters, "0-9223372036854775806"), receipt(&letters, "6-7"), receipt(&letters, "1,0")];
     kafka.produce(&letters, all).await;
     let listed = desk.json(&["list", &letters]).await;
     assert_eq!(listed.len(), 8, "{listed:?}");
-    // One that a host could have written is one: the limit of what the books can know.
+    // A replay record that a host could have written is valid: it cannot be told from a real one.
     kafka.produce(&letters, [receipt(&letters, "0-7")]).await;
     let listed = desk.json(&["list", &letters, "--all"]).await;
     assert_eq!((listed.len(), word(&listed[0], "last_replay")), (8, "2026-11-01T00:00:00.000Z".to_owned()));

@@ -1,4 +1,4 @@
-//! What people see.
+//! The output of `dlq list` for people.
 
 use crate::desk::{Desk, five, word};
 

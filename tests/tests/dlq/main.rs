@@ -1,4 +1,5 @@
-//! Dead letters by the command line: listed by each filter, shown, sent back, deleted; on Kafka, on SQS, and across.
+//! The `dlq` commands: list with each filter, show, replay and delete dead letters; on Kafka, on SQS, and across
+//! brokers.
 
 mod across;
 mod alert;

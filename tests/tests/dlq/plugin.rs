@@ -1,4 +1,4 @@
-//! One letter for a plugin file.
+//! Calls a plugin file with one dead letter.
 
 use crate::desk::five;
 

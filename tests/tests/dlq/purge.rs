@@ -1,4 +1,4 @@
-//! Letters are deleted: of a topic the beginning, of a queue any.
+//! Deletes dead letters: of a topic only the first ones, of a queue any.
 
 use crate::replay::crafted;
 

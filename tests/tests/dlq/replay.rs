@@ -1,4 +1,4 @@
-//! Letters of a topic go back.
+//! Replays the dead letters of a topic.
 
 use std::time::{Duration, Instant};
 
@@ -6,12 +6,12 @@ use kit::Stored;
 
 use crate::desk::{Desk, WAIT, bare, counted, five, letter, marker, word, yesterday};
 
-/// A desk without a host, with a route from this topic.
+/// Returns a desk without a host, with a route from this topic.
 pub(crate) fn reading(kafka: &kit::Kafka, source: &str) -> Desk {
     Desk::new(Some(kafka), None, &Desk::route(&format!("{{ kafka = {source:?}, group = \"y\" }}"), ""))
 }
 
-/// A desk without a host, a topic with these letters, and the topic that they came from.
+/// Returns a desk without a host, a topic with this number of dead letters, and the topic that they came from.
 pub(crate) async fn crafted(kafka: &kit::Kafka, letters: usize, partitions: i32) -> (Desk, String, String) {
     let (source, topic) = (kafka.topic("dlq-source", partitions).await, kafka.topic("dlq-letters", 1).await);
     let desk = reading(kafka, &source);
@@ -42,7 +42,7 @@ async fn originals_go_back_byte_for_byte_with_a_marker_that_counts() {
     assert_eq!(desk.positions(&[&letters, "--replayed"]).await.len(), 5);
     assert_eq!(desk.json(&["replay", &letters, "--code", "REFUSED"]).await[0]["letters"], 0, "not by another filter");
 
-    // They fail again, and are letters again.
+    // They fail again and become dead letters again.
     desk.host_until(async || (desk.positions(&[&letters]).await.len() == 5).then_some(())).await;
     desk.json(&["replay", &letters]).await;
     let again = kafka.read_all(input).await.split_off(10);

@@ -1,4 +1,4 @@
-//! Letters of queues.
+//! Dead letters of queues.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use serde_json::json;
 
 use crate::desk::{Desk, WAIT, counted};
 
-/// A route from this queue that nobody runs.
+/// Returns a route from this queue without a running host.
 fn idle(source: &kit::Queue) -> String {
     Desk::route(&format!("{{ sqs = {:?} }}", source.name), "").replace("kafka = ", "sqs = ")
 }
 
-/// What a producer writes to pass for a host.
+/// Reasons that a producer forges.
 const FORGED: &str = r#"{"outcome":"permanent","code":"NO","text":"as usual","source":"payments","position":"m-1"}"#;
 
-/// A dead letter as a host writes it, of a message of `source`.
+/// Returns a dead letter as a host writes it, of a message of `source`.
 fn letter(source: &str, number: usize, code: &str) -> Message {
     let reasons = json!({
         "outcome": "permanent", "code": code, "text": "as asked", "route": "probe", "plugin": "probe",
@@ -46,7 +46,7 @@ async fn a_fifo_message_goes_back_with_group_attributes_and_body() {
         &out.name,
     );
     let desk = Desk::new(None, Some(&sqs), &route);
-    // Eleven with the reason, and one that says how the body is to be read.
+    // Ten attributes of the message, eleven with the reasons, and one more that says how the body is encoded.
     let mut message = Message::new(r#"{"do":"permanent"}"#).group("order-7").deduplication("d-1");
     for number in 0..9 {
         message = message.attribute(format!("a-{number}"), format!("value {number}"));
@@ -63,7 +63,8 @@ async fn a_fifo_message_goes_back_with_group_attributes_and_body() {
     assert_eq!(report["sent"], json!({ format!("sqs:{}", source.name): 1 }), "{report}");
     settled(&sqs, &dead, 0).await;
 
-    // Ten attributes and the marker are one too many for SQS: the host that reads them unfolds them.
+    // SQS allows ten attributes, so the replay marker does not fit beside ten. The host that reads such a message
+    // unpacks them.
     desk.host_until(async || (sqs.counts(&dead).await.visible == 1).then_some(())).await;
     let again = desk.json(&["list", "--route", "probe"]).await;
     let position = again[0]["position"].as_str().expect("an id");

@@ -1,4 +1,4 @@
-//! Brokers that go away and come back, and a network that is slow, cut, or silent. One broker for all of these, one test
+//! Outages of brokers, and a network that is slow, disconnected, or silent. One broker for all of these tests, one test
 //! at a time.
 
 use std::time::{Duration, Instant};
@@ -30,8 +30,8 @@ async fn connections_that_are_cut_or_slow_cost_at_most_what_is_in_flight_once() 
     let Some(broker) = kit::or_say_so(private_in_turn().await) else { return };
     let broker = broker.lock().await;
     let mut work = Work::begin(&broker, &broker.through(), 2).await;
-    // Nothing, as a rule: who comes back within its session keeps its partitions. Who is cut off in the middle of a
-    // rebalance, as the first time may be, does not.
+    // Usually nothing is repeated: a host that returns within its session keeps its partitions. A host that is
+    // disconnected during a rebalance, as the first time may be, does not.
     work.fault(2);
     for _ in 0..3 {
         work.go_on(300).await;
@@ -73,6 +73,6 @@ async fn readers_see_a_key_in_order_through_an_outage_longer_than_the_delivery_t
         broker.gate().open();
         work.go_on(300).await;
     }
-    // Nobody lost a partition, so nothing comes twice either.
+    // No partition was lost, so nothing is repeated.
     work.end().await;
 }

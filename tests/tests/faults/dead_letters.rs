@@ -1,5 +1,5 @@
-//! Dead letters that nobody takes: nothing is committed past the message that failed, and when they are taken again the
-//! work goes on by itself.
+//! Dead letters that the destination does not accept: nothing is committed past the failed message, and when they are
+//! accepted again the work continues by itself.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -8,13 +8,13 @@ use kit::{Host, Kafka, Probe, Record, eventually};
 
 use crate::work::{LONG, elapsed};
 
-/// Where a message stands that fails while its dead letter is taken.
+/// Offset of a message that fails while its dead letter is accepted.
 const EARLY: i64 = 5;
-/// Where the message stands that fails when it is not.
+/// Offset of the message that fails while its dead letter is not accepted.
 const BAD: i64 = 20;
 const ALL: i64 = 60;
 
-/// A host at work on one partition, with a message in the middle that fails for good.
+/// A running host with one partition, and a message in the middle that fails permanently.
 struct Stuck<'a> {
     kafka: &'a Kafka,
     probe: Probe,
@@ -22,10 +22,10 @@ struct Stuck<'a> {
 }
 
 impl<'a> Stuck<'a> {
-    /// A host that has handled something already, and stored a dead letter.
+    /// Starts a host that has already handled messages and stored a dead letter.
     async fn begin(kafka: &'a Kafka) -> Self {
         let probe = Probe::new(kafka, 1).await;
-        // A topic that is not there is one for half a minute otherwise, for the library.
+        // Otherwise librdkafka considers a missing topic existent for half a minute.
         let properties = r#""topic.metadata.propagation.max.ms" = 1000"#;
         let host = probe.host(kafka.bootstrap(), properties, "commit_interval = \"50ms\"").start();
         let first = (0..BAD).map(|number| if number == EARLY { bad("early", EARLY) } else { record(number) });
@@ -35,14 +35,14 @@ impl<'a> Stuck<'a> {
         stuck
     }
 
-    /// Sends the message that fails, and others behind it.
+    /// Sends the failing message, and others after it.
     async fn fail(&self) {
         self.kafka
             .produce(&self.probe.input, std::iter::once(bad("late", BAD)).chain((BAD + 1..ALL).map(record)))
             .await;
     }
 
-    /// For some seconds, in which the host has tried more than once, after it has said so.
+    /// Checks the commits for some seconds after the host has logged `said`; in this time it tries more than once.
     async fn nothing_is_committed_past_it(&self, said: &str) {
         self.host.says(said, LONG).await;
         let began = Instant::now();
@@ -53,7 +53,7 @@ impl<'a> Stuck<'a> {
         }
     }
 
-    /// The dead letter is there, everything else is handled, and the host has not been started again.
+    /// Checks that the dead letter is stored, everything else is handled, and the host was not restarted.
     async fn goes_on(mut self) {
         self.committed_up_to(ALL).await;
         let letters = self.kafka.read_all(&self.probe.dead_letters).await;
@@ -81,7 +81,7 @@ impl<'a> Stuck<'a> {
     }
 }
 
-/// A message that fails for good, with nothing in it that could be compressed.
+/// Returns a message that fails permanently, with incompressible content.
 fn bad(key: &str, number: i64) -> Record {
     let padding: String = (0..100_u64).map(|n| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
     Record::new(format!(r#"{{"do":"permanent","number":{number},"padding":"{padding}"}}"#)).key(key)

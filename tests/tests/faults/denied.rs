@@ -1,12 +1,12 @@
-//! Permissions that a broker takes away while a host works, and gives back: the host says which, loses nothing, and goes on
-//! by itself.
+//! A broker revokes permissions while a host runs, and grants them again: the host reports which, loses nothing, and
+//! continues by itself.
 
 use kit::kafka::private_in_turn;
 use kit::{Prepared, Probe, eventually};
 
 use crate::work::LONG;
 
-/// `check --brokers` fails with this, once the broker heeds the rule: it answers before it does.
+/// Waits until `check --brokers` fails with this text. The broker confirms a rule before it applies it.
 async fn checked(host: impl Fn() -> Prepared, expected: &str) {
     let is_said = async || {
         let ended = host().instead_of_run("check").arg("--brokers").start().wait(LONG).await;

@@ -1,4 +1,4 @@
-//! Hosts that die, stop, stand still, come and go.
+//! Hosts that are killed, stopped, suspended, added and removed.
 
 use std::time::Instant;
 
@@ -41,7 +41,7 @@ async fn a_host_that_stood_still_past_its_session_commits_nothing_when_it_goes_o
     work.fault(1);
     work.hosts[0].pause();
     elapsed(Instant::now(), 2 * SESSION).await;
-    // The other one has everything now, and goes on.
+    // The other host has all partitions now, and continues.
     work.go_on(300).await;
     let before = work.committed().await;
     work.hosts[0].resume();

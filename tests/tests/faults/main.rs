@@ -1,5 +1,5 @@
-//! Faults on real brokers, in the middle of the work of two hosts of one group: nothing is lost, each key is handled in
-//! order, and what comes twice was in flight when it happened.
+//! Faults on real brokers while two hosts of one group run: nothing is lost, each key is handled in order, and only
+//! messages that were in flight at a fault are repeated.
 
 mod brokers;
 mod dead_letters;

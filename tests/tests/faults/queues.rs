@@ -1,4 +1,4 @@
-//! Leases that end in the middle: of hosts that stand still, and of hosts that die.
+//! Leases that expire because hosts are suspended or killed.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::work::{LONG, Outcome, elapsed};
 const GROUPS: usize = 12;
 /// Time between two messages of a group.
 const PACE: Duration = Duration::from_millis(150);
-/// How soon the messages of a dead host come back.
+/// The time after which the messages of a killed host are visible again.
 const LEASE: Duration = Duration::from_secs(3);
 const IN_FLIGHT: usize = 60;
 
@@ -22,12 +22,13 @@ struct Tasks<'a> {
     queue: Queue,
     output: String,
     hosts: Vec<Host>,
-    /// Messages come all the time, until this is cancelled; then it tells how many of each group there are.
+    /// Sends messages until it is cancelled. Returns how many each group has.
     sender: JoinHandle<u64>,
     enough: CancellationToken,
 }
 
-/// Adds a message to each group at each pace; every eighth of a group waits for a second attempt, and its group with it.
+/// Sends a message to each group at each interval. Every eighth message of a group needs a second attempt, and its
+/// group waits for it.
 async fn send(sqs: Sqs, queue: Queue, enough: CancellationToken) -> u64 {
     let mut number = 0;
     let mut pace = tokio::time::interval(PACE);
@@ -90,7 +91,7 @@ impl<'a> Tasks<'a> {
         eventually("the work goes on", LONG, async || (outputs().await >= before + messages).then_some(())).await;
     }
 
-    /// Waits until the queue is empty, stops the hosts, and judges.
+    /// Waits until the queue is empty, stops the hosts, and checks the result.
     async fn end(mut self, faults: usize) {
         self.enough.cancel();
         let each = (&mut self.sender).await.expect("all messages are taken");
@@ -101,7 +102,7 @@ impl<'a> Tasks<'a> {
         .await;
         for mut host in self.hosts.drain(..) {
             let ended = host.stop(LONG).await;
-            // Seen where the test fails.
+            // Shown if the test fails.
             println!("{}\n{}", ended.stderr.join("\n"), ended.account());
             assert_eq!(ended.code(), Some(0));
         }
@@ -127,7 +128,7 @@ async fn a_host_that_stood_still_past_its_leases_keeps_the_order_of_groups() {
         tasks.go_on(60).await;
         tasks.hosts[host].pause();
         elapsed(Instant::now(), LEASE + Duration::from_secs(1)).await;
-        // What it held came to the other one.
+        // The other host has received its messages.
         tasks.go_on(30).await;
         tasks.hosts[host].resume();
     }

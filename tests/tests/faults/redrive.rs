@@ -1,4 +1,4 @@
-//! Queues whose redrive policy moves a message away after some receives: none that a handler can still have is moved.
+//! Queues whose redrive policy moves a message after some receives: no message that a handler can still get is moved.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use kit::{Host, Message, Queue, QueueSpec, Sqs, eventually, guest, run};
 
 use crate::work::LONG;
 
-/// A queue with a redrive policy, the queue it moves messages to, and where the route writes.
+/// A queue with a redrive policy, the queue that it moves messages to, and the output topic of the route.
 struct Route<'a> {
     sqs: &'a Sqs,
     input: Queue,
@@ -101,7 +101,7 @@ async fn restarts_cost_no_message_its_last_receive_before_a_handler_has_seen_it(
         let ended = host.stop(LONG).await;
         assert_eq!(ended.code(), Some(0), "{}", ended.stderr.join("\n"));
         host.restart();
-        // Before that a signal ends it at once.
+        // Earlier, a signal ends the process at once.
         host.says("\"running\"", LONG).await;
     }
     route.there(&route.output, MESSAGES).await;

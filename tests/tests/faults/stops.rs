@@ -1,4 +1,4 @@
-//! Stops while something is away: each ends within its limits, and what was unfinished comes again.
+//! Stops during an outage: each host ends within its limits, and unfinished messages are redelivered.
 
 use std::time::{Duration, Instant};
 
@@ -6,12 +6,12 @@ use kit::{Gate, Host, Message, Probe, QueueSpec, eventually, guest, run};
 
 use crate::work::LONG;
 
-/// Both limits of a stop together, and what it takes a busy machine to end a process.
+/// Both limits of a stop together, and the time that a busy machine needs to end a process.
 const LIMITS: Duration = Duration::from_secs(3);
 const GRACE: Duration = Duration::from_secs(2);
 const SERVICE: &str = r#"drain_limit = "1s", flush_limit = "2s""#;
 
-/// Each host ends in time after it was told to stop.
+/// Checks that each host ends in time after it was told to stop.
 async fn all_end_in_time(hosts: &mut [Host]) {
     let told = Instant::now();
     hosts.iter_mut().for_each(|host| host.signal(kit::Signal::TERM));
@@ -41,7 +41,7 @@ async fn a_stop_ends_within_its_limits_with_each_delivery_though_the_broker_is_a
         if round > 0 {
             hosts.iter_mut().for_each(Host::restart);
         }
-        // Each has its first commit on its way when the broker goes.
+        // The first commit of each host is unanswered when the broker stops.
         kafka.gate().hold(COMMITS);
         let caught = kafka.gate().caught();
         for probe in &probes {

@@ -1,4 +1,4 @@
-//! Messages with keys on their way through hosts of one group, and the judge of what came out.
+//! Sends keyed messages through the hosts of one group, and checks the outputs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -8,11 +8,11 @@ use kit::{Host, Kafka, Probe, Record, eventually};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Longer than anything here takes on a busy machine.
+/// Longer than any step takes on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(90);
-/// What a host may have received and not committed, messages.
+/// Maximum number of messages that a host has received and not committed.
 pub(crate) const IN_FLIGHT: usize = 100;
-/// How long a host is missed before its partitions go to others.
+/// The time after which the partitions of a missing host go to others.
 pub(crate) const SESSION: Duration = Duration::from_secs(3);
 
 const KEYS: usize = 40;
@@ -20,14 +20,14 @@ const KEYS: usize = 40;
 const PACE: Duration = Duration::from_millis(100);
 const PARTITIONS: i32 = 4;
 
-/// So that hosts miss each other soon, and find a broker soon that was away.
+/// Hosts notice soon that another host is missing, or that a broker is available again.
 const PROPERTIES: &str =
     r#""session.timeout.ms" = 3000, "heartbeat.interval.ms" = 300, "reconnect.backoff.max.ms" = 500"#;
 
-/// So that a host keeps its partitions through an outage, which outlasts the delivery timeout.
+/// A host keeps its partitions in an outage that is longer than the delivery timeout.
 pub(crate) const PATIENT: &str = r#""reconnect.backoff.max.ms" = 500, "delivery.timeout.ms" = 1500"#;
 
-/// Little may be in flight. What fails once comes again soon, and is no reason to stop the route.
+/// Few messages may be in flight. A failed message is soon retried, and failures do not pause the route.
 const ROUTE: &str = r#"
     concurrency = 16
     max_in_flight = { messages = 100 }
@@ -36,33 +36,33 @@ const ROUTE: &str = r#"
     breaker = { failures = 0 }
 "#;
 
-/// Work under way.
+/// The hosts and the producer of a test.
 pub(crate) struct Work<'a> {
     kafka: &'a Kafka,
     pub(crate) probe: Probe,
     brokers: String,
     properties: &'static str,
     pub(crate) hosts: Vec<Host>,
-    /// Messages come all the time, until this is cancelled; then it tells how many of each key there are.
+    /// Sends messages until it is cancelled. Returns how many each key has.
     producer: JoinHandle<u64>,
     enough: CancellationToken,
-    /// What may come twice because of the faults so far.
+    /// The number of repeated messages that the faults so far may cause.
     repeats: usize,
 }
 
-/// What became of numbered messages, by key.
+/// The results of numbered messages, by key.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    /// Messages that were handled, each once.
+    /// Handled messages, without repetitions.
     pub(crate) handled: BTreeSet<(String, u64)>,
-    /// How many came out more than once, and how often beyond the first.
+    /// The number of outputs beyond the first of each message.
     pub(crate) repeats: usize,
-    /// Keys whose messages came out for the first time in another order than they went in.
+    /// Keys whose messages were first handled in another order than they were sent.
     pub(crate) disordered: Vec<String>,
 }
 
 impl Outcome {
-    /// Of what came out, in order.
+    /// Computes the result from outputs in their order.
     pub(crate) fn of<'a>(outputs: impl IntoIterator<Item = (&'a str, u64)>) -> Self {
         let mut outcome = Self::default();
         let mut last: BTreeMap<&str, u64> = BTreeMap::new();
@@ -78,7 +78,7 @@ impl Outcome {
 }
 
 impl<'a> Work<'a> {
-    /// Messages begin to come, and so many hosts begin with them. They reach the brokers at `brokers`.
+    /// Starts the producer and `hosts` hosts, which connect to `brokers`.
     pub(crate) async fn begin(kafka: &'a Kafka, brokers: &str, hosts: usize) -> Self {
         Self::begin_with(kafka, brokers, hosts, PROPERTIES).await
     }
@@ -96,37 +96,37 @@ impl<'a> Work<'a> {
         work
     }
 
-    /// One more host in the group.
+    /// Adds a host to the group.
     pub(crate) fn join(&mut self) {
         let host = self.probe.host(&self.brokers, self.properties, ROUTE);
-        // A line for each attempt that is repeated would hide the others.
+        // A line for each repeated attempt would hide the others.
         self.hosts.push(host.env("COFFERDAM_LOG", "info,cofferdam::delivery=error").start());
     }
 
-    /// A fault has hit so many hosts: what they had in flight may come again.
+    /// Records a fault of this number of hosts: their messages in flight may be repeated.
     pub(crate) fn fault(&mut self, hosts: usize) {
         self.repeats += hosts * IN_FLIGHT;
     }
 
-    /// How many outputs there are.
+    /// Returns the number of outputs.
     pub(crate) async fn outputs(&self) -> usize {
         let outputs: i64 = self.kafka.ends(&self.probe.output).await.values().sum();
         usize::try_from(outputs).expect("a count")
     }
 
-    /// Waits until so much more is done.
+    /// Waits for this number of further outputs.
     pub(crate) async fn go_on(&self, messages: usize) {
         let before = self.outputs().await;
         eventually("the work goes on", LONG, async || (self.outputs().await >= before + messages).then_some(())).await;
     }
 
-    /// What the group has committed, by partition.
+    /// Returns the committed offsets of the group, by partition.
     pub(crate) async fn committed(&self) -> BTreeMap<i32, i64> {
         let committed = self.kafka.committed(&self.probe.group, &self.probe.input).await;
         committed.into_iter().map(|(partition, committed)| (partition, committed.offset)).collect()
     }
 
-    /// Waits until all is done and committed, stops the hosts, and judges.
+    /// Waits until all is handled and committed, stops the hosts, and checks the result.
     pub(crate) async fn end(mut self) {
         self.enough.cancel();
         let each = (&mut self.producer).await.expect("all messages are taken");
@@ -134,7 +134,7 @@ impl<'a> Work<'a> {
         eventually("all is committed", LONG, async || (self.committed().await == ends).then_some(())).await;
         for mut host in self.hosts.drain(..) {
             let ended = host.stop(LONG).await;
-            // Seen where the test fails.
+            // Shown if the test fails.
             println!("{}\n{}", ended.stderr.join("\n"), ended.account());
             assert_eq!(ended.code(), Some(0));
         }
@@ -157,7 +157,7 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Adds a message to each key at each pace; every fifth of a key has to wait for a second attempt.
+/// Sends a message to each key at each interval. Every fifth message of a key needs a second attempt.
 async fn produce(writer: Writer, enough: CancellationToken) -> u64 {
     let mut number = 0;
     let mut pace = tokio::time::interval(PACE);
@@ -170,12 +170,12 @@ async fn produce(writer: Writer, enough: CancellationToken) -> u64 {
     number
 }
 
-/// A message that fails once where it is to fail.
+/// Returns a message for the action `what` of the probe. An action that fails does so once.
 pub(crate) fn ask(key: &str, what: &str, number: u64) -> Record {
     Record::new(format!(r#"{{"do":"{what}","times":1,"number":{number}}}"#)).key(key)
 }
 
-/// Waits until so much time has passed since `began`.
+/// Waits until `time` has passed since `began`.
 pub(crate) async fn elapsed(began: Instant, time: Duration) {
     eventually("time passes", time + LONG, async || (began.elapsed() >= time).then_some(())).await;
 }

@@ -1,28 +1,28 @@
-//! Which file of a crate names items of which other file, read from `use` statements and from paths that begin with
-//! `crate`, `super` or `self`. A name that a file only passes on (`pub use`) leads to the file that has it. Code of tests is
+//! Finds which file of a crate uses items of which other file, from `use` statements and from paths that begin with
+//! `crate`, `super` or `self`. A re-exported name (`pub use`) counts as a use of the file that defines it. Test code is
 //! left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// A module, by the names that lead to it from the root of the crate; the root itself is empty.
+/// A module as the names that lead to it from the root of the crate; the root is empty.
 pub(crate) type Module = Vec<String>;
 
-/// The files of a crate, and what each of them names.
+/// The files of a crate and the items that they use.
 pub(crate) struct Crate {
     files: BTreeMap<Module, File>,
 }
 
 #[derive(Default)]
 struct File {
-    /// What it names: from which module (of the file, or inside it), and the path.
+    /// The paths that it uses, each with the module (the file or one inside it) that contains the path.
     paths: Vec<(Module, Vec<String>)>,
-    /// Names that it has from elsewhere, by the module that imports them.
+    /// Imported names, by the module that imports them.
     imports: BTreeMap<(Module, String), Vec<String>>,
 }
 
 impl Crate {
-    /// Reads all files under `source`, aside from tests.
+    /// Reads all files under `source` except tests.
     pub(crate) fn read(source: &Path) -> Self {
         let module = |path: &Path| -> Module {
             let inside = path.strip_prefix(source).expect("inside").with_extension("");
@@ -33,7 +33,7 @@ impl Crate {
         Self::of(super::rust_files(source).iter().map(|path| (module(path), text(path))))
     }
 
-    /// A crate of these files.
+    /// Creates a crate of these files.
     pub(crate) fn of(files: impl IntoIterator<Item = (Module, String)>) -> Self {
         let mut read: BTreeMap<Module, File> = BTreeMap::new();
         for (module, text) in files {
@@ -45,7 +45,7 @@ impl Crate {
         Self { files: read }
     }
 
-    /// All pairs of files of which the first names an item of the second.
+    /// Returns all pairs of files of which the first uses an item of the second.
     pub(crate) fn edges(&self) -> BTreeSet<(Module, Module)> {
         let mut edges = BTreeSet::new();
         for (from, file) in &self.files {
@@ -60,7 +60,7 @@ impl Crate {
         edges
     }
 
-    /// The path from the root of the crate; `None` where it leads out of it.
+    /// Returns the path from the root of the crate; `None` if it leads out of the crate.
     fn absolute(&self, base: &[String], path: &[String]) -> Option<Vec<String>> {
         let (mut absolute, mut rest) = (base.to_vec(), path);
         match path.first()?.as_str() {
@@ -85,7 +85,7 @@ impl Crate {
         Some(absolute)
     }
 
-    /// The file that has the item at the end of `path`.
+    /// Returns the file that defines the item at the end of `path`.
     fn home(&self, path: &[String], depth: usize) -> Module {
         let known = |length: &usize| self.files.contains_key(&path[..*length]);
         let length = (0..=path.len()).rev().find(known).unwrap_or(0);
@@ -101,8 +101,8 @@ impl Crate {
     }
 }
 
-/// The circles of `edges`: all files of which each leads to each other. That a module names its parent, or one further up,
-/// is none: a file may be cut into a folder.
+/// Returns the circles of `edges`: sets of files that all lead to each other. A use of the parent or of another
+/// ancestor does not count, because a file may be split into a folder.
 pub(crate) fn circles(edges: &BTreeSet<(Module, Module)>) -> BTreeSet<BTreeSet<Module>> {
     let mut leads: BTreeMap<&Module, BTreeSet<&Module>> = BTreeMap::new();
     for (from, to) in edges {
@@ -136,7 +136,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads to the end of `module`, which stands in the file or is the file.
+    /// Reads to the end of `module`, which is the file or a module inside it.
     fn read(&mut self, module: &Module) {
         let mut depth = 0;
         while let Some(token) = self.next() {
@@ -161,7 +161,7 @@ impl Reader<'_> {
                         path.push(self.peek(1).to_owned());
                         self.at += 2;
                     }
-                    // `pub(in crate::plugin)` names nothing.
+                    // `pub(in crate::plugin)` uses nothing.
                     if !self.is_visibility(path.len()) {
                         self.file.paths.push((module.clone(), path));
                     }
@@ -171,7 +171,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What follows `use`, or what is behind `prefix` in it.
+    /// Reads a `use` tree, or the part of it after `prefix`.
     fn tree(&mut self, module: &Module, prefix: &[String]) {
         let mut path = prefix.to_vec();
         while let Some(token) = self.next() {
@@ -207,7 +207,7 @@ impl Reader<'_> {
         self.file.paths.push((module.clone(), path));
     }
 
-    /// Past the end of the block that has begun.
+    /// Skips to the end of the current block.
     fn skip(&mut self) {
         let mut depth = 1;
         while depth > 0 {
@@ -244,7 +244,7 @@ fn is_name(token: &str) -> bool {
     token.starts_with(|character: char| character.is_alphabetic() || character == '_')
 }
 
-/// Names, `::`, and single characters; no comments, and nothing of texts.
+/// Returns names, `::`, and single characters, without comments and the content of strings.
 fn tokens(text: &str) -> Vec<String> {
     let characters: Vec<char> = text.chars().collect();
     let (mut tokens, mut at): (Vec<String>, usize) = (Vec::new(), 0);
@@ -282,7 +282,7 @@ fn tokens(text: &str) -> Vec<String> {
     tokens
 }
 
-/// The length of the raw text that begins here, where one does.
+/// Returns the length of the raw string that begins here, if there is one.
 fn raw(rest: &[char]) -> Option<usize> {
     let hashes = rest[1..].iter().take_while(|character| **character == '#').count();
     if rest.get(1 + hashes) != Some(&'"') {
@@ -294,7 +294,7 @@ fn raw(rest: &[char]) -> Option<usize> {
     Some(start + length + end.len())
 }
 
-/// The length of the text in quotes that begins here.
+/// Returns the length of the string that begins here.
 fn quoted(rest: &[char]) -> usize {
     let mut at = 1;
     while at < rest.len() && rest[at] != '"' {

@@ -7,39 +7,36 @@
 //! | its content, and it has a timestamp | the timestamp: it stands in `timestamp`, and a replay restores it |
 //! | its content, and neither is left | the reasons |
 
-use super::{PREFIX, bare};
-use crate::message::{Header, Record};
+use super::bare;
+use super::profile::{Profile, cofferdam};
+use super::reasons::{OriginalKey, Reasons};
+use crate::message::Record;
 use crate::outcome::Code;
 use crate::output::{Layout, Publication};
 use crate::time::Time;
 
-/// Among the reasons: the original has no key.
-pub(super) const NO_KEY: &str = "no-key";
-
 /// Takes from `letter`, of this record, what it was probably refused for. Returns false where nothing is left to take.
-pub(crate) fn lighten(letter: &mut Publication, record: &Record, code: &Code) -> bool {
+pub(crate) fn lighten(profile: &dyn Profile, letter: &mut Publication, record: &Record, code: &Code) -> bool {
     let of_topic = letter.destination.layout() == Layout::Record;
     let for_content = of_topic && *code != Code::OUTPUT_TOO_LARGE;
     if for_content && letter.key.is_none() {
         letter.key = Some(own_key(record).into());
-        letter.headers.push(Header::text(&name(NO_KEY), "true"));
+        amend(profile, letter, |reasons| reasons.key = Some(OriginalKey::Missing));
         return true;
     }
     if for_content && letter.timestamp_ms.is_some() {
         letter.timestamp_ms = None;
-        if !letter.headers.iter().any(|header| header.name == name("timestamp").as_bytes()) {
-            put_timestamp(letter, record);
-        }
+        amend(profile, letter, |reasons| reasons.timestamp = reasons.timestamp.or(timestamp(record)));
         return true;
     }
-    let mut lighter = bare(record, letter.destination.clone());
+    let mut lighter = bare(profile, record, letter.destination.clone());
     if lighter.timestamp_ms.is_some() && letter.timestamp_ms.is_none() {
         lighter.timestamp_ms = None;
-        put_timestamp(&mut lighter, record);
+        amend(profile, &mut lighter, |reasons| reasons.timestamp = timestamp(record));
     }
     if lighter.key != letter.key {
         lighter.key.clone_from(&letter.key);
-        lighter.headers.push(Header::text(&name(NO_KEY), "true"));
+        amend(profile, &mut lighter, |reasons| reasons.key = Some(OriginalKey::Missing));
     }
     let differs = *letter != lighter;
     *letter = lighter;
@@ -48,15 +45,17 @@ pub(crate) fn lighten(letter: &mut Publication, record: &Record, code: &Code) ->
 
 /// Each letter has another, so that compaction removes none.
 fn own_key(record: &Record) -> String {
-    format!("{PREFIX}{}", record.id())
+    cofferdam::header(&record.id())
 }
 
-fn put_timestamp(letter: &mut Publication, record: &Record) {
-    if let Some(millis) = record.timestamp_ms {
-        letter.headers.push(Header::text(&name("timestamp"), &Time::from_millis(millis).to_string()));
-    }
+fn timestamp(record: &Record) -> Option<Time> {
+    record.timestamp_ms.map(Time::from_millis)
 }
 
-fn name(reason: &str) -> String {
-    format!("{PREFIX}{reason}")
+/// Changes the reasons of a letter that is written already.
+fn amend(profile: &dyn Profile, letter: &mut Publication, change: impl FnOnce(&mut Reasons)) {
+    let layout = letter.destination.layout();
+    let mut reasons = profile.read(layout, &mut letter.headers).unwrap_or_default();
+    change(&mut reasons);
+    profile.write(&reasons, layout, &mut letter.headers);
 }

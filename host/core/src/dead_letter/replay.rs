@@ -35,7 +35,8 @@ impl Marker {
 impl Letter {
     /// The topic or queue that the original came from; `None` where the letter does not say.
     pub fn origin(&self) -> Option<&Arc<str>> {
-        self.reasons.as_ref().map(|_| &self.original.source)
+        let reasons = self.reasons.as_ref()?;
+        reasons.source.as_ref().filter(|_| reasons.position.is_some())
     }
 
     /// The original for `to`, byte for byte, with `marker` in place of that of an earlier replay.

@@ -3,6 +3,8 @@
 mod back;
 
 use super::*;
+use crate::outcome::Code;
+use crate::output::Layout;
 use crate::output::samples::{queue, topic};
 use crate::route::DeadLetterRule;
 use crate::source::SourceTraits;
@@ -11,11 +13,12 @@ const NOW: Time = Time::from_millis(90_000);
 
 /// All that can be known of a failure.
 struct Known {
+    profile: &'static dyn Profile,
     route: Route,
     record: Record,
     failure: Failure,
     reason: Reason,
-    attempts: Vec<Attempted>,
+    attempts: Vec<Attempt>,
     handler: Option<Arc<HandlerId>>,
     trace: Trace,
 }
@@ -25,9 +28,10 @@ fn known() -> Known {
         backtrace: vec!["price::handle".into(), "price::main".into()],
         ..Failure::new(Class::Trapped, Code::TRAP_UNREACHABLE, "unreachable")
     };
-    let earlier = Attempted::new(&Failure::new(Class::TimedOut, Code::TIMEOUT, "no answer"), Time::from_millis(60_000));
-    let newest = Attempted::new(&failure, NOW);
+    let earlier = Attempt::new(&Failure::new(Class::TimedOut, Code::TIMEOUT, "no answer"), Time::from_millis(60_000));
+    let newest = Attempt::new(&failure, NOW);
     Known {
+        profile: PROFILE,
         route: Route::sample(),
         record: Record {
             source: "orders".into(),
@@ -58,6 +62,7 @@ impl Known {
         };
         let route = Route { source: SourceTraits { layout, ..self.route.source }, ..self.route.clone() };
         let report = Report {
+            profile: self.profile,
             assumed: 0,
             route: &route,
             record: &self.record,
@@ -116,6 +121,7 @@ fn the_original_is_kept_byte_for_byte_with_the_reasons_behind_its_own_headers() 
         ("cofferdam-dlq-attempts", attempts),
         ("cofferdam-dlq-first-failure", "1970-01-01T00:01:00.000Z"),
         ("cofferdam-dlq-last-failure", "1970-01-01T00:01:30.000Z"),
+        ("cofferdam-dlq-source-broker", "kafka"),
         ("cofferdam-dlq-source", "orders"),
         ("cofferdam-dlq-position", "3/42"),
         ("cofferdam-dlq-timestamp", "1970-01-01T00:00:05.000Z"),
@@ -138,7 +144,8 @@ fn what_is_not_known_is_left_out() {
     known.failure.backtrace.clear();
     known.trace = Trace::default();
     let dead = known.dead_letter();
-    let names: Vec<_> = dead.headers.iter().skip(2).map(|header| text(header).0.trim_start_matches(PREFIX)).collect();
+    let names: Vec<_> =
+        dead.headers.iter().skip(2).map(|header| text(header).0.trim_start_matches(cofferdam::PREFIX)).collect();
     let expected = [
         "outcome",
         "code",
@@ -147,6 +154,7 @@ fn what_is_not_known_is_left_out() {
         "attempts",
         "first-failure",
         "last-failure",
+        "source-broker",
         "source",
         "position",
         "usage",
@@ -234,6 +242,7 @@ fn the_error_event_tells_people() {
         ],
         "firstFailure": "1970-01-01T00:01:00.000Z",
         "lastFailure": "1970-01-01T00:01:30.000Z",
+        "sourceBroker": "kafka",
         "source": "orders",
         "position": "3/42",
         "originalTimestamp": "1970-01-01T00:00:05.000Z",

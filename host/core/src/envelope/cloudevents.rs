@@ -45,7 +45,7 @@ pub(super) fn decode(record: &Arc<Record>) -> Result<Message, Malformed> {
     decode_structured(record)
 }
 
-/// The version of an event in a header of another spelling, as over HTTP (`ce-specversion`).
+/// The event version in a header with another spelling, as over HTTP (`ce-specversion`).
 fn misspelled(record: &Record) -> Option<String> {
     let name = |header: Header<'_>| std::str::from_utf8(header.name).ok().map(str::to_owned);
     let is_version = |name: &String| {
@@ -97,7 +97,7 @@ fn content_is_json(fields: &Object<'_>) -> bool {
     })
 }
 
-/// JSON data is handed on as it stands; data of another type is a JSON string whose content it is.
+/// Returns JSON data unchanged; data of another type is the content of a JSON string.
 fn data(bytes: &Bytes, raw: &RawValue, is_json: bool) -> Result<Option<Bytes>, Malformed> {
     let text = raw.get();
     if is_json || !text.starts_with('"') {
@@ -107,7 +107,7 @@ fn data(bytes: &Bytes, raw: &RawValue, is_json: bool) -> Result<Option<Bytes>, M
     Ok(Some(Bytes::from(content)))
 }
 
-/// Arrays and objects are not allowed by the specification, and yet common; nothing is lost by handing them on as JSON.
+/// The text of an attribute. Arrays and objects violate the specification but are common; they are passed on as JSON.
 fn attribute_text(name: &str, raw: &RawValue) -> Result<Option<Box<str>>, Malformed> {
     object::text(raw).map_err(|error| Malformed(format!("`{name}`: {error}")))
 }
@@ -116,7 +116,7 @@ fn decode_binary(record: &Arc<Record>, content_type: &str) -> Result<Message, Ma
     let mut attributes: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(record.headers.len());
     for header in record.headers.iter() {
         let Ok(name) = std::str::from_utf8(header.name) else { continue };
-        // As the version is found: in any case. Names of attributes have none but the lower one.
+        // The prefix is accepted in any letter case, like that of the version. Attribute names themselves are lower-case.
         let Some(name) = name.get(..3).filter(|head| head.eq_ignore_ascii_case("ce_")).map(|_| &name[3..]) else {
             continue;
         };
@@ -126,7 +126,7 @@ fn decode_binary(record: &Arc<Record>, content_type: &str) -> Result<Message, Ma
             Cow::from(name)
         };
         attributes.retain(|(other, _)| **other != *name);
-        // A header without a value is the same as none.
+        // A header without a value counts as absent.
         let Some(value) = header.value else { continue };
         let Ok(value) = std::str::from_utf8(value) else {
             return Err(Malformed(format!("header `ce_{name}` is not text")));
@@ -178,7 +178,7 @@ pub(crate) fn binary(event: Event<'_>) -> Wrapped {
     Wrapped { headers, payload: event.payload }
 }
 
-/// Structured mode: one JSON object in the value. JSON data goes in as it stands.
+/// Structured mode: one JSON object in the value. JSON data is included unchanged.
 pub(crate) fn structured(event: Event<'_>) -> Wrapped {
     let attributes: Map<String, Value> =
         event.attributes.iter().map(|(name, value)| ((*name).to_owned(), Value::String((*value).to_owned()))).collect();

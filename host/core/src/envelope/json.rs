@@ -10,19 +10,20 @@ use super::Malformed;
 use super::object::{self, Object};
 use crate::message::{Message, Record, Unique};
 
-/// Where the parts of the envelope stand in the JSON object.
+/// The paths of the parts of the envelope in the JSON object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Paths {
-    /// The id, unique within the topic or queue. Where there is none, or an empty one, the record's own is taken.
+    /// The path of the id, which is unique within the topic or queue. Without an id, or with an empty one, the record's own
+    /// id is used.
     pub id: Pointer,
-    /// The payload; the whole value where this is `None`.
+    /// The path of the payload; `None`: the whole value is the payload.
     pub payload: Option<Pointer>,
-    /// The value at `payload` is a string that holds the payload, as SNS and others wrap it. Anything else there but null is
-    /// malformed.
+    /// Whether the value at `payload` is a string that contains the payload, as in messages of SNS. Any other value except
+    /// null is malformed.
     pub payload_in_string: bool,
-    /// Attribute names and where they stand; those that are not there are left out.
+    /// Attribute names and their paths; missing attributes are omitted.
     pub attributes: Vec<(Box<str>, Pointer)>,
-    /// Names out of `attributes` without which the message is malformed.
+    /// Names of `attributes` that are required; a message without one is malformed.
     pub required: Vec<Box<str>>,
 }
 
@@ -51,7 +52,7 @@ impl Default for Paths {
 pub struct Pointer(Box<str>);
 
 impl Pointer {
-    /// Checks `text`: it begins with a slash. (The empty one, the whole value, is of no use here.)
+    /// Checks `text`, which must begin with a slash. (The empty pointer, the whole value, is of no use here.)
     pub fn parse(text: &str) -> Option<Self> {
         text.starts_with('/').then(|| Self(text.into()))
     }
@@ -84,7 +85,7 @@ pub(super) fn decode(record: &Arc<Record>, paths: &Paths) -> Result<Message, Mal
     let payload = match &paths.payload {
         None => Some(bytes.clone()),
         Some(pointer) => match pointer.find(&object).map(RawValue::get) {
-            // Not a tombstone: those who read the outputs would delete what the message never spoke of.
+            // A missing payload is no tombstone: consumers of the outputs would delete data that the message did not name.
             None => {
                 return Err(Malformed(format!("no payload at `{pointer}`; expected a value, or null for a tombstone")));
             }
@@ -100,7 +101,7 @@ pub(super) fn decode(record: &Arc<Record>, paths: &Paths) -> Result<Message, Mal
     })
 }
 
-/// The text of a string in which the payload is.
+/// The payload inside a JSON string.
 fn unwrapped(pointer: &Pointer, value: &str) -> Result<Bytes, Malformed> {
     serde_json::from_str::<String>(value).map(Bytes::from).map_err(|_| {
         let kind = match value.as_bytes()[0] {
@@ -116,7 +117,7 @@ fn unwrapped(pointer: &Pointer, value: &str) -> Result<Bytes, Malformed> {
     })
 }
 
-/// The id of the event; an empty one is none.
+/// The event id; an empty one counts as absent.
 fn id(pointer: &Pointer, object: &Object<'_>) -> Result<Option<Box<str>>, Malformed> {
     if let Some(what) = pointer.find(object).and_then(object::no_name) {
         return Err(Malformed(format!("the id at `{pointer}` is {what}; expected a string or a number")));
@@ -130,7 +131,7 @@ fn text_at(pointer: &Pointer, object: &Object<'_>) -> Result<Option<Box<str>>, M
 }
 
 impl Pointer {
-    /// What stands there.
+    /// The value at this pointer.
     fn find<'a>(&self, object: &Object<'a>) -> Option<&'a RawValue> {
         let mut names = self.0.split('/').skip(1).map(|name| name.replace("~1", "/").replace("~0", "~"));
         let first = object.get(&names.next()?)?;
@@ -142,7 +143,7 @@ impl Pointer {
     }
 }
 
-/// RFC 6901: digits, without zeros before them.
+/// An array index by RFC 6901: digits, without leading zeros.
 fn index(name: &str) -> Option<usize> {
     let plain = name == "0" || name.starts_with(|first| matches!(first, '1'..='9'));
     name.parse().ok().filter(|_| plain)

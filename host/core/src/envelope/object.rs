@@ -1,4 +1,4 @@
-//! A JSON object whose values stay the text that they are: a number keeps all its digits, a payload its spelling.
+//! A JSON object with unparsed values: a number keeps all its digits, a payload its spelling.
 
 use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The members by name; where a name stands twice, the last one counts.
+/// The members by name; of a repeated name, the last one counts.
 #[derive(Deserialize)]
 pub(super) struct Object<'a>(#[serde(borrow)] BTreeMap<Name<'a>, &'a RawValue>);
 
-/// Borrowed unless it is spelled with escapes.
+/// A member name; borrowed unless it contains escapes.
 #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -24,7 +24,7 @@ impl<'a> Object<'a> {
     /// Reads an object, with nothing after it.
     ///
     /// # Errors
-    /// What the bytes are instead, as the end of "the value is".
+    /// What the bytes are instead, as a text after "the value is".
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, String> {
         serde_json::from_slice(bytes).map_err(|error| match kind(bytes) {
             Some(kind) => format!("{kind}; expected a JSON object"),
@@ -41,7 +41,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// What bytes that are no object are, where their beginning tells.
+/// What the bytes are instead of an object, if the first ones show it.
 fn kind(bytes: &[u8]) -> Option<&'static str> {
     const MARK: &[u8] = b"\xef\xbb\xbf";
     if bytes.starts_with(MARK) {
@@ -58,8 +58,7 @@ fn kind(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// The text of a value: the content of a string, anything else as it is written. `null` has none: it is the same as a
-/// member that is not there.
+/// The text of a value: the content of a string, anything else as it is written. `null` has none, like a missing member.
 pub(super) fn text(value: &RawValue) -> serde_json::Result<Option<Box<str>>> {
     match value.get() {
         "null" => Ok(None),
@@ -68,8 +67,8 @@ pub(super) fn text(value: &RawValue) -> serde_json::Result<Option<Box<str>>> {
     }
 }
 
-/// What a value that is to name something is instead, if it is no string and no number: `true` names nothing, and the
-/// same object can be written in many ways.
+/// The kind of a value that cannot be a name because it is neither a string nor a number. `true` names nothing, and the same
+/// object can be written in several ways.
 pub(super) fn no_name(value: &RawValue) -> Option<&'static str> {
     match value.get().as_bytes() {
         [b'{', ..] => Some("an object"),

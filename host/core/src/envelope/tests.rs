@@ -194,7 +194,7 @@ fn an_event_is_known_by_its_source_and_its_id() {
     let of = |source: &str, id: &str| {
         decoded(&Envelope::CloudEvents, &event(&format!(r#""source":"{source}","id":"{id}""#))).identity()
     };
-    // No two of these are one event, whatever their ids are made of.
+    // All of these are different events, whatever their ids contain.
     let all = [
         of("/shop/berlin", "1"),
         of("/shop/paris", "1"),
@@ -203,7 +203,8 @@ fn an_event_is_known_by_its_source_and_its_id() {
         of("orders", "1"),
         decoded(&json, r#"{"id":"1"}"#).identity(),
         json.decode(&Arc::new(elsewhere)).expect("well formed").identity(),
-        // A record without an id, another that claims to be it, and the one at its place in a topic created anew.
+        // A record without an id, another one that claims the same id, and the one at the same position of a recreated
+        // topic.
         decoded(&json, "{}").identity(),
         decoded(&json, r#"{"id":"orders/3/42"}"#).identity(),
         json.decode(&Arc::new(anew)).expect("well formed").identity(),

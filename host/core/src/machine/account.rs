@@ -1,34 +1,34 @@
-//! What came and what became of it.
+//! Counters of received messages and of their fates.
 
 use serde::Serialize;
 
 use crate::action::Fate;
 
-/// Counts since the start. Each receipt ends once: when nothing is in flight, `received` is the sum of the seven
-/// ways to end.
+/// Counts since the start. Each receipt ends exactly once: when nothing is in flight, `received` is the sum of the seven
+/// fates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Account {
-    /// Receipts; a message that comes back is a new one.
+    /// Receipts. A message that is delivered again counts again.
     pub received: u64,
-    /// Handled, outputs durable, acknowledged.
+    /// Handled, with durable outputs, and acknowledged.
     pub done: u64,
-    /// Stored as an error, acknowledged.
+    /// Stored as a dead letter, and acknowledged.
     pub dead_lettered: u64,
-    /// Taken by no route and ignored, as configured.
+    /// Not accepted by the route, and ignored as configured.
     pub ignored: u64,
     /// Suppressed as duplicates.
     pub duplicates: u64,
-    /// Handed back, to be received again.
+    /// Handed back to the broker, to be received again.
     pub released: u64,
-    /// Lost to somebody else.
+    /// Lost with a partition or a lease.
     pub revoked: u64,
     /// Unfinished at the end of a drain.
     pub abandoned: u64,
-    /// Attempts that failed and are made again.
+    /// Failed attempts that are retried.
     pub retried: u64,
-    /// Attempts that the handler put off.
+    /// Attempts that the handler deferred.
     pub deferred: u64,
-    /// Outputs made durable, dead letters and error events not among them.
+    /// Durable outputs, without dead letters and error events.
     pub outputs: u64,
 }
 
@@ -45,13 +45,13 @@ impl Account {
         } += 1;
     }
 
-    /// Receipts that have come to their end.
+    /// Receipts that have ended.
     pub fn ended(&self) -> u64 {
         self.done + self.dead_lettered + self.ignored + self.duplicates + self.released + self.revoked + self.abandoned
     }
 }
 
-/// The sum over several routes.
+/// Adds the counters of another route.
 impl std::ops::AddAssign for Account {
     fn add_assign(&mut self, other: Self) {
         self.received += other.received;

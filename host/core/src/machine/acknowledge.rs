@@ -1,4 +1,4 @@
-//! Two ways to acknowledge: everything up to an offset, or each message for itself.
+//! Acknowledges messages: all records up to an offset, or each message separately.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use crate::action::{Action, Ask, Fate};
 use crate::ids::DeliveryId;
 use crate::time::Time;
 
-/// A message that could not be deleted is tried again after this, while its lease lasts.
+/// Delay before a failed deletion is tried again, while the lease lasts.
 const DELETE_AGAIN: Duration = Duration::from_secs(1);
 
 impl Machine {
-    /// All that the delivery leads to is durable: it may be acknowledged.
+    /// Settles a delivery whose publications are all durable, so that it can be acknowledged.
     pub(super) fn settle(&mut self, id: DeliveryId, fate: Fate, now: Time) {
         let delivery = &self.deliveries[id];
         #[cfg(feature = "sabotage")]
         if self.is_sabotaged(super::Sabotage::DeadLetterRecorded) && delivery.event().is_some() {
             return self.record(id);
         }
-        // The effects first, then the record of them, then the acknowledgement: a crash between two repeats and never
-        // loses. A dead letter is not recorded, or its replay would be taken for a duplicate.
+        // The order is: outputs, the record of the event id, the acknowledgement. A crash in between repeats and never
+        // loses. A dead letter is not recorded, because its replay would be taken for a duplicate.
         if fate == Fate::Done && self.route.suppress_duplicates && delivery.event().is_some() {
             self.record(id);
         } else {
@@ -40,7 +40,7 @@ impl Machine {
         }
         let delivery = &self.deliveries[id];
         match delivery.tenure {
-            // The acknowledgement came first.
+            // The message was acknowledged before it was handled.
             _ if self.route.is_at_most_once() => self.finish(id, fate),
             Tenure::Offset { partition, offset, place } => {
                 self.partitions.settle(partition, offset, place);
@@ -93,7 +93,7 @@ impl Machine {
         }
     }
 
-    /// At most once: the queue is rid of the message, and it may be handled.
+    /// At most once: the message is deleted from the queue and may be handled now.
     fn pledged(&mut self, id: DeliveryId) -> bool {
         if !self.route.is_at_most_once() {
             return false;

@@ -1,14 +1,14 @@
-//! What may start now: the one place that decides it.
+//! Decides which attempt may start now. No other module decides this.
 //!
-//! Three questions are asked, in this order:
+//! It asks three questions, in this order:
 //!
 //! 1. May the route start anything? [`Machine::turn`] asks the rules of the whole route: a pause, a limit on attempts, room
 //!    for outputs, the circuit, a hold. A rule that says no is a [`HeldBack`].
 //! 2. Which delivery has its turn? [`Ready`] has the heads of all lanes, and answers.
 //! 3. May this one start? Its lease may be over, and [`Machine::may_start`] knows what a single delivery waits for.
 //!
-//! A new rule about the route is a variant of [`HeldBack`] and a line in [`Machine::turn`]; another order among deliveries, for
-//! instance a share for each tenant, is a matter of [`Ready`] alone.
+//! A new rule about the route is a variant of [`HeldBack`] and a line in [`Machine::turn`]. Another order among deliveries,
+//! for instance a share for each tenant, changes [`Ready`] only.
 
 use std::collections::VecDeque;
 
@@ -17,25 +17,25 @@ use super::delivery::State;
 use crate::ids::DeliveryId;
 use crate::time::Time;
 
-/// The rule that keeps a route from starting attempts.
+/// The rule that prevents a route from starting attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HeldBack {
     /// A command has paused the route ([`Command::Pause`](crate::command::Command::Pause)).
     Paused,
-    /// As many attempts run as the route allows (`concurrency`).
+    /// The number of running attempts has reached `concurrency`.
     Concurrency,
-    /// Outputs that are not durable fill the bound on bytes in flight.
+    /// Outputs that are not durable yet fill the bound on bytes in flight.
     Outputs,
-    /// The circuit is open, or its probe runs.
+    /// The circuit is open, or its probe is running.
     Circuit,
-    /// The circuit has closed not long ago, and as many attempts run as are allowed so soon.
+    /// The circuit has closed recently, and the reduced number of attempts is running.
     Recovery,
-    /// A destination or the host does not work; only what was held by that is tried again.
+    /// A destination or the host does not work; only held deliveries are retried.
     Hold,
 }
 
 impl HeldBack {
-    /// The word for it.
+    /// The name of the rule in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Paused => "paused",
@@ -48,34 +48,34 @@ impl HeldBack {
     }
 }
 
-/// Which of the deliveries that are ready has its turn. Held ones whose wait is over come first, always.
+/// The ready deliveries that may start next. Held deliveries whose wait is over always come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// Held ones only.
+    /// Only held deliveries.
     Held,
-    /// Those at their first attempt and retries alternate.
+    /// First attempts and retries alternate.
     Either,
-    /// Those at their first attempt only.
+    /// Only first attempts.
     First,
-    /// Those at their first attempt, and a retry where there are none.
+    /// First attempts; a retry if there is no first attempt.
     FirstOrRetry,
 }
 
-/// Deliveries at the heads of their lanes, in the order in which they may start. One that has ended meanwhile stays until
-/// its turn comes.
+/// Deliveries at the heads of their lanes, in the order in which they may start. A delivery that has ended stays in the
+/// queue until its turn.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
     first: VecDeque<DeliveryId>,
-    /// Those at a later attempt.
+    /// Deliveries with a later attempt.
     retries: VecDeque<DeliveryId>,
-    /// Held ones whose wait is over: they are tried even while everything else is held back.
+    /// Held deliveries whose wait is over. They are retried even while all others are held back.
     held: VecDeque<DeliveryId>,
-    /// Retries have the next turn, where both have somebody.
+    /// Whether a retry is next, if there are both first attempts and retries.
     retry_next: bool,
 }
 
 impl Ready {
-    /// Takes the one whose turn it is.
+    /// Removes and returns the next delivery.
     pub(super) fn next(&mut self, turn: Turn) -> Option<DeliveryId> {
         if let Some(held) = self.held.pop_front() {
             return Some(held);
@@ -85,7 +85,7 @@ impl Ready {
             Turn::First => self.first.pop_front(),
             Turn::FirstOrRetry => self.first.pop_front().or_else(|| self.retries.pop_front()),
             Turn::Either => {
-                // Neither keeps the other waiting: bad messages may be many, and so may good ones.
+                // Alternation prevents either kind from blocking the other, also if there are many of one.
                 self.retry_next = !self.retry_next;
                 if self.retry_next {
                     self.retries.pop_front().or_else(|| self.first.pop_front())
@@ -96,7 +96,7 @@ impl Ready {
         }
     }
 
-    /// Adds one that waits for its first attempt.
+    /// Adds a delivery that waits for its first attempt.
     pub(super) fn push_first(&mut self, id: DeliveryId) {
         self.first.push_back(id);
     }
@@ -110,12 +110,12 @@ impl Ready {
         queue.push_back(id);
     }
 
-    /// Whether none waits for its first attempt.
+    /// Whether no delivery waits for its first attempt.
     pub(super) fn has_no_first(&self) -> bool {
         self.first.is_empty()
     }
 
-    /// Those that may start at this turn, in their order, also those that have ended.
+    /// The deliveries that may start at this turn, in order, including those that have ended.
     pub(super) fn iter_in_turn(&self, turn: Turn) -> impl Iterator<Item = &DeliveryId> {
         let (then, last) = match turn {
             Turn::Held => (None, None),
@@ -126,7 +126,7 @@ impl Ready {
         self.held.iter().chain(then.into_iter().flatten()).chain(last.into_iter().flatten())
     }
 
-    /// All, also those that have ended.
+    /// All deliveries, including those that have ended.
     pub(super) fn iter(&self) -> impl Iterator<Item = &DeliveryId> {
         self.first.iter().chain(&self.retries).chain(&self.held)
     }
@@ -138,7 +138,7 @@ impl Ready {
 }
 
 impl Machine {
-    /// The rule that keeps the route from starting more attempts now, whether something waits or not; `None` where it may.
+    /// The rule that now prevents the route from starting more attempts, even if nothing waits; `None` if it may start them.
     pub fn held_back(&self) -> Option<HeldBack> {
         match self.turn() {
             Err(rule) => Some(rule),
@@ -147,14 +147,15 @@ impl Machine {
         }
     }
 
-    /// The next delivery whose attempt may start at `now`. It is to be started: it is in no queue any more.
+    /// Removes and returns the next delivery whose attempt may start at `now`. The caller must start it, because it is in no
+    /// queue any more.
     pub(super) fn next_to_start(&mut self, now: Time) -> Option<DeliveryId> {
         loop {
             let turn = self.turn().ok()?;
             let id = self.take_ready(turn)?;
             let waiting = self.deliveries.get(id).filter(|delivery| delivery.state == State::Waiting);
             let Some(delivery) = waiting else { continue };
-            // A process that stood still has more to hear than that time has passed.
+            // After a standstill of the process, the lease may be over although no event has reported it.
             let is_over = delivery.lease_is_over(now);
             #[cfg(feature = "sabotage")]
             let is_over = is_over && !self.is_sabotaged(super::Sabotage::LostLeaseKept);
@@ -166,12 +167,12 @@ impl Machine {
         }
     }
 
-    /// Whether the delivery has not ended, and no attempt on it runs.
+    /// Whether the delivery has not ended and no attempt of it is running.
     pub(super) fn is_waiting(&self, id: DeliveryId) -> bool {
         self.deliveries.get(id).is_some_and(|delivery| delivery.state == State::Waiting)
     }
 
-    /// Which of the ready deliveries has its turn, or the rule by which none may start.
+    /// The kind of ready delivery that is next, or the rule that prevents a start.
     fn turn(&self) -> Result<Turn, HeldBack> {
         let is_paused = !self.pause.lets_start();
         #[cfg(feature = "sabotage")]
@@ -179,7 +180,7 @@ impl Machine {
         if is_paused { Err(HeldBack::Paused) } else { self.turn_beside_a_pause() }
     }
 
-    /// The same by all rules but that of a pause.
+    /// As `turn`, but without the rule of a pause.
     pub(super) fn turn_beside_a_pause(&self) -> Result<Turn, HeldBack> {
         if self.running >= self.route.concurrency {
             return Err(HeldBack::Concurrency);
@@ -199,8 +200,8 @@ impl Machine {
         self.ready.next(turn)
     }
 
-    /// Whether attempts may add to the outputs that are not durable. Where they go in transactions, the first of a partition
-    /// may have to be handled before one can take the others: they are waited for only while a transaction is under way.
+    /// Whether attempts may add outputs that are not durable. With transactions, the first record of a partition may have to
+    /// be handled before a transaction can take the others, so attempts wait for room only while a transaction is under way.
     fn has_room_for_outputs(&self) -> bool {
         #[cfg(feature = "sabotage")]
         if self.is_sabotaged(super::Sabotage::OutputsHoldNothingBack) {
@@ -213,7 +214,7 @@ impl Machine {
         }
     }
 
-    /// A delivery at the head of its lane may start once it has its turn; one that has ended meanwhile may not.
+    /// Queues a delivery at the head of its lane, so that it starts in its turn; does nothing if the delivery is gone.
     pub(super) fn enqueue(&mut self, id: DeliveryId) {
         if let Some(delivery) = self.deliveries.get(id) {
             self.ready.push(id, delivery.held, delivery.attempt);

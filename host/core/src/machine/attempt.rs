@@ -1,4 +1,4 @@
-//! An attempt has ended: what now.
+//! Handles the end of an attempt.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::Machine;
 use super::delivery::{State, Trouble};
 use super::timers::Timer;
 use crate::action::{Action, Fate, Next};
-use crate::dead_letter::Report;
+use crate::dead_letter::{PROFILE, Report};
 use crate::event::Ended;
 use crate::ids::DeliveryId;
 use crate::outcome::{Class, Failure, Outcome};
@@ -16,7 +16,7 @@ use crate::source::Acknowledgement;
 use crate::time::Time;
 use crate::verdict::{Reason, Standing, Verdict, judge};
 
-/// How long what is held waits for its next try.
+/// Backoff of held deliveries.
 const HOLD: Retry = Retry {
     max_attempts: u32::MAX,
     initial_delay: Duration::from_millis(500),
@@ -42,13 +42,18 @@ impl Machine {
         match outcome {
             Outcome::Done(publications) => {
                 delivery.ended = Some(ended);
+                self.free_opened(id);
                 self.let_go(id);
                 self.attempt_succeeded();
                 self.publish(id, publications, Fate::Done, now);
             }
             Outcome::Failed(failure) => {
                 ended.outcome = Outcome::Failed(failure.clone());
+                let opened = ended.opened.take();
                 delivery.ended = Some(ended);
+                if let Some(opened) = opened {
+                    self.keep_opened(id, opened);
+                }
                 self.failed(id, *failure, now);
             }
         }
@@ -75,7 +80,7 @@ impl Machine {
             Verdict::Retry(_) | Verdict::Defer(_) if self.route.is_at_most_once() => {
                 self.store(id, Reason::OnlyOnce, now)
             }
-            // Handed back, it would be moved by its queue, without a reason.
+            // If it were handed back, the queue's redrive policy would move it without a reason.
             Verdict::Retry(_) | Verdict::Defer(_) if ends_here => self.store(id, Reason::LastReceive, now),
             Verdict::Retry(wait) => {
                 delivery.count_ahead();
@@ -95,8 +100,9 @@ impl Machine {
             Verdict::DeadLetter(reason) => self.store(id, reason, now),
             Verdict::Ignore => self.settle(id, Fate::Ignored, now),
             Verdict::Forget if self.is_lost_by_itself(id) => self.lease_lost(id),
-            // A partition or a connection that is lost takes its deliveries along. This one is ours still: nobody else will
-            // handle the record, and no lease of it ends. Forgotten, it would keep the commit point where it is for ever.
+            // A lost partition or connection takes its deliveries along, but this delivery still belongs to this host: no
+            // other host will handle the record, and it has no lease that ends. If it were forgotten, the commit point would
+            // never move past it.
             Verdict::Hold | Verdict::Forget => {
                 let wait = self.hold(id);
                 self.put_off(id, Next::Hold(wait), now);
@@ -109,7 +115,7 @@ impl Machine {
         }
     }
 
-    /// The broker shall know of the attempt before there is another.
+    /// Reports the attempt to the broker before the next one starts.
     fn count_attempt(&mut self, id: DeliveryId, now: Time) {
         if let Some(commit) = self.note_progress(id) {
             self.deliveries[id].counted = commit;
@@ -121,7 +127,7 @@ impl Machine {
         }
     }
 
-    /// Lets the next commit say how often the record was tried, and since when it is here. Returns that commit's number.
+    /// Adds the number of attempts and the time of receipt to the next commit. Returns the number of that commit.
     fn note_progress(&mut self, id: DeliveryId) -> Option<u64> {
         let delivery = &self.deliveries[id];
         let (key, offset) = delivery.offset()?;
@@ -135,13 +141,14 @@ impl Machine {
         delivery.trouble = Some(Trouble::add(delivery.trouble.take(), failure, now));
     }
 
-    /// Stores the newest failure as an error.
+    /// Stores the delivery as a dead letter, with its newest failure.
     pub(super) fn store(&mut self, id: DeliveryId, reason: Reason, now: Time) {
         let delivery = &self.deliveries[id];
         let (Some(trouble), Some(ended)) = (&delivery.trouble, &delivery.ended) else {
             unreachable!("only a delivery that has failed is stored");
         };
         let report = Report {
+            profile: PROFILE,
             route: &self.route,
             record: &delivery.record,
             failure: &trouble.failure,
@@ -159,11 +166,12 @@ impl Machine {
         self.publish(id, publications, Fate::DeadLettered, now);
     }
 
-    /// Another attempt later, in the lane.
+    /// Schedules another attempt; the delivery stays in its lane.
     ///
-    /// A message of a queue keeps its lease meanwhile, and so do those behind it. Each release costs a message a receive, and
-    /// a queue with a redrive policy moves a message away after some of them, whether a handler has seen it or not. And a
-    /// queue hands a released message out again while later ones of its group are in flight, so the order is kept here.
+    /// A message of a queue keeps its lease meanwhile, and so do those behind it. Each release costs the message a receive,
+    /// and a queue with a redrive policy moves a message away after `maxReceiveCount` receives, even if no handler has seen
+    /// it. A queue also delivers a released message again while later ones of its group are in flight, so the host must keep
+    /// the order.
     fn put_off(&mut self, id: DeliveryId, next: Next, now: Time) {
         self.actions.push_back(Action::Troubled { delivery: id, next });
         let (Next::Retry(wait) | Next::Defer(wait) | Next::Hold(wait) | Next::Refused(wait)) = next;
@@ -179,7 +187,7 @@ impl Machine {
         let (held, draining) = (matches!(next, Next::Hold(_)), self.draining.is_draining());
         let goes_back = match self.route.source.acknowledgement {
             Acknowledgement::Cumulative => None,
-            // What still waits behind it in a drain cannot go back: it would be moved by the queue.
+            // If others wait behind it in a drain, it cannot be handed back, because the queue would move them away.
             Acknowledgement::Each if draining => Some(!self.has_waiting(id) && !self.is_last_receive(id)),
             Acknowledgement::Each => Some(!held && self.waits_in_its_queue(id, wait)),
         };
@@ -196,7 +204,7 @@ impl Machine {
         }
     }
 
-    /// Lets a message go back to its queue as it must not. Returns whether it has.
+    /// Sabotage: hands a message back although that is wrong. Returns whether it did.
     #[cfg(feature = "sabotage")]
     fn release_wrongly(&mut self, id: DeliveryId, wait: Duration) -> bool {
         if self.is_sabotaged(super::Sabotage::NeighboursGivenBack) {
@@ -212,7 +220,7 @@ impl Machine {
         keeps_later
     }
 
-    /// The wait of a parked delivery is over.
+    /// Ends the wait of a parked delivery.
     pub(super) fn again(&mut self, id: DeliveryId) {
         let Some(delivery) = self.deliveries.get_mut(id) else { return };
         if delivery.state != State::Parked {
@@ -225,7 +233,7 @@ impl Machine {
         self.enqueue(id);
     }
 
-    /// Whether a message comes again by itself, to whomever, if nothing more is done about it: its lease ends.
+    /// Whether the message is delivered again without further action, because its lease ends.
     fn is_lost_by_itself(&self, id: DeliveryId) -> bool {
         let source = &self.route.source;
         #[cfg(feature = "sabotage")]
@@ -235,7 +243,7 @@ impl Machine {
         source.lease.is_some() && !self.deliveries[id].pledged
     }
 
-    /// Whether the group wants its partition back.
+    /// Whether the partition of the delivery is being revoked.
     pub(super) fn is_leaving(&self, id: DeliveryId) -> bool {
         self.deliveries[id].partition().is_some_and(|partition| self.partitions.is_leaving(partition))
     }
@@ -246,7 +254,7 @@ impl Machine {
         }
     }
 
-    /// Counts the delivery among those that wait for the host or a destination. Returns for how long.
+    /// Counts the delivery as held by the host or a destination. Returns the backoff.
     pub(super) fn hold(&mut self, id: DeliveryId) -> Duration {
         let delivery = &mut self.deliveries[id];
         delivery.holds = delivery.holds.saturating_add(1);
@@ -264,7 +272,7 @@ impl Machine {
         wait
     }
 
-    /// Whatever held the delivery is over.
+    /// Ends the hold of the delivery.
     pub(super) fn let_go(&mut self, id: DeliveryId) {
         let delivery = &mut self.deliveries[id];
         delivery.holds = 0;

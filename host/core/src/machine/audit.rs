@@ -1,4 +1,4 @@
-//! Whether the machine's own books agree. For simulations: it costs as much as there is in flight.
+//! Checks the machine's counts. For simulations: the cost grows with the number of messages in flight.
 
 use std::collections::HashSet;
 
@@ -7,10 +7,10 @@ use super::delivery::{Delivery, State};
 use crate::ids::DeliveryId;
 
 impl Machine {
-    /// Checks between two events that all counts are right and that whoever waits will have its turn.
+    /// Checks, between two events, that all counts are right and that every waiting delivery will have its turn.
     ///
     /// # Errors
-    /// What does not agree, for people.
+    /// A description of the inconsistency.
     pub fn audit(&self) -> Result<(), String> {
         self.audit_counts()?;
         self.audit_queues()
@@ -27,7 +27,7 @@ impl Machine {
         agree("bytes in memory", self.in_use().bytes, bytes)
     }
 
-    /// Whoever waits stands in one of the queues, or behind somebody who will leave.
+    /// Checks that each waiting delivery is in a queue, or behind a delivery that will leave the lane.
     fn audit_queues(&self) -> Result<(), String> {
         let mut queued = HashSet::new();
         for id in self.ready.iter().chain(self.at_gates()) {
@@ -39,7 +39,7 @@ impl Machine {
         self.deliveries.iter().try_for_each(|(id, delivery)| self.audit_place(id, delivery, &queued))
     }
 
-    /// Those at the head of their lanes that wait for something else.
+    /// Deliveries at the heads of their lanes that wait for something other than their turn.
     fn at_gates(&self) -> impl Iterator<Item = &DeliveryId> {
         let slots =
             self.partitions.slots.values().flat_map(|slot| slot.uncommitted.iter().chain(slot.stalled.values()));

@@ -1,21 +1,21 @@
-//! The breaker: a route stops during an outage instead of burning its topic through to the dead letters, and does not
-//! stop because of bad messages.
+//! The circuit breaker. It stops a route during an outage, so that the messages of a topic do not all become dead letters,
+//! and does not stop it because of a few bad messages.
 //!
-//! Two counts open the circuit: messages whose *first* attempts failed with a fault that speaks of a dependency or of the
-//! sandbox, and messages that became dead letters at their first attempt. Each counts a message once; retries count in
-//! neither, so a few messages that always fail never add up. A message that ends well takes [`WORTH`] away from both. So the circuit opens
-//! when many different messages fail while fewer than one in [`WORTH`] ends well, and on nothing else: a run of
-//! `failures` in a row has a probability of 10^-6 where half of the messages are bad.
+//! Two counts open the circuit: messages whose *first* attempt failed with a fault that suggests an outage of a dependency
+//! or of the sandbox, and messages that became dead letters at their first attempt. Each message counts once; retries do not
+//! count, so a few messages that always fail never add up. A successful message subtracts [`WORTH`] from both counts. So the
+//! circuit opens only if many different messages fail while fewer than one in [`WORTH`] succeeds. If half of the messages
+//! are bad, a run of `failures` in a row has a probability of 10^-6.
 //!
-//! Where the share of bad messages is higher, a run comes by chance. Whenever the circuit closes again the next run has to
-//! be twice as long (up to [`MOST_DOUBT`] times), until messages have ended well for a while: a route that lives with
-//! many bad messages stops once or twice and no more.
+//! If the share of bad messages is higher, such a run occurs by chance. So each time the circuit closes, the next run must
+//! be twice as long (up to [`MOST_DOUBT`] times), until messages have succeeded for a while: a route with many bad messages
+//! stops once or twice and no more.
 //!
-//! Open, nothing starts. Rounds of probes follow, the first after a second, each after twice the wait, up to
-//! `probe_after`. A round takes messages at their first attempt, one after the other, up to `probes` of them; only where
-//! there are none it takes one retry. A probe that fails says nothing: a bad message fails in good times too. The
-//! first attempt that ends well closes the circuit, and then concurrency grows from one attempt on: what waited does not
-//! come down all at once on what has just recovered.
+//! While the circuit is open, no attempt starts. Rounds of probes follow: the first after one second, each further one after
+//! twice the wait, up to `probe_after`. A round takes up to `probes` messages at their first attempt, one after the other;
+//! it takes one retry only if there is no such message. A failed probe proves nothing, because a bad message always fails.
+//! The first successful attempt closes the circuit. Then concurrency grows from one attempt, so that the waiting messages do
+//! not overload a dependency that has just recovered.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -29,33 +29,33 @@ use crate::outcome::{Class, Failure};
 use crate::time::Time;
 use crate::verdict::Moved;
 
-/// So many failures are taken back by a message that ends well: fewer than one in so many is few.
+/// Number of failures that one successful message subtracts.
 const WORTH: usize = 20;
 
-/// Most that the limits are multiplied by.
+/// Maximum factor of the limits.
 const MOST_DOUBT: usize = 16;
 
-/// So many more messages have to end well than fail until the limits are as configured again.
+/// Surplus of successful over failed messages after which the configured limits apply again.
 const TRUST: u32 = 100;
 
-/// Before the first round of probes, and in a round before a retry is taken: time for messages to arrive.
+/// Time before the first round of probes, and in a round before a retry may be the probe, so that new messages can arrive.
 const SOON: Duration = Duration::from_secs(1);
 
-/// What is known of the last messages.
+/// The state of the circuit breaker.
 #[derive(Debug)]
 pub(super) struct Watch {
     state: State,
     failures: Recent,
     dead_letters: Recent,
-    /// The limits are multiplied by this.
+    /// The factor of the limits.
     doubt: usize,
-    /// By how many more messages have ended well than failed since the circuit closed; never below zero.
+    /// Surplus of successful over failed messages since the circuit closed; never below zero.
     trust: u32,
-    /// Before the next round of probes.
+    /// Wait before the next round of probes.
     wait: Duration,
-    /// When the next timer for probes is due; others are of an earlier opening.
+    /// The time of the valid probe timer; other timers belong to an earlier opening.
     due: Time,
-    /// Attempts at once while the circuit has closed not long ago.
+    /// Maximum number of running attempts shortly after the circuit has closed.
     most: u32,
 }
 
@@ -79,16 +79,16 @@ enum State {
     Closed,
     Open,
     Probing {
-        /// So many more may be tried in this round.
+        /// Number of further probes in this round.
         left: u32,
-        /// The one that is being tried.
+        /// The delivery whose attempt is the running probe.
         probe: Option<DeliveryId>,
-        /// There was time enough for messages at their first attempt to arrive.
+        /// Whether a retry may be the probe, because no message at its first attempt has arrived in time.
         retries: bool,
     },
 }
 
-/// When something happened that still counts.
+/// The times of recent events that still count.
 #[derive(Debug, Default)]
 struct Recent(VecDeque<Time>);
 
@@ -112,15 +112,15 @@ impl Watch {
         self.state == State::Closed
     }
 
-    /// Nothing may be taken in.
+    /// Whether intake must stop.
     pub(super) fn is_open(&self) -> bool {
         self.state == State::Open
     }
 
-    /// Whose turn it is to start an attempt beside those that run.
+    /// The kind of delivery that may start an attempt in addition to the running ones.
     ///
     /// # Errors
-    /// The rule by which none may start.
+    /// The rule that prevents a start.
     pub(super) fn lets_start(&self, running: u32) -> Result<Turn, HeldBack> {
         match self.state {
             State::Closed if running < self.most => Ok(Turn::Either),
@@ -131,7 +131,7 @@ impl Watch {
         }
     }
 
-    /// An attempt starts; as a probe, a retry is the last of its round.
+    /// Records the start of an attempt. If it is a probe and a retry, it is the last of its round.
     pub(super) fn started(&mut self, id: DeliveryId, is_retry: bool) {
         if let State::Probing { left, probe, .. } = &mut self.state {
             *left = if is_retry { 0 } else { left.saturating_sub(1) };
@@ -139,7 +139,7 @@ impl Watch {
         }
     }
 
-    /// An attempt has said nothing about the handler: another may be let through in its place.
+    /// Records an attempt that says nothing about the handler, so another probe may start instead.
     pub(super) fn undecided(&mut self, id: DeliveryId) {
         if let State::Probing { left, probe, .. } = &mut self.state
             && *probe == Some(id)
@@ -148,7 +148,7 @@ impl Watch {
         }
     }
 
-    /// The attempt was a probe, and the round ends with it.
+    /// Ends the probe if the attempt was one. Returns whether the round ends with it.
     fn ends_round(&mut self, id: DeliveryId) -> bool {
         match &mut self.state {
             State::Probing { left, probe, .. } if *probe == Some(id) => {
@@ -165,7 +165,7 @@ impl Watch {
 }
 
 impl Machine {
-    /// An attempt ended well: whatever it needs is there.
+    /// Records a successful attempt: all dependencies of the handler work.
     pub(super) fn attempt_succeeded(&mut self) {
         let watch = &mut self.watch;
         #[cfg(feature = "sabotage")]
@@ -191,9 +191,9 @@ impl Machine {
         }
     }
 
-    /// An attempt failed.
+    /// Records a failed attempt.
     pub(super) fn attempt_failed(&mut self, id: DeliveryId, failure: &Failure, now: Time) {
-        // What has just recovered is tried a little harder with each attempt.
+        // After a recovery, each attempt raises the allowed number of attempts by one.
         self.watch.most = self.watch.most.saturating_add(1);
         if self.watch.ends_round(id) {
             self.watch.wait = self.watch.wait.saturating_mul(2);
@@ -213,8 +213,8 @@ impl Machine {
         }
     }
 
-    /// Whether a failure may come of what the handler needs, and not of the message. What the route calls permanent does
-    /// not.
+    /// Whether a failure may be caused by a dependency of the handler instead of the message. Failures that the route
+    /// defines as permanent are not.
     fn speaks_of_outage(&self, failure: &Failure) -> bool {
         let moved = self.route.policy.codes.get(&failure.code);
         match failure.class {
@@ -226,7 +226,7 @@ impl Machine {
         }
     }
 
-    /// A message becomes a dead letter. One that was tried before has counted as a failure then.
+    /// Counts a dead letter. A message that was retried has already counted as a failure.
     pub(super) fn becomes_dead_letter(&mut self, id: DeliveryId, now: Time) {
         let counts = self.watch.is_closed() && self.deliveries[id].attempt == 1;
         let Some(limit) = self.watch.limit(self.route.breaker.dead_letters).filter(|_| counts) else { return };
@@ -251,7 +251,7 @@ impl Machine {
         self.timers.set(self.watch.due, Timer::Probe);
     }
 
-    /// A round of probes begins, or has waited long enough for messages at their first attempt.
+    /// Starts a round of probes, or allows a retry in it after the wait for messages at their first attempt.
     pub(super) fn probe(&mut self, now: Time) {
         if now < self.watch.due {
             return;

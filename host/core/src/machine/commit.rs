@@ -1,4 +1,4 @@
-//! Commits: everything up to an offset, and what travels with it.
+//! Commits: the commit point of each partition, with its metadata.
 
 use super::Machine;
 use super::timers::Timer;
@@ -6,19 +6,19 @@ use crate::action::{Action, Ask};
 use crate::ids::CommitPosition;
 use crate::time::Time;
 
-/// What was tried is committed within this share of the interval: the next attempt waits for that.
+/// Share of the commit interval after which a commit follows if a delivery waits for it.
 const PROMPT_SHARE: u32 = 10;
 
-/// The commits of a machine.
+/// The state of a machine's commits.
 #[derive(Debug, Default)]
 pub(super) struct Commits {
-    /// Positions of the last one that the broker has not answered.
+    /// Number of positions of the last commit that the broker has not answered.
     unanswered: usize,
-    /// When the next is due.
+    /// The time of the next commit.
     due: Option<Time>,
-    /// Somebody waits for the next one.
+    /// Whether a delivery waits for the next commit.
     prompt: bool,
-    /// The broker has refused the last one.
+    /// Whether the broker has refused the last commit.
     refused: bool,
 }
 
@@ -31,7 +31,7 @@ impl Commits {
         self.refused
     }
 
-    /// Somebody waits for the next one.
+    /// Notes that a delivery waits for the next commit.
     pub(super) fn hurry(&mut self) {
         self.prompt = true;
     }
@@ -40,8 +40,8 @@ impl Commits {
         self.unanswered = positions;
     }
 
-    /// A broker answers for each partition; that of a partition given up is no answer to what was asked here, and comes
-    /// when nothing more is awaited or merely ends the waiting early.
+    /// Counts answers of the broker; there is one for each partition. The answer for a partition that was given up belongs
+    /// to an older request; it arrives when no answer is awaited, or merely ends the waiting early.
     pub(super) fn answered(&mut self, positions: usize) {
         self.unanswered = self.unanswered.saturating_sub(positions);
     }
@@ -50,19 +50,19 @@ impl Commits {
         self.refused = true;
     }
 
-    /// They may be asked for again at once.
+    /// Allows the next commit at once after a refused one.
     pub(super) fn forgive(&mut self) {
         self.refused = false;
     }
 }
 
 impl Machine {
-    /// Commits when the interval is over, or as soon as much has been settled since the last time.
+    /// Commits after the interval, or earlier if many records have been settled since the last commit.
     pub(super) fn commit_in_time(&mut self, now: Time) {
         if self.commits.unanswered > 0 || !self.partitions.news {
             return;
         }
-        // Outputs that wait for a transaction leave with the next.
+        // Outputs that wait for a transaction leave memory with the next one.
         let fill_memory = self.route.is_exactly_once() && self.intake.is_full_of_outputs();
         let is_much = fill_memory || self.intake.is_much(self.partitions.unknown + self.prepared());
         if is_much && !self.commits.refused {
@@ -74,7 +74,7 @@ impl Machine {
         self.commit_at(now.after(wait));
     }
 
-    /// Somebody waits for the next commit.
+    /// Schedules a commit for which a delivery waits.
     pub(super) fn commit_soon(&mut self, now: Time) {
         self.commits.hurry();
         self.commit_in_time(now);
@@ -88,13 +88,13 @@ impl Machine {
     }
 
     pub(super) fn commit_due(&mut self, now: Time) {
-        // An earlier one was set meanwhile, and this is the later.
+        // If an earlier timer has committed meanwhile, this one is obsolete.
         if self.commits.due.is_some_and(|due| due <= now) {
             self.commit();
         }
     }
 
-    /// Commits what the broker does not have, one commit at a time.
+    /// Commits what the broker does not know yet. Only one commit is under way at a time.
     pub(super) fn commit(&mut self) {
         self.commits.due = None;
         if self.commits.unanswered > 0 || self.draining.is_over() {
@@ -126,12 +126,12 @@ impl Machine {
         for position in positions {
             self.note_committed(position);
         }
-        // What the broker knows takes no room any more, from anybody.
+        // Records that the broker knows as settled need no room in the bounds.
         self.share_anew();
         self.commit_in_time(now);
     }
 
-    /// The positions are due again: until the broker has confirmed them they count as news.
+    /// Marks the positions as due again, because the broker has not confirmed them.
     pub(super) fn commit_failed(&mut self, positions: &[CommitPosition], now: Time) {
         self.commits.answered(positions.len());
         self.commits.refuse();

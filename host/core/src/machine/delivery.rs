@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::partition::PartitionKey;
+use super::key::PartitionKey;
 use crate::action::Fate;
-use crate::dead_letter::Attempted;
+use crate::dead_letter::Attempt;
+use crate::envelope::Opened;
 use crate::event::Ended;
 use crate::lanes::LaneId;
 use crate::message::Record;
@@ -16,102 +17,105 @@ use crate::watermark::Place;
 
 /// One receipt of one record.
 ///
-/// Each message goes through it several times, far apart, and there are thousands: it is as small as it can be, and what
-/// most of them never have lies elsewhere.
+/// The machine touches each delivery several times, with long pauses, and has thousands of them. So the struct is as small
+/// as possible, and fields that most deliveries never need are in `Rare`.
 #[derive(Debug)]
 pub struct Delivery {
     pub(super) record: Arc<Record>,
     pub(super) attempt: u32,
     pub(super) received: Time,
-    /// Its place among all receipts.
+    /// The sequence number of this receipt.
     pub(super) number: u64,
     pub(super) tenure: Tenure,
     pub(super) state: State,
-    /// The lane it is in; `None` once it has stepped aside, and where nothing keeps order.
+    /// The lane of the delivery; `None` after it has left the lane, and if no order applies.
     pub(super) lane: Option<LaneId>,
     pub(super) publications: Vec<Publication>,
-    /// The publications are the dead letter and the error event.
+    /// Whether the publications are a dead letter and an error event.
     pub(super) storing: bool,
-    /// Publications handed out and not answered.
+    /// Number of unanswered publications.
     pub(super) pending: u32,
-    /// How often in a row it was held.
+    /// Number of holds in a row.
     pub(super) holds: u32,
     pub(super) held: bool,
-    /// No destination takes its dead letter.
+    /// Whether every destination refuses its dead letter.
     pub(super) stands: bool,
-    /// Its dead letter has just been refused in its last form.
+    /// Whether the last form of its dead letter has just been refused.
     pub(super) is_refused_for_good: bool,
     pub(super) trouble: Option<Box<Trouble>>,
     pub(super) ended: Option<Box<Ended>>,
-    /// The number of the first commit that says how often it was tried, or that it was taken; 0 where none needs to.
+    /// The number of the first commit that contains the number of attempts, or that acknowledges the record before its
+    /// handling; 0 if none is needed.
     pub(super) counted: u64,
-    /// The queue was rid of it before it was handled: at most once.
+    /// At most once: whether the message was deleted from the queue before it was handled.
     pub(super) pledged: bool,
-    /// It waits for that.
+    /// Whether the delivery waits for that deletion.
     pub(super) gated: bool,
     rare: Option<Box<Rare>>,
     size: u64,
     outputs: u64,
 }
 
-/// What most deliveries never have.
+/// Fields that most deliveries never need.
 #[derive(Debug, Default)]
 struct Rare {
-    /// Publications to hand out again.
+    /// Indices of publications to send again.
     refused: Vec<u32>,
     /// Why an output can never become durable.
     rejection: Option<Failure>,
-    /// The destination of a publication that was refused last, and what it said.
+    /// The last refusal of a publication: destination and text.
     refusal: Option<Box<Refused>>,
-    /// The dead letter with all that was taken from it since.
+    /// The full dead letter, before parts were removed from it.
     letter: Option<Box<Publication>>,
-    /// The id of its event, once somebody has asked; `None` inside where there is none.
+    /// The event id, after the first lookup; the inner `None` means that the message has none.
     event: Option<Option<Box<str>>>,
+    /// The decoded envelope, kept for the next attempt.
+    opened: Option<Arc<Opened>>,
 }
 
-/// A publication that was refused, whether for now or for good.
+/// A refused publication. The refusal may be temporary or permanent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// By which topic or queue.
+    /// The topic or queue that refused it.
     pub destination: Destination,
-    /// In its words.
+    /// The reason, as the broker gave it.
     pub text: Box<str>,
 }
 
-/// By what right the host has it.
+/// The claim of the host on a record: a partition and offset, or the receipt of a queue message.
 #[derive(Debug)]
 pub(super) enum Tenure {
     Offset {
         partition: PartitionKey,
-        /// The record's own: it stands here too, because the record is far away.
+        /// A copy of the record's offset, because reading the record is slow (it is seldom in the CPU cache).
         offset: i64,
         place: Place,
     },
     Receipt(Box<Receipt>),
 }
 
-/// A message of a queue is ours until it is acknowledged or returned, or until its lease ends where it has one.
+/// A queue message belongs to the host until it is acknowledged or handed back, or until its lease (if any) ends.
 #[derive(Debug)]
 pub(super) struct Receipt {
     pub(super) handle: Arc<str>,
-    /// How often the queue has handed it out, where it counts.
+    /// How often the queue has delivered it, if the queue counts.
     pub(super) receives: Option<u32>,
     pub(super) lease: Option<Lease>,
-    /// An attempt has begun.
+    /// Whether an attempt has begun.
     pub(super) started: bool,
-    /// Attempts that were not made here: receives that the queue has counted and nobody here knows of.
+    /// Number of assumed attempts: receives that the queue has counted and this host has not seen.
     pub(super) assumed: u32,
-    /// The attempt's number is that of the next one: the last one failed.
+    /// Whether the attempt number is already that of the next attempt, because the last one failed.
     pub(super) ahead: bool,
 }
 
-/// A message is ours for a time.
+/// The time-limited claim on a queue message.
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) until: Time,
-    /// When the lease is looked at next.
+    /// The time of the next check of the lease.
     pub(super) check: Time,
-    /// How long the running attempt may hold it.
+    /// The latest end of the running attempt for which the lease is extended.
     pub(super) attempt_until: Option<Time>,
 }
 
@@ -123,27 +127,27 @@ impl Receipt {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// Behind its key, or ready to run.
+    /// Waits behind its key, or is ready to run.
     Waiting,
-    /// With a worker.
+    /// Runs on a worker.
     Running,
-    /// Until its wait is over.
+    /// Waits until its backoff is over.
     Parked,
-    /// Until what it leads to is durable; then it ends like this.
+    /// Waits until its publications are durable; then it ends with this fate.
     Publishing(Fate),
-    /// Until its dead letter, which was refused for good, is offered again; then it ends like this.
+    /// Waits until its dead letter, which was refused for good, is sent again; then it ends with this fate.
     Standing(Fate),
-    /// Until a transaction takes what it leads to; then it ends like this.
+    /// Waits until a transaction takes its publications; then it ends with this fate.
     Prepared(Fate),
-    /// In a transaction; when that is committed, it ends like this.
+    /// Is in a transaction; after the commit it ends with this fate.
     Transacting(Fate),
-    /// Until the store of ids knows its own; then it is settled.
+    /// Waits until the event-id store has its event id; then it is settled.
     Recording,
-    /// Until the queue has deleted it; then it ends like this.
+    /// Waits until the queue has deleted it; then it ends with this fate.
     Deleting(Fate),
-    /// No longer ours, and something of it is still out.
+    /// Does not belong to this host any more, but an action for it is unanswered.
     Forgotten,
-    /// At its end.
+    /// Has ended.
     Retired,
 }
 
@@ -157,25 +161,25 @@ impl State {
 #[derive(Debug, Clone)]
 pub struct Trouble {
     /// The last ones, the newest last; at most [`Trouble::REMEMBERED`].
-    pub attempts: Vec<Attempted>,
+    pub attempts: Vec<Attempt>,
     /// The newest failure.
     pub failure: Failure,
-    /// The fingerprint of the newest fault, and how often in a row it came.
+    /// The fingerprint of the newest fault, and how often in a row it occurred.
     pub(super) fault: Option<(u64, u32)>,
 }
 
 impl Trouble {
-    /// Failures that are remembered.
+    /// Maximum number of remembered failures.
     pub const REMEMBERED: usize = 32;
 
-    /// Adds a failure to those before.
+    /// Adds a failure to the earlier ones.
     pub(super) fn add(before: Option<Box<Self>>, failure: Failure, now: Time) -> Box<Self> {
         let (mut attempts, fault) = before.map_or((Vec::new(), None), |before| (before.attempts, before.fault));
         if attempts.len() == Self::REMEMBERED {
-            // The first stays: it says since when.
+            // The first failure is kept, because it shows when the failures began.
             attempts.remove(1);
         }
-        attempts.push(Attempted::new(&failure, now));
+        attempts.push(Attempt::new(&failure, now));
         let fault = failure.fingerprint().map(|fingerprint| match fault {
             Some((same, times)) if same == fingerprint => (fingerprint, times + 1),
             _ => (fingerprint, 1),
@@ -183,7 +187,7 @@ impl Trouble {
         Box::new(Self { attempts, failure, fault })
     }
 
-    /// How often in a row the newest fault came.
+    /// How often in a row the newest fault occurred.
     pub(super) fn same_fault(&self) -> u32 {
         self.fault.map_or(0, |(_, times)| times)
     }
@@ -217,63 +221,91 @@ impl Delivery {
         }
     }
 
-    /// The record, untouched.
+    /// The unchanged record.
     pub fn record(&self) -> &Arc<Record> {
         &self.record
     }
 
-    /// Number of the current attempt, or of the next, from 1.
+    /// The number of the current or next attempt, from 1.
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// When it was received.
+    /// The time of receipt.
     pub fn received(&self) -> Time {
         self.received
     }
 
-    /// Its failures, if there were any.
+    /// The failures of the delivery, if there are any.
     pub fn trouble(&self) -> Option<&Trouble> {
         self.trouble.as_deref()
     }
 
-    /// The last attempt's end; its publications stand in [`Delivery::publication`].
+    /// The result of the last attempt; its publications are in [`Delivery::publication`].
     pub fn ended(&self) -> Option<&Ended> {
         self.ended.as_deref()
     }
 
-    /// What it leads to: the outputs, or the dead letter and then the error event.
+    /// A publication by index: an output, or the dead letter followed by the error event.
     pub fn publication(&self, index: u32) -> Option<&Publication> {
         self.publications.get(index as usize)
     }
 
-    /// Whether it leads to a dead letter and an error event, not to outputs.
+    /// Whether the publications are a dead letter and an error event instead of outputs.
     pub fn is_stored_as_error(&self) -> bool {
         self.storing
     }
 
-    /// The id of its event, on a route that suppresses duplicates.
+    /// The event id, if the route suppresses duplicates.
     pub fn event(&self) -> Option<&str> {
         self.rare.as_ref()?.event.as_ref()?.as_deref()
     }
 
-    /// The id of its event, which `ask` finds out the first time; `None` where there is none.
+    /// The id of its event, which `ask` determines from the record the first time; `None` if the message has none.
     pub(super) fn identify(&mut self, ask: impl FnOnce(&Arc<Record>) -> Option<Box<str>>) -> Option<&str> {
-        let rare = self.rare.get_or_insert_default();
-        rare.event.get_or_insert_with(|| ask(&self.record)).as_deref()
+        if self.rare.as_ref().is_none_or(|rare| rare.event.is_none()) {
+            let event = ask(&self.record);
+            self.rare.get_or_insert_default().event = Some(event);
+        }
+        self.event()
     }
 
-    /// How many publications it leads to.
+    /// The decoded envelope that was kept for the next attempt; `None` if that attempt must decode it.
+    pub fn opened(&self) -> Option<&Arc<Opened>> {
+        self.rare.as_ref()?.opened.as_ref()
+    }
+
+    /// Bytes of the decoded envelope that is kept.
+    pub(super) fn opened_size(&self) -> u64 {
+        self.opened().map_or(0, |opened| opened.size() as u64)
+    }
+
+    /// Keeps a decoded envelope for the next attempt.
+    pub(super) fn keep_opened(&mut self, opened: Arc<Opened>) {
+        self.rare.get_or_insert_default().opened = Some(opened);
+    }
+
+    /// Frees the decoded envelope. Returns its bytes.
+    pub(super) fn free_opened(&mut self) -> u64 {
+        let size = self.opened_size();
+        if let Some(rare) = &mut self.rare {
+            rare.opened = None;
+        }
+        size
+    }
+
+    /// The number of publications.
     pub fn publications(&self) -> usize {
         self.publications.len()
     }
 
-    /// Bytes that it counts for: those of its record, by [`Record::size`], and of its outputs once there are any.
+    /// Bytes that it counts for: those of its record, by [`Record::size`], of its decoded envelope where that is kept, and of
+    /// its outputs once there are any.
     pub fn size(&self) -> u64 {
-        self.size.saturating_add(self.outputs)
+        self.size.saturating_add(self.opened_size()).saturating_add(self.outputs)
     }
 
-    /// Bytes of its record.
+    /// Bytes of the record.
     pub(super) fn record_size(&self) -> u64 {
         self.size
     }
@@ -283,7 +315,7 @@ impl Delivery {
         self.outputs
     }
 
-    /// Gives it what it leads to, which counts beside the record where it has bytes of its own.
+    /// Sets the publications. They count in addition to the record if they have bytes of their own.
     pub(super) fn lead_to(&mut self, publications: Vec<Publication>, has_own_bytes: bool) {
         let outputs = if has_own_bytes { &*publications } else { &[] };
         self.outputs = outputs.iter().map(|output| output.size() as u64).sum();
@@ -297,7 +329,7 @@ impl Delivery {
         }
     }
 
-    /// Partition and offset, on Kafka.
+    /// Partition and offset, for Kafka records.
     pub(super) fn offset(&self) -> Option<(PartitionKey, i64)> {
         match self.tenure {
             Tenure::Offset { partition, offset, .. } => Some((partition, offset)),
@@ -305,7 +337,7 @@ impl Delivery {
         }
     }
 
-    /// The handle of its receipt, where the source acknowledges each message.
+    /// The receipt handle, if the source acknowledges each message separately.
     pub fn receipt(&self) -> Option<&Arc<str>> {
         match &self.tenure {
             Tenure::Offset { .. } => None,
@@ -313,7 +345,7 @@ impl Delivery {
         }
     }
 
-    /// How often the queue has handed it out, this time included; `None` where the broker does not count.
+    /// How often the queue has delivered the message, including this time; `None` if the broker does not count.
     pub fn receives(&self) -> Option<u32> {
         match &self.tenure {
             Tenure::Offset { .. } => None,
@@ -321,12 +353,12 @@ impl Delivery {
         }
     }
 
-    /// Whether a source with these abilities moves the message away when it is received once more.
+    /// Whether a source with these abilities moves the message away at the next receive.
     pub fn is_last_receive(&self, source: &SourceTraits) -> bool {
         source.max_receives.zip(self.receives()).is_some_and(|(most, receives)| receives >= most && !self.pledged)
     }
 
-    /// Attempts that were not made here: receives that the queue has counted and nobody here knows of.
+    /// Number of assumed attempts: receives that the queue has counted and this host has not seen.
     pub(super) fn assumed(&self) -> u32 {
         match &self.tenure {
             Tenure::Offset { .. } => 0,
@@ -334,30 +366,30 @@ impl Delivery {
         }
     }
 
-    /// The queue may have given it to somebody else, if it is not rid of it.
+    /// Whether the lease is over and the message has not been deleted, so the queue may have given it to another consumer.
     pub(super) fn lease_is_over(&self, now: Time) -> bool {
         let Tenure::Receipt(receipt) = &self.tenure else { return false };
         !self.pledged && receipt.lease.as_ref().is_some_and(|lease| lease.until <= now)
     }
 
-    /// The publication that was refused last since something of it was durable.
+    /// The last refusal of a publication since one of its publications became durable.
     pub fn refusal(&self) -> Option<&Refused> {
         self.rare.as_ref()?.refusal.as_deref()
     }
 
-    /// Notes who has refused a publication, and why.
+    /// Records which destination refused a publication, and why.
     pub(super) fn note_refusal(&mut self, index: u32, text: &str) {
         let destination = self.publications.get(index as usize).map(|publication| publication.destination.clone());
         let refused = destination.map(|destination| Box::new(Refused { destination, text: text.into() }));
         self.rare.get_or_insert_default().refusal = refused;
     }
 
-    /// Keeps the dead letter as it was before anything was taken from it.
+    /// Keeps the full dead letter before parts are removed from it.
     pub(super) fn keep_letter(&mut self, full: Publication) {
         self.rare.get_or_insert_default().letter.get_or_insert_with(|| Box::new(full));
     }
 
-    /// Gives the dead letter back what was taken from it.
+    /// Restores the full dead letter.
     pub(super) fn restore_letter(&mut self) {
         let full = self.rare.as_mut().and_then(|rare| rare.letter.take());
         if let (Some(full), Some(letter)) = (full, self.publications.first_mut()) {
@@ -365,34 +397,34 @@ impl Delivery {
         }
     }
 
-    /// A publication is to be handed out again.
+    /// Marks a publication to be sent again.
     pub(super) fn refuse(&mut self, index: u32) {
         self.rare.get_or_insert_default().refused.push(index);
     }
 
-    /// Whether a publication is to be handed out again.
+    /// Whether a publication must be sent again.
     pub(super) fn is_refused(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| !rare.refused.is_empty())
     }
 
-    /// What is to be handed out again, in the order in which the handler gave it.
+    /// Removes and returns the publications to send again, in the order of the handler's outputs.
     pub(super) fn take_refused(&mut self) -> Vec<u32> {
         let mut refused = self.rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.refused));
         refused.sort_unstable();
         refused
     }
 
-    /// Its publications are all answered, and some are to be handed out again.
+    /// Whether all publications are answered and some must be sent again.
     pub(super) fn waits_to_publish(&self) -> bool {
         matches!(self.state, State::Publishing(_)) && self.pending == 0 && self.is_refused()
     }
 
-    /// An output can never become durable; of several reasons the first stands.
+    /// Records that an output can never become durable. The first reason is kept.
     pub(super) fn reject(&mut self, why: impl FnOnce() -> Failure) {
         self.rare.get_or_insert_default().rejection.get_or_insert_with(why);
     }
 
-    /// Why an output can never become durable, and nothing is to be handed out again any more.
+    /// Returns why an output can never become durable, and clears the publications to send again.
     pub(super) fn take_rejection(&mut self) -> Option<Failure> {
         let rare = self.rare.as_mut()?;
         let rejection = rare.rejection.take()?;
@@ -400,12 +432,12 @@ impl Delivery {
         Some(rejection)
     }
 
-    /// Neither at its end nor forgotten.
+    /// Whether the delivery has neither ended nor been forgotten.
     pub fn is_live(&self) -> bool {
         !matches!(self.state, State::Forgotten | State::Retired)
     }
 
-    /// An attempt, a publication, a transaction or a record of its id has not been answered.
+    /// Whether an attempt, a publication, a transaction or the recording of its event id is unanswered.
     pub(super) fn is_out(&self) -> bool {
         self.state == State::Running || self.pending > 0
     }
@@ -416,7 +448,7 @@ impl Delivery {
         }
     }
 
-    /// Returns whether it is the first attempt on this receipt of a message.
+    /// Starts an attempt. Returns whether it is the first attempt on this receipt.
     pub(super) fn start_attempt(&mut self, source: &SourceTraits, now: Time) -> bool {
         if let (Some(lease), Some(rules)) = (self.lease(), source.lease) {
             lease.attempt_until = Some(now.after(rules.attempt_limit));
@@ -426,7 +458,7 @@ impl Delivery {
         !std::mem::replace(&mut receipt.started, true)
     }
 
-    /// Its lease, where it has one.
+    /// The lease, if there is one.
     pub(super) fn lease(&mut self) -> Option<&mut Lease> {
         match &mut self.tenure {
             Tenure::Offset { .. } => None,
@@ -434,7 +466,7 @@ impl Delivery {
         }
     }
 
-    /// The attempt's number is that of the next one from now on.
+    /// Changes the attempt number to that of the next attempt.
     pub(super) fn count_ahead(&mut self) {
         self.attempt += 1;
         if let Tenure::Receipt(receipt) = &mut self.tenure {
@@ -442,7 +474,7 @@ impl Delivery {
         }
     }
 
-    /// There is no next attempt: the number is that of the last one again.
+    /// Changes the attempt number back to that of the last attempt, because there is no next one.
     pub(super) fn count_back(&mut self) {
         if let Tenure::Receipt(receipt) = &mut self.tenure
             && std::mem::take(&mut receipt.ahead)
@@ -451,7 +483,7 @@ impl Delivery {
         }
     }
 
-    /// A message of a queue on which no attempt has begun since it was received.
+    /// Whether it is a queue message on which no attempt has begun since its receipt.
     pub(super) fn is_unstarted(&self) -> bool {
         matches!(&self.tenure, Tenure::Receipt(receipt) if !receipt.started)
     }
@@ -464,7 +496,7 @@ mod tests {
     use super::*;
     use crate::outcome::{Class, Code};
 
-    /// A fault at one of a few places, or the handler's own failure; the texts all differ.
+    /// Faults at a few places, or failures of the handler; all texts differ.
     fn failures() -> impl Strategy<Value = Vec<Option<u64>>> {
         prop::collection::vec(prop::option::weighted(0.9, 0..3_u64), 1..40)
     }

@@ -1,5 +1,5 @@
-//! Stopping: nothing new, what has not started goes back, what runs may finish, then one last commit. Each of the two
-//! has a limit of its own, so a stop ends whatever is away.
+//! Drains a route: intake stops, deliveries that have not started are handed back, running attempts may finish, then one
+//! last commit follows. Running attempts and broker answers each have a limit, so a drain always ends.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -15,16 +15,16 @@ use crate::verdict::Reason;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Draining {
     No,
-    /// What runs may finish.
+    /// Running attempts may finish.
     Finishing,
-    /// The limit is over: one more try to commit.
+    /// The limit for attempts is over: one more commit is tried.
     Late,
-    /// That try is made.
+    /// The last commit was sent.
     Last,
-    /// The limit for answers is over too.
+    /// The limit for answers is over, too.
     Overdue,
     Over,
-    /// Over, and a broker has not answered the last commit.
+    /// The drain has ended, and a broker has not answered the last commit.
     CutShort,
 }
 
@@ -33,14 +33,15 @@ impl Draining {
         self != Self::No
     }
 
-    /// Whether nothing more is asked for.
+    /// Whether no more actions are requested.
     pub(super) fn is_over(self) -> bool {
         matches!(self, Self::Overdue | Self::Over | Self::CutShort)
     }
 }
 
 impl Machine {
-    /// Whether a drain has ended by its limit, while a broker still had a commit: what it covers may come again.
+    /// Whether the drain ended by its limit while the last commit was unanswered. The messages that it covers may be
+    /// delivered again.
     pub fn was_cut_short(&self) -> bool {
         self.draining == Draining::CutShort
     }
@@ -60,10 +61,10 @@ impl Machine {
         self.commit();
     }
 
-    /// What arrives in a drain goes back. Returns what stays.
+    /// Hands back messages that arrive in a drain. Returns those that stay.
     pub(super) fn turn_away(&mut self, received: Vec<DeliveryId>, now: Time) -> Vec<DeliveryId> {
         if now >= self.drain_until {
-            // For these there is no time left, and their leases end by themselves.
+            // No time is left for these messages; their leases end by themselves.
             let (late, others) = received.into_iter().partition(|id| self.is_last_receive(*id));
             self.hand_back_what_may(others, now);
             for id in late {
@@ -79,9 +80,9 @@ impl Machine {
         kept
     }
 
-    /// Hands these back, which have not started, in the order in which they were received. Returns what stays: what is
-    /// received for the last time, for its queue would move it away, and what it waits behind. It is handled within the
-    /// limit of the drain; what has failed before is stored as an error, with its reason.
+    /// Hands back these deliveries, which have not started, in the order of their receipt. Returns those that stay: messages
+    /// at their last receive, because the queue would move them away, and the messages that they wait behind. They are
+    /// handled within the limit of the drain; a message that has failed before is stored as a dead letter, with its reason.
     fn hand_back_what_may(&mut self, unstarted: Vec<DeliveryId>, now: Time) -> Vec<DeliveryId> {
         let mut lanes = HashSet::new();
         let (mut kept, mut released) = (Vec::new(), Vec::new());
@@ -102,7 +103,7 @@ impl Machine {
         self.hand_back_all(&released, Duration::ZERO);
         for id in &kept {
             let delivery = &self.deliveries[*id];
-            // What is held waits for something else than its handler.
+            // A held delivery waits for something other than its handler.
             let failed = delivery.state == State::Parked && !delivery.held;
             if failed && self.is_last_receive(*id) {
                 self.deliveries[*id].count_back();
@@ -123,8 +124,7 @@ impl Machine {
         }
     }
 
-    /// A broker that has not answered by now is not waited for. What it has of the last commit, whoever reads the group's
-    /// offsets next will see.
+    /// Stops waiting for broker answers. If the last commit was stored, the next reader of the group's offsets will see it.
     pub(super) fn flush_limit(&mut self) {
         #[cfg(feature = "sabotage")]
         if self.is_sabotaged(super::Sabotage::StopWaitsForAnswers) {
@@ -135,12 +135,13 @@ impl Machine {
         }
     }
 
-    /// What has not started goes back; but what is acknowledged already has nowhere to go back to.
+    /// The states in which a delivery is handed back: it has not started. A message that is already acknowledged cannot be
+    /// handed back.
     pub(super) fn hands_back(&self) -> fn(State) -> bool {
         if self.route.is_at_most_once() { |_| false } else { State::has_not_started }
     }
 
-    /// Ends the drain once nothing is in flight and the broker has what is settled.
+    /// Ends the drain when nothing is in flight and the broker has committed all settled records.
     pub(super) fn end_drain(&mut self) {
         let overdue = self.draining == Draining::Overdue;
         let waits = self.live > 0 || self.commits.are_unanswered();
@@ -162,7 +163,7 @@ impl Machine {
         }
     }
 
-    /// Live deliveries in such a state, in the order in which they were received.
+    /// Live deliveries in the selected states, in the order of their receipt.
     pub(super) fn chosen(&self, which: impl Fn(State) -> bool) -> Vec<DeliveryId> {
         let live = self.deliveries.iter().filter(|(_, delivery)| delivery.is_live() && which(delivery.state));
         let mut chosen: Vec<_> = live.map(|(id, delivery)| (delivery.number, id)).collect();

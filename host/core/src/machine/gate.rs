@@ -1,18 +1,20 @@
-//! What a delivery at the head of its lane may have to wait for.
+//! Conditions that a delivery at the head of its lane may have to wait for.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::Machine;
 use super::delivery::{State, Tenure};
 use super::partition::Start;
 use crate::action::Action;
+use crate::envelope::Opened;
 use crate::ids::DeliveryId;
 use crate::time::Time;
 
-/// Event ids that are in hand, on a route that suppresses duplicates.
+/// Event ids of deliveries in flight, on a route that suppresses duplicates.
 ///
-/// The store says what was handled before; of two receipts of one event that are in hand together the second waits
-/// until the first has come to its end, and asks the store then.
+/// The event-id store knows which events were handled before. If two receipts of one event are in flight, the second waits
+/// until the first has ended, and the store is asked again then.
 #[derive(Debug, Default)]
 pub(super) struct Identities(HashMap<Box<str>, Claim>);
 
@@ -23,7 +25,7 @@ struct Claim {
 }
 
 impl Identities {
-    /// Whether the event is this delivery's to handle. If not, the delivery is kept here until it may be.
+    /// Returns whether this delivery may handle the event. If not, the delivery waits here until it may.
     fn claim(&mut self, id: &str, delivery: DeliveryId) -> bool {
         let Some(claim) = self.0.get_mut(id) else {
             self.0.insert(id.into(), Claim { owner: delivery, waiting: Vec::new() });
@@ -35,12 +37,12 @@ impl Identities {
         claim.owner == delivery
     }
 
-    /// All that wait for another receipt of their event.
+    /// All deliveries that wait for another receipt of their event.
     pub(super) fn waiting(&self) -> impl Iterator<Item = &DeliveryId> {
         self.0.values().flat_map(|claim| &claim.waiting)
     }
 
-    /// The delivery has come to its end. Returns who waited for it.
+    /// Releases the event id of a delivery that has ended. Returns the deliveries that waited for it.
     fn give_up(&mut self, id: &str, delivery: DeliveryId) -> Vec<DeliveryId> {
         if self.0.get(id).is_none_or(|claim| claim.owner != delivery) {
             return Vec::new();
@@ -50,9 +52,9 @@ impl Identities {
 }
 
 impl Machine {
-    /// Whether a delivery may start. One that may not is kept where it waits, and comes back when its wait is over.
+    /// Whether a delivery may start. If not, it is kept where it waits, and queued again when the wait is over.
     pub(super) fn may_start(&mut self, id: DeliveryId) -> bool {
-        // Where each message is acknowledged for itself, the queue has to be rid of this one first.
+        // At most once, with separate acknowledgement: the message must be deleted from the queue before it is handled.
         let pledges = self.route.is_at_most_once() && self.route.source.acknowledges_each();
         #[cfg(feature = "sabotage")]
         let ignores_source = self.is_sabotaged(super::Sabotage::SourceIgnored);
@@ -71,17 +73,23 @@ impl Machine {
         if !self.route.suppress_duplicates {
             return true;
         }
+        let mut decoded = None;
         let event = delivery.identify(|record| {
+            let opened = decoded.insert(Opened::new(Arc::clone(record)));
             #[cfg(feature = "sabotage")]
             if ignores_source {
-                return self.route.envelope.decode(record).ok().map(|message| (*message.id).into());
+                return opened.message(&self.route.envelope).ok().map(|message| (*message.id).into());
             }
-            self.route.event_identity(record)
+            self.route.event_identity(opened)
         });
-        event.is_none_or(|event| self.identities.claim(event, id))
+        let is_its_own = event.is_none_or(|event| self.identities.claim(event, id));
+        if let Some(opened) = decoded {
+            self.keep_opened(id, opened.into());
+        }
+        is_its_own
     }
 
-    /// The delivery's event may be handled by another receipt of it now.
+    /// Releases the event id, so that another receipt of the event can be handled.
     pub(super) fn give_up_event(&mut self, id: DeliveryId) {
         if let Some(event) = self.deliveries[id].event() {
             let waiting = self.identities.give_up(event, id);
@@ -89,7 +97,7 @@ impl Machine {
         }
     }
 
-    /// The store of ids knows this event: it was handled before.
+    /// Handles an event that was handled before, according to the event-id store.
     pub(super) fn known(&mut self, id: DeliveryId, now: Time) {
         self.running -= 1;
         self.watch.undecided(id);
@@ -105,7 +113,7 @@ impl Machine {
         self.settle(id, crate::action::Fate::Duplicate, now);
     }
 
-    /// Asks for the event to be recorded: its effects are durable, and nothing is acknowledged yet.
+    /// Requests the recording of the event id. The outputs are durable, and the message is not acknowledged yet.
     pub(super) fn record(&mut self, id: DeliveryId) {
         let delivery = &mut self.deliveries[id];
         delivery.state = State::Recording;
@@ -126,8 +134,8 @@ impl Machine {
         }
     }
 
-    /// The effects are there and the record of them is not: without it the event must not be acknowledged, or a
-    /// duplicate would have its effects again.
+    /// Retries the recording of event ids whose outputs are durable. Without the record the message must not be
+    /// acknowledged, because a duplicate would be handled again.
     pub(super) fn not_recorded(&mut self, deliveries: &[DeliveryId], now: Time) {
         for id in deliveries {
             let delivery = &mut self.deliveries[*id];

@@ -1,11 +1,12 @@
-//! Bounds: how much may be in flight, in messages and in bytes.
+//! The bounds on messages and bytes in flight, and the grants to the source.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Machine;
 use super::delivery::{Delivery, Receipt, State, Tenure};
-use super::partition::{Arrival, PartitionKey};
+use super::key::PartitionKey;
+use super::partition::Arrival;
 use super::timers::Timer;
 use crate::action::Ask;
 use crate::event::Leased;
@@ -17,25 +18,26 @@ use crate::route::Bounds;
 use crate::time::Time;
 use crate::watermark::Place;
 
-/// Grants smaller than this share of the bound wait until there is more: they would cost a wake-up each.
+/// Minimum share of the bound for a grant. Smaller grants wait, because each would wake the source.
 const SHARE: u32 = 8;
 
-/// With this share of the bound settled and not committed, the commit does not wait for its interval.
+/// Share of the bound: if so many records are settled and not committed, the commit does not wait for its interval.
 const COMMIT_SHARE: u32 = 4;
 
-/// What is in flight and what was granted.
+/// The current use of the bounds, and the unused grants.
 #[derive(Debug)]
 pub(super) struct Intake {
     bounds: Bounds,
-    /// Received, and not known to the broker as finished or gone from the queue.
+    /// Number of received messages that are neither committed nor gone from the queue.
     open: u32,
-    /// Bytes of records in memory.
+    /// Bytes of records in memory, and of decoded envelopes that are kept.
     held: u64,
     /// Bytes of outputs that are not durable.
     outputs: u64,
-    /// Of them those that sinks have and will answer.
+    /// The part of `outputs` that sinks have and will answer.
     sent: u64,
-    /// Granted and not yet used; the source counts the same way. Bytes may fall below zero by the last record.
+    /// Unused grants; the source counts the same way. The last record may exceed the granted bytes, so the bytes may become
+    /// negative.
     messages: u32,
     bytes: i64,
 }
@@ -55,13 +57,23 @@ impl Intake {
         self.held += size;
     }
 
-    /// A commit covers this many, or the queue is rid of them.
+    /// Frees the room of messages that were committed or are gone from the queue.
     pub(super) fn closed(&mut self, messages: usize) {
         self.open -= u32::try_from(messages).unwrap_or(u32::MAX).min(self.open);
     }
 
     pub(super) fn freed(&mut self, size: u64) {
         self.held -= size.min(self.held);
+    }
+
+    /// Whether so many bytes more stay within the bound.
+    pub(super) fn has_room(&self, size: u64) -> bool {
+        self.held.saturating_add(self.outputs).saturating_add(size) <= self.bounds.bytes
+    }
+
+    /// A decoded envelope of so many bytes stays in memory.
+    pub(super) fn keeps(&mut self, size: u64) {
+        self.held = self.held.saturating_add(size);
     }
 
     pub(super) fn has_outputs(&mut self, size: u64) {
@@ -80,39 +92,41 @@ impl Intake {
         self.sent -= size.min(self.sent);
     }
 
-    /// Outputs that sinks will answer fill the bound alone: attempts would add to them. What waits behind a dead letter that
-    /// nobody takes is not among them, for it may wait for days.
+    /// Whether outputs that the sinks will answer fill the bound on bytes, so that no attempt may add more. Outputs behind a
+    /// refused dead letter are not included, because they may wait for days.
     pub(super) fn is_full_of_sent(&self) -> bool {
         self.sent >= self.bounds.bytes
     }
 
-    /// Outputs fill the bound alone.
+    /// Whether outputs alone fill the bound on bytes.
     pub(super) fn is_full_of_outputs(&self) -> bool {
         self.outputs >= self.bounds.bytes
     }
 
-    /// So many settled records without a commit are worth one before its time: they take room from others.
+    /// Whether so many settled records need an early commit, because they take room from others.
     pub(super) fn is_much(&self, settled: usize) -> bool {
         settled >= (self.bounds.messages / COMMIT_SHARE).max(1) as usize
     }
 
-    /// Most records of one partition that have not ended: its share of the bound, or as many as all together leave free.
-    /// So one that stands still takes half of the room at most, and one that is alone at work is not held back.
+    /// Maximum number of unfinished records of one partition: its share of the bound, or the free room of all partitions if
+    /// that is more. So a blocked partition takes at most half of the room, and a partition that is active alone is not
+    /// limited.
     pub(super) fn share_of_each(&self, partitions: usize) -> usize {
         let share = self.bounds.messages as usize / partitions.max(1);
         share.max(self.bounds.messages.saturating_sub(self.open) as usize).max(1)
     }
 
-    /// Nothing more can be taken in.
+    /// Whether no more messages can be received.
     pub(super) fn is_full(&self) -> bool {
         self.open >= self.bounds.messages || self.held + self.outputs >= self.bounds.bytes
     }
 
-    /// What to grant, if it is worth a word. With `lookahead` no more than so many are granted at a time.
+    /// Returns the messages and bytes to grant, unless too few. `lookahead` limits the messages that are granted at a time.
     pub(super) fn replenish(&mut self, lookahead: Option<u32>) -> Option<(u32, u64)> {
         let bound = self.bounds.messages.saturating_sub(self.open);
         let messages = lookahead.unwrap_or(bound).min(bound).saturating_sub(self.messages);
-        // What the last record went over is granted again once there is room: the source still has it to make up for.
+        // The bytes by which the last record exceeded its grant are granted again once there is room, because the source
+        // still subtracts them.
         let room =
             i128::from(self.bounds.bytes) - i128::from(self.held) - i128::from(self.outputs) - i128::from(self.bytes);
         let bytes = u64::try_from(room).unwrap_or(0);
@@ -140,9 +154,9 @@ impl Machine {
             let size = record.size() as u64;
             self.intake.received(size);
             let crate::message::Position::Offset { offset, .. } = record.position else { continue };
-            // What the client had fetched before a revocation is left to the next owner.
+            // Records that the client had fetched before a revocation are left to the next owner.
             let Some(key) = key.filter(|_| !self.draining.is_draining()) else { continue };
-            // The client repeats records after a seek; they are in hand or settled already.
+            // The client repeats records after a seek; they are in flight or settled already.
             let told = !self.route.is_exactly_once();
             match self.partitions.receive(key, offset, told) {
                 Arrival::New(place, tried) => {
@@ -150,7 +164,7 @@ impl Machine {
                     self.remind(id, tried);
                     self.pledge(id, key, offset, place);
                 }
-                // It counts until a commit covers it, where none has said so.
+                // The record counts until a commit covers it, because no earlier commit has reported it.
                 Arrival::Finished if self.route.is_exactly_once() => self.intake.opened(0),
                 Arrival::Finished | Arrival::Repeated => {}
             }
@@ -161,7 +175,8 @@ impl Machine {
         self.commit_in_time(now);
     }
 
-    /// No record stands before this offset that was not received: once all of them are settled, the group is that far.
+    /// Notes that no unreceived record exists before this offset. Once all received ones are settled, the commit point may
+    /// move there.
     pub(super) fn reached(&mut self, partition: &Partition, from: Option<i64>, offset: i64, now: Time) {
         let Some(key) = self.partitions.find(partition).filter(|key| !self.partitions.is_leaving(*key)) else { return };
         #[cfg(feature = "sabotage")]
@@ -225,7 +240,7 @@ impl Machine {
         id
     }
 
-    /// Gives a record its past back, if it has one.
+    /// Restores the attempts that an earlier owner has committed for this record.
     fn remind(&mut self, id: DeliveryId, tried: Option<Tried>) {
         if let Some(Tried { attempt, since }) = tried {
             let delivery = &mut self.deliveries[id];
@@ -234,7 +249,7 @@ impl Machine {
         }
     }
 
-    /// At most once: the record is acknowledged before it is handled, which waits for the commit.
+    /// At most once: the record is committed before it is handled, so it waits for the commit.
     fn pledge(&mut self, id: DeliveryId, key: PartitionKey, offset: i64, place: Place) {
         if self.route.is_at_most_once() {
             self.partitions.settle(key, offset, place);
@@ -247,8 +262,8 @@ impl Machine {
         }
     }
 
-    /// Hands messages back to their queue, to be received again after `delay`. What was put off for longer than the queue
-    /// keeps it back is put off again then.
+    /// Hands messages back to their queue, to be received again after `delay`. If the queue cannot delay them for so long,
+    /// they are put off again when they are received.
     pub(super) fn release(&mut self, receipts: Vec<Arc<str>>, delay: Duration) {
         if !receipts.is_empty() {
             let delay = delay.min(self.route.source.longest_delay.unwrap_or_default());

@@ -1,4 +1,4 @@
-//! Messages that are the host's for a time: leases extended while needed, given up when lost, and messages returned.
+//! Leases of messages: extended while needed, given up when lost, and messages handed back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use crate::ids::DeliveryId;
 use crate::time::Time;
 
 impl Machine {
-    /// When a lease that ends at `until` is looked at: with half of it left to try again.
+    /// The time to check a lease that ends at `until`: half of the lease is left for further tries.
     fn lease_check(&self, until: Time) -> Time {
         until.before(self.lease_length() / 2)
     }
 
-    /// Zero where nothing ends by itself.
+    /// Length of a lease; zero if the source has no leases.
     fn lease_length(&self) -> Duration {
         self.route.source.lease.map_or(Duration::ZERO, |lease| lease.length)
     }
 
-    /// The lease that came with a message, which ends at `until`.
+    /// The lease of a new message, which ends at `until`.
     pub(super) fn new_lease(&self, until: Time) -> Lease {
         Lease { until, check: self.lease_check(until), attempt_until: None }
     }
@@ -42,7 +42,7 @@ impl Machine {
             return;
         }
         lease.check = lease.until;
-        // An attempt that takes too long lets its lease run out.
+        // The lease of an attempt that takes too long is not extended any more.
         if lease.attempt_until.is_none_or(|limit| now < limit) {
             let extend = Ask::Extend { delivery: id, receipt: Arc::clone(&receipt.handle), lease: length };
             self.actions.push_back(Action::Ask(extend));
@@ -61,7 +61,8 @@ impl Machine {
         }
     }
 
-    /// The message may be with somebody else: it must not be acknowledged, and nothing behind it may run before it.
+    /// Gives up a message whose lease is lost. Another consumer may have it, so it must not be acknowledged, and nothing
+    /// behind it may run before it.
     pub(super) fn lease_lost(&mut self, id: DeliveryId) {
         if !self.deliveries.get(id).is_some_and(|delivery| delivery.is_live() && !delivery.pledged) {
             return;
@@ -75,15 +76,15 @@ impl Machine {
         self.hand_back_all(&withdrawn[1..], Duration::ZERO);
     }
 
-    /// The message goes back to its queue, and so does all that waits behind it.
+    /// Hands the message back to its queue, with all that wait behind it.
     pub(super) fn hand_back(&mut self, id: DeliveryId, delay: Duration) {
         let withdrawn = self.withdraw(id);
         self.hand_back_all(&withdrawn, delay);
     }
 
-    /// Whether a message that waits so long waits in its queue. It does where the queue is able to keep it back, and where
-    /// that costs nobody anything: the wait is longer than a lease, which would have to be extended meanwhile, nothing waits
-    /// behind it or overtakes it, and a receive is left for a fault after the one that it costs.
+    /// Whether a message spends this wait in its queue instead of in the host. It does if the queue can delay it for so
+    /// long, and if that has no disadvantage: the wait is longer than a lease, which would need extensions; no message waits
+    /// behind it or could overtake it; and after the receive that this costs, another one is left for a fault.
     pub(super) fn waits_in_its_queue(&self, id: DeliveryId, wait: Duration) -> bool {
         let (delivery, source) = (&self.deliveries[id], &self.route.source);
         let saves = source.longest_delay.is_some() && source.lease.is_some_and(|lease| wait > lease.length);
@@ -93,7 +94,7 @@ impl Machine {
         saves && keeps_order && to_spare && !self.has_waiting(id)
     }
 
-    /// Whether something waits behind the message.
+    /// Whether another delivery waits behind the message in its lane.
     pub(super) fn has_waiting(&self, id: DeliveryId) -> bool {
         self.deliveries[id].lane.is_some_and(|lane| self.lanes.has_waiting(lane))
     }

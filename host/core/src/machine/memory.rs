@@ -1,9 +1,9 @@
-//! What is remembered of messages that were handed back to their queue.
+//! Remembers messages that were handed back to their queue.
 //!
-//! A queue counts receives, and not every receive is an attempt: somebody may have looked at the message, or a host was
-//! stopped before the message had its turn. So attempts are counted here. For receives that nobody here knows of the
-//! queue's count stands in (an attempt may have ended with the death of its host), and then at least one retry is left.
-//! Where the broker does not count, a host knows of its own attempts and of no others.
+//! A queue counts receives, and not every receive is an attempt: another consumer may have looked at the message, or a host
+//! stopped before the message's turn. So the machine counts attempts itself. Receives that this host has not seen count as
+//! attempts, because an attempt may have ended with the death of its host; at least one retry is left then. If the broker
+//! does not count receives, a host knows only its own attempts.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -12,13 +12,13 @@ use super::delivery::{Delivery, Tenure, Trouble};
 use crate::message::Position;
 use crate::time::Time;
 
-/// Messages remembered at most; the oldest are forgotten first.
+/// Maximum number of remembered messages. The oldest are forgotten first.
 const CAPACITY: usize = 10_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     past: HashMap<Box<str>, Past>,
-    /// In the order in which they were kept, with the number of that time.
+    /// The messages in the order of their addition, each with the number of that addition.
     order: VecDeque<(u64, Box<str>)>,
     times: u64,
 }
@@ -27,13 +27,13 @@ pub(super) struct Memory {
 pub(super) struct Past {
     /// The number of the next attempt.
     attempt: u32,
-    /// How many of those before were assumed.
+    /// How many of the earlier attempts were assumed.
     assumed: u32,
-    /// How often the queue had handed it out.
+    /// How often the queue had delivered the message.
     receives: u32,
     first_received: Time,
     trouble: Option<Box<Trouble>>,
-    /// Which of its places in the order counts.
+    /// The number of the addition that is valid; older entries in `order` are ignored.
     time: u64,
 }
 
@@ -43,7 +43,7 @@ impl Memory {
         past.time = self.times;
         self.past.insert(id.into(), past);
         self.order.push_back((self.times, id.into()));
-        // A message that was taken out and kept again stands in the order more than once.
+        // A message that was taken out and added again is in `order` more than once.
         while self.past.len() > CAPACITY || self.order.len() > 2 * CAPACITY {
             let Some((time, oldest)) = self.order.pop_front() else { return };
             if self.past.get(&oldest).is_some_and(|past| past.time == time) {
@@ -58,8 +58,8 @@ impl Memory {
 }
 
 impl Machine {
-    /// Gives a message its past back, if it has one. For receives that are not known here the queue's count stands for
-    /// attempts, but never so that the first attempt here is the last.
+    /// Restores the remembered attempts of a message. Receives that this host has not seen count as attempts, but the first
+    /// attempt here is never the last one because of that.
     pub(super) fn recall(&mut self, delivery: &mut Delivery) {
         let Tenure::Receipt(receipt) = &mut delivery.tenure else { return };
         let Position::MessageId(id) = &delivery.record.position else { return };
@@ -78,7 +78,7 @@ impl Machine {
         receipt.assumed = assumed + delivery.attempt.saturating_sub(next);
     }
 
-    /// Remembers a message that goes back to its queue.
+    /// Remembers a message that is handed back to its queue.
     pub(super) fn remember(&mut self, delivery: crate::ids::DeliveryId) {
         let delivery = &mut self.deliveries[delivery];
         if let (Position::MessageId(id), Tenure::Receipt(receipt)) = (&delivery.record.position, &delivery.tenure) {

@@ -1,10 +1,10 @@
-//! Publications that the sink has taken and not answered for a while.
+//! Finds publications that a sink has accepted and not answered for a while.
 //!
-//! A sink keeps a publication as long as its broker is away, so that outputs of a key stay in order. Nothing refuses it
-//! then, and nothing would say that the route stands still: attempts would go on, and after the session has ended all of
-//! them would be made again. So the machine looks at the oldest unanswered publication, or transaction, at an interval. One
-//! that stays unanswered holds the route: no attempt starts whose outputs could not be published, intake pauses, and the
-//! trouble is reported.
+//! A sink keeps a publication as long as its broker is unavailable, so that the outputs of a key stay in order. The sink
+//! refuses nothing then, so no event would show that the route is blocked: attempts would go on, and all of them would be
+//! repeated after the session has ended. So the machine checks the oldest unanswered publication, or transaction, at an
+//! interval. If it stays unanswered, the route holds: no attempt starts whose outputs could not be published, intake pauses,
+//! and the trouble is reported.
 
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ use crate::action::{Action, Next};
 use crate::ids::DeliveryId;
 use crate::time::Time;
 
-/// Time between two looks.
+/// Interval between two checks.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// A publication is overdue when it was the oldest unanswered one for so long, and for as long as a sink may keep it back
-/// ([`Route::publish_delay`](crate::route::Route::publish_delay)). A broker that restarts hands its partitions to others
-/// within a second or two.
+/// Time after which the oldest unanswered publication is overdue, in addition to the time for which a sink may delay it
+/// ([`Route::publish_delay`](crate::route::Route::publish_delay)). A broker that restarts hands over its partitions within
+/// one or two seconds.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What is watched.
+/// The watched publication.
 #[derive(Debug, Default)]
 pub(super) struct Overdue {
-    /// A look is to come.
+    /// Whether a check is scheduled.
     armed: bool,
     /// The oldest delivery with an unanswered publication, and since when it is watched.
     watched: Option<(DeliveryId, Time)>,
@@ -37,7 +37,7 @@ fn is_unanswered(delivery: &Delivery) -> bool {
 }
 
 impl Machine {
-    /// A publication or a transaction is handed out: its answer is watched for.
+    /// Watches for the answer of a publication or a transaction.
     pub(super) fn watch_publication(&mut self, id: DeliveryId, now: Time) {
         if !self.overdue.armed {
             self.overdue = Overdue { armed: true, watched: Some((id, now)) };

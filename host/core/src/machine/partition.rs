@@ -1,4 +1,4 @@
-//! The partitions that are ours, and how far each has come.
+//! The assigned partitions, and the progress of each.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -6,36 +6,32 @@ use std::ops::Range;
 use slotmap::SlotMap;
 
 use super::Machine;
+use super::key::PartitionKey;
 use super::stuck::Stuck;
-use crate::action::{Action, Ask};
-use crate::ids::CommitPosition;
-use crate::ids::{DeliveryId, Partition};
+use crate::action::{Action, Ask, Bound};
+use crate::ids::{CommitPosition, DeliveryId, Partition};
 use crate::mark::Mark;
 use crate::progress::{self, Identity, Progress, Tried};
 use crate::watermark::{Place, Watermark};
-
-slotmap::new_key_type! {
-    /// One assignment of one partition: when it comes back it is another.
-    pub(super) struct PartitionKey;
-}
 
 #[derive(Debug, Default)]
 pub(super) struct Partitions {
     pub(super) slots: SlotMap<PartitionKey, Slot>,
     pub(super) index: HashMap<Partition, PartitionKey>,
-    /// Names for lanes, the same whenever a partition comes back: an attempt may outlive its assignment.
+    /// Numbers of partitions in lane keys. A partition keeps its number when it is assigned again, because an attempt may
+    /// outlive its assignment.
     numbers: HashMap<Partition, u64>,
-    /// Longest metadata of a commit, bytes, without its mark.
+    /// Maximum length of commit metadata in bytes, without the commit mark.
     metadata: usize,
-    /// Who signs the commits of transactions, where there are any.
+    /// The id that signs the commits of transactions, if the route uses them.
     writer: Option<u64>,
-    /// Records that are settled and of which no confirmed commit says so.
+    /// Number of settled records that no confirmed commit contains.
     pub(super) unknown: usize,
-    /// A commit would say something that the broker does not know.
+    /// Whether a commit would tell the broker anything new.
     pub(super) news: bool,
-    /// Deliveries that wait for a transaction.
+    /// Number of deliveries that wait for a transaction.
     pub(super) prepared: usize,
-    /// Commits asked for so far.
+    /// Number of commits requested so far.
     pub(super) commits: u64,
 }
 
@@ -43,69 +39,80 @@ pub(super) struct Partitions {
 pub(super) struct Slot {
     pub(super) partition: Partition,
     number: u64,
-    /// What its commits are written for.
+    /// The identity that the commits of the partition are written for.
     identity: Identity,
-    /// Longest metadata of a commit, bytes.
+    /// Maximum length of commit metadata in bytes.
     metadata: usize,
-    /// Where reading began; `None`: at the beginning of the log.
+    /// The offset at which reading began; `None` at the beginning of the log.
     start: Option<i64>,
     pub(super) watermark: Watermark,
-    /// The mark of the group's last commit, as far as we know.
+    /// The mark of the group's last commit, as far as this machine knows.
     mark: Option<Mark>,
-    /// What the group knew of offsets that were not received yet.
+    /// Committed progress of offsets that were not received yet.
     past: Progress,
-    /// Records in hand that were tried before.
+    /// Records in flight that were tried before.
     tried: BTreeMap<i64, Tried>,
-    /// Records that are settled and of which no confirmed commit says so.
+    /// Number of settled records that no confirmed commit contains.
     pub(super) unknown: usize,
-    /// Of how many of them the commit says so that is with the broker.
+    /// How many of these are in the unanswered commit.
     asked: usize,
-    /// Records that the commit point has passed and no transaction covers.
+    /// Number of records below the commit point that no transaction covers.
     passed: usize,
-    /// What the last commit needed for records that were tried: bytes, and how many there were.
+    /// The metadata of the last commit for tried records: bytes, and number of records.
     tried_bytes: (usize, usize),
-    /// The broker does not know all that a commit would say.
+    /// Whether a commit would tell the broker anything new.
     changed: bool,
-    /// The number of the last commit that was asked for with this partition in it.
+    /// The number of the last requested commit with this partition.
     asked_in: u64,
-    /// The number of the last such commit that the broker has confirmed.
+    /// The number of the last confirmed commit with this partition.
     confirmed: u64,
     /// Deliveries that wait for a transaction, by offset.
     pub(super) prepared: BTreeMap<i64, DeliveryId>,
-    /// Deliveries that wait until a commit is confirmed that says how often they were tried.
+    /// Deliveries that wait for the confirmation of a commit with their number of attempts.
     pub(super) uncommitted: Vec<DeliveryId>,
-    /// Deliveries that wait because too many others were tried and are not settled.
+    /// Deliveries that wait because too many other records were tried and are not settled.
     pub(super) stalled: BTreeMap<i64, DeliveryId>,
-    /// Deliveries that are neither settled nor forgotten.
+    /// Number of deliveries that are neither settled nor forgotten.
     pub(super) live: u32,
-    /// How long the commit point has stood still while the partition takes no more; see `stuck.rs`.
+    /// Since when the commit point has not moved while the partition receives no more; see `stuck.rs`.
     pub(super) stuck: Option<Stuck>,
     pub(super) paused: bool,
-    /// The group wants it back: nothing starts, what runs may finish.
+    /// Whether the partition is being revoked: no attempt starts, running ones may finish.
     pub(super) leaving: bool,
 }
 
-/// A record of a partition has come.
+/// The kind of a received record.
 pub(super) enum Arrival {
-    /// It is new, or was tried before.
+    /// The record is new, or was tried before.
     New(Place, Option<Tried>),
-    /// It was finished before the partition came to us.
+    /// The record was finished before the partition was assigned to this host.
     Finished,
-    /// It is in hand, or was.
+    /// The record is or was already in flight.
     Repeated,
 }
 
-/// An attempt that is to begin.
+/// An attempt that is to start.
 pub(super) struct Start {
     pub(super) id: DeliveryId,
     pub(super) place: Place,
-    /// The number of the commit that counts the attempts before.
+    /// The number of the commit that contains the earlier attempts.
     pub(super) counted: u64,
-    /// It was begun before, and everybody waits for it.
+    /// Whether the record was started before and blocks all others.
     pub(super) held: bool,
 }
 
 impl Slot {
+    /// The bound that stops intake or starts of the partition; `full` tells whether the bound of the whole route is reached.
+    pub(super) fn reached(&self, full: bool) -> Option<Bound> {
+        if self.live == 0 {
+            None
+        } else if self.is_heavy() || !self.stalled.is_empty() {
+            Some(Bound::Metadata)
+        } else {
+            (self.paused || full).then_some(Bound::InFlight)
+        }
+    }
+
     fn new(
         partition: Partition,
         number: u64,
@@ -140,34 +147,34 @@ impl Slot {
         }
     }
 
-    /// What to commit, if it is more than the broker has, as far as we know.
+    /// The position to commit, if the broker does not know it yet.
     pub(super) fn position(&mut self, commit: u64) -> Option<CommitPosition> {
         let offset = self.watermark.commit_point().filter(|_| self.changed)?;
         self.asked_in = commit;
         self.changed = false;
         let encoded = self.progress().measured(offset, self.identity, self.metadata);
-        // What found no room is not known to the broker; starts are held back so that it does not come to that.
+        // The broker does not know entries that did not fit. Starts are held back earlier, so that this does not happen.
         let left_out = encoded.left_out.map_or(0, |from| self.watermark.settled_from(from));
         self.asked = self.unknown.saturating_sub(left_out);
         self.tried_bytes = (encoded.tried, self.tried.len() + self.past.tried.len());
         Some(CommitPosition { partition: self.partition.clone(), offset, metadata: encoded.text })
     }
 
-    /// Whether there is something that no commit has said.
+    /// Whether there is progress that no commit contains.
     #[cfg(feature = "sabotage")]
     pub(super) fn is_changed(&self) -> bool {
         self.changed
     }
 
-    /// What to commit before the partition is given up: also what a commit says that the broker has not answered. It may be
-    /// refused, because the group is rebalancing, and then nobody is left to ask for it again.
+    /// The last position before the partition is given up. It includes a commit that the broker has not answered: that one
+    /// may be refused because of the rebalance, and nothing would repeat it.
     pub(super) fn last_position(&mut self) -> Option<CommitPosition> {
         self.changed |= self.asked_in > self.confirmed;
         self.position(u64::MAX)
     }
 
-    /// What a transaction can take of this partition: all that is prepared up to the first that is not, with the offset
-    /// behind it.
+    /// The part of this partition for a transaction: all prepared deliveries up to the first unprepared one, and the offset
+    /// after them.
     fn transaction(&mut self, mark: Mark, commit: u64, deliveries: &mut Vec<DeliveryId>) -> Option<CommitPosition> {
         let mut next = self.watermark.end()?;
         let mut covered = self.passed;
@@ -199,38 +206,38 @@ impl Slot {
         Progress { finished, tried: tried.collect() }
     }
 
-    /// Whether all others wait for this record: no commit and no transaction goes beyond it.
+    /// Whether this is the first unsettled record, so that no commit and no transaction can pass it.
     fn is_first(&self, offset: i64) -> bool {
         let mut open = self.watermark.entries().filter(|(at, settled, _)| !settled && !self.prepared.contains_key(at));
         open.next().is_some_and(|(first, ..)| first == offset)
     }
 
-    /// Whether there is room in the metadata for another record that was tried and is not settled.
+    /// Whether the metadata has room for another record that was tried and is not settled.
     fn has_room_for_tried(&self) -> bool {
         self.tried_bytes() < self.room() / 2
     }
 
-    /// For how many more such records there is room.
+    /// Number of further such records that fit.
     fn tried_that_fit(&self) -> usize {
         (self.room() / 2).saturating_sub(self.tried_bytes()) / progress::TRIED
     }
 
-    /// Bytes of metadata for records that were tried: as the last commit had them, and at most for those that came since.
+    /// Bytes of metadata for tried records: the size in the last commit, and the maximum size for later ones.
     fn tried_bytes(&self) -> usize {
         let (bytes, then) = self.tried_bytes;
         let count = self.tried.len() + self.past.tried.len();
         bytes * then.min(count) / then.max(1) + count.saturating_sub(then) * progress::TRIED
     }
 
-    /// Whether a record may start beside those that wait: it may have to be noted as tried, or as finished above the
-    /// commit point. The first that is not settled always may: without it nothing gets lighter.
+    /// Whether a record may start in addition to the waiting ones. The commit may have to note it as tried, or as finished
+    /// above the commit point. The first unsettled record may always start, because nothing else frees room.
     fn has_room_for(&self, offset: i64, place: Place) -> bool {
         let fits = || self.has_room_for_tried() && (!self.is_heavy() || self.watermark.joins(place));
         fits() || self.is_first(offset)
     }
 
-    /// Whether commits have hardly room for what they have to say. What earlier owners have said and has not come yet weighs
-    /// as well, but until it has come nothing is held back: only who has the records can make it less.
+    /// Whether the metadata is almost full. Progress of earlier owners for records that have not arrived also takes room,
+    /// but nothing is held back before they arrive, because only the received records can free that room.
     pub(super) fn is_heavy(&self) -> bool {
         self.past.is_empty() && self.weight() >= self.room() / 4 * 3
     }
@@ -239,19 +246,19 @@ impl Slot {
         !self.past.is_empty() || self.weight() < self.room() / 2
     }
 
-    /// Bytes of metadata that there may be.
+    /// Available bytes of metadata.
     fn room(&self) -> usize {
         progress::room(self.metadata)
     }
 
-    /// Bytes of metadata, at most.
+    /// Maximum bytes of metadata that are needed now.
     fn weight(&self) -> usize {
         self.tried_bytes() + (self.watermark.runs() + self.past.finished.len()) * progress::RUN
     }
 }
 
 impl Partitions {
-    /// None yet. Metadata of their commits has at most so many bytes; `writer` signs those of transactions.
+    /// Makes an empty set. Commit metadata has at most `metadata` bytes; `writer` signs the commits of transactions.
     pub(super) fn new(metadata: usize, writer: Option<u64>) -> Self {
         let metadata = if writer.is_some() { metadata.saturating_sub(Mark::LENGTH) } else { metadata };
         Self { metadata, writer, ..Self::default() }
@@ -261,7 +268,7 @@ impl Partitions {
         self.index.get(partition).copied()
     }
 
-    /// A partition is ours; `past` is where reading begins, and what is known of the offsets from there on.
+    /// Adds an assigned partition; `past` contains the offset where reading begins, and the known progress from there on.
     pub(super) fn add(
         &mut self,
         partition: Partition,
@@ -274,18 +281,18 @@ impl Partitions {
         self.index.insert(partition, key);
     }
 
-    /// Up to where a partition was read.
+    /// The end offset up to which a partition was read.
     #[cfg(feature = "sabotage")]
     pub(super) fn end(&self, partition: &Partition) -> Option<i64> {
         self.slots.get(self.find(partition)?)?.watermark.end()
     }
 
-    /// What the lanes know the partition by.
+    /// The number of the partition in lane keys.
     pub(super) fn number(&self, key: PartitionKey) -> u64 {
         self.slots.get(key).map_or(u64::MAX, |slot| slot.number)
     }
 
-    /// A record has come; `told` says that commits say what is finished above them.
+    /// Records the receipt of a record. `told` means that commits contain the finished records above the commit point.
     pub(super) fn receive(&mut self, key: PartitionKey, offset: i64, told: bool) -> Arrival {
         let Some(slot) = self.slots.get_mut(key) else { return Arrival::Repeated };
         let Some(place) = slot.watermark.receive(offset) else { return Arrival::Repeated };
@@ -293,7 +300,7 @@ impl Partitions {
             slot.past.forget_below(offset.saturating_add(1));
             self.settle(key, offset, place);
             if told {
-                // The commit that said so before the partition came to us is confirmed, and ours will say it again.
+                // The commit that contained it before the assignment is confirmed, and further commits will contain it, too.
                 self.know(key);
             }
             return Arrival::Finished;
@@ -305,8 +312,8 @@ impl Partitions {
         Arrival::New(place, tried)
     }
 
-    /// Nothing stands between these offsets, or between the beginning of the log and the second. It is no news of a
-    /// partition that has not come as far as the first, or is beyond the other.
+    /// Notes that no record exists between these offsets, or between the beginning of the log and the second. Has no effect
+    /// if the partition has not been read up to the first offset, or is beyond the second.
     pub(super) fn reach(&mut self, key: PartitionKey, from: Option<i64>, offset: i64) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         let at = slot.watermark.end().max(slot.start);
@@ -322,7 +329,7 @@ impl Partitions {
         }
     }
 
-    /// Settles a place.
+    /// Settles a record.
     pub(super) fn settle(&mut self, key: PartitionKey, offset: i64, place: Place) {
         if let Some(slot) = self.slots.get_mut(key) {
             let passed = slot.watermark.settle(place);
@@ -335,7 +342,7 @@ impl Partitions {
         }
     }
 
-    /// One that is settled is known to the broker already.
+    /// Counts a settled record as known to the broker.
     fn know(&mut self, key: PartitionKey) {
         if let Some(slot) = self.slots.get_mut(key) {
             slot.unknown -= 1;
@@ -343,7 +350,7 @@ impl Partitions {
         }
     }
 
-    /// Notes that a record was tried. Returns the number of the first commit that says so.
+    /// Notes that a record was tried. Returns the number of the first commit that contains this.
     pub(super) fn tried(&mut self, key: PartitionKey, offset: i64, tried: Tried) -> u64 {
         if let Some(slot) = self.slots.get_mut(key) {
             slot.tried.insert(offset, tried);
@@ -357,8 +364,9 @@ impl Partitions {
         self.slots.get(key).is_none_or(|slot| slot.leaving)
     }
 
-    /// What to commit now. Partitions that the group wants back have a last commit of their own; those whose records are
-    /// acknowledged before they are handled, `pledged`, wait for this one.
+    /// The positions to commit now. A partition that is being revoked is left out, because it has a last commit of its own.
+    /// With `pledged` (records are acknowledged before they are handled) it is included, because deliveries wait for this
+    /// commit.
     pub(super) fn positions(&mut self, pledged: bool) -> Vec<CommitPosition> {
         self.news = false;
         let commit = self.commits + 1;
@@ -376,14 +384,14 @@ impl Partitions {
         }
     }
 
-    /// A delivery that was prepared goes otherwise.
+    /// Removes a prepared delivery that ends in another way.
     pub(super) fn unprepare(&mut self, key: PartitionKey, offset: i64) {
         if self.slots.get_mut(key).and_then(|slot| slot.prepared.remove(&offset)).is_some() {
             self.prepared -= 1;
         }
     }
 
-    /// What a transaction can take: deliveries in the order of their offsets, and the offsets behind them.
+    /// The content of the next transaction: deliveries in the order of their offsets, and the offsets after them.
     pub(super) fn transaction(&mut self) -> (Vec<DeliveryId>, Vec<CommitPosition>) {
         self.news = false;
         let commit = self.commits + 1;
@@ -396,13 +404,13 @@ impl Partitions {
         (deliveries, positions)
     }
 
-    /// Whether this commit was asked for in this assignment of its partition, and not confirmed.
+    /// Whether this commit was requested in the current assignment of its partition, and is not confirmed.
     pub(super) fn is_asked(&self, position: &CommitPosition) -> bool {
         let slot = self.find(&position.partition).and_then(|key| self.slots.get(key));
         slot.is_some_and(|slot| slot.asked_in > slot.confirmed)
     }
 
-    /// The broker has this commit. Returns how many records it covers, and who waited for it.
+    /// Confirms a commit. Returns the number of records that it covers, and the deliveries that waited for it.
     pub(super) fn confirm(&mut self, position: &CommitPosition) -> (usize, Vec<DeliveryId>) {
         let Some(slot) = self.find(&position.partition).and_then(|key| self.slots.get_mut(key)) else {
             return (0, Vec::new());
@@ -410,7 +418,7 @@ impl Partitions {
         if slot.asked_in > slot.confirmed {
             slot.mark = Mark::split(&position.metadata).1;
         }
-        // Of an assignment that came after the question nothing was asked.
+        // Nothing was requested in an assignment that began after this commit.
         let covered = std::mem::take(&mut slot.asked);
         slot.passed = slot.passed.saturating_sub(covered);
         slot.unknown -= covered;
@@ -419,14 +427,14 @@ impl Partitions {
         (covered, std::mem::take(&mut slot.uncommitted))
     }
 
-    /// The mark that the group's commit of a partition bore when the last transaction was asked for, if any. `None` where the
-    /// partition was not in it, or has come and gone since.
+    /// The mark of the group's commit of a partition at the time of the last transaction, if it had one. The outer `None`
+    /// means that the partition was not in the transaction, or was reassigned since.
     pub(super) fn mark_before_the_last(&self, partition: &Partition) -> Option<Option<Mark>> {
         let slot = self.find(partition).and_then(|key| self.slots.get(key))?;
         (slot.asked_in == self.commits).then_some(slot.mark)
     }
 
-    /// The broker has refused this commit: all that it said is news again.
+    /// Marks the content of a refused commit as new again.
     pub(super) fn refuse(&mut self, position: &CommitPosition) {
         if let Some(slot) = self.find(&position.partition).and_then(|key| self.slots.get_mut(key)) {
             slot.changed = true;
@@ -434,8 +442,8 @@ impl Partitions {
         }
     }
 
-    /// Whether a delivery may start: the broker knows how often it was tried, and there is room to note that it was. If not,
-    /// it is kept here until then.
+    /// Whether a delivery may start: the broker knows how often it was tried, and the metadata has room to note that. If
+    /// not, it waits here.
     pub(super) fn lets_start(&mut self, key: PartitionKey, offset: i64, start: Start) -> bool {
         let Start { id, place, counted, held } = start;
         let Some(slot) = self.slots.get_mut(key) else { return true };
@@ -451,7 +459,7 @@ impl Partitions {
 }
 
 impl Machine {
-    /// A delivery of this partition has come to its end.
+    /// Notes that a delivery of this partition has ended.
     pub(super) fn partition_left(&mut self, key: PartitionKey) {
         let Some(slot) = self.partitions.slots.get_mut(key) else { return };
         slot.live -= 1;
@@ -460,12 +468,13 @@ impl Machine {
         self.resume_if_room(key);
     }
 
-    /// Lets those start for which there is room in the metadata now, or the one that all others wait for.
+    /// Starts waiting deliveries for which the metadata has room now, or the one that blocks all others.
     pub(super) fn start_stalled(&mut self, key: PartitionKey) {
         let Some(slot) = self.partitions.slots.get_mut(key) else { return };
         let Some((first, _)) = slot.stalled.first_key_value() else { return };
         let most = match slot.has_room_for_tried() && !slot.is_heavy() {
-            // More would only come back: each may fail and has to be noted then. Who ends starts the next.
+            // More would only come back here, because each may fail and would have to be noted. The end of each starts the
+            // next.
             true => slot.tried_that_fit().max(1),
             false if slot.is_first(*first) => 1,
             false => return,
@@ -474,8 +483,8 @@ impl Machine {
         started.into_iter().for_each(|(_, id)| self.enqueue(id));
     }
 
-    /// A partition that holds its share of the bound, and more than what all together leave free, takes no more until some
-    /// of it is settled, nor does one whose commits have hardly room for what they have to say.
+    /// Pauses a partition until some of its records are settled, if it holds its share of the bound and more than the free
+    /// room of all partitions, or if its commit metadata is almost full.
     pub(super) fn pause_if_full(&mut self, key: PartitionKey) {
         let share = self.intake.share_of_each(self.partitions.slots.len());
         let Some(slot) = self.partitions.slots.get_mut(key) else { return };
@@ -497,7 +506,7 @@ impl Machine {
         }
     }
 
-    /// Partitions came or went: each has another share now.
+    /// Recalculates the share of each partition after an assignment or revocation.
     pub(super) fn share_anew(&mut self) {
         let keys: Vec<_> = self.partitions.slots.keys().collect();
         for key in keys {

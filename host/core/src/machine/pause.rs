@@ -1,4 +1,4 @@
-//! People pause a route, and let single messages through meanwhile.
+//! Pauses a route by command, and lets single messages through meanwhile.
 
 use super::Machine;
 use crate::action::Action;
@@ -6,13 +6,13 @@ use crate::command::Command;
 use crate::ids::DeliveryId;
 use crate::time::Time;
 
-/// Whether people have paused the route.
+/// Whether a command has paused the route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Pause {
     #[default]
     Off,
     On {
-        /// Attempts that were asked for and have not started.
+        /// Number of requested attempts that have not started.
         tries: u32,
     },
 }
@@ -27,8 +27,8 @@ impl Pause {
         self != Self::On { tries: 0 }
     }
 
-    /// How many messages are wanted that can start; `None` where the pause does not limit that. One more than were asked
-    /// for: it is shown to people as the next.
+    /// Number of startable messages to receive; `None` if no pause limits it. It is one more than the requested attempts, so
+    /// that the user sees the next message.
     pub(super) fn wanted(self) -> Option<u32> {
         match self {
             Self::Off => None,
@@ -36,7 +36,7 @@ impl Pause {
         }
     }
 
-    /// An attempt has started.
+    /// Records the start of an attempt.
     pub(super) fn started(&mut self) {
         if let Self::On { tries } = self {
             *tries = tries.saturating_sub(1);
@@ -50,8 +50,8 @@ impl Machine {
         self.pause.is_on()
     }
 
-    /// In a pause, the delivery that [`Command::TryOne`] would start now; `None` where there is none, or another rule holds the
-    /// route back too.
+    /// In a pause, the delivery that [`Command::TryOne`] would start now; `None` if there is none, or if another rule also
+    /// holds the route back.
     pub fn next_in_line(&self) -> Option<DeliveryId> {
         let turn = self.turn_beside_a_pause().ok().filter(|_| self.is_paused())?;
         self.ready.iter_in_turn(turn).copied().find(|id| self.is_waiting(*id))
@@ -59,7 +59,7 @@ impl Machine {
 
     pub(super) fn command(&mut self, command: Command, now: Time) {
         match command {
-            // What has nowhere to go back to is handled within the limit of the drain.
+            // In a drain, deliveries that cannot be handed back are handled within the limit of the drain.
             Command::Pause if self.draining.is_draining() => {}
             Command::Pause => self.set_pause(Pause::On { tries: 0 }),
             #[cfg(feature = "sabotage")]

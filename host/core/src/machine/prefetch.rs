@@ -1,48 +1,48 @@
-//! How far a source that acknowledges each message may receive ahead of what can start.
+//! Limits how far a source with separate acknowledgement may receive ahead of the attempts.
 //!
-//! What is received and not started is kept from other hosts. It costs the message one of its receives when the host stops or
-//! dies, and after `maxReceiveCount` of them the queue moves it away unseen. So the host receives what it can start at once, and beyond that
-//! as many messages as have begun in a second: a reserve for the time that a poll takes. Where attempts take longer than
-//! that there is no reserve, and a poll goes out when a worker is free.
+//! A message that is received and not started is kept from other hosts. If the host stops or dies, that costs the message
+//! one of its receives, and after `maxReceiveCount` of them the queue moves it away unhandled. So the host receives as many
+//! messages as can start at once, plus as many as have started within a second: a reserve for the duration of a poll. If
+//! attempts take longer than a second, there is no reserve, and the source polls when a worker is free.
 
 use std::time::Duration;
 
 use super::Machine;
 use crate::time::Time;
 
-/// Over this time the beginning of messages is counted; far shorter than any lease.
+/// The window for counting started messages; much shorter than a lease.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// Messages of one group that a queue hands out together: so many may stand behind each one that runs.
+/// Maximum number of messages of one group that a queue delivers together, so that many may wait behind each running one.
 const TOGETHER: usize = 10;
 
-/// Messages of a queue that no attempt has begun on, and how fast they begin.
+/// Queue messages without an attempt, and the rate at which attempts start.
 #[derive(Debug, Default)]
 pub(super) struct Prefetch {
-    /// Live, and not begun.
+    /// Number of live messages without an attempt.
     pub(super) unstarted: usize,
-    /// When the present window began.
+    /// Start of the current window.
     since: Time,
-    /// Begun in the present window.
+    /// Messages started in the current window.
     begun: usize,
-    /// Begun in the one before.
+    /// Messages started in the previous window.
     before: usize,
 }
 
 impl Prefetch {
-    /// Another message has come.
+    /// Records the receipt of a message.
     pub(super) fn received(&mut self) {
         self.unstarted += 1;
     }
 
-    /// The first attempt on a message begins.
+    /// Records the start of the first attempt on a message.
     pub(super) fn begins(&mut self, now: Time) {
         self.unstarted -= 1;
         self.turn(now);
         self.begun += 1;
     }
 
-    /// A message has come to its end and was never begun.
+    /// Records the end of a message without an attempt.
     pub(super) fn gone(&mut self) {
         self.unstarted -= 1;
     }
@@ -56,7 +56,7 @@ impl Prefetch {
         }
     }
 
-    /// How many messages may wait for a worker.
+    /// Maximum number of messages that may wait for a worker.
     fn reserve(&mut self, now: Time) -> usize {
         self.turn(now);
         self.begun.max(self.before)
@@ -64,23 +64,22 @@ impl Prefetch {
 }
 
 impl Machine {
-    /// How many messages the source may still hand over, those that are granted already included; `None` where a record
-    /// that waits costs nothing.
+    /// Number of messages that the source may still return, including unused grants; `None` if waiting records cost nothing.
     pub(super) fn lookahead(&mut self, now: Time) -> Option<u32> {
         if !self.route.source.acknowledges_each() {
             return None;
         }
         let concurrency = self.route.concurrency as usize;
         let idle = concurrency.saturating_sub(self.running as usize);
-        // In a pause nothing begins by itself.
+        // In a pause no attempt starts by itself.
         let (idle, reserve) = match self.pause.wanted() {
             Some(wanted) => (idle.min(wanted as usize), 0),
             None => (idle, self.prefetch.reserve(now)),
         };
-        // Those behind a message that waits for its next attempt cannot begin, whatever is free: they are no reserve.
+        // Messages behind one that waits for its retry cannot start, even if workers are free, so they are no reserve.
         let waiting = self.prefetch.unstarted.saturating_sub(self.lanes.halted());
         let mut room = (reserve + idle).saturating_sub(waiting);
-        // Those behind one that runs are none either, as long as something is idle.
+        // Messages behind a running one are no reserve either, as long as a worker is idle.
         if room == 0 && self.ready.has_no_first() && waiting < reserve + TOGETHER * concurrency {
             room = idle;
         }

@@ -1,9 +1,9 @@
-//! Effects before acknowledgement: outputs, or the dead letter and the error event.
+//! Publishes before acknowledging: the outputs, or the dead letter and the error event.
 //!
-//! Where acknowledgements are cumulative the next handler of a key runs while outputs of the key are on their way. Readers still see the outputs of a key
-//! in its order, on two conditions. A sink that refuses an output has not taken, and will not take, what it was given after
-//! it of the same key for the same destination (`sink.rs` of the host says how each keeps this). And here nothing of a lane
-//! is handed out, or handed out again, before what was refused in front of it is durable.
+//! With cumulative acknowledgement, the next attempt of a key runs while earlier outputs of the key are not durable yet.
+//! Readers still see the outputs of a key in order, on two conditions. A sink that refuses an output does not deliver later
+//! ones that it already has for the same key and destination (`sink.rs` of the host says how each sink ensures this). And
+//! the machine requests no publication of a lane, for the first time or again, before refused ones ahead of it are durable.
 
 use super::Machine;
 use super::delivery::{Delivery, State};
@@ -17,14 +17,14 @@ use crate::output::Publication;
 use crate::time::Time;
 use crate::verdict::Reason;
 
-/// Where the dead letter stands among the publications of a failure; the error event follows.
+/// Index of the dead letter among the publications of a failure; the error event follows.
 const DEAD_LETTER: u32 = 0;
 
 impl Machine {
-    /// Hands out all publications; when the last is durable, the delivery is settled with `fate`.
+    /// Requests all publications; when the last is durable, the delivery is settled with `fate`.
     pub(super) fn publish(&mut self, id: DeliveryId, publications: Vec<Publication>, fate: Fate, now: Time) {
         let count = u32::try_from(publications.len()).expect("the limit on outputs is far lower");
-        // A dead letter has the bytes of its record.
+        // The payload of a dead letter is shared with its record.
         let has_own_bytes = fate == Fate::Done;
         #[cfg(feature = "sabotage")]
         let has_own_bytes = has_own_bytes && !self.is_sabotaged(super::Sabotage::OutputsNotCounted);
@@ -53,8 +53,8 @@ impl Machine {
             self.actions.extend((0..count).map(|index| Action::Publish { delivery: id, index }));
             self.watch_publication(id, now);
         }
-        // The outputs are on their way in order, and the commit point waits for them: the next of the key may run.
-        // Where each message is acknowledged for itself, the next one waits for durability.
+        // The outputs are sent in order, and the commit point waits for them, so the next delivery of the key may run. With
+        // separate acknowledgement, the next one waits until they are durable.
         if fate == Fate::Done && is_cumulative {
             self.hand_on(id);
         }
@@ -95,9 +95,9 @@ impl Machine {
                     delivery.is_refused_for_good = true;
                 }
             }
-            // An error event that nobody will ever take is no reason to stand still: the original is stored.
+            // An error event that is rejected for good must not block the route, because the original message is stored.
             (Refusal::Rejected(..), State::Publishing(_)) => {}
-            // What was sent may have arrived: sent again, it would be there twice.
+            // The output may have arrived, so another send could duplicate it.
             (Refusal::Unavailable(text), State::Publishing(Fate::Done)) if self.route.is_at_most_once() => {
                 let failure = || Failure::new(Class::HostFault, Code::OUTPUT_UNAVAILABLE, text);
                 delivery.reject(failure);
@@ -115,8 +115,8 @@ impl Machine {
         self.answered(id, now);
     }
 
-    /// A transaction was aborted because of one publication: it goes otherwise, the rest stays. A dead letter that is
-    /// rejected in every form stays where it is, and with it what comes behind it in its partition.
+    /// Handles a transaction that was aborted because of one publication: this delivery ends in another way, the rest stays
+    /// prepared. A dead letter that is rejected in every form blocks its partition from there on.
     pub(super) fn reject_prepared(&mut self, id: DeliveryId, index: u32, code: Code, text: Box<str>, now: Time) {
         let Some(delivery) = self.deliveries.get_mut(id) else { return };
         delivery.note_refusal(index, &text);
@@ -136,7 +136,7 @@ impl Machine {
         }
     }
 
-    /// One publication less is out.
+    /// Handles the answer of one publication.
     fn answered(&mut self, id: DeliveryId, now: Time) {
         let may_stand = !self.holds_for_refused();
         let delivery = &mut self.deliveries[id];
@@ -149,13 +149,13 @@ impl Machine {
             return;
         };
         if let Some(rejection) = delivery.take_rejection() {
-            // It would be refused again whatever the handler does, and the next of the key may have run: no retry.
+            // No retry: the broker would reject the output again, and the next delivery of the key may have run.
             self.note(id, rejection, now);
             self.store(id, Reason::Permanent, now);
         } else if std::mem::take(&mut delivery.is_refused_for_good) && may_stand {
             self.stand(id, now);
         } else if delivery.is_refused() && self.is_behind_refused(id) {
-            // It goes out when the key goes on.
+            // It is sent when the key continues.
             self.let_go(id);
         } else if self.deliveries[id].is_refused() {
             let wait = self.hold(id);
@@ -166,7 +166,7 @@ impl Machine {
         }
     }
 
-    /// Tries again what was refused, if it is its turn: what is ahead of it in its lane goes first.
+    /// Sends refused publications again, if nothing ahead in the lane must be sent first.
     pub(super) fn publish_again(&mut self, id: DeliveryId, now: Time) {
         let Some(delivery) = self.deliveries.get(id) else { return };
         if matches!(delivery.state, State::Standing(_)) {
@@ -191,8 +191,8 @@ impl Machine {
         self.watch_publication(id, now);
     }
 
-    /// Whether what a delivery leads to has to wait for what is ahead of it in its lane: outputs where something ahead was
-    /// refused, dead letters wherever something is ahead, because it may become a dead letter too.
+    /// Whether a delivery must wait with its publications for others ahead in its lane. Outputs wait for refused ones. Dead
+    /// letters wait for everything ahead, because a delivery ahead may become a dead letter, too.
     fn must_wait_to_publish(&mut self, id: DeliveryId, fate: Fate) -> bool {
         let Some(lane) = self.deliveries[id].lane.filter(|_| !self.route.is_at_most_once()) else { return false };
         #[cfg(feature = "sabotage")]
@@ -206,7 +206,7 @@ impl Machine {
         waits
     }
 
-    /// A publication of this delivery that no sink has yet would come before one that was refused.
+    /// Whether an unsent publication of this delivery would overtake a refused one.
     pub(super) fn is_overtaking(&self, id: DeliveryId, delivery: &Delivery) -> bool {
         #[cfg(feature = "sabotage")]
         if self.is_sabotaged(super::Sabotage::RefusedOutputOvertaken) {
@@ -216,8 +216,8 @@ impl Machine {
         delivery.is_refused() || (self.lanes.is_blocked(lane) && self.lanes.is_behind(lane, id))
     }
 
-    /// Hands out what has waited for a delivery that has left the lane, in order. The first of them says whether the sink
-    /// takes it; what is handed out behind it is refused with it.
+    /// Requests the publications that waited for a delivery that has left the lane, in order. The first shows whether the
+    /// sink accepts them; if it is refused, those after it are refused, too.
     pub(super) fn advance(&mut self, lane: LaneId, now: Time) {
         if !self.lanes.is_stalled(lane) {
             return;

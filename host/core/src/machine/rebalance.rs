@@ -1,8 +1,8 @@
-//! Partitions come and go.
+//! Assigned, revoked and lost partitions.
 
 use super::Machine;
 use super::delivery::State;
-use super::partition::PartitionKey;
+use super::key::PartitionKey;
 use super::timers::Timer;
 use crate::action::{Action, Ask, Fate};
 use crate::event::Assignment;
@@ -15,7 +15,7 @@ use crate::time::Time;
 impl Machine {
     pub(super) fn assigned(&mut self, assignments: Vec<Assignment>) {
         for Assignment { partition, identity, committed, metadata } in assignments {
-            // The source may have stopped waiting for a partition that was revoked, and have it again.
+            // The source may have stopped waiting for a revoked partition and have it assigned again.
             self.lose(&partition);
             let Resumption { from, progress, ignored, .. } = resume(committed, metadata.as_deref(), identity);
             if let Some(why) = ignored {
@@ -56,12 +56,12 @@ impl Machine {
 
     pub(super) fn lose(&mut self, partition: &Partition) {
         let Some(key) = self.partitions.find(partition) else { return };
-        // Forgotten first: nothing that ends now may still be committed.
+        // The partition is removed first, so that no delivery that ends now is committed.
         self.forget(key);
         self.drop_of(key, |_| true);
     }
 
-    /// The limit for what runs is over.
+    /// Gives up a revoked partition at the end of `revoke_timeout`.
     pub(super) fn give_up_now(&mut self, key: PartitionKey) {
         if self.partitions.slots.contains_key(key) {
             self.drop_of(key, |_| true);
@@ -69,7 +69,7 @@ impl Machine {
         }
     }
 
-    /// Lets a partition go that the group wants back, once nothing of it is in hand.
+    /// Gives up a revoked partition if none of its deliveries is in flight.
     pub(super) fn give_up_if_idle(&mut self, key: PartitionKey) {
         let Some(slot) = self.partitions.slots.get_mut(key).filter(|slot| slot.leaving && slot.live == 0) else {
             return;
@@ -104,7 +104,7 @@ impl Machine {
     fn drop_of(&mut self, key: PartitionKey, which: impl Fn(State) -> bool) {
         let live = self.deliveries.iter().filter(|(_, delivery)| delivery.is_live() && which(delivery.state));
         let chosen: Vec<_> = live.filter(|(_, delivery)| delivery.partition() == Some(key)).map(|(id, _)| id).collect();
-        // All leave their lanes before the first ends, so that nobody moves up.
+        // All leave their lanes before the first one ends, so that none of them moves up.
         for id in &chosen {
             self.withdraw(*id);
         }
@@ -115,7 +115,7 @@ impl Machine {
 
     pub(super) fn note_committed(&mut self, position: &CommitPosition) {
         let (covered, waited) = self.partitions.confirm(position);
-        // At most once, a record counts until it is handled.
+        // With delivery at most once, a record counts until it is handled.
         if !self.route.is_at_most_once() {
             self.intake.closed(covered);
         }

@@ -1,7 +1,7 @@
-//! Dead letters that their destination will never take.
+//! Handles dead letters that their destination rejects for good.
 //!
-//! That is the fault of one record, and no outage: the record stays where it is, with its key, and everything else goes on
-//! within the route's bounds. Its letter is offered again now and then, because people change what a topic takes.
+//! The cause is one record, not an outage: the record and its key wait, and everything else continues within the route's
+//! bounds. The dead letter is sent again from time to time, because the configuration of the topic may change.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use super::Machine;
 use super::delivery::{Delivery, State};
 use super::timers::Timer;
 use crate::action::{Action, Fate, Next};
-use crate::dead_letter;
+use crate::dead_letter::{self, PROFILE};
 use crate::ids::DeliveryId;
 use crate::outcome::Code;
 use crate::retry::Retry;
 use crate::source::Acknowledgement;
 use crate::time::Time;
 
-/// How long a letter that was refused for good waits for its next try.
+/// Backoff of a dead letter that was rejected for good.
 const AGAIN: Retry = Retry {
     max_attempts: u32::MAX,
     initial_delay: Duration::from_secs(1),
@@ -27,25 +27,25 @@ const AGAIN: Retry = Retry {
 };
 
 impl Machine {
-    /// Deliveries whose dead letter no destination takes.
+    /// Number of deliveries whose dead letter is rejected by its destination.
     pub fn refused(&self) -> usize {
         self.refused as usize
     }
 
-    /// A dead letter was refused for good as it is. Returns whether there is another form of it to try.
+    /// Changes the form of a rejected dead letter. Returns whether there is another form to try.
     pub(super) fn change_letter(&mut self, id: DeliveryId, code: &Code) -> bool {
         let delivery = &mut self.deliveries[id];
         let record = std::sync::Arc::clone(&delivery.record);
         let Some(letter) = delivery.publications.first_mut() else { return false };
         let before = letter.clone();
-        if !dead_letter::lighten(letter, &record, code) {
+        if !dead_letter::lighten(PROFILE, letter, &record, code) {
             return false;
         }
         delivery.keep_letter(before);
         true
     }
 
-    /// The dead letter was refused in every form: the delivery waits, with its key.
+    /// Makes a delivery wait, with its key, after its dead letter was rejected in every form.
     pub(super) fn stand(&mut self, id: DeliveryId, now: Time) {
         let holds = self.deliveries[id].holds;
         self.let_go(id);
@@ -67,7 +67,7 @@ impl Machine {
         }
         let draining = self.draining.is_draining();
         match self.route.source.acknowledgement {
-            // It has nowhere to go back to.
+            // The record cannot be handed back.
             _ if self.route.is_at_most_once() => self.timers.set(now.after(wait), Timer::Publish(id)),
             Acknowledgement::Each if draining => self.give_back_standing(id, wait),
             Acknowledgement::Cumulative if self.is_leaving(id) => self.drop_lane(id, Fate::Revoked),
@@ -76,7 +76,8 @@ impl Machine {
         }
     }
 
-    /// What waits to be sent behind a dead letter that nobody takes waits for its key, and no longer for an outage.
+    /// Ends the hold of deliveries that wait to publish behind a rejected dead letter: they wait for their key, not for an
+    /// outage.
     fn hold_nobody_behind(&mut self, id: DeliveryId) {
         let Some(lane) = self.deliveries[id].lane else { return };
         for behind in self.lanes.in_order(lane) {
@@ -86,14 +87,14 @@ impl Machine {
         }
     }
 
-    /// Whether a dead letter that nobody takes is ahead of this delivery in its lane.
+    /// Whether a rejected dead letter is ahead of this delivery in its lane.
     pub(super) fn is_behind_refused(&self, id: DeliveryId) -> bool {
         let lane = self.deliveries[id].lane.filter(|lane| self.refused > 0 && self.lanes.is_behind(*lane, id));
         let first = lane.and_then(|lane| self.lanes.in_order(lane).first().copied());
         first.is_some_and(|first| self.deliveries[first].stands)
     }
 
-    /// What it must not do.
+    /// Sabotage: whether a rejected dead letter holds the route. It must not.
     pub(super) fn holds_for_refused(&self) -> bool {
         #[cfg(feature = "sabotage")]
         if self.is_sabotaged(super::Sabotage::RefusedHoldsRoute) {
@@ -102,10 +103,10 @@ impl Machine {
         false
     }
 
-    /// Gives back those whose letter is refused, with all that waits behind them: nobody waits for a letter in a drain or a
-    /// rebalance.
+    /// Hands back deliveries with a rejected dead letter, with all that wait behind them: a drain or a rebalance does not
+    /// wait for these dead letters.
     pub(super) fn drop_standing(&mut self, which: impl Fn(&Delivery) -> bool, fate: Fate) {
-        // It has nowhere to go back to.
+        // With delivery at most once, records cannot be handed back.
         if self.refused == 0 || self.route.is_at_most_once() {
             return;
         }
@@ -121,8 +122,8 @@ impl Machine {
         }
     }
 
-    /// Hands a message back whose letter is refused, with all that waits behind it. What was received for the last time would
-    /// be moved by its queue at once: its lease ends by itself instead, or the host's connection when it stops.
+    /// Hands back a message with a rejected dead letter, with all that wait behind it. A message at its last receive would
+    /// be moved by its queue at once, so it is kept until its lease ends, or until the host's connection ends at its stop.
     fn give_back_standing(&mut self, id: DeliveryId, delay: Duration) {
         let (last, others): (Vec<_>, Vec<_>) = self.withdraw(id).into_iter().partition(|id| self.is_last_receive(*id));
         for id in last {
@@ -131,7 +132,7 @@ impl Machine {
         self.hand_back_all(&others, delay);
     }
 
-    /// The letter is offered again, first in its full form.
+    /// Sends the dead letter again, first in its full form.
     pub(super) fn offer_again(&mut self, id: DeliveryId, now: Time) {
         let delivery = &mut self.deliveries[id];
         let State::Standing(fate) = delivery.state else { return };

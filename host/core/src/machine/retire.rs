@@ -1,4 +1,4 @@
-//! The very end of a delivery: its memory.
+//! Frees the memory of deliveries that have ended.
 
 use std::hint::black_box;
 
@@ -6,36 +6,36 @@ use super::Machine;
 use super::delivery::{Delivery, State};
 use crate::ids::DeliveryId;
 
-/// So many are forgotten together.
+/// Number of deliveries that are freed together.
 const TOGETHER: usize = 16;
 
-/// With this many bytes of records and outputs, none waits for others.
+/// Bytes of records and outputs at which they are freed without waiting for more.
 const MUCH: u64 = 64 << 10;
 
-/// Deliveries at their end. They are forgotten at the next event; where attempts end and publications become durable in
-/// a row, a few wait for each other.
+/// Deliveries that have ended. They are freed at the next event; during a sequence of ended attempts and durable
+/// publications they are freed in groups.
 #[derive(Debug, Default)]
 pub(super) struct Retired {
     deliveries: Vec<DeliveryId>,
-    /// Of their records and outputs.
+    /// Bytes of their records and outputs.
     bytes: u64,
 }
 
 impl Retired {
-    /// Whether none of them may wait any longer.
+    /// Whether they must be freed now.
     pub(super) fn is_enough(&self) -> bool {
         self.deliveries.len() >= TOGETHER || self.bytes >= MUCH
     }
 }
 
 impl Machine {
-    /// Nothing refers to it any more.
+    /// Retires a delivery to which nothing refers any more.
     pub(super) fn retire(&mut self, id: DeliveryId) {
         let delivery = &mut self.deliveries[id];
         delivery.state = State::Retired;
-        self.intake.freed(delivery.record_size());
+        self.intake.freed(delivery.record_size() + delivery.opened_size());
         self.intake.freed_outputs(delivery.outputs());
-        // Elsewhere it counts until a commit covers it.
+        // With cumulative acknowledgement, the record counts until a commit covers it.
         if self.route.source.acknowledges_each() || self.route.is_at_most_once() {
             self.intake.closed(1);
         }
@@ -43,11 +43,11 @@ impl Machine {
         self.retired.bytes = self.retired.bytes.saturating_add(bytes(delivery));
     }
 
-    /// Frees what is at its end.
+    /// Frees the deliveries that have ended.
     ///
-    /// All of it was looked at last when thousands of others had not come yet, and is in no cache any more. To give one
-    /// piece of it back is to count a reference down, and a processor reads nothing ahead across that: piece by piece, each
-    /// would be waited for alone. So all are read first, which the processor does side by side.
+    /// Their data was last used when thousands of later deliveries had not arrived yet, so it is in no CPU cache any more.
+    /// Freeing a piece decrements a reference count, and the CPU does not prefetch across that, so each piece would cause a
+    /// cache miss of its own. So all pieces are read first, which the CPU does in parallel.
     pub(super) fn sweep(&mut self) {
         for id in &self.retired.deliveries {
             black_box(read(&self.deliveries[*id]));
@@ -59,16 +59,16 @@ impl Machine {
     }
 }
 
-/// Bytes of the record and of what it led to.
+/// Bytes of the record and of its publications.
 fn bytes(delivery: &Delivery) -> u64 {
     if delivery.is_stored_as_error() {
-        // Made here, of whatever size: there are few of them.
+        // The dead letter was built here and may have any size. There are few, so each counts as enough.
         return MUCH;
     }
     delivery.size()
 }
 
-/// Touches all that is read to give a delivery back, and that few others read.
+/// Reads everything that freeing a delivery will read and that is not shared widely.
 fn read(delivery: &Delivery) -> usize {
     let headers = delivery.publications.iter().map(|publication| publication.headers.size());
     let trace = delivery.ended().map_or(0, |ended| ended.trace.message.len());

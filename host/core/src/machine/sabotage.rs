@@ -1,101 +1,101 @@
-//! Ways to break the machine, for tests of those who look for broken machines. Only with the feature `sabotage`.
+//! Defects that tests switch on, to check that they are detected. Only with the feature `sabotage`.
 
 use super::Machine;
 use crate::progress::Progress;
 
-/// What is done wrongly.
+/// The defect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sabotage {
-    /// A record is settled as soon as its publications are handed out.
+    /// A record is settled as soon as its publications are requested.
     CommitBeforePublish,
-    /// A commit says one offset more than is settled.
+    /// A commit is one offset too high.
     WatermarkOffByOne,
-    /// The end of a partition that was read is committed, whatever is not settled before it.
+    /// The end offset of a partition is committed although earlier records are not settled.
     EndPassesUnsettled,
-    /// The end of a partition is believed, wherever the search for it began.
+    /// The end offset of a partition is accepted regardless of where the search for it began.
     EndFromElsewhere,
-    /// Those behind a record that is tried again go on meanwhile.
+    /// Later messages of the key run while a message waits for its retry.
     RetryOvertakes,
     /// A failed attempt is not counted.
     AttemptForgotten,
-    /// The next attempt does not wait until the broker knows of the one before.
+    /// The next attempt does not wait until the broker knows the previous one.
     AttemptNotAwaited,
-    /// Outputs go on behind one that the sink has refused.
+    /// Later outputs are sent after the sink has refused one.
     RefusedOutputOvertaken,
     /// Each delivery is settled twice.
     DuplicateSettle,
     /// A message is deleted while its publications are on their way.
     DeleteBeforeDurable,
-    /// A message goes back to its queue, and those behind it in its group go on.
+    /// A message is handed back to its queue, and later ones of its group run.
     ReleaseKeepsLater,
-    /// A message that is tried again goes back to its queue, and those behind it with it.
+    /// A retry hands back the message to its queue, with those behind it.
     NeighboursGivenBack,
-    /// A drain hands back what the queue will then move away.
+    /// A drain hands back messages that the queue then moves away.
     LastReceiveGivenBack,
-    /// What was finished above the commit point is handled again by the next owner.
+    /// The next owner handles finished records above the commit point again.
     ProgressIgnored,
-    /// Metadata is believed that was written for another offset or another topic.
+    /// Metadata for another offset or topic is accepted.
     ForeignProgressBelieved,
-    /// A lease that is lost is not given up.
+    /// Messages with a lost lease are not given up.
     LostLeaseKept,
-    /// A message is forgotten that no lease takes away and that nobody has returned.
+    /// A message is forgotten although no lease ends for it and it was not handed back.
     ForgottenThoughHeld,
-    /// A partition that is lost is not given up.
+    /// A lost partition is not given up.
     LostPartitionKept,
     /// A partition is given up without its last commit.
     LastCommitForgotten,
-    /// A partition is given up without what a commit says that the broker has not answered.
+    /// A partition is given up without the content of the unanswered commit.
     UnansweredCommitForgotten,
-    /// The source is granted twice what there is room for.
+    /// The source gets grants for twice the free room.
     GrantedTwice,
-    /// Outputs that are not durable take no room.
+    /// Outputs that are not durable are not counted.
     OutputsNotCounted,
-    /// Attempts begin however much of outputs is not durable.
+    /// Attempts start regardless of the amount of outputs that are not durable.
     OutputsHoldNothingBack,
-    /// A record counts no more when it is finished, and not only when the broker knows.
+    /// A finished record stops counting before the broker knows it.
     FinishedBeforeTheCommit,
-    /// Nothing keeps order.
+    /// No order per key is kept.
     LanesIgnored,
-    /// A dead letter that finds nobody is forgotten.
+    /// A dead letter that cannot be stored is dropped.
     DeadLetterDropped,
-    /// A dead letter that is refused for good holds the whole route.
+    /// A dead letter that is rejected for good holds the whole route.
     RefusedHoldsRoute,
-    /// Those behind a record whose dead letter is refused for good go on.
+    /// Later messages of a key run although a dead letter of the key is rejected for good.
     RefusedIsOvertaken,
-    /// An event whose record became a dead letter is recorded as handled.
+    /// The event id of a dead letter is recorded as handled.
     DeadLetterRecorded,
-    /// Events of different sources are taken for one where their ids are equal.
+    /// Events of different sources with equal ids are treated as duplicates.
     SourceIgnored,
-    /// At most once, a record is handled before the broker knows that it is settled.
+    /// At most once: a record is handled before the broker has confirmed its acknowledgement.
     PledgeNotAwaited,
     /// Failed retries count towards opening the circuit.
     RetriesTrip,
-    /// Messages that end well do not count against opening the circuit.
+    /// Successful messages are not subtracted from the failures.
     SuccessDoesNotCount,
-    /// Probes are retries, whoever waits at a first attempt.
+    /// Retries are probes even if a message waits for its first attempt.
     ProbesAreRetries,
-    /// No retry is ever a probe.
+    /// A retry is never a probe.
     RetriesNeverProbe,
-    /// The wait before a round of probes grows without a limit.
+    /// The wait before a round of probes grows without bound.
     ProbesWaitForEver,
     /// Attempts start in a pause.
     PauseForgotten,
-    /// In a pause, one attempt that is asked for lets all others start.
+    /// In a pause, one requested attempt lets all others start.
     TriesWithoutEnd,
-    /// A pause goes on when it should end.
+    /// A resume does not end the pause.
     ResumeForgotten,
-    /// A pause goes on in a drain.
+    /// A drain does not end the pause.
     PauseOutlastsDrain,
-    /// A transaction takes the outputs and leaves the offsets where they were.
+    /// A transaction contains the outputs without the offsets.
     TransactionWithoutOffsets,
-    /// A stop has no limit for answers that do not come.
+    /// A stop waits for broker answers without a limit.
     StopWaitsForAnswers,
-    /// A commit without an answer counts as done where the group has an equal offset, whoever committed it.
+    /// An unanswered commit is accepted if the group has an equal offset, regardless of who committed it.
     EqualOffsetBelieved,
 }
 
 impl Machine {
-    /// Lets the machine do this wrongly from now on.
+    /// Switches on this defect.
     pub fn sabotage(&mut self, by: Sabotage) {
         self.sabotage = Some(by);
     }

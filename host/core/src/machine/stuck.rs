@@ -1,22 +1,22 @@
-//! A partition that takes no more because of records that wait says so.
+//! Reports a partition that receives no more because of waiting records.
 //!
-//! Back-pressure is an everyday matter: bounds are reached, something ends, and intake goes on. A partition is stuck where
-//! it takes no more, or nothing new of it starts, and its commit point has not moved for a while.
+//! Back-pressure is normal: a bound is reached, an attempt ends, and intake continues. A partition is stuck if it receives
+//! no more, or no new attempt of it starts, and its commit point has not moved for a while.
 
 use std::time::Duration;
 
 use super::Machine;
 use super::timers::Timer;
-use crate::action::{Action, Blocked, Bound};
+use crate::action::{Action, Blocked};
 use crate::time::Time;
 
-/// Between two looks.
+/// Interval between two checks.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// With its commit point at the same place for so long a partition is stuck.
+/// Time without movement of the commit point after which a partition is stuck.
 const LONG: Duration = Duration::from_secs(10);
 
-/// Since when the commit point of a partition that takes no more has been where it is.
+/// Since when the commit point of a partition that receives no more has not moved.
 #[derive(Debug)]
 pub(super) struct Stuck {
     since: Time,
@@ -25,7 +25,7 @@ pub(super) struct Stuck {
 }
 
 impl Machine {
-    /// Something has reached a bound: in a while it is looked whether it has stayed there.
+    /// Schedules a check of a bound that was reached, whether it is still reached then.
     pub(super) fn look_for_stuck(&mut self) {
         if !self.looks_for_stuck {
             self.looks_for_stuck = true;
@@ -35,7 +35,7 @@ impl Machine {
 
     pub(super) fn look_at_stuck(&mut self, now: Time) {
         self.looks_for_stuck = false;
-        // An outage, a destination that is away and a pause are told for themselves.
+        // An outage, an unavailable destination and a pause are reported separately.
         let elsewhere = self.held > 0 || !self.watch.is_closed() || self.is_paused();
         let full = self.intake.is_full();
         let mut any = false;
@@ -57,19 +57,6 @@ impl Machine {
         }
         if any && !self.draining.is_draining() {
             self.look_for_stuck();
-        }
-    }
-}
-
-impl super::partition::Slot {
-    /// The bound that keeps more of the partition from being taken in or started; `full` says that of all together.
-    fn reached(&self, full: bool) -> Option<Bound> {
-        if self.live == 0 {
-            None
-        } else if self.is_heavy() || !self.stalled.is_empty() {
-            Some(Bound::Metadata)
-        } else {
-            (self.paused || full).then_some(Bound::InFlight)
         }
     }
 }

@@ -1,13 +1,13 @@
-//! What is due when.
+//! The timers of the machine.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::partition::PartitionKey;
+use super::key::PartitionKey;
 use crate::ids::DeliveryId;
 use crate::time::Time;
 
-/// Something that becomes due. One that no longer applies is found out when it fires.
+/// The purpose of a timer. When a timer fires, the machine checks whether it still applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
     Again(DeliveryId),
@@ -27,7 +27,7 @@ pub(super) enum Timer {
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(Time, u64, Timer)>>,
-    /// Breaks ties in the order of setting.
+    /// Breaks ties: timers with equal times fire in the order in which they were set.
     count: u64,
 }
 

@@ -1,13 +1,14 @@
-//! Exactly one effect of each record: outputs, dead letters and offsets in one transaction.
+//! Exactly-once delivery: outputs, dead letters and offsets in one transaction.
 //!
-//! What a record leads to is prepared and kept in memory until every earlier record of its partition is prepared too.
-//! Then a transaction takes all of them, in the order of their offsets, with the offset behind the last. So outputs are
-//! durable if and only if their offsets are; one that is aborted is made again from what is in memory; and a host
-//! that dies leaves nothing that a `read_committed` reader would see.
+//! The publications of a record are prepared and kept in memory until every earlier record of its partition is prepared,
+//! too. Then a transaction contains all of them, in the order of their offsets, with the offset after the last. So outputs
+//! are durable if and only if their offsets are. An aborted transaction is repeated from memory, and a host that dies leaves
+//! nothing that a `read_committed` reader would see.
 
 use super::Machine;
 use super::delivery::{State, Tenure};
-use super::partition::{PartitionKey, Slot};
+use super::key::PartitionKey;
+use super::partition::Slot;
 use crate::action::{Action, Ask, Fate};
 use crate::event::Aborted;
 use crate::ids::CommitPosition;
@@ -15,7 +16,7 @@ use crate::ids::DeliveryId;
 use crate::time::Time;
 
 impl Machine {
-    /// Keeps what a delivery leads to for the next transaction.
+    /// Keeps the publications of a delivery for the next transaction.
     pub(super) fn prepare(&mut self, id: DeliveryId, fate: Fate, now: Time) {
         let delivery = &mut self.deliveries[id];
         delivery.state = State::Prepared(fate);
@@ -23,17 +24,17 @@ impl Machine {
             self.partitions.prepare(key, offset, id);
             self.start_stalled(key);
         }
-        // Outputs leave in the order of offsets: the next of the key may run.
+        // Transactions write outputs in the order of offsets, so the next delivery of the key may run.
         self.step_aside(id);
         self.commit_in_time(now);
     }
 
-    /// Records that are prepared and in no transaction.
+    /// Number of prepared records that are in no transaction.
     pub(super) fn prepared(&self) -> usize {
         self.partitions.prepared
     }
 
-    /// Asks for a transaction over all that can be in one.
+    /// Requests a transaction with everything that can be in one.
     pub(super) fn transact(&mut self) {
         let (deliveries, positions) = self.partitions.transaction();
         if positions.is_empty() {
@@ -58,13 +59,13 @@ impl Machine {
         self.actions.push_back(Action::Transact { deliveries, positions });
     }
 
-    /// The transaction is committed.
+    /// Handles a committed transaction.
     pub(super) fn transacted(&mut self, positions: &[CommitPosition], now: Time) {
         for id in std::mem::take(&mut self.transaction) {
             let delivery = &mut self.deliveries[id];
             delivery.pending = 0;
             let State::Transacting(fate) = delivery.state else {
-                // It was abandoned meanwhile, and its effects and its offset are there all the same.
+                // The delivery was abandoned meanwhile, but its outputs and its offset were committed.
                 if let Tenure::Offset { partition, offset, place } = delivery.tenure {
                     self.partitions.settle(partition, offset, place);
                 }
@@ -77,7 +78,8 @@ impl Machine {
             self.let_go(id);
             self.acknowledge(id, fate, now);
         }
-        // Not before: another one would begin with the first that is not settled yet, and take the offsets back.
+        // Not earlier: another transaction would begin with the first record that is not settled yet, and move the offsets
+        // back.
         self.commits.answered(1);
         let ours = positions.iter().filter(|position| self.partitions.is_asked(position)).cloned().collect();
         self.actions.push_back(Action::Ask(Ask::Transacted(ours)));
@@ -87,7 +89,7 @@ impl Machine {
         self.commit_in_time(now);
     }
 
-    /// The transaction has left nothing: all that was in it is prepared again.
+    /// Handles an aborted transaction: all of its deliveries are prepared again.
     pub(super) fn not_transacted(&mut self, positions: &[CommitPosition], aborted: Aborted, now: Time) {
         self.commits.answered(1);
         for position in positions {
@@ -132,8 +134,8 @@ impl Machine {
         }
     }
 
-    /// Where partitions are to be given up, or everything: a last transaction over what is prepared, and then the end of
-    /// what can be in none because something before it was handed back.
+    /// Before partitions are given up, or in a drain: requests a last transaction for the prepared deliveries, then ends
+    /// those that can be in none because an earlier record was handed back.
     pub(super) fn wind_up(&mut self) {
         if !self.route.is_exactly_once() || self.commits.are_unanswered() {
             return;

@@ -1,10 +1,10 @@
-//! A commit of a transaction that the broker has not answered: was it done?
+//! Decides whether an unanswered commit of a transaction was carried out.
 //!
-//! The group's offsets say so, once the producer's epoch has ended and nothing is pending any more. An offset alone proves
-//! nothing: the partition may have gone to another host meanwhile, which handled the same records and committed the same
-//! offset. Only the [`Mark`] of the transaction does. A transaction is done as a whole or not at all, so one partition that
-//! bears the mark proves it. Of every other partition the group's offset is the truth: where it is not what this machine
-//! knew before, what is in memory counts for nothing, and the partition is read again from there.
+//! The committed offsets of the group show it, once the producer's epoch has ended and no transaction is pending. An offset
+//! alone proves nothing: another host may have received the partition meanwhile, handled the same records and committed the
+//! same offset. Only the [`Mark`] of the transaction proves it. A transaction is committed as a whole or not at all, so one
+//! partition with the mark is enough. For every other partition the group's offset is valid: if it differs from what this
+//! machine knew before, the state in memory is dropped and the partition is read again from the group's offset.
 
 use super::Machine;
 use crate::action::{Action, Ask};
@@ -13,8 +13,8 @@ use crate::ids::Partition;
 use crate::mark::Mark;
 
 impl Machine {
-    /// What became of a transaction, by what the group has committed: the events that say so, to be handled in this order.
-    /// [`Machine::handle`] does the same for who does not want to look at them.
+    /// Decides the result of a transaction from the committed offsets of the group. Returns the events that report it, to be
+    /// handled in this order. [`Machine::handle`] does the same for callers that don't need these events.
     pub fn decide(&self, unanswered: Unanswered) -> Vec<Event> {
         let Unanswered { positions, found, reason } = unanswered;
         #[cfg(feature = "sabotage")]
@@ -48,7 +48,7 @@ impl Machine {
             events.push(Event::Superseded(superseded));
         }
         events.push(match is_done {
-            // Of a partition that has come and gone since, nothing is to be confirmed.
+            // Nothing is confirmed for a partition that was reassigned since.
             true => Event::Transacted(
                 ours.into_iter()
                     .filter(|position| self.partitions.mark_before_the_last(&position.partition).is_some())
@@ -59,7 +59,7 @@ impl Machine {
         events
     }
 
-    /// What is in memory of these partitions is not what the group goes by.
+    /// Drops the state of these partitions, because the group has committed something else.
     pub(super) fn superseded(&mut self, partitions: &[Partition]) {
         for partition in partitions {
             let Some(key) = self.partitions.find(partition) else { continue };

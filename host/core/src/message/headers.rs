@@ -1,4 +1,4 @@
-//! Headers: names and values of a message, in order, in one piece of memory.
+//! Headers: names and values of a message, in order, in one buffer.
 
 use std::fmt::{self, Write};
 
@@ -6,23 +6,22 @@ use super::header::{EACH, Header, Kind};
 
 /// Kafka headers or SQS message attributes, in order; names may repeat.
 ///
-/// Each message has some, and so has each of its outputs; they are written once, read a few times and dropped by the
-/// thousand. So all of them stand in one buffer, one behind the other: headers of their own would be two allocations each,
-/// or two counts of references.
+/// Each message and each output has headers, which are written once, read a few times and dropped. So all headers of a
+/// message are in one buffer, one after the other: separate ones would each need two allocations or two reference counts.
 #[derive(Clone, Default)]
 pub struct Headers {
-    /// For each a [`Prefix`], then its name, its value and its label.
+    /// For each header a [`Prefix`], then its name, value and label.
     bytes: Vec<u8>,
     count: usize,
     size: usize,
 }
 
-/// Lengths of name, value ([`NONE`] where there is none) and label, in four bytes each, the lowest first; the [`Tag`].
+/// The lengths of name, value ([`NONE`] if absent) and label, with four bytes each, little endian; then the [`Tag`].
 type Prefix = [u8; 13];
 
 const PREFIX: usize = size_of::<Prefix>();
 
-/// The length of a value that is not there.
+/// The length of an absent value.
 const NONE: u32 = u32::MAX;
 
 /// A [`Kind`] without its label.
@@ -36,43 +35,43 @@ enum Tag {
 }
 
 impl Headers {
-    /// None yet, and room for so many, whose names and values have so many bytes together.
+    /// Makes an empty list with room for `headers` headers whose names and values have `bytes` bytes together.
     pub fn with_capacity(headers: usize, bytes: usize) -> Self {
         Self { bytes: Vec::with_capacity(headers * PREFIX + bytes), ..Self::default() }
     }
 
-    /// Makes room for so many more.
+    /// Makes room for further headers.
     pub fn reserve(&mut self, headers: usize, bytes: usize) {
         self.bytes.reserve_exact(headers * PREFIX + bytes);
     }
 
-    /// How many there are.
+    /// The number of headers.
     pub fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether there are none.
+    /// Whether there are no headers.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Bytes they count for: names and values, and 32 for each.
+    /// Size for limits, in bytes: names and values, and 32 for each header.
     pub fn size(&self) -> usize {
         self.size
     }
 
-    /// All of them, in order.
+    /// All headers, in order.
     pub fn iter(&self) -> Iter<'_> {
         Iter(&self.bytes)
     }
 
-    /// The value of the last one called `name` (letter case aside), if it is text.
+    /// The value of the last header called `name`, ignoring letter case, if it is text.
     pub fn text(&self, name: &str) -> Option<&str> {
         let [text] = self.texts([name]);
         text
     }
 
-    /// The same for several names at once.
+    /// The values of several headers, as [`text`](Self::text) returns them, in one pass.
     pub fn texts<const N: usize>(&self, names: [&str; N]) -> [Option<&str>; N] {
         let mut values = [None; N];
         for header in self.iter() {
@@ -84,10 +83,10 @@ impl Headers {
         values.map(|value| std::str::from_utf8(value?).ok())
     }
 
-    /// Adds one behind the others.
+    /// Appends a header.
     ///
     /// # Panics
-    /// When a name or a value has 4 GiB: no broker takes that, and no guest has it.
+    /// If a name or a value has 4 GiB or more. No broker accepts that, and no guest has so much memory.
     pub fn push(&mut self, header: Header<'_>) {
         let (tag, label) = match header.kind {
             Kind::Bytes => (Tag::Bytes, ""),
@@ -106,10 +105,10 @@ impl Headers {
         self.size += header.size();
     }
 
-    /// Adds one whose value is the text that `write` writes.
+    /// Appends a header whose value is the text that `write` writes.
     ///
     /// # Panics
-    /// When `write` fails, and as [`Headers::push`] does.
+    /// If `write` fails, and as [`Headers::push`].
     pub fn push_written(&mut self, name: &str, write: impl FnOnce(&mut Written<'_>) -> fmt::Result) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; PREFIX]);
@@ -122,12 +121,12 @@ impl Headers {
         self.size += EACH + name.len() + value;
     }
 
-    /// Keeps those of which `keep` says so.
+    /// Removes the headers for which `keep` returns false.
     pub fn retain(&mut self, keep: impl FnMut(&Header<'_>) -> bool) {
         *self = self.iter().filter(keep).collect();
     }
 
-    /// Puts them in the order of their names; those of one name keep theirs.
+    /// Sorts by name; headers with the same name keep their order.
     pub fn sort_by_name(&mut self) {
         let mut sorted: Vec<Header<'_>> = self.iter().collect();
         sorted.sort_by_key(|header| header.name);

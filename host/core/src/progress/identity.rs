@@ -1,25 +1,25 @@
-//! Which partition a commit is for, told apart from others of the same name.
+//! The identity of the partition of a commit, which differs for another partition with the same name.
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::ids::Partition;
 
-/// Bytes of an identity as it travels.
+/// Encoded size of an identity in bytes.
 pub(super) const BYTES: usize = 3 * 4;
 
-/// Digests of what names a partition for good. 0 stands for unknown: not every broker has ids.
+/// Digests that identify a partition. 0 means unknown, because not every broker has ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Identity {
-    /// Of the cluster's id.
+    /// Digest of the cluster id.
     cluster: u32,
-    /// Of the topic's id, which a topic that was deleted and created again does not keep.
+    /// Digest of the topic id; a topic that is deleted and created again gets another id.
     topic: u32,
-    /// Of the topic's name and the partition's number.
+    /// Digest of the topic name and the partition number.
     partition: u32,
 }
 
 impl Identity {
-    /// The identity of `partition`, in the cluster of this id, where the topic has this id.
+    /// The identity of `partition`, given the ids of its cluster and topic, if known.
     pub fn new(partition: &Partition, cluster: Option<&str>, topic: Option<&[u8; 16]>) -> Self {
         let mut name = partition.topic.as_bytes().to_vec();
         name.extend(partition.number.to_le_bytes());
@@ -30,7 +30,7 @@ impl Identity {
         }
     }
 
-    /// The same with the topic's id unknown.
+    /// The same identity with an unknown topic id.
     #[must_use]
     pub fn without_topic(self) -> Self {
         Self { topic: 0, ..self }
@@ -40,7 +40,7 @@ impl Identity {
         self.topic != 0
     }
 
-    /// Whether cluster, topic and partition are known to be others, in this order.
+    /// Whether cluster, topic and partition are known to differ, in this order.
     pub(super) fn differs(self, other: Self) -> (bool, bool, bool) {
         let differs = |one: u32, other: u32| one != 0 && other != 0 && one != other;
         (
@@ -58,7 +58,7 @@ impl Identity {
         bytes
     }
 
-    /// `None` where it is cut short. Bytes that follow are of a later version.
+    /// Decodes an identity; `None` if it is too short. Further bytes belong to a later version and are ignored.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (bytes, _) = bytes.split_first_chunk::<BYTES>()?;
         let part = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
@@ -66,7 +66,7 @@ impl Identity {
     }
 }
 
-/// Four bytes: another id has the same digest once in four billion times. Never 0.
+/// A digest of four bytes, never 0. Two ids have the same digest with a probability of one in four billion.
 fn digest(bytes: &[u8]) -> u32 {
     (xxh3_64(bytes) as u32).max(1)
 }

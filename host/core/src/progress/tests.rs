@@ -124,7 +124,7 @@ fn a_time_that_no_clock_can_show_is_refused() {
     assert_eq!([with(i64::MAX / 1_000), with(-1)], [Err(Unreadable), Err(Unreadable)]);
 }
 
-/// Offset 3 was committed, and 5 to 8 are finished.
+/// Progress with offset 3 committed, and 5 to 8 finished.
 fn five_to_eight() -> Progress {
     Progress { finished: std::iter::once(5..9).collect(), ..Progress::default() }
 }
@@ -167,7 +167,7 @@ fn a_commit_for_a_topic_that_was_created_again_says_nothing_of_the_new_one() {
 
 #[test]
 fn the_format_without_fields_counts_for_its_own_offset() {
-    // Base 3, nothing tried, 2 unfinished and 4 finished.
+    // Base 3, no tried records, 2 unfinished and 4 finished offsets.
     let metadata = format!("cf1:{}", BASE64.encode([3, 0, 2, 4]));
     assert_eq!(resume(Some(3), Some(&metadata), identity()).progress, five_to_eight());
     let moved = resume(Some(0), Some(&metadata), identity());

@@ -43,7 +43,7 @@ impl Route {
         now: Time,
     ) -> Result<Publication, Failure> {
         let rule = self.outputs.get(&*output.to).ok_or_else(|| self.unknown(&output.to))?;
-        // Most outputs go to Kafka unchanged and need none.
+        // Most outputs go to Kafka unchanged and need no id.
         let output_id = OnceCell::new();
         let output_id = || output_id.get_or_init(|| self.output_id(message, index)).as_str();
         let fill = |template: &Option<Template>, output: &Output| match template {
@@ -68,7 +68,7 @@ impl Route {
                 Some(group) => Some(group.into()),
                 None => Some(text_key(&output)?),
             };
-            // An empty id is none: the queue would take all such messages for one.
+            // An empty id counts as absent: the queue would treat all messages with it as repeats.
             let filled = fill(&rule.deduplication, &output)?.filter(|id| !id.is_empty());
             deduplication = Some(filled.unwrap_or_else(|| output_id().to_owned()).into());
         }
@@ -87,10 +87,10 @@ impl Route {
         Ok(Publication { destination, key: output.key, headers, payload, timestamp_ms: None, group, deduplication })
     }
 
-    /// The id of an output: `<message id>/<digest>/<index>`, the same at every attempt. The digest is that of the service, the
-    /// route and the identity of the event. Without it, events that share an id (of two sources, or at one place of a topic
-    /// and its successor) and routes that read the same event would give equal ids to different outputs, and readers or FIFO
-    /// queues that drop repeats would drop those.
+    /// The id of an output: `<message id>/<digest>/<index>`, the same at every attempt. The digest covers the service, the
+    /// route and the identity of the event. Without it, different outputs could have equal ids: of events of two sources
+    /// with the same id, of records at the same position of a topic and its recreated successor, and of routes that read the
+    /// same event. Consumers and FIFO queues that drop repeats would drop them.
     fn output_id(&self, message: &Message, index: usize) -> String {
         let origin = format!("{}/{} {}", self.service, self.name, message.identity());
         let mut id = format!("{}/", message.id);
@@ -107,7 +107,7 @@ impl Route {
         Failure::contract(Code::UNKNOWN_OUTPUT, text)
     }
 
-    /// Takes headers and payload out of the output.
+    /// Moves headers and payload out of the output into the envelope.
     fn wrap<'a>(
         &self,
         rule: &OutputRule,
@@ -122,7 +122,7 @@ impl Route {
         }
         let time = now.to_string();
         let source = format!("/{}", self.service);
-        // An empty value of an attribute that an event must have is none.
+        // An empty value of a required CloudEvents attribute counts as absent.
         let given = |name: &str| {
             let found = output.attributes.iter().find(|(key, _)| &**key == name).map(|(_, value)| &**value);
             found.filter(|value| !value.is_empty())
@@ -159,8 +159,8 @@ impl Route {
     }
 }
 
-/// Gives headers that a handler has passed on, name and value as they came, the data types that they had. The contract with
-/// plugins has none, so a number would leave as text.
+/// Restores the data types of headers that a handler has passed on with unchanged name and value. The contract with plugins
+/// has no data types, so a number would become text.
 fn keep_types(headers: &mut Headers, of: &Record) {
     if headers.is_empty() {
         return;

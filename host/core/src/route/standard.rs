@@ -1,4 +1,4 @@
-//! What the host writes on everything that leaves it, unless the handler has written it itself.
+//! Headers that the host adds to every output, unless the handler has set them.
 
 use std::fmt::{self, Write as _};
 
@@ -7,7 +7,7 @@ use crate::event::Trace;
 use crate::message::{Headers, Message, Written};
 use crate::time::Time;
 
-/// Bytes of all names and values where ids and names are as long as most.
+/// Usual size of all names and values in bytes, for the allocation.
 const ROOM: usize = 256;
 
 /// Writes a value.
@@ -27,7 +27,7 @@ impl Route {
         for ((name, write), _) in standard.into_iter().zip(given).filter(|(_, given)| !given) {
             headers.push_written(name, write);
         }
-        // It belongs to the trace context: a handler that has written one of its own goes on with another trace.
+        // This header belongs to the trace context: an output with a trace context of the handler belongs to another trace.
         let [.., has_context] = given;
         if let Some(state) = trace.tracestate.as_deref().filter(|_| !has_context)
             && headers.texts([trace::TRACESTATE]) == [None]

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::*;
@@ -30,6 +32,7 @@ impl Route {
             commit_metadata: crate::progress::LIMIT,
             revoke_timeout: Duration::from_secs(10),
             publish_delay: Duration::ZERO,
+            broker: "kafka",
             source: SourceTraits::log(),
             policy: Policy::default(),
             outputs: [].into(),
@@ -39,7 +42,7 @@ impl Route {
     }
 }
 
-/// Of the first output for [`record`], in every version: readers know a repeat by it.
+/// The id of the first output of [`record`], the same in every version, because consumers recognise repeats by it.
 const OUTPUT_ID: &str = "e-1/b8036c6236b1ab89/0";
 
 fn route(outputs: &[(&str, OutputRule)]) -> Route {
@@ -68,12 +71,13 @@ fn an_attribute_of_a_queue_that_a_handler_passes_on_keeps_its_type() {
     let passed = |source: SourceTraits, headers: Headers| {
         let record = Record { headers, ..(*record("order.placed")).clone() };
         let route = Route { source, ..route(&[("out", rule(queue("out")))]) };
-        let message = route.admit(&Arc::new(record)).unwrap();
+        let opened = Opened::new(Arc::new(record));
+        let message = route.admit(&opened).unwrap();
         // As a handler gives them back: the contract has no types.
         let text = |name: &'static str, value: &'static str| Header::text(name, value);
         let headers = Headers::from([text("price", "1.5"), text("count", "3"), text("raw", "x"), text("new", "1.5")]);
         let output = Output { to: "out".into(), headers, ..Output::default() };
-        let sent = route.resolve(&message, &route.trace(&message), vec![output], Time::default()).unwrap();
+        let sent = route.resolve(message, &route.trace(message), vec![output], Time::default()).unwrap();
         sent[0].headers.iter().take(4).map(|header| header.kind.as_str().to_owned()).collect::<Vec<_>>()
     };
     let typed = || {
@@ -88,9 +92,10 @@ fn an_attribute_of_a_queue_that_a_handler_passes_on_keeps_its_type() {
 }
 
 fn resolved(route: &Route, output: Output) -> Result<Publication, Failure> {
-    let message = route.admit(&record("order.placed")).expect("accepted");
-    let trace = route.trace(&message);
-    Ok(route.resolve(&message, &trace, vec![output], Time::from_millis(0))?.remove(0))
+    let opened = Opened::new(record("order.placed"));
+    let message = route.admit(&opened).expect("accepted");
+    let trace = route.trace(message);
+    Ok(route.resolve(message, &trace, vec![output], Time::from_millis(0))?.remove(0))
 }
 
 fn output(to: &str) -> Output {
@@ -99,7 +104,7 @@ fn output(to: &str) -> Output {
 
 #[test]
 fn a_type_that_the_route_does_not_take_is_unrouted() {
-    let failure = route(&[]).admit(&record("order.lost")).expect_err("another type");
+    let failure = route(&[]).admit(&Opened::new(record("order.lost"))).expect_err("another type");
     assert_eq!((failure.class, failure.code), (Class::Unrouted, Code::NO_ROUTE));
     assert!(failure.text.contains("order.lost"));
 }
@@ -141,9 +146,10 @@ fn the_trace_state_goes_with_the_context_of_its_trace_and_nowhere_else() {
     let context = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
     let sent = |context: &str, own: Headers| {
         let headers = [Header::text("traceparent", context), Header::text("tracestate", "a=1,b=2")].into();
-        let message = route.admit(&Arc::new(Record { headers, ..(*record("order.placed")).clone() })).unwrap();
+        let opened = Opened::new(Arc::new(Record { headers, ..(*record("order.placed")).clone() }));
+        let message = route.admit(&opened).unwrap();
         let output = Output { headers: own, ..output("priced") };
-        let sent = route.resolve(&message, &route.trace(&message), vec![output], Time::default()).unwrap();
+        let sent = route.resolve(message, &route.trace(message), vec![output], Time::default()).unwrap();
         let headers = &sent[0].headers;
         [headers.text("traceparent"), headers.text("tracestate")].map(|text| text.unwrap_or_default().to_owned())
     };

@@ -1,5 +1,5 @@
-//! Correlation, causation and trace context: taken from the message where it has them, made from its id where it
-//! has none, so that every attempt and every repeat says the same.
+//! Correlation id, causation id and trace context: taken from the message, or derived from its id, so that every attempt and
+//! every redelivery has the same ones.
 
 use std::fmt::{self, Write};
 use std::sync::Arc;
@@ -14,7 +14,8 @@ pub(super) const CAUSATION: &str = "causation-id";
 pub(super) const TRACEPARENT: &str = "traceparent";
 pub(super) const TRACESTATE: &str = "tracestate";
 
-/// Longest `tracestate` that is passed on; the specification asks for 512 at least, and a whole that is too long is dropped.
+/// Maximum length of a `tracestate` that is passed on. The specification requires at least 512; a longer one is dropped as a
+/// whole.
 const STATE: usize = 2_048;
 
 pub(super) fn of(message: &Message) -> Trace {
@@ -55,7 +56,7 @@ pub(super) fn write_child(text: &mut impl Write, trace: &Trace, route: &str) -> 
     text.write_str(if parent.is_none_or(|parent| parent.sampled) { "-01" } else { "-00" })
 }
 
-/// Sixteen digits, in half the time of `{:016x}`.
+/// Writes 16 hexadecimal digits, faster than `{:016x}`.
 fn write_hex(text: &mut impl Write, number: u64) -> fmt::Result {
     let digits: [u8; 16] = std::array::from_fn(|place| b"0123456789abcdef"[(number >> (60 - 4 * place)) as usize & 15]);
     text.write_str(std::str::from_utf8(&digits).expect("digits are text"))

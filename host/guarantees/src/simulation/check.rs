@@ -21,7 +21,8 @@ impl World {
     fn check_bounds(&mut self) {
         let (host, bounds) = (&self.hosts[self.at], self.route.bounds);
         let records: u64 = host.machine.deliveries().map(|(_, delivery)| delivery.record().size() as u64).sum();
-        let held = records + host.machine.deliveries().map(|(_, delivery)| outputs(delivery)).sum::<u64>();
+        let beside = |delivery: &Delivery| outputs(delivery) + envelope(delivery);
+        let held = records + host.machine.deliveries().map(|(_, delivery)| beside(delivery)).sum::<u64>();
         let open = self.open();
         let used = host.machine.in_use();
         let messages = open + host.allowance.messages as usize;
@@ -108,6 +109,11 @@ impl World {
         let expected = host.sending.len() + host.recording.len() + transacting;
         assert_eq!(out.publications, expected, "the publications that are out");
     }
+}
+
+/// Bytes of its decoded envelope. The machine decodes it here, for no worker of the simulation does.
+fn envelope(delivery: &Delivery) -> u64 {
+    delivery.opened().map_or(0, |opened| opened.size() as u64)
 }
 
 /// Bytes of its outputs. A dead letter has the bytes of the record.

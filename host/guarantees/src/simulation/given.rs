@@ -35,6 +35,7 @@ pub fn route() -> Route {
         commit_metadata: LIMIT,
         revoke_timeout: 10 * SECOND,
         publish_delay: Duration::ZERO,
+        broker: "kafka",
         source: SourceTraits::log(),
         policy: Policy { retry: Retry { jitter: 0.0, ..Retry::default() }, ..Policy::default() },
         outputs: [].into(),

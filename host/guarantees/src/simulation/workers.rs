@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use cofferdam_core::event::{DeliveryId, Ended, Event, HandlerId, Trace};
-use cofferdam_core::outcome::{Failure, Outcome, Usage};
+use cofferdam_core::outcome::{Failure, Outcome};
 use cofferdam_core::output::Publication;
 
 use super::World;
@@ -74,7 +74,7 @@ impl World {
         });
         let handler = HandlerId { name: "price".into(), digest: "sha256:00".into() };
         let trace = Trace { message: of.into(), correlation: "c-1".into(), traceparent: None, tracestate: None };
-        let ended = Ended { outcome, usage: Usage::default(), handler: Some(handler.into()), trace };
+        let ended = Ended { handler: Some(handler.into()), trace, ..Ended::new(outcome) };
         self.tell(Event::Ended(id, Box::new(ended)));
     }
 

@@ -1,6 +1,6 @@
 use cofferdam_core::command::Command;
-use cofferdam_core::event::{Assignment, Ended, Event, Refusal, Trace};
-use cofferdam_core::outcome::{Outcome, Usage};
+use cofferdam_core::event::{Assignment, Ended, Event, Refusal};
+use cofferdam_core::outcome::Outcome;
 use cofferdam_guarantees::simulation;
 
 use super::*;
@@ -46,7 +46,7 @@ fn answer(action: Action, takes: bool) -> Option<Event> {
     match action {
         Action::Handle(id) => {
             let outcome = Outcome::Done(vec![simulation::output()]);
-            let ended = Ended { outcome, usage: Usage::default(), handler: None, trace: Trace::default() };
+            let ended = Ended::new(outcome);
             Some(Event::Ended(id, Box::new(ended)))
         }
         Action::Publish { delivery, index } if takes => Some(Event::Durable { delivery, index }),

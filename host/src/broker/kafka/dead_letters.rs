@@ -1,4 +1,4 @@
-//! A dead-letter topic: a log with letters, and with the receipts of replays between them.
+//! A dead-letter topic. Its log contains letters and, between them, the receipts of replays.
 
 mod books;
 mod commit;
@@ -36,21 +36,21 @@ pub use lag::Lag;
 use receipt::Receipt;
 pub use target::ToTopics;
 
-/// How long one request may take.
+/// Time limit of one request.
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// How a topic is reached.
+/// The settings to open a topic.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `host:port`, separated by commas.
     pub bootstrap_servers: String,
-    /// Unique in this process.
+    /// The client id, unique in this process.
     pub client_id: String,
     /// Any librdkafka property that is not in [`properties::OWNED`].
     pub properties: BTreeMap<String, String>,
 }
 
-/// A topic as it was when it was opened: later records are not seen.
+/// A topic with the end offsets at the time when it was opened: later records are not read.
 pub struct Topic {
     client: ClientConfig,
     name: Arc<str>,
@@ -82,14 +82,14 @@ impl Config {
     }
 }
 
-/// The consumer group whose offsets say how far a topic's letters are dealt with: every earlier one was replayed. It is
-/// for tools that show lag and for the alert; a replay goes by the receipts.
+/// Returns the consumer group of a dead-letter topic. Its committed offset says that all earlier letters were replayed.
+/// It is for lag monitoring and alerts only; a replay uses the receipts.
 pub fn group(topic: &str) -> String {
     format!("cofferdam-dlq-{topic}")
 }
 
 impl Topic {
-    /// Finds the topic and its ends, and reads the receipts in it.
+    /// Finds the topic and its end offsets, and reads its receipts.
     ///
     /// # Errors
     /// [`Error::Configuration`], [`Error::Destination`], [`Error::Broker`].
@@ -117,7 +117,7 @@ impl Topic {
         log::read(&self.client, &self.name, &self.spans)
     }
 
-    /// The letter of a record; `None` for a receipt.
+    /// Converts a record to a letter; returns `None` for a receipt.
     fn found(&self, record: &Record) -> Option<Found> {
         if Receipt::read(record).is_some() {
             return None;
@@ -127,7 +127,7 @@ impl Topic {
             Position::MessageId(_) => Default::default(),
         };
         let letter = Letter::read(record, Layout::Record);
-        let origin = letter.origin().map(|_| broker::source_of(&letter.original));
+        let origin = broker::origin_of(&letter, kafka::NAME);
         Some(Found {
             at: kafka::topic(Arc::clone(&self.name)),
             position: record.position.clone(),
@@ -141,7 +141,7 @@ impl Topic {
 }
 
 impl DeadLetters for Topic {
-    /// In the order of each partition.
+    /// Shows the letters of each partition in order.
     fn look<'a>(&'a self, look: &'a mut dyn FnMut(Found) -> Next) -> LocalBoxFuture<'a, Result<Looked, Error>> {
         async move {
             let mut looked = Looked::default();
@@ -182,10 +182,10 @@ impl DeadLetters for Topic {
     }
 }
 
-/// What the topic holds now.
+/// Returns the low watermark and the end offset of each partition of the topic.
 fn ends(consumer: &BaseConsumer, name: &Arc<str>) -> Result<Vec<Span>, Error> {
     let doing = "read the offsets of the topic";
-    // Asked for one topic by name, a broker may make it.
+    // Request all topics: a request for one topic by name may make the broker create it.
     let metadata = consumer.fetch_metadata(None, LIMIT).map_err(|error| failed(doing, &error))?;
     let found = metadata.topics().iter().find(|topic| topic.name() == &**name && topic.error().is_none());
     let found = found.ok_or_else(|| no_topic(name))?;
@@ -211,7 +211,7 @@ impl From<properties::Error> for Error {
     }
 }
 
-/// The calls of librdkafka wait by blocking.
+/// Runs a blocking call of librdkafka on a thread for blocking work.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,

@@ -1,38 +1,76 @@
-//! A Kafka broker inside the process, for `cofferdam dev` and for quick tests of one module: the mock cluster of librdkafka, owned by a
-//! client that does nothing else.
+//! A Kafka broker inside the process, for `cofferdam dev` and for quick tests of one module: the mock cluster of
+//! librdkafka. A client that does nothing else owns it.
 //!
-//! It is a stand-in: what holds on it holds on nothing else.
+//! It is only a stand-in: a result on it does not carry over to Kafka. It differs in these points:
 //!
-//! * memory only, on a port that the system chose, gone with the value; no TLS, SASL, ACLs or admin interface;
-//! * 5 MiB or 100,000 batches per partition, the oldest evicted even if nobody has read them: a reader that falls
-//!   behind skips without a word, so watch the low watermark;
-//! * transactions are accepted and mean nothing (aborted records stay visible, offsets sent to one are thrown away):
-//!   refuse `exactly_once`;
-//! * new records do not wake a waiting fetch and rebalances last about a session timeout: see
-//!   [`Kafka::CLIENT_PROPERTIES`]; commits fail more often while a group rebalances, so messages come again;
-//! * never call `AdminClient::delete_groups` on it: dropping that client aborts the process;
-//! * offsets for a point in time are always the end.
+//! * It stores messages in memory, listens on a port chosen by the system, and ends with the value. It has no TLS,
+//!   SASL, ACLs or admin interface.
+//! * It keeps 5 MiB or 100,000 batches per partition and evicts the oldest, even if nobody has read them. A slow
+//!   consumer skips records without an error, so watch the low watermark.
+//! * It accepts transactions but ignores them: aborted records stay visible, and offsets in a transaction are dropped.
+//!   Refuse `exactly_once` on it.
+//! * New records do not wake a waiting fetch, and a rebalance takes about a session timeout: see
+//!   [`Kafka::CLIENT_PROPERTIES`]. Commits fail more often during a rebalance, so messages are delivered again.
+//! * Never call `AdminClient::delete_groups` on it: dropping that client aborts the process.
+//! * The offset for a timestamp is always the end offset.
 
+use cofferdam_core::output::Destination;
 use rdkafka::ClientConfig;
 use rdkafka::bindings::{rd_kafka_handle_mock_cluster, rd_kafka_mock_group_initial_rebalance_delay_ms};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::types::RDKafkaErrorCode;
 
-/// Why the broker could not be started.
+use super::settings::{Settings, TopicSettings};
+use crate::broker::Embedded;
+use crate::exit::{Exit, Problem};
+use crate::plan::{Kind, RouteConfig};
+
+/// Starts a cluster with all topics of the routes and those in `fed`, and sets the bootstrap servers in the settings to
+/// it.
+///
+/// # Errors
+/// The cluster could not be started, or it refused a topic.
+pub fn stand_in(
+    routes: &[RouteConfig],
+    fed: &[Destination],
+    settings: Option<&mut Settings>,
+    missing: &mut TopicSettings,
+) -> Result<Embedded, Problem> {
+    let mut topics = super::topics_of(routes);
+    for topic in fed.iter().filter(|destination| destination.broker == super::NAME) {
+        topics.entry(topic.name.to_string()).or_insert(Kind::Standard);
+    }
+    let partitions = |kind| if kind == Kind::Standard { 3 } else { 1 };
+    let topics: Vec<_> = topics.into_iter().map(|(name, kind)| (name, partitions(kind))).collect();
+    let kafka = Kafka::start(&topics).map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
+    if let Some(settings) = settings {
+        kafka.bootstrap().clone_into(&mut settings.bootstrap_servers);
+        for (name, value) in Kafka::CLIENT_PROPERTIES {
+            settings.properties.0.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    // The mock cluster has no admin interface, and the topics already exist.
+    missing.create = false;
+    let shown =
+        format!("Kafka {} (mock cluster of librdkafka: 5 MiB per partition, no transactions)", kafka.bootstrap());
+    Ok(Embedded::new(shown, kafka))
+}
+
+/// The reason why the broker could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// librdkafka refused to make its mock cluster.
+    /// librdkafka failed to create its mock cluster.
     #[error("failed to start the embedded kafka cluster: {0}")]
     Cluster(#[source] KafkaError),
-    /// A topic name or a number of partitions that the mock cluster does not take.
+    /// The mock cluster refused the name or the number of partitions of a topic.
     #[error("embedded kafka cluster: failed to create topic {topic:?} with {partitions} partitions: {reason}")]
     Topic {
-        /// The name asked for.
+        /// The name of the topic.
         topic: String,
-        /// The number of partitions asked for.
+        /// The requested number of partitions.
         partitions: i32,
-        /// What is wrong with them.
+        /// The cause.
         reason: String,
     },
 }
@@ -40,25 +78,25 @@ pub enum Error {
 /// A Kafka broker inside the process; it stops when this is dropped.
 pub struct Kafka {
     bootstrap: String,
-    /// The mock cluster lives as long as the client that was asked to bring it along.
+    /// The client that owns the mock cluster; the cluster lives as long as the client.
     _owner: BaseProducer,
 }
 
 impl Kafka {
-    /// What a consumer has to set to be quick on this broker: it does not wake a fetch when a record arrives but lets
-    /// it wait its time out, and it ends a rebalance only about a session timeout after it began.
+    /// Properties that make a consumer fast on this broker: it does not end a waiting fetch when a record arrives, and
+    /// it ends a rebalance only about a session timeout after its start.
     pub const CLIENT_PROPERTIES: [(&str, &str); 3] =
         [("fetch.wait.max.ms", "10"), ("session.timeout.ms", "2000"), ("heartbeat.interval.ms", "300")];
 
-    /// Starts the broker with these topics, each with its number of partitions (at least 1). Topics that are not named
-    /// come into being when they are first used, with four partitions.
+    /// Starts the broker with these topics, each with its number of partitions (at least 1). Other topics are created
+    /// at their first use, with four partitions.
     ///
     /// # Errors
-    /// [`Error::Cluster`] where librdkafka cannot start it, [`Error::Topic`] where it refuses a topic.
+    /// [`Error::Cluster`] if librdkafka cannot start the cluster, [`Error::Topic`] if it refuses a topic.
     pub fn start(topics: &[(String, i32)]) -> Result<Kafka, Error> {
         let owner: BaseProducer = ClientConfig::new()
             .set("test.mock.num.brokers", "1")
-            // The threads of this client have nothing to say that a user should act on.
+            // The log lines of this client are not useful for users.
             .set("log_level", "3")
             .create()
             .map_err(Error::Cluster)?;
@@ -68,7 +106,7 @@ impl Kafka {
             .ok_or(Error::Cluster(KafkaError::MockCluster(RDKafkaErrorCode::NotImplemented)))?;
         for (topic, partitions) in topics {
             let refused = |reason: String| Error::Topic { topic: topic.clone(), partitions: *partitions, reason };
-            // librdkafka would take zero and never have a leader for it.
+            // librdkafka accepts zero, but such a topic never gets a leader.
             if *partitions < 1 {
                 return Err(refused("expected at least one partition".to_owned()));
             }
@@ -80,13 +118,13 @@ impl Kafka {
         Ok(Kafka { bootstrap, _owner: owner })
     }
 
-    /// `host:port`, for `bootstrap.servers`.
+    /// Returns `host:port`, for `bootstrap.servers`.
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
     }
 }
 
-/// A group's first member would wait three seconds for others to join.
+/// Disables the delay of three seconds for which the first member of a group waits for others to join.
 fn join_groups_at_once(owner: &BaseProducer) {
     // SAFETY: the client is alive for the whole call and owns a mock cluster (`mock_cluster` has just returned it), so
     // the handle is valid; the setter takes the cluster's own lock and keeps no pointer.
@@ -128,7 +166,7 @@ mod tests {
 
         let started = Instant::now();
         consumer.subscribe(&["orders"]).unwrap();
-        // A poll also ends, without a record, when the group has assigned its partitions.
+        // A poll also returns without a record when the group has assigned its partitions.
         let record = std::iter::from_fn(|| Some(consumer.poll(Duration::from_millis(100))))
             .take_while(|_| started.elapsed() < Duration::from_secs(10))
             .flatten()
@@ -136,7 +174,7 @@ mod tests {
             .expect("a record within ten seconds")
             .unwrap();
         assert_eq!((record.key(), record.payload()), (Some(&b"k"[..]), Some(&b"v"[..])));
-        // With the delay left on, the first join alone takes three seconds.
+        // With the delay, the first join alone takes three seconds.
         assert!(started.elapsed() < Duration::from_millis(2500), "joined after {:?}", started.elapsed());
     }
 

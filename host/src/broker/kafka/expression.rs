@@ -1,4 +1,4 @@
-//! Expressions for topics, as librdkafka understands them: extended regular expressions of POSIX, by the C library.
+//! Regular expressions for topics, as librdkafka understands them: extended POSIX expressions of the C library.
 
 use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
@@ -6,13 +6,13 @@ use std::ptr;
 
 use libc::{REG_EXTENDED, REG_NOSUB, c_char, regcomp, regerror, regex_t, regexec, regfree};
 
-/// Longest reason that the C library gives.
+/// The largest length of an error text of the C library, in bytes.
 const REASON: usize = 256;
 
-/// An expression that begins with `^`.
+/// A regular expression that begins with `^`.
 pub(crate) struct Expression {
     text: Box<str>,
-    /// In one place: the C library says nothing of moving it.
+    /// On the heap, because the C library does not say that the value may be moved.
     compiled: Box<regex_t>,
 }
 
@@ -25,7 +25,7 @@ impl Expression {
     /// Compiles an expression.
     ///
     /// # Errors
-    /// What is wrong with it, in the words of the C library.
+    /// The error text of the C library.
     pub(crate) fn new(text: &str) -> Result<Self, String> {
         let pattern = CString::new(text).map_err(|_| "it contains a NUL byte".to_owned())?;
         let mut compiled = Box::new(MaybeUninit::<regex_t>::uninit());
@@ -45,7 +45,7 @@ impl Expression {
         Ok(Self { text: text.into(), compiled: unsafe { compiled.assume_init() } })
     }
 
-    /// Whether a topic of this name is one that it stands for. Names with a NUL are none.
+    /// Returns whether the expression matches this topic name. A name with a NUL never matches.
     pub(crate) fn matches(&self, name: &str) -> bool {
         let Ok(name) = CString::new(name) else { return false };
         // SAFETY: the expression is compiled, the name is a C string, and no places of matches are asked for.

@@ -1,7 +1,7 @@
-//! Headers over librdkafka's C interface.
+//! Reads and writes headers through the C interface of librdkafka.
 //!
-//! Kafka does not promise that a header's name is text. The safe interface panics when it reads one that is not, and
-//! cannot write one. What librdkafka itself cannot do: a name ends at its first zero byte.
+//! Kafka does not guarantee that the name of a header is text. The safe interface panics when it reads a name that is
+//! not text, and cannot write one. librdkafka itself has one limit: a name ends at its first zero byte.
 
 use std::ffi::CStr;
 use std::ptr::{self, NonNull};
@@ -14,14 +14,14 @@ use rdkafka::bindings::{
 };
 use rdkafka::types::RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 
-/// The headers of a message that librdkafka holds, in order.
+/// The headers of a message that librdkafka owns, in order.
 #[derive(Clone, Copy)]
 pub(crate) struct Borrowed<'a> {
     native: Option<&'a rd_kafka_headers_t>,
 }
 
 impl<'a> Borrowed<'a> {
-    /// The headers of this message.
+    /// Returns the headers of this message.
     pub(crate) fn of(message: &'a rd_kafka_message_t) -> Self {
         let mut native = ptr::null_mut();
         // SAFETY: the message is alive for 'a. librdkafka parses the headers at the first call and keeps them with the
@@ -35,7 +35,7 @@ impl<'a> Borrowed<'a> {
         Self { native }
     }
 
-    /// Name and value of each, in order.
+    /// Returns the name and value of each header, in order.
     pub(crate) fn iter(self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
         (0..).map_while(move |index| self.get(index))
     }
@@ -54,18 +54,18 @@ impl<'a> Borrowed<'a> {
         }
     }
 
-    /// A copy to send; `None` where there are no headers.
+    /// Returns a copy to send; `None` without headers.
     pub(crate) fn to_owned(self) -> Option<Owned> {
         // SAFETY: `native` is alive, and the copy is ours.
         NonNull::new(unsafe { rd_kafka_headers_copy(self.native?) }).map(Owned)
     }
 }
 
-/// Headers to send; they become the message's when it is enqueued.
+/// Headers to send. When the message is enqueued, it takes their ownership.
 pub(crate) struct Owned(NonNull<rd_kafka_headers_t>);
 
 impl Owned {
-    /// Copies `headers`, in order; `None` where there are none.
+    /// Copies `headers` in order; returns `None` without headers.
     pub(crate) fn of(headers: &Headers) -> Option<Self> {
         if headers.is_empty() {
             return None;
@@ -91,12 +91,12 @@ impl Owned {
         Some(owned)
     }
 
-    /// For the call that enqueues the message; it takes them only where it succeeds.
+    /// Returns the pointer for the call that enqueues the message. The call takes ownership only if it succeeds.
     pub(crate) fn native(&self) -> *mut rd_kafka_headers_t {
         self.0.as_ptr()
     }
 
-    /// The message has them now.
+    /// Gives up ownership, because the message owns the headers now.
     pub(crate) fn given_away(self) {
         std::mem::forget(self);
     }

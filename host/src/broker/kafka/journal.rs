@@ -1,7 +1,7 @@
-//! The client library's own words, on their way to our log.
+//! Forwards the log lines of librdkafka to the log of the host.
 //!
-//! A broker that is down makes librdkafka say the same thing several times a second, in every client and for every
-//! broker. So lines are counted by their kind, and beyond a few in each span of time only their number is kept.
+//! While a broker is down, librdkafka repeats the same line several times a second, for every client and every broker.
+//! So the journal counts lines by kind, logs only a few of them in each time span, and counts the rest.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,19 +10,19 @@ use std::time::{Duration, Instant};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-/// Lines of one kind that are let through in each [`SPAN`].
+/// The number of lines of one kind that are logged in each [`SPAN`].
 const LINES: u32 = 3;
 const SPAN: Duration = Duration::from_secs(30);
-/// Kinds that are told apart; librdkafka has fewer.
+/// The largest number of kinds that are counted; librdkafka has fewer.
 const KINDS: usize = 256;
 
 /// The journal of one client.
 pub(crate) struct Journal {
     client: &'static str,
-    /// The route that the client belongs to; `None` where it serves all.
+    /// The route of the client; `None` if the client serves all routes.
     route: Option<Box<str>>,
     kinds: Mutex<HashMap<Box<str>, Window>>,
-    /// What was said last of one broker that cannot be reached.
+    /// The last error text about an unreachable broker.
     unreachable: Mutex<Option<Box<str>>>,
 }
 
@@ -33,25 +33,25 @@ struct Window {
 }
 
 impl Journal {
-    /// For a client of this kind: `consumer`, `producer` or `admin`.
+    /// Creates the journal of a client of this kind: `consumer`, `producer` or `admin`.
     pub(crate) fn new(client: &'static str) -> Self {
         Self { client, route: None, kinds: Mutex::default(), unreachable: Mutex::default() }
     }
 
-    /// The same for the client of a route.
+    /// As [`Journal::new`], for the client of a route.
     pub(crate) fn of_route(client: &'static str, route: &str) -> Self {
         Self { route: Some(route.into()), ..Self::new(client) }
     }
 
-    /// A line of librdkafka's log.
+    /// Logs a line of librdkafka.
     pub(crate) fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         let (client, route) = (self.client, self.route.as_deref());
         if facility == "FAIL" {
-            // Behind the name of the thread.
+            // The text follows the name of the thread.
             let words = text.split_once("]: ").map_or(text, |(_, words)| words);
             *self.unreachable.lock().unwrap_or_else(PoisonError::into_inner) = Some(words.into());
         }
-        // One set of properties serves producers and consumers; each complains of the other's.
+        // Producers and consumers share one set of properties, and each warns about the properties of the other.
         if matches!(level, RDKafkaLogLevel::Debug) || facility == "CONFWARN" {
             tracing::debug!(client, route, facility, "{text}");
             return;
@@ -61,12 +61,12 @@ impl Journal {
             RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
                 tracing::info!(client, route, facility, suppressed, "{text}")
             }
-            // Also its errors: it connects again and tries again by itself.
+            // Errors are logged as warnings too, because librdkafka reconnects and retries by itself.
             _ => tracing::warn!(client, route, facility, suppressed, "{text}"),
         }
     }
 
-    /// Something that librdkafka reports as an error.
+    /// Logs an error of librdkafka.
     pub(crate) fn error(&self, error: &KafkaError, text: &str) {
         let code = error.rdkafka_error_code();
         let (client, route) = (self.client, self.route.as_deref());
@@ -82,12 +82,13 @@ impl Journal {
         }
     }
 
-    /// Why a broker could not be reached, in librdkafka's words, as far as it has said so: its requests fail without a reason.
+    /// Returns the last reason that librdkafka gave for an unreachable broker, if any. Its failed requests contain no
+    /// reason.
     pub(crate) fn why_unreachable(&self) -> Option<Box<str>> {
         self.unreachable.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether a line of this kind may be written now, and how many were not since the last one.
+    /// Returns `Some` if a line of this kind may be logged now, with the number of lines suppressed since the last one.
     fn admit(&self, kind: &str) -> Option<u64> {
         let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -110,7 +111,7 @@ impl Journal {
     }
 }
 
-/// Whether waiting will not mend it.
+/// Returns whether the error remains until somebody acts.
 fn needs_somebody(code: RDKafkaErrorCode) -> bool {
     matches!(
         code,
@@ -122,7 +123,7 @@ fn needs_somebody(code: RDKafkaErrorCode) -> bool {
     )
 }
 
-/// Whether the broker knows who asks, and does not allow it.
+/// Returns whether the broker has authenticated the client but denies the request.
 pub(crate) fn is_not_authorized(code: RDKafkaErrorCode) -> bool {
     matches!(
         code,

@@ -1,4 +1,4 @@
-//! Offsets to commit and offsets that are committed, as librdkafka takes and gives them.
+//! Converts offsets and commit metadata to and from lists of librdkafka.
 
 use std::slice;
 
@@ -7,10 +7,10 @@ use cofferdam_core::ids::CommitPosition;
 use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 
-/// The list of these positions, with what travels with each.
+/// Returns the list of these positions with their metadata.
 ///
 /// # Errors
-/// Where an offset is none.
+/// An offset is not valid for librdkafka.
 pub(crate) fn list<'a>(positions: impl IntoIterator<Item = &'a CommitPosition>) -> KafkaResult<TopicPartitionList> {
     let mut list = TopicPartitionList::new();
     for CommitPosition { partition, offset, metadata } in positions {
@@ -23,10 +23,10 @@ pub(crate) fn list<'a>(positions: impl IntoIterator<Item = &'a CommitPosition>) 
     Ok(list)
 }
 
-/// What a list of committed offsets says.
+/// Returns the committed offset and metadata of each partition of a list.
 ///
 /// # Errors
-/// Where the offset of a partition cannot be told: that is not one that was not committed.
+/// The offset of a partition could not be read. A partition without a commit is no error.
 pub(crate) fn found(list: &TopicPartitionList) -> KafkaResult<Vec<Found>> {
     let elements = list.elements();
     elements.iter().try_for_each(|element| element.error())?;
@@ -41,7 +41,7 @@ pub(crate) fn found(list: &TopicPartitionList) -> KafkaResult<Vec<Found>> {
     Ok(elements.iter().zip(metadata(list)).map(of).collect())
 }
 
-/// The metadata of each element; `None` where there is none, or none of ours: we write text.
+/// Returns the metadata of each element; `None` if there is none or if it is not text, because the host writes only text.
 pub(crate) fn metadata(list: &TopicPartitionList) -> Vec<Option<Box<str>>> {
     // The safe interface panics where somebody else has committed bytes that are no text.
     // SAFETY: the list is alive and not changed meanwhile; it has `cnt` elements, each with null or a pointer to
@@ -59,4 +59,19 @@ pub(crate) fn metadata(list: &TopicPartitionList) -> Vec<Option<Box<str>>> {
         };
         elements.iter().map(text).collect()
     }
+}
+
+/// Returns the partitions of a list, in its order.
+pub(crate) fn names(list: &TopicPartitionList) -> impl Iterator<Item = Partition> {
+    let names = list.elements().into_iter();
+    names
+        .map(|element| Partition { topic: element.topic().into(), number: element.partition() })
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+/// Formats partitions for a log line: `topic/number`, separated by spaces.
+pub(crate) fn listed<'a>(partitions: impl IntoIterator<Item = &'a Partition>) -> String {
+    let names: Vec<String> = partitions.into_iter().map(|it| format!("{}/{}", it.topic, it.number)).collect();
+    names.join(" ")
 }

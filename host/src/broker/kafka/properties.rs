@@ -1,4 +1,4 @@
-//! librdkafka properties: which ones the host owns, which default they have, and how the user's are laid over them.
+//! librdkafka properties: which of them the host owns, the defaults, and how user settings override them.
 
 pub(crate) mod fit;
 
@@ -8,7 +8,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
-/// The properties that decide whether a promise is kept. The host sets them; the user cannot.
+/// The properties that the delivery guarantees depend on. The host sets them; users cannot.
 pub const OWNED: &[&str] = &[
     "bootstrap.servers",
     "client.id",
@@ -26,8 +26,8 @@ pub const OWNED: &[&str] = &[
     "transactional.id",
 ];
 
-/// Second names that librdkafka has for a property, and the first ones that are used here. Without them a second name
-/// would get past [`OWNED`], or stand beside a default, and which of the two wins would be chance.
+/// Aliases of librdkafka for properties, and the names that are used here. Without this table an alias would bypass
+/// [`OWNED`], or stand beside a default, and it would be random which of the two wins.
 const ALIASES: &[(&str, &str)] = &[
     ("metadata.broker.list", "bootstrap.servers"),
     ("request.required.acks", "acks"),
@@ -41,55 +41,56 @@ const ALIASES: &[(&str, &str)] = &[
     ("sasl.mechanism", "sasl.mechanisms"),
 ];
 
-/// What is wrong with the properties.
+/// The reason why properties are invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// One that the host owns.
+    /// The host owns the property.
     #[error("the kafka property `{given}` is reserved for the host (`{owned}`); remove it")]
     Owned {
-        /// As it was given.
+        /// The name as the user wrote it.
         given: Box<str>,
         /// The name in [`OWNED`].
         owned: &'static str,
     },
-    /// One that librdkafka does not know, or not with this value.
+    /// librdkafka does not know the property, or refuses its value.
     #[error("invalid kafka property `{name}`: {reason}")]
     Refused {
-        /// The property.
+        /// The name of the property.
         name: Box<str>,
-        /// What librdkafka says.
+        /// The error text of librdkafka.
         reason: Box<str>,
     },
-    /// All of them together.
+    /// librdkafka refuses the combination of properties.
     #[error("invalid kafka properties: {reason}")]
     Together {
-        /// What librdkafka says.
+        /// The error text of librdkafka.
         reason: Box<str>,
     },
 }
 
-/// The owned property that `name` stands for, under its first or its second name; `None` where the user may set it.
+/// Returns the owned property that `name`, a name or an alias, stands for; `None` if users may set it.
 pub fn owned(name: &str) -> Option<&'static str> {
     let name = first_name(name);
     OWNED.iter().copied().find(|owned| *owned == name)
 }
 
-/// Checks names and values as far as that can be done without a broker.
+/// Checks names and values as far as possible without a broker.
 ///
 /// # Errors
-/// The first property that is owned, unknown, or has an impossible value.
+/// The first property that the host owns, that is unknown, or whose value is invalid.
 pub fn check(properties: &BTreeMap<String, String>) -> Result<(), Error> {
     client(&[], properties, &[]).map(drop)
 }
 
-/// Lays `properties` over `defaults`, with what follows them ([`fit`]), and what the host has `decided` over both.
+/// Creates a client configuration. `properties` and the values that follow from them ([`fit`]) override `defaults`; the
+/// values in `decided` override both.
 pub(crate) fn client(
     defaults: &[(&str, &str)],
     properties: &BTreeMap<String, String>,
     decided: &[(&str, &str)],
 ) -> Result<ClientConfig, Error> {
     let mut client = ClientConfig::new();
-    // Lines are dropped by our own journal, by rate; debug lines come only where the user asked for a debug context.
+    // The journal limits the rate of log lines. Debug lines appear only if the user has set a debug context.
     let debug = properties.contains_key("debug");
     client.set_log_level(if debug { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
     for (name, value) in defaults {

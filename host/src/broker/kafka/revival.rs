@@ -1,12 +1,12 @@
-//! Brings a client back that knows no broker any more.
+//! Reconnects a client that has forgotten all brokers.
 //!
-//! A broker that is being stopped may answer for a moment that the cluster has no brokers. librdkafka 2.12.1 then drops all it
-//! knew, and where it loses a race against itself it never turns to its bootstrap servers again
-//! ([confluentinc/librdkafka#5301](https://github.com/confluentinc/librdkafka/issues/5301)): no connection, no attempt at one, no
-//! fatal error, whatever the time and the settings. Measured: 3 of 640 restarts of a broker under load, one of them watched for
-//! 445 s. Its last word is that all brokers are down; one that is merely waiting for its brokers says so again with each attempt.
-//! Bootstrap servers that are given to it once more end it within two seconds, and lose nothing: queue, producer id and
-//! sequence numbers stay.
+//! A stopping broker may briefly answer that the cluster has no brokers. librdkafka 2.12.1 then forgets all brokers. If
+//! it also loses an internal race, it never tries its bootstrap servers again
+//! ([confluentinc/librdkafka#5301](https://github.com/confluentinc/librdkafka/issues/5301)): no connection, no
+//! connection attempt, no fatal error, however long it lasts and whatever the settings. Measured: 3 of 640 restarts of
+//! a broker under load, one of them watched for 445 s. The last event of such a client is that all brokers are down; a
+//! client that only waits for its brokers repeats this event at each attempt. Giving it the bootstrap servers again
+//! ends the state within two seconds and loses nothing: queue, producer id and sequence numbers stay.
 
 use std::ffi::CString;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,37 +16,38 @@ use rdkafka::ClientConfig;
 use rdkafka::bindings::{rd_kafka_brokers_add, rd_kafka_t};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-/// How long a client may say nothing after it has lost all brokers. By default it tries again after ten seconds at most
-/// (`reconnect.backoff.max.ms`), and says so.
+/// How long a client may report no error after it has lost all brokers. By default librdkafka retries within ten
+/// seconds (`reconnect.backoff.max.ms`), and reports each failure.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// What one client has said of its brokers.
+/// The connection state of one client, by its errors.
 pub(crate) struct Revival {
     bootstrap: CString,
     down: Mutex<Option<Instant>>,
 }
 
 impl Revival {
-    /// For a client of this configuration.
+    /// Creates the state for a client with this configuration.
     pub(crate) fn new(client: &ClientConfig) -> Self {
         let bootstrap = client.get("bootstrap.servers").and_then(|servers| CString::new(servers).ok());
         Self { bootstrap: bootstrap.unwrap_or_default(), down: Mutex::default() }
     }
 
-    /// To be told every error of the client.
+    /// Processes an error. The owner must pass every error of the client.
     pub(crate) fn heard(&self, error: &KafkaError) {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
             *self.lock() = Some(Instant::now());
         }
     }
 
-    /// To be told where a request has failed for want of a broker, of a client whose errors nobody serves.
+    /// Notes that a request failed because no broker is reachable. For a client whose errors nobody polls.
     pub(crate) fn lost(&self) {
         self.lock().get_or_insert_with(Instant::now);
     }
 
-    /// Gives the client its bootstrap servers again, where it has been silent for too long. To be called now and then; one
-    /// that has found its brokers meanwhile has them already, and nothing changes.
+    /// Gives the client its bootstrap servers again if it has been silent for longer than [`SILENCE`]. Call it
+    /// regularly. A client that has found its brokers meanwhile already knows these servers, so the call changes
+    /// nothing.
     pub(crate) fn look(&self, client: *mut rd_kafka_t) {
         self.look_at(client, Instant::now());
     }
@@ -63,7 +64,7 @@ impl Revival {
         let mut down = self.lock();
         let due = down.is_some_and(|since| now.saturating_duration_since(since) >= SILENCE);
         if due {
-            // If that does not help either it says once more that all are down.
+            // If this does not help, the client reports once more that all brokers are down.
             *down = None;
         }
         due
@@ -85,8 +86,8 @@ mod tests {
 
     use super::*;
 
-    /// A broker that knows itself and, once it is being stopped, nobody. It speaks one request of the protocol, Metadata, in
-    /// its first version.
+    /// A broker that reports itself and, while it is stopping, no broker at all. It implements one request of the
+    /// protocol, Metadata, in its first version.
     struct Broker {
         address: SocketAddr,
         stopping: AtomicBool,
@@ -117,8 +118,8 @@ mod tests {
                 let port = i32::from(self.address.port()).to_be_bytes();
                 let itself = [&[0, 0, 0, 1][..], &[0, 0, 0, 7], &[0, 9], b"127.0.0.1", &port].concat();
                 let brokers = if self.stopping.load(Ordering::SeqCst) { vec![0; 4] } else { itself };
-                // One topic, whose leader is not available (5), without partitions. Its name has 200 letters, since
-                // librdkafka's memory for an answer depends on its length.
+                // One topic, whose leader is not available (5), without partitions. Its name has 200 letters, because
+                // the memory that librdkafka allocates for a response depends on its length.
                 let topics = [&[0, 0, 0, 1, 0, 5, 0, 200][..], &[b't'; 200], &[0; 4]].concat();
                 let answer = [&request[4..8], &brokers, &topics].concat();
                 stream.write_all(&[&u32::try_from(answer.len()).unwrap().to_be_bytes()[..], &answer].concat())?;
@@ -132,7 +133,7 @@ mod tests {
         let broker = Broker::start();
         config.set("bootstrap.servers", broker.address.to_string());
         config.set("api.version.request", "false").set("broker.version.fallback", "0.9.0");
-        // What a race does to one client in some hundred, this does to each.
+        // This setting does to every client what the race does to one in several hundred.
         config.set("metadata.recovery.strategy", "none");
         let producer: BaseProducer = config.create().unwrap();
         let (client, revival) = (producer.client(), Revival::new(&config));
@@ -140,7 +141,7 @@ mod tests {
 
         assert_eq!(ask(10).unwrap().brokers().len(), 1);
         broker.stopping.store(true, Ordering::SeqCst);
-        // It asks now and then by itself, so it may be the first answer or the second that tells it.
+        // The client also sends requests by itself, so the first or the second response may tell it.
         assert!((0..3).any(|_| ask(1).is_err()), "no broker is left to be asked");
         broker.stopping.store(false, Ordering::SeqCst);
         ask(1).expect_err("nothing has changed for it");

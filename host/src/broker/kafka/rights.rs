@@ -1,7 +1,8 @@
-//! What this user may do with topics and groups, and how a group is shared out, over librdkafka's C interface.
+//! Reads the permissions of this user on topics and groups, and the assignor of a group, through the C interface of
+//! librdkafka.
 //!
-//! Brokers tell it with the description of a topic or group (KIP-430, Kafka 2.3). What a broker does not tell is not known:
-//! that is no missing right.
+//! Brokers report permissions with the description of a topic or group (KIP-430, Kafka 2.3). A permission that a broker
+//! does not report is unknown, not missing.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char, c_int};
@@ -31,25 +32,26 @@ use rdkafka::types::RDKafkaRespErr::{
 
 use super::mock::is_mock;
 
-/// What this user may do with a topic or group.
+/// The permissions of this user on a topic or group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rights {
-    /// `Read`: of a topic its records, of a group to join it and to commit.
+    /// `Read`: for a topic, to read records; for a group, to join and to commit.
     pub read: bool,
     /// `Write`: to publish to a topic.
     pub write: bool,
 }
 
-/// A consumer group, as far as it is told.
+/// A consumer group, as far as the broker describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// `None` where the broker does not tell.
+    /// `None` if the broker does not report permissions.
     pub rights: Option<Rights>,
-    /// How its members share its partitions out; `None` where it has no members.
+    /// The assignor of the group; `None` without members.
     pub assignor: Option<Box<str>>,
 }
 
-/// The rights on these topics, by name, within `limit`; without those that nobody tells. Blocks.
+/// Returns the permissions on these topics, by name, without topics whose permissions are not reported. Blocks for at
+/// most `limit`.
 pub(super) fn topics<C: ClientContext>(
     client: &Client<C>,
     names: &[&str],
@@ -68,7 +70,7 @@ pub(super) fn topics<C: ClientContext>(
     describe(client, names, limit, operation, ask, |event| unsafe { read_topics(event) }).unwrap_or_default()
 }
 
-/// What is known of these groups, by name, within `limit`. Blocks.
+/// Returns the description of these groups, by name. Blocks for at most `limit`.
 pub(super) fn groups<C: ClientContext>(
     client: &Client<C>,
     names: &[&str],
@@ -91,7 +93,7 @@ pub(super) fn groups<C: ClientContext>(
     describe(client, names, limit, operation, ask, |event| unsafe { read_groups(event) }).unwrap_or_default()
 }
 
-/// A request that is on its way, and what it was made with.
+/// A sent request and the handles it was sent with.
 struct Asked {
     client: *mut rd_kafka_t,
     options: *mut rd_kafka_AdminOptions_t,
@@ -108,7 +110,7 @@ impl Drop for Asked {
     }
 }
 
-/// Asks, and reads the answer; `None` where there is none.
+/// Sends a request and reads the answer; returns `None` without an answer.
 fn describe<C: ClientContext, A>(
     client: &Client<C>,
     names: &[&str],
@@ -146,7 +148,7 @@ fn describe<C: ClientContext, A>(
 }
 
 /// # Safety
-/// The event is alive.
+/// The event must be alive.
 unsafe fn read_topics(event: *mut rd_kafka_event_t) -> BTreeMap<Arc<str>, Rights> {
     let mut found = BTreeMap::new();
     // SAFETY: the event is alive, and everything that is read here is its own. Null is nothing. Descriptions are as many as
@@ -176,7 +178,7 @@ unsafe fn read_topics(event: *mut rd_kafka_event_t) -> BTreeMap<Arc<str>, Rights
 }
 
 /// # Safety
-/// The event is alive.
+/// The event must be alive.
 unsafe fn read_groups(event: *mut rd_kafka_event_t) -> BTreeMap<Arc<str>, Group> {
     let mut found = BTreeMap::new();
     // SAFETY: as in `read_topics`.
@@ -206,7 +208,8 @@ unsafe fn read_groups(event: *mut rd_kafka_event_t) -> BTreeMap<Arc<str>, Group>
     found
 }
 
-/// `None` where the broker told none: who may describe a thing has the right to describe it.
+/// Returns the permissions; `None` if the broker reports none, because a user who may describe a topic or group has at
+/// least that permission.
 fn rights(allowed: &[rd_kafka_AclOperation_t]) -> Option<Rights> {
     use rd_kafka_AclOperation_t::{RD_KAFKA_ACL_OPERATION_READ, RD_KAFKA_ACL_OPERATION_WRITE};
     let rights = Rights {
@@ -217,7 +220,7 @@ fn rights(allowed: &[rd_kafka_AclOperation_t]) -> Option<Rights> {
 }
 
 /// # Safety
-/// The error is alive, or null.
+/// The error must be alive, or null.
 unsafe fn code(error: *const rd_kafka_error_t) -> Option<rdkafka::types::RDKafkaRespErr> {
     // SAFETY: the caller's.
     let code = (!error.is_null()).then(|| unsafe { rd_kafka_error_code(error) })?;
@@ -225,14 +228,14 @@ unsafe fn code(error: *const rd_kafka_error_t) -> Option<rdkafka::types::RDKafka
 }
 
 /// # Safety
-/// The text is alive as long as the result, or null.
+/// The text must live as long as the result, or be null.
 unsafe fn text<'a>(text: *const c_char) -> Option<std::borrow::Cow<'a, str>> {
     // SAFETY: the caller's.
     (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy())
 }
 
 /// # Safety
-/// There are `count` of them, alive as long as the result; or none, and the pointer is null.
+/// There must be `count` elements that live as long as the result; without elements the pointer may be null.
 unsafe fn slice_of<'a, T>(first: *const T, count: usize) -> &'a [T] {
     // SAFETY: the caller's.
     if first.is_null() { &[] } else { unsafe { slice::from_raw_parts(first, count) } }

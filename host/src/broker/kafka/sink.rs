@@ -1,8 +1,8 @@
-//! Kafka as a sink: one producer for the whole process.
+//! The Kafka sink: one producer for the whole process.
 //!
-//! A publication is durable when all in-sync replicas have it (`acks=all`), and its retries inside librdkafka leave no
-//! second copy (`enable.idempotence`). Nothing here waits: librdkafka queues, a thread of its own serves the answers,
-//! and each settles the tickets that travelled with its messages.
+//! A publication is durable when all in-sync replicas have it (`acks=all`). Retries inside librdkafka make no second copy
+//! (`enable.idempotence`). Publishing never waits: librdkafka queues the message, a thread serves the delivery reports, and
+//! each report settles the ticket of its message.
 
 mod delivery;
 mod native;
@@ -34,24 +34,24 @@ use refusal::{Answer, refusal};
 use served::Served;
 use topic::Topic;
 
-/// Time between two looks while a flush waits.
+/// Time between two checks of a flush.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// The largest message that a producer hands to a broker. The limits of topics are to decide: a client that refuses what a
-/// topic takes keeps a record from its dead letters. Below the largest request that a broker reads by default
-/// (`socket.request.max.bytes`, 100 MiB) and below the producer's queue.
+/// The largest message that a producer sends, in bytes. The limit of the topic must decide: a client that refuses a message
+/// that the topic accepts would keep a record from its dead-letter topic. The value is below the largest request that a
+/// broker reads by default (`socket.request.max.bytes`, 100 MiB) and below the queue of the producer.
 const MESSAGE_MAX_BYTES: &str = "100000000";
 
-/// What users may change, by property. Requirement K1, and:
+/// Defaults of librdkafka properties that users may change.
 const DEFAULTS: &[(&str, &str)] = &[
     ("compression.type", "snappy"),
     ("linger.ms", "5"),
     ("max.in.flight.requests.per.connection", "5"),
-    // A second bound behind the routes' own: the default is a gigabyte.
+    // A bound in addition to those of the routes; librdkafka's default is 1 GiB.
     ("queue.buffering.max.kbytes", "131072"),
 ];
 
-/// The producer of this process.
+/// The settings of the producer of this process.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `host:port`, separated by commas.
@@ -62,16 +62,16 @@ pub struct Config {
     pub properties: BTreeMap<String, String>,
 }
 
-/// Why there is no producer.
+/// The reason for which the producer was not created.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A property.
+    /// A property is invalid or not allowed.
     #[error(transparent)]
     Properties(#[from] properties::Error),
-    /// librdkafka makes no producer of this.
+    /// librdkafka does not create a producer with these settings.
     #[error("failed to create a producer: {reason}")]
     Client {
-        /// What librdkafka says.
+        /// The error text of librdkafka.
         reason: Box<str>,
     },
 }
@@ -81,12 +81,12 @@ pub enum Error {
 pub struct Kafka(Arc<Shared>);
 
 struct Shared {
-    producer: Served,
+    producer: Served<Context>,
     topics: RwLock<HashMap<Arc<str>, Arc<Topic>>>,
 }
 
 impl Config {
-    /// Makes the producer. Asks no broker: one that is down is waited for.
+    /// Creates the producer. Connects in the background, so a broker that is down is no error.
     ///
     /// # Errors
     /// [`Error::Properties`], [`Error::Client`].
@@ -97,15 +97,16 @@ impl Config {
         Ok(Kafka(Arc::new(Shared { producer, topics: RwLock::default() })))
     }
 
-    /// What differs for messages that are sent alone. They include those over the limit of the producer for all: with a higher
-    /// one, librdkafka would give the buffer of each batch more room.
+    /// Returns the properties that differ for messages that are sent in a batch of their own. Messages over the size limit
+    /// of the main producer are sent so: with a higher limit there, librdkafka would allocate larger buffers for all
+    /// batches.
     fn alone(&self) -> Vec<(&'static str, &'static str)> {
         let is_given = |name: &str| self.properties.contains_key(name);
         let mut alone = vec![("batch.num.messages", "1"), ("linger.ms", "0")];
         if !is_given("message.max.bytes") {
             alone.push(("message.max.bytes", MESSAGE_MAX_BYTES));
         }
-        // The original of a dead letter may have been compressed better than by our default.
+        // The broker may have accepted the original of a dead letter in a better compression than our default.
         if !is_given("compression.type") && !is_given("compression.codec") {
             alone.push(("compression.type", "zstd"));
         }
@@ -124,8 +125,8 @@ impl Config {
 }
 
 impl Kafka {
-    /// Takes a publication on its way as [`Sink::publish`] does, into this partition; into that of the key where it is
-    /// `None`. One that is not there is [`Refusal::Unavailable`].
+    /// Publishes as [`Sink::publish`] does, into this partition; `None` means the partition of the key. If the partition
+    /// does not exist, the ticket gets [`Refusal::Unavailable`].
     ///
     /// # Errors
     /// [`Busy`], with the ticket.
@@ -166,23 +167,24 @@ impl Kafka {
         }
     }
 
-    /// Publications on their way. Answers that are just being served may count twice.
+    /// Returns the number of unanswered publications. Reports that are just being served may count twice.
     pub fn outstanding(&self) -> usize {
         usize::try_from(self.0.producer.in_flight()).unwrap_or(0)
     }
 }
 
 impl Sink for Kafka {
-    /// Never blocks. The ticket is settled when the broker has answered: at the latest after `delivery.timeout.ms`, 5 minutes
-    /// where nothing else was set.
+    /// Never blocks. The ticket is settled when the broker has answered, at the latest after `delivery.timeout.ms`: 5
+    /// minutes by default, without a limit if 0.
     ///
-    /// Too large or invalid for good is [`Refusal::Rejected`], all else [`Refusal::Unavailable`].
+    /// A message that is too large or otherwise permanently invalid gets [`Refusal::Rejected`], any other failure
+    /// [`Refusal::Unavailable`].
     fn publish(&self, publication: &Publication, ticket: Ticket) -> Result<(), (Ticket, Busy)> {
         self.publish_to(publication, None, ticket)
     }
 
-    /// librdkafka has met an error from which an idempotent producer does not recover. Every publication is
-    /// [`Refusal::Unavailable`] from then on.
+    /// Returns the fatal error of librdkafka, from which an idempotent producer does not recover. Every publication is
+    /// [`Refusal::Unavailable`] after it.
     fn failure(&self) -> Option<Box<str>> {
         self.0.producer.failure()
     }

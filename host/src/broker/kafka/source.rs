@@ -1,4 +1,4 @@
-//! Kafka as a source: one consumer for each route.
+//! The Kafka source: one consumer for each route.
 //!
 //! ```text
 //!            flow (async)                                 reader (a thread of its own)
@@ -8,13 +8,13 @@
 //!               ◄── partitions' queues, within the grant
 //! ```
 //!
-//! The flow takes records out of librdkafka's queues itself: they are made, used and freed where they are handled, and
-//! nobody has to be woken to pass them on. The reader is a thread because what concerns the group may block it (to ask
-//! what was committed takes up to a second), and because librdkafka wants its main queue polled, whatever the async
-//! workers do. What both need is in `shared`, under one lock.
+//! The flow takes records out of the queues of librdkafka itself, so records are created, used and freed on one thread,
+//! and no thread has to be woken to pass them on. The reader has its own thread for two reasons: group operations may
+//! block it (a request for committed offsets takes up to a second), and librdkafka requires that its main queue is
+//! polled regularly, whatever the async workers do. The state that both need is in `shared`, under one lock.
 //!
-//! A partition that is paused is simply not read. librdkafka's own pause is not used: it throws away what was fetched.
-//! Its local queue is bounded, so the fetcher stops by itself when nobody reads.
+//! A paused partition is simply not read. The pause of librdkafka is not used, because it drops fetched records. The
+//! local queue is bounded, so the fetcher stops by itself when nobody reads.
 
 mod bell;
 mod commits;
@@ -28,11 +28,9 @@ mod membership;
 mod presence;
 mod queue;
 mod reader;
-mod rebalance;
 pub(crate) mod record;
-mod recreated;
-mod reread;
 mod shared;
+mod watermarks;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -61,94 +59,97 @@ use presence::Presence;
 use reader::Reader;
 use shared::Shared;
 
-/// How long [`Kafka::close`] waits for the reader beyond the limit that the reader keeps.
+/// How long [`Kafka::close`] waits for the reader beyond the time limit of the reader.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// How long the reader may take to leave where nobody waits for it.
+/// How long the reader may take to leave the group if the source is dropped without [`Kafka::close`].
 const LEAVE_LIMIT: Duration = Duration::from_secs(12);
 
-/// What users may change, by property. Requirement K2, and:
+/// Defaults of librdkafka properties that users may change.
 const DEFAULTS: &[(&str, &str)] = &[
     ("max.poll.interval.ms", "1800000"),
     ("session.timeout.ms", "45000"),
     ("heartbeat.interval.ms", "15000"),
     ("fetch.min.bytes", "1"),
     ("fetch.wait.max.ms", "500"),
-    // Each partition has a local queue of its own, and these bound every one of them, not their sum. A fetch brings
-    // 1 MiB of a partition at most, so 2 MiB outlast the next one, and 64 partitions that lag stay within 128 MiB.
+    // These bounds apply to the local queue of each partition, not to their sum. A fetch returns at most 1 MiB of a
+    // partition, so 2 MiB last until the next fetch, and 64 lagging partitions stay within 128 MiB.
     ("queued.min.messages", "10000"),
     ("queued.max.messages.kbytes", "2048"),
-    // After a full queue the fetcher sleeps this long. The default, a second, halves the rate.
+    // How long the fetcher sleeps after its queue was full. The default of 1 s halves the throughput.
     ("fetch.queue.backoff.ms", "10"),
-    // How soon a topic is found that appears later, or that newly matches an expression. The default is 5 minutes.
+    // How soon the consumer finds a topic that is created later or newly matches an expression. The default is 5
+    // minutes.
     ("topic.metadata.refresh.interval.ms", "60000"),
 ];
 
-/// How the members of a group share out its partitions.
+/// The assignor, which distributes partitions among the members of the group.
 pub const ASSIGNOR: &str = "cooperative-sticky";
 
-/// One consumer.
+/// The settings of one consumer.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `host:port`, separated by commas.
     pub bootstrap_servers: String,
-    /// Unique in this process.
+    /// The client id, unique in this process.
     pub client_id: String,
-    /// The route, for the log.
+    /// The name of the route, for the log.
     pub route: String,
     /// The consumer group.
     pub group: String,
-    /// Names, or regular expressions that begin with `^`; at least one.
+    /// Topic names, or regular expressions that begin with `^`; at least one.
     pub topics: Vec<String>,
     /// Any librdkafka property that is not in [`properties::OWNED`].
     pub properties: BTreeMap<String, String>,
-    /// How long revoked partitions are kept for the flow to give them up. While they are kept, librdkafka fetches
-    /// nothing for the other partitions either, and the group waits. To be well below `max.poll.interval.ms`.
+    /// The revoke timeout: how long the source waits until the flow has given up its revoked partitions. Meanwhile
+    /// librdkafka fetches no other partitions either, and the rebalance of the group waits. It must be well below
+    /// `max.poll.interval.ms`.
     pub revoke_timeout: Duration,
 }
 
-/// Why there is no consumer, or none any more.
+/// The reason why the consumer was not created or has ended.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A property.
+    /// A property is invalid or not allowed.
     #[error(transparent)]
     Properties(#[from] properties::Error),
-    /// librdkafka makes no consumer of this.
+    /// librdkafka does not create a consumer with these settings.
     #[error("failed to create a consumer for group `{group}`: {reason}")]
     Client {
-        /// The group.
+        /// The consumer group.
         group: Box<str>,
-        /// What librdkafka or the operating system says.
+        /// The error text of librdkafka or of the operating system.
         reason: Box<str>,
     },
-    /// No topics, or an expression that is none.
+    /// There are no topics, or an expression is invalid.
     #[error("group `{group}` failed to subscribe to {topics:?}: {reason}")]
     Subscription {
-        /// The group.
+        /// The consumer group.
         group: Box<str>,
-        /// As configured.
+        /// The topics, as configured.
         topics: Vec<String>,
-        /// What librdkafka says.
+        /// The error text of librdkafka.
         reason: Box<str>,
     },
-    /// Nothing that librdkafka can recover from: the consumer has ended, its partitions are lost.
+    /// A fatal error of librdkafka: the consumer has ended, its partitions are lost.
     #[error("the consumer of group `{group}` has ended: {reason}")]
     Fatal {
-        /// The group.
+        /// The consumer group.
         group: Box<str>,
-        /// What librdkafka says.
+        /// The error text of librdkafka.
         reason: Box<str>,
     },
-    /// The reader did not end in time; it was left behind.
+    /// The reader did not end within the time limit; its thread goes on.
     #[error("the consumer of group `{group}` did not leave within the limits of the stop")]
     NotClosed {
-        /// The group.
+        /// The consumer group.
         group: Box<str>,
     },
 }
 
 impl Config {
-    /// Makes the consumer, subscribes, and starts to read. Asks no broker: one that is down is waited for.
+    /// Creates the consumer, subscribes, and starts the reader. Connects in the background, so a broker that is down is
+    /// no error.
     ///
     /// # Errors
     /// [`Error::Properties`], [`Error::Client`], [`Error::Subscription`].
@@ -175,7 +176,7 @@ impl Config {
             let ends = Ends::new(&client, &self.route);
             move || {
                 let reader = Reader::new(group, self.revoke_timeout, consumer, shared, ends);
-                // Where nobody listens any more, nobody wants to know.
+                // If the receiver was dropped, nobody needs the result.
                 let _ = end.send(reader.run(&waker));
             }
         };
@@ -186,7 +187,7 @@ impl Config {
         Ok(Kafka { group, shared, ended, membership, presence })
     }
 
-    /// Makes the consumer with all its properties, and drops it. Asks no broker.
+    /// Creates the consumer with all its properties, and drops it. Sends no request.
     ///
     /// # Errors
     /// [`Error::Properties`], [`Error::Client`].
@@ -208,16 +209,16 @@ impl Config {
             ("partition.assignment.strategy", ASSIGNOR),
             ("group.protocol", "classic"),
             ("isolation.level", "read_committed"),
-            // librdkafka 2.12 takes the end of a partition for a record where messages are taken in batches: after the next
-            // rebalance it reads on one offset too far, and a record is lost.
+            // With messages taken in batches, librdkafka 2.12 counts the end-of-partition event as a record: after the
+            // next rebalance it reads from one offset too far, and a record is lost.
             ("enable.partition.eof", "false"),
         ];
         decided.extend(unmatched.as_deref().map(|topics| ("topic.blacklist", topics)));
         properties::client(DEFAULTS, &self.properties, &decided)
     }
 
-    /// Topics that no expression matches: the brokers' own, and those that the properties say. A topic that is named itself
-    /// is read, whatever it is called.
+    /// Topics that no expression matches: the internal topics of brokers, and those in the user's properties. A topic
+    /// that a route names itself is read in any case.
     fn unmatched(&self) -> Option<String> {
         let has_expression = self.topics.iter().any(|topic| topic.starts_with('^'));
         let names_internal = self.topics.iter().any(|topic| topic.starts_with("__"));
@@ -240,7 +241,7 @@ impl Config {
     }
 }
 
-/// A consumer at work. Dropped without [`close`](Kafka::close), it leaves the group in its own time.
+/// A running consumer. If it is dropped without [`close`](Kafka::close), it leaves the group in the background.
 #[derive(Debug)]
 pub struct Kafka {
     group: Arc<str>,
@@ -251,15 +252,15 @@ pub struct Kafka {
 }
 
 impl Kafka {
-    /// The next event, see [`Source::poll_next`].
+    /// Returns the next event; see [`Source::poll_next`].
     pub async fn next(&mut self) -> Option<Event> {
         source::next(self).await
     }
 
-    /// Carries out what was asked, leaves the group, and ends the thread, at most until then.
+    /// Carries out the pending requests, leaves the group, and ends the thread, at the latest at `until`.
     ///
     /// # Errors
-    /// [`Error::Fatal`] where the consumer had ended before, [`Error::NotClosed`].
+    /// [`Error::Fatal`] if the consumer ended before, [`Error::NotClosed`].
     pub async fn close(mut self, until: Instant) -> Result<(), Error> {
         self.shared.close(until.into_std());
         let group = || self.group.as_ref().into();
@@ -270,28 +271,29 @@ impl Kafka {
         }
     }
 
-    /// The member of the group that holds all partitions which the events so far say are ours.
+    /// Returns the group member that owns all partitions which the events so far have assigned to the flow; `None` if
+    /// that is unknown.
     pub fn member(&self) -> Option<ConsumerGroupMetadata> {
         self.membership.current()
     }
 }
 
 impl Source for Kafka {
-    /// Carries out grants and pauses, and leaves commits and give-ups for the reader; never waits.
+    /// Carries out grants and pauses, and queues commits and give-ups for the reader. Never waits.
     ///
-    /// Commits beyond 65,536 that wait are answered with [`Event::CommitFailed`]. A commit of a partition that is not ours, or
-    /// beyond what was handed over of it, is answered so too. A commit that comes with [`Ask::GiveUp`] is answered like any
+    /// A commit gets [`Event::CommitFailed`] if 65,536 commits already wait, if the partition is not assigned, or if
+    /// the offset is beyond the records that the source returned. A commit in an [`Ask::GiveUp`] is answered like any
     /// other.
     fn ask(&mut self, ask: Ask) {
         self.shared.ask(ask);
     }
 
-    /// The next event; `None` when the consumer has ended, and [`close`](Kafka::close) says why. Can be dropped and
-    /// called again without loss.
+    /// Returns the next event; `None` when the consumer has ended, and [`close`](Kafka::close) returns the reason. It
+    /// can be dropped and called again without loss.
     ///
-    /// Every `Records` of a partition comes after its `Assigned` and before its `Revoked` or `Lost`. `Lost` follows
-    /// `Revoked` where the flow did not give the partition up within the limit. Where a topic is made anew or cut
-    /// short under our feet, its partition is lost and assigned again.
+    /// Each `Records` of a partition comes after its `Assigned` and before its `Revoked` or `Lost`. `Lost` follows
+    /// `Revoked` if the flow did not give the partition up within the revoke timeout. If a topic is created again or
+    /// truncated while it is read, its partition is lost and assigned again.
     fn poll_next(&mut self, context: &mut TaskContext<'_>) -> Poll<Option<Event>> {
         let event = ready!(self.shared.poll_next(context));
         if matches!(event, Some(Event::Lost(_))) {

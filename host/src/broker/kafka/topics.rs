@@ -1,10 +1,10 @@
-//! The topics that a configuration needs: which are missing, and making them.
+//! The topics that a configuration needs: finds the missing ones and creates them.
 
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::ClientContext;
@@ -19,137 +19,145 @@ use super::rights::{self, Group, Rights};
 use super::words;
 pub use rules::Rules;
 
-/// How long one request may take.
+/// Time limit of one request.
 const LIMIT: Duration = Duration::from_secs(15);
+
+/// Maximum time until a broker lists new topics. A broker learns of them from the controller after the creation was
+/// confirmed.
+const LISTED: Duration = Duration::from_secs(10);
+
+/// Time between two requests for the list.
+const AGAIN: Duration = Duration::from_millis(50);
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How a topic is made where it is missing.
+/// The settings with which a missing topic is created.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tier {
-    /// Partitions, 1 to 10,000.
+    /// The number of partitions, 1 to 10,000.
     pub partitions: u32,
-    /// Copies of each partition, 1 to 100; not more than there are brokers.
+    /// The replication factor, 1 to 100, at most the number of brokers.
     pub replication: u16,
     /// `retention.ms`, 1 s to 100 years.
     pub retention: Duration,
     /// `min.insync.replicas`, 1 to `replication`.
     pub min_insync_replicas: u16,
-    /// Records are kept by the time when they were appended, not by the timestamp they carry. A dead letter carries that of
-    /// its original: by that, an old one would be deleted as soon as it is stored.
+    /// Whether retention uses the time of the append instead of the timestamp of the record. A dead letter has the
+    /// timestamp of its original, so an old one would be deleted as soon as it is stored.
     pub keeps_by_append_time: bool,
 }
 
 impl Tier {
-    /// Sources and outputs: 3 partitions, replication 3, 7 days, 2 in-sync replicas.
+    /// Returns the settings for sources and outputs: 3 partitions, replication 3, 7 days, 2 in-sync replicas.
     pub fn standard() -> Self {
         Self { partitions: 3, replication: 3, retention: 7 * DAY, min_insync_replicas: 2, keeps_by_append_time: false }
     }
 
-    /// Error events and dead letters: 1 partition, replication 3, 30 days, 1 in-sync replica.
+    /// Returns the settings for error events and dead letters: 1 partition, replication 3, 30 days, 1 in-sync replica.
     pub fn error() -> Self {
         Self { partitions: 1, replication: 3, retention: 30 * DAY, min_insync_replicas: 1, keeps_by_append_time: true }
     }
 }
 
-/// A topic that has to be there.
+/// A required topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Needed {
-    /// Its name.
+    /// The name of the topic.
     pub name: Arc<str>,
-    /// How it is made where it is missing.
+    /// The settings if it must be created.
     pub tier: Tier,
 }
 
-/// What becomes of topics that are missing.
+/// What to do about missing topics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Creation {
-    /// They are an error.
+    /// Report an error.
     Refused,
-    /// The brokers are asked whether they would create them, and create none.
+    /// Ask the brokers whether they would create the topics; create none.
     Asked,
-    /// They are created.
+    /// Create them.
     Done,
 }
 
-/// What was found of the topics that are needed.
+/// The result for the required topics.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Ensured {
-    /// Created, or would be.
+    /// Topics that were created, or that would be.
     pub made: Vec<Arc<str>>,
-    /// They exist, and this user may not see them.
+    /// Topics that exist but that this user may not see.
     pub unseen: Vec<Arc<str>>,
 }
 
-/// A client for the brokers' administration.
+/// The settings of an admin client.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `host:port`, separated by commas.
     pub bootstrap_servers: String,
-    /// Unique in this process.
+    /// The client id, unique in this process.
     pub client_id: String,
     /// Any librdkafka property that is not in [`properties::OWNED`].
     pub properties: BTreeMap<String, String>,
 }
 
-/// Why topics are not as they should be.
+/// The reason why topics are missing or could not be changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A property.
+    /// A property is invalid or not allowed.
     #[error(transparent)]
     Properties(#[from] properties::Error),
-    /// librdkafka makes no client of this.
+    /// librdkafka does not create a client with these settings.
     #[error("failed to create a kafka admin client: {reason}")]
     Client {
-        /// What librdkafka says.
+        /// The error text of librdkafka.
         reason: Box<str>,
     },
     /// No broker has answered.
     #[error("failed to list the topics of kafka at {bootstrap_servers}: {reason}")]
     Unreachable {
-        /// As configured.
+        /// The bootstrap servers, as configured.
         bootstrap_servers: Box<str>,
-        /// What librdkafka says.
+        /// The error text of librdkafka.
         reason: Box<str>,
     },
-    /// Topics are missing, and are not to be made.
+    /// Topics are missing, and the configuration does not allow creating them.
     #[error("missing topics: {}", names.join(", "))]
     Missing {
-        /// Which.
+        /// The names of the missing topics.
         names: Vec<Arc<str>>,
     },
-    /// A broker has refused to make a topic.
+    /// A broker refused to create a topic.
     #[error("failed to create topic {name}: {reason}")]
     Refused {
-        /// Which.
+        /// The name of the topic.
         name: Box<str>,
-        /// What the broker says.
+        /// The error text of the broker.
         reason: Box<str>,
     },
-    /// A broker has refused to remove a topic or a group.
+    /// A broker refused to remove a topic or a group.
     #[error("failed to remove {name}: {reason}")]
     NotRemoved {
-        /// Which.
+        /// The name of the topic or group.
         name: Box<str>,
-        /// What the broker says.
+        /// The error text of the broker.
         reason: Box<str>,
     },
 }
 
-/// The topics of a cluster.
+/// The topics of a cluster, through an admin client.
 pub struct Topics {
     bootstrap_servers: Box<str>,
     admin: Arc<AdminClient<Context>>,
 }
 
-/// What there is in a cluster.
+/// The topics and brokers of a cluster.
 struct Found {
     brokers: usize,
-    /// Partitions by name.
+    /// The number of partitions of each topic, by name.
     topics: BTreeMap<String, i32>,
 }
 
 impl Config {
-    /// Makes the client. Asks no broker.
+    /// Creates the client. Sends no request.
     ///
     /// # Errors
     /// [`Error::Properties`], [`Error::Client`].
@@ -166,7 +174,7 @@ impl Config {
 }
 
 impl Topics {
-    /// Which of these topics are not there, in their order; within 15 s.
+    /// Returns the topics of this list that do not exist, in its order; takes at most 15 s.
     ///
     /// # Errors
     /// [`Error::Unreachable`].
@@ -175,7 +183,7 @@ impl Topics {
         Ok(names.iter().filter(|name| !found.topics.contains_key(&***name)).cloned().collect())
     }
 
-    /// Partitions of a topic; `None` where it is not there.
+    /// Returns the number of partitions of a topic; `None` if it does not exist.
     ///
     /// # Errors
     /// [`Error::Unreachable`].
@@ -183,7 +191,8 @@ impl Topics {
         Ok(self.found().await?.topics.get(name).copied())
     }
 
-    /// What this user may do with these topics and groups, and who is in the groups, as far as the brokers tell.
+    /// Returns the permissions of this user on these topics and groups, and the assignors of the groups, as far as the
+    /// brokers report them.
     pub async fn rights(
         &self,
         topics: BTreeSet<String>,
@@ -197,20 +206,21 @@ impl Topics {
         asked.await.unwrap_or_default()
     }
 
-    /// How long a topic keeps its records, by their timestamps; `None` where that is for ever, or nobody says.
+    /// Returns how long a topic keeps its records, by their timestamps; `None` if the retention is unlimited or
+    /// unknown.
     pub async fn retention(&self, name: &str) -> Option<Duration> {
         let options = AdminOptions::new().request_timeout(Some(LIMIT));
         let described = self.admin.describe_configs(&[ResourceSpecifier::Topic(name)], &options).await.ok()?;
         let resource = described.into_iter().next()?.ok()?;
-        let millis = resource.get("retention.ms")?.value.as_ref()?.parse().ok()?; // -1: for ever
+        let millis = resource.get("retention.ms")?.value.as_ref()?.parse().ok()?; // -1 means unlimited
         Some(Duration::from_millis(millis))
     }
 
-    /// Sees to it that these topics are there. Replication and in-sync replicas are cut to the number of brokers, with a
-    /// warning. Others may make the same topics at the same time.
+    /// Creates the topics of this list that do not exist, and waits up to 10 s until a broker lists them. Replication and in-sync replicas are reduced to the number of
+    /// brokers, with a warning. Other hosts may create the same topics at the same time.
     ///
     /// # Errors
-    /// [`Error::Unreachable`]; [`Error::Missing`] where some are and are not to be created; [`Error::Refused`].
+    /// [`Error::Unreachable`]; [`Error::Missing`] if topics are missing and must not be created; [`Error::Refused`].
     pub async fn ensure(&self, needed: &[Needed], creation: Creation) -> Result<Ensured, Error> {
         let found = self.found().await?;
         let missing: BTreeMap<&Arc<str>, &Tier> = needed
@@ -241,13 +251,17 @@ impl Topics {
             })
             .collect();
         let made = self.create(&topics, creation == Creation::Asked).await?;
-        // Others may have made the rest meanwhile; or they were there, and this user may not see them.
+        if creation == Creation::Done {
+            self.listed(&made).await?;
+        }
+        // Another host may have created the rest meanwhile; or they exist, but this user may not see them.
         let unseen: Vec<Arc<str>> = names.iter().filter(|name| !made.contains(*name)).cloned().collect();
         let unseen = if unseen.is_empty() { unseen } else { self.missing(&unseen).await? };
         Ok(Ensured { made, unseen })
     }
 
-    /// Records in these topics, from the first that is kept to the last; topics that are not there hold none.
+    /// Returns the number of records in these topics, from the low watermark to the end. A topic that does not exist
+    /// has none.
     ///
     /// # Errors
     /// [`Error::Unreachable`].
@@ -270,7 +284,7 @@ impl Topics {
         }
     }
 
-    /// Removes topics, and a consumer group without members; what is not there is no error.
+    /// Removes topics, and a consumer group without members. One that does not exist is no error.
     ///
     /// # Errors
     /// [`Error::Unreachable`], [`Error::NotRemoved`].
@@ -289,7 +303,7 @@ impl Topics {
         Ok(())
     }
 
-    /// Those that were made; others exist already.
+    /// Returns the topics that were created; the others exist already.
     async fn create(&self, topics: &[NewTopic<'_>], only_ask: bool) -> Result<Vec<Arc<str>>, Error> {
         let mut made = Vec::new();
         let options = AdminOptions::new().request_timeout(Some(LIMIT)).operation_timeout(Some(LIMIT));
@@ -312,9 +326,19 @@ impl Topics {
         Ok(made)
     }
 
+    /// Waits until a broker lists these topics, so that a host that starts next finds them. It may never list them for a user
+    /// who may not describe them, so the wait ends without an error.
+    async fn listed(&self, names: &[Arc<str>]) -> Result<(), Error> {
+        let until = Instant::now() + LISTED;
+        while Instant::now() < until && !self.missing(names).await?.is_empty() {
+            tokio::time::sleep(AGAIN).await;
+        }
+        Ok(())
+    }
+
     async fn found(&self) -> Result<Found, Error> {
         let admin = Arc::clone(&self.admin);
-        // The call blocks. Asked for a single topic, a broker may make it; asked for all, it does not.
+        // The call blocks. Request all topics: a request for one topic may make the broker create it.
         let asked = tokio::task::spawn_blocking(move || metadata(&admin)).await;
         let metadata = match asked {
             Ok(Ok(metadata)) => metadata,
@@ -336,7 +360,7 @@ impl Topics {
     }
 }
 
-/// What the cluster says of itself.
+/// Returns the metadata of the cluster.
 fn metadata(admin: &AdminClient<Context>) -> KafkaResult<Metadata> {
     let client = admin.inner();
     client.context().revival.look(client.native_ptr());
@@ -346,7 +370,7 @@ fn metadata(admin: &AdminClient<Context>) -> KafkaResult<Metadata> {
 }
 
 impl Tier {
-    /// What so many brokers can do of it.
+    /// Returns the settings, reduced to what this number of brokers allows.
     fn within(&self, brokers: usize, topic: &str) -> Self {
         let brokers = u16::try_from(brokers).unwrap_or(u16::MAX).max(1);
         let replication = self.replication.min(brokers);

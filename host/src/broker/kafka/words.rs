@@ -1,4 +1,4 @@
-//! What a client of administration has to say: nobody polls its main queue, where its log lines and errors wait.
+//! Reads the log lines and errors of an admin client. Nobody else polls its main queue, where they wait.
 
 use std::ffi::{CStr, c_char};
 use std::ptr::NonNull;
@@ -12,7 +12,7 @@ use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
-/// Hands all that waits to the client's context.
+/// Passes all waiting events to the context of the client.
 pub(crate) fn hear<C: ClientContext>(client: &Client<C>) {
     // SAFETY: the client is alive during the call, and the queue is given back; each event is ours, is read, and is
     // destroyed.
@@ -27,7 +27,7 @@ pub(crate) fn hear<C: ClientContext>(client: &Client<C>) {
 }
 
 /// # Safety
-/// The event is alive.
+/// The event must be alive.
 unsafe fn tell<C: ClientContext>(context: &C, event: *mut rd_kafka_event_t) {
     // SAFETY: the event is alive, and its texts are C strings that live as long, or null.
     unsafe {

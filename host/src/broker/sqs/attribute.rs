@@ -1,9 +1,10 @@
-//! Headers as message attributes, and back.
+//! Converts headers to message attributes and back.
 //!
-//! SQS is narrower than Kafka: an attribute has a name of a certain alphabet that stands once, and a value that is
-//! never missing and never empty. What can be told by the data type's label is told there, so that it comes back as
-//! it was: `.cofferdam-empty` marks an empty value, `.cofferdam-null` none at all, and `Binary.cofferdam-text` is
-//! text with characters that SQS refuses in a `String`. A name that SQS does not take is an error.
+//! SQS allows less than Kafka: the name of an attribute has a restricted alphabet and is unique in its message, and the
+//! value is never missing or empty. A label of the data type stores what SQS cannot express, so that the header is
+//! restored unchanged: `.cofferdam-empty` marks an empty value, `.cofferdam-null` a missing value, and
+//! `Binary.cofferdam-text` a text with characters that SQS refuses in a `String`. A name that SQS does not accept is an
+//! error.
 
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::MessageAttributeValue;
@@ -11,44 +12,46 @@ use cofferdam_core::message::{Header, Kind};
 
 use super::body::is_allowed;
 
-/// The header that stands for the X-Ray trace header, which SQS keeps beside the attributes of a message.
+/// The header for the X-Ray trace header, which SQS stores as a system attribute, not among the attributes of a
+/// message.
 pub const TRACE: &str = "AWSTraceHeader";
 
-/// Most attributes of a message.
+/// The largest number of attributes of a message.
 pub const MOST: usize = 10;
 
 const EMPTY: &str = ".cofferdam-empty";
 const NULL: &str = ".cofferdam-null";
 const BINARY_TEXT: &str = "Binary.cofferdam-text";
 
-/// Why a header cannot be a message attribute.
+/// The reason why a header cannot be a message attribute.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// 1 to 256 of `A-Z a-z 0-9 _ - .`, no dot at the ends or twice in a row, not `AWS.` or `Amazon.` in front.
+    /// The name is not valid. A valid name has 1 to 256 characters of `A-Z a-z 0-9 _ - .`, has no dot at either end or
+    /// twice in a row, and does not begin with `AWS.` or `Amazon.`.
     #[error("invalid message attribute name {0:?}")]
     Name(Box<str>),
-    /// A `Number`, or a type with a label, whose value is not text that SQS takes.
+    /// The value of a `Number`, or of a type with a label, is not text that SQS accepts.
     #[error("the value of the message attribute `{name}` of type `{data_type}` is not text")]
     Value {
-        /// Its name.
+        /// The name of the header.
         name: Box<str>,
-        /// Its data type.
+        /// The data type.
         data_type: Box<str>,
     },
-    /// A label on something other than `String`, `Number` and `Binary`.
+    /// The base of a labelled data type is not `String`, `Number` or `Binary`.
     #[error("the message attribute `{name}` has the type `{data_type}`, which SQS does not support")]
     Type {
-        /// Its name.
+        /// The name of the header.
         name: Box<str>,
-        /// Its data type.
+        /// The data type.
         data_type: Box<str>,
     },
 }
 
-/// The attribute for a header, under its name.
+/// Converts a header to an attribute and its name.
 ///
 /// # Errors
-/// [`Error`]; the same header will never do.
+/// [`Error`]. The error is permanent for this header.
 pub fn encode(header: Header<'_>) -> Result<(String, MessageAttributeValue), Error> {
     let name = name(header)?;
     let data_type = header.kind.as_str();
@@ -74,7 +77,7 @@ pub fn encode(header: Header<'_>) -> Result<(String, MessageAttributeValue), Err
     Ok((name.to_owned(), builder.build().expect("the data type is set above")))
 }
 
-/// The header for an attribute.
+/// Converts an attribute to a header.
 pub fn decode<'a>(name: &'a str, attribute: &'a MessageAttributeValue) -> Header<'a> {
     let MessageAttributeValue { string_value, binary_value, data_type, .. } = attribute;
     let value = match (string_value, binary_value) {
@@ -95,7 +98,7 @@ pub fn decode<'a>(name: &'a str, attribute: &'a MessageAttributeValue) -> Header
     Header { name, value, kind: Kind::of(data_type) }
 }
 
-/// Bytes that an attribute counts for in the size of its message.
+/// Returns the bytes by which an attribute adds to the size of its message.
 pub fn size(name: &str, attribute: &MessageAttributeValue) -> usize {
     let text = attribute.string_value.as_ref().map_or(0, String::len);
     let bytes = attribute.binary_value.as_ref().map_or(0, |blob| blob.as_ref().len());

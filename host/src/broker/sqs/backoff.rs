@@ -1,11 +1,11 @@
-//! Waits that grow and are never quite the same, and log lines that do not come too often.
+//! A backoff with jitter, and a limit for the rate of a log line.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Waits that double from `first` to `longest`, each cut by up to half at random.
+/// A backoff that doubles from `first` to `longest`. Jitter shortens each wait by up to half.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     first: Duration,
@@ -14,27 +14,27 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Starts at `first`.
+    /// Creates a backoff that starts at `first`.
     pub const fn new(first: Duration, longest: Duration) -> Self {
         Self { first, longest, next: first }
     }
 
-    /// How long to wait now: between half of the present step and all of it.
+    /// Returns the next wait: between half of the current step and the whole step.
     pub fn wait(&mut self) -> Duration {
         let step = self.next.min(self.longest);
         self.next = step.saturating_mul(2);
-        // The keys of a hasher are random; there is no other use for randomness here.
+        // The keys of a hasher are random, and nothing else here needs a random number generator.
         let part = RandomState::new().build_hasher().finish() % 1024;
         step / 2 + (step / 2).mul_f64(part as f64 / 1023.0)
     }
 
-    /// What was waited for has come: the next wait is the first again.
+    /// Starts again at the first wait, after a success.
     pub fn reset(&mut self) {
         self.next = self.first;
     }
 }
 
-/// Lets something be said once in a while.
+/// Limits a log line to one in 10 s.
 #[derive(Debug, Default)]
 pub struct Seldom {
     last: Option<Instant>,
@@ -42,7 +42,7 @@ pub struct Seldom {
 }
 
 impl Seldom {
-    /// `Some` with the number of times it was kept back since, if it was not said for 10 s.
+    /// Returns `Some` if the line was not logged for 10 s, with the number of times it was suppressed since.
     pub fn say(&mut self, now: Instant) -> Option<u64> {
         if self.last.is_some_and(|last| now.saturating_duration_since(last) < Duration::from_secs(10)) {
             self.kept += 1;

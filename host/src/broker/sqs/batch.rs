@@ -1,13 +1,14 @@
-//! What a batch call says about each of its entries. Their ids are their places, from 0.
+//! Splits the response of a batch call by entry. The id of an entry is its index in the batch, from 0.
 
 use aws_sdk_sqs::types::BatchResultErrorEntry;
 
 use super::fault::Fault;
 
-/// Most entries of a batch.
+/// The largest number of entries in a batch.
 pub const MOST: usize = 10;
 
-/// What came of each of `count` entries, in their order. One that the answer does not mention has failed for now.
+/// Returns the result of each of `count` entries, in their order. An entry that the response does not mention counts as
+/// a transient failure.
 pub fn answers<'a>(
     count: usize,
     successful: impl Iterator<Item = &'a str>,

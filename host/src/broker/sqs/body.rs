@@ -1,30 +1,31 @@
-//! Payloads as message bodies. SQS takes text of a certain alphabet, never none at all; payloads are bytes.
+//! Converts payloads to message bodies and back. A payload is any bytes; a body is non-empty text with a restricted
+//! alphabet.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 
-/// The message attribute that says how a body is to be read; bodies that are what they seem have none.
+/// The message attribute with the encoding of the body. A plain body has none.
 pub const ENCODING: &str = "cofferdam-encoding";
 
-/// A body of one space, which stands for what [`ENCODING`] says.
+/// The body of a message without a payload or with an empty one: one space. [`ENCODING`] tells which.
 const NOTHING: &str = " ";
 
-/// How a body stands for a payload.
+/// The encoding of a payload as a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// The body is the payload.
     Plain,
-    /// The payload is bytes, or text with characters that SQS refuses: the body is its base64 form.
+    /// The payload is not text, or has characters that SQS refuses; the body is its base64 form.
     Base64,
     /// The payload is empty; the body is one space.
     Empty,
-    /// There is no payload, not even an empty one; the body is one space.
+    /// There is no payload (a tombstone); the body is one space.
     Tombstone,
 }
 
 impl Encoding {
-    /// The value of the attribute [`ENCODING`], where it is needed.
+    /// The value of the attribute [`ENCODING`]; `None` for a plain body.
     pub const fn attribute(self) -> Option<&'static str> {
         match self {
             Self::Plain => None,
@@ -34,7 +35,7 @@ impl Encoding {
         }
     }
 
-    /// How this payload has to be written.
+    /// Chooses the encoding for a payload.
     pub fn of(payload: Option<&Bytes>) -> Self {
         match payload {
             None => Self::Tombstone,
@@ -47,7 +48,7 @@ impl Encoding {
     }
 }
 
-/// The body for a payload, and how it is to be read.
+/// Returns the body for a payload, and its encoding.
 pub fn encode(payload: Option<&Bytes>) -> (String, Encoding) {
     let encoding = Encoding::of(payload);
     let body = match (encoding, payload) {
@@ -58,8 +59,8 @@ pub fn encode(payload: Option<&Bytes>) -> (String, Encoding) {
     (body, encoding)
 }
 
-/// The payload of a body whose attribute [`ENCODING`] says this; `None` where it says something that cannot be,
-/// and the body has to be taken as it is.
+/// Returns the payload of a body whose attribute [`ENCODING`] has this value. Returns `None` if the two do not fit
+/// together; the caller then takes the body as it is.
 pub fn decode(body: &str, encoding: &str) -> Option<Option<Bytes>> {
     match encoding {
         "base64" => BASE64.decode(body).ok().map(|bytes| Some(Bytes::from(bytes))),
@@ -69,7 +70,7 @@ pub fn decode(body: &str, encoding: &str) -> Option<Option<Bytes>> {
     }
 }
 
-/// Whether SQS takes this text: the characters of XML 1.0.
+/// Returns whether SQS accepts this text: all its characters are characters of XML 1.0.
 pub fn is_allowed(text: &str) -> bool {
     text.chars().all(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..))
 }

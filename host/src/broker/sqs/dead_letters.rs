@@ -1,4 +1,4 @@
-//! A dead-letter queue: what is looked at is hidden for a while, what is dealt with is deleted.
+//! A dead-letter queue. Letters that are read are hidden for a while; letters that are replayed or purged are deleted.
 
 mod calls;
 mod purge;
@@ -33,12 +33,12 @@ use walk::Walk;
 pub struct Queue {
     client: Client,
     queue: queue::Queue,
-    /// The queue that hands its messages over to this one, where there is exactly one.
+    /// The queue whose redrive policy moves messages to this queue, if there is exactly one.
     source: Option<Arc<str>>,
     about: u64,
 }
 
-/// A letter that is ours for a while.
+/// A letter that this process has received and that is hidden from others.
 #[derive(Debug)]
 struct Held {
     found: Found,
@@ -46,14 +46,15 @@ struct Held {
 }
 
 impl Queue {
-    /// Finds the queue, and the queues whose redrive policy names it.
+    /// Resolves the queue, and the queues whose redrive policy names it.
     ///
     /// # Errors
     /// [`Error::Destination`], [`Error::Broker`].
     pub async fn open(client: Client, name: &str) -> Result<Self, Error> {
         let queue = queue::Queue::resolve(&client, name).await?;
         let about = queue::depth(&client, name).await?.total();
-        // Not every server knows the call, and not everybody may make it; messages may name their source themselves.
+        // Not every server implements this call, and the permission may be missing. Then a letter may still name its
+        // source itself.
         let sources = client.list_dead_letter_source_queues().queue_url(&*queue.url).send().await;
         let sources = sources.map(|answer| answer.queue_urls).unwrap_or_default();
         let source = match &*sources {
@@ -85,7 +86,7 @@ impl Queue {
         walked.map(|()| looked)
     }
 
-    /// The letter of a message; `None` where the server gave no receipt.
+    /// Converts a message to a letter; returns `None` if the server sent no receipt handle.
     fn held(&self, mut message: Message) -> Option<Held> {
         use aws_sdk_sqs::types::MessageSystemAttributeName::DeadLetterQueueSourceArn;
         let arn = message.attributes.as_mut().and_then(|system| system.remove(&DeadLetterQueueSourceArn));
@@ -93,7 +94,7 @@ impl Queue {
         let leased = message::leased(message, &self.queue.name, Time::default())?;
         let stored = leased.record.timestamp_ms.map(Time::from_millis);
         let position = leased.record.position.clone();
-        // What a queue moved itself was written by its producer: nothing in it is from a host.
+        // The redrive policy moved this message, so its producer wrote all of it: do not trust reason headers in it.
         let mut letter = match source {
             Some(_) => Letter::without_reasons(&leased.record),
             None => Letter::read(&leased.record, Layout::Attributes),
@@ -105,7 +106,7 @@ impl Queue {
                 letter.original.source = Arc::clone(source);
             }
         }
-        let origin = letter.origin().map(|_| broker::source_of(&letter.original));
+        let origin = broker::origin_of(&letter, sqs::NAME);
         let (at, redriven) = (sqs::queue(Arc::clone(&self.queue.name)), redriven.map(sqs::queue));
         let found = Found { at, position, stored, letter, origin, redriven, replays: Replays::default() };
         Some(Held { found, receipt: leased.receipt })
@@ -117,7 +118,7 @@ impl Queue {
 }
 
 impl DeadLetters for Queue {
-    /// Shows every letter that can be received, and gives all of them back.
+    /// Shows each letter that can be received, then makes all of them visible again.
     fn look<'a>(&'a self, look: &'a mut dyn FnMut(Found) -> Next) -> LocalBoxFuture<'a, Result<Looked, Error>> {
         self.shown(look).boxed_local()
     }
@@ -144,20 +145,20 @@ impl DeadLetters for Queue {
         self.about
     }
 
-    /// A look is a receive.
+    /// Looking at a letter is a receive, which counts towards `maxReceiveCount`.
     fn hands_over(&self) -> Option<(u32, &str)> {
         Some((self.queue.max_receives?, self.queue.redrive.as_deref()?))
     }
 }
 
-/// How full a queue of dead letters is.
+/// The depth of a dead-letter queue.
 pub struct Fill {
     client: Client,
     queue: Arc<str>,
 }
 
 impl Fill {
-    /// Of the queue of this name.
+    /// Creates the counter for the queue with this name.
     pub fn new(client: Client, queue: Arc<str>) -> Self {
         Self { client, queue }
     }

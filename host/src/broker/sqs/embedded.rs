@@ -1,14 +1,14 @@
-//! An SQS server inside the process, for `cofferdam dev` and for quick tests of one module: rustack.
+//! rustack, an SQS server inside the process, for `cofferdam dev` and for quick tests of one module.
 //!
-//! It is a stand-in: what holds on it holds on nothing else.
+//! It is only a stand-in: a result on it does not carry over to AWS. It differs in these points:
 //!
-//! * memory only, on a port that the system chose, no check of signatures;
-//! * one message of a FIFO group per receive, so no batches within a group; busy groups whose names come first in the
-//!   alphabet can keep others waiting;
-//! * `DelaySeconds` is ignored on FIFO queues, bodies end at 256 KiB, `maxReceiveCount` has to be a number in the
-//!   redrive policy, bad receipt handles are accepted;
-//! * a long poll can miss the message behind one that was just moved to the dead-letter queue;
-//! * no message move tasks, no `ReceiveRequestAttemptId`.
+//! * It stores messages in memory, listens on a port chosen by the system, and does not check signatures.
+//! * A receive returns one message of a FIFO group, so there are no batches within a group. Busy groups whose names
+//!   come first in the alphabet can starve others.
+//! * It ignores `DelaySeconds` on FIFO queues, limits bodies to 256 KiB, wants `maxReceiveCount` in the redrive policy
+//!   as a number, and accepts invalid receipt handles.
+//! * A long poll can miss the message behind one that was just moved to the dead-letter queue.
+//! * It has no message move tasks and no `ReceiveRequestAttemptId`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -30,48 +30,75 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-/// What AWS uses where nobody says otherwise; only names are made of it.
+use super::settings::Settings;
+use crate::broker::Embedded;
+use crate::exit::{Exit, Problem};
+use crate::plan::RouteConfig;
+
+/// Starts a server with all queues of the routes, and sets the endpoint in the settings to it.
+///
+/// # Errors
+/// The server could not be started, or it refused a queue.
+pub async fn stand_in(
+    service: &str,
+    routes: &[RouteConfig],
+    settings: Option<&mut Settings>,
+) -> Result<Embedded, Problem> {
+    let mut names = super::queues_of(routes);
+    // A route without a configured dead-letter queue uses one of these.
+    names.extend(["-dlq", "-dlq.fifo"].map(|suffix| format!("{}{suffix}", service.replace('.', "-"))));
+    let queues: Vec<QueueSpec> = names.into_iter().map(QueueSpec::new).collect();
+    let started = Sqs::start(&queues).await;
+    let sqs = started.map_err(|error| Problem::new(Exit::Unavailable, error.to_string(), ""))?;
+    if let Some(settings) = settings {
+        settings.endpoint = Some(sqs.endpoint().to_owned());
+        settings.region = Some(Sqs::REGION.to_owned());
+    }
+    Ok(Embedded::new(format!("SQS {} (rustack)", sqs.endpoint()), sqs))
+}
+
+/// The account id of the server; it appears only in ARNs and URLs.
 const ACCOUNT: &str = "000000000000";
 
-/// A queue to be there from the start.
+/// A queue to create at the start.
 #[derive(Clone, Debug, Default)]
 pub struct QueueSpec {
-    /// 1 to 80 letters, digits, `-` and `_`; a FIFO queue is one whose name ends with `.fifo`.
+    /// 1 to 80 letters, digits, `-` and `_`; a queue is FIFO if its name ends in `.fifo`.
     pub name: String,
-    /// Where messages go that were received too often. The queue it names has to be in the same list, ahead of this.
+    /// The redrive policy. Its dead-letter queue must come earlier in the same list.
     pub redrive: Option<Redrive>,
-    /// Further queue attributes by their AWS names, for example `VisibilityTimeout` (seconds).
+    /// Further queue attributes by their AWS names, for example `VisibilityTimeout` (in seconds).
     pub attributes: Vec<(String, String)>,
 }
 
 impl QueueSpec {
-    /// A queue of this name that is as AWS makes it.
+    /// Creates the specification of a queue with the default attributes of AWS.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), ..Self::default() }
     }
 }
 
-/// When a message leaves its queue for another.
+/// The redrive policy of a queue.
 #[derive(Clone, Debug)]
 pub struct Redrive {
-    /// Name of the dead-letter queue.
+    /// The name of the dead-letter queue.
     pub dead_letter_queue: String,
-    /// Receipts before a message goes there, at least 1.
+    /// How often a message is received before it is moved; at least 1.
     pub max_receive_count: u32,
 }
 
-/// Why the server could not be started.
+/// The reason why the server could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A queue name or an attribute that the SQS server does not take.
+    /// The server refused the name or an attribute of a queue.
     #[error("embedded sqs server: failed to create queue {queue:?}: {reason}")]
     Queue {
-        /// The name asked for.
+        /// The name of the queue.
         queue: String,
-        /// What the server says.
+        /// The error text of the server.
         reason: String,
     },
-    /// No port, no thread, or no event loop for the SQS server.
+    /// The server has no port, no thread or no event loop.
     #[error("failed to start the embedded sqs server: {0}")]
     Serve(#[from] std::io::Error),
 }
@@ -84,13 +111,13 @@ pub struct Sqs {
 }
 
 impl Sqs {
-    /// The region that the server believes to be in: it stands in the queues' ARNs.
+    /// The region of the server; it appears in the ARNs of queues.
     pub const REGION: &str = "us-east-1";
 
-    /// Starts the server with these queues. Clients may create further ones.
+    /// Starts the server with these queues. Clients may create further queues.
     ///
     /// # Errors
-    /// [`Error::Serve`] without port or thread, [`Error::Queue`] where the server refuses a queue.
+    /// [`Error::Serve`] if there is no port or thread, [`Error::Queue`] if the server refuses a queue.
     pub async fn start(queues: &[QueueSpec]) -> Result<Sqs, Error> {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
@@ -103,7 +130,7 @@ impl Sqs {
             let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
                 Err(error) => {
-                    let _ = ready.send(Err(Error::Serve(error))); // nobody waits any more: nothing to tell
+                    let _ = ready.send(Err(Error::Serve(error))); // the receiver was dropped
                     return;
                 }
             };
@@ -119,7 +146,8 @@ impl Sqs {
         Ok(sqs)
     }
 
-    /// `http://host:port`, for a client's `endpoint_url`. Any credentials and any region will do.
+    /// Returns `http://host:port` for the `endpoint_url` of a client. The server accepts any credentials and any
+    /// region.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -129,13 +157,14 @@ impl Drop for Sqs {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // It has no blocking work: its event loop ends at the next turn. A panic in it was reported when it happened.
+            // The server has no blocking work, so its event loop ends at the next turn. A panic was reported when it
+            // happened.
             let _ = thread.join();
         }
     }
 }
 
-/// Creates the queues, says so, and answers requests until the event loop is dropped.
+/// Creates the queues, reports that they exist, and answers requests until the event loop is dropped.
 async fn serve(
     listener: std::net::TcpListener,
     address: SocketAddr,
@@ -160,7 +189,7 @@ async fn serve(
     let listener = match outcome.await {
         Ok(listener) => listener,
         Err(error) => {
-            let _ = ready.send(Err(error)); // where nobody waits any more, nobody wants the server either
+            let _ = ready.send(Err(error)); // if the receiver was dropped, nobody needs the server
             return;
         }
     };
@@ -172,7 +201,7 @@ async fn serve(
     }
 }
 
-/// One request of the AWS JSON protocol.
+/// Answers one request of the AWS JSON protocol.
 async fn answer(State(handler): State<Arc<RustackSqsHandler>>, headers: HeaderMap, body: Bytes) -> Response {
     let outcome = match resolve_operation(&headers) {
         Ok(operation) => dispatch_operation(&*handler, operation, body).await,
@@ -181,7 +210,7 @@ async fn answer(State(handler): State<Arc<RustackSqsHandler>>, headers: HeaderMa
     outcome.unwrap_or_else(|error| error_to_response(&error, "embedded")).map(Body::new)
 }
 
-/// The `CreateQueue` request for a queue, as a client would send it.
+/// Builds the `CreateQueue` request for a queue, as a client sends it.
 fn create_request(queue: &QueueSpec) -> Value {
     let mut attributes: Map<String, Value> =
         queue.attributes.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
@@ -190,7 +219,7 @@ fn create_request(queue: &QueueSpec) -> Value {
     }
     if let Some(redrive) = &queue.redrive {
         let arn = format!("arn:aws:sqs:{}:{ACCOUNT}:{}", Sqs::REGION, redrive.dead_letter_queue);
-        // A number: rustack takes no digits in quotes here, though AWS does.
+        // Send a number: rustack refuses a number in quotes here, but AWS accepts it.
         let policy = json!({ "deadLetterTargetArn": arn, "maxReceiveCount": redrive.max_receive_count });
         attributes.insert("RedrivePolicy".to_owned(), Value::from(policy.to_string()));
     }

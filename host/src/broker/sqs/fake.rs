@@ -1,4 +1,4 @@
-//! A server that says what a test wants it to say, for answers that no real one gives on request.
+//! A scripted server for tests, for responses that a real server does not give on request.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -12,17 +12,18 @@ use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// What the server says to an operation with this request: an answer, or the code of an error of the caller's.
+/// Returns the response to an operation with this request, or the code of a client error.
 type Script = dyn Fn(&str, &Value) -> Result<Value, &'static str> + Send + Sync;
 
-/// A client of a server that has every queue, and answers all but the questions for it by the script.
+/// Creates a client for a server that has every queue. The script answers all calls except those that look up the
+/// queue.
 pub(crate) async fn client(
     script: impl Fn(&str, &Value) -> Result<Value, &'static str> + Send + Sync + 'static,
 ) -> Client {
     client_after(0, script).await
 }
 
-/// The same, where so many connections end before an answer.
+/// As [`client`], but the server closes this many connections before its first response.
 pub(crate) async fn client_after(
     ended: usize,
     script: impl Fn(&str, &Value) -> Result<Value, &'static str> + Send + Sync + 'static,
@@ -30,7 +31,7 @@ pub(crate) async fn client_after(
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
     let endpoint = format!("http://{}", listener.local_addr().expect("bound"));
     let router = Router::new().fallback(answer).with_state(Arc::new(script) as Arc<Script>);
-    // It ends with the event loop of its test.
+    // The task ends with the event loop of its test.
     tokio::spawn(async move {
         for _ in 0..ended {
             drop(listener.accept().await);
@@ -62,7 +63,7 @@ async fn answer(State(script): State<Arc<Script>>, headers: HeaderMap, body: Byt
     }
 }
 
-/// The answer to a batch: each entry succeeds, or fails with a code and the word whether it is the caller's fault.
+/// Builds the response to a batch: each entry succeeds, or fails with a code and whether the fault is the sender's.
 pub(crate) fn batch(request: &Value, mut entry: impl FnMut(&Value) -> Result<(), (&'static str, bool)>) -> Value {
     let (mut successful, mut failed) = (Vec::new(), Vec::new());
     for item in request["Entries"].as_array().expect("entries") {

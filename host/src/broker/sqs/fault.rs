@@ -1,4 +1,4 @@
-//! What a failed call means: the decisions that callers take, not the dozens of codes.
+//! Classifies failed calls by the decision of the caller instead of by the dozens of error codes.
 
 use std::time::Duration;
 
@@ -7,29 +7,30 @@ use aws_sdk_sqs::types::BatchResultErrorEntry;
 
 use super::words;
 
-/// Why a call, or one entry of a batch, failed.
+/// The reason why a call, or one entry of a batch, failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// The same call may succeed later: the network, throttling, the server's own trouble, and whatever people
-    /// repair while we wait (a missing queue, a missing permission, a disabled key).
+    /// The same call may succeed later: network failure, throttling, an internal error of the server, or something that
+    /// an operator can repair (a missing queue, a missing permission, a disabled key).
     #[error("{0}")]
     Passing(Box<str>),
-    /// The same, and the call may have been carried out: its answer was lost, or says nothing.
+    /// As `Passing`, but the server may have executed the call: its response was lost or is not conclusive.
     #[error("{0}")]
     Unclear(Box<str>),
-    /// The receipt handle is no longer good: the lease ran out and somebody else may have the message, or it is deleted.
+    /// The receipt handle is invalid: the visibility timeout has ended and another consumer may have the message, or
+    /// the message is deleted.
     #[error("{0}")]
     Gone(Box<str>),
-    /// Larger than the queue takes, alone or together with the rest of its batch.
+    /// The message is larger than the queue accepts, alone or together with its batch.
     #[error("{0}")]
     TooLarge(Box<str>),
-    /// The queue will never take this.
+    /// The queue refuses this message permanently.
     #[error("{0}")]
     Invalid(Box<str>),
 }
 
 impl Fault {
-    /// Of a whole call.
+    /// Classifies the failure of a whole call.
     pub fn of_call<E>(error: &SdkError<E>) -> Self
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
@@ -42,30 +43,30 @@ impl Fault {
         }
     }
 
-    /// No answer came within this time.
+    /// No response arrived within this time.
     pub fn late(limit: Duration) -> Self {
         Self::Unclear(format!("no answer within {limit:?}").into())
     }
 
-    /// Whether the same call may succeed later.
+    /// Returns whether the same call may succeed later.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Passing(_) | Self::Unclear(_))
     }
 
-    /// Of one entry of a batch.
+    /// Classifies the failure of one entry of a batch.
     pub fn of_entry(entry: &BatchResultErrorEntry) -> Self {
         Self::of_code(entry.code(), entry.message().unwrap_or(""), entry.sender_fault())
     }
 
-    /// Whether there is no such queue, for now at least.
+    /// Returns whether the queue does not exist (at present).
     pub fn is_missing_queue(&self) -> bool {
         let Self::Passing(text) = self else { return false };
         ["QueueDoesNotExist", "NonExistentQueue"].iter().any(|code| text.starts_with(code))
     }
 
-    /// An entry that the answer does not mention.
+    /// The response does not mention this entry.
     pub fn unmentioned() -> Self {
-        Self::Unclear("the answer of SQS lacks this entry".into())
+        Self::Unclear("the response of SQS lacks this entry of the batch".into())
     }
 
     fn of_code(code: &str, message: &str, sender: bool) -> Self {
@@ -97,7 +98,8 @@ impl Fault {
     }
 }
 
-/// AWS says `InvalidParameterValue` for a handle that has expired, and for much else.
+/// Returns whether an `InvalidParameterValue` concerns the receipt handle: AWS uses this code for an expired handle and
+/// for many other faults.
 fn of_handle(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     message.contains("receipthandle")
@@ -111,7 +113,8 @@ fn of_size(message: &str) -> bool {
         || message.contains("exceeds the maximum size")
 }
 
-/// Codes that blame the caller and yet go away once somebody acts, without a change to the message.
+/// Returns whether the code blames the caller although an operator can repair the cause without a change to the
+/// message.
 fn repairable(code: &str) -> bool {
     const ANYWHERE: [&str; 10] = [
         "Throttl",

@@ -1,9 +1,9 @@
-//! All headers of a message as its attributes, and back.
+//! Converts all headers of a message to attributes and back.
 //!
-//! SQS takes ten attributes, each name once, and only names of its alphabet; Kafka takes anything. What does not go
-//! as an attribute of its own goes, with others of its kind, into one attribute [`FOLDED`], so that no message is too
-//! odd to be sent: a JSON list with `[name, value, type]` for each header, `null` where it has no value, and a fourth
-//! element `"base64"` where its value is no text. A name that is no text is `{"base64": ...}`.
+//! SQS accepts ten attributes with unique names of a restricted alphabet; Kafka accepts any headers. Headers that do
+//! not fit are stored together in one attribute [`FOLDED`], so that every message can be sent. Its value is a JSON list
+//! with `[name, value, type]` for each header: `null` is a missing value, and a fourth element `"base64"` marks a value
+//! that is not text. A name that is not text is `{"base64": ...}`.
 
 use std::collections::HashMap;
 
@@ -16,14 +16,14 @@ use serde_json::{Value, json};
 use super::attribute;
 use super::body::{ENCODING, is_allowed};
 
-/// The attribute that holds the headers which cannot be attributes, and those beyond the tenth attribute.
+/// The attribute that holds the headers which cannot be attributes, and those beyond the limit of ten attributes.
 pub const FOLDED: &str = "cofferdam-headers";
 
-/// Headers of the host itself: they stay visible, so they are the last to be folded.
+/// Prefix of the headers of the host. They are folded last, so that they stay visible.
 const OWN: &str = "cofferdam-";
 
-/// The attributes for these headers, and for what [`ENCODING`] says of the body: at most ten. A header that is called so
-/// is folded: the attribute is from whoever has written the body.
+/// Returns at most ten attributes for these headers and for the [`ENCODING`] of the body. A header with the name of
+/// that attribute is folded, because the attribute belongs to the writer of the body.
 pub fn encode<'a>(
     headers: impl Iterator<Item = Header<'a>>,
     encoding: Option<&'a str>,
@@ -58,8 +58,8 @@ pub fn encode<'a>(
     encoded
 }
 
-/// The headers of these attributes, sorted by name: attributes come without order, and a message should look the same
-/// at every receipt. Headers of one name keep their order.
+/// Returns the headers of these attributes, sorted by name, because attributes have no order and a message should look
+/// the same at every receipt. Headers with the same name keep their order.
 pub fn decode(attributes: &HashMap<String, MessageAttributeValue>) -> Headers {
     let (mut headers, mut folded) = (Headers::default(), Headers::default());
     for (name, value) in attributes {
@@ -69,7 +69,7 @@ pub fn decode(attributes: &HashMap<String, MessageAttributeValue>) -> Headers {
             None => headers.push(header),
         }
     }
-    // Of headers of one name the first went as an attribute, so the folded ones come after it.
+    // Of several headers with one name the first became an attribute, so the folded ones come after it.
     headers.extend(folded.iter());
     headers.sort_by_name();
     headers
@@ -88,7 +88,7 @@ fn fold(header: Header<'_>) -> Value {
     }
 }
 
-/// The headers of a folded attribute; `None` where it is something else under the same name.
+/// Returns the headers of a folded attribute; `None` if the attribute has another format.
 fn unfold(folded: Header<'_>) -> Option<Headers> {
     let list: Vec<Value> = serde_json::from_slice(folded.value?).ok()?;
     let mut headers = Headers::default();

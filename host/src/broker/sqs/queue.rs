@@ -1,4 +1,4 @@
-//! A queue: where it is, what it is like, how full it is.
+//! A queue: its URL, its attributes and its depth.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,100 +11,100 @@ use tokio::time::{Instant, timeout};
 
 use super::words;
 
-/// What SQS takes where a queue does not say: 1 MiB, since 2025.
+/// The largest message of a queue without the attribute `MaximumMessageSize`: 1 MiB, the default of SQS since 2025.
 const LARGEST_MESSAGE: usize = 1024 * 1024;
 
-/// How long a server may take to say what a queue is like. People wait for it.
+/// Time limit of one call. It is short because users wait for the result.
 const ANSWER_LIMIT: Duration = Duration::from_secs(8);
 
-/// For how long a queue that cannot be reached is asked for again, beyond the tries of the SDK, which are over within a
-/// second: a connection that is reset ends no start.
+/// How long the lookup of an unreachable queue is retried, so that a reset connection does not end the start. The
+/// retries of the SDK, which end within a second, come first.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Time between two such tries.
+/// Time between two such retries.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// A queue and those of its attributes that the host goes by, as they were when it was resolved.
+/// A queue and the attributes that the host uses, as they were when the queue was resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queue {
-    /// Its name.
+    /// The name of the queue.
     pub name: Arc<str>,
-    /// Its address.
+    /// The URL of the queue.
     pub url: Arc<str>,
-    /// Whether it keeps order within a message group.
+    /// Whether the queue is FIFO: it keeps the order within a message group.
     pub fifo: bool,
-    /// Its name for AWS, where the server tells it.
+    /// The ARN of the queue, if the server returns it.
     pub arn: Option<Arc<str>>,
-    /// The name of the queue that its redrive policy moves messages to, where it has one.
+    /// The name of the dead-letter queue of its redrive policy, if any.
     pub redrive: Option<Arc<str>>,
-    /// How often a message is received before it is moved there.
+    /// How often a message is received before it is moved to that queue (`maxReceiveCount`).
     pub max_receives: Option<u32>,
-    /// How long a received message stays hidden where the receiver does not say.
+    /// How long a received message is hidden, unless the receive call sets another time.
     pub visibility_timeout: Duration,
-    /// The largest message it takes, in bytes: body and attributes together.
+    /// The largest message, in bytes: body and attributes together.
     pub largest_message: usize,
 }
 
-/// How many messages a queue holds, approximately.
+/// The approximate number of messages in a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Depth {
-    /// Waiting to be received.
+    /// Messages that can be received.
     pub available: u64,
-    /// Received, neither deleted nor visible again.
+    /// Messages that were received and are neither deleted nor visible again.
     pub in_flight: u64,
-    /// Sent with a delay that is not over.
+    /// Messages whose delay has not ended.
     pub delayed: u64,
 }
 
 impl Depth {
-    /// All of them.
+    /// Returns the sum of all three.
     pub fn total(&self) -> u64 {
         self.available + self.in_flight + self.delayed
     }
 }
 
-/// Why a queue cannot be used.
+/// The reason why a queue cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no such queue, in this region and account.
+    /// The queue does not exist in this region and account.
     #[error("no queue `{queue}`: {text}")]
     Missing {
-        /// Its name or address.
+        /// The name or URL of the queue.
         queue: Box<str>,
-        /// What the server said.
+        /// The error text of the server.
         text: Box<str>,
     },
-    /// The server answers and says no: credentials, or a permission.
+    /// The server denied the call: wrong credentials, or a missing permission.
     #[error("queue `{queue}`: {action} was denied: {text}")]
     Refused {
-        /// Its name or address.
+        /// The name or URL of the queue.
         queue: Box<str>,
-        /// The call, as in an access policy.
+        /// The action, as in an access policy.
         action: &'static str,
-        /// What the server said.
+        /// The error text of the server.
         text: Box<str>,
     },
-    /// The server cannot be reached, or cannot answer now.
+    /// The server is unreachable, or cannot answer at present.
     #[error("failed to reach queue `{queue}` ({action}): {text}")]
     Unreachable {
-        /// Its name or address.
+        /// The name or URL of the queue.
         queue: Box<str>,
-        /// The call, as in an access policy.
+        /// The action, as in an access policy.
         action: &'static str,
-        /// What went wrong.
+        /// The cause.
         text: Box<str>,
     },
-    /// The server's answer makes no sense.
+    /// The response of the server is not valid.
     #[error("queue `{queue}` has an invalid attribute: {text}")]
     Answer {
-        /// Its name or address.
+        /// The name or URL of the queue.
         queue: Box<str>,
-        /// Which, and what it says.
+        /// The invalid attribute and its value.
         text: Box<str>,
     },
 }
 
 impl Error {
-    /// The name or address of the queue, as it was asked for.
+    /// Returns the name or URL of the queue, as it was requested.
     pub fn queue(&self) -> &str {
         let (Self::Missing { queue, .. }
         | Self::Refused { queue, .. }
@@ -115,16 +115,16 @@ impl Error {
 }
 
 impl Queue {
-    /// Finds a queue by name, or by address (`http...`), and reads its attributes.
+    /// Resolves a queue by name or by URL (`http...`), and reads its attributes.
     ///
     /// # Errors
-    /// [`Error`], by what the caller can do about it.
+    /// [`Error`]; the variant tells what the caller can do.
     pub async fn resolve(client: &Client, queue: &str) -> Result<Self, Error> {
         let begun = Instant::now();
         loop {
             let resolved = Self::resolve_once(client, queue).await;
             let Err(Error::Unreachable { text, .. }) = &resolved else { return resolved };
-            // Where the sentence has a remedy, waiting is none.
+            // If the text has a remedy, waiting does not help.
             if text.contains(';') || begun.elapsed() > PATIENCE {
                 return resolved;
             }
@@ -139,8 +139,8 @@ impl Queue {
         Self::read(queue, &url, &attributes)
     }
 
-    /// Creates a queue of this name; FIFO where the name says so. One that was created before with the same attributes is no
-    /// error. `redrive` is where it moves messages to, as AWS calls that queue, and after how many receives.
+    /// Creates a queue with this name; it is FIFO if the name ends in `.fifo`. An existing queue with the same
+    /// attributes is no error. `redrive` is the ARN of the dead-letter queue and the `maxReceiveCount`.
     ///
     /// # Errors
     /// [`Error::Refused`], [`Error::Unreachable`].
@@ -184,10 +184,10 @@ impl Queue {
     }
 }
 
-/// How full a queue is now; by name, or by address (`http...`).
+/// Returns the depth of a queue, by name or by URL (`http...`).
 ///
 /// # Errors
-/// [`Error`], by what the caller can do about it.
+/// [`Error`]; the variant tells what the caller can do.
 pub async fn depth(client: &Client, queue: &str) -> Result<Depth, Error> {
     use QueueAttributeName::{
         ApproximateNumberOfMessages as Available, ApproximateNumberOfMessagesDelayed as Delayed,
@@ -225,7 +225,8 @@ async fn attributes(
     Ok(answer.attributes.unwrap_or_default())
 }
 
-/// The name of the redrive queue and the number of receives; some servers write the number as text.
+/// Returns the name of the dead-letter queue and `maxReceiveCount` of a redrive policy. Some servers write the number
+/// as text.
 fn redrive(policy: &str) -> Option<(Arc<str>, Option<u32>)> {
     let policy: serde_json::Value = serde_json::from_str(policy).ok()?;
     let name = policy.get("deadLetterTargetArn")?.as_str()?.rsplit(':').next()?;
@@ -293,7 +294,7 @@ mod tests {
 
     #[tokio::test]
     async fn connections_that_end_at_the_start_are_no_reason_to_give_up() {
-        // One more than the SDK tries by itself.
+        // One more than the SDK attempts by itself.
         let client = crate::broker::sqs::fake::client_after(4, |_, _| Err("nobody asks")).await;
         let queue = Queue::resolve(&client, "tasks.fifo").await.expect("it is asked for again");
         assert!(queue.fifo);

@@ -1,14 +1,14 @@
-//! Queues as a sink: publications become messages, ten to a call.
+//! The SQS sink: sends publications as messages, up to ten in one call.
 //!
 //! ```text
 //! publish ──► entry (written and checked at once) ──► one queue of jobs per destination ──► sender: calls ──► tickets
 //! ```
 //!
-//! Order: on a FIFO queue the messages of one group are sent one after the other, the next when the one before is
-//! settled, whatever the tries it takes; messages of different groups share calls and overtake each other.
-//! Delivery is at least once: a call whose answer was lost is made again (a FIFO queue suppresses the repeat by
-//! its deduplication id). What is to be sent once (`Ticket::is_sent_once`) is not: where it may have arrived, it is refused
-//! as unavailable at once.
+//! On a FIFO queue, messages of one group are sent one after the other: the next message is sent when the one before is
+//! settled, however many attempts that takes. Messages of different groups share calls and may overtake each other.
+//! Delivery is at least once: a call whose response was lost is repeated, and a FIFO queue suppresses the repeat by its
+//! deduplication id. A publication that must be sent at most once (`Ticket::is_sent_once`) is not repeated: if it may
+//! have arrived, it is refused as unavailable at once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,36 +27,39 @@ use tokio::time::{Instant, timeout};
 use crate::broker::sqs::queue::{Error, Queue};
 use crate::sink::{Busy, Sink, Ticket};
 
-use sender::{Job, Sender};
+use job::Job;
+use sender::Sender;
 use unanswered::Unanswered;
 
 mod call;
 mod entry;
+mod job;
 mod sender;
 #[cfg(test)]
 mod tests;
 mod unanswered;
 
-/// What the sink needs to know.
+/// The settings of the sink.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// How to reach the server.
+    /// The client to use.
     pub client: Client,
-    /// Publications that may wait for each queue, beside those that are being sent; at least 1.
+    /// How many publications may wait for each queue, in addition to those that are being sent; at least 1.
     pub capacity: usize,
-    /// How long a publication is tried before it is refused as unavailable; `None`: until the queue has it. A route has no
-    /// limit, so that nothing of a group is sent behind a message that was refused.
+    /// How long a publication is retried before it is refused as unavailable. `None` retries until the queue accepts
+    /// it. A route uses `None`, so that nothing of a group is sent behind a refused message.
     pub limit: Option<Duration>,
 }
 
 impl Config {
-    /// The defaults: room for 1024 publications for each queue, and 30 s to send one.
+    /// Creates the default settings: 1024 waiting publications for each queue, and a limit of 30 s for each
+    /// publication.
     pub fn new(client: Client) -> Self {
         Self { client, capacity: 1024, limit: Some(Duration::from_secs(30)) }
     }
 }
 
-/// The queues that routes write to. Dropping it refuses what was not sent; [`Sqs::close`] ends it well.
+/// The queues that routes write to. Dropping the sink refuses all unsent publications; [`Sqs::close`] sends them first.
 #[derive(Debug)]
 pub struct Sqs {
     queues: HashMap<Arc<str>, Outlet>,
@@ -65,7 +68,7 @@ pub struct Sqs {
     unanswered: Unanswered,
 }
 
-/// One queue, and the way to its sender.
+/// A queue and the channel to its sender.
 #[derive(Debug)]
 struct Outlet {
     queue: Arc<Queue>,
@@ -73,10 +76,10 @@ struct Outlet {
 }
 
 impl Sqs {
-    /// Finds these queues and stands ready to write to them, and to no others.
+    /// Resolves these queues. The sink writes to no others.
     ///
     /// # Errors
-    /// [`Error`] of the first queue that cannot be used.
+    /// The [`Error`] of the first queue that cannot be used.
     pub async fn connect(config: Config, queues: impl IntoIterator<Item = Arc<str>>) -> Result<Self, Error> {
         let resolve = |name: Arc<str>| {
             let client = &config.client;
@@ -97,8 +100,7 @@ impl Sqs {
         Ok(Self { queues: outlets, limit: config.limit, senders, unanswered: Unanswered::default() })
     }
 
-    /// Sends what waits, and ends within `limit`. The publications that are left, whose number it returns, are refused as
-    /// unavailable.
+    /// Sends the waiting publications, for at most `limit`. Refuses the rest as unavailable and returns their number.
     pub async fn close(self, limit: Duration) -> usize {
         let Self { queues, mut senders, unanswered, .. } = self;
         drop(queues);
@@ -113,8 +115,8 @@ impl Sqs {
 }
 
 impl Sink for Sqs {
-    /// The destination's name is one of those that [`Sqs::connect`] was given. [`Busy`] where as many publications wait for
-    /// this queue as may.
+    /// Publishes to a queue that was passed to [`Sqs::connect`]. Returns [`Busy`] if [`Config::capacity`] publications
+    /// already wait for this queue.
     fn publish(&self, publication: &Publication, ticket: Ticket) -> Result<(), (Ticket, Busy)> {
         let name = &publication.destination.name;
         let Some(outlet) = self.queues.get(name) else {

@@ -1,14 +1,17 @@
-//! A queue as a source: messages come with a lease, and are deleted, extended or released one by one.
+//! An SQS queue as a source. Each message has a lease (its visibility timeout) and is deleted, extended or released on
+//! its own.
 //!
 //! ```text
 //! Grant ──► balance ──► intake: long polls ──► Messages
-//! Delete, Extend, Release ──► one desk each: batches of 10, several calls under way ──► Deleted, Extended, LeaseLost ...
+//! Delete, Extend, Release ──► one sender each: batches of 10, concurrent calls ──► Deleted, Extended, LeaseLost ...
 //! ```
 //!
-//! All of it is one piece of work, that of whoever waits for [`Sqs::next`] or [`Sqs::close`]: no task, no thread to wake.
+//! All work happens in the future that waits for [`Sqs::next`] or [`Sqs::close`]: there is no task, and no thread to
+//! wake.
 //!
-//! Nothing here waits for ever: calls have limits, tries are counted or end with the lease, and [`Sqs::close`] is
-//! bounded. An outage of the server never ends the source; it polls more and more seldom, and says so.
+//! Every wait is bounded: calls have time limits, retries have a maximum number or end with the lease, and
+//! [`Sqs::close`] has a limit. An outage of the server never ends the source; it polls with a growing backoff and logs
+//! the outage.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -30,7 +33,8 @@ use crate::clock::Clock;
 use crate::source::{self, Source};
 
 use balance::Balance;
-use delete::{Delete, Deleting};
+use delete::Delete;
+use deleting::Deleting;
 use desk::Desk;
 use extend::Extend;
 use intake::Intake;
@@ -39,6 +43,7 @@ use release::Release;
 mod balance;
 mod call;
 mod delete;
+mod deleting;
 mod desk;
 mod extend;
 mod intake;
@@ -47,39 +52,41 @@ mod release;
 #[cfg(test)]
 mod tests;
 
-/// Asks of one kind that may wait for their turn. Beyond it a delete fails at once, an extension is not answered,
-/// and a release is left to the end of the lease: each of them something that the core copes with.
+/// How many requests of one kind may wait. Beyond this number a delete fails at once, an extension gets no answer, and
+/// a release is left to the end of the visibility timeout. The core handles each of these cases.
 const ASKS: usize = 4096;
 
-/// Events that may wait for the flow.
+/// How many events may wait for the flow.
 const EVENTS: usize = 64;
 
-/// How long the asks that are under way may take when the source closes.
+/// Time limit for the requests that are unanswered when the source closes.
 const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 
-/// What a source on SQS needs to know.
+/// The settings of an SQS source.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// How to reach the server.
+    /// The client to use.
     pub client: Client,
-    /// The queue, by name or by address (`http...`).
+    /// The queue, by name or by URL (`http...`).
     pub queue: String,
-    /// The lease that comes with a message, 1 s to 12 h, in whole seconds. The messages of a host that was killed come
-    /// back after it; as it is extended while needed, it need not be longer than a host should be missed.
+    /// The visibility timeout of received messages, 1 s to 12 h, in whole seconds. The messages of a killed host become
+    /// visible after it. The source extends it as needed, so it need not be longer than the acceptable delay after a
+    /// crash.
     pub lease: Duration,
-    /// How long a poll waits for messages, 0 to 20 s, in whole seconds.
+    /// The wait time of a long poll, 0 to 20 s, in whole seconds.
     pub wait: Duration,
-    /// Most polls at a time, at least 1. A further one starts only while polls come back full.
+    /// The largest number of concurrent polls, at least 1. A further poll starts only while polls return full batches.
     pub pollers: u32,
-    /// How long [`Sqs::close`] waits for polls that are under way. What an abandoned poll would have received stays
-    /// hidden until its lease ends; nothing else is lost by it.
+    /// How long [`Sqs::close`] waits for running polls. The messages of an abandoned poll stay hidden until their
+    /// visibility timeout ends; nothing is lost.
     pub patience: Duration,
-    /// The process's clock.
+    /// The clock of the process.
     pub clock: Clock,
 }
 
 impl Config {
-    /// The defaults: a lease of 60 s, polls of 5 s, four of them at most, and patience for a poll and 2 s.
+    /// Creates the default settings: a visibility timeout of 60 s, a wait of 5 s, at most four polls, and a
+    /// [`Config::patience`] of 7 s.
     pub fn new(client: Client, queue: impl Into<String>, clock: Clock) -> Self {
         let wait = Duration::from_secs(5);
         Self {
@@ -94,16 +101,16 @@ impl Config {
     }
 }
 
-/// Why a source on SQS cannot start.
+/// The reason why an SQS source could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The lease is out of its bounds.
-    #[error("a lease on sqs is from 1 s to 12 h, in whole seconds, not {0:?}")]
+    /// The visibility timeout is out of range.
+    #[error("visibility timeout {0:?} is out of range; expected 1 s to 12 h in whole seconds")]
     Lease(Duration),
-    /// The wait of a poll is out of its bounds.
-    #[error("a poll of sqs waits from 0 to 20 s, in whole seconds, not {0:?}")]
+    /// The wait time of a poll is out of range.
+    #[error("wait time {0:?} is out of range; expected 0 to 20 s in whole seconds")]
     Wait(Duration),
-    /// There has to be a poll.
+    /// The number of pollers is zero.
     #[error("a source on sqs needs at least one poller")]
     NoPollers,
     /// The queue cannot be used.
@@ -111,8 +118,8 @@ pub enum Error {
     Queue(#[from] queue::Error),
 }
 
-/// A queue that is being polled, and worked on, while [`Sqs::next`] is waited for. Dropping it ends all its work at once, and
-/// leases run out by themselves; [`Sqs::close`] ends it well.
+/// An SQS source. It polls and sends requests only while [`Sqs::next`] is awaited. Dropping it abandons all requests,
+/// and the visibility timeouts of its messages run out; [`Sqs::close`] ends it in order.
 pub struct Sqs {
     queue: Arc<Queue>,
     balance: Arc<Balance>,
@@ -121,7 +128,7 @@ pub struct Sqs {
     extends: mpsc::Sender<Extend>,
     releases: mpsc::Sender<Release>,
     events: mpsc::Receiver<Event>,
-    /// Deletes that found no room; told by the next [`Sqs::next`].
+    /// Deletes that did not fit in the channel; the next [`Sqs::next`] reports them.
     refused: Vec<DeliveryId>,
     seldom: Seldom,
     stop: CancellationToken,
@@ -132,16 +139,17 @@ pub struct Sqs {
 }
 
 impl Sqs {
-    /// Finds the queue, reads its attributes, and stands ready; the first poll goes out with the first grant.
+    /// Resolves the queue and reads its attributes. The first poll starts with the first grant.
     ///
     /// # Errors
-    /// [`Error`]: a configuration out of bounds, or a queue that cannot be used.
+    /// [`Error`]: a setting is out of range, or the queue cannot be used.
     pub async fn connect(config: Config) -> Result<Self, Error> {
         let lease = seconds(config.lease, 1..=12 * 3600).ok_or(Error::Lease(config.lease))?;
         let wait = seconds(config.wait, 0..=20).ok_or(Error::Wait(config.wait))?;
         let pollers = usize::try_from(config.pollers).ok().filter(|count| *count > 0).ok_or(Error::NoPollers)?;
         let queue = Arc::new(Queue::resolve(&config.client, &config.queue).await?);
-        // With connections of its own, which live where the source is polled: an answer need not wake another thread.
+        // A client with connections of its own on the thread that polls the source, so that a response does not wake
+        // another thread.
         let client = Client::from_conf(config.client.config().clone());
 
         let (events, received) = mpsc::channel(EVENTS);
@@ -188,20 +196,20 @@ impl Sqs {
         })
     }
 
-    /// The queue, as it was when the source connected.
+    /// Returns the queue, as it was when the source connected.
     pub fn queue(&self) -> &Queue {
         &self.queue
     }
 
-    /// The next event, see [`Source::poll_next`].
+    /// Returns the next event; see [`Source::poll_next`].
     pub async fn next(&mut self) -> Option<Event> {
         source::next(self).await
     }
 
-    /// Closes the source in order: waits for the polls under way (at most [`Config::patience`]), releases at once what
-    /// they bring, carries out what was asked, then ends; with neither a poll nor a request under way, at once. What
-    /// cannot be carried out within 10 s more is left to the end of its lease. Events that nobody took are dropped, their
-    /// messages released.
+    /// Closes the source in order: waits for running polls (at most [`Config::patience`]), releases the messages that
+    /// they return, and carries out the pending requests (at most 10 s more). Returns at once if there is no running
+    /// poll and no pending request. Leases of requests that are not carried out run out. Events that nobody received
+    /// are dropped, and their messages are released.
     pub async fn close(self) {
         self.stop.cancel();
         self.closing.cancel();
@@ -209,7 +217,8 @@ impl Sqs {
         drop((deletes, extends));
 
         let finished = timeout_at(Instant::now() + patience + CLOSE_LIMIT, async {
-            // After [`Sqs::stop`] it has usually ended already, and a fused future that has ended is never ready again.
+            // After [`Sqs::stop`] the intake has usually ended already, and a fused future that has ended never becomes
+            // ready again.
             while !intake.is_terminated() {
                 tokio::select! {
                     () = &mut intake => {}
@@ -221,28 +230,28 @@ impl Sqs {
                 give_back(event, &releases);
             }
             drop(releases);
-            // So that nobody waits for room.
+            // Receive the events, so that no sender waits for capacity.
             let told = async { while events.recv().await.is_some() {} };
             if !desks.is_terminated() {
                 tokio::join!(desks, told);
             }
         });
         if finished.await.is_err() {
-            tracing::warn!(queue = %queue.name, "the source was closed before its last requests were answered; messages not yet deleted or released come back when their leases end");
+            tracing::warn!(queue = %queue.name, "source closed before SQS answered its last requests; messages that are not deleted or released are redelivered when their visibility timeouts end");
         }
     }
 
     fn overrun(&mut self, what: &'static str) {
         if let Some(kept) = self.seldom.say(Instant::now()) {
-            tracing::warn!(queue = %self.queue.name, what, kept, "more asks than the queue's server takes");
+            tracing::warn!(queue = %self.queue.name, what, kept, "too many pending requests for the queue; this one is dropped");
         }
     }
 }
 
 impl Source for Sqs {
-    /// Takes up what the core asks: `Grant`, `Delete`, `Extend` and `Release`. Never waits.
+    /// Queues a request of the core: `Grant`, `Delete`, `Extend` or `Release`. Never waits.
     ///
-    /// Leases and delays are rounded up to whole seconds, which is what SQS knows.
+    /// Visibility timeouts and delays are rounded up to whole seconds, the unit of SQS.
     fn ask(&mut self, ask: Ask) {
         match ask {
             Ask::Grant { messages, bytes } => self.balance.grant(messages, bytes),
@@ -275,8 +284,8 @@ impl Source for Sqs {
         }
     }
 
-    /// `Messages`, `Deleted`, `DeleteFailed`, `Extended` or `LeaseLost`, and once `Due`, when the last poll after
-    /// [`Source::stop`] has ended. `None` cannot be while the source is open.
+    /// Returns `Messages`, `Deleted`, `DeleteFailed`, `Extended` or `LeaseLost`, and `Due` once when the last poll
+    /// after [`Source::stop`] has ended. Never returns `None` while the source is open.
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
         if !self.refused.is_empty() {
             return Poll::Ready(Some(Event::DeleteFailed(std::mem::take(&mut self.refused))));
@@ -285,7 +294,7 @@ impl Source for Sqs {
             if let Poll::Ready(event) = self.events.poll_recv(context) {
                 return Poll::Ready(event);
             }
-            // Whoever waits for the last poll is woken.
+            // Wake the caller, which may wait for the last poll.
             if self.intake.poll_unpin(context).is_ready() {
                 return Poll::Ready(Some(Event::Due));
             }
@@ -295,13 +304,14 @@ impl Source for Sqs {
         }
     }
 
-    /// Starts no more polls. What those under way still bring is handed over: whether it goes back or stays is a delivery
-    /// rule. For the beginning of a drain, so that [`Sqs::close`] need not wait for polls at its end.
+    /// Starts no more polls. The source still returns the messages of running polls, because a delivery rule decides
+    /// whether they are released. Called at the beginning of a drain, so that [`Sqs::close`] does not have to wait for
+    /// polls at its end.
     fn stop(&mut self) {
         self.stop.cancel();
     }
 
-    /// Whether no more messages can come.
+    /// Returns whether no more messages can arrive.
     fn is_dry(&self) -> bool {
         self.intake.is_terminated() && self.events.is_empty()
     }
@@ -309,7 +319,7 @@ impl Source for Sqs {
     fn close(self: Box<Self>, until: Instant) -> BoxFuture<'static, Result<(), String>> {
         async move {
             if timeout_at(until, Sqs::close(*self)).await.is_err() {
-                tracing::warn!("the queue has not answered within the limits of the stop");
+                tracing::warn!("queue did not answer before the end of the shutdown timeout");
             }
             Ok(())
         }
@@ -323,16 +333,16 @@ impl fmt::Debug for Sqs {
     }
 }
 
-/// Releases the messages of an event that nobody will take any more.
+/// Releases the messages of an event that nobody will receive.
 fn give_back(event: Event, releases: &mpsc::Sender<Release>) {
     if let Event::Messages(messages) = event {
         let receipts = messages.into_iter().map(|leased| leased.receipt).collect();
-        // Where there is no room, the lease ends it.
+        // If the channel is full, the visibility timeout ends by itself.
         let _ = releases.try_send(Release::new(receipts, Duration::ZERO));
     }
 }
 
-/// A duration in whole seconds, if it is within bounds.
+/// Returns a duration in whole seconds; `None` if it has a fraction or is out of bounds.
 fn seconds(duration: Duration, bounds: std::ops::RangeInclusive<i32>) -> Option<i32> {
     let whole = i32::try_from(duration.as_secs()).ok()?;
     (duration.subsec_nanos() == 0 && bounds.contains(&whole)).then_some(whole)

@@ -1,4 +1,4 @@
-//! What a failed call says, in one sentence for people, and whether it may have been carried out.
+//! Error texts of failed calls, and whether the server may have executed the call.
 
 use std::error::Error;
 
@@ -6,10 +6,10 @@ use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use hyper_util::client::legacy;
 
-/// Bytes of a foreign answer that are shown.
+/// The largest number of bytes to show of a response that is not from SQS.
 const SHOWN: usize = 80;
 
-/// The sentence: the cause, and the remedy where there is one. Never Rust's debug form.
+/// Returns one sentence with the cause, and the remedy if there is one. It never contains the debug format of Rust.
 pub(crate) fn of<E>(error: &SdkError<E>) -> String
 where
     E: Error + ProvideErrorMetadata + 'static,
@@ -24,9 +24,9 @@ where
     }
 }
 
-/// A code of the server with its message, and what to do about it.
+/// Formats an error code of the server with its message and a remedy.
 pub(super) fn of_code(code: &str, message: &str) -> String {
-    // `com.amazonaws.sqs#X`, `AWS.SimpleQueueService.X` and `X` are the same code on different servers.
+    // `com.amazonaws.sqs#X`, `AWS.SimpleQueueService.X` and `X` are the same code from different servers.
     let code = code.rsplit(['#', '.']).next().unwrap_or(code);
     let message = message.trim().trim_end_matches('.');
     let mut text = if message.is_empty() { code.to_owned() } else { format!("{code}: {message}") };
@@ -40,7 +40,7 @@ pub(super) fn of_code(code: &str, message: &str) -> String {
     text
 }
 
-/// Whether the server may have carried the call out: its answer did not arrive, or says nothing.
+/// Returns whether the server may have executed the call: its response did not arrive, or is not conclusive.
 pub(super) fn may_be_done<E>(error: &SdkError<E>) -> bool
 where
     E: Error + ProvideErrorMetadata + 'static,
@@ -64,7 +64,7 @@ fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dy
     })
 }
 
-/// What each error in the chain says, without those that only say that there is another one.
+/// Returns the texts of the errors in the chain, without those that only announce the next error.
 fn chain(error: &(dyn Error + 'static)) -> Vec<String> {
     let mut said: Vec<String> = Vec::new();
     for source in sources(error) {
@@ -105,7 +105,7 @@ fn is_about_credentials(chain: &[String]) -> bool {
     chain.iter().any(|text| text.to_ascii_lowercase().contains("credential"))
 }
 
-/// An answer that is not one of SQS: its status, and how it begins.
+/// Describes a response that is not from SQS: its status and its first bytes.
 fn foreign(answer: &HttpResponse) -> String {
     let status = answer.status().as_u16();
     let body = String::from_utf8_lossy(answer.body().bytes().unwrap_or_default()).into_owned();

@@ -1,4 +1,4 @@
-//! What people type while it runs: a line is a command, on a terminal as in a pipe.
+//! Commands on standard input, one per line, from a terminal or a pipe.
 
 use std::io::BufRead as _;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use crate::control::RouteHandle;
 use crate::exit::Problem;
 use crate::sink::Sinks;
 
-/// Said at the start.
+/// Printed at the start.
 pub(super) const HINT: &str = "h lists the commands";
 pub(super) const PAUSED: &str = "paused: Enter handles the next message, c continues, h lists the commands";
 
@@ -60,11 +60,11 @@ impl Command {
     }
 }
 
-/// What the commands act on.
+/// The state that commands act on.
 pub(super) struct Console {
-    /// Those that were started.
+    /// The started routes.
     pub(super) routes: Vec<RouteHandle>,
-    /// They are paused.
+    /// Whether the routes are paused.
     pub(super) paused: bool,
     pub(super) waiting: Arc<Waiting>,
     pub(super) recent: Arc<Recent>,
@@ -74,7 +74,7 @@ pub(super) struct Console {
 }
 
 impl Console {
-    /// Carries out the lines of standard input until it ends.
+    /// Executes the lines of standard input until it ends.
     pub(super) async fn run(mut self) {
         let mut lines = lines();
         while let Some(line) = lines.recv().await {
@@ -103,7 +103,7 @@ impl Console {
             }
             Command::Replay => match self.recent.last() {
                 None => eprintln!("no message was handled yet"),
-                Some(record) => self.feed(input::again(&record, &self.config)).await,
+                Some((route, record)) => self.feed(input::again(&record, &route, &self.config)).await,
             },
             Command::Send { file, to } => match input::of_file(&file, to.as_deref(), &self.config) {
                 Ok(input) => self.feed(input).await,
@@ -114,7 +114,7 @@ impl Console {
         }
     }
 
-    /// Commands these routes. One that has ended needs nothing.
+    /// Sends the command to these routes. A route that has ended is skipped.
     async fn tell(&self, which: impl Fn(&str) -> bool, command: command::Command) {
         for route in self.routes.iter().filter(|route| which(route.name())) {
             let _ = route.send(command).await;
@@ -132,21 +132,20 @@ fn say(problem: &Problem) {
     eprintln!("cofferdam: {problem}");
 }
 
-/// The lines of standard input. They are read by a thread of their own, which cannot be told to stop: it ends with the
-/// process.
+/// Returns the lines of standard input. A thread reads them. It cannot be stopped, so it ends with the process.
 fn lines() -> mpsc::Receiver<String> {
     let (sender, lines) = mpsc::channel(16);
     if may_read() {
         std::thread::spawn(move || {
             let lines = std::io::stdin().lock().lines().map_while(Result::ok);
-            // Nobody listens any more when the host ends.
+            // The receiver is dropped when the host ends.
             let _ = lines.map(|line| sender.blocking_send(line)).find(Result::is_err);
         });
     }
     lines
 }
 
-/// Whoever reads from a terminal without being in its foreground is stopped by it.
+/// Returns whether reading is possible: the system stops a background process that reads from a terminal.
 fn may_read() -> bool {
     tcgetpgrp(std::io::stdin()).map_or(true, |foreground| foreground == getpgrp())
 }

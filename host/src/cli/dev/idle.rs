@@ -1,4 +1,4 @@
-//! When all input is settled.
+//! Detects that all input is settled.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use crate::admin::RouteHealth;
 use crate::config::Config;
 use crate::run::Brokers;
 
-/// How often it is looked.
+/// Time between two checks.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Until everything that stands in topics and queues was received and has come to its end, twice in a row.
+/// Returns when everything in the topics and queues was received and is settled, in two checks in a row.
 pub(super) async fn until_idle(config: &Config, routes: &[Arc<RouteHealth>], brokers: &Brokers) {
     let mut before = None;
     loop {

@@ -1,4 +1,4 @@
-//! The input of a folder: `input/TOPIC.jsonl` or `input/QUEUE.jsonl`, one message a line.
+//! The input of a folder: `input/TOPIC.jsonl` or `input/QUEUE.jsonl`, one message per line.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -6,26 +6,25 @@ use std::time::Duration;
 
 use cofferdam_core::event::{DeliveryId, Event};
 use cofferdam_core::message::Record;
-use cofferdam_core::output::Publication;
+use cofferdam_core::output::{Destination, Publication};
 use tokio::sync::mpsc;
 
-use crate::broker::kafka::expression::Expression;
-use crate::broker::{kafka, sqs};
-use crate::config::{Config, Kind, nearest};
+use crate::broker;
+use crate::config::{Config, Source, nearest};
 use crate::exit::{Exit, Problem};
 use crate::message_file::{self, MessageFile};
 use crate::sink::{Answers, Busy, Sinks, Ticket};
 
-/// Messages under way at once while input is fed in.
+/// Maximum number of unconfirmed messages while the input is sent.
 const UNDER_WAY: usize = 1_000;
 
-/// How long a full sink is left alone.
+/// Wait time after a sink reported that it is full.
 const SINK_BUSY: Duration = Duration::from_millis(5);
 
-/// What is to be fed in, in order.
+/// The messages to send, in order.
 pub(super) struct Input(Vec<Publication>);
 
-/// Input files that no route reads, each with the name that was probably meant.
+/// Returns a problem for each input file that no route reads, with the name that was probably meant.
 pub(super) fn unread(folder: &Path, config: &Config) -> Vec<Problem> {
     let sources = sources(config);
     let files = files(folder).into_iter().map(|path| (topic_of(&path), path));
@@ -40,7 +39,8 @@ pub(super) fn unread(folder: &Path, config: &Config) -> Vec<Problem> {
     unread.map(problem).collect()
 }
 
-/// Whether the topic may match the expression: false only where what all that matches begins with is another beginning.
+/// Returns whether the expression may match the topic. False only if every match begins with a text that the topic does
+/// not begin with.
 fn may_match(expression: &str, topic: &str) -> bool {
     let Some(rest) = expression.strip_prefix('^') else { return false };
     if rest.contains('|') {
@@ -48,14 +48,14 @@ fn may_match(expression: &str, topic: &str) -> bool {
     }
     let end = rest.find(|letter: char| "\\.[](){}*+?$^".contains(letter)).unwrap_or(rest.len());
     let mut beginning = &rest[..end];
-    // The letter before may be left out.
+    // The last character may be optional.
     if rest[end..].starts_with(['*', '?', '{']) {
         beginning = &beginning[..beginning.char_indices().next_back().map_or(0, |(at, _)| at)];
     }
     topic.starts_with(beginning)
 }
 
-/// The input files of a folder, in order.
+/// Returns the input files of a folder, sorted.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
@@ -64,33 +64,28 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// The topic or queue that an input file is for.
+/// Returns the topic or queue of an input file.
 fn topic_of(file: &Path) -> String {
     file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 impl Input {
-    /// The topics that it goes to.
-    pub(super) fn topics(&self) -> impl Iterator<Item = (String, Kind)> {
-        let destinations = self.0.iter().map(|publication| &publication.destination);
-        let topics = destinations.filter(|destination| destination.broker == kafka::NAME);
-        topics.map(|topic| (topic.name.to_string(), Kind::Standard))
+    /// Returns the destinations of the messages.
+    pub(super) fn destinations(&self) -> impl Iterator<Item = Destination> {
+        self.0.iter().map(|publication| publication.destination.clone())
     }
 }
 
-/// Reads all input files of `folder`; none is fine.
+/// Reads all input files of `folder`. A folder without input files is valid.
 pub(super) fn read(folder: &Path, config: &Config) -> Result<Input, Vec<Problem>> {
-    let queues = config.sqs_queues();
     let (mut publications, mut problems) = (Vec::new(), Vec::new());
     for path in files(folder) {
         let name = topic_of(&path);
-        if config.kafka.is_none() && !queues.contains(&name) {
-            // It goes nowhere, which `unread` says.
-            continue;
-        }
+        // `unread` reports this file.
+        let Some(to) = destination(&name, config) else { continue };
         for (index, message) in messages(&path).into_iter().enumerate() {
             match message {
-                Ok(message) => publications.push(publication(&name, index, message, queues.contains(&name))),
+                Ok(message) => publications.push(publication(to.clone(), index, message)),
                 Err(problem) => problems.push(problem),
             }
         }
@@ -98,10 +93,10 @@ pub(super) fn read(folder: &Path, config: &Config) -> Result<Input, Vec<Problem>
     if problems.is_empty() { Ok(Input(publications)) } else { Err(problems) }
 }
 
-/// The message of a file, or of each line of a `.jsonl` file, to go to the topic or queue `to`; else to the one that it
-/// names as its source, else to the only one that there is.
+/// Reads the message of a file, or of each line of a `.jsonl` file. It goes to the topic or queue `to`, else to the
+/// source that the message names, else to the only source.
 pub(super) fn of_file(path: &Path, to: Option<&str>, config: &Config) -> Result<Input, Vec<Problem>> {
-    let (queues, sources) = (config.sqs_queues(), sources(config));
+    let sources = sources(config);
     let (mut publications, mut problems) = (Vec::new(), Vec::new());
     for (index, message) in messages(path).into_iter().enumerate() {
         let sent = message.and_then(|mut message| {
@@ -109,11 +104,11 @@ pub(super) fn of_file(path: &Path, to: Option<&str>, config: &Config) -> Result<
                 [only] => Some(only.as_str()),
                 _ => None,
             });
-            let known = named.filter(|name| sources.iter().any(|source| source == name || is_matched(source, name)));
-            let name = known.ok_or_else(|| nowhere(path, named, &sources))?.to_owned();
-            // Else a FIFO queue takes the second for the first.
+            let to = named.filter(|name| is_read(name, config)).and_then(|name| destination(name, config));
+            let to = to.ok_or_else(|| nowhere(path, named, &sources))?;
+            // Otherwise a FIFO queue would drop the second message as a duplicate of the first.
             message.id.get_or_insert_with(|| uuid::Uuid::new_v4().to_string());
-            Ok(publication(&name, index, message, queues.contains(&name)))
+            Ok(publication(to, index, message))
         });
         match sent {
             Ok(publication) => publications.push(publication),
@@ -123,8 +118,22 @@ pub(super) fn of_file(path: &Path, to: Option<&str>, config: &Config) -> Result<
     if problems.is_empty() { Ok(Input(publications)) } else { Err(problems) }
 }
 
-fn is_matched(source: &str, name: &str) -> bool {
-    source.starts_with('^') && Expression::new(source).is_ok_and(|expression| expression.matches(name))
+/// Returns whether a route reads the topic or queue `name`.
+fn is_read(name: &str, config: &Config) -> bool {
+    let sources = config.routes.iter().map(|route| &route.source);
+    let matches = |source: &Source| {
+        let kind = broker::ALL.into_iter().find(|kind| kind.name == source.broker);
+        kind.is_some_and(|kind| source.patterns().any(|pattern| (kind.matches)(pattern, name)))
+    };
+    sources.into_iter().any(|source| source.named().any(|named| named == name) || matches(source))
+}
+
+/// Returns the topic or queue `name`, at the broker of the routes that read it. `None` if the name is valid for no
+/// broker.
+fn destination(name: &str, config: &Config) -> Option<Destination> {
+    let named = broker::ALL.into_iter().rev().find(|kind| (kind.named)(&config.routes).contains(name));
+    let open = || broker::ALL.into_iter().find(|kind| kind.is_open && config.has(kind.name));
+    named.or_else(open).map(|kind| (kind.destination)(name))
 }
 
 fn nowhere(path: &Path, named: Option<&str>, sources: &[String]) -> Problem {
@@ -136,14 +145,16 @@ fn nowhere(path: &Path, named: Option<&str>, sources: &[String]) -> Problem {
     Problem::new(Exit::Usage, what, remedy).at(path.display().to_string())
 }
 
-/// Topics and queues that routes read, and patterns of topics.
+/// Returns the topics, queues and topic patterns that routes read.
 fn sources(config: &Config) -> Vec<String> {
     let names = config.routes.iter().flat_map(|route| route.source.texts());
     BTreeSet::from_iter(names.map(str::to_owned)).into_iter().collect()
 }
 
-/// A message once more, to where it came from.
-pub(super) fn again(record: &Record, config: &Config) -> Input {
+/// A message of a route once more, to its source.
+pub(super) fn again(record: &Record, route: &str, config: &Config) -> Input {
+    let broker = config.routes.iter().find(|other| other.name() == route).map(|route| route.source.broker);
+    let source = broker.and_then(|broker| broker::topic_or_queue(broker, &record.source));
     let message = MessageFile {
         id: Some(uuid::Uuid::new_v4().to_string()),
         key: record.key.clone(),
@@ -151,11 +162,10 @@ pub(super) fn again(record: &Record, config: &Config) -> Input {
         payload: record.payload.clone(),
         ..MessageFile::default()
     };
-    let queue = config.sqs_queues().iter().any(|queue| **queue == *record.source);
-    Input(vec![publication(&record.source, 0, message, queue)])
+    Input(source.map(|source| publication(source, 0, message)).into_iter().collect())
 }
 
-/// The messages of a file: one, or one a line where its name ends in `.jsonl`.
+/// Reads the messages of a file: one, or one per line if its name ends in `.jsonl`.
 fn messages(path: &Path) -> Vec<Result<MessageFile, Problem>> {
     let name = path.display().to_string();
     let text = match std::fs::read_to_string(path) {
@@ -174,8 +184,7 @@ fn messages(path: &Path) -> Vec<Result<MessageFile, Problem>> {
     lines.map(|(index, line)| parse(line, index + 1)).collect()
 }
 
-fn publication(name: &str, index: usize, message: MessageFile, queue: bool) -> Publication {
-    let destination = if queue { sqs::queue(name) } else { kafka::topic(name) };
+fn publication(destination: Destination, index: usize, message: MessageFile) -> Publication {
     let fifo = destination.is_fifo();
     let key = message.key.as_ref().map(|key| String::from_utf8_lossy(key).into_owned());
     Publication {
@@ -189,7 +198,7 @@ fn publication(name: &str, index: usize, message: MessageFile, queue: bool) -> P
     }
 }
 
-/// Feeds it in and waits until the brokers have it all.
+/// Sends the input and waits until the brokers have confirmed it.
 pub(super) async fn feed(input: Input, sinks: &Sinks) -> Result<(), Problem> {
     let (tickets, mut answers) = mpsc::channel(UNDER_WAY);
     let mut under_way = 0;
@@ -210,7 +219,7 @@ pub(super) async fn feed(input: Input, sinks: &Sinks) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Waits for the next answers; returns how many messages the broker has by them.
+/// Waits for the next answers and returns how many messages they confirm.
 async fn answered(answers: &mut mpsc::Receiver<Answers>) -> Result<usize, Problem> {
     let answers = answers.recv().await.unwrap_or_default();
     for event in &answers {

@@ -1,4 +1,4 @@
-//! One line for each message, for people who watch; below it its outputs, or where it failed, the message and the backtrace.
+//! Prints each message on one line, and below it the outputs, or the error with message and backtrace.
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -11,26 +11,26 @@ use super::super::bytes::shown;
 use super::seen::{Event, Seen, next_word, place, wait};
 use crate::escape::Escaped;
 
-/// What is shown of a payload or of a text, characters.
+/// Maximum length of a shown payload or text, in characters.
 const SHOWN: usize = 400;
 
-/// Outputs of a message that are shown; of more, how many.
+/// Maximum number of shown outputs of a message; then only the number of the rest.
 const OUTPUTS: usize = 10;
 
-/// How things look.
+/// The style of the output.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Look {
     color: bool,
 }
 
 impl Look {
-    /// For standard output: in colour on a terminal, unless `NO_COLOR` says otherwise.
+    /// Returns the style for standard output: coloured on a terminal, unless `NO_COLOR` is set.
     pub(super) fn of_stdout() -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         Self { color: wanted && std::io::stdout().is_terminal() }
     }
 
-    /// The text of one message, some lines long.
+    /// Returns the lines of one message.
     pub(super) fn text(self, seen: &Seen) -> String {
         let (word, color) = match seen.event {
             Event::Settled(word) => (word, if seen.failure.is_none() { AnsiColor::Green } else { AnsiColor::Red }),
@@ -51,7 +51,7 @@ impl Look {
                     let _ = write!(text, ", attempt {}, next in {}", seen.attempt, spoken(wait(next)));
                 }
                 let _ = write!(text, ": {}", cut(&Escaped(&failure.text).to_string()));
-                // Once with the first attempt, once at the end.
+                // Shown with the first attempt and at the end.
                 if seen.is_settled() || seen.attempt == 1 {
                     let _ = write!(text, "\n    {}", self.dim(&payload(seen.record.payload.as_deref())));
                     for frame in &failure.backtrace {
@@ -63,7 +63,7 @@ impl Look {
         text
     }
 
-    /// The line for a message that waits until it is let through.
+    /// Returns the line of a message that waits for a command.
     pub(super) fn waiting(self, record: &Record) -> String {
         let key = record.key.as_deref().map_or_else(|| "-".into(), shown);
         let word = self.paint(AnsiColor::Cyan.on_default(), &format!("{:<11}", "next"));
@@ -109,7 +109,7 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// A time with the unit that suits it.
+/// Formats a duration with a suitable unit.
 fn spoken(time: Duration) -> String {
     match time.as_micros() {
         0..1_000 => format!("{} us", time.as_micros()),

@@ -1,4 +1,4 @@
-//! The last messages: for the page, and to be sent again.
+//! The latest messages, for the page and for sending one again.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,16 +16,16 @@ use super::waiting::Waiting;
 use crate::cli::{print_coloured, print_json};
 use crate::listener::{Listener, Round};
 
-/// Messages that a page shows when it is opened, at most.
+/// Maximum number of messages that a page shows when it is opened.
 const KEPT: usize = 200;
-/// Messages that a page may be behind; of those over it, it hears nothing.
+/// Maximum number of messages that a page may be behind; it misses older ones.
 const BEHIND: usize = 1_000;
 
-/// What was seen last, on all routes.
+/// The latest messages of all routes.
 pub(super) struct Recent {
     kept: Mutex<VecDeque<Arc<str>>>,
-    /// The last that came to its end.
-    last: Mutex<Option<Arc<Record>>>,
+    /// The last message that came to its end, with its route.
+    last: Mutex<Option<(Arc<str>, Arc<Record>)>>,
     news: broadcast::Sender<Arc<str>>,
 }
 
@@ -34,20 +34,21 @@ impl Recent {
         Self { kept: Mutex::default(), last: Mutex::default(), news: broadcast::Sender::new(BEHIND) }
     }
 
-    /// What is kept, and all that comes from now on.
+    /// Returns the stored messages, and a receiver of all later ones.
     pub(super) fn follow(&self) -> (Vec<Arc<str>>, broadcast::Receiver<Arc<str>>) {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         (kept.iter().cloned().collect(), self.news.subscribe())
     }
 
-    /// The last message that came to its end.
-    pub(super) fn last(&self) -> Option<Arc<Record>> {
+    /// The last message that came to its end, with its route.
+    pub(super) fn last(&self) -> Option<(Arc<str>, Arc<Record>)> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn add(&self, seen: &Seen) {
         if seen.is_settled() {
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&seen.record));
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some((Arc::clone(&seen.route), Arc::clone(&seen.record)));
         }
         let told: Arc<str> = seen.whole().to_string().into();
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -55,19 +56,19 @@ impl Recent {
             kept.pop_front();
         }
         kept.push_back(Arc::clone(&told));
-        // Nobody may be looking.
+        // There may be no open page.
         let _ = self.news.send(told);
     }
 }
 
-/// Prints what becomes of the messages of a route, and keeps the last.
+/// Prints the attempts and outcomes of a route's messages, and stores the latest.
 pub(super) struct Watcher {
     route: Arc<str>,
     look: Look,
     json: bool,
     recent: Arc<Recent>,
     waiting: Arc<Waiting>,
-    /// The message that was named as the next.
+    /// The message that was last announced as the next.
     next: Option<DeliveryId>,
 }
 
@@ -102,7 +103,7 @@ impl Listener for Watcher {
         }
     }
 
-    /// One that was taken is named once: the command to try it may be on its way.
+    /// Announces a message once: after it was taken, the command to try it may still be on its way to the route.
     fn round(&mut self, round: &Round<'_>) {
         let next = round.machine.next_in_line();
         if next != self.next {

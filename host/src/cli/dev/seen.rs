@@ -1,4 +1,4 @@
-//! What became of one message, as plain values: for lines, for machines, and for the page.
+//! The result of one message as plain values: for lines, for JSON, and for the page.
 
 use std::sync::Arc;
 
@@ -12,19 +12,19 @@ use serde_json::{Map, Value, json};
 
 use super::super::bytes::{header, insert_bytes};
 
-/// What a page is told of one payload, bytes: hundreds of messages are kept for it.
+/// Maximum size of a payload on the page in bytes: hundreds of messages are stored for it.
 const PAYLOAD: usize = 4 << 10;
-/// And how many outputs of one message.
+/// Maximum number of outputs of one message on the page.
 const OUTPUTS: usize = 20;
 
-/// The end of a message or, where it goes on, of an attempt.
+/// The end of a message, or of an attempt that is followed by another.
 pub(super) struct Seen {
     pub(super) route: Arc<str>,
     pub(super) record: Arc<Record>,
     pub(super) event: Event,
-    /// Why it did not end well.
+    /// The failure, unless the message was handled.
     pub(super) failure: Option<Failure>,
-    /// The plugin; `None` where none was called.
+    /// The plugin; `None` if no handler was called.
     pub(super) handler: Option<Box<str>>,
     pub(super) attempt: u32,
     pub(super) wall_us: u64,
@@ -47,7 +47,7 @@ pub(super) struct Sent {
 }
 
 impl Seen {
-    /// `None` for ends that were told when the attempt ended.
+    /// Returns `None` if the end was already shown with the attempt.
     pub(super) fn settled(route: &Arc<str>, delivery: &Delivery, fate: Fate) -> Option<Self> {
         let word = match fate {
             Fate::Done => "done",
@@ -69,7 +69,7 @@ impl Seen {
             Outcome::Failed(failure) => Some(Failure::clone(failure)),
             Outcome::Done(_) => None,
         });
-        // It says why there is no other attempt.
+        // The text of the dead letter says why there is no further attempt.
         let letter =
             delivery.publication(0).filter(|_| delivery.is_stored_as_error() && matches!(event, Event::Settled(_)));
         if let (Some(failure), Some(text)) = (&mut failure, letter.and_then(text_of)) {
@@ -95,17 +95,17 @@ impl Seen {
         }
     }
 
-    /// The topic or queue and the position there.
+    /// Returns topic or queue, and the position in it.
     pub(super) fn place(&self) -> String {
         place(&self.record)
     }
 
-    /// Whether the message has come to its end.
+    /// Returns whether the message is settled.
     pub(super) fn is_settled(&self) -> bool {
         matches!(self.event, Event::Settled(_))
     }
 
-    /// The line for machines, with the outputs whole.
+    /// Returns the JSON line with all outputs in full.
     pub(super) fn line(&self) -> Value {
         let Value::Object(mut line) = self.fields() else { unreachable!("it is made as an object") };
         line.insert("sent".into(), self.outputs.iter().map(|sent| sent.fields(Bytes::clone)).collect());
@@ -137,7 +137,7 @@ impl Seen {
         })
     }
 
-    /// The line with the message and its outputs, the first part of those that are large or many.
+    /// Returns the JSON line with message and outputs. Large payloads and long lists are truncated.
     pub(super) fn whole(&self) -> Value {
         let Value::Object(mut line) = self.fields() else { unreachable!("it is made as an object") };
         let mut message = Map::new();
@@ -151,7 +151,7 @@ impl Seen {
 }
 
 impl Sent {
-    /// With so much of the payload.
+    /// Returns the fields, with the part of each payload that `part` selects.
     fn fields(&self, part: impl Fn(&Bytes) -> Bytes) -> Value {
         let mut output = Map::new();
         output.insert("to".into(), self.to.as_str().into());
@@ -162,7 +162,7 @@ impl Sent {
     }
 }
 
-/// The first [`PAYLOAD`] bytes; of a text, whole characters.
+/// Returns the first [`PAYLOAD`] bytes; of UTF-8, only whole characters.
 fn beginning(payload: &Bytes) -> Bytes {
     let end = match std::str::from_utf8(payload) {
         Ok(text) => text.floor_char_boundary(PAYLOAD),
@@ -171,7 +171,8 @@ fn beginning(payload: &Bytes) -> Bytes {
     payload.slice(..end)
 }
 
-/// The topic or queue of a record and its position there. SQS message ids are long, and their first part tells them apart.
+/// Returns the topic or queue of a record, and its position. SQS message ids are long, so only their first part is
+/// shown.
 pub(super) fn place(record: &Record) -> String {
     let position = record.position.to_string();
     let position = if position.len() > 20 { &position[..8] } else { &position };

@@ -1,4 +1,4 @@
-//! What is said between messages: how the account stands when it has become quiet, and which message waits.
+//! Prints the totals when no message was handled for a while, and the message that waits for a command.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use super::lines::Look;
 use super::waiting::Waiting;
 use crate::admin::RouteHealth;
 
-/// How often it is looked.
+/// Time between two checks.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Looks without a change after which it is quiet.
+/// Number of checks without a change before the totals are printed.
 const QUIET: u32 = 5;
 
-/// Says on standard error how things stand, for as long as it is polled.
+/// Prints the status on standard error for as long as it is polled.
 pub(super) async fn tell(routes: Vec<Arc<RouteHealth>>, waiting: Arc<Waiting>, look: Look) {
     let (mut before, mut told, mut unchanged) = (Account::default(), Account::default(), 0);
     let mut waits: Option<Arc<Record>> = None;
@@ -47,7 +47,7 @@ fn spoken(account: &Account) -> String {
         (account.ignored, "ignored", ""),
         (account.duplicates, "duplicate", "s"),
         (account.received.saturating_sub(account.ended()), "in flight", ""),
-        (account.retried, "tried again", ""),
+        (account.retried, "retried", ""),
         (account.outputs, "output", "s"),
     ];
     let parts = parts.into_iter().filter(|(count, ..)| *count > 0);
@@ -63,6 +63,6 @@ mod tests {
     fn the_account_names_what_there_was() {
         let account =
             Account { received: 12, done: 9, dead_lettered: 1, retried: 4, outputs: 18, ..Account::default() };
-        assert_eq!(spoken(&account), "12 received: 9 done, 1 dead letter, 2 in flight, 4 tried again, 18 outputs");
+        assert_eq!(spoken(&account), "12 received: 9 done, 1 dead letter, 2 in flight, 4 retried, 18 outputs");
     }
 }

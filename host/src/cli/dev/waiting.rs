@@ -1,34 +1,34 @@
-//! Which message a paused route would handle next.
+//! The messages that paused routes would handle next.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cofferdam_core::message::Record;
 
-/// The next message of each route that is paused and has one, in the order in which they began to wait.
+/// The next message of each paused route that has one, in the order in which they began to wait.
 #[derive(Default)]
 pub(super) struct Waiting(Mutex<Vec<(Arc<str>, Arc<Record>)>>);
 
 impl Waiting {
-    /// The next message of this route is another now.
+    /// Sets the next message of a route.
     pub(super) fn set(&self, route: &Arc<str>, next: Option<&Arc<Record>>) {
         let mut waiting = self.lock();
         waiting.retain(|(other, _)| other != route);
         waiting.extend(next.map(|record| (Arc::clone(route), Arc::clone(record))));
     }
 
-    /// The message that has waited longest.
+    /// Returns the message that has waited longest.
     pub(super) fn first(&self) -> Option<Arc<Record>> {
         self.lock().first().map(|(_, record)| Arc::clone(record))
     }
 
-    /// The route of the message that has waited longest; the message waits no more.
+    /// Removes the message that has waited longest, and returns its route.
     pub(super) fn take(&self) -> Option<Arc<str>> {
         let mut waiting = self.lock();
         (!waiting.is_empty()).then(|| waiting.remove(0).0)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(Arc<str>, Arc<Record>)>> {
-        // It is whole after each step.
+        // A panic cannot leave the list in an invalid state.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

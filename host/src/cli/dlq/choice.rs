@@ -1,4 +1,4 @@
-//! The filters, as people write them.
+//! The filters of the command line.
 
 use bytes::Bytes;
 use clap::Args;
@@ -63,7 +63,7 @@ fn outcome(text: &str) -> Result<Class, String> {
     })
 }
 
-/// A time, or how long ago.
+/// Parses a time or an age.
 pub(super) fn moment(text: &str) -> Result<Time, String> {
     if let Some(ago) = duration(text) {
         return Ok(Clock::set().now().before(ago));

@@ -14,7 +14,7 @@ use crate::exit::{Exit, Problem};
 
 const HEADINGS: [&str; 8] = ["POSITION", "TIME", "OUTCOME", "CODE", "HANDLER", "ATTEMPTS", "KEY", "TEXT"];
 
-/// Rows for people, where they do not say how many.
+/// Default number of rows of the table.
 const ROWS: u64 = 100;
 
 #[derive(Args)]
@@ -52,7 +52,7 @@ async fn list(arguments: &Arguments) -> Ended {
     let limit = arguments.choice.limit.unwrap_or(if json { u64::MAX } else { ROWS });
     let (mut listed, mut more) = (0, false);
     for destination in &place.destinations {
-        let store = place.brokers.dead_letters(&place.config, destination).await?;
+        let store = place.brokers.dead_letters(destination).await?;
         words::warn_of_receives(&*store);
         let mut table = Table::new(&HEADINGS);
         let mut rows = 0_u64;
@@ -98,7 +98,8 @@ pub(super) fn table(letters: &[Found]) -> Table {
     table
 }
 
-/// The text without why it was not tried again, cut before the place at its end: what failed, and where.
+/// Returns the text without the reason why there was no further attempt. It is shortened in front of the location at
+/// its end, so that the error and the location stay visible.
 fn shortened_text(text: &str) -> String {
     const MOST: usize = 80;
     const PLACE: usize = 40;
@@ -122,10 +123,10 @@ fn row(found: &Found) -> Vec<String> {
     vec![
         found.position.to_string(),
         time,
-        word(reasons.map(|reasons| &*reasons.outcome)),
-        word(reasons.map(|reasons| &*reasons.code)),
+        word(reasons.map(|reasons| reasons.outcome.as_deref().unwrap_or_default())),
+        word(reasons.map(|reasons| reasons.code.as_deref().unwrap_or_default())),
         word(reasons.and_then(|reasons| reasons.handler.as_deref())),
-        reasons.map_or_else(|| "-".into(), |reasons| reasons.attempts.len().to_string()),
+        reasons.map_or_else(|| "-".into(), |reasons| reasons.attempts.as_ref().map_or(0, Vec::len).to_string()),
         shortened(&key, 24),
         shortened_text(&words::text(found)),
     ]

@@ -1,16 +1,16 @@
-//! Where the dead letters are that somebody means.
+//! The dead-letter destinations that arguments name.
 
 use cofferdam_core::output::Destination;
 
 use super::super::ConfigArgument;
 use super::super::run::load;
 use super::Where;
-use crate::broker::{kafka, sqs};
+use crate::broker::{self, Fit, Kind};
 use crate::config::{Config, RouteConfig};
 use crate::exit::{Exit, Problem};
 use crate::run::Brokers;
 
-/// The configuration, the brokers, and the topics or queues that are meant: at least one.
+/// The configuration, the brokers, and at least one dead-letter destination.
 pub(super) struct Place {
     pub(super) config: Config,
     pub(super) brokers: Brokers,
@@ -18,12 +18,12 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Finds what `name`, or else the route, stands for.
+    /// Finds the destination `name`, or those of the route.
     pub(super) async fn find(which: &Where, name: Option<&str>) -> Result<Self, Vec<Problem>> {
         let config = load(&ConfigArgument { config: which.config.clone() })?;
         let brokers = Brokers::connect(&config).await?;
         let destinations = match (name, &which.route) {
-            (Some(name), None) => vec![destination(&config, name)?],
+            (Some(name), None) => vec![destination(&config, &brokers, name)?],
             (None, Some(route)) => brokers.dead_letters_of(self::route(&config, which, route)?).await?,
             (Some(_), Some(_)) => {
                 let what = "both a topic or queue and --route are given";
@@ -37,7 +37,7 @@ impl Place {
         Ok(Self { config, brokers, destinations })
     }
 
-    /// The only topic or queue.
+    /// Returns the only destination.
     pub(super) fn only(&self) -> Result<&Destination, Problem> {
         match &*self.destinations {
             [only] => Ok(only),
@@ -55,28 +55,23 @@ fn route<'a>(config: &'a Config, which: &Where, name: &str) -> Result<&'a RouteC
     super::super::route(config, name).map_err(|problem| problem.at(file()))
 }
 
-/// `kafka:TOPIC`, `sqs:QUEUE`, or a name alone where it can only be one of them.
-pub(super) fn destination(config: &Config, name: &str) -> Result<Destination, Problem> {
-    let topic = || kafka::topic(name);
-    let queue = || sqs::queue(name);
-    match name.split_once(':') {
-        Some((kafka::NAME, topic)) if !topic.is_empty() => return Ok(kafka::topic(topic)),
-        Some((sqs::NAME, queue)) if !queue.is_empty() => return Ok(sqs::queue(queue)),
-        _ => {}
+/// Parses `BROKER:NAME`, or a name alone if only one broker can have it.
+pub(super) fn destination(config: &Config, brokers: &Brokers, name: &str) -> Result<Destination, Problem> {
+    if let Some(destination) = broker::destination(name) {
+        return Ok(destination);
     }
-    if name.starts_with("http") && name.contains("://") {
-        return Ok(queue());
-    }
-    let named = (config.kafka_topics().contains_key(name), config.sqs_queues().contains(name));
-    match (&config.kafka, &config.sqs, named) {
-        (Some(_), None, _) | (_, _, (true, false)) => Ok(topic()),
-        (None, Some(_), _) | (_, _, (false, true)) => Ok(queue()),
-        // The name of a queue has no dots, but for the last.
-        _ if name.ends_with(".fifo") => Ok(queue()),
-        _ if name.contains('.') => Ok(topic()),
-        _ => {
-            let what = format!("ambiguous name `{name}`: topic or queue");
-            Err(Problem::new(Exit::Usage, what, format!("write kafka:{name} or sqs:{name}")))
-        }
-    }
+    let only = |takes: &dyn Fn(&Kind) -> bool| match broker::ALL.iter().filter(|kind| takes(kind)).collect::<Vec<_>>()[..]
+    {
+        [kind] => Some((kind.destination)(name)),
+        _ => None,
+    };
+    let found = only(&|kind| (kind.fits)(name) == Fit::Only)
+        .or_else(|| only(&|kind| (kind.named)(&config.routes).contains(name)))
+        .or_else(|| only(&|kind| brokers.of(kind.name).is_ok()))
+        .or_else(|| only(&|kind| (kind.fits)(name) == Fit::Likely));
+    found.ok_or_else(|| {
+        let words: Vec<String> = broker::ALL.iter().map(|kind| format!("{}:{name}", kind.name)).collect();
+        let what = format!("ambiguous name `{name}`: topic or queue");
+        Problem::new(Exit::Usage, what, format!("write {}", words.join(" or ")))
+    })
 }

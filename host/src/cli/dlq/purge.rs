@@ -57,7 +57,7 @@ async fn purge(arguments: &Arguments) -> Ended {
     let place = Place::find(&arguments.which, arguments.destination.as_deref()).await?;
     let filter = arguments.choice.filter(if arguments.replayed { State::Replayed } else { State::Any });
     for destination in &place.destinations {
-        let store = place.brokers.dead_letters(&place.config, destination).await?;
+        let store = place.brokers.dead_letters(destination).await?;
         words::warn_of_receives(&*store);
         let failed = |error: Error| error.problem().at(destination.to_string());
         let survey = store.survey(&filter).await.map_err(failed)?;

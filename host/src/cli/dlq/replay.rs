@@ -74,7 +74,7 @@ fn locally(arguments: &Arguments, plugin: &Path) -> Ended {
         let found = show::find(&place, position).await?;
         Ok::<_, Vec<Problem>>((place, found))
     })?;
-    let failed_in = found.reasons().map(|reasons| &*reasons.route);
+    let failed_in = found.reasons().and_then(|reasons| reasons.route.as_deref());
     let known = |name: &&str| place.config.routes.iter().any(|route| route.name() == *name);
     let setting = match which.route.as_deref().or(failed_in.filter(known)) {
         Some(route) => Setting::of_route(&place.config, route)?,
@@ -94,24 +94,25 @@ async fn replay(arguments: &Arguments) -> Ended {
     let state = arguments.again.map_or(State::Open, State::ReplayedBefore);
     let mut filter = arguments.choice.filter(state);
     filter.positions = positions.iter().map(|position| Position::of(position)).collect();
-    let to = arguments.to.as_deref().map(|to| destination(&place.config, to)).transpose()?;
+    let to = arguments.to.as_deref().map(|to| destination(&place.config, &place.brokers, to)).transpose()?;
     let mut order = Order {
         filter,
         limit: arguments.choice.limit.unwrap_or(u64::MAX),
         to,
-        origins: if arguments.to_unknown { Origins::any() } else { place.brokers.origins(&place.config) },
+        origins: if arguments.to_unknown { Origins::any() } else { place.brokers.origins() },
         rate: arguments.rate,
         dry: arguments.dry_run,
         id: uuid::Uuid::now_v7().to_string(),
         time: Clock::set().now(),
     };
-    let mut outlet = place.brokers.outlet(&place.config)?;
+    let mut outlet = place.brokers.outlet()?;
     let stop = until_signal();
     let mut worst = Exit::Success;
-    // All of them first: what comes back while one is replayed is not found in the next.
+    // All stores are opened first, so that a replayed message that becomes a dead letter again is not replayed in the
+    // same run.
     let mut stores = Vec::with_capacity(place.destinations.len());
     for destination in &place.destinations {
-        stores.push((destination, place.brokers.dead_letters(&place.config, destination).await?));
+        stores.push((destination, place.brokers.dead_letters(destination).await?));
     }
     for (destination, store) in stores {
         words::warn_of_receives(&*store);
@@ -140,7 +141,7 @@ async fn replay(arguments: &Arguments) -> Ended {
     Ok(worst)
 }
 
-/// Cancelled by the first signal; the second ends the process.
+/// Returns a token that the first signal cancels; the second signal ends the process.
 fn until_signal() -> CancellationToken {
     let stop = CancellationToken::new();
     let token = stop.clone();
@@ -155,7 +156,7 @@ fn until_signal() -> CancellationToken {
     stop
 }
 
-/// On a terminal only.
+/// Returns a progress bar, which is visible only on a terminal.
 fn bar(letters: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} read, {per_sec}, {eta} left");
     let bar = ProgressBar::new(letters);

@@ -5,7 +5,7 @@ use clap::Args;
 use cofferdam_core::dead_letter::{Attempt, Reasons};
 use cofferdam_core::message::Position;
 use cofferdam_core::time::Time;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::super::bytes::shown;
 use super::super::run::runtime;
@@ -40,7 +40,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
     })
 }
 
-/// Topic or queue, where no route stands for it, and position.
+/// Splits the arguments into destination (`None` with `--route`) and position.
 pub(super) fn named<'a>(what: &'a [String], which: &Where) -> Result<(Option<&'a str>, &'a str), Problem> {
     match (what, &which.route) {
         ([position], Some(_)) => Ok((None, position)),
@@ -53,10 +53,10 @@ pub(super) fn named<'a>(what: &'a [String], which: &Where) -> Result<(Option<&'a
     }
 }
 
-/// The letter at this position.
+/// Finds the dead letter at this position.
 pub(super) async fn find(place: &Place, position: &str) -> Result<Found, Problem> {
     let destination = place.only()?;
-    let store = place.brokers.dead_letters(&place.config, destination).await?;
+    let store = place.brokers.dead_letters(destination).await?;
     words::warn_of_receives(&*store);
     let wanted = Position::of(position);
     let mut letter = None;
@@ -75,7 +75,7 @@ pub(super) async fn find(place: &Place, position: &str) -> Result<Found, Problem
     })
 }
 
-/// All of a letter in words.
+/// Returns all of a dead letter as text.
 pub(super) fn lines(found: &Found) -> Vec<String> {
     let mut lines = vec![found.id()];
     let mut say = |name: &str, value: String| lines.push(format!("{name:<12}{value}"));
@@ -108,11 +108,12 @@ pub(super) fn lines(found: &Found) -> Vec<String> {
 
 fn why(found: &Found, reasons: &Reasons, say: &mut impl FnMut(&str, String)) {
     let escaped = |text: &str| words::escaped(text);
-    say("outcome", format!("{} {}", escaped(&reasons.outcome), escaped(&reasons.code)));
-    say("text", escaped(&reasons.text));
+    let word = |word: &Option<Box<str>>| escaped(word.as_deref().unwrap_or_default());
+    say("outcome", format!("{} {}", word(&reasons.outcome), word(&reasons.code)));
+    say("text", word(&reasons.text));
     let first = reasons.first_failure.map_or_else(String::new, |first| format!(", failed first {first}"));
     say("given up", format!("{}{first}", found.time().map_or_else(|| "-".into(), |time| time.to_string())));
-    say("route", escaped(&reasons.route));
+    say("route", word(&reasons.route));
     if let Some(handler) = &reasons.handler {
         let digest = reasons.digest.as_deref().map_or_else(String::new, |digest| format!(" ({})", escaped(digest)));
         say("handler", format!("{}{digest}", escaped(handler)));
@@ -131,8 +132,8 @@ fn why(found: &Found, reasons: &Reasons, say: &mut impl FnMut(&str, String)) {
     }
 }
 
-/// What the last attempt used, as far as it says.
-fn used(usage: &Value) -> String {
+/// Returns the known resource usage of the last attempt.
+fn used(usage: &Map<String, Value>) -> String {
     let parts = [
         ("wall_us", 1, "us wall"),
         ("cpu_us", 1, "us CPU"),
@@ -148,10 +149,11 @@ fn used(usage: &Value) -> String {
 }
 
 fn attempts(reasons: &Reasons) -> Vec<String> {
-    let attempts = reasons.attempts.iter().enumerate();
+    let attempts = reasons.attempts.iter().flatten().enumerate();
     let line = |(number, attempt): (usize, &Attempt)| {
         let Attempt { time, outcome, code, text } = attempt;
-        let [time, outcome, code, text] = [time, outcome, code, text].map(|word| words::escaped(word));
+        let [outcome, code, text]: [&str; 3] = [outcome, code, text];
+        let [outcome, code, text] = [outcome, code, text].map(words::escaped);
         format!("{}  {time}  {outcome}  {code}  {text}", number + 1).trim_end().to_owned()
     };
     attempts.map(line).collect()
@@ -175,7 +177,7 @@ fn original(found: &Found, lines: &mut Vec<String>) {
     }
 }
 
-/// Text line by line, else base64.
+/// Returns UTF-8 line by line, other bytes as base64.
 fn text(payload: &Bytes) -> Vec<String> {
     match std::str::from_utf8(payload) {
         Ok(text) => text.split('\n').map(words::escaped).collect(),

@@ -1,12 +1,12 @@
-//! Rows in columns.
+//! Tables of text.
 
-/// A table; all but the last column are as wide as their widest cell.
+/// A table. All columns but the last are as wide as their widest cell.
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// With these headings.
+    /// Creates a table with these headings.
     pub(super) fn new(headings: &[&str]) -> Self {
         Self { rows: vec![headings.iter().map(|heading| (*heading).to_owned()).collect()] }
     }
@@ -16,7 +16,7 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// The lines, the headings first.
+    /// Returns the lines, the headings first.
     pub(super) fn lines(&self) -> Vec<String> {
         let columns = self.rows[0].len();
         let width = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -29,7 +29,7 @@ impl Table {
     }
 }
 
-/// The first `most` characters; `…` stands for the rest.
+/// Returns the first `most` characters, with `…` for the rest.
 pub(super) fn shortened(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         None => text.to_owned(),

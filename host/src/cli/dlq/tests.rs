@@ -1,4 +1,4 @@
-//! What people read, word for word.
+//! The exact output of the commands.
 
 use bytes::Bytes;
 use cofferdam_core::dead_letter::{Attempt, Letter, Reasons};
@@ -12,32 +12,38 @@ use crate::dead_letters::origins::Origins;
 use crate::dead_letters::replay::{Order, Report};
 use crate::dead_letters::{Found, Replays};
 
-/// A letter about which everything is known, with control characters where a guest could put them.
+/// Returns a dead letter with all known fields, and control characters where a guest could put them.
 fn known() -> Found {
-    let attempt = |time: &str, outcome: &str, code: &str| Attempt {
-        time: time.into(),
+    let attempt = |time: &str, outcome: &'static str, code: &'static str| Attempt {
+        time: time.parse().expect("a time"),
         outcome: outcome.into(),
         code: code.into(),
         text: "no answer\u{1b}[2J within 5 s".into(),
     };
     let reasons = Reasons {
-        outcome: "trapped".into(),
-        code: "TRAP_UNREACHABLE".into(),
-        text: "wasm `unreachable`\u{1b}[2J reached (not retried: the same fault repeated)".into(),
-        route: "price-orders".into(),
+        outcome: Some("trapped".into()),
+        code: Some("TRAP_UNREACHABLE".into()),
+        text: Some("wasm `unreachable`\u{1b}[2J reached (not retried: the same fault repeated)".into()),
+        route: Some("price-orders".into()),
         handler: Some("price".into()),
         digest: Some("sha256:ab12".into()),
-        attempts: vec![
+        attempts: Some(vec![
             attempt("2026-11-21T05:01:36.120Z", "timed_out", "TIMEOUT"),
             attempt("2026-11-21T05:01:38.400Z", "trapped", "TRAP_UNREACHABLE"),
-        ],
+        ]),
         first_failure: "2026-11-21T05:01:36.120Z".parse().ok(),
         last_failure: "2026-11-21T05:01:38.400Z".parse().ok(),
         group: Some("pricing".into()),
-        usage: Some(serde_json::json!({ "wall_us": 7, "cpu_us": 6, "memory_peak_bytes": 65_536, "host_calls": 0 })),
+        usage: Some(
+            [("wall_us", 7), ("cpu_us", 6), ("memory_peak_bytes", 65_536), ("host_calls", 0)]
+                .map(|(name, amount)| (name.to_owned(), amount.into()))
+                .into_iter()
+                .collect(),
+        ),
         backtrace: Some("0: price::handle\n1: price::main\n".into()),
         trace: Some("00-1-2-01".into()),
         correlation: Some("c-1".into()),
+        ..Reasons::default()
     };
     let original = Record {
         source: "orders.placed".into(),
@@ -62,7 +68,7 @@ fn known() -> Found {
     }
 }
 
-/// One that a queue's own redrive policy moved.
+/// Returns a dead letter that the redrive policy of a queue moved.
 fn moved() -> Found {
     let position = Position::MessageId("5e1c".into());
     let original = Record {

@@ -14,16 +14,16 @@ pub(super) fn escaped(text: &str) -> String {
     Escaped(text).to_string()
 }
 
-/// To the second: `2026-11-21T05:01:36Z`.
+/// Formats a time without fractions of a second: `2026-11-21T05:01:36Z`.
 pub(super) fn seconds(time: Time) -> String {
     let text = time.to_string();
     text.split_once('.').map_or(text.clone(), |(seconds, _)| format!("{seconds}Z"))
 }
 
-/// The text of the failure, on one line.
+/// Returns the text of the failure on one line.
 pub(super) fn text(found: &Found) -> String {
     match (found.reasons(), &found.redriven) {
-        (Some(reasons), _) => escaped(&reasons.text),
+        (Some(reasons), _) => escaped(reasons.text.as_deref().unwrap_or_default()),
         (None, Some(source)) => format!("moved by the redrive policy of {}", source.name),
         (None, None) => "(no reasons)".to_owned(),
     }
@@ -34,23 +34,20 @@ pub(super) fn letters(count: u64) -> String {
     format!("{count} dead letter{}", if count == 1 { "" } else { "s" })
 }
 
-/// One JSON object without payload, headers and backtrace.
+/// Returns a JSON object without payload, headers and backtrace.
 pub(super) fn summary(found: &Found) -> Value {
     Value::Object(fields(found))
 }
 
-/// One JSON object with everything.
+/// Returns a JSON object with all fields.
 pub(super) fn whole(found: &Found) -> Value {
     let mut fields = fields(found);
     let original = &found.letter.original;
     let reasons = found.reasons();
-    let list = |reasons: &Reasons| {
-        let attempt = |attempt: &cofferdam_core::dead_letter::Attempt| json!({ "time": attempt.time, "outcome": attempt.outcome, "code": attempt.code, "text": attempt.text });
-        reasons.attempts.iter().map(attempt).collect::<Value>()
-    };
-    fields.insert("attempts".into(), reasons.map_or_else(|| json!([]), list));
+    let attempts = reasons.and_then(|reasons| reasons.attempts.as_deref()).unwrap_or_default();
+    fields.insert("attempts".into(), json!(attempts));
     fields.insert("plugin_digest".into(), reasons.and_then(|reasons| reasons.digest.as_deref()).into());
-    fields.insert("usage".into(), reasons.and_then(|reasons| reasons.usage.clone()).unwrap_or(Value::Null));
+    fields.insert("usage".into(), reasons.and_then(|reasons| reasons.usage.clone()).into());
     fields.insert("backtrace".into(), reasons.and_then(|reasons| reasons.backtrace.as_deref()).into());
     fields.insert("traceparent".into(), reasons.and_then(|reasons| reasons.trace.as_deref()).into());
     fields.insert("correlation".into(), reasons.and_then(|reasons| reasons.correlation.as_deref()).into());
@@ -63,7 +60,9 @@ pub(super) fn whole(found: &Found) -> Value {
 fn fields(found: &Found) -> Map<String, Value> {
     let original = &found.letter.original;
     let reasons = found.reasons();
-    let word = |word: fn(&Reasons) -> &str| Value::from(reasons.map(word));
+    let word = |word: fn(&Reasons) -> &Option<Box<str>>| {
+        Value::from(reasons.map(|reasons| word(reasons).as_deref().unwrap_or_default()))
+    };
     let mut fields = Map::new();
     let mut add = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
     add("destination", found.at.to_string().into());
@@ -74,7 +73,7 @@ fn fields(found: &Found) -> Map<String, Value> {
     add("text", word(|reasons| &reasons.text));
     add("route", word(|reasons| &reasons.route));
     add("handler", reasons.and_then(|reasons| reasons.handler.as_deref()).into());
-    add("attempts", reasons.map(|reasons| reasons.attempts.len()).into());
+    add("attempts", reasons.map(|reasons| reasons.attempts.as_ref().map_or(0, Vec::len)).into());
     add("first_failure", time(reasons.and_then(|reasons| reasons.first_failure)));
     add("last_failure", time(reasons.and_then(|reasons| reasons.last_failure)));
     add("source", found.origin().map(|origin| origin.to_string()).into());
@@ -92,7 +91,7 @@ fn time(time: Option<Time>) -> Value {
     time.map(|time| time.to_string()).into()
 }
 
-/// A queue that hands over what is received too often does so with what is only looked at, too.
+/// Warns that reading counts as a receive, if a redrive policy moves messages after too many receives.
 pub(super) fn warn_of_receives(letters: &dyn DeadLetters) {
     if let Some((receives, to)) = letters.hands_over() {
         eprintln!(

@@ -1,4 +1,4 @@
-//! What came of it, for people and for machines.
+//! Shows the result of an attempt as text or JSON.
 
 use cofferdam_core::message::Header;
 use cofferdam_core::outcome::{Failure, Outcome};

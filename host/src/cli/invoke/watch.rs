@@ -1,4 +1,4 @@
-//! `invoke --watch`: once more whenever the plugin or the message says something else.
+//! `invoke --watch`: calls the plugin again when the content of the plugin, message or configuration file has changed.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::exit::{Exit, Problem};
 use crate::run::reload::files::{self, Files};
 use crate::signal::Signals;
 
-/// Ends when it is told to.
+/// Runs until a signal.
 pub(super) fn main(arguments: &Arguments) -> Ended {
     let paths = paths(arguments)?;
     let runtime = run::runtime()?;
@@ -19,7 +19,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
         (Signals::listen(), Files::new().map_err(unwatched)?)
     };
     loop {
-        // Before they are read: what changes meanwhile is seen.
+        // Watched before they are read, so that no change is missed.
         files.watch(paths.iter().map(|path| files::folder(path)));
         let contents = contents(&paths);
         if let Err(problems) = once(arguments) {
@@ -57,7 +57,7 @@ fn paths(arguments: &Arguments) -> Result<Vec<PathBuf>, Problem> {
     Ok(paths.map(ToOwned::to_owned).collect())
 }
 
-/// A digest of what the files say; of one that cannot be read, that.
+/// Returns a digest of the contents of the files. An unreadable file is part of the digest as such.
 fn contents(paths: &[PathBuf]) -> u64 {
     let mut hasher = DefaultHasher::new();
     paths.iter().for_each(|path| std::fs::read(path).ok().hash(&mut hasher));

@@ -1,4 +1,4 @@
-//! The languages: their templates and SDKs, which are in the binary, and what their tool chains need.
+//! The languages: their templates and SDKs, which are embedded in the binary, and the tools that they need.
 
 use std::process::{Command, Stdio};
 
@@ -16,22 +16,22 @@ pub(super) enum Language {
     C,
 }
 
-/// Something that has to be on the machine.
+/// A tool that must be installed.
 pub(super) struct Tool {
     pub(super) name: &'static str,
-    /// What installs it.
+    /// How to install it.
     pub(super) install: &'static str,
-    /// A command that ends well where it is there, and what it is to say.
+    /// A command that succeeds if the tool is installed, and the text that its output must contain.
     look: (&'static str, &'static [&'static str], &'static str),
 }
 
-/// What a package of an SDK consists of: folders by their place in it, and files.
+/// The parts of an SDK package: folders by their path in it, and files.
 pub(super) struct Sdk {
     pub(super) folders: &'static [(&'static str, &'static Dir<'static>)],
     pub(super) files: &'static [(&'static str, &'static str)],
 }
 
-/// Folders are named one by one: whoever works on an SDK has what its tool chain writes beside them.
+/// Folders are listed one by one, because in a working copy tools write files beside them.
 macro_rules! folder {
     ($name:ident, $path:tt) => {
         static $name: Dir<'_> = include_dir!($path);
@@ -54,7 +54,7 @@ const RUST: Sdk = Sdk {
     files: &[("Cargo.toml", file!("sdk/rust/Cargo.toml")), ("README.md", file!("sdk/rust/README.md"))],
 };
 
-// With the contract, by a symbolic link.
+// Includes the contract, by a symbolic link.
 folder!(PYTHON_SOURCE, "$CARGO_MANIFEST_DIR/../sdk/python/src");
 folder!(PYTHON_TEMPLATE, "$CARGO_MANIFEST_DIR/../sdk/python/template");
 const PYTHON: Sdk = Sdk {
@@ -133,7 +133,7 @@ const NPM: Tool = Tool { name: "npm", install: "it comes with Node.js", look: ("
 const GO_1_24: Tool = Tool {
     name: "Go 1.24 or newer",
     install: "see https://go.dev/dl",
-    // Reads a file of a module that wants that version.
+    // The command reads a module file that requires this version.
     look: ("sh", &["-c", "go version | sed -E 's/.*go1\\.([0-9]+).*/\\1/' | xargs test 24 -le && echo yes"], "yes"),
 };
 const CC: Tool = Tool {

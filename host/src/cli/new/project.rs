@@ -1,4 +1,4 @@
-//! Writes a template out, under a name of the user's.
+//! Writes a project from a template, with the name of the user.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,16 +8,16 @@ use include_dir::{Dir, DirEntry, File};
 use super::language::Language;
 use crate::exit::{Exit, Problem};
 
-/// The folder of a project that the SDK goes to.
+/// The folder of the SDK in a project.
 const SDK: &str = "cofferdam-sdk";
 
-/// What a template is called, and how it is spelled where a hyphen cannot be.
+/// The name in templates, with a hyphen and with an underscore.
 const NAMES: [&str; 2] = ["my-handler", "my_handler"];
 
-/// A name that every tool chain takes.
+/// Checks that the name is valid for every tool chain.
 ///
 /// # Errors
-/// The rule.
+/// The rule for names.
 pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
     let rule = "expected 1 to 60 lower-case letters, digits and hyphens, beginning with a letter, without a final or double hyphen";
     let right = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
@@ -25,10 +25,10 @@ pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
     if right && begins && name.len() <= 60 && !name.ends_with('-') && !name.contains("--") { Ok(()) } else { Err(rule) }
 }
 
-/// Writes the language's template and SDK to `folder`, which must not be there, or be empty.
+/// Writes the template and the SDK of the language to `folder`, which must be missing or empty.
 ///
 /// # Errors
-/// Where it is there, or cannot be written.
+/// If the folder has files or cannot be written.
 pub(super) fn write(language: Language, name: &str, folder: &Path) -> Result<(), Problem> {
     let place = || folder.display().to_string();
     if fs::read_dir(folder).map_or(folder.exists(), |mut entries| entries.next().is_some()) {
@@ -43,7 +43,7 @@ pub(super) fn write(language: Language, name: &str, folder: &Path) -> Result<(),
     written.map_err(|error| Problem::new(Exit::Usage, format!("failed to write the folder: {error}"), "").at(place()))
 }
 
-/// All files of the project, by their place in it.
+/// Returns all files of the project by their path in it.
 fn files(language: Language, name: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let own = all(language.template()).into_iter().filter(|file| is_source(file.path())).map(|file| {
         let (path, text) = (file.path().to_string_lossy(), String::from_utf8_lossy(file.contents()));
@@ -67,14 +67,14 @@ fn all<'a>(folder: &'a Dir<'a>) -> Vec<&'a File<'a>> {
     files.collect()
 }
 
-/// Not what a tool chain wrote there while somebody tried the template out.
+/// Returns false for files that a tool chain wrote while somebody tried the template.
 fn is_source(path: &Path) -> bool {
     const WRITTEN: [&str; 8] =
         ["target", "node_modules", ".venv", "__pycache__", "build", ".cofferdam", "cofferdam-sdk", "package-lock.json"];
     path.components().all(|part| !WRITTEN.contains(&&*part.as_os_str().to_string_lossy()))
 }
 
-/// Go has them beside the code.
+/// Go has tests beside the code.
 fn is_test_of_sdk(path: &Path) -> bool {
     path.to_string_lossy().ends_with("_test.go")
 }
@@ -106,7 +106,7 @@ mod tests {
             for needed in ["cofferdam.toml", "README.md", ".gitignore", "input/price-orders.in.jsonl"] {
                 assert!(files.iter().any(|(path, _)| path == Path::new(needed)), "{language:?}: {needed}");
             }
-            // Of a core module the host itself knows the types.
+            // The host has the types of core modules itself.
             let has_types = files.iter().any(|(path, _)| path.ends_with("handler.wit"));
             assert_eq!(has_types, !matches!(language, Language::Go | Language::C), "{language:?}");
             for (path, contents) in files.iter().filter(|(path, _)| !path.starts_with(SDK)) {

@@ -1,4 +1,4 @@
-//! How far a run is, on a terminal.
+//! The progress bar of a run.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::verify::{Progress, Step};
 
-/// Draws until the run has ended; nothing where standard error is no terminal.
+/// Draws until the run has ended, if standard error is a terminal.
 pub(super) fn follow(mut seen: watch::Receiver<Progress>, messages: u64, faults: u32) -> JoinHandle<()> {
     let bar = ProgressBar::new(messages);
     let template = "{elapsed_precise} {wide_bar} {human_pos} of {human_len} messages, {msg}";

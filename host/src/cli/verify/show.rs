@@ -1,10 +1,11 @@
-//! A report as text, for people.
+//! The report as text.
 
 use std::fmt::Write as _;
 
+use crate::broker;
 use crate::verify::{Line, Report, Struck, Verdict};
 
-/// The report: each promise, what broke it, and the figures.
+/// Returns the report: each guarantee, its violations, and the figures.
 pub(super) fn text(report: &Report) -> String {
     let mut text = String::new();
     for line in &report.promises {
@@ -30,12 +31,19 @@ fn promise(text: &mut String, line: &Line) {
 fn figures(text: &mut String, report: &Report) {
     let (course, judged) = (&report.course, &report.judged);
     let faults: Vec<String> = course.faults.iter().map(|(fault, count)| format!("{count} {}", fault.words())).collect();
+    let on = |kind: &&broker::Kind| {
+        format!("{} on {}", course.messages.get(kind.name).copied().unwrap_or_default(), kind.verify.title)
+    };
+    let written: Vec<String> = broker::ALL.iter().map(on).collect();
     push(text, "");
     push(
         text,
         &format!(
-            "messages      {} on Kafka, {} on SQS; {} handled, {} stored as dead letters, {} outstanding",
-            course.messages.kafka, course.messages.sqs, judged.handled, judged.dead_lettered, judged.outstanding
+            "messages      {}; {} handled, {} stored as dead letters, {} outstanding",
+            written.join(", "),
+            judged.handled,
+            judged.dead_lettered,
+            judged.outstanding
         ),
     );
     push(text, &format!("faults        {}: {}", course.faults.values().sum::<u32>(), faults.join(", ")));
@@ -104,7 +112,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::verify::{Course, Delivery, Fault, Figures, Foreign, Messages};
+    use crate::verify::{Course, Delivery, Fault, Figures, Foreign};
 
     fn line(number: Option<u8>, promise: &str, verdict: Verdict, broken: u64, shown: &[&str]) -> Line {
         let shown = shown.iter().map(|text| (*text).to_owned()).collect();
@@ -125,7 +133,7 @@ mod tests {
                 delivery: Delivery::AtLeastOnce,
                 seed: 7,
                 hosts: 2,
-                messages: Messages { kafka: 950, sqs: 50 },
+                messages: BTreeMap::from([("kafka".into(), 950), ("sqs".into(), 50)]),
                 faults: BTreeMap::from([(Fault::Kill, 3), (Fault::LoseAnswers, 1)]),
                 network: Struck { cut: 2, answers_lost: 7, answers_held: 3, ..Struck::default() },
                 left_out: vec!["network faults: left out, the endpoint of SQS is not an http:// address".into()],

@@ -1,14 +1,15 @@
-//! Which sources and destinations are the same place. Of two expressions only those are compared that stand for everything
-//! that begins in some way: what is said to overlap does.
+//! Finds sources and destinations that are the same topic or queue. Two expressions are compared only if each matches all
+//! names with a prefix. So a reported overlap is certain, but some overlaps are not found.
 
 use cofferdam_core::output::Destination;
 
 use super::super::read::Reader;
-use super::super::route::{Read, Source};
+use super::super::route::Read;
 use super::Config;
 use crate::broker::kafka::expression::Expression;
+use crate::plan::Source;
 
-/// Two routes that share a group and a topic, or a queue, would each get some of the messages.
+/// Two routes that share a consumer group and a topic, or a queue, would each get only some of the messages.
 pub(super) fn sources_are_apart(reader: &Reader<'_>, routes: &[Read]) {
     for (index, read) in routes.iter().enumerate() {
         let Some(at) = &read.from_at else { continue };
@@ -25,7 +26,7 @@ pub(super) fn sources_are_apart(reader: &Reader<'_>, routes: &[Read]) {
     }
 }
 
-/// Two routes that join one group under one `group.instance.id` fence each other.
+/// Two routes in one consumer group with the same `group.instance.id` fence each other.
 pub(super) fn members_are_apart(reader: &Reader<'_>, config: &Config, routes: &[Read]) {
     let Some(id) = config.kafka.as_ref().and_then(|kafka| kafka.properties.get("group.instance.id")) else { return };
     for (index, read) in routes.iter().enumerate() {
@@ -55,12 +56,12 @@ fn shared(one: &Source, other: &Source) -> Option<(String, &'static str)> {
     })
 }
 
-/// Whether what goes to `destination` certainly comes back from `source`.
+/// Returns whether messages to `destination` certainly come back from `source`.
 pub(super) fn feeds(destination: &Destination, source: &Source) -> bool {
     destination.broker == source.broker && source.texts().any(|other| overlap(&destination.name, other))
 }
 
-/// Whether two subscriptions certainly have a topic in common.
+/// Returns whether two subscriptions certainly have a topic in common.
 fn overlap(one: &str, other: &str) -> bool {
     let matches = |expression: &str, name: &str| Expression::new(expression).is_ok_and(|it| it.matches(name));
     match (one.starts_with('^'), other.starts_with('^')) {
@@ -75,7 +76,7 @@ fn overlap(one: &str, other: &str) -> bool {
     }
 }
 
-/// What all topics begin with that match `expression`, if it matches everything that begins so: `orders.` for
+/// Returns the prefix of all topics that match `expression`, if it matches every name with this prefix: `orders.` for
 /// `^orders\.` and for `^orders\..*`.
 fn beginning(expression: &str) -> Option<String> {
     let mut rest = expression.strip_prefix('^')?;
@@ -92,7 +93,7 @@ fn beginning(expression: &str) -> Option<String> {
     Some(beginning)
 }
 
-/// Whether `expression` matches every name that has something more behind a name that it matches.
+/// Returns whether `expression` also matches every longer name that starts with a matching name.
 pub(super) fn is_open(expression: &str) -> bool {
     match expression.strip_suffix('$') {
         Some(rest) if !rest.ends_with('\\') => rest.ends_with(".*") || rest.ends_with(".+"),

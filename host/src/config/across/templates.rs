@@ -1,7 +1,7 @@
-//! Names in templates that no message and no output can ever supply.
+//! Finds names in templates that no message and no output can supply.
 //!
-//! An output's own attributes come first, so a name is out of reach only where the output cannot carry it (a
-//! CloudEvent has lower-case letters and digits in its names) and the message cannot have it either.
+//! Attributes of the output take precedence. So a name is reported only if the output cannot have it (attribute names of a
+//! CloudEvent are lower-case letters and digits) and the message cannot have it either.
 
 use cofferdam_core::envelope::{Envelope, Wrapping, is_attribute_name};
 
@@ -18,14 +18,14 @@ pub(super) fn names_can_be_there(reader: &Reader<'_>, read: &Read) {
         let templates = [&rule.key, &rule.group, &rule.deduplication].into_iter().flatten();
         for (template, at) in templates.zip(&places.templates) {
             let shown = template.to_string();
-            // A header may have any name; it is shown with `header:` before it.
+            // A header may have any name; the template shows it with the prefix `header:`.
             let attributes = template.open_names().filter(|name| shown.contains(&format!("{{{name}}}")));
             for name in attributes.filter(|name| !is_attribute_name(name)) {
                 let what = format!("{{{name}}} is not a CloudEvents attribute; expected a name of a-z and 0-9");
                 let plain = name.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "");
                 match &parts.envelope {
                     Envelope::Json(paths) if paths.attributes.iter().any(|(known, _)| **known == *name) => {}
-                    // A producer that is lax with the rules could send it all the same.
+                    // A producer that violates the specification could still send it.
                     Envelope::CloudEvents => reader.warning(at, what, format!("did you mean {{{plain}}}?")),
                     Envelope::Json(_) | Envelope::Raw => reader.problem(at, what, format!("did you mean {{{plain}}}?")),
                 }

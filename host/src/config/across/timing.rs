@@ -1,4 +1,4 @@
-//! Times of a route that must fit those of the cluster's clients.
+//! Checks that the times of a route fit those of the Kafka clients.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use super::Config;
 use crate::broker::kafka;
 use crate::broker::kafka::properties::fit;
 
-/// What the last commits and the farewell to the group take after the release.
+/// Time for the last commits and for leaving the group after a partition was given up.
 const LEAVE: Duration = Duration::from_secs(5);
 
-/// Notes waits of a route from Kafka that contradict others.
+/// Reports times of a Kafka route that contradict others.
 pub(super) fn waits_fit(reader: &Reader<'_>, config: &Config, read: &Read) {
     let Some(kafka) = config.kafka.as_ref().filter(|_| read.route.source.broker == kafka::NAME) else { return };
     let properties = &kafka.properties.0;

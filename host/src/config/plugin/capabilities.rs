@@ -1,4 +1,4 @@
-//! `capabilities`: what a plugin is granted beyond WASI, configuration and logging.
+//! `capabilities`: grants beyond WASI, configuration and logging.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,16 +9,17 @@ use super::super::read::{Table, Value, identifier};
 use crate::plugin::Denied;
 use crate::plugin::http::{BreakerConfig, Config as Http, Reach, Rule};
 
-/// What a plugin is granted.
+/// The capabilities of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Capabilities {
-    /// The namespace of the key-value store that it may use; none is granted without.
+    /// The bucket of the key-value store that the plugin may use; `None`: no access.
     pub keyvalue: Option<String>,
-    /// How far its writes may let that grow on disk or in memory, bytes; to the quota of buckets without.
+    /// Quota of the bucket on disk or in memory in bytes; `None`: the quota of all buckets applies.
     pub keyvalue_max_bytes: Option<u64>,
-    /// Which hosts it may make requests to; none is granted without. An empty list loads it and denies all of them.
+    /// The hosts that the plugin may send requests to; `None`: no access. With an empty list the plugin is loaded, and all
+    /// requests are denied.
     pub http: Option<Http>,
-    /// What becomes of an attempt that asks for more.
+    /// What happens to an attempt that uses a capability that was not granted.
     pub denied: Denied,
 }
 
@@ -111,7 +112,7 @@ fn host(value: &Value<'_>) -> Option<Rule> {
     match Rule::new(&text) {
         Ok(rule) => Some(rule),
         Err(remedy) => {
-            // What is wrong with it may be a password in it.
+            // The invalid value may contain a password, so it is not shown.
             value.problem("invalid host", remedy);
             None
         }

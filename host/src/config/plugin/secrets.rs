@@ -1,4 +1,4 @@
-//! `secrets`: values for a plugin that are named here and stand elsewhere.
+//! `secrets`: values for a plugin that come from the environment or a file.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -7,10 +7,10 @@ use std::path::Path;
 use super::super::read::{Table, Value};
 use crate::plugin::Secrets;
 
-/// Where a secret stands.
+/// An example for problems.
 const EXAMPLE: &str = "{ api_key = { env = \"API_KEY\" }, token = { file = \"/run/secrets/token\" } }";
 
-/// The least that is taken for a secret, bytes: every line of a log has shorter texts.
+/// Minimum length of a secret in bytes. Shorter texts occur in every log line.
 const SHORTEST: usize = 4;
 
 pub(super) fn secrets(value: &Value<'_>, config: &BTreeMap<String, String>, folder: &Path) -> Secrets {
@@ -32,7 +32,7 @@ pub(super) fn secrets(value: &Value<'_>, config: &BTreeMap<String, String>, fold
     Secrets::new(value.table(EXAMPLE, read).unwrap_or_default())
 }
 
-/// What is wrong with it is said without showing it.
+/// Reads a secret. Its problems do not show its value.
 fn secret(value: &Value<'_>, folder: &Path) -> Option<String> {
     let secret = value.table("{ env = \"API_KEY\" }", |table| {
         let (env, file) = (table.get("env"), table.get("file"));
@@ -56,7 +56,7 @@ fn secret(value: &Value<'_>, folder: &Path) -> Option<String> {
     Some(secret)
 }
 
-/// The file without the end of its last line.
+/// The content of the file without the last line end.
 fn read(file: &Value<'_>, folder: &Path) -> Option<String> {
     let path = folder.join(file.full_text("/run/secrets/key")?);
     let mut text = String::new();

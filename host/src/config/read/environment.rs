@@ -1,6 +1,6 @@
 //! `${NAME}` and `${NAME:-default}` in strings.
 
-/// Why a string cannot be completed.
+/// The reason why a string cannot be expanded.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Error {
     /// The variable is not set and has no default.
@@ -9,13 +9,13 @@ pub(super) enum Error {
     /// A `${` whose `}` is missing.
     #[error("`${{` without a closing `}}`")]
     Open,
-    /// What stands between the braces.
+    /// The invalid text between the braces.
     #[error("invalid variable name `{0}` (expected letters, digits and _, not beginning with a digit)")]
     Name(String),
 }
 
-/// `text` with its variables filled in, and whether it had any. As in a shell, a default also stands in for a variable
-/// that is empty. `$${` is a `${` that stays. What a variable holds is taken as it is.
+/// Returns `text` with its variables expanded, and whether it had any. As in a shell, the default also applies if the
+/// variable is empty. `$${` becomes a literal `${`. Values are not expanded again.
 pub(super) fn expand(text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<(String, bool), Error> {
     let mut expanded = String::with_capacity(text.len());
     let mut any = false;

@@ -1,18 +1,19 @@
-//! What may be a name, by the rules of whoever has to take it.
+//! The rules for names.
 
-/// 1 to 64 letters, digits, `-`, `_` and `.`: services, plugins, routes, outputs.
+/// Checks the name of a service, plugin, route or output: 1 to 64 letters, digits, `-`, `_` and `.`.
 pub(in crate::config) fn identifier(name: &str) -> Result<(), &'static str> {
     let fits = (1..=64).contains(&name.len()) && is_of(name, b"-_.");
     if fits { Ok(()) } else { Err("expected 1 to 64 letters, digits, `-`, `_` and `.`") }
 }
 
-/// A Kafka topic: 1 to 249 letters, digits, `.`, `_` and `-`.
+/// Checks the name of a Kafka topic: 1 to 249 letters, digits, `.`, `_` and `-`.
 pub(in crate::config) fn topic(name: &str) -> Result<(), &'static str> {
     let fits = (1..=249).contains(&name.len()) && is_of(name, b"-_.") && name != "." && name != "..";
     if fits { Ok(()) } else { Err("expected a topic name of 1 to 249 letters, digits, `.`, `_` and `-`") }
 }
 
-/// An SQS queue: 1 to 80 letters, digits, `-` and `_`, a FIFO queue's ending in `.fifo`; or its address.
+/// Checks the name of an SQS queue, or its URL. A name has 1 to 80 letters, digits, `-` and `_`; the name of a FIFO
+/// queue ends in `.fifo`.
 pub(in crate::config) fn queue(name: &str) -> Result<(), &'static str> {
     let address = name.strip_prefix("https://").or_else(|| name.strip_prefix("http://"));
     let name = match address.map(|address| address.rsplit_once('/')) {
@@ -27,7 +28,7 @@ pub(in crate::config) fn queue(name: &str) -> Result<(), &'static str> {
     if fits { Ok(()) } else { Err(rule) }
 }
 
-/// A consumer group: 1 to 249 characters, none of them a space or invisible.
+/// Checks the name of a consumer group: 1 to 249 characters, no space and no invisible character.
 pub(in crate::config) fn consumer_group(name: &str) -> Result<(), &'static str> {
     let fits = (1..=249).contains(&name.len()) && !name.contains(|c: char| c.is_whitespace() || c.is_control());
     if fits { Ok(()) } else { Err("expected a consumer group of 1 to 249 bytes without spaces") }

@@ -1,4 +1,4 @@
-//! Numbers, durations and sizes, within bounds. A string with a variable in it may stand for any of them.
+//! Numbers, durations and sizes, within bounds. A string with a variable can stand for any of them.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -94,11 +94,11 @@ impl Value<'_> {
         self.within(bytes, "a size", &bounds, |bytes| show_size(*bytes))
     }
 
-    /// The text of a string with a variable in it, where the type would not be a string.
+    /// The text of a string with a variable, for a type other than string.
     fn variable(&self, expected: &str, remedy: &str) -> Option<String> {
         match self.expanded() {
             Some(Some((text, true))) => Some(text),
-            // The problem with the variable is noted.
+            // The problem of the variable is already reported.
             Some(None) => None,
             _ => self.wrong_type(expected, format!("write {remedy}")),
         }
@@ -111,7 +111,7 @@ impl Value<'_> {
         bounds: &RangeInclusive<T>,
         show: impl Fn(&T) -> String,
     ) -> Option<T> {
-        // What could not be parsed at this point is a number that is out of all bounds, or none at all.
+        // A value that could not be parsed is no number, or out of any bounds.
         let inside = value.filter(|value| bounds.contains(value));
         if inside.is_none() {
             let (least, most) = (show(bounds.start()), show(bounds.end()));

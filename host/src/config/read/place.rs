@@ -1,11 +1,11 @@
 //! Places in the file.
 
-/// Where a key or a value stands: enough to point at it later.
+/// The place of a key or a value in the file.
 #[derive(Debug, Clone, Default)]
 pub(in crate::config) struct At {
-    /// Bytes from the start of the text.
+    /// Offset in bytes from the start of the text.
     pub(super) offset: usize,
-    /// `routes[0].retry.max_attempts`.
+    /// The path of the key: `routes[0].retry.max_attempts`.
     pub(super) key: String,
 }
 
@@ -24,7 +24,7 @@ impl At {
     }
 }
 
-/// Line and column of a byte of `text`, both from 1; columns are characters.
+/// Line and column of a byte offset in `text`, both from 1; columns are characters.
 pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = &text[..text.floor_char_boundary(offset)];
     let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count();
@@ -32,7 +32,7 @@ pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
     (line, 1 + before[start..].chars().count())
 }
 
-/// `routes[].retry` for `routes[3].retry`.
+/// Replaces indices: `routes[].retry` for `routes[3].retry`.
 #[cfg(test)]
 pub(super) fn without_indices(key: &str) -> String {
     let mut short = String::new();

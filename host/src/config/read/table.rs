@@ -1,13 +1,14 @@
-//! Tables: every key is asked for by name, and what nobody asked for is unknown.
+//! Tables: every key is read by name, and a key that was not read is unknown.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 
 use toml::de::DeTable;
 
+use super::similar::suggest;
 use super::{At, Reader, Value};
 
-/// A table while it is read.
+/// A table that is being read.
 pub(in crate::config) struct Table<'r> {
     pub(in crate::config) reader: &'r Reader<'r>,
     inner: &'r DeTable<'r>,
@@ -17,7 +18,7 @@ pub(in crate::config) struct Table<'r> {
     open: Cell<bool>,
 }
 
-/// Keys that were called otherwise before, and what they are called now.
+/// Renamed keys, and their current names.
 const RENAMED: [(&str, &str); 4] = [
     ("lease", "visibility_timeout; the former visibility_timeout is now max_processing_time"),
     ("in_flight", "max_in_flight"),
@@ -25,11 +26,8 @@ const RENAMED: [(&str, &str); 4] = [
     ("same_fault", "max_same_fault"),
 ];
 
-/// How alike two names have to be for one to be taken for the other, 0 to 1.
-const ALIKE: f64 = 0.8;
-
 impl<'r> Table<'r> {
-    /// Has `read` read the table, then reports every key that was not asked for.
+    /// Calls `read` with the table, then reports every key that was not read.
     pub(super) fn read<T>(reader: &Reader<'_>, inner: &DeTable<'_>, at: At, read: impl FnOnce(&Table<'_>) -> T) -> T {
         let table =
             Table { reader, inner, at, asked: RefCell::default(), refused: RefCell::default(), open: Cell::new(false) };
@@ -38,7 +36,7 @@ impl<'r> Table<'r> {
         answer
     }
 
-    /// Where the table begins.
+    /// The place of the table.
     pub(in crate::config) fn at(&self) -> &At {
         &self.at
     }
@@ -54,14 +52,14 @@ impl<'r> Table<'r> {
         Some(Value::new(self.reader, value, self.at.inside(key, value.span().start), name.span().start))
     }
 
-    /// The value of a key that is only known to be refused: it is not offered in place of another.
+    /// The value of a key that is always refused. The key is not suggested in place of others.
     pub(in crate::config) fn get_refused(&self, key: &'static str) -> Option<Value<'_>> {
         let (name, value) = self.inner.get_key_value(key)?;
         self.refused.borrow_mut().push(key);
         Some(Value::new(self.reader, value, self.at.inside(key, value.span().start), name.span().start))
     }
 
-    /// The value of `key`; that there is none is a problem, with `remedy`.
+    /// The value of `key`. A missing key is a problem, with `remedy`.
     pub(in crate::config) fn require(&self, key: &'static str, remedy: impl Display) -> Option<Value<'_>> {
         let value = self.get(key);
         if value.is_none() {
@@ -70,7 +68,7 @@ impl<'r> Table<'r> {
         value
     }
 
-    /// All entries, of a table whose keys are the user's own.
+    /// All entries of a table with user-defined keys.
     pub(in crate::config) fn entries(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
         self.open.set(true);
         self.inner.iter().map(|(name, value)| {
@@ -98,34 +96,12 @@ impl<'r> Table<'r> {
     }
 }
 
-/// `did you mean ...?`, or all known names.
-pub(in crate::config) fn suggest(given: &str, known: &[&str]) -> String {
-    match nearest(&given.replace('-', "_"), known.iter().copied()) {
-        Some(best) => format!("did you mean {best:?}?"),
-        None if known.len() == 1 => format!("expected {}", known[0]),
-        None => format!("expected one of {}", known.join(", ")),
+impl Value<'_> {
+    /// Reads a table; keys that `read` does not ask for are refused.
+    pub(in crate::config) fn table<T>(&self, example: &str, read: impl FnOnce(&Table<'_>) -> T) -> Option<T> {
+        match self.inner.as_table() {
+            Some(table) => Some(Table::read(self.reader, table, self.at().clone(), read)),
+            None => self.wrong_type("a table", format!("write for example {example}")),
+        }
     }
-}
-
-/// All words that the key takes, and the one that `given` resembles.
-pub(super) fn one_of(given: &str, words: &[&str]) -> String {
-    let quoted: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
-    let all = format!("expected one of {}", quoted.join(", "));
-    match nearest(&given.replace([' ', '-'], "_"), words.iter().copied()) {
-        Some(best) => format!("{all}; did you mean {best:?}?"),
-        None => all,
-    }
-}
-
-/// The name that was probably meant by one that is not known, if one is alike.
-pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let given = given.to_lowercase();
-    let score = |known: &str| {
-        let score = strsim::jaro_winkler(&given, known).max(strsim::normalized_damerau_levenshtein(&given, known));
-        // In a short name one slip is a large part: `scr`.
-        let one_slip = known.len() >= 3 && strsim::damerau_levenshtein(&given, known) == 1;
-        if one_slip { score.max(ALIKE) } else { score }
-    };
-    let best = known.into_iter().max_by(|a, b| score(a).total_cmp(&score(b)))?;
-    (score(best) >= ALIKE).then_some(best)
 }

@@ -1,4 +1,4 @@
-//! Durations and sizes as people write them.
+//! Durations and sizes with units.
 
 use std::time::Duration;
 
@@ -35,13 +35,13 @@ fn amount(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(*scale)
 }
 
-/// In the largest unit that gives a whole number.
+/// The duration in the largest unit that gives a whole number.
 pub(in crate::config) fn show_duration(duration: Duration) -> String {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     if millis == 0 { "0s".to_owned() } else { show(millis, DURATIONS.iter().rev(), "ms") }
 }
 
-/// In the largest power of 1024 that gives a whole number.
+/// The size in the largest power of 1024 that gives a whole number.
 pub(in crate::config) fn show_size(bytes: u64) -> String {
     show(bytes, [&GIB, &SIZES[7], &SIZES[6]].into_iter(), "")
 }

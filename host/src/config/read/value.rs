@@ -1,4 +1,4 @@
-//! Values: what is expected is said where something else was found.
+//! Values, with problems that say what was expected.
 
 use std::fmt::Display;
 
@@ -6,10 +6,10 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::environment::{self, expand};
-use super::table::one_of;
-use super::{At, Reader, Table};
+use super::similar::one_of;
+use super::{At, Reader};
 
-/// A value while it is read. A method that answers `None` has noted the problem.
+/// A value that is being read. A method that returns `None` has reported the problem.
 pub(in crate::config) struct Value<'r> {
     pub(super) reader: &'r Reader<'r>,
     pub(super) inner: &'r DeValue<'r>,
@@ -23,28 +23,28 @@ impl<'r> Value<'r> {
         Self { reader, inner: value.get_ref(), at, key_at }
     }
 
-    /// Where the value begins.
+    /// The place of the value.
     pub(in crate::config) fn at(&self) -> &At {
         &self.at
     }
 
-    /// Notes that the value is wrong.
+    /// Reports that the value is invalid.
     pub(in crate::config) fn problem(&self, what: impl Display, remedy: impl Display) {
         self.reader.problem(&self.at, what, remedy);
     }
 
-    /// Notes that the key should not stand here at all.
+    /// Reports that the key is not allowed here.
     pub(in crate::config) fn refuse(&self, what: impl Display, remedy: impl Display) {
         self.reader.problem(&self.key_at, what, remedy);
     }
 
-    /// Notes that the value is of another type than `expected`.
+    /// Reports that the value has another type than `expected`.
     pub(super) fn wrong_type<T>(&self, expected: &str, remedy: impl Display) -> Option<T> {
         self.problem(format!("expected {expected}, found {}", self.kind()), remedy);
         None
     }
 
-    /// The type, with its article.
+    /// The name of the type, with its article.
     pub(super) fn kind(&self) -> &'static str {
         match self.inner {
             DeValue::String(_) => "a string",
@@ -57,7 +57,7 @@ impl<'r> Value<'r> {
         }
     }
 
-    /// A scalar as it stands in the file, variables filled in.
+    /// A scalar as in the file, with variables expanded.
     pub(super) fn shown(&self) -> String {
         match self.inner {
             DeValue::Integer(integer) => integer.to_string(),
@@ -70,22 +70,22 @@ impl<'r> Value<'r> {
         }
     }
 
-    /// Whether it is a string.
+    /// Returns whether the value is a string.
     pub(in crate::config) fn is_string(&self) -> bool {
         self.inner.is_str()
     }
 
-    /// Whether it is a whole number.
+    /// Returns whether the value is a whole number.
     pub(in crate::config) fn is_integer(&self) -> bool {
         self.inner.is_integer()
     }
 
-    /// Whether it is a table.
+    /// Returns whether the value is a table.
     pub(in crate::config) fn is_table(&self) -> bool {
         self.inner.is_table()
     }
 
-    /// What the environment has under the name that stands here.
+    /// The value of the environment variable that this string names.
     pub(in crate::config) fn variable_named(&self, example: &str) -> Option<String> {
         let name = self.full_text(example)?;
         let value = (self.reader.environment)(&name);
@@ -95,7 +95,7 @@ impl<'r> Value<'r> {
         value
     }
 
-    /// The text of a string with its variables filled in, and whether it had any; `None` for another type.
+    /// The text of a string with variables expanded, and whether it had any; `None` for another type.
     pub(super) fn expanded(&self) -> Option<Option<(String, bool)>> {
         let raw = self.inner.as_str()?;
         Some(match expand(raw, self.reader.environment) {
@@ -129,7 +129,7 @@ impl<'r> Value<'r> {
         Some(text)
     }
 
-    /// A string that `rule` takes.
+    /// A string that satisfies `rule`.
     pub(in crate::config) fn name(&self, example: &str, rule: fn(&str) -> Result<(), &'static str>) -> Option<String> {
         let text = self.text(example)?;
         match rule(&text) {
@@ -173,13 +173,5 @@ impl<'r> Value<'r> {
             Value::new(self.reader, element, self.at.element(index, offset), offset)
         });
         Some(elements.collect())
-    }
-
-    /// Reads a table; keys that `read` does not ask for are refused.
-    pub(in crate::config) fn table<T>(&self, example: &str, read: impl FnOnce(&Table<'_>) -> T) -> Option<T> {
-        match self.inner.as_table() {
-            Some(table) => Some(Table::read(self.reader, table, self.at.clone(), read)),
-            None => self.wrong_type("a table", format!("write for example {example}")),
-        }
     }
 }

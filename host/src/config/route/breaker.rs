@@ -1,4 +1,4 @@
-//! `breaker`: when a route stops by itself.
+//! `breaker`: the circuit breaker of a route.
 
 use std::time::Duration;
 

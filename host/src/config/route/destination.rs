@@ -7,12 +7,12 @@ use crate::broker::{kafka, sqs};
 
 const EXAMPLE: &str = "{ kafka = \"a-topic\" } or { sqs = \"a-queue\" }";
 
-/// A destination that stands alone.
+/// A destination without other keys.
 pub(super) fn destination(value: &Value<'_>) -> Option<Destination> {
     value.table(EXAMPLE, |table| inside(value, table))?
 }
 
-/// The destination among other keys of `table`, which is what `value` holds.
+/// A destination with other keys in the same `table`, which is the content of `value`.
 pub(super) fn inside(value: &Value<'_>, table: &Table<'_>) -> Option<Destination> {
     match (table.get("kafka"), table.get("sqs")) {
         (Some(to), None) => Some(kafka::topic(to.name("orders.priced", topic)?)),

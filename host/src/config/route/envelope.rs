@@ -1,4 +1,4 @@
-//! `envelope`: how records are read.
+//! `envelope`: the format around the payload of records.
 
 use cofferdam_core::envelope::{Envelope, Paths, Pointer};
 

@@ -1,4 +1,4 @@
-//! `[routes.outputs]`: what a handler may emit to, by name.
+//! `[routes.outputs]`: the outputs of a handler, by name.
 
 use std::collections::BTreeMap;
 
@@ -12,18 +12,18 @@ use super::super::sections::Kafka;
 use super::destination;
 use crate::broker::sqs;
 
-/// Where an output stands, and its templates.
+/// The place of an output, and of its templates.
 pub(in super::super) struct Places {
     pub(in super::super) name: String,
     pub(in super::super) at: At,
     pub(in super::super) templates: Vec<At>,
 }
 
-/// Room for headers within what a broker takes as a whole: those of the host take some 300 bytes, those of a
-/// CloudEvent rarely more than a thousand.
+/// Bytes reserved for headers within the maximum size of a message. The host's own headers and those of a CloudEvent need
+/// much less.
 const HEADERS: u64 = 16 << 10;
 
-/// What every SQS server takes; AWS itself takes 1 MiB since 2025, where the queue says so.
+/// Maximum message size that every SQS server accepts. AWS accepts 1 MiB since 2025, if the queue allows it.
 const SQS_BYTES: u64 = 256 << 10;
 const SQS_MOST: u64 = 1 << 20;
 
@@ -71,7 +71,7 @@ fn output(
             value.refuse(format!("only a FIFO queue has this key, and {to} is not a FIFO queue"), remedy);
         }
     }
-    // What came in as an event goes out as one, so that the next route can read it the same way.
+    // A CloudEvents input gives CloudEvents outputs by default, so that the next route can read them with the same envelope.
     let same = if *envelope == Envelope::CloudEvents { Wrapping::CloudEvents } else { Wrapping::Raw };
     let words = [("cloudevents", Wrapping::CloudEvents), ("raw", Wrapping::Raw)];
     let wrapping = table.get("envelope").and_then(|value| value.choice(&words)).unwrap_or(same);

@@ -1,4 +1,4 @@
-//! `retry`, `codes` and `unrouted`: what to do about failures.
+//! `retry`, `codes` and `unrouted`: the handling of failures.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `from`: topics of Kafka with a group, or a queue of SQS with its lease.
+//! `from`: Kafka topics with a consumer group, or an SQS queue with its visibility timeout.
 
 use std::time::Duration;
 
@@ -7,52 +7,7 @@ use cofferdam_core::source::{Lease, SourceTraits};
 use super::super::read::{Table, Value, consumer_group, queue, topic};
 use crate::broker::kafka::expression::Expression;
 use crate::broker::{kafka, sqs};
-
-/// The source of a route.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// The broker, by the word of the configuration: `kafka`.
-    pub broker: &'static str,
-    /// At least one topic or queue.
-    pub names: Vec<Name>,
-    /// The consumer group, if the broker has groups.
-    pub group: Option<String>,
-    /// The time that one receive waits for messages; no part of a source that the broker sends messages to.
-    pub wait: Duration,
-    /// Its abilities.
-    pub traits: SourceTraits,
-}
-
-/// A topic or a queue that a route reads, or an expression for several topics.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Name {
-    /// The name, the address of a queue (`http...`), or the expression.
-    pub text: String,
-    /// It is a regular expression.
-    pub is_pattern: bool,
-}
-
-impl Source {
-    /// The topics and queues that it names, without expressions.
-    pub fn named(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().filter(|name| !name.is_pattern).map(|name| name.text.as_str())
-    }
-
-    /// The expressions for topics.
-    pub fn patterns(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().filter(|name| name.is_pattern).map(|name| name.text.as_str())
-    }
-
-    /// Names and expressions, in the order of the file.
-    pub fn texts(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(|name| name.text.as_str())
-    }
-
-    /// Whether all of it could be read.
-    pub(in super::super) fn is_complete(&self) -> bool {
-        !self.names.is_empty()
-    }
-}
+use crate::plan::{Name, Source};
 
 const HOURS_12: Duration = Duration::from_secs(12 * 3_600);
 
@@ -74,7 +29,7 @@ pub(super) fn source(route: &Table<'_>) -> Source {
         (None, Some(queue)) => of_queue(table, &queue),
         (Some(_), Some(both)) => {
             both.refuse("both kafka and sqs are set", "set one of them, and add a second route for the other");
-            // Which of them the other keys are for is anybody's guess.
+            // It is unknown which of the two brokers the other keys belong to.
             for key in ["group", "visibility_timeout", "max_processing_time", "wait"] {
                 table.get(key);
             }
@@ -125,7 +80,7 @@ fn several(value: &Value<'_>) -> Vec<String> {
     topics
 }
 
-/// A topic, or an expression for several.
+/// A topic, or an expression that matches several.
 fn subscription(value: &Value<'_>) -> Option<String> {
     let text = value.text("orders.placed")?;
     if !text.starts_with('^') {
@@ -135,7 +90,8 @@ fn subscription(value: &Value<'_>) -> Option<String> {
         let remedy = "expected an extended regular expression of POSIX, for example \"^orders[.].*\"";
         value.problem(format!("{text:?} is not a valid regular expression: {reason}"), remedy);
     }
-    // The brokers keep books there: whoever reads `__consumer_offsets` feeds it with each commit.
+    // These are internal topics of the brokers. A consumer of `__consumer_offsets` would add a record to it with each
+    // commit.
     if text.starts_with("^__") {
         let remedy = "name the topic itself: kafka = [\"__name\"]";
         value.problem(format!("{text:?} matches no topic: expressions match no topic that begins with __"), remedy);
@@ -157,7 +113,7 @@ fn of_queue(table: &Table<'_>, value: &Value<'_>) -> Source {
         names: name.into_iter().collect(),
         group: None,
         wait: wait.unwrap_or(Duration::from_secs(5)),
-        // SQS hides a message for as long as a lease may last, and refuses more.
+        // A returned message is delayed by its visibility timeout, which SQS limits to 12 hours.
         traits: SourceTraits::leased_queue(Lease { length, attempt_limit }, HOURS_12),
     }
 }

@@ -1,4 +1,4 @@
-//! `[dedupe]`: where routes that suppress duplicates keep the ids of handled events.
+//! `[dedupe]`: the event-id store of routes that suppress duplicates.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ pub(in super::super) fn dedupe(file: &Table<'_>, storage: &Storage) -> Config {
     config
 }
 
-/// The url of a server. What is wrong with it is said without showing it: there may be a password in it.
+/// Reads the url of a server. A problem does not show the url, because it may contain a password.
 pub(super) fn address(
     table: &Table<'_>,
     example: &str,

@@ -1,29 +1,13 @@
-//! `[kafka]`: the cluster, and any property of librdkafka that the host does not own.
+//! `[kafka]`: the cluster, and further properties of librdkafka that the host does not set itself.
 
 use std::collections::BTreeMap;
 
-use super::super::Private;
 use super::super::read::Table;
 use crate::broker::kafka::properties::{fit, owned};
+pub use crate::broker::kafka::settings::Settings as Kafka;
+use crate::private::Private;
 
-/// `[kafka]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kafka {
-    /// `host:port`, separated by commas.
-    pub bootstrap_servers: String,
-    /// Properties of librdkafka; none of those that the host owns. Passwords may be among them.
-    pub properties: Private,
-}
-
-impl Kafka {
-    /// Longest message that the producer takes, key, value and headers together, in bytes: `message.max.bytes`, 1,000,000 by
-    /// default.
-    pub fn message_max_bytes(&self) -> u64 {
-        self.properties.get("message.max.bytes").and_then(|text| text.trim().parse().ok()).unwrap_or(1_000_000)
-    }
-}
-
-/// What to do instead of setting a property that the host owns.
+/// The remedy for a property that the host sets itself.
 fn instead(owned: &str) -> &'static str {
     match owned {
         "bootstrap.servers" => "write bootstrap_servers in [kafka]",

@@ -1,4 +1,4 @@
-//! `[keyvalue]`: the key-value store of the plugins that are granted one.
+//! `[keyvalue]`: the key-value store of plugins with that capability.
 
 use std::time::Duration;
 
@@ -7,25 +7,25 @@ use super::dedupe::{REDIS, address};
 use crate::plugin::keyvalue::Quota;
 use crate::server::Address;
 
-/// `[keyvalue]`: the key-value store of the plugins that are granted one.
+/// `[keyvalue]`: the key-value store of plugins with that capability.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyValue {
-    /// Where it is kept.
+    /// The kind of store.
     pub store: Store,
-    /// How long a server may take for a call, connecting included, 100 ms to 5 min; 5 s.
+    /// Time limit of a call to a server, including the connection, 100 ms to 5 min; 5 s by default.
     pub timeout: Duration,
-    /// How much the store on disk takes: `max_bytes`, 1 MiB to 1 TiB, and `bucket_max_bytes`, 1 KiB to 1 TiB.
+    /// The quotas of the store on disk: `max_bytes`, 1 MiB to 1 TiB, and `bucket_max_bytes`, 1 KiB to 1 TiB.
     pub quota: Quota,
 }
 
-/// Where the key-value store is kept.
+/// The kinds of key-value store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Store {
-    /// In the storage folder. The default: a count that a handler keeps has to outlive the process.
+    /// On disk in the storage folder. This is the default, because counters of a handler must survive the process.
     Disk,
-    /// Gone with the process.
+    /// In memory, lost at the end of the process.
     Memory,
-    /// On a Redis server, for several hosts.
+    /// On a Redis server, shared by several hosts.
     Redis(Address),
 }
 

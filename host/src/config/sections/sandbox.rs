@@ -1,4 +1,4 @@
-//! `[sandbox]`: what the owner of the host lets plugins have, whoever wrote them and their configuration.
+//! `[sandbox]`: upper bounds that the owner of the host sets for all plugins and their configuration.
 
 use std::time::Duration;
 
@@ -6,32 +6,20 @@ use super::super::plugin::{Limits, limits};
 use super::super::read::Table;
 use crate::plugin::CompileBounds;
 
-/// `[sandbox]`.
+/// The section `[sandbox]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sandbox {
-    /// The most that the limits of a plugin may be.
+    /// The upper bounds of the limits of all plugins.
     pub limits: Limits,
-    /// What compiling one plugin may take.
+    /// The bounds for the compilation of one plugin.
     pub compile: CompileBounds,
 }
 
 impl Default for Sandbox {
-    /// As much memory as an instruction that nothing interrupts (`memory.fill`) fills in some 120 ms; as much time as SQS
-    /// leaves to an attempt.
+    /// Allows as much memory as one uninterruptible instruction (`memory.fill`) fills in some 120 ms, and as much time
+    /// as SQS allows for an attempt.
     fn default() -> Self {
-        let limits = Limits {
-            memory: 256 << 20,
-            wall_time: Duration::from_secs(15 * 60),
-            cpu_time: Duration::from_secs(15 * 60),
-            outputs: 100_000,
-            output_bytes: 64 << 20,
-            stack: 1 << 20,
-            table_elements: 100_000,
-            host_calls: 10_000_000,
-            log_lines: 100_000,
-            log_bytes: 16 << 20,
-        };
-        Self { limits, compile: CompileBounds::default() }
+        Self { limits: Limits::bounds(), compile: CompileBounds::default() }
     }
 }
 

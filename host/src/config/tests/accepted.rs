@@ -1,4 +1,4 @@
-//! What a good file says.
+//! Tests of valid configurations.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::super::{Kind, Limits, Redrive, RouteConfig};
 use super::{LEAST, changed, parse};
 use crate::broker::{kafka, sqs};
 
-/// The example of the interface, without what this version refuses.
+/// The example configuration of the interface description, without parts that this version refuses.
 const EXAMPLE: &str = r#"
 [service]
 name = "orders"                        # client.id, dead-letter names, span attributes
@@ -84,8 +84,8 @@ fn the_example_of_the_interface_is_read_as_it_says() {
         ("orders.priced", Kind::Standard),
         ("processing-errors", Kind::Error),
     ];
-    assert_eq!(config.kafka_topics(), topics.map(|(name, kind)| (name.to_owned(), kind)).into());
-    assert_eq!(config.sqs_queues(), ["tasks.fifo".to_owned()].into());
+    assert_eq!(kafka::topics_of(&config.routes), topics.map(|(name, kind)| (name.to_owned(), kind)).into());
+    assert_eq!(sqs::queues_of(&config.routes), ["tasks.fifo".to_owned()].into());
     let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(
         warnings[0],
@@ -103,8 +103,8 @@ fn a_number_or_a_flag_can_come_from_the_environment() {
     assert!(!config.topics.create);
 }
 
-fn redrive(queue: &str) -> Redrive<'_> {
-    Redrive { queue, max_receives: Some(3) }
+fn redrive(queue: &str) -> Redrive {
+    Redrive { to: sqs::queue(queue), max_receives: Some(3) }
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn the_owner_of_the_host_says_what_a_plugin_may_have_at_most() {
     assert_eq!(memory("", "memory = \"256MiB\""), Ok(256 << 20));
     assert!(memory("", "memory = \"257MiB\"").is_err());
     assert_eq!(memory("limits = { memory = \"1GiB\" }", "memory = \"1GiB\""), Ok(1 << 30));
-    // What a plugin does not ask for comes down to what there is.
+    // A default limit is lowered to the owner's bound.
     assert_eq!(memory("limits = { memory = \"32MiB\" }", ""), Ok(32 << 20));
     let nothing = parse(&changed("[sqs]", "[sandbox]\nlimits = { outputs = 0 }\n[sqs]")).unwrap();
     assert_eq!(nothing.plugins["price"].limits, Limits { outputs: 0, ..Limits::default() });

@@ -1,4 +1,4 @@
-//! Text that nobody meant as a configuration.
+//! Tests with arbitrary text.
 
 use proptest::prelude::*;
 
@@ -64,7 +64,7 @@ proptest! {
 
     #[test]
     fn text_of_any_kind_is_refused_without_a_panic(text in "\\PC*|(?s).*") {
-        // Nothing that a machine makes up has a service, a plugin and a route.
+        // Generated text never has a service, a plugin and a route.
         prop_assert!(parse(&text).is_err());
     }
 

@@ -1,4 +1,4 @@
-//! The page with all keys, held against the reader.
+//! Compares the reference page of all keys with the reader.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::super::{Config, read};
 
 const PAGE: &str = include_str!("../../../docs/configuration.md");
 
-/// Keys whose contents have names of the user's own.
+/// Tables with user-defined keys.
 const OPEN: [&str; 6] = [
     "kafka.properties",
     "plugins.price.config",
@@ -29,7 +29,7 @@ fn nobody(name: &str) -> Option<String> {
     (name == "PRICE_API_KEY").then(|| "a secret".to_owned())
 }
 
-/// The keys that stand in `table`, with `[]` for any index.
+/// The keys in `table`, with `[]` for any index.
 fn keys(table: &DeTable<'_>, path: &str, found: &mut BTreeSet<String>) {
     for (name, value) in table {
         let key = if path.is_empty() { name.get_ref().to_string() } else { format!("{path}.{}", name.get_ref()) };
@@ -46,7 +46,7 @@ fn keys(table: &DeTable<'_>, path: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-/// `routes[].outputs.NAME.key` for any output, and the secrets for any place of one.
+/// Replaces names: `routes[].outputs.NAME.key` for any output, and the same for secrets.
 fn without_names(key: &str) -> String {
     if key.starts_with("plugins.price.secrets.") {
         return "plugins.price.secrets".to_owned();
@@ -66,10 +66,10 @@ fn every_key_that_the_reader_asks_for_stands_in_the_page() {
     keys(&root, "", &mut written);
     let written: BTreeSet<String> = written.iter().map(|key| without_names(key)).collect();
     let asked: BTreeSet<String> = reader.asked().iter().map(|key| without_names(key)).collect();
-    // Tables that are in the page are opened by the reader, so what it asks for inside of them is here as well.
+    // The reader opens all tables that are on the page, so `asked` contains their keys.
     let missing: Vec<&String> = asked.difference(&written).collect();
     assert_eq!(missing, Vec::<&String>::new());
-    // And whatever the page shows is read: unknown keys are errors, and there are none.
+    // The reader knows every key on the page, because it reports unknown keys.
     assert_eq!(reader.finish(), Ok(Vec::new()));
     assert_eq!(config.routes.len(), 2);
     assert!(OPEN.iter().all(|key| written.contains(*key)));

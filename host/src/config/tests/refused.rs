@@ -1,4 +1,4 @@
-//! What a wrong file is told. The texts are what people see, so every one of them stands in the snapshot.
+//! Tests of invalid configurations. Snapshots contain every text, because users see them.
 
 use super::super::{Config, Errors};
 use super::{LEAST, changed, parse};
@@ -7,7 +7,7 @@ fn told(text: &str) -> String {
     parse(text).map_or_else(|errors| errors.to_string(), |_| "accepted".to_owned())
 }
 
-/// What is replaced in the least configuration, and by what.
+/// The text to replace in the minimal configuration, and its replacement.
 type Case = (&'static str, &'static str);
 
 fn snapshot(name: &str, cases: &[Case]) {

@@ -2,17 +2,17 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use cofferdam_core::action::Ask;
-use cofferdam_core::event::{Assignment, DeliveryId, Ended, Trace};
-use cofferdam_core::outcome::{Class, Code, Failure, Usage};
+use cofferdam_core::event::{Assignment, DeliveryId, Ended};
+use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_guarantees::simulation;
 
 use super::*;
 use crate::listener::Phase;
 
-/// What listeners heard, in one order for all of them.
+/// The calls of all listeners, in one order.
 type Heard = Arc<Mutex<Vec<String>>>;
 
-/// Notes each call. It must flush before a stop, and fails to after so many flushes.
+/// Records each call. It must flush before a stop, and a flush fails after the given number of flushes.
 struct Noting {
     name: &'static str,
     heard: Heard,
@@ -57,7 +57,7 @@ impl Listener for Noting {
     }
 }
 
-/// Only hears what it overrides nothing of.
+/// Overrides no method of the trait.
 struct Deaf;
 
 impl Listener for Deaf {}
@@ -118,7 +118,7 @@ fn after_a_flush_that_failed_no_action_is_carried_out_or_heard_of() {
     let reason = listeners.flush().unwrap_err();
     assert_eq!(&*reason, "the disk is full; nothing was done after that");
     assert_eq!(taken(&heard), [""; 0], "it is not tried again");
-    // How things stand is told all the same.
+    // Rounds are reported even after a failed flush.
     listeners.round(&Round { phase: Phase::Stopped, machine: &machine, now: NOW });
     assert_eq!(taken(&heard), ["a round Stopped", "b round Stopped"]);
 }
@@ -134,7 +134,7 @@ fn a_flush_of_the_round_that_failed_mutes_the_flow() {
     assert_eq!(taken(&heard), [""; 0]);
 }
 
-/// Draws the spans of deliveries, as a tracer would: each attempt, and the whole.
+/// Records spans of deliveries as a tracer would: one for each attempt, and one for the whole delivery.
 #[derive(Clone, Default)]
 struct Tracing(Heard);
 
@@ -179,7 +179,7 @@ fn a_listener_can_look_at_the_delivery_of_each_event_and_action() {
             match action {
                 Action::Handle(id) => {
                     let outcome = Failure::new(Class::Permanent, Code::INTERNAL, "no").into();
-                    let ended = Ended { outcome, usage: Usage::default(), handler: None, trace: Trace::default() };
+                    let ended = Ended::new(outcome);
                     events.push_back(Event::Ended(id, Box::new(ended)));
                 }
                 Action::Publish { delivery, index } => events.push_back(Event::Durable { delivery, index }),
@@ -187,7 +187,7 @@ fn a_listener_can_look_at_the_delivery_of_each_event_and_action() {
             }
         }
     }
-    // The dead letter, then the error event.
+    // The dead letter comes before the error event.
     let expected = [
         "begins t/3/7 attempt 1",
         "ended permanent t/3/7 attempt 1",

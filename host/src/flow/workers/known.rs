@@ -1,4 +1,4 @@
-//! Messages whose events were handled before.
+//! Recognises messages whose events were handled before.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,8 @@ use super::attempt::refused;
 use super::{Batch, Job};
 use crate::flow::duplicates::Duplicates;
 
-/// Leaves out what was handled before. Without an answer nothing is handled: all is held.
+/// Removes messages whose event was handled before, and adds their results to `batch`. If the store does not answer, every
+/// message with an event id ends with `STORE_UNAVAILABLE`, so the machine holds it.
 pub(super) async fn look_up(duplicates: &Duplicates, jobs: VecDeque<Job>, batch: &mut Batch) -> VecDeque<Job> {
     let ids: Vec<Box<str>> = jobs.iter().filter_map(|job| job.event.clone()).collect();
     let seen = duplicates.seen(ids).await;

@@ -1,4 +1,4 @@
-//! Where attempts go on that do not end at once.
+//! Continues attempts that do not end at the first poll.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,8 +14,8 @@ use crate::admin::RouteHealth;
 use crate::clock::thread_time;
 use crate::flow::pace::LONG;
 
-/// Does the work here as long as it keeps the thread for short, and hands it over once it does not. Its processor time decides:
-/// a quick one whose thread had to wait for a core is not to wait behind those that burn it.
+/// Runs the work on the quick threads and moves it to the slow ones after a poll that used at least [`LONG`]. CPU time
+/// decides, not wall time: a quick attempt whose thread waited for a CPU must not queue behind long ones.
 pub(super) async fn quick_or_slow(
     mut work: BoxFuture<'static, ()>,
     slow: Handle,
@@ -36,7 +36,7 @@ pub(super) async fn quick_or_slow(
     }
 }
 
-/// Does the work here.
+/// Runs the work to its end on the current runtime.
 pub(super) async fn slow_only(mut work: BoxFuture<'static, ()>, health: Arc<RouteHealth>) {
     std::future::poll_fn(|context| {
         let _poll = health.poll();
@@ -45,7 +45,7 @@ pub(super) async fn slow_only(mut work: BoxFuture<'static, ()>, health: Arc<Rout
     .await;
 }
 
-/// Polls once and says what came of it.
+/// Polls a future once and returns the result.
 pub(super) async fn first_poll<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use cofferdam_core::Order;
 use cofferdam_core::envelope::{Envelope, Wrapping};
-use cofferdam_core::message::Position;
+use cofferdam_core::message::{Position, Record};
 use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::progress;
 use cofferdam_core::route::{Bounds, DeadLetterRule, Guarantee, OutputRule};
@@ -23,10 +23,10 @@ use crate::flow::pace::LONG;
 use crate::plugin::{Engine, EngineConfig, Plugin, Spec};
 use crate::stage::Passed;
 
-/// A handler that does as the payload says: `d1` answers with an output, `l9` loops.
+/// A handler that is controlled by the payload: `d1` returns an output, `l9` loops.
 const HANDLER: &str = include_str!("../../verify/hosts/handler.wat");
 
-/// The time that a loop has: by far longer than the rest of a test takes.
+/// The wall-time limit of a loop: much longer than the rest of a test.
 const LOOP: Duration = Duration::from_secs(2);
 
 fn route() -> Route {
@@ -49,6 +49,7 @@ fn route() -> Route {
         commit_metadata: progress::LIMIT,
         revoke_timeout: Duration::from_secs(10),
         publish_delay: Duration::ZERO,
+        broker: "kafka",
         source: SourceTraits::log(),
         policy: Default::default(),
         outputs: BTreeMap::from([("out".into(), out)]),
@@ -67,7 +68,10 @@ fn jobs(payloads: &[&str]) -> VecDeque<Job> {
         payload: Some(payload.to_owned().into()),
         timestamp_ms: None,
     };
-    let job = |payload: &&str| Job { id: ids.insert(()), record: Arc::new(record(payload)), attempt: 1, event: None };
+    let job = |payload: &&str| {
+        let record = Arc::new(record(payload));
+        Job { id: ids.insert(()), record, opened: None, attempt: 1, event: None }
+    };
     payloads.iter().map(job).collect()
 }
 
@@ -95,7 +99,7 @@ async fn an_attempt_that_began_on_the_routes_thread_and_does_not_end_there_keeps
             let Event::Ended(id, ended) = event else { panic!("{event:?}") };
             told.push((id, ended.outcome.class()));
         }
-        // Those before the loop at once, those behind it beside it.
+        // The messages before the loop end at once; those after it run concurrently with it.
         assert!(told.len() == ids.len() || started.elapsed() < LOOP, "{told:?}");
     }
     assert_eq!(told.pop(), Some((ids[2], Class::TimedOut)));
@@ -104,7 +108,7 @@ async fn an_attempt_that_began_on_the_routes_thread_and_does_not_end_there_keeps
     assert!(workers.close(10 * LOOP).await);
 }
 
-/// Polled twice: the first time it keeps its thread as told, the second time it says on which one.
+/// A future that is polled twice: the first poll runs `keeps`, the second reports its thread.
 fn work_that(keeps: impl Fn() + Send + 'static, say: mpsc::UnboundedSender<String>) -> BoxFuture<'static, ()> {
     let mut begun = false;
     std::future::poll_fn(move |context| {
@@ -166,8 +170,8 @@ async fn a_stop_does_not_wait_for_a_thread_that_does_not_come_back_and_knows_who
     runtime.shutdown_background();
 }
 
-/// A handler that does nothing for several messages in one call, and traps on one alone. A result is 48 bytes, and zeros are
-/// the one without outputs.
+/// A handler that returns results without outputs for a batch, and traps on a single message. A result has 48 bytes; all
+/// zeros mean no outputs.
 const BATCH_HANDLER: &str = r#"(module
     (memory (export "memory") 4)
     (global $next (mut i32) (i32.const 65536))
@@ -182,7 +186,7 @@ const BATCH_HANDLER: &str = r#"(module
         (i32.store (i32.const 1028) (local.get 1))
         (i32.const 1024)))"#;
 
-/// Refuses every message once it is closed.
+/// A stage that refuses every message while its flag is set.
 #[derive(Default)]
 struct Door(AtomicBool);
 

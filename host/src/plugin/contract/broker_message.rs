@@ -1,4 +1,4 @@
-//! `wasmcloud:messaging@0.2.0`: a message is a record with a subject, and what the handler publishes is an output.
+//! `wasmcloud:messaging@0.2.0`: a message is a record with a subject, and messages that the handler publishes are outputs.
 
 use std::borrow::Cow;
 
@@ -11,13 +11,13 @@ use wasmtime::component::{ComponentType, Lift, Linker, Lower};
 
 use crate::plugin::host::state::State;
 
-/// What its handlers call to publish.
+/// The interface through which handlers publish.
 pub(super) const CONSUMER: &str = "wasmcloud:messaging/consumer@0.2.0";
 
-/// The header that `reply-to` is read from and written to.
+/// The header for `reply-to`, in both directions.
 const REPLY_TO: &str = "reply-to";
 
-/// `record broker-message`, on its way into the guest.
+/// `record broker-message`, as a parameter of the guest.
 #[derive(Clone, Copy, ComponentType, Lower)]
 #[component(record)]
 pub(in crate::plugin) struct BrokerMessage<'a> {
@@ -28,7 +28,7 @@ pub(in crate::plugin) struct BrokerMessage<'a> {
 }
 
 impl<'a> BrokerMessage<'a> {
-    /// The message as far as this contract can say it: neither key nor headers, attributes or attempt.
+    /// Converts the message. This contract has no key, headers, attributes or attempt number.
     pub(super) fn of(message: &'a Message) -> Self {
         let record = &message.record;
         let (body, reply_to) = (message.payload.as_deref().unwrap_or_default(), record.text_header(REPLY_TO));
@@ -36,7 +36,7 @@ impl<'a> BrokerMessage<'a> {
     }
 }
 
-/// `record broker-message`, on its way out of the guest, and as the answer that there never is to a request.
+/// `record broker-message`, as published by the guest. It is also the type of an answer to a request, which never occurs.
 #[derive(ComponentType, Lift, Lower)]
 #[component(record)]
 struct Published {
@@ -61,8 +61,8 @@ impl From<Published> for Output {
 /// `result<_, string>`.
 pub(in crate::plugin) type Answer = Result<(), String>;
 
-/// The handler's error. It cannot say whether another attempt would help, so it is made; the route can say otherwise, by
-/// the code.
+/// Converts the handler's error. The contract cannot tell whether a retry would help, so the message is retried; the route
+/// can define the code as permanent.
 pub(super) fn failure(text: Cow<'_, str>) -> Failure {
     Failure::new(Class::Retryable, Code::of_handler("HANDLER_ERROR"), text)
 }

@@ -1,7 +1,7 @@
 //! `wasi:messaging@0.2.0-draft`, which is also `wasmcloud:messaging@0.3.0` of wasmCloud 1: a message is a resource of the
-//! host, and what the handler sends through the producer is an output.
+//! host, and messages that the handler sends through the producer are outputs.
 //!
-//! What the interface has no words for goes through the metadata, under names of the host's own: [`ID`] and the like.
+//! Values for which the interface has no field are in the metadata, under names of the host: [`ID`] and others.
 
 mod host;
 
@@ -15,7 +15,7 @@ use crate::plugin::secrets::Secrets;
 
 pub(super) use host::{WASI, WASMCLOUD, add_to_linker};
 
-/// What a guest is told that asks for the reply to a message: here nobody waits for one.
+/// The error for a guest that requests the reply to a message. Replies are not supported.
 pub(super) const NO_REPLIES: &str = "replies are not supported; send to an output of the route";
 
 const ID: &str = "cofferdam-id";
@@ -26,7 +26,7 @@ const TIMESTAMP: &str = "cofferdam-timestamp-ms";
 const ATTRIBUTE: &str = "cofferdam-attribute-";
 
 const CONTENT_TYPE: &str = "content-type";
-/// The name that CloudEvents have for it.
+/// The name of this attribute in CloudEvents.
 const DATA_CONTENT_TYPE: &str = "datacontenttype";
 
 /// `resource message`.
@@ -35,14 +35,14 @@ pub(in crate::plugin) struct Message {
     topic: Option<String>,
     content_type: Option<String>,
     data: Bytes,
-    /// `None` until there is any.
+    /// `None` if there is no metadata.
     metadata: Option<Vec<(String, String)>>,
-    /// Bytes that the guest is charged with; nothing for a message as it came.
+    /// Bytes that count against the guest's limit; 0 for an unchanged incoming message.
     charged: usize,
 }
 
 impl Message {
-    /// The message to handle, as far as this contract can say it: headers that are no text are left out.
+    /// Converts the message to handle. Headers that are not text are omitted.
     pub(super) fn incoming(message: &message::Message, attempt: u32) -> Self {
         let record = &*message.record;
         let mut metadata: Vec<(String, String)> = record.headers.iter().filter_map(text).collect();
@@ -69,7 +69,7 @@ impl Message {
         }
     }
 
-    /// What it takes of the limit on output bytes, sent or held.
+    /// Bytes that count against the limit on output bytes, for sent and held messages.
     fn size(&self) -> usize {
         let pair = |(name, value): &(String, String)| 32 + name.len() + value.len();
         let metadata: usize = self.metadata.iter().flatten().map(pair).sum();
@@ -78,14 +78,14 @@ impl Message {
             + self.content_type.as_ref().map_or(0, |text| 2 * (32 + CONTENT_TYPE.len() + text.len()))
     }
 
-    /// The output that sending it asks for.
+    /// The output that is equivalent to sending the message.
     fn output(self, topic: String) -> Output {
         let mut output = Output { to: topic.into(), payload: Some(self.data), ..Output::default() };
         for (name, value) in self.metadata.into_iter().flatten() {
             if name == KEY {
                 output.key = Some(Bytes::from(value));
             } else if let Some(name) = name.strip_prefix(ATTRIBUTE) {
-                // Metadata may have a name twice, an output may not.
+                // Metadata may contain a name twice, an output may not.
                 output.attributes.retain(|(known, _)| **known != *name);
                 output.attributes.push((name.into(), value.into()));
             } else if !is_ours(&name) {
@@ -102,12 +102,12 @@ impl Message {
     }
 }
 
-/// Names of metadata that the host gives a meaning to.
+/// Whether the host defines the meaning of this metadata name.
 fn is_ours(name: &str) -> bool {
     [ID, KEY, POSITION, ATTEMPT, TIMESTAMP].contains(&name) || name.starts_with(ATTRIBUTE)
 }
 
-/// A header that metadata can say, unless it would pass for one of the host's.
+/// The header as metadata, if it is text and cannot be confused with metadata of the host.
 fn text(header: Header<'_>) -> Option<(String, String)> {
     let name = std::str::from_utf8(header.name).ok().filter(|name| !is_ours(name))?;
     let value = std::str::from_utf8(header.value.unwrap_or_default()).ok()?;
@@ -138,7 +138,8 @@ pub(in crate::plugin) enum Error {
     Other(String),
 }
 
-/// None of them says that the message is at fault, so another attempt is made; the route can say otherwise, by the code.
+/// None of these errors says that the message is the cause, so the message is retried; the route can define the code as
+/// permanent.
 impl Error {
     pub(super) fn told_without(self, secrets: &Secrets) -> Failure {
         let (code, text) = match self {

@@ -1,4 +1,4 @@
-//! What a guest answers, on its way into the host: each byte string is copied once, out of the guest.
+//! Converts results of a guest. Each byte string is copied once, out of the guest.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use cofferdam_core::outcome::{Class, Code, Failure};
 use cofferdam_core::output::Output;
 use wasmtime::component::{ComponentType, Lift};
 
-use crate::plugin::limits::Limits;
+use crate::plugin::limits::{Limit, Limits};
 use crate::plugin::secrets::Secrets;
 
-/// What is shown of a code that is none, in bytes.
+/// Maximum bytes of an invalid code that are shown.
 const CODE_SHOWN: usize = 64;
 
 /// `result<list<output>, failure>` of the contract.
@@ -59,36 +59,36 @@ pub(in crate::plugin) enum FailureResult {
     Deferred(FaultResult),
 }
 
-/// What the values of a host call, or of the result, may take in the host, bytes. Lists of a guest may overlap, so
-/// what it has in memory does not bound it.
+/// Maximum bytes that the values of one host call, or of the result, may take in the host. Lists of a guest may overlap, so
+/// its memory limit does not bound them.
 ///
-/// A result within its limits fits: a header or attribute counts 32 bytes there and takes at most 48 here. So do
-/// the arguments of our own host functions.
+/// A result within its limits fits: a header or attribute counts 32 bytes in the limit and takes at most 48 here. The
+/// arguments of the host's own functions fit, too.
 pub(in crate::plugin) fn copied_bytes(limits: &Limits) -> usize {
     let result = limits.output_bytes.saturating_add(limits.output_bytes / 2);
     let outputs = limits.outputs.saturating_add(1).saturating_mul(size_of::<OutputResult>());
     result.saturating_add(outputs).saturating_add(SLACK).max(2 << 20)
 }
 
-/// Room for the logical names of outputs, which `output_bytes` does not count, and for the text of a failure.
+/// Bytes for the logical names of outputs, which `output_bytes` does not count, and for the text of a failure.
 const SLACK: usize = 256 << 10;
 
-/// What the guest asks for, or the failure that it reports.
+/// Converts the result of the guest to outputs or to a failure.
 pub(in crate::plugin) fn read(answer: Answer, secrets: &Secrets) -> Result<Vec<Output>, Failure> {
     let outputs = answer.map_err(|failure| failure.told_without(secrets))?;
     Ok(outputs.into_iter().map(Output::from).collect())
 }
 
-/// The outputs with their size, or the failure that they are.
+/// Checks the outputs against the limits. Returns them with their size, or the failure.
 pub(in crate::plugin) fn judge(outputs: Vec<Output>, limits: &Limits) -> Result<(Vec<Output>, usize), Failure> {
     if outputs.len() > limits.outputs {
         let text = format!("{} outputs exceed the limit of {}", outputs.len(), limits.outputs);
-        return Err(Failure::contract(Code::TOO_MANY_OUTPUTS, text));
+        return Err(Limit::Outputs.exceeded(text));
     }
     let size = outputs.iter().map(Output::size).fold(0, usize::saturating_add);
     if size > limits.output_bytes {
         let text = format!("outputs of {size} bytes exceed the limit of {}", limits.output_bytes);
-        return Err(Failure::contract(Code::OUTPUT_TOO_LARGE, text));
+        return Err(Limit::OutputBytes.exceeded(text));
     }
     match outputs.iter().find_map(repeated_attribute) {
         None => Ok((outputs, size)),
@@ -101,7 +101,7 @@ pub(in crate::plugin) fn judge(outputs: Vec<Output>, limits: &Limits) -> Result<
 
 fn repeated_attribute(output: &Output) -> Option<(&str, &str)> {
     let names = output.attributes.iter().map(|(name, _)| &**name);
-    // Few are compared, many are looked up: guests choose how many there are.
+    // A few names are compared; many are looked up in a set, because the guest chooses their number.
     let repeated = if output.attributes.len() <= 16 {
         names.enumerate().find(|(index, name)| output.attributes[..*index].iter().any(|(other, _)| **other == **name))
     } else {
@@ -127,7 +127,7 @@ fn headers(results: &[HeaderResult]) -> Headers {
     let bytes = results.iter().map(|header| header.name.len() + header.value.len()).sum();
     let mut headers = Headers::with_capacity(results.len(), bytes);
     for HeaderResult { name, value } in results {
-        // The contract has no types; on SQS, text is what people can read and filter by.
+        // The contract has no data types. On SQS, text is readable and can be filtered.
         let kind = if std::str::from_utf8(value).is_ok() { Kind::Text } else { Kind::Bytes };
         headers.push(Header { name: name.as_bytes(), value: Some(value), kind });
     }
@@ -141,7 +141,7 @@ impl FailureResult {
             FailureResult::Permanent(fault) => (Class::Permanent, fault),
             FailureResult::Deferred(fault) => (Class::Deferred, fault),
         };
-        // Before it is cut: half a secret is not found.
+        // Redaction comes before the cut, because it would not find half a secret.
         let code = Code::of_handler(&fault.code);
         let mut text = secrets.redact(&fault.text).into_owned();
         if code == Code::INVALID_CODE {

@@ -1,4 +1,4 @@
-//! A message on its way into a guest: borrowed from the record as it came, and copied once, into the guest.
+//! Converts a message for a guest: it borrows from the record, and is copied once, into the guest.
 
 use std::sync::OnceLock;
 use std::time::SystemTime;
@@ -31,13 +31,13 @@ pub(in crate::plugin) struct HeaderParameter<'a> {
     value: &'a [u8],
 }
 
-/// What [`MessageParameter`] borrows beyond the message itself. With up to eight headers and eight attributes, and
-/// names that are text, nothing of it is on the heap.
+/// Data that [`MessageParameter`] borrows in addition to the message. With at most eight headers and eight attributes, and
+/// names that are text, it needs no heap allocation.
 pub(in crate::plugin) struct Borrowed<'a> {
     message: &'a Message,
     position: PositionText,
-    /// The names of all headers, once one of them is not text: Kafka takes any bytes, the contract does not. Those bytes are
-    /// replaced; the record itself keeps them.
+    /// The names of all headers, if one of them is not text. Kafka allows any bytes, the contract does not. Invalid bytes
+    /// are replaced here; the record keeps them.
     names: OnceLock<Vec<String>>,
     attributes: SmallVec<[(&'a str, &'a str); 8]>,
 }
@@ -48,7 +48,7 @@ impl<'a> Borrowed<'a> {
         Self { message, position: PositionText::new(&message.record.position), names: OnceLock::new(), attributes }
     }
 
-    /// The headers, to be lent to [`Borrowed::parameter`].
+    /// The headers, to pass to [`Borrowed::parameter`].
     pub(in crate::plugin) fn headers(&self) -> SmallVec<[HeaderParameter<'_>; 8]> {
         let headers = &self.message.record.headers;
         let all = || headers.iter().map(|header| String::from_utf8_lossy(header.name).into_owned()).collect();
@@ -59,7 +59,7 @@ impl<'a> Borrowed<'a> {
         headers.iter().enumerate().map(parameter).collect()
     }
 
-    /// The message as the contract has it.
+    /// The message as a parameter of the contract.
     pub(in crate::plugin) fn parameter<'b>(
         &'b self,
         headers: &'b [HeaderParameter<'b>],
@@ -80,9 +80,9 @@ impl<'a> Borrowed<'a> {
     }
 }
 
-/// `<partition>/<offset>`, written without the heap.
+/// `<partition>/<offset>`, without a heap allocation.
 struct PositionText {
-    /// Two decimal numbers, of 32 and 64 bits with sign, and a slash.
+    /// Two signed decimal numbers of 32 and 64 bits, and a slash.
     bytes: [u8; 11 + 1 + 20],
     length: u8,
 }

@@ -1,7 +1,8 @@
-//! Compiled plugins, kept on disk: compiling takes a second for each 2 MB, loading what was compiled some milliseconds.
+//! The cache of compiled plugins on disk: compiling takes about a second for each 2 MB, loading a compiled plugin only
+//! milliseconds.
 //!
-//! A file is an [`Image`] and behind it the digest of its bytes. A disk that has lost or changed some of them would have
-//! the host run machine code that no compiler has made, so the digest is checked at each load.
+//! A file contains an [`Image`], followed by the digest of its bytes. If a disk has lost or changed bytes, the host would
+//! run machine code that no compiler has made, so the digest is checked at each load.
 
 mod private;
 
@@ -18,26 +19,26 @@ use wasmtime::component::Component;
 use super::image::{Image, NoImage};
 use crate::plugin::symbols::Symbols;
 
-/// What is kept, bytes; beyond, what was not used for longest goes. Room for a hundred language runtimes, or for ten
-/// thousand small plugins.
+/// Maximum size of the cache in bytes. Beyond it, the least recently used files are removed. There is room for a hundred
+/// language runtimes, or for ten thousand small plugins.
 const BYTES: u64 = 4 << 30;
 
-/// Of a SHA-256 digest, bytes.
+/// Size of a SHA-256 digest in bytes.
 const DIGEST: usize = 32;
 
-/// Part of the name of a file: raised when what is in the file is written in another way.
+/// Part of the file names. Raise it when the format of the files changes.
 const FORMAT: &str = "1";
 
-/// A directory of compiled plugins that nobody else may write to.
+/// A directory of compiled plugins in which only this user can write.
 #[derive(Debug)]
 pub(in crate::plugin) struct Cache {
     directory: PathBuf,
 }
 
-/// Which compiled plugin: the digest of its file, and what the engine that compiled it was like.
+/// Identifies a compiled plugin: the digest of its file, and the properties of the engine that compiled it.
 pub(in crate::plugin) struct Key(String);
 
-/// Why a file of the cache is not used.
+/// The reason why a file of the cache is not used.
 #[derive(Debug, thiserror::Error)]
 enum Useless {
     #[error("checksum mismatch")]
@@ -46,14 +47,14 @@ enum Useless {
     Unreadable(#[from] io::Error),
     #[error(transparent)]
     NoImage(#[from] NoImage),
-    /// By wasmtime's own words.
+    /// The error of wasmtime.
     #[error("{}", .0.root_cause())]
     Refused(#[from] wasmtime::Error),
 }
 
 impl Cache {
-    /// The cache in `directory`, which is made where there is none. `None`, with a warning, where it cannot be
-    /// used; plugins are then compiled at each load.
+    /// Opens the cache in `directory`, which is created if it does not exist. Returns `None`, with a warning, if it cannot
+    /// be used; plugins are then compiled at each load.
     pub(in crate::plugin) fn open(directory: &Path) -> Option<Self> {
         match private::directory(directory) {
             Ok(directory) => Some(Self { directory }),
@@ -64,8 +65,8 @@ impl Cache {
         }
     }
 
-    /// The component of `key` and its symbols, if it was compiled before and its file is whole. One that is not is
-    /// named in a log line.
+    /// Returns the component of `key` and its symbols, if it was compiled before and its file is complete. A damaged file is
+    /// logged.
     pub(in crate::plugin) fn load(&self, engine: &Engine, key: &Key) -> Option<(Component, Symbols)> {
         let path = self.path(key);
         let file = File::open(&path).ok()?;
@@ -80,7 +81,7 @@ impl Cache {
     }
 
     fn read(engine: &Engine, path: &Path, mut file: File) -> Result<(Component, Symbols), Useless> {
-        // The time of its last use; that it cannot be noted only lets it go sooner.
+        // The time of its last use. If it cannot be set, the file is only removed earlier.
         let _ = file.set_modified(SystemTime::now());
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
@@ -102,7 +103,7 @@ impl Cache {
         Ok((unsafe { Component::deserialize_file(engine, path) }?, symbols))
     }
 
-    /// Keeps a compiled plugin. A crash in between leaves the old file or none.
+    /// Stores a compiled plugin. A crash in between leaves the old file or none.
     pub(in crate::plugin) fn store(&self, key: &Key, image: &Image) -> io::Result<()> {
         let image = image.bytes();
         self.make_room(BYTES.saturating_sub(image.len() as u64))?;
@@ -120,12 +121,13 @@ impl Cache {
         self.directory.join(format!("{}.cwasm", key.0))
     }
 
-    /// Removes what was not used for longest, what crashes left behind included, until the rest has `most` bytes.
+    /// Removes the least recently used files, including those that crashes have left, until the rest has at most `most`
+    /// bytes.
     fn make_room(&self, most: u64) -> io::Result<()> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
-            // It may have gone by now.
+            // Another process may have removed the file.
             let Ok(found) = entry.metadata() else { continue };
             files.push((found.modified().unwrap_or(SystemTime::UNIX_EPOCH), found.len(), entry.path()));
         }
@@ -155,7 +157,7 @@ pub(in crate::plugin) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The standard library's hashers are not promised to be the same in the next release.
+/// The standard library does not guarantee that its hashers stay the same in later releases.
 struct Hashed(Sha256);
 
 impl Hasher for Hashed {

@@ -1,10 +1,9 @@
-//! The program that compiles plugins apart from the host, and makes components of core modules.
+//! The program that compiles plugins in a separate process, and converts core modules to components.
 //!
-//! Compilers are not made for input that means harm: a function of 4 MB keeps one busy for half a minute and takes
-//! 1.4 GB, and nothing inside the process could stop it. So a plugin is compiled by a child, which gives way to the
-//! rest of the machine, and which the kernel and the host end when it goes over its bounds. It reads the plugin from
-//! standard input, writes what it makes to standard output, and says on standard error why there is nothing. Of the
-//! system it may use nothing else, see `confine`.
+//! Compilers are not hardened against malicious input: a crafted function can take much time and memory, and nothing inside
+//! the process could stop that. So a child process compiles a plugin, with a lower priority than the rest of the machine.
+//! The kernel and the host end it when it exceeds its bounds. It reads the plugin from standard input, writes the result to
+//! standard output, and reports errors on standard error. It may use nothing else of the system; see `confine`.
 
 pub(in crate::plugin) mod confine;
 
@@ -18,37 +17,37 @@ use super::image::Image;
 use super::settings::{self, CompileBounds};
 use crate::plugin::symbols::Symbols;
 
-/// What the program makes.
+/// The kinds of work of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
-    /// Code of a component, with its symbols.
+    /// Compile a component, with its symbols.
     Compile,
-    /// A component, of a core module.
+    /// Convert a core module to a component.
     Wrap,
 }
 
-/// How the compiler ends when it is not killed, as an exit code.
+/// The exit codes of the compiler, unless it is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(in crate::plugin) enum Ended {
-    /// What it was given is not valid.
+    /// The input is invalid.
     Invalid = 65,
-    /// It could not begin.
+    /// The compiler could not start.
     Unable = 69,
-    /// Memory was refused, and it lived to say so.
+    /// Memory was refused, and the compiler could still report it.
     OutOfMemory = 70,
 }
 
 /// The first argument of the program.
 pub const COMMAND: &str = "compile";
 
-/// Has it make a component, not code.
+/// The option to convert a core module instead of compiling.
 const WRAP: &str = "--wrap";
 
-/// The threads that compile, at most.
+/// Maximum number of compiling threads.
 const THREADS: usize = 4;
 
-/// The program with its arguments, within `bounds`. It gets nothing of our environment.
+/// The command that runs the program within `bounds`, with an empty environment.
 pub(in crate::plugin) fn command(program: &Path, bounds: &CompileBounds, work: Work) -> Command {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
     let seconds = bounds.time.as_secs() + u64::from(bounds.time.subsec_nanos() > 0);
@@ -56,16 +55,16 @@ pub(in crate::plugin) fn command(program: &Path, bounds: &CompileBounds, work: W
     command.args([COMMAND, "--seconds", &seconds.to_string(), "--memory", &bounds.memory.to_string()]);
     command.args((work == Work::Wrap).then_some(WRAP));
     command.env_clear().env("RAYON_NUM_THREADS", threads.to_string());
-    // Where the loader was told where libraries are, the same program needs it once more.
+    // If the loader needs this variable to find libraries, the child needs it, too.
     if let Some(path) = std::env::var_os("LD_LIBRARY_PATH") {
         command.env("LD_LIBRARY_PATH", path);
     }
     command
 }
 
-/// What the program does: confines itself to `seconds` of processor and `memory` bytes, and works.
+/// Runs the program: limits itself to `seconds` of CPU time and `memory` bytes, and does the work.
 ///
-/// Returns the exit code of the process. Must be called first in it, before there are other threads.
+/// Returns the exit code of the process. Must be called before the process has further threads.
 pub fn main(seconds: u64, memory: u64, work: Work) -> u8 {
     let (ended, words) = match prepare(seconds, memory) {
         Err(words) => (Ended::Unable, words),
@@ -78,7 +77,7 @@ pub fn main(seconds: u64, memory: u64, work: Work) -> u8 {
             Err(error) => (Ended::Invalid, format!("{error:#}")),
         },
     };
-    // Whoever started it sees the exit code in any case.
+    // The parent sees the exit code even if this write fails.
     let _ = io::stderr().write_all(words.as_bytes());
     ended as u8
 }

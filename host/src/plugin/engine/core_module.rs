@@ -1,5 +1,5 @@
-//! From a core module to a component, for languages whose compilers stop at core modules (C, Go): the types come from
-//! `wit/`, WASI preview 1 from wasmtime's adapter. A handler then needs no tool but its compiler.
+//! Converts a core module to a component, for languages whose compilers produce only core modules (C, Go). The types come
+//! from `wit/`, and WASI preview 1 from wasmtime's adapter. So a handler needs no tool except its compiler.
 
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME as WASI, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER as ADAPTER,
@@ -8,17 +8,17 @@ use wasmparser::{Parser, Payload};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{PackageId, Resolve, SourceMap};
 
-/// What the name of a custom section with the types of a module begins with: the generators of bindings add one.
+/// Prefix of the custom sections with the types of a module, which generators of bindings add.
 const TYPES: &str = "component-type";
 
-/// The function that handles messages, as a core module exports it.
+/// The handler function, as a core module exports it.
 const HANDLE: &str = "cofferdam:plugin/handler@0.1.0#handle";
 
-/// The function that handles several.
+/// The batch function, as a core module exports it.
 const HANDLE_BATCH: &str = "cofferdam:plugin/batch-handler@0.1.0#handle-batch";
 
 /// The contract's packages and those that it needs, each behind what it needs; the worlds come last.
-const PACKAGES: [&[&str]; 8] = [
+const PACKAGES: &[&[&str]] = &[
     &[include_str!("../../../../wit/http/deps/wasi-io/io.wit")],
     &[include_str!("../../../../wit/http/deps/wasi-clocks/clocks.wit")],
     &[include_str!("../../../../wit/http/http.wit")],
@@ -36,15 +36,15 @@ const PACKAGES: [&[&str]; 8] = [
     &[include_str!("../../../../wit/core-module.wit")],
 ];
 
-/// Whether the bytes begin as those of a core module do.
+/// Whether the bytes begin like a core module.
 pub(in crate::plugin) fn is_one(bytes: &[u8]) -> bool {
     matches!(bytes.get(..8), Some([0, b'a', b's', b'm', _, _, 0, 0]))
 }
 
-/// The component that `module` makes.
+/// Converts `module` to a component.
 ///
 /// # Errors
-/// Why it makes none, in words for whoever wrote it.
+/// The reason why it cannot be converted, for the author of the plugin.
 pub(in crate::plugin) fn wrap(module: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut module = module.to_vec();
     let found = Found::of(&module)?;
@@ -54,11 +54,11 @@ pub(in crate::plugin) fn wrap(module: &[u8]) -> anyhow::Result<Vec<u8>> {
         let world = types.select_world(&[worlds], Some(if found.batch { "batch-plugin" } else { "plugin" }))?;
         embed_component_metadata(&mut module, &types, world, StringEncoding::UTF8)?;
     }
-    // wasmtime validates the whole.
+    // wasmtime validates the result.
     ComponentEncoder::default().validate(false).module(&module)?.adapter(WASI, ADAPTER)?.encode()
 }
 
-/// What a module says about itself.
+/// The sections and exports of a module that the conversion needs.
 #[derive(Default)]
 struct Found {
     types: bool,
@@ -86,7 +86,7 @@ impl Found {
     }
 }
 
-/// The types, and the package of the worlds among them.
+/// The types, and the package that contains the worlds.
 fn types() -> anyhow::Result<(Resolve, PackageId)> {
     let mut types = Resolve::default();
     let mut last = None;

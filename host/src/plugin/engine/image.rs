@@ -1,7 +1,7 @@
-//! A compiled plugin in one piece: its code and the symbols of its functions, as the compiler hands it over and as the
-//! cache keeps it.
+//! A compiled plugin in one piece: its code and the symbols of its functions, as the compiler returns it and as the cache
+//! stores it.
 //!
-//! The code is in front, so that it can be mapped from a file as it stands; wasmtime takes no notice of what follows it.
+//! The code comes first, so that it can be mapped from a file; wasmtime ignores what follows it.
 
 use serde::de::Error as _;
 
@@ -14,16 +14,16 @@ pub(in crate::plugin) struct Image {
     code: usize,
 }
 
-/// These bytes are no image.
+/// The bytes are no image.
 #[derive(Debug, thiserror::Error)]
 #[error("invalid compiled plugin: {0}")]
 pub(in crate::plugin) struct NoImage(#[from] postcard::Error);
 
 impl Image {
-    /// What follows the symbols: how long they are.
+    /// Size of the field after the symbols, which contains their length.
     const TAIL: usize = size_of::<u64>();
 
-    /// An image of this code.
+    /// Makes an image of this code and these symbols.
     pub(in crate::plugin) fn new(code: Vec<u8>, symbols: &Symbols) -> Result<Self, NoImage> {
         let (mut bytes, symbols) = (code, postcard::to_allocvec(symbols)?);
         let code = bytes.len();
@@ -32,7 +32,7 @@ impl Image {
         Ok(Self { bytes, code })
     }
 
-    /// The image that was written down as `bytes`, with its symbols.
+    /// Decodes an image from `bytes`, with its symbols.
     pub(in crate::plugin) fn read(bytes: Vec<u8>) -> Result<(Self, Symbols), NoImage> {
         let cut = || NoImage(postcard::Error::custom("truncated"));
         let (rest, tail) = bytes.split_last_chunk::<{ Self::TAIL }>().ok_or_else(cut)?;
@@ -42,17 +42,17 @@ impl Image {
         Ok((Self { bytes, code }, symbols))
     }
 
-    /// Its code.
+    /// The code.
     pub(in crate::plugin) fn code(&self) -> &[u8] {
         &self.bytes[..self.code]
     }
 
-    /// All of it.
+    /// All bytes of the image.
     pub(in crate::plugin) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// All of it, to be written down.
+    /// All bytes of the image, to store it.
     pub(in crate::plugin) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
@@ -68,7 +68,8 @@ mod tests {
         let (image, symbols) = Image::read(bytes.clone()).unwrap();
         assert_eq!((image.code(), symbols), (&b"code"[..], Symbols::default()));
         for length in 0..bytes.len() {
-            // The symbols are empty: a cut image may look like one with less code, which the digest of the cache shows.
+            // The symbols are empty. A truncated image may look like one with less code; the cache detects that by the
+            // digest.
             let _ = Image::read(bytes[..length].to_vec());
         }
         assert!(Image::read(Vec::new()).is_err() && Image::read(vec![0xff; 16]).is_err());

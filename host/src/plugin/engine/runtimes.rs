@@ -1,8 +1,8 @@
-//! What all plugins of a process share: compiled code, instance pool, ticker.
+//! The parts that all plugins of a process share: compiled code, instance pool, ticker.
 //!
-//! A guest is stopped, and made to let other tasks run, at the ticks of an epoch: a thread raises the epoch each
-//! millisecond (each fourth while no guest runs for long), and compiled code looks at it at each function and each turn of a
-//! loop. That costs a guest 5 to 25 % of its own work and nothing per call.
+//! A guest is stopped, and made to yield to other tasks, at epoch ticks: a thread raises the epoch each millisecond (each
+//! fourth one while no guest runs for long), and compiled code checks it at each function and each iteration of a loop. That
+//! costs a guest some of its CPU time, and nothing for each call.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,55 +15,56 @@ use super::sleepers::{Asleep, Sleepers};
 use super::ticker::{Pulse, Ticker};
 use crate::plugin::limits::Limits;
 
-/// The runtimes of a process, whose stores carry an `S`. The threads that stop and wake guests end, and are waited for,
-/// when it is dropped.
+/// The runtimes of a process, with stores that contain an `S`. The drop ends the threads that stop and wake guests, and
+/// waits for them.
 pub(in crate::plugin) struct Runtimes<S: 'static> {
     config: EngineConfig,
     fill: Fill<S>,
     cache: Option<Cache>,
-    /// By size of the guest's stack, which is the one limit that wasmtime has for an engine, not for a store.
-    /// Nearly always there is one entry.
+    /// The runtimes by the size of the guest's stack, which is the only limit that wasmtime sets for an engine instead of a
+    /// store. There is nearly always one entry.
     all: Mutex<BTreeMap<usize, Arc<Runtime<S>>>>,
     ticker: Ticker,
     sleepers: Sleepers,
 }
 
-/// Links all that components may import.
+/// Links all imports that components may have.
 pub(in crate::plugin) type Fill<S> = fn(&mut Linker<S>) -> wasmtime::Result<()>;
 
-/// A wasmtime engine for one size of stack, with what may be linked to its components.
+/// A wasmtime engine for one size of stack, with everything that its components may import.
 pub(in crate::plugin) struct Runtime<S: 'static> {
     pub(in crate::plugin) engine: wasmtime::Engine,
-    /// All that any plugin may be granted: what this one was not granted is refused by name before anything is linked.
+    /// All imports that any plugin may be granted. Imports that were not granted to a plugin are refused by name before
+    /// linking.
     pub(in crate::plugin) linker: Linker<S>,
-    /// How often it ticks.
+    /// The interval of its ticks.
     pub(in crate::plugin) pulse: Arc<Pulse>,
-    /// Its guests that sleep.
+    /// Its sleeping guests.
     pub(in crate::plugin) asleep: Arc<Asleep>,
 }
 
-/// Why the engine could not be built.
+/// The reason why the engine could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// wasmtime refused the configuration, or the addresses for the pool could not be reserved.
+    /// wasmtime refused the settings, or the addresses for the pool could not be reserved.
     #[error("failed to set up the sandbox for {instances} instances: {source}")]
     Sandbox {
-        /// Instances asked for.
+        /// Requested number of instances.
         instances: u32,
-        /// wasmtime's reason.
+        /// The error of wasmtime.
         source: wasmtime::Error,
     },
-    /// The threads that stop guests, and wake them, could not be started.
+    /// The threads that stop and wake guests could not be started.
     #[error("failed to start the timer threads: {0}")]
     Threads(std::io::Error),
 }
 
 impl<S: 'static> Runtimes<S> {
-    /// Sets up the sandbox and starts the threads; calls `tidy` about once a second. Warns where the kernel lacks what makes
-    /// fresh instances cheap.
+    /// Sets up the sandbox and starts the threads; calls `tidy` about once a second. Logs a warning if the kernel lacks a
+    /// feature that makes new instances cheap.
     ///
     /// # Errors
-    /// Where the addresses for the pool cannot be reserved (RLIMIT_AS, strict overcommit) or no thread can start.
+    /// The addresses for the pool cannot be reserved (RLIMIT_AS, strict overcommit), or a thread cannot start.
     pub(in crate::plugin) fn new(
         config: EngineConfig,
         fill: Fill<S>,
@@ -83,7 +84,7 @@ impl<S: 'static> Runtimes<S> {
         Ok(runtimes)
     }
 
-    /// How it was built.
+    /// The settings of the engine.
     pub(in crate::plugin) fn config(&self) -> &EngineConfig {
         &self.config
     }

@@ -1,4 +1,4 @@
-//! How wasmtime is set up: what its compiler and those who run the code must agree on, and the pool of instances.
+//! The settings of wasmtime: those that must be equal for the compiler and for running its code, and the pool of instances.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -8,28 +8,28 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 use crate::plugin::symbols::FRAMES;
 
-/// How the engine is built.
+/// The settings of the engine.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// Instances that live at the same time, running or kept warm, over all plugins; 1000. Each reserves some
-    /// 12 GiB of addresses, not of memory.
+    /// Maximum number of instances, running or warm, over all plugins; 1000 by default. Each reserves about 12 GiB of
+    /// addresses, not of memory.
     pub instances: u32,
-    /// The largest memory limit that a plugin may have, bytes; 1 GiB.
+    /// The largest memory limit that a plugin may have, in bytes; 1 GiB by default.
     pub memory: usize,
-    /// The largest limit on table elements that a plugin may have; 100,000.
+    /// The largest limit on table elements that a plugin may have; 100,000 by default.
     pub table_elements: usize,
-    /// Where compiled plugins are kept; `None` compiles at each load.
+    /// The folder of compiled plugins; `None`: compile at each load.
     pub cache: Option<PathBuf>,
     /// The program that compiles plugins in a process of its own: `cofferdam`, or any whose first argument
     /// [`compiler::COMMAND`](super::compiler::COMMAND) leads to [`compiler::main`](super::compiler::main). `None`
     /// compiles in this process, on all cores and without other bounds than that on the size.
     pub compiler: Option<PathBuf>,
-    /// What compiling one plugin may take.
+    /// The bounds on compiling one plugin.
     pub compile: CompileBounds,
 }
 
 impl EngineConfig {
-    /// Instances that have room in one piece of the 128 TiB of addresses of a process, over all sizes of stack.
+    /// Number of instances that fit into the 128 TiB of addresses of a process, over all sizes of stack.
     pub const MOST_INSTANCES: u32 = 5_000;
 }
 
@@ -46,14 +46,15 @@ impl Default for EngineConfig {
     }
 }
 
-/// What compiling one plugin may take.
+/// The bounds on compiling one plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompileBounds {
-    /// Of its file, bytes; 64 MiB.
+    /// Maximum size of the plugin's file in bytes; 64 MiB by default.
     pub size: u64,
-    /// Of processor, over all threads of the compiler; 60 s, kept in whole seconds. By the clock it is twice as long.
+    /// Maximum CPU time over all threads of the compiler, in whole seconds; 60 s by default. The limit on wall time is twice
+    /// as long.
     pub time: Duration,
-    /// Of the compiler, bytes; 1 GiB. Four times what the largest language runtimes need.
+    /// Maximum memory of the compiler in bytes; 1 GiB by default.
     pub memory: u64,
 }
 
@@ -63,13 +64,13 @@ impl Default for CompileBounds {
     }
 }
 
-/// Whether the kernel can tell which pages of an instance were written, so that a slot of the pool is reset without
-/// giving its memory back.
+/// Whether the kernel can tell which pages of an instance were written, so that a slot of the pool can be reset without
+/// freeing its memory.
 pub(in crate::plugin) fn instances_reset_cheaply() -> bool {
     PoolingAllocationConfig::is_pagemap_scan_available()
 }
 
-/// An engine that compiles code for those of all runtimes, and runs none.
+/// Makes an engine that compiles code for the engines of all runtimes, and runs none.
 pub(in crate::plugin) fn compiler() -> wasmtime::Result<wasmtime::Engine> {
     wasmtime::Engine::new(&code_settings())
 }
@@ -84,12 +85,12 @@ pub(super) fn settings(config: &EngineConfig, stack: usize) -> Config {
     settings
 }
 
-/// What the compiler and those who run its code must agree on.
+/// The settings that must be equal for the compiler and for running its code.
 fn code_settings() -> Config {
     let mut settings = Config::new();
     settings
         .strategy(Strategy::Cranelift)
-        // Its bookkeeping doubles the cost of a call, and serves async components only, which are not offered.
+        // This feature would double the cost of a call, and serves only async components, which are not supported.
         .concurrency_support(false)
         .epoch_interruption(true)
         .consume_fuel(false)
@@ -99,20 +100,20 @@ fn code_settings() -> Config {
     settings
 }
 
-/// What host functions may use of the stack that a guest runs on, bytes.
+/// Bytes that host functions may use of the stack of a guest.
 const HOST_STACK: usize = (2 << 20) - (256 << 10);
 
-/// Core instances of one component; language runtimes have up to 5, composed components more.
+/// Maximum core instances of one component. Language runtimes have up to 5, composed components more.
 const CORE_INSTANCES: u32 = 50;
-/// Memories of one component; language runtimes have up to 3. Each takes 4 GiB of addresses.
+/// Maximum memories of one component; language runtimes have up to 3. Each reserves 4 GiB of addresses.
 const MEMORIES: u32 = 3;
-/// Tables of one component; language runtimes have up to 3.
+/// Maximum tables of one component; language runtimes have up to 3.
 const TABLES: u32 = 8;
 
 fn pool(config: &EngineConfig) -> PoolingAllocationConfig {
     let instances = config.instances;
     let mut pool = PoolingAllocationConfig::new();
-    // Each instance has room for all that one component may consist of, so that none takes the room of another.
+    // Each instance reserves the maximum of one component, so that no instance takes the room of another.
     pool.total_component_instances(instances)
         .total_core_instances(instances.saturating_mul(CORE_INSTANCES))
         .max_core_instances_per_component(CORE_INSTANCES)
@@ -125,10 +126,10 @@ fn pool(config: &EngineConfig) -> PoolingAllocationConfig {
         .max_tables_per_module(4)
         .max_memory_size(config.memory)
         .table_elements(config.table_elements)
-        // A slot that was used by the same plugin before is four times cheaper than a cold one.
+        // A slot that the same plugin has used before is much cheaper than a cold one.
         .max_unused_warm_slots(instances)
         .pagemap_scan(Enabled::Auto);
-    // Without the scan, keeping pages means clearing all of them each time, which costs more than it saves.
+    // Without this feature of the kernel, kept pages must all be cleared each time, which costs more than it saves.
     if instances_reset_cheaply() {
         pool.linear_memory_keep_resident(1 << 20).table_keep_resident(1 << 20);
     }

@@ -1,8 +1,8 @@
-//! Wakes guests that sleep when their time has come, and not at the next step of a coarse timer.
+//! Wakes sleeping guests at the right time, more precisely than a coarse timer.
 //!
-//! tokio's timer goes in steps of a millisecond and rounds up: who sleeps for one millisecond gets up to two, and all that
-//! sleep wake at the same moment. Here a thread of its own sleeps until the first of them is due. It too goes in steps, so
-//! that guests that sleep for nearly no time cannot keep it busy, but in short ones.
+//! tokio's timer has steps of a millisecond and rounds up: a sleep of one millisecond takes up to two, and all sleepers wake
+//! at the same moment. So a separate thread sleeps until the first guest is due. It also uses steps, so that guests with
+//! very short sleeps cannot keep it busy, but shorter ones.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -12,21 +12,21 @@ use std::task::{Context, Poll, Waker};
 use std::thread::{Builder, JoinHandle, Thread, park, park_timeout};
 use std::time::{Duration, Instant};
 
-/// Whoever is due within the same step is woken at its end, so no guest sleeps more than 8,000 times a second.
+/// All guests that are due within the same step are woken at its end, so a guest sleeps at most 8,000 times a second.
 const STEP: Duration = Duration::from_micros(125);
 
-/// The thread that wakes them; ends, and is waited for, when this is dropped.
+/// The thread that wakes guests. The drop ends it and waits for it.
 pub(in crate::plugin) struct Sleepers {
     asleep: Arc<Asleep>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Those that sleep.
+/// The sleeping guests.
 pub(in crate::plugin) struct Asleep {
-    /// What steps are counted from.
+    /// The start of the first step.
     began: Instant,
     alarms: Mutex<Alarms>,
-    /// Sleeps so far, which tells apart those that are due at the same time.
+    /// Number of sleeps so far, which distinguishes sleeps that are due at the same time.
     sleeps: AtomicU64,
     stopped: AtomicBool,
 }
@@ -34,11 +34,11 @@ pub(in crate::plugin) struct Asleep {
 #[derive(Default)]
 struct Alarms {
     due: BTreeMap<(Instant, u64), Waker>,
-    /// Whoever has to know when another one becomes the first; there once it has started.
+    /// The thread, which must be woken when a sleep becomes the first; `None` before it has started.
     thread: Option<Thread>,
 }
 
-/// A sleep; none begins before it is polled, and one that is dropped is forgotten.
+/// A sleep. It begins at the first poll, and a dropped one is removed.
 pub(in crate::plugin) struct Sleep {
     asleep: Arc<Asleep>,
     key: (Instant, u64),
@@ -65,7 +65,7 @@ impl Drop for Sleepers {
         self.asleep.stopped.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // A waker that panics has said so; there is nothing left to do about it.
+            // A panic of a waker is already reported; nothing else can be done about it.
             let _ = thread.join();
         }
     }
@@ -79,7 +79,7 @@ impl Default for Asleep {
 }
 
 impl Asleep {
-    /// Sleeps until `due`, however long that is over, and to the end of that step.
+    /// Sleeps until `due`, also if that has passed, and to the end of that step.
     pub(in crate::plugin) fn until(self: &Arc<Self>, due: Instant) -> Sleep {
         let due = self.end_of_step(due);
         Sleep { asleep: Arc::clone(self), key: (due, self.sleeps.fetch_add(1, Ordering::Relaxed)) }
@@ -95,7 +95,7 @@ impl Asleep {
         while !self.stopped.load(Ordering::Acquire) {
             let now = Instant::now();
             let (woken, next) = self.alarms().ring(now);
-            // Not under the lock: who is woken may sleep again at once.
+            // The lock is not held here, because a woken guest may sleep again at once.
             woken.into_iter().for_each(Waker::wake);
             match next {
                 Some(next) => park_timeout(next.saturating_duration_since(Instant::now())),
@@ -110,7 +110,7 @@ impl Asleep {
 }
 
 impl Alarms {
-    /// All that are due at `now`, and when the next one is.
+    /// Removes all sleeps that are due at `now`, and returns them with the time of the next one.
     fn ring(&mut self, now: Instant) -> (Vec<Waker>, Option<Instant>) {
         let mut woken = Vec::new();
         while let Some(entry) = self.due.first_entry() {
@@ -127,7 +127,7 @@ impl Alarms {
     fn set(&mut self, key: (Instant, u64), waker: Waker) -> (Option<Thread>, Option<Waker>) {
         let before = self.due.insert(key, waker);
         let is_first = || self.due.first_key_value().is_some_and(|(first, _)| *first == key);
-        // Whose sleep is polled once more is known to the thread already.
+        // The thread already knows a sleep that is polled again.
         let sleeps_past = before.is_none() && is_first();
         (self.thread.as_ref().filter(|_| sleeps_past).cloned(), before)
     }
@@ -142,7 +142,8 @@ impl Future for Sleep {
             return Poll::Ready(());
         }
         let waker = context.waker().clone();
-        // Not under the lock: waking who sleeps past it, and dropping a waker, which may drop all that it wakes.
+        // The lock is not held while the thread is woken, nor while a waker is dropped, which may drop the task that it
+        // wakes.
         let (thread, _before) = asleep.alarms().set(*key, waker);
         if let Some(thread) = thread {
             thread.unpark();
@@ -166,7 +167,7 @@ mod tests {
     async fn nobody_wakes_too_early_and_everybody_wakes_in_the_end() {
         let sleepers = Sleepers::start().unwrap();
         let began = Instant::now();
-        // The last to sleep is the first to wake.
+        // The guest that begins to sleep last wakes first.
         let sleeps = (1..=200).rev().map(|number| {
             let due = began + Duration::from_micros(50 * number);
             let sleep = sleepers.asleep().until(due);

@@ -1,7 +1,7 @@
-//! The thread that raises the epoch, and now and then has the instances that wait looked after.
+//! The thread that raises the epoch, and checks the warm instances about once a second.
 //!
-//! Waking a thread costs some 10 to 30 microseconds, which is as much as a message. So while no guest runs for long, there are
-//! few ticks; the first that meets one brings more.
+//! Waking a thread costs about as much as a message. So while no guest runs for long, ticks are rare; the first guest that
+//! meets a tick makes them frequent.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,23 +10,25 @@ use std::time::{Duration, Instant};
 
 use wasmtime::EngineWeak;
 
-/// The time between two ticks while guests run for long: how precisely they are stopped, and how long each runs before others
-/// may.
+/// Interval of ticks while guests run for long. It is the precision of time limits, and the time that a guest runs before
+/// others may.
 pub(in crate::plugin) const TICK: Duration = Duration::from_millis(1);
 
-/// The same while none does, at most. The first that does has a thread for two of these.
+/// Maximum interval of ticks while no guest runs for long. The first guest that does so keeps its thread for up to two
+/// intervals.
 const CALM: Duration = Duration::from_millis(4);
 
-/// Ticks before it is calm again: about a second.
+/// Number of frequent ticks before they become rare again: about a second.
 const HASTE: u32 = 1_000;
 
-/// A limit holds so many calm ticks, so that a guest meets three of them, and then the quick ones, before it is due.
+/// Minimum number of rare ticks within a time limit, so that a guest meets three of them, and then the frequent ones, before
+/// the limit is over.
 const TICKS_OF_A_LIMIT: u32 = 4;
 
-/// Time between two looks at the instances that wait.
+/// Interval between two checks of the warm instances.
 const TIDY: Duration = Duration::from_secs(1);
 
-/// Raises the epoch of its engines at each tick; ends, and is waited for, when it is dropped.
+/// Raises the epoch of its engines at each tick. The drop ends the thread and waits for it.
 pub(in crate::plugin) struct Ticker {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -38,14 +40,14 @@ struct Shared {
     stopped: AtomicBool,
 }
 
-/// How often there are ticks.
+/// The interval of ticks.
 #[derive(Debug)]
 pub(in crate::plugin) struct Pulse {
-    /// The time before the last tick, microseconds.
+    /// Time before the last tick, in microseconds.
     latest: AtomicU32,
-    /// The time between two ticks while it is calm, microseconds.
+    /// Interval of rare ticks, in microseconds.
     calm: AtomicU32,
-    /// A guest has run for long since the last tick.
+    /// Whether a guest has run for long since the last tick.
     hurried: AtomicBool,
 }
 
@@ -57,12 +59,12 @@ impl Default for Pulse {
 }
 
 impl Pulse {
-    /// A guest runs for a tick or longer: from now on, and for about a second, each tick is a [`TICK`] after the one before.
+    /// A guest runs for a tick or longer: for about a second from now on, ticks come at intervals of [`TICK`].
     pub(in crate::plugin) fn hurry(&self) {
         self.hurried.store(true, Ordering::Relaxed);
     }
 
-    /// There are guests that are stopped after `limit`.
+    /// Takes into account that guests are stopped after `limit`.
     pub(in crate::plugin) fn heed(&self, limit: Duration) {
         let calm = (limit / TICKS_OF_A_LIMIT).clamp(TICK, CALM);
         self.calm.fetch_min(calm.as_micros() as u32, Ordering::Relaxed);
@@ -75,7 +77,7 @@ impl Pulse {
 }
 
 impl Ticker {
-    /// Calls `tidy` from its thread about once a second.
+    /// Starts the thread, which calls `tidy` about once a second.
     pub(in crate::plugin) fn start(tidy: impl Fn() + Send + 'static) -> std::io::Result<Self> {
         let (pulse, stopped) = (Arc::default(), AtomicBool::new(false));
         let shared = Arc::new(Shared { engines: Mutex::default(), pulse, stopped });
@@ -86,7 +88,7 @@ impl Ticker {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Ticks `engine` too, for as long as somebody else keeps it.
+    /// Adds an engine, until it is dropped elsewhere.
     pub(in crate::plugin) fn add(&self, engine: &wasmtime::Engine) {
         self.shared.engines.lock().unwrap_or_else(PoisonError::into_inner).push(engine.weak());
     }
@@ -125,7 +127,7 @@ impl Drop for Ticker {
         self.shared.stopped.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // It panics nowhere; and if it did, there is nothing left to do about it.
+            // The thread does not panic; a panic could not be handled here anyway.
             let _ = thread.join();
         }
     }
@@ -135,7 +137,7 @@ impl Drop for Ticker {
 mod tests {
     use super::*;
 
-    /// How long it takes until ticks come at such intervals.
+    /// The time until ticks come at such intervals.
     fn until(ticker: &Ticker, interval: Duration) -> Duration {
         let began = Instant::now();
         while ticker.pulse().latest() != interval {

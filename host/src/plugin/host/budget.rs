@@ -1,49 +1,42 @@
 //! Time and host calls of one attempt.
 //!
-//! Wall time runs from the call to its end. CPU time is what the guest burns: it is taken from the clock of the
-//! thread, around each poll of the guest's future. The first poll is taken from the wall clock instead, unless it is to
-//! be exact: that costs nothing more (both ends of it are read anyway), and it is never long: at the second tick the
-//! guest yields. Later polls end at the first tick that comes a millisecond after their begin. Who has surely run
-//! for so long brings more ticks.
+//! Wall time runs from the call of the handler to its return. CPU time is the time that the guest computes: the thread
+//! clock is read around each poll of the guest's future. The first poll uses the wall clock instead, unless exact CPU
+//! time is configured. That needs no further clock reads, and the error is small: the guest yields at its second tick.
+//! Later polls end at the first tick that comes at least a millisecond after their begin. A guest that certainly runs
+//! long makes the ticker tick faster.
 
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use cofferdam_core::outcome::{Code, Failure};
 use wasmtime::UpdateDeadline;
 
 use crate::clock::thread_time;
 use crate::plugin::engine::ticker::{Pulse, TICK};
-use crate::plugin::limits::Limits;
+use crate::plugin::limits::{Limit, Limits};
 
-/// The first tick that counts: a call that is shorter than a tick never sees one, and ends in its first poll.
+/// The first tick at which a guest is checked. A call shorter than one tick sees no tick and ends in its first poll.
 pub(in crate::plugin) const FIRST_TICK: u64 = 2;
 
-/// What a guest of ours has left, and the errors that end it when that is nothing.
+/// The remaining time and host calls of an attempt, and the errors that end it when a limit is exceeded.
 #[derive(Debug)]
 pub(in crate::plugin) struct Budget {
     started: Instant,
-    wall_time: Duration,
-    cpu_time: Duration,
-    host_call_limit: u64,
+    limits: Limits,
     host_calls: u64,
     meter: Arc<Meter>,
 }
 
-/// Why the host ended an attempt; wrapped in the error that unwinds the guest.
+/// The reason why the host ended an attempt, wrapped in the error that unwinds the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(in crate::plugin) enum Spent {
-    /// Wall time.
-    #[error("wall-time limit exceeded")]
-    WallTime,
-    /// CPU time.
-    #[error("CPU-time limit exceeded")]
-    CpuTime,
-    /// Calls of the guest to the host.
-    #[error("host-call limit exceeded")]
-    HostCalls,
-    /// What it was granted, which was less than it asked for.
+    /// A limit on time or host calls.
+    #[error("limit {} exceeded", .0.name())]
+    Limit(Limit),
+    /// The guest used a capability that was not granted, and the plugin is configured to fail then.
     #[error("the handler used a capability that was not granted")]
     Grant,
 }
@@ -52,71 +45,68 @@ impl Budget {
     pub(in crate::plugin) fn new(limits: &Limits, pulse: Arc<Pulse>) -> Self {
         Self {
             started: Instant::now(),
-            wall_time: limits.wall_time,
-            cpu_time: limits.cpu_time,
-            host_call_limit: limits.host_calls,
+            limits: limits.clone(),
             host_calls: 0,
             meter: Arc::new(Meter { pulse, ..Meter::default() }),
         }
     }
 
-    /// A new attempt begins.
+    /// Resets the budget for a new attempt.
     pub(in crate::plugin) fn renew(&mut self, started: Instant) {
         self.started = started;
         self.host_calls = 0;
         self.meter.reset();
     }
 
-    /// The clock that whoever polls the guest keeps.
+    /// Returns the CPU clock of the attempt, for the code that polls the guest.
     pub(in crate::plugin) fn meter(&self) -> Arc<Meter> {
         Arc::clone(&self.meter)
     }
 
-    /// Counts a call of the guest to the host. `true` at the first one too many: the guest is to be stopped at
-    /// once, by a tick.
+    /// Counts a call of the guest to the host. Returns true at the first call over the limit: a tick must then stop the
+    /// guest at once.
     pub(in crate::plugin) fn count_host_call(&mut self) -> bool {
         self.host_calls += 1;
-        self.host_calls == self.host_call_limit.saturating_add(1)
+        self.host_calls == self.limits.host_calls.saturating_add(1)
     }
 
-    /// Calls of the guest to the host.
+    /// Returns the number of calls of the guest to the host.
     pub(in crate::plugin) fn host_calls(&self) -> u64 {
         self.host_calls
     }
 
-    /// Why an attempt ended, with the limit that it exceeded.
-    pub(in crate::plugin) fn text(&self, spent: Spent) -> String {
+    /// Returns the failure of an attempt that the host ended.
+    pub(in crate::plugin) fn failure(&self, spent: Spent) -> Failure {
         match spent {
-            Spent::WallTime => format!("wall-time limit of {:?} exceeded", self.wall_time),
-            Spent::CpuTime => format!("CPU-time limit of {:?} exceeded", self.cpu_time),
-            Spent::HostCalls => format!("host-call limit of {} exceeded", self.host_call_limit),
-            Spent::Grant => spent.to_string(),
+            Spent::Limit(limit) => limit.exceeded(self.limits.text(limit)),
+            Spent::Grant => Failure::contract(Code::CAPABILITY_DENIED, spent.to_string()),
         }
     }
 
-    /// Whether there were more host calls than the limit.
+    /// Returns whether the guest made more host calls than the limit.
     pub(in crate::plugin) fn host_calls_spent(&self) -> bool {
-        self.host_calls > self.host_call_limit
+        self.host_calls > self.limits.host_calls
     }
 
-    /// A tick: lets other tasks run and then the guest again, or ends it.
+    /// Handles a tick of the running guest: continues it, yields to other tasks, or ends it if a limit is exceeded.
     pub(in crate::plugin) fn tick(&self) -> Result<UpdateDeadline, Spent> {
         if self.host_calls_spent() {
-            return Err(Spent::HostCalls);
+            return Err(Spent::Limit(Limit::HostCalls));
         }
         let wall = self.started.elapsed();
-        if wall >= self.wall_time {
-            return Err(Spent::WallTime);
+        if wall >= self.limits.wall_time {
+            return Err(Spent::Limit(Limit::WallTime));
         }
         let cpu = self.meter.charge(wall);
-        if cpu >= self.cpu_time {
-            return Err(Spent::CpuTime);
+        if cpu >= self.limits.cpu_time {
+            return Err(Spent::Limit(Limit::CpuTime));
         }
-        // What has just waited for the host meets a tick that passed meanwhile, and has kept nobody from running.
+        // A guest that waited in a host call sees a tick that passed meanwhile. It has not delayed other tasks, so it
+        // continues.
         if self.meter.of_this_poll(cpu) < TICK {
             return Ok(UpdateDeadline::Continue(1));
         }
-        // In a first poll its thread may have waited for a core; the next one will show.
+        // In a first poll the thread may have waited for a CPU. The next poll has an exact clock.
         if self.meter.surely_runs_long(cpu) {
             self.meter.pulse.hurry();
         }
@@ -124,15 +114,14 @@ impl Budget {
     }
 }
 
-/// CPU time of one attempt. It is shared between the store, whose ticks read it, and whoever polls the guest; the
-/// two never run at the same time.
+/// CPU time of one attempt. The store, whose ticks read it, and the code that polls the guest share it. They never run
+/// at the same time.
 #[derive(Debug, Default)]
 pub(in crate::plugin) struct Meter {
-    /// Of all polls that have ended, nanoseconds.
+    /// CPU time of all polls that have ended, in nanoseconds.
     spent: AtomicU64,
-    /// Clock of this thread at the beginning of this poll, nanoseconds; 0 during a first poll that is taken from the
-    /// wall clock, and the highest
-    /// value between polls, after which no time has passed.
+    /// Thread clock at the begin of this poll, in nanoseconds. 0 during a first poll that uses the wall clock.
+    /// `u64::MAX` between polls, so that no time passes.
     poll_began: AtomicU64,
     pulse: Arc<Pulse>,
 }
@@ -143,22 +132,23 @@ impl Meter {
         self.poll_began.store(0, Ordering::Relaxed);
     }
 
-    /// A poll begins whose time is to be taken from the clock of the thread.
+    /// Begins a poll that is measured with the thread clock.
     pub(in crate::plugin) fn poll_begins(&self) {
         self.poll_began.store(thread_clock(), Ordering::Relaxed);
     }
 
-    /// A poll has ended without a result, `wall` after the start of the attempt.
+    /// Ends a poll that returned no result. `wall` is the time since the start of the attempt.
     pub(in crate::plugin) fn poll_ended(&self, wall: Duration) {
         let spent = self.charge(wall);
         self.spent.store(nanoseconds(spent), Ordering::Relaxed);
         self.poll_began.store(u64::MAX, Ordering::Relaxed);
     }
 
-    /// CPU time that the guest is charged with, `wall` after the start of the attempt: never more than it burnt.
+    /// Returns the CPU time that counts against the limit, never more than the guest used. `wall` is the time since the
+    /// start of the attempt.
     ///
-    /// In the first poll the thread may have had to wait for a core; a guest that runs is charged with no more
-    /// than the time to the tick at which that poll ends.
+    /// In the first poll the thread may have waited for a CPU. A running guest is then charged at most the time until
+    /// the tick at which that poll ends.
     fn charge(&self, wall: Duration) -> Duration {
         match self.poll_began.load(Ordering::Relaxed) {
             0 => wall.min(2 * self.pulse.latest()),
@@ -166,17 +156,18 @@ impl Meter {
         }
     }
 
-    /// Of all that was charged, `cpu`, what this poll was.
+    /// Returns the part of the charged CPU time `cpu` that belongs to this poll.
     fn of_this_poll(&self, cpu: Duration) -> Duration {
         cpu.saturating_sub(Duration::from_nanos(self.spent.load(Ordering::Relaxed)))
     }
 
-    /// Whether this poll has taken a tick or longer, of all that was charged or burnt, and that by the clock of the thread.
+    /// Returns whether this poll has taken at least one tick by the thread clock. `cpu` is the charged or used CPU time
+    /// of the attempt.
     pub(in crate::plugin) fn surely_runs_long(&self, cpu: Duration) -> bool {
         self.poll_began.load(Ordering::Relaxed) != 0 && self.of_this_poll(cpu) >= TICK
     }
 
-    /// CPU time up to now, `wall` after the start of the attempt.
+    /// Returns the CPU time until now. `wall` is the time since the start of the attempt.
     pub(in crate::plugin) fn cpu_time(&self, wall: Duration) -> Duration {
         match self.poll_began.load(Ordering::Relaxed) {
             0 => wall,
@@ -192,18 +183,18 @@ thread_local! {
     static EXACT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// From now on CPU time of what runs on this thread is taken from its clock from the first moment on, which costs each
-/// message some 0.3 microseconds. For threads that count less: there the wall clock says how long others were busy.
+/// Measures CPU time on this thread with the thread clock from the first poll on. This costs about 0.3 microseconds per
+/// message. Use it on threads with a lower priority: there the wall clock would count the time of other threads too.
 pub fn be_exact_on_this_thread() {
     EXACT.set(true);
 }
 
-/// Whether it is to be.
+/// Returns whether [`be_exact_on_this_thread`] was called on this thread.
 pub(in crate::plugin) fn is_exact_on_this_thread() -> bool {
     EXACT.get()
 }
 
-/// CPU time of the thread, nanoseconds; never 0.
+/// Returns the CPU time of this thread in nanoseconds; never 0.
 fn thread_clock() -> u64 {
     nanoseconds(thread_time()).max(1)
 }

@@ -1,7 +1,7 @@
-//! What a plugin may call. A capability is a file or folder here, and a line in [`ALL`].
+//! The capabilities: interfaces that a plugin may import. A capability is a file or folder here, and a line in [`ALL`].
 //!
-//! All capabilities are linked for all plugins. Loading refuses a plugin that imports an interface of a capability that it
-//! was not granted.
+//! The linker has all capabilities for all plugins. Loading refuses a plugin that imports an interface of a capability
+//! that it was not granted.
 
 mod config;
 pub mod http;
@@ -14,7 +14,7 @@ use wasmtime::component::Linker;
 use super::spec::Spec;
 use super::state::State;
 
-/// All of them, in the order in which they are linked.
+/// All capabilities, in the order in which they are linked.
 #[rustfmt::skip]
 pub(in crate::plugin) const ALL: &[Capability] = &[
     wasi::CAPABILITY,
@@ -26,28 +26,28 @@ pub(in crate::plugin) const ALL: &[Capability] = &[
 
 /// Interfaces that are granted together.
 pub(in crate::plugin) struct Capability {
-    /// Its name in metrics and logs, and its key under `capabilities` where it has to be granted.
+    /// Its name in metrics and logs, and its key under `capabilities` if it must be granted.
     pub(in crate::plugin) name: &'static str,
-    /// Its name in the list of what this host offers.
+    /// Its name in the list of supported interfaces.
     pub(in crate::plugin) title: &'static str,
-    /// The entry of `capabilities` that grants it, with places for its values; `None` where every plugin has it.
+    /// The entry of `capabilities` that grants it, with placeholders for values. `None` if every plugin has it.
     pub(in crate::plugin) grant: Option<&'static str>,
-    /// Its interfaces with their versions; a `*` stands for anything.
+    /// Its interfaces with versions; `*` matches any text.
     pub(in crate::plugin) interfaces: &'static [&'static str],
-    /// Whether this plugin has it.
+    /// Returns whether the plugin was granted it.
     pub(in crate::plugin) granted: fn(&Spec) -> bool,
     /// Links its interfaces.
     add_to_linker: fn(&mut Linker<State>) -> wasmtime::Result<()>,
 }
 
 impl Capability {
-    /// Whether this import is one of its interfaces.
+    /// Returns whether `import` is one of its interfaces.
     pub(in crate::plugin) fn has(&self, import: &str) -> bool {
         self.interfaces.iter().any(|interface| matches(interface, import))
     }
 }
 
-/// Links the interfaces of all of them.
+/// Links the interfaces of all capabilities.
 pub(in crate::plugin) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     ALL.iter().try_for_each(|capability| (capability.add_to_linker)(linker))
 }
@@ -76,16 +76,16 @@ mod tests {
         assert!(!matches("wasi:config/store@0.2.0-rc.1", "wasi:config/store@0.2.0-rc.10"));
     }
 
-    /// SDKs are generated from the first, core modules are wrapped by the second.
+    /// SDKs are generated from the first world. Core modules are wrapped with the second one, which includes the first.
     #[test]
     fn all_that_the_wit_worlds_import_belongs_to_a_capability() {
-        for world in [include_str!("../../../../wit/v1/world.wit"), include_str!("../../../../wit/core-module.wit")] {
-            let imports = world.lines().filter_map(|line| line.trim().strip_prefix("import ")?.strip_suffix(';'));
-            let imports: Vec<_> = imports.collect();
-            assert!(imports.len() >= 4, "{imports:?}");
-            for import in imports {
-                assert!(ALL.iter().any(|capability| capability.has(import)), "{import}");
-            }
+        let worlds = [include_str!("../../../../wit/v1/world.wit"), include_str!("../../../../wit/core-module.wit")];
+        let imports = worlds.iter().flat_map(|world| world.lines());
+        let imports = imports.filter_map(|line| line.trim().strip_prefix("import ")?.strip_suffix(';'));
+        let imports: Vec<_> = imports.collect();
+        assert!(imports.len() >= 5, "{imports:?}");
+        for import in imports {
+            assert!(ALL.iter().any(|capability| capability.has(import)), "{import}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a plugin asked for and was not granted: counted, logged, and answered as the grant says.
+//! Denied capabilities: counted, logged, and answered as the plugin is configured.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +11,7 @@ use super::spec::{Denied, Spec};
 pub(in crate::plugin) struct Denials {
     spec: Arc<Spec>,
     logs: Sink,
-    /// What ends the attempt.
+    /// The denial that ends the attempt.
     fatal: Mutex<Option<Box<str>>>,
 }
 
@@ -24,7 +24,7 @@ impl Denials {
         self.fatal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `capability` was asked for `what`, and refused for `reason`, a word for metrics.
+    /// Records that the use of `capability` for `what` was denied. `reason` is the value of a metric label.
     pub(in crate::plugin) fn note(&self, capability: &'static str, reason: &'static str, what: &str) {
         count(&self.spec.name, capability, reason);
         self.logs.lock().denied(capability, what);
@@ -33,25 +33,25 @@ impl Denials {
         }
     }
 
-    /// A new attempt begins.
+    /// Begins a new attempt.
     pub(in crate::plugin) fn forget(&self) {
         if self.spec.denied == Denied::Fail {
             *self.fatal() = None;
         }
     }
 
-    /// Whether the attempt is to end.
+    /// Returns whether a denial ends the attempt.
     pub(in crate::plugin) fn is_fatal(&self) -> bool {
         self.spec.denied == Denied::Fail && self.fatal().is_some()
     }
 
-    /// What ends the attempt.
+    /// Returns the denial that ends the attempt.
     pub(in crate::plugin) fn reason(&self) -> Option<Box<str>> {
         self.fatal().clone()
     }
 }
 
-/// One more.
+/// Counts one denial.
 pub(in crate::plugin) fn count(plugin: &str, capability: &'static str, reason: &'static str) {
     let plugin = plugin.to_owned();
     counter!("cofferdam_capability_denied_total", "plugin" => plugin, "capability" => capability, "reason" => reason)

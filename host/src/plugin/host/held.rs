@@ -1,16 +1,16 @@
-//! What the host keeps for an instance outside of its memory, where the guest has a handle only.
+//! Limits the memory of the host that an instance occupies through handles.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The most that is kept for one instance, bytes: a few values of the largest size.
+/// Maximum for one instance in bytes: a few values of the maximum size.
 const MOST: usize = 16 << 20;
 
-/// How much is kept for one instance.
+/// The bytes that one instance occupies.
 #[derive(Debug, Default, Clone)]
 pub(in crate::plugin) struct Held(Arc<AtomicUsize>);
 
-/// A part of it; given back when it is dropped.
+/// A part of these bytes; released when it is dropped.
 #[derive(Debug)]
 pub(in crate::plugin) struct Share {
     held: Held,
@@ -18,7 +18,7 @@ pub(in crate::plugin) struct Share {
 }
 
 impl Held {
-    /// Room for `bytes` more, if there is.
+    /// Reserves `bytes` more; `None` if the maximum would be exceeded.
     pub(in crate::plugin) fn take(&self, bytes: usize) -> Option<Share> {
         let more = |held: usize| held.checked_add(bytes).filter(|held| *held <= MOST);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;

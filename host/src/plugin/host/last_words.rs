@@ -1,18 +1,18 @@
-//! What a guest wrote to its standard error in one attempt: there languages say why they end. Kept apart from the log,
-//! whose limits a guest may have used up before.
+//! The standard error of a guest in one attempt: language runtimes report there why they end. It is stored apart from
+//! the log, whose limits a guest may have used up before.
 
 use std::collections::VecDeque;
 
 use crate::plugin::uncaught;
 
-/// The most that is kept of the beginning, and of the end, bytes.
+/// Maximum size of the stored beginning, and of the stored end, in bytes.
 const PART: usize = 8 << 10;
-/// The most that is kept of one line, bytes.
+/// Maximum length of a stored line in bytes.
 const LINE: usize = 2 << 10;
-/// What a line costs beside its text, bytes.
+/// Bytes that a line counts beside its text.
 const OVERHEAD: usize = 32;
 
-/// The beginning and the end of what was written, from the last line on that opens a report of an uncaught error.
+/// Beginning and end of standard error, from the last line that begins a report of an uncaught error.
 #[derive(Debug, Clone, Default)]
 pub(in crate::plugin) struct LastWords {
     head: Vec<Box<str>>,
@@ -22,7 +22,7 @@ pub(in crate::plugin) struct LastWords {
 }
 
 impl LastWords {
-    /// One line, without its end.
+    /// Adds one line, without its line break.
     pub(in crate::plugin) fn push(&mut self, line: &str) {
         if uncaught::opens(line) {
             *self = Self::default();
@@ -42,7 +42,7 @@ impl LastWords {
         }
     }
 
-    /// All that was kept, in order.
+    /// Returns all stored lines in order.
     pub(in crate::plugin) fn lines(&self) -> Vec<&str> {
         self.head.iter().chain(&self.tail).map(|line| &**line).collect()
     }

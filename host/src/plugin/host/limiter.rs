@@ -1,22 +1,22 @@
-//! Memory and tables of one instance, all of them together.
+//! Limits the memories and tables of one instance, all of them together.
 //!
-//! A growth over the limit is refused and remembered, not made a trap: a guest that can live with it goes on.
-//! Whether the refusal is what ended an attempt is for [`classify`](crate::plugin::run::classify) to say.
+//! A growth over the limit is refused and recorded, but does not trap: a guest may continue without it.
+//! [`classify`](crate::plugin::run::classify) decides whether a refusal ended the attempt.
 
 use wasmtime::ResourceLimiter;
 
-/// What one element of a table takes, bytes.
+/// Size of a table element in bytes.
 const ELEMENT: usize = size_of::<usize>();
 
-/// Counts what an instance has, and refuses what goes over its limits.
+/// Counts memories and tables of an instance, and refuses growth over its limits.
 #[derive(Debug)]
 pub(in crate::plugin) struct Limiter {
     memory_limit: usize,
     element_limit: usize,
-    /// Bytes of all memories and tables. Neither ever shrinks, so this is the peak as well.
+    /// Bytes of all memories and tables. They never shrink, so this is also the peak.
     memory: usize,
     elements: usize,
-    /// What the growth that was permitted last has added, to be taken back if it fails after all.
+    /// The last permitted growth, which is subtracted if it fails.
     last: Growth,
     refusals: Refusals,
 }
@@ -27,7 +27,7 @@ struct Growth {
     elements: usize,
 }
 
-/// Growths that were refused during one attempt.
+/// Refused growths of one attempt.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(in crate::plugin) struct Refusals {
     pub(in crate::plugin) memory: u32,
@@ -35,7 +35,7 @@ pub(in crate::plugin) struct Refusals {
 }
 
 impl Refusals {
-    /// All of them.
+    /// Returns the number of all refused growths.
     pub(in crate::plugin) fn total(self) -> u32 {
         self.memory.saturating_add(self.table)
     }
@@ -47,17 +47,17 @@ impl Limiter {
         Self { memory_limit, element_limit, memory: 0, elements: 0, last, refusals }
     }
 
-    /// Bytes of all memories and tables; the highest there was, since neither shrinks.
+    /// Returns the bytes of all memories and tables. They never shrink, so this is also the peak.
     pub(in crate::plugin) fn memory(&self) -> usize {
         self.memory
     }
 
-    /// What was refused since it was last forgotten.
+    /// Returns the growths refused since the last call of [`Self::forget_refusals`].
     pub(in crate::plugin) fn refusals(&self) -> Refusals {
         self.refusals
     }
 
-    /// A new attempt begins.
+    /// Begins a new attempt.
     pub(in crate::plugin) fn forget_refusals(&mut self) {
         self.refusals = Refusals::default();
     }
@@ -69,10 +69,10 @@ impl Limiter {
         true
     }
 
-    /// The growth was permitted and failed in the engine or the operating system.
+    /// Subtracts the last permitted growth, because it failed in the engine or the operating system.
     ///
-    /// wasmtime reports two failures without having asked before, and both need memories or tables of 64 bits or
-    /// pages of other sizes, which the engine does not offer; so the failure is of the last growth.
+    /// wasmtime reports two kinds of failures without asking before. Both need 64-bit memories or tables, or custom
+    /// page sizes, which the engine does not offer. So the failure always belongs to the last growth.
     fn take_back(&mut self) -> Growth {
         let growth = std::mem::take(&mut self.last);
         self.memory -= growth.memory;
@@ -88,7 +88,7 @@ impl ResourceLimiter for Limiter {
             self.refusals.memory += 1;
             return Ok(false);
         }
-        // Over what the guest has set for itself: it fails, and not for a limit of ours.
+        // Over the maximum that the guest declares: the growth fails, but not because of a limit of the host.
         let memory = if maximum.is_some_and(|maximum| desired > maximum) { 0 } else { added };
         Ok(self.permit(Growth { memory, elements: 0 }))
     }

@@ -1,7 +1,7 @@
 //! Log lines of a plugin: from `wasi:logging`, standard output and standard error.
 //!
-//! Each line is passed on as a `tracing` event of target `plugin` at once, and kept for whoever called the
-//! handler. Both within the plugin's limits; what is over them is dropped and counted, and fails nothing.
+//! Each line is emitted at once as a `tracing` event with the target `plugin`, and stored for the caller of the
+//! handler. Lines over the plugin's limits are dropped and counted; they fail nothing.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,17 +19,17 @@ pub(in crate::plugin) struct Sink(Arc<Mutex<Logs>>);
 /// The logs of an instance.
 pub(in crate::plugin) struct Logs {
     spec: Arc<Spec>,
-    /// The id of the message in hand, where it is one.
+    /// The message id, if a single message is handled.
     message: Option<Arc<str>>,
     kept: LogLines,
     bytes: usize,
-    /// Lines of the host about what was not granted.
+    /// Lines about denials in this attempt.
     denied: usize,
-    /// What was written and has no end of line yet, per stream.
+    /// Text without a line break yet, per stream.
     open: [Vec<u8>; 2],
-    /// What this attempt has written to standard error.
+    /// Standard error of this attempt.
     words: LastWords,
-    /// The same of the attempt that ended last.
+    /// Standard error of the attempt that ended last.
     last_words: LastWords,
 }
 
@@ -40,10 +40,10 @@ pub(in crate::plugin) enum Stream {
     Error,
 }
 
-/// The longest line of a standard stream, bytes; a longer one is broken.
+/// Maximum length of a line of a standard stream in bytes; longer lines are split.
 const LINE: usize = 8 << 10;
 
-/// Lines about what was not granted, of one attempt; the metric has them all.
+/// Maximum number of lines about denials per attempt; the metric counts all.
 const DENIALS: usize = 10;
 
 impl Sink {
@@ -71,12 +71,12 @@ impl Logs {
         Sink(Arc::new(Mutex::new(self)))
     }
 
-    /// An attempt begins, on this message.
+    /// Begins an attempt with this message.
     pub(in crate::plugin) fn about(&mut self, message: Option<Arc<str>>) {
         self.message = message;
     }
 
-    /// One line, whatever is in it.
+    /// Logs one line.
     pub(in crate::plugin) fn line(&mut self, level: Level, context: &str, text: &str) {
         let (context, text) = (self.spec.secrets.redact(context), self.spec.secrets.redact(text));
         let (limits, bytes) = (&self.spec.limits, context.len() + text.len());
@@ -89,8 +89,8 @@ impl Logs {
         self.kept.lines.push(LogLine { level, context: context.into(), text: text.into() });
     }
 
-    /// A line of the host: `capability` was asked for `what`, and refused. Not within the plugin's limits, which it could
-    /// have used up before; within [`DENIALS`].
+    /// Logs a line of the host: the use of `capability` for `what` was denied. It does not count against the plugin's
+    /// limits, which the plugin may have used up, but against [`DENIALS`].
     pub(in crate::plugin) fn denied(&mut self, capability: &'static str, what: &str) {
         if self.denied >= DENIALS {
             self.kept.dropped += 1;
@@ -106,13 +106,13 @@ impl Logs {
         self.kept.lines.push(line);
     }
 
-    /// Bytes of a standard stream; a line is passed on when it ends.
+    /// Adds bytes of a standard stream; a line is logged at its end.
     pub(in crate::plugin) fn write(&mut self, stream: Stream, mut bytes: &[u8]) {
         let open = &mut self.open[stream as usize];
         let mut open = std::mem::take(open);
         while !bytes.is_empty() {
             let end = bytes.iter().position(|byte| *byte == b'\n');
-            // More than a line, so that a secret across its end is all there.
+            // Longer than a line, so that a secret that crosses its end is complete.
             let room = LINE + self.spec.secrets.reach() - open.len();
             let (piece, rest, ended) = match end {
                 Some(end) if end <= room => (&bytes[..end], &bytes[end + 1..], true),
@@ -132,7 +132,7 @@ impl Logs {
         self.open[stream as usize] = open;
     }
 
-    /// Passes on all of a line, in pieces where it is long.
+    /// Logs a whole line, split if it is long.
     fn end_line(&mut self, stream: Stream, open: &mut Vec<u8>) {
         while open.len() > LINE {
             self.break_line(stream, open);
@@ -141,7 +141,7 @@ impl Logs {
         open.clear();
     }
 
-    /// Passes on the beginning of a line that is too long.
+    /// Logs the beginning of a line that is too long.
     fn break_line(&mut self, stream: Stream, open: &mut Vec<u8>) {
         let end = self.spec.secrets.cut(open, LINE);
         self.stream_line(stream, &open[..end]);
@@ -162,7 +162,7 @@ impl Logs {
         self.line(level, context, &text);
     }
 
-    /// The lines of this attempt, which has ended.
+    /// Returns the lines of the attempt that has ended.
     pub(in crate::plugin) fn take(&mut self) -> LogLines {
         for stream in [Stream::Output, Stream::Error] {
             let mut open = std::mem::take(&mut self.open[stream as usize]);
@@ -175,13 +175,13 @@ impl Logs {
         std::mem::take(&mut self.kept)
     }
 
-    /// What the attempt whose lines were taken last wrote to standard error.
+    /// Returns the standard error of the attempt whose lines were taken last.
     pub(in crate::plugin) fn last_words(&mut self) -> LastWords {
         std::mem::take(&mut self.last_words)
     }
 }
 
-/// As an event of target `plugin`.
+/// Emits an event with the target `plugin`.
 fn emit(level: Level, (plugin, message): (&str, Option<&str>), context: &str, text: &str) {
     let message_id = message.map(|id| display(Escaped(id)));
     let (context, text) = (Escaped(context), Escaped(text));

@@ -1,26 +1,28 @@
-//! What a guest sends while it handles a message: kept until it has ended well, and bounded as if it had returned it.
+//! The messages that a guest sends while it handles a message. They are stored until the attempt succeeds, with the
+//! same limits as returned outputs.
 
 use cofferdam_core::outcome::{Code, Failure};
 use cofferdam_core::output::Output;
 
-use crate::plugin::limits::Limits;
+use crate::plugin::limits::{Limit, Limits};
 
-/// Longest name of an output, bytes; a route has none that is longer.
+/// Maximum length of an output name in bytes; routes have no longer ones.
 const NAME: usize = 256;
 
-/// What a guest has sent and what it has ready for sending, together within its limits on outputs.
+/// The messages that a guest has sent, and those that it has created and not sent, together within the limits on
+/// outputs.
 #[derive(Debug)]
 pub(in crate::plugin) struct Outbox {
     outputs: Vec<Output>,
     most: usize,
-    /// Bytes of what was sent and of what is held.
+    /// Bytes of sent and held messages.
     bytes: usize,
     most_bytes: usize,
-    /// Messages that the guest holds.
+    /// Number of messages that the guest holds.
     held: usize,
 }
 
-/// The guest has gone over its limits on outputs; wrapped in the error that unwinds it.
+/// The guest exceeded its limits on outputs. Wrapped in the error that unwinds it.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.text)]
 pub(in crate::plugin) struct Excess(pub(in crate::plugin) Failure);
@@ -30,7 +32,7 @@ impl Outbox {
         Self { outputs: Vec::new(), most: limits.outputs, bytes: 0, most_bytes: limits.output_bytes, held: 0 }
     }
 
-    /// Keeps an output.
+    /// Stores an output.
     pub(in crate::plugin) fn send(&mut self, output: Output) -> wasmtime::Result<()> {
         if output.to.len() > NAME {
             let text = format!("invalid output name of {} bytes", output.to.len());
@@ -38,26 +40,26 @@ impl Outbox {
         }
         if self.outputs.len() >= self.most {
             let text = format!("outputs exceed the limit of {}", self.most);
-            return Err(Excess(Failure::contract(Code::TOO_MANY_OUTPUTS, text)).into());
+            return Err(Excess(Limit::Outputs.exceeded(text)).into());
         }
         self.add(output.size())?;
         self.outputs.push(output);
         Ok(())
     }
 
-    /// The guest holds a further message, of so many bytes.
+    /// Adds a message of `bytes` that the guest holds.
     pub(in crate::plugin) fn charge(&mut self, bytes: usize) -> wasmtime::Result<()> {
         self.held += 1;
         self.add(bytes)
     }
 
-    /// A message that the guest holds has other bytes than before.
+    /// Changes the size of a message that the guest holds.
     pub(in crate::plugin) fn recharge(&mut self, before: usize, now: usize) -> wasmtime::Result<()> {
         self.bytes = self.bytes.saturating_sub(before);
         self.add(now)
     }
 
-    /// The guest holds a message of so many bytes no longer.
+    /// Removes a message of `bytes` that the guest holds.
     pub(in crate::plugin) fn discharge(&mut self, bytes: usize) {
         self.held = self.held.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes);
@@ -69,20 +71,20 @@ impl Outbox {
             return Ok(());
         }
         let text = format!("messages of {} bytes, sent or held, exceed the limit of {}", self.bytes, self.most_bytes);
-        Err(Excess(Failure::contract(Code::OUTPUT_TOO_LARGE, text)).into())
+        Err(Excess(Limit::OutputBytes.exceeded(text)).into())
     }
 
-    /// What was sent, in order.
+    /// Removes and returns the sent messages in order.
     pub(in crate::plugin) fn take(&mut self) -> Vec<Output> {
         std::mem::take(&mut self.outputs)
     }
 
-    /// Whether the guest holds messages.
+    /// Returns whether the guest holds messages.
     pub(in crate::plugin) fn holds(&self) -> bool {
         self.held > 0
     }
 
-    /// A new attempt begins; the guest holds nothing.
+    /// Begins a new attempt; the guest holds nothing.
     pub(in crate::plugin) fn renew(&mut self) {
         self.outputs.clear();
         self.bytes = 0;

@@ -1,4 +1,4 @@
-//! How a plugin is to be run, and what it was granted.
+//! The settings and grants of a plugin.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,40 +9,41 @@ use crate::handler::Batch;
 use crate::plugin::limits::Limits;
 use crate::plugin::secrets::Secrets;
 
-/// How a plugin is to be run.
+/// The settings and grants of a plugin.
 #[derive(Clone)]
 pub struct Spec {
     /// Its name in the configuration.
     pub name: Box<str>,
-    /// What one attempt may use.
+    /// The limits of one attempt.
     pub limits: Limits,
-    /// Its own configuration, for `wasi:config`.
+    /// Its configuration values, for `wasi:config`.
     pub config: BTreeMap<String, String>,
-    /// What it is given in the same way, and what is not shown in anything that it says.
+    /// Its secret configuration values, which are redacted in its logs and failures.
     pub secrets: Secrets,
-    /// Messages that one instance handles before it is dropped; 256. 0 and 1 mean a fresh one for each message.
+    /// Messages that one instance handles before it is dropped. Default: 256. With 0 or 1 each message gets a fresh
+    /// instance.
     pub reuse: u32,
-    /// How old an instance may be when a message comes to it; without bound by default.
+    /// Maximum age of an instance when it gets a message. Default: unlimited.
     pub max_age: Duration,
-    /// Instances that are kept however long nobody needs them, at most, about; 32. As many as were at work at the same
-    /// time are kept too, and go by and by once nobody needs them. They count against those of the engine.
+    /// Approximate number of idle instances that are kept without a time limit. Default: 32. As many as were recently
+    /// busy at the same time are kept too, and are dropped gradually when idle. All count against the instances of the
+    /// engine.
     pub idle: usize,
-    /// Whether CPU time comes from the clock of the thread from the first moment on, which costs each message some 0.3
-    /// microseconds. Without it the first two ticks are taken from the wall clock, and are too long where the thread
-    /// had to wait for a processor.
+    /// Measures CPU time with the thread clock from the first poll on, which costs about 0.3 microseconds per message.
+    /// Otherwise the first two ticks use the wall clock, which counts too much if the thread waited for a CPU.
     pub exact_cpu_time: bool,
-    /// The bucket of a key-value store that it was granted.
+    /// The granted bucket of the key-value store.
     pub keyvalue: Option<Bucket>,
-    /// Bounds of a call with several messages, where it takes them.
+    /// Limits of a call with several messages, if the plugin handles batches.
     pub batch: Batch,
-    /// What it was granted of the network; what makes its requests.
+    /// The client for granted HTTP requests.
     pub http: Option<Client>,
-    /// What becomes of an attempt that asks for more.
+    /// What happens when the plugin uses a capability that it was not granted.
     pub denied: Denied,
 }
 
 impl Spec {
-    /// The defaults for a plugin called `name`, without configuration or grants.
+    /// Creates the settings of a plugin `name` with default limits, without configuration and grants.
     pub fn new(name: impl Into<Box<str>>) -> Self {
         Self {
             name: name.into(),
@@ -61,12 +62,12 @@ impl Spec {
     }
 }
 
-/// What becomes of an attempt that asks for what it was not granted.
+/// What happens when a plugin uses a capability that it was not granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Denied {
-    /// The call answers with an error.
+    /// The host call returns an error.
     #[default]
     Error,
-    /// It ends.
+    /// The attempt ends.
     Fail,
 }

@@ -1,4 +1,4 @@
-//! What a store carries for its instance.
+//! The host state of an instance.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,13 +23,13 @@ use crate::plugin::engine::ticker::Pulse;
 /// Resources (streams, pollables, buckets) that a guest may hold at the same time.
 pub(in crate::plugin) const RESOURCES: usize = 4096;
 
-/// The same for a guest that was granted HTTP: what its requests keep in the host is bounded by the number of their parts.
+/// The same for a guest with an HTTP grant. It limits what its requests occupy in the host.
 const RESOURCES_WITH_HTTP: usize = 512;
 
-/// The header fields of one message, as they lie in memory, bytes.
+/// Maximum size of the header fields of one message in memory, in bytes.
 const FIELDS: usize = 32 << 10;
 
-/// What a store carries for its instance.
+/// The host state of an instance, in its store.
 pub(in crate::plugin) struct State {
     pub(in crate::plugin) spec: Arc<Spec>,
     pub(in crate::plugin) limiter: Limiter,
@@ -40,7 +40,7 @@ pub(in crate::plugin) struct State {
     pub(in crate::plugin) http: Http,
     wasi: WasiCtx,
     wasi_http: WasiHttpCtx,
-    /// Places in the table.
+    /// Maximum number of resources in the table.
     resources: usize,
     table: ResourceTable,
     held: Held,
@@ -82,7 +82,7 @@ impl State {
         }
     }
 
-    /// A new attempt begins.
+    /// Begins a new attempt.
     pub(in crate::plugin) fn renew(&mut self, started: Instant) {
         self.budget.renew(started);
         self.http.renew(started, self.spec.limits.wall_time);
@@ -91,28 +91,28 @@ impl State {
         self.denials.forget();
     }
 
-    /// Gives a message to the guest as a resource.
+    /// Passes a message to the guest as a resource.
     pub(in crate::plugin) fn give<T: Send + 'static>(&mut self, message: T) -> wasmtime::Result<Resource<T>> {
         self.outbox.charge(0)?;
         Ok(self.table.push(message)?)
     }
 
-    /// Whether nothing that an attempt has left here could outlive it or fail a later one: a message of the host, a request
-    /// under way, half of the resources that the guest may hold.
+    /// Returns whether the instance can be reused: it holds no message of the host, has no request in flight, and uses
+    /// at most half of its resources.
     pub(in crate::plugin) fn is_tidy(&mut self) -> bool {
-        // Looks at each place where there ever was a resource: few, or a guest that hoards.
+        // Iterates over each slot that ever held a resource: these are few, unless a guest hoards resources.
         !self.outbox.holds() && !self.http.is_busy() && self.table.iter_mut().count() <= self.resources / 2
     }
 
-    /// A tick: lets the guest run on, or ends it.
+    /// Handles a tick: continues the guest, or ends it.
     pub(in crate::plugin) fn tick(&self) -> Result<UpdateDeadline, Spent> {
         if self.denials.is_fatal() { Err(Spent::Grant) } else { self.budget.tick() }
     }
 
-    /// What a host function works on; every host function comes through here, so here they are counted.
+    /// Returns the state that host functions work on, and counts the call. Every host function gets its state here.
     ///
-    /// Nothing can be refused here: where the limit is passed, or a denial ends the attempt, ticks are made, at which the
-    /// guest ends. To the guests beside it they are ticks like any other.
+    /// This function cannot return an error. If the limit is exceeded or a denial ends the attempt, it makes the ticker
+    /// tick, and the guest ends at that tick. Other guests see an ordinary tick.
     pub(in crate::plugin) fn host_call(&mut self) -> HostCall<'_> {
         if (self.budget.count_host_call() || self.denials.is_fatal())
             && let Some(engine) = self.engine.upgrade()
@@ -124,7 +124,7 @@ impl State {
     }
 }
 
-/// What a host function of our own works on.
+/// The state that a host function works on.
 pub(in crate::plugin) struct HostCall<'a> {
     pub(in crate::plugin) spec: &'a Spec,
     pub(in crate::plugin) logs: &'a Sink,
@@ -135,8 +135,8 @@ pub(in crate::plugin) struct HostCall<'a> {
     pub(in crate::plugin) asleep: &'a Arc<Asleep>,
 }
 
-/// Says to wasmtime that host functions work on a [`HostCall`]: each call comes through [`State::host_call`], and is counted
-/// there.
+/// Tells wasmtime that host functions work on a [`HostCall`]. Each call goes through [`State::host_call`], which counts
+/// it.
 pub(in crate::plugin) struct Called;
 
 impl HasData for Called {

@@ -1,4 +1,4 @@
-//! From a file's bytes to compiled code: by the cache where it was compiled before, else within the bounds of the engine.
+//! Turns the bytes of a file into compiled code: from the cache, or compiled within the limits of the engine.
 
 mod apart;
 
@@ -18,7 +18,7 @@ use crate::plugin::engine::runtimes::{Runtime, Runtimes};
 use crate::plugin::host::state::State;
 use crate::plugin::symbols::Symbols;
 
-/// The bytes of the file, if they are not too many.
+/// Reads the file, unless it is too large.
 pub(super) fn read(runtimes: &Runtimes<State>, path: &Path) -> Result<Vec<u8>, Refusal> {
     let most = runtimes.config().compile.size;
     let mut bytes = Vec::new();
@@ -27,7 +27,7 @@ pub(super) fn read(runtimes: &Runtimes<State>, path: &Path) -> Result<Vec<u8>, R
     Ok(bytes)
 }
 
-/// The component that the file is, or that is made of it where it is a core module.
+/// Returns the component in the file. A core module is wrapped into a component.
 pub(super) fn component<'a>(runtimes: &Runtimes<State>, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, Refusal> {
     let config = runtimes.config();
     let most = config.compile.size;
@@ -52,7 +52,7 @@ fn is_component(bytes: &[u8]) -> bool {
     matches!(bytes.get(..8), Some([0, b'a', b's', b'm', _, _, 1, 0]))
 }
 
-/// Compiles a component, which is kept by the digest of the file that it came from.
+/// Compiles a component. The cache stores it under the digest of the file that it was made from.
 pub(super) fn compile(
     runtimes: &Runtimes<State>,
     runtime: &Runtime<State>,
@@ -77,17 +77,17 @@ pub(super) fn compile(
             (image, symbols)
         }
     };
-    // SAFETY: `deserialize` runs what the bytes say as machine code, so they must be what wasmtime has written. They
-    // were written just now by wasmtime in this process, or by that of the program that whoever built the engine has
-    // named as its compiler, and came from there through a file without a name that only it and we had open. It has
-    // ended, so they do not change. That its wasmtime has the same version and settings is checked.
+    // SAFETY: `deserialize` runs the bytes as machine code, so they must be output of wasmtime. wasmtime wrote them
+    // just now, in this process or in the compiler program that the builder of the engine named. From there they came
+    // through a file without a name that only this process and the compiler had open. The compiler has ended, so they
+    // do not change. `deserialize` checks that its wasmtime has the same version and settings.
     let component = unsafe { Component::deserialize(sandbox, image.code()) }.map_err(unfit)?;
     let Some((cache, key)) = kept else { return Ok((component, symbols)) };
     if let Err(error) = cache.store(&key, &image) {
         tracing::warn!(%error, "failed to cache a compiled plugin");
         return Ok((component, symbols));
     }
-    // Mapped from the file it takes memory for what is used only.
+    // Mapped from the file, only the used parts take memory.
     Ok(cache.load(sandbox, &key).unwrap_or((component, symbols)))
 }
 
@@ -95,7 +95,7 @@ fn invalid(reason: String) -> Refusal {
     Refusal::Invalid { reason }
 }
 
-/// The code is whole: it does not fit into the pool, or was compiled by another program than ours.
+/// The code is intact, but it does not fit into the pool, or another version of the program compiled it.
 fn unfit(error: wasmtime::Error) -> Refusal {
     let reason = format!("{error:#}");
     if reason.contains("pooling allocator") { Refusal::DoesNotFit { reason } } else { Refusal::Compiler { reason } }

@@ -1,4 +1,4 @@
-//! Which contract a component was built for: told by its exports, and by their types.
+//! Detects the contract that a component was built for, from its exports and their types.
 
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
@@ -7,7 +7,7 @@ use super::refusal::Refusal;
 use crate::plugin::contract::{self, Contract};
 use crate::plugin::host::state::State;
 
-/// What an export that is a handler of any version begins with.
+/// Prefixes of the exports of handlers of any version.
 const ANY_HANDLER: [&str; 3] = ["cofferdam:plugin/", "wasi:messaging/", "wasmcloud:messaging/"];
 
 /// The function that handles messages.
@@ -52,7 +52,7 @@ fn find(
 }
 
 impl Handler {
-    /// What is asked of an instance when its functions are looked up, asked before there is any.
+    /// Checks the types that a lookup in an instance checks, before there is an instance.
     pub(super) fn check_type(&self, component: &InstancePre<State>) -> Result<(), Refusal> {
         let checked = self.contract.typecheck(&self.function, component).and_then(|()| match &self.batch {
             Some((_, function)) => contract::typecheck_batch(function, component),
@@ -61,7 +61,7 @@ impl Handler {
         checked.map_err(|error| Refusal::WrongType { contract: self.contract, reason: format!("{error:#}") })
     }
 
-    /// The function that takes several messages, where there is one.
+    /// Returns the export that handles batches, if there is one.
     pub(super) fn batch(&self) -> Option<ComponentExportIndex> {
         self.batch.as_ref().map(|(index, _)| *index)
     }

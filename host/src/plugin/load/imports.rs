@@ -1,4 +1,4 @@
-//! What a component asks of the host, and whether it was granted.
+//! Checks that the imports of a component exist and are granted.
 
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
@@ -26,7 +26,8 @@ pub(super) fn check(component: &Component, contract: Contract, spec: &Spec) -> R
     if missing.is_empty() { Ok(()) } else { Err(Refusal::NotGranted { missing }) }
 }
 
-/// An interface without functions or resources, such as the types of the contract: there is nothing to grant.
+/// Returns whether the import is an interface without functions and resources, such as the types of the contract. It
+/// needs no grant.
 fn is_types_only(component: &Component, import: &ComponentItem) -> bool {
     match import {
         ComponentItem::ComponentInstance(instance) => {

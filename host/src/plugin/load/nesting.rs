@@ -1,11 +1,11 @@
-//! How deep components stand inside each other: the compiler's work grows with the square of it, and 240 KB can be
-//! twenty thousand deep.
+//! Limits the nesting of components. The compiler's work grows with the square of the depth, and 240 KB can be twenty
+//! thousand levels deep.
 
 use wasmparser::{Parser, Payload};
 
 use super::refusal::{DEPTH, Refusal};
 
-/// Refuses what is deeper than [`DEPTH`]. What cannot be read is left to the compiler, which says why.
+/// Refuses components nested deeper than [`DEPTH`]. If the bytes cannot be parsed, the compiler reports the reason.
 pub(super) fn check(bytes: &[u8]) -> Result<(), Refusal> {
     let mut depth = 0;
     for payload in Parser::new(0).parse_all(bytes).map_while(Result::ok) {

@@ -1,4 +1,4 @@
-//! Why a plugin is not loaded: where, what, and what would be right.
+//! Why a plugin is not loaded, and what to do about it.
 
 use std::fmt;
 use std::io;
@@ -8,136 +8,136 @@ use std::time::Duration;
 use crate::plugin::contract::Contract;
 use crate::plugin::host::capabilities;
 
-/// The most components and modules inside each other, the whole among them. Linkers make two or three.
+/// Maximum nesting of components and modules, counting the outermost. Linkers produce two or three levels.
 pub(super) const DEPTH: usize = 32;
 
-/// A plugin that is not loaded.
+/// A plugin that cannot be loaded.
 #[derive(Debug)]
 pub struct LoadError {
     /// The plugin's name in the configuration.
     pub plugin: Box<str>,
-    /// Its file, where it was read from one.
+    /// Its file; `None` if it was loaded from bytes.
     pub path: Option<PathBuf>,
-    /// Why.
+    /// The reason.
     pub refusal: Refusal,
 }
 
-/// Why a plugin is not loaded.
+/// Why a plugin cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// The file cannot be read.
     #[error("failed to read the file: {0}")]
     Unreadable(#[source] io::Error),
-    /// The file is larger than what is compiled.
+    /// The file is larger than the limit.
     #[error("the file exceeds compile.size of {most} bytes")]
     TooLarge {
-        /// The most it may have, bytes.
+        /// The limit in bytes.
         most: u64,
     },
-    /// Compiling it went on for too long.
+    /// Compiling took too much CPU time.
     #[error("compile time limit of {limit:?} exceeded")]
     CompileTime {
-        /// Of processor.
+        /// The limit on CPU time.
         limit: Duration,
     },
     /// Compiling it took too much memory.
     #[error("compile memory limit of {limit} bytes exceeded")]
     CompileMemory {
-        /// The most it may take, bytes.
+        /// The limit in bytes.
         limit: u64,
     },
-    /// The program that compiles could not be started, or died of something else than its bounds.
+    /// The compiler program could not be started, or failed for another reason than its limits.
     #[error("the compiler failed: {reason}")]
     Compiler {
-        /// How it ended, and its last words.
+        /// How it ended, and its standard error.
         reason: String,
     },
-    /// Something else than WebAssembly.
+    /// The file is not WebAssembly.
     #[error("the file is not WebAssembly")]
     NotWasm,
-    /// A core module that is no handler.
+    /// A core module that is not a handler.
     #[error("failed to build a component from the core module: {reason}")]
     CoreModule {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// It does not validate.
+    /// The component is invalid.
     #[error("invalid component: {reason}")]
     Invalid {
-        /// wasmtime's words.
+        /// The message of wasmtime.
         reason: String,
     },
-    /// Components stand inside each other more often than any linker makes them.
+    /// Components are nested deeper than linkers produce.
     #[error("components are nested more than {DEPTH} deep")]
     TooDeep,
-    /// It has more memories, tables or parts than a slot of the pool.
-    #[error("the component exceeds the sandbox: {reason}")]
+    /// The component has more memories, tables or parts than a slot of the pool.
+    #[error("the component exceeds a limit of the sandbox: {reason}")]
     DoesNotFit {
-        /// wasmtime's words.
+        /// The message of wasmtime.
         reason: String,
     },
-    /// No handler of any version.
+    /// The component exports no handler of any version.
     #[error("the component exports no handler")]
     NoHandler,
-    /// A handler of another version of the contract.
+    /// The component exports a handler of another version of the contract.
     #[error("the component exports {export}; expected one of {}", known())]
     OtherContract {
         /// The export.
         export: Box<str>,
     },
-    /// A handler of this version in name only.
+    /// The export has the name of a handler, but another type.
     #[error("the handler does not have the type of {}: {reason}", .contract.name())]
     WrongType {
-        /// Which contract its name is of.
+        /// The contract that the name belongs to.
         contract: Contract,
-        /// wasmtime's words.
+        /// The message of wasmtime.
         reason: String,
     },
-    /// Interfaces that have to be granted, and were not.
+    /// The plugin imports interfaces that need a grant and were not granted.
     #[error("the plugin imports {} without a grant", imports(.missing))]
     NotGranted {
-        /// One for each capability that is missing.
+        /// One entry per missing capability.
         missing: Vec<Missing>,
     },
-    /// An interface that this host does not have.
+    /// The plugin imports an interface that this host does not have.
     #[error("the plugin imports {import}, which this host does not support")]
     UnknownImport {
         /// The import.
         import: Box<str>,
     },
-    /// An interface that this host has with other functions or types.
+    /// The plugin imports an interface that this host has with other functions or types.
     #[error("import has an incompatible type: {reason}")]
     Import {
-        /// wasmtime's words.
+        /// The message of wasmtime.
         reason: String,
     },
-    /// It has more memory from the start than it may have.
+    /// The plugin's initial memory exceeds its limit.
     #[error("the plugin starts with {bytes} bytes of memory; its limit is {limit}")]
     MemoryLimit {
-        /// What it starts with, bytes.
+        /// The initial memory in bytes.
         bytes: u64,
-        /// Its limit, bytes.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// A limit that the sandbox cannot keep.
+    /// A configured limit is outside the range that the sandbox can enforce.
     #[error("invalid limit {name}: {value}")]
     Limit {
-        /// Which.
+        /// The name of the limit.
         name: &'static str,
         /// Its value.
-        value: usize,
-        /// The least it may be.
-        least: usize,
-        /// The most it may be.
-        most: usize,
+        value: u64,
+        /// The smallest valid value.
+        least: u64,
+        /// The largest valid value.
+        most: u64,
     },
-    /// The sandbox for it could not be set up.
+    /// The sandbox could not be set up.
     #[error("{0}")]
     Engine(String),
 }
 
 impl LoadError {
-    /// Which plugin, and its file.
+    /// Returns plugin name and file.
     pub fn place(&self) -> String {
         match &self.path {
             Some(path) => format!("plugin {} ({})", self.plugin, path.display()),
@@ -145,7 +145,7 @@ impl LoadError {
         }
     }
 
-    /// What would be right.
+    /// Returns what to do about it.
     pub fn remedy(&self) -> String {
         self.refusal.remedy(&self.plugin)
     }
@@ -189,9 +189,9 @@ impl Refusal {
                     of.map(|capability| capability.title).collect::<Vec<_>>()
                 };
                 let (always, granted) = (titles(false).join(", "), titles(true).join(" and "));
-                format!("do without it: there are {always} and, where granted, {granted}")
+                format!("remove the import; available are {always}, and with a grant {granted}")
             }
-            Self::Import { .. } => "build it with the interfaces of the folder wit".into(),
+            Self::Import { .. } => "build it with the interfaces in the folder wit".into(),
             Self::MemoryLimit { bytes, .. } => {
                 format!("raise limits.memory under [plugins.{plugin}] well above {bytes}")
             }
@@ -203,14 +203,14 @@ impl Refusal {
     }
 }
 
-/// An interface that has to be granted, and was not.
+/// An import that needs a grant and was not granted.
 #[derive(Debug)]
 pub struct Missing {
     /// The import.
     pub import: Box<str>,
-    /// What would grant it.
+    /// The capability that grants it.
     pub capability: &'static str,
-    /// The entry of `capabilities` that would grant it, with places for its values.
+    /// The entry of `capabilities` that grants it, with placeholders for values.
     pub grant: &'static str,
 }
 
@@ -218,7 +218,7 @@ fn imports(missing: &[Missing]) -> String {
     missing.iter().map(|missing| &*missing.import).collect::<Vec<_>>().join(" and ")
 }
 
-/// The contracts that there are.
+/// Returns the names of all contracts.
 fn known() -> String {
     Contract::ALL.map(Contract::name).join(", ")
 }

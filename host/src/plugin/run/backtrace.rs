@@ -1,8 +1,8 @@
-//! The guest's stack at the moment it failed. All names are the guest's own choice: they are escaped and bounded here,
-//! so that a line of a backtrace is a line wherever it is read. Nothing is demangled here: this runs on the threads of
-//! guests, outside all limits.
+//! The guest's stack at the time of a failure. All names come from the guest: they are escaped and bounded here, so that
+//! each frame is one line in every log. Nothing is demangled, because this code runs on the threads of guests, outside all
+//! limits.
 //!
-//! Never show a [`WasmBacktrace`], nor all of an error that has one: wasmtime demangles the names in it each time.
+//! Never display a [`WasmBacktrace`], nor an error chain that contains one: wasmtime demangles the names in it each time.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -12,18 +12,18 @@ use crate::escape::Escaped;
 use crate::plugin::symbols::names::bounded;
 use crate::plugin::symbols::{FRAMES, Symbols};
 
-/// The names of the functions that were being run, innermost first, with file and line where `symbols` has them;
-/// empty where the guest was not running.
+/// The names of the active functions, innermost first, with file and line if `symbols` contains them; empty if the guest was
+/// not running.
 pub(super) fn of(error: &wasmtime::Error, symbols: &Symbols) -> Vec<Box<str>> {
     frames(error).iter().take(FRAMES).map(|frame| shown(frame, symbols)).collect()
 }
 
-/// Where the guest was: the instructions of all frames. `None` where it was not running.
+/// A digest of the instructions of all frames; `None` if the guest was not running.
 pub(super) fn place(error: &wasmtime::Error) -> Option<u64> {
     digest(frames(error).iter().map(FrameInfo::module_offset).collect())
 }
 
-/// The functions that the guest was in. The same for a recursion, however deep it was and wherever it ended.
+/// A digest of the set of active functions. It is equal for a recursion of any depth.
 pub(super) fn functions(error: &wasmtime::Error) -> Option<u64> {
     let mut functions: Vec<_> = frames(error).iter().map(start).collect();
     functions.sort_unstable();
@@ -31,12 +31,12 @@ pub(super) fn functions(error: &wasmtime::Error) -> Option<u64> {
     digest(functions)
 }
 
-/// Whether the error came up while the guest was running, in its code or in a host function it had called.
+/// Whether the error occurred while the guest was running, in its code or in a host function that it had called.
 pub(super) fn is_from_guest(error: &wasmtime::Error) -> bool {
     error.is::<WasmBacktrace>()
 }
 
-/// Whether the innermost frames are a handful of functions that call each other over and over.
+/// Whether the innermost frames are a few functions that call each other repeatedly.
 pub(super) fn is_recursion(error: &wasmtime::Error) -> bool {
     let frames = frames(error);
     let mut functions: Vec<u32> = frames.iter().map(FrameInfo::func_index).collect();
@@ -49,7 +49,7 @@ fn frames(error: &wasmtime::Error) -> &[FrameInfo] {
     error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames)
 }
 
-/// Offsets are those in the component's file, which has several modules.
+/// The offset of the function in the component's file, which may contain several modules.
 fn start(frame: &FrameInfo) -> Option<usize> {
     Some(frame.module_offset()? - frame.func_offset()?)
 }

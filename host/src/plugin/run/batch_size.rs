@@ -1,12 +1,12 @@
-//! How many messages one call may have.
+//! The number of messages in one call.
 //!
-//! The limits of a call are those of one message, outputs aside, which each message has for itself. So how many messages a
-//! call may have depends on the plugin: after a call that failed as a whole there are half as many in the next, after each
-//! that did not, one more.
+//! The limits of a call are those of one message, except for outputs, where each message has its own. So the suitable number
+//! of messages depends on the plugin: after a call that failed as a whole the next one has half as many; after any other
+//! call, one more.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// How many messages a call may have just now.
+/// The current maximum number of messages in a call.
 #[derive(Debug)]
 pub(super) struct BatchSize {
     now: AtomicU32,
@@ -14,7 +14,7 @@ pub(super) struct BatchSize {
 }
 
 impl BatchSize {
-    /// Begins with the most.
+    /// Starts with the maximum.
     pub(super) fn new(most: u32) -> Self {
         Self { now: AtomicU32::new(most), most }
     }
@@ -28,7 +28,7 @@ impl BatchSize {
     }
 
     pub(super) fn grow(&self) {
-        // Two at the same time may count as one.
+        // Two concurrent calls may count as one.
         self.now.store(self.now().saturating_add(1).min(self.most), Ordering::Relaxed);
     }
 }

@@ -1,4 +1,4 @@
-//! What an attempt that did not end with an answer is called: the one place where errors of the sandbox become
+//! Determines the class of an attempt that ended without a result. Only this module converts errors of the sandbox to
 //! outcomes.
 
 use std::any::Any;
@@ -15,42 +15,43 @@ use crate::plugin::host::budget::{Budget, Spent};
 use crate::plugin::host::last_words::LastWords;
 use crate::plugin::host::limiter::Refusals;
 use crate::plugin::host::outbox::Excess;
+use crate::plugin::limits::Limit;
 use crate::plugin::symbols::Symbols;
 use crate::plugin::uncaught::{self, Told};
 
-/// How an attempt ended, if not with an answer.
+/// The end of an attempt without a result.
 #[derive(Debug)]
 pub(super) enum Ending {
-    /// The guest, its instantiation, or the way into or out of it failed.
+    /// The guest, its instantiation, or the conversion of parameters or results failed.
     Error(wasmtime::Error),
-    /// Wall time ran out while the guest waited in a host call.
+    /// The wall-time limit was exceeded while the guest waited in a host call.
     Overdue,
     /// The host panicked.
     Panic(Box<dyn Any + Send>),
 }
 
-/// What else there is to know.
+/// Further facts about the attempt.
 #[derive(Debug)]
 pub(super) struct Circumstances<'a> {
     /// The limits of the attempt.
     pub(super) budget: &'a Budget,
-    /// The instance did not exist yet.
+    /// Whether the instance was still being started.
     pub(super) starting: bool,
-    /// Growths that were refused during this attempt.
+    /// Growths of memory and tables that were refused during this attempt.
     pub(super) refusals: Refusals,
-    /// There were more host calls than the limit.
+    /// Whether the limit of host calls was exceeded.
     pub(super) host_calls_spent: bool,
-    /// What the guest asked for and was not granted, where that ends the attempt.
+    /// The capability that was used and not granted, if that ends the attempt.
     pub(super) denied: Option<Box<str>>,
-    /// What the guest wrote to its standard error, where languages say why they end.
+    /// The guest's standard error, where language runtimes report why they end.
     pub(super) last_words: LastWords,
 }
 
 /// The class and code of `ending`.
 ///
-/// The order matters: errors are wrapped in each other, and a guest that cannot get memory dies of the same trap
-/// as one that panics. First what the host itself did to the guest, then what the host lacked, then what the
-/// guest did; what is left came from the way into or out of the guest.
+/// The order matters, because errors are wrapped in each other, and a guest without memory fails with the same trap as one
+/// that panics. First come actions of the host against the guest, then missing resources of the host, then actions of the
+/// guest. The rest are errors of the conversion of parameters or results.
 pub(super) fn classify(ending: Ending, circumstances: &Circumstances<'_>, symbols: &Symbols) -> Failure {
     if let (Some(denied), Ending::Error(_) | Ending::Overdue) = (&circumstances.denied, &ending) {
         return Failure::contract(Code::CAPABILITY_DENIED, &**denied);
@@ -60,14 +61,14 @@ pub(super) fn classify(ending: Ending, circumstances: &Circumstances<'_>, symbol
             let text = format!("the host panicked: {}", panic_text(&*panic));
             return Failure::host(Code::INTERNAL, text);
         }
-        Ending::Overdue => return spent(Spent::WallTime, circumstances.budget),
+        Ending::Overdue => return circumstances.budget.failure(Spent::Limit(Limit::WallTime)),
         Ending::Error(error) => error,
     };
     let words = circumstances.last_words.lines();
     let told = uncaught::told(&words);
     let mut failure = of_error(&error, circumstances, &Said { words: &words, told: told.as_ref() });
     match told {
-        // The guest's stack is that of an interpreter or of a runtime: the same for every error.
+        // The guest's stack is that of an interpreter or a runtime, and is the same for every error.
         Some(Told::Uncaught(uncaught)) if error.downcast_ref() == Some(&Trap::UnreachableCodeReached) => {
             failure.backtrace = uncaught.backtrace();
             failure.place = uncaught.place();
@@ -80,16 +81,16 @@ pub(super) fn classify(ending: Ending, circumstances: &Circumstances<'_>, symbol
     failure
 }
 
-/// Where it happened, in what stays the same when it happens again.
+/// The place of the failure, equal when the same failure occurs again.
 fn place(code: &Code, error: &wasmtime::Error) -> Option<u64> {
     if *code == Code::TRAP_STACK_OVERFLOW {
         return backtrace::functions(error);
     }
-    // Which of the calls was one too many says nothing.
+    // It does not matter which call exceeded the limit.
     if *code == Code::HOST_CALL_LIMIT { None } else { backtrace::place(error) }
 }
 
-/// What the guest wrote to standard error, and what it reports there.
+/// The guest's standard error, and the error that its runtime reports there.
 struct Said<'a> {
     words: &'a [&'a str],
     told: Option<&'a Told>,
@@ -97,10 +98,10 @@ struct Said<'a> {
 
 fn of_error(error: &wasmtime::Error, circumstances: &Circumstances<'_>, said: &Said<'_>) -> Failure {
     if circumstances.host_calls_spent {
-        return spent(Spent::HostCalls, circumstances.budget);
+        return circumstances.budget.failure(Spent::Limit(Limit::HostCalls));
     }
     if let Some(reason) = error.downcast_ref::<Spent>() {
-        return spent(*reason, circumstances.budget);
+        return circumstances.budget.failure(*reason);
     }
     if let Some(Excess(failure)) = error.downcast_ref() {
         return failure.clone();
@@ -112,7 +113,7 @@ fn of_error(error: &wasmtime::Error, circumstances: &Circumstances<'_>, said: &S
         return Failure::host(Code::INTERNAL, root(error));
     }
     if let Some(I32Exit(status)) = error.downcast_ref() {
-        // WASI 0.2 has success and failure, and no numbers.
+        // WASI 0.2 has only success and failure, no exit codes.
         let how = if *status == 0 { "success" } else { "failure" };
         let text = with_last_words(format!("the handler called exit with {how}"), said.words);
         return Failure::contract(Code::EXITED, text);
@@ -130,7 +131,7 @@ fn of_error(error: &wasmtime::Error, circumstances: &Circumstances<'_>, said: &S
         return Failure::host(Code::PLUGIN_UNAVAILABLE, root(error));
     }
     if is_too_much_data(error) {
-        return Failure::contract(Code::OUTPUT_TOO_LARGE, "the result exceeds the memory for outputs");
+        return Limit::OutputBytes.exceeded("the result exceeds the memory for outputs");
     }
     Failure::contract(Code::INVALID_RESULT, root(error))
 }
@@ -158,27 +159,17 @@ fn of_trap(trap: Trap, error: &wasmtime::Error, circumstances: &Circumstances<'_
 }
 
 fn out_of_memory(refusals: Refusals, text: String) -> Failure {
-    let code = if refusals.memory > 0 { Code::MEMORY_LIMIT } else { Code::TABLE_LIMIT };
-    Failure::new(Class::OutOfMemory, code, text)
+    let limit = if refusals.memory > 0 { Limit::Memory } else { Limit::TableElements };
+    limit.exceeded(text)
 }
 
-fn spent(reason: Spent, budget: &Budget) -> Failure {
-    let (class, code) = match reason {
-        Spent::WallTime => (Class::TimedOut, Code::TIMEOUT),
-        Spent::CpuTime => (Class::TimedOut, Code::CPU_LIMIT),
-        Spent::HostCalls => (Class::ContractBroken, Code::HOST_CALL_LIMIT),
-        Spent::Grant => (Class::ContractBroken, Code::CAPABILITY_DENIED),
-    };
-    Failure::new(class, code, budget.text(reason))
-}
-
-/// Whether a guest that keeps a stack in its own memory, from some address down to zero, has run below it.
+/// Whether a guest whose stack is in its own memory and grows down to address zero has overflowed it.
 ///
-/// It has if it reached beyond the other end of the addresses while calling itself over and over.
+/// It has if it used an address at the upper end of the address space during a recursion.
 fn is_stack_below_zero(error: &wasmtime::Error) -> bool {
-    /// The deepest that one frame may reach below zero.
+    /// Maximum bytes that one frame may reach below zero.
     const FRAME: u64 = 16 << 20;
-    // wasmtime does not export the type of this; a test holds on to the text.
+    // wasmtime does not export the type of this error; a test checks the text.
     let address = error.chain().find_map(|cause| {
         let text = beginning_with("memory fault at wasm address 0x", cause)?;
         u64::from_str_radix(text.split(' ').next()?, 16).ok()
@@ -186,10 +177,10 @@ fn is_stack_below_zero(error: &wasmtime::Error) -> bool {
     address.is_some_and(|address| address >= (1 << 32) - FRAME) && backtrace::is_recursion(error)
 }
 
-/// What `shown` says behind `start`, 32 bytes of it; `None` where it begins in another way.
+/// The first 32 bytes after `start` in the text of `shown`; `None` if the text starts otherwise.
 ///
-/// Writing ends as soon as that is clear. One of the causes of a trap is its backtrace, and to show it all is to
-/// demangle the names of functions, for as long as their author likes.
+/// Formatting stops as soon as the result is known. One cause of a trap is its backtrace; formatting all of it would
+/// demangle names of functions, which their author can make arbitrarily slow.
 fn beginning_with(start: &'static str, shown: impl fmt::Display) -> Option<String> {
     const MORE: usize = 32;
     struct Beginning(&'static str, String);
@@ -202,17 +193,17 @@ fn beginning_with(start: &'static str, shown: impl fmt::Display) -> Option<Strin
         }
     }
     let mut beginning = Beginning(start, String::new());
-    // It fails when enough is known.
+    // The write fails as soon as the result is known.
     let _ = write!(beginning, "{shown}");
     Some(beginning.1.strip_prefix(start)?.to_owned())
 }
 
-/// wasmtime does not export the type of this; a test holds on to the text.
+/// wasmtime does not export the type of this error; a test checks the text.
 fn is_too_much_data(error: &wasmtime::Error) -> bool {
     error.root_cause().to_string().contains("fuel allocated for hostcalls has been exhausted")
 }
 
-/// Whether there was no slot, stack or memory in the pool for another instance.
+/// Whether the pool had no slot, stack or memory for another instance.
 pub(super) fn is_pool_exhausted(ending: &Ending) -> bool {
     matches!(ending, Ending::Error(error) if error.is::<PoolConcurrencyLimitError>())
 }
@@ -222,7 +213,7 @@ fn root(error: &wasmtime::Error) -> String {
 }
 
 impl Said<'_> {
-    /// Why the guest trapped: what it reports, or the trap with its last words.
+    /// The reason of a trap: the reported error, or the trap with the last lines of standard error.
     fn of(&self, trap: &Trap) -> String {
         match self.told {
             Some(told) if *trap == Trap::UnreachableCodeReached => told.text(),
@@ -231,8 +222,8 @@ impl Said<'_> {
     }
 }
 
-/// The last line in front, since that is the reason where there is one; the lines before it at the end. One line, of at
-/// most some 1 KiB of the guest's.
+/// Puts the last line first, because it usually contains the reason, and the lines before it at the end. The result is one
+/// line with at most about 1 KiB of guest text.
 fn with_last_words(what: String, words: &[&str]) -> String {
     const WORDS: usize = 1 << 10;
     let mut lines = words.iter().rev().map(|line| line.trim()).filter(|line| !line.is_empty());

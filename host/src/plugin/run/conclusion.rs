@@ -1,4 +1,4 @@
-//! Turns the answer of a guest into the outcome of an attempt.
+//! Converts the result of a guest to the outcome of an attempt.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use cofferdam_core::output::Output;
 use crate::plugin::contract::{Said, lift};
 use crate::plugin::host::spec::Spec;
 
-/// The outcome, and the bytes of its outputs. No failure tells a secret.
+/// Returns the outcome, and the bytes of its outputs. Secrets in a failure are redacted.
 pub(super) fn judged(said: Said, spec: &Spec) -> (Outcome<Vec<Output>>, u64) {
     match said.and_then(|outputs| lift::judge(outputs, &spec.limits)) {
         Ok((outputs, size)) => (Outcome::Done(outputs), size as u64),
@@ -19,7 +19,7 @@ pub(super) fn judged(said: Said, spec: &Spec) -> (Outcome<Vec<Output>>, u64) {
     }
 }
 
-/// Whether the guest has answered as the contract says.
+/// Whether the guest has returned a result as the contract defines.
 pub(super) fn is_sound(class: Class) -> bool {
     matches!(class, Class::Done | Class::Retryable | Class::Permanent | Class::Deferred)
 }

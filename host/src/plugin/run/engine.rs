@@ -1,5 +1,5 @@
-//! The engine of a process, as the rest of the host has it: the runtimes, filled with all that a plugin may import, and
-//! the instances that wait.
+//! The engine of a process, as the rest of the host uses it: the runtimes with all imports that a plugin may have, and the
+//! warm instances.
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use crate::plugin::engine::settings::{self, EngineConfig};
 use crate::plugin::host::capabilities;
 use crate::plugin::host::state::State;
 
-/// One per process; a clone is the same engine.
+/// The engine; one for each process. A clone is the same engine.
 ///
-/// The threads that stop and wake guests end, and are waited for, when the last clone and the last plugin are gone.
+/// The threads that stop and wake guests end when the last clone and the last plugin are dropped; the drop waits for them.
 #[derive(Clone)]
 pub struct Engine(Arc<Shared>);
 
@@ -25,10 +25,11 @@ struct Shared {
 }
 
 impl Engine {
-    /// Sets up the sandbox and starts the ticker. Warns where the kernel lacks what makes fresh instances cheap.
+    /// Sets up the sandbox and starts the ticker. Logs a warning if the kernel lacks a feature that makes new instances
+    /// cheap.
     ///
     /// # Errors
-    /// Where the addresses for the pool cannot be reserved (RLIMIT_AS, strict overcommit) or no thread can start.
+    /// The addresses for the pool cannot be reserved (RLIMIT_AS, strict overcommit), or a thread cannot start.
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
         let warm = Arc::new(Warm::default());
         let runtimes = Runtimes::new(config, fill, {
@@ -38,13 +39,13 @@ impl Engine {
         Ok(Self(Arc::new(Shared { runtimes, warm })))
     }
 
-    /// Whether the kernel can tell which pages of an instance were written, so that a slot of the pool is reset
-    /// without giving its memory back.
+    /// Whether the kernel can tell which pages of an instance were written, so that a slot of the pool can be reset without
+    /// freeing its memory.
     pub fn instances_reset_cheaply() -> bool {
         settings::instances_reset_cheaply()
     }
 
-    /// How it was built.
+    /// The settings of the engine.
     pub fn config(&self) -> &EngineConfig {
         self.0.runtimes.config()
     }
@@ -53,19 +54,19 @@ impl Engine {
         &self.0.runtimes
     }
 
-    /// A plugin keeps warm instances here.
+    /// Registers the warm instances of a plugin.
     pub(super) fn watch_idle(&self, idle: &Arc<Idle>) {
         self.0.warm.watch(idle);
     }
 
-    /// Drops the warm instances of all plugins, for one of them found the pool exhausted; says whether there were
-    /// any. Without it, plugins that nobody calls could keep all slots for ever.
+    /// Drops the warm instances of all plugins, because a plugin found the pool exhausted. Returns whether there were any.
+    /// Without this, unused plugins could keep all slots.
     pub(super) fn make_room(&self) -> bool {
         self.0.warm.clear() > 0
     }
 }
 
-/// All that a component may import. What a plugin was not granted is refused by name when it is loaded.
+/// Links all imports that a component may have. Loading refuses imports that were not granted to the plugin.
 fn fill(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     capabilities::add_to_linker(linker)?;
     contract::add_to_linker(linker)

@@ -1,4 +1,4 @@
-//! A plugin as a flow knows it.
+//! The [`Handler`] implementation of plugins.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use cofferdam_core::outcome::Failure;
 use super::plugin::Plugin;
 use crate::handler::{Attempt, Batch, Handler};
 
-/// Each as the method of the same name of [`Plugin`] says.
+/// Each function calls the method of [`Plugin`] with the same name.
 impl Handler for Plugin {
     fn id(&self) -> &Arc<HandlerId> {
         Self::id(self)

@@ -1,7 +1,7 @@
-//! Instances that wait for the next message.
+//! Warm instances that wait for the next message.
 //!
-//! There are as many as were at work at the same time: none is made while one waits. Those that nobody has needed for a
-//! second go, some of them each second, down to a number that always stays.
+//! Their number is the maximum number of concurrent attempts, because no instance is made while one waits. Each second, some
+//! of those that were not needed are dropped, down to a minimum.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,36 +9,36 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::instance::Instance;
 
-/// Of the instances that were not needed, one in so many goes at a time: whoever drops them has more to do.
+/// Each second, one in this many unneeded instances is dropped, because dropping costs time of the ticker thread.
 const SHARE: usize = 8;
 
-/// The instances of one plugin that wait: a stack for each worker, so that workers do not wait for each other
-/// and an instance stays with the core whose cache it is in.
+/// The warm instances of one plugin. Each worker has a stack of its own, so that workers do not wait for each other and an
+/// instance stays with the CPU whose cache contains its data.
 pub(super) struct Idle<T = Instance> {
     stacks: Box<[Stack<T>]>,
-    /// What one stack keeps however long nobody needs it.
+    /// Minimum number of instances that one stack keeps.
     bound: usize,
 }
 
-/// Alone on its cache lines.
+/// Aligned, so that no two stacks share a cache line.
 #[repr(align(128))]
 struct Stack<T>(Mutex<Waiting<T>>);
 
 struct Waiting<T> {
     instances: Vec<T>,
-    /// The fewest that waited at any moment since the last look: so many were not needed.
+    /// The smallest number of waiting instances since the last check; so many were not needed.
     fewest: usize,
 }
 
 impl<T> Idle<T> {
-    /// Keeps about `bound` instances however long nobody needs them, and at least one for each worker.
+    /// Keeps at least about `bound` instances in total, and at least one for each worker.
     pub(super) fn new(bound: usize) -> Self {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let stack = |_| Stack(Mutex::new(Waiting { instances: Vec::new(), fewest: 0 }));
         Self { stacks: (0..workers).map(stack).collect(), bound: bound.div_ceil(workers).max(1) }
     }
 
-    /// The instance that was used last by this worker, else any that no other worker is just reaching for.
+    /// Takes the instance that this worker used last, or one of another worker whose stack is not locked.
     pub(super) fn take(&self) -> Option<T> {
         let (home, count) = (worker(), self.stacks.len());
         let own = self.stacks[home % count].lock().take();
@@ -48,12 +48,12 @@ impl<T> Idle<T> {
         })
     }
 
-    /// Keeps `instance`.
+    /// Puts `instance` back.
     pub(super) fn put(&self, instance: T) {
         self.stacks[worker() % self.stacks.len()].lock().instances.push(instance);
     }
 
-    /// Drops all of them; says how many there were.
+    /// Drops all instances, and returns their number.
     fn clear(&self) -> usize {
         let clear = |stack: &Stack<T>| {
             let mut waiting = stack.lock();
@@ -63,10 +63,10 @@ impl<T> Idle<T> {
         self.stacks.iter().map(|stack| clear(stack).len()).sum()
     }
 
-    /// Drops some of those that nobody has needed since the last time.
+    /// Drops some of the instances that were not needed since the last call.
     fn tidy(&self) {
         for stack in &self.stacks {
-            // They are dropped after the lock, those at the bottom: they were used longest ago.
+            // Dropped after the lock is released. Those at the bottom were used longest ago.
             let dropped: Vec<T> = {
                 let mut waiting = stack.lock();
                 let surplus = waiting.fewest.saturating_sub(self.bound);
@@ -92,26 +92,26 @@ impl<T> Waiting<T> {
     }
 }
 
-/// The instances of all plugins that wait.
+/// The warm instances of all plugins.
 #[derive(Default)]
 pub(super) struct Warm(Mutex<Vec<Weak<Idle>>>);
 
 impl Warm {
-    /// These too, for as long as somebody else keeps them.
+    /// Registers the instances of a plugin, until they are dropped elsewhere.
     pub(super) fn watch(&self, idle: &Arc<Idle>) {
         let mut all = self.lock();
         all.retain(|idle| idle.strong_count() > 0);
         all.push(Arc::downgrade(idle));
     }
 
-    /// Drops all of them; says how many there were.
+    /// Drops all instances, and returns their number.
     pub(super) fn clear(&self) -> usize {
         self.lock().iter().filter_map(Weak::upgrade).map(|idle| idle.clear()).sum()
     }
 
-    /// Drops some of those that nobody has needed since the last time.
+    /// Drops some of the instances that were not needed since the last call.
     pub(super) fn tidy(&self) {
-        // Whoever finds the pool exhausted need not wait for what is dropped here.
+        // The lock is not held during the drops, so a thread that finds the pool exhausted need not wait for them.
         let all: Vec<Arc<Idle>> = self.lock().iter().filter_map(Weak::upgrade).collect();
         all.iter().for_each(|idle| idle.tidy());
     }
@@ -121,7 +121,7 @@ impl Warm {
     }
 }
 
-/// A number of this thread, small where there are few threads.
+/// A small number for this thread.
 fn worker() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
@@ -138,7 +138,7 @@ mod tests {
         idle.stacks.iter().map(|stack| stack.lock().instances.len()).sum()
     }
 
-    /// A moment at which `count` are at work.
+    /// Simulates `count` concurrent attempts.
     fn at_work(idle: &Idle<u32>, count: u32) {
         let taken: Vec<u32> = (0..count).map(|number| idle.take().unwrap_or(number)).collect();
         taken.into_iter().for_each(|instance| idle.put(instance));

@@ -1,7 +1,7 @@
 //! One instance of a plugin, in a store of its own.
 //!
-//! A trap in a store poisons all instances in it, and some errors that ought to poison it do not; so there is one
-//! instance to a store, and after any error, panic or abandoned call the store is dropped, never used again.
+//! A trap in a store makes all its instances unusable, and some errors that should do so do not. So each store has one
+//! instance, and is dropped after any error, panic or abandoned call.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,23 +16,24 @@ use crate::plugin::contract::lift::copied_bytes;
 use crate::plugin::contract::{Ask, Functions};
 use crate::plugin::host::budget::{FIRST_TICK, Meter, Spent};
 use crate::plugin::host::state::{RESOURCES, State};
+use crate::plugin::limits::Limit;
 use crate::plugin::load::Loaded;
 
 /// One instance of a plugin.
 pub(super) struct Instance {
     store: Store<State>,
-    /// `None` until it was started.
+    /// `None` before the start.
     functions: Option<Functions>,
     meter: Arc<Meter>,
     uses: u32,
-    /// When its first attempt began.
+    /// The start of its first attempt.
     since: Option<Instant>,
-    /// The memory it may have to be kept for the next message, bytes.
+    /// Maximum memory in bytes with which the instance is kept for the next message.
     keep_below: usize,
 }
 
 impl Instance {
-    /// An instance that is started by its first attempt.
+    /// Makes an instance that is started by its first attempt.
     pub(super) fn new(plugin: &Loaded) -> Self {
         let runtime = &plugin.runtime;
         let engine = &runtime.engine;
@@ -47,8 +48,8 @@ impl Instance {
         Self { store, functions: None, meter, uses: 0, since: None, keep_below: 0 }
     }
 
-    /// Asks something of it; its CPU time comes from the clock of the thread from the first moment on if that is to be
-    /// `exact`. After an error it is good for [`Instance::circumstances`] only.
+    /// Sends a request to the instance. With `exact`, its CPU time is measured with the thread's clock from the start. After
+    /// an error only [`Instance::circumstances`] may be called.
     pub(super) async fn attempt<A: Ask>(
         &mut self,
         plugin: &Loaded,
@@ -62,7 +63,7 @@ impl Instance {
         self.store.data().logs.lock().about(asked.message().cloned());
         self.store.set_epoch_deadline(FIRST_TICK);
         let meter = Arc::clone(&self.meter);
-        // Pinned here and lent, for a future that is handed over by value is copied.
+        // Pinned here and borrowed, because passing the future by value would copy it.
         let call = pin!(self.call(plugin, asked));
         watch(call, &meter, started, plugin.spec.limits.wall_time, exact).await
     }
@@ -73,9 +74,9 @@ impl Instance {
             None => self.start(plugin).await?,
         };
         let answer = asked.ask(&mut self.store, functions).await?;
-        // The last of them may have come after the last tick.
+        // The last host calls may have come after the last tick.
         if self.store.data().budget.host_calls_spent() {
-            return Err(Spent::HostCalls.into());
+            return Err(Spent::Limit(Limit::HostCalls).into());
         }
         if self.store.data().denials.is_fatal() {
             return Err(Spent::Grant.into());
@@ -97,24 +98,24 @@ impl Instance {
         Ok(functions)
     }
 
-    /// Whether it may handle another message: not too often, and not when it has used up half of the memory that
-    /// was free when it had started, for some languages never give any back. Nor when it has left something behind in the
-    /// host that is not to outlive the attempt, or to fail a later one.
+    /// Whether the instance may handle another message. It may not after too many messages, or after using half of the
+    /// memory that was free at its start, because some languages never free memory. It may not either if it left something
+    /// in the host that must not outlive the attempt or that could fail a later one.
     pub(super) fn may_go_on(&mut self, plugin: &Loaded) -> bool {
         let state = self.store.data_mut();
         self.uses < plugin.spec.reuse && state.limiter.memory() <= self.keep_below && state.is_tidy()
     }
 
-    /// Whether it is young enough for an attempt that begins at `now`.
+    /// Whether the instance is below its maximum age for an attempt that starts at `now`.
     pub(super) fn is_young(&self, plugin: &Loaded, now: Instant) -> bool {
         self.since.is_none_or(|since| now.saturating_duration_since(since) <= plugin.spec.max_age)
     }
 
-    /// Whether the error is one that a fresh instance would not have had, in an attempt that has done nothing.
+    /// Whether the error cannot occur in a new instance, and the attempt had no effect.
     ///
-    /// Some runtimes call the host while they make room for the message, which is forbidden there; Go does when
-    /// its collector happens to run. A guest that called nothing outside has had no effect, so nobody can tell
-    /// that it ran.
+    /// Some runtimes call the host while they allocate memory for the message, which is forbidden there; Go does so if its
+    /// garbage collector runs at that time. A guest that called no host function has had no effect, so the attempt can be
+    /// repeated.
     pub(super) fn may_be_replaced(&self, ending: &Ending) -> bool {
         let Ending::Error(error) = ending else { return false };
         self.uses > 1
@@ -122,7 +123,7 @@ impl Instance {
             && error.downcast_ref() == Some(&Trap::CannotLeaveComponent)
     }
 
-    /// What is to be known of the attempt that failed; its log lines have been taken.
+    /// The facts about a failed attempt, without its log lines, which were taken before.
     pub(super) fn circumstances(&self) -> Circumstances<'_> {
         let state = self.store.data();
         Circumstances {
@@ -135,8 +136,8 @@ impl Instance {
         }
     }
 
-    /// The failure with the request that may be its reason: one that the handler waited for, or the last that failed. Not
-    /// where the handler says that the message is at fault.
+    /// Adds to the failure the HTTP request that may be its cause: one that the handler was waiting for, or the last one
+    /// that failed. Nothing is added if the handler says that the message is the cause.
     pub(super) fn explained(&self, mut failure: Failure) -> Failure {
         if matches!(failure.class, Class::Retryable | Class::TimedOut | Class::Trapped)
             && let Some(trouble) = self.store.data().http.trouble()

@@ -1,4 +1,4 @@
-//! A plugin that can be called.
+//! A loaded plugin.
 
 mod batch;
 
@@ -27,19 +27,19 @@ use crate::plugin::host::denials;
 use crate::plugin::host::spec::Spec;
 use crate::plugin::load::{self, LoadError, Loaded, Missing, Refusal};
 
-/// A handler, ready to be called. It may be called from many tasks at the same time.
+/// A loaded plugin. It can be called by many tasks concurrently.
 pub struct Plugin {
     loaded: Loaded,
     idle: Arc<Idle>,
     batch_size: BatchSize,
     suspicion: Suspicion,
-    /// Ticks for as long as there are plugins.
+    /// Keeps the ticker running as long as there are plugins.
     engine: Engine,
 }
 
 impl Plugin {
-    /// Loads the component in the file `path`. Blocks: compiling takes about a second for each 2 MB, and at most what
-    /// the engine's bounds allow; one that the engine's cache has takes milliseconds.
+    /// Loads the component in the file `path`. Blocks: compiling takes about a second for each 2 MB, and at most as long as
+    /// the engine's bounds allow; loading a cached component takes milliseconds.
     ///
     /// # Errors
     /// See [`Refusal`].
@@ -69,26 +69,26 @@ impl Plugin {
         Self { loaded, idle, batch_size, suspicion: Suspicion::default(), engine: engine.clone() }
     }
 
-    /// Its name and the digest of its file.
+    /// The name, and the digest of the file.
     pub fn id(&self) -> &Arc<HandlerId> {
         &self.loaded.id
     }
 
-    /// The contract that it was built for.
+    /// The contract that the plugin was built for.
     pub fn contract(&self) -> Contract {
         self.loaded.contract
     }
 
-    /// How it is run.
+    /// The settings of the plugin.
     pub fn spec(&self) -> &Spec {
         &self.loaded.spec
     }
 
-    /// Gives it `message` for the `attempt`-th time, from 1.
+    /// Handles `message`; `attempt` is the number of the attempt, from 1.
     ///
-    /// Ends in its first poll where the guest neither waits in a host call nor runs into a tick, which it does
-    /// after a millisecond at the earliest; at each tick it lets other tasks run. Ends within two ticks of the
-    /// plugin's wall time whatever the guest does. A future that is dropped takes the instance with it.
+    /// Completes at the first poll if the guest neither waits in a host call nor runs until a tick, at least a millisecond.
+    /// At each tick the guest yields to other tasks. The future completes within two ticks after the plugin's wall-time
+    /// limit, whatever the guest does. Dropping the future drops the instance.
     ///
     /// Must be polled within a tokio runtime that has timers.
     pub async fn handle(&self, message: &Message, attempt: u32) -> Attempt {
@@ -107,12 +107,12 @@ impl Plugin {
         }
     }
 
-    /// Starts an instance as the first message would, and keeps it for that.
+    /// Starts an instance as the first message would do, and keeps it for that message.
     ///
     /// Must be polled within a tokio runtime that has timers.
     ///
     /// # Errors
-    /// How it failed, as an attempt would have.
+    /// The failure, as that of an attempt.
     pub async fn try_start(&self) -> Result<(), Failure> {
         let started = Instant::now();
         let mut instance = Instance::new(&self.loaded);
@@ -123,20 +123,20 @@ impl Plugin {
         }
     }
 
-    /// The failure as people may read it: no secret of this plugin is told by it. For failures that others make of what
-    /// the plugin says; those of an attempt are without them already.
+    /// Removes this plugin's secrets from the failure. For failures that are derived from the guest's result; those of an
+    /// attempt are already redacted.
     pub fn redacted(&self, mut failure: Failure) -> Failure {
         self.loaded.spec.secrets.redact_failure(&mut failure);
         failure
     }
 
-    /// One that is kept, else a new one.
+    /// A warm instance, or a new one.
     fn instance(&self, now: Instant) -> Instance {
         let kept = self.idle.take().filter(|instance| instance.is_young(&self.loaded, now));
         kept.unwrap_or_else(|| Instance::new(&self.loaded))
     }
 
-    /// `None` where the attempt is to be made again by a fresh instance, and may be.
+    /// Returns `None` if the attempt must be repeated by a new instance, and may be.
     async fn attempt(
         &self,
         mut instance: Instance,
@@ -154,7 +154,7 @@ impl Plugin {
         Some(self.conclude(instance, ended, started.elapsed()))
     }
 
-    /// Names the outcome, and keeps the instance or drops it.
+    /// Determines the outcome, and keeps or drops the instance.
     fn conclude(&self, mut instance: Instance, ended: Result<Said, Ending>, wall: Duration) -> Attempt {
         let state = instance.state();
         let cpu = instance.meter().cpu_time(wall);
@@ -165,7 +165,7 @@ impl Plugin {
             host_calls: state.budget.host_calls(),
             output_bytes: 0,
         };
-        // It may have met no tick because there were few.
+        // The attempt may have met no tick because ticks were rare.
         if instance.meter().surely_runs_long(cpu) {
             self.loaded.runtime.pulse.hurry();
         } else if cpu >= TICK {
@@ -184,7 +184,7 @@ impl Plugin {
     }
 }
 
-/// What is not granted is not only said to whoever loads it: it is counted and logged like a call that is denied.
+/// A refused import that was not granted is also counted and logged, like a denied call.
 fn refused(plugin: Box<str>, path: Option<&Path>, refusal: Refusal) -> LoadError {
     let missing: &[Missing] = if let Refusal::NotGranted { missing } = &refusal { missing } else { &[] };
     for Missing { import, capability, .. } in missing {
@@ -195,7 +195,7 @@ fn refused(plugin: Box<str>, path: Option<&Path>, refusal: Refusal) -> LoadError
     LoadError { plugin, path: path.map(Into::into), refusal }
 }
 
-/// Whether an attempt that had no effect may be made again.
+/// Whether an attempt without effect may be repeated.
 #[derive(Clone, Copy)]
 enum Again {
     Perhaps,

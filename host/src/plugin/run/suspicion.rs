@@ -1,24 +1,24 @@
-//! Tells attempts that run for long from those whose thread had to wait for a core.
+//! Distinguishes attempts that use a CPU for long from those whose thread waited for a CPU.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Attempts that are looked at closely after one that was long by the wall clock: of a plugin that is long each time the
-/// first shows it, and of one that is long now and then, some.
+/// Number of attempts that are timed exactly after one with a long wall time. This includes all attempts of a plugin that is
+/// always long, and some of a plugin that is long now and then.
 const CLOSELY: u32 = 32;
 
-/// Whether the attempts of a plugin are to be timed by the clock of their thread, which costs each some 0.3 microseconds. The
-/// wall clock costs nothing, and on busy cores it also shows long attempts that only were not let run.
-/// Attempts that begin or end at the same time may be counted as one, which does no harm.
+/// Whether the attempts of a plugin are timed with the clock of their thread, which costs more than the wall clock. On busy
+/// CPUs the wall clock also shows long attempts whose thread only waited. Concurrent updates may count as one, which is
+/// harmless.
 #[derive(Debug, Default)]
 pub(super) struct Suspicion(AtomicU32);
 
 impl Suspicion {
-    /// An attempt was long by the wall clock.
+    /// Records an attempt with a long wall time.
     pub(super) fn arise(&self) {
         self.0.store(CLOSELY, Ordering::Relaxed);
     }
 
-    /// An attempt begins: whether it is to be looked at closely.
+    /// Called at the start of an attempt; returns whether it must be timed exactly.
     pub(super) fn looks_closely(&self) -> bool {
         let left = self.0.load(Ordering::Relaxed);
         if left > 0 {

@@ -1,4 +1,4 @@
-//! Runs a guest to its end, or to the end of its time.
+//! Runs a guest until it ends or its time is over.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -10,11 +10,11 @@ use tokio::time::{Sleep, sleep_until};
 use super::classify::Ending;
 use crate::plugin::host::budget::{Meter, is_exact_on_this_thread};
 
-/// Polls `call` until it ends or `wall_time` after `started` is over, and keeps `meter`.
+/// Polls `call` until it ends or `wall_time` after `started` is over, and updates `meter`.
 ///
-/// A guest that runs is ended by the ticks, from within. The timer is for one that waits in a host call, where no
-/// tick reaches it; so there is none until the first poll has ended without a result, and a short call never
-/// pays for it. Nor does it pay for the clock of the thread, unless that is to be `exact`.
+/// A running guest is stopped by ticks. The timer is for a guest that waits in a host call, where ticks have no effect. It
+/// is created only if the first poll has not completed the call, so a short call does not need one. A short call does not
+/// read the thread's clock either, unless `exact` is set.
 pub(super) async fn watch<T>(
     mut call: Pin<&mut impl Future<Output = wasmtime::Result<T>>>,
     meter: &Meter,
@@ -27,7 +27,7 @@ pub(super) async fn watch<T>(
         if exact || timer.is_some() || is_exact_on_this_thread() {
             meter.poll_begins();
         }
-        // Unwinding leaves the store in no known state: whoever owns it drops it.
+        // After unwinding, the state of the store is undefined, so its owner drops it.
         match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context))) {
             Err(panic) => Poll::Ready(Err(Ending::Panic(panic))),
             Ok(Poll::Ready(result)) => Poll::Ready(result.map_err(Ending::Error)),
@@ -51,7 +51,7 @@ mod tests {
         const WAIT: Duration = Duration::from_millis(50);
         for exact in [true, false] {
             let (meter, started) = (Meter::default(), Instant::now());
-            // As when the machine gives the thread no processor for a while, in its first poll.
+            // Simulates a machine that gives the thread no CPU for a while during its first poll.
             let call = std::pin::pin!(async {
                 std::thread::sleep(WAIT);
                 Ok(())

@@ -1,10 +1,10 @@
-//! Which line of which file an instruction was made from, where a component carries debug information (DWARF).
+//! Source file and line of an instruction, from the debug information (DWARF) of a component.
 //!
-//! Only the line programs are read, each once, when the plugin is compiled: the result is one sorted list, which is kept
-//! with the code, and a fault looks its sixteen addresses up in it. The work is linear in the size of the programs.
-//! wasmtime can do this itself, and does it anew for every frame of every fault with no bound on what the debug
-//! information makes it do, on the thread that the next message waits for; a guest that brings its own DWARF could hold
-//! that up as long as it likes.
+//! Only the line programs are read, each once, when the plugin is compiled. The result is one sorted list, which is
+//! stored with the code; a fault looks up its sixteen addresses in it. The work is linear in the size of the programs.
+//! wasmtime can do the lookup itself, but repeats it for every frame of every fault, without a limit on the work that
+//! the debug information causes, and on the thread that the next message waits for. A guest with its own DWARF could
+//! block that thread as long as it likes.
 
 use std::collections::HashMap;
 
@@ -12,15 +12,15 @@ use gimli::{DebugLineOffset, Dwarf, EndianSlice, LineRow, LittleEndian, SectionI
 use serde::{Deserialize, Serialize};
 use wasmparser::{Encoding, Parser, Payload};
 
-/// The most that the line programs of a component may have, bytes; 4 MiB. Larger ones are not read.
+/// Maximum size of the line programs of a component in bytes; larger ones are not read.
 const PROGRAMS: usize = 4 << 20;
-/// The most that the lists of files and folders of one program may have, bytes: each byte can become a hundred.
+/// Maximum size of the file and folder lists of one program in bytes: in memory, each byte can become a hundred.
 const HEADER: usize = 256 << 10;
-/// The most lines that are kept, of twelve bytes each; what comes after them has none.
+/// Maximum number of stored lines, of twelve bytes each; further instructions have no line.
 const ROWS: usize = 1 << 20;
-/// The most bytes of names that are kept.
+/// Maximum size of all stored file names in bytes.
 const NAMES: usize = 4 << 20;
-/// The longest name of a file, bytes; of a longer one the end is kept.
+/// Maximum length of a stored file name in bytes; of a longer one, the end is stored.
 const NAME: usize = 120;
 
 /// Lines by instruction; empty for a component without debug information.
@@ -28,16 +28,16 @@ const NAME: usize = 120;
 pub(in crate::plugin) struct Lines {
     rows: Vec<Row>,
     files: Vec<Box<str>>,
-    /// Bytes of names before they were cut.
+    /// Bytes of file names before they were truncated.
     #[serde(skip)]
     names: usize,
 }
 
-/// From this offset in the component's file on, up to the next row.
+/// The line of the instructions from this offset in the component's file to the next row.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Row {
     offset: u32,
-    /// Its place among the files; [`Row::NONE`] where no line is known.
+    /// Index of the file; [`Row::NONE`] if the line is unknown.
     file: u32,
     line: u32,
 }
@@ -46,7 +46,7 @@ impl Row {
     const NONE: u32 = u32::MAX;
 }
 
-/// The debug information cannot be read, or is larger than what is kept.
+/// The debug information is invalid or exceeds a limit.
 #[derive(Debug)]
 struct Unreadable;
 
@@ -61,7 +61,7 @@ type Slice<'a> = EndianSlice<'a, LittleEndian>;
 /// A core module inside a component.
 #[derive(Default)]
 struct Module<'a> {
-    /// Where its code section begins in the file, and how long it is: addresses count from there.
+    /// Offset of the code section in the file, and its length: addresses are relative to it.
     code: (usize, usize),
     line: &'a [u8],
     line_strings: &'a [u8],
@@ -69,8 +69,7 @@ struct Module<'a> {
 }
 
 impl Lines {
-    /// The lines of a component that was found to be valid. What cannot be read of its debug information is left out:
-    /// a plugin works without it.
+    /// Reads the lines of a valid component. Unreadable debug information is left out: a plugin works without it.
     pub(in crate::plugin) fn of(component: &[u8]) -> Self {
         let mut lines = Self::default();
         let mut room = PROGRAMS;
@@ -81,13 +80,13 @@ impl Lines {
                 break;
             }
         }
-        // Where one sequence ends and the next begins, the beginning counts.
+        // If one sequence ends where the next begins, the begin counts.
         lines.rows.sort_by_key(|row| (row.offset, row.file != Row::NONE));
         lines.rows.shrink_to_fit();
         lines
     }
 
-    /// The file and line of the instruction at `offset` in the component's file.
+    /// Returns file and line of the instruction at `offset` in the component's file.
     pub(in crate::plugin) fn at(&self, offset: usize) -> Option<(&str, u32)> {
         let offset = u32::try_from(offset).ok()?;
         let row = self.rows[..self.rows.partition_point(|row| row.offset <= offset)].last()?;
@@ -114,11 +113,12 @@ impl Lines {
         Ok(())
     }
 
-    /// Runs the program that starts at `start`: a row for each place where the line changes.
+    /// Runs the program that starts at `start`, and adds a row where the line changes.
     fn run(&mut self, dwarf: &Dwarf<Slice<'_>>, start: usize, code: (usize, usize)) -> Result<(), Unreadable> {
         let program = dwarf.debug_line.program(DebugLineOffset(start), 4, None, None)?;
         let mut rows = program.rows();
-        // By number in this program, those that its header has: a program may ask for any number of them, of any size.
+        // Files of the header that this program uses, by their number. A map, because a program may use any number, of
+        // any size.
         let mut files: HashMap<u64, u32> = HashMap::new();
         let mut sequence = self.rows.len();
         while let Some((header, row)) = rows.next_row()? {
@@ -144,7 +144,7 @@ impl Lines {
                 self.rows.push(Row { offset, file, line });
             }
             if row.end_sequence() {
-                // The linker moves what it has left out to addresses where there is no code.
+                // The linker gives the code that it removed addresses outside of the code section.
                 let left_out = |row: &Row| row.offset as usize <= code.0 || row.offset as usize > code.0 + code.1;
                 if self.rows[sequence..].iter().any(left_out) {
                     self.rows.truncate(sequence);
@@ -159,7 +159,7 @@ impl Lines {
         Ok(())
     }
 
-    /// Keeps the name of the file that `row` is of.
+    /// Stores the file name of `row` and returns its index.
     fn file(
         &mut self,
         dwarf: &Dwarf<Slice<'_>>,
@@ -183,18 +183,19 @@ impl Lines {
     }
 }
 
-/// Where the line program that starts at `start` ends, and how long its header is; `None` after the last.
+/// Returns the end of the line program that starts at `start`, and the length of its header; `None` after the last
+/// program.
 fn program(section: &[u8], start: usize) -> Option<(usize, usize)> {
     let word = |at: usize| Some(u32::from_le_bytes(section.get(at..)?.first_chunk().copied()?) as usize);
     let length = word(start)?;
-    // Of 64 bits it would be; no tool writes that for WebAssembly.
+    // Larger lengths mark 64-bit DWARF, which no tool writes for WebAssembly.
     let end = (length < 0xffff_fff0).then(|| start.checked_add(4)?.checked_add(length))??;
     let version = section.get(start + 4).copied()?;
     let header = word(start + if version >= 5 { 8 } else { 6 })?;
     Some((end, header))
 }
 
-/// The core modules of a component that have debug information.
+/// Returns the core modules of a component that have debug information.
 fn modules(component: &[u8]) -> Vec<Module<'_>> {
     let mut modules = Vec::new();
     let mut open: Option<Module<'_>> = None;

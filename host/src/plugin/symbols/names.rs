@@ -1,24 +1,24 @@
-//! Names of functions as they stand in the source, of Rust (both manglings) and C++.
+//! Demangled names of functions, of Rust (both manglings) and C++.
 //!
-//! The author of a plugin chooses the names. Those of Rust take time in proportion to their length. Those of C++ do not:
-//! the parser goes back and tries again, and two bytes more can double its time. So whoever calls [`from_cpp`] must be
-//! able to stop it from outside, which only the end of its process does.
+//! The author of a plugin controls the names. Demangling a Rust name takes time linear in its length. Demangling a C++
+//! name does not: the parser backtracks, and two more bytes can double its time. So the caller of [`from_cpp`] must be
+//! able to stop it from outside; only ending its process does.
 
 use std::fmt::{self, Write as _};
 
 use cpp_demangle::{DemangleOptions, ParseOptions, Symbol};
 use wasmparser::{Encoding, KnownCustom, Name, Parser, Payload, TypeRef};
 
-/// The longest name that is shown, bytes.
+/// Maximum length of a demangled name in bytes.
 pub(in crate::plugin) const NAME: usize = 200;
 
-/// The longest name that is demangled, bytes; short ones can stand for names without end.
+/// Maximum length of a mangled name in bytes; a short one can stand for an endless name.
 const MANGLED: usize = 4 << 10;
 
-/// How deep a C++ name may be nested.
+/// Maximum nesting of a C++ name.
 const RECURSION: u32 = 64;
 
-/// The functions of a component that have a mangled name: where the body of each begins in the file, and the name.
+/// Returns the functions of a component that have a mangled name: offset of the body in the file, and the name.
 pub(in crate::plugin) fn mangled(component: &[u8]) -> Vec<(u32, &str)> {
     let mut found = Vec::new();
     let mut open: Option<Module<'_>> = None;
@@ -46,7 +46,7 @@ pub(in crate::plugin) fn mangled(component: &[u8]) -> Vec<(u32, &str)> {
 /// A core module inside a component.
 #[derive(Default)]
 struct Module<'a> {
-    /// Functions that it imports; its own are counted from there.
+    /// Number of imported functions; the indices of its own functions follow.
     imported: usize,
     bodies: Vec<usize>,
     names: Option<wasmparser::NameSectionReader<'a>>,
@@ -59,7 +59,7 @@ impl<'a> Module<'a> {
             Name::Function(functions) => Some(functions),
             _ => None,
         });
-        // One list, as the format has it: a second would be the same work once more.
+        // One list, as the format requires. A second one would cost the same work again.
         let names = functions.take(1).flatten().map_while(Result::ok);
         let own = names.filter_map(|naming| {
             let body = (naming.index as usize).checked_sub(self.imported).and_then(|own| self.bodies.get(own))?;
@@ -69,13 +69,13 @@ impl<'a> Module<'a> {
     }
 }
 
-/// A name of Rust; `None` for any other.
+/// Demangles a Rust name; `None` if it is not one.
 pub(in crate::plugin) fn from_rust(name: &str) -> Option<Box<str>> {
     let name = Some(name).filter(|name| name.len() <= MANGLED)?;
     Some(bounded(format_args!("{:#}", rustc_demangle::try_demangle(name).ok()?)).into())
 }
 
-/// A name of C++; `None` for any other. May not come back for years, and take all memory meanwhile.
+/// Demangles a C++ name; `None` if it is not one. May run for years and use all memory.
 pub(in crate::plugin) fn from_cpp(name: &str) -> Option<Box<str>> {
     let name = Some(name).filter(|name| name.len() <= MANGLED && name.starts_with("_Z"))?;
     let parse = ParseOptions::default().recursion_limit(RECURSION);
@@ -85,20 +85,20 @@ pub(in crate::plugin) fn from_cpp(name: &str) -> Option<Box<str>> {
     (written.is_ok() || text.is_full()).then(|| text.0.into())
 }
 
-/// The first [`NAME`] bytes of `text`.
+/// Returns at most the first [`NAME`] bytes of `text`.
 pub(in crate::plugin) fn bounded(text: impl fmt::Display) -> String {
     let mut bounded = Bounded::default();
-    // It fails when it is full: whoever writes is to stop.
+    // It fails when the limit is reached, which stops the writer.
     let _ = write!(bounded, "{text}");
     bounded.0
 }
 
-/// Takes the first [`NAME`] bytes.
+/// Collects the first [`NAME`] bytes.
 #[derive(Default)]
 struct Bounded(String);
 
 impl Bounded {
-    /// Up to one character of four bytes may have found no room.
+    /// Returns whether the limit was reached. A last character of up to four bytes may not have fitted.
     fn is_full(&self) -> bool {
         self.0.len() > NAME - 4
     }

@@ -1,4 +1,4 @@
-//! Each row of the table of outcomes that the sandbox is to say.
+//! Each row of the table of outcomes that the sandbox reports.
 
 use cofferdam_core::message::{Headers, Kind};
 
@@ -116,7 +116,7 @@ async fn a_line_of_a_backtrace_is_a_line_whatever_functions_are_called() {
         assert_eq!(&*failure.backtrace[0], shown);
         assert_eq!(&*failure.backtrace[1], "handle");
     }
-    // Names of more than 100,000 bytes are none to the engine.
+    // The engine ignores names of more than 100,000 bytes.
     evil.items = format!(r#"(func $evil (@name "{}") (unreachable))"#, "n".repeat(1 << 20));
     let attempt = handle(&evil, spec()).await;
     assert!(failed(&attempt, Class::Trapped, Code::TRAP_UNREACHABLE).backtrace.iter().all(|name| name.len() <= 200));
@@ -155,7 +155,7 @@ async fn division_by_zero_is_a_trap() {
 
 #[tokio::test]
 async fn calls_through_a_table_to_nothing_are_traps() {
-    // Null, out of bounds, and of another type.
+    // A null entry, an index out of bounds, and a function of another type.
     for index in [0, 99, 1] {
         let mut call = guest(&format!("(call_indirect (type $nothing) (i32.const {index}))"));
         call.items = "(type $nothing (func)) (table 2 funcref) (elem (i32.const 1) $other)
@@ -239,7 +239,7 @@ async fn text_that_is_no_text_is_invalid() {
 
 #[tokio::test]
 async fn headers_outside_memory_or_of_no_text_are_invalid() {
-    // The one header lies at 4096: pointer and length of its name, and of its value; at 5000 lies what is no text.
+    // The one header is at 4096: pointer and length of name and value. At 5000 there are bytes that are not UTF-8.
     let answer = |header: [u32; 4]| {
         let words: String =
             header.iter().flat_map(|word| word.to_le_bytes()).map(|byte| format!("\\{byte:02x}")).collect();
@@ -268,7 +268,7 @@ async fn headers_outside_memory_or_of_no_text_are_invalid() {
 async fn a_guest_may_have_its_text_in_another_encoding() {
     for encoding in ["utf8", "utf16", "latin1+utf16"] {
         let lift = r#"(canon lift (core func $main "handle")"#;
-        // What was reserved for a text is made smaller once its length is known.
+        // The reserved buffer of a text shrinks once its length is known.
         let shrink = "(if (i32.ge_u (local.get 1) (local.get 3)) (then (return (local.get 0))))";
         let echo = Guest { realloc: shrink.into(), ..echo() };
         let text = echo.text().replace(lift, &format!("{lift} string-encoding={encoding}"));
@@ -291,7 +291,7 @@ async fn an_attribute_that_stands_twice_is_invalid() {
     let attempt = handle(&guest, spec()).await;
     let failure = failed(&attempt, Class::ContractBroken, Code::INVALID_RESULT);
     assert!(failure.text.contains("more than once"), "{failure:?}");
-    // The same among many.
+    // The same among many attributes.
     guest.items = r#"(data (i32.const 2076) "\00\10\00\00\40\00\00\00")"#.into();
     failed(&handle(&guest, spec()).await, Class::ContractBroken, Code::INVALID_RESULT);
 }

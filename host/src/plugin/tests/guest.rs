@@ -1,39 +1,39 @@
-//! Components as text: the contract's types, an allocator, and whatever a test puts between.
+//! Components as text: the types of the contract, an allocator, and the code of a test.
 
 /// A component that exports the handler of the contract.
 ///
-/// Its core module has the memory `libc`'s, and these places in it: the answer at 1024 (done, without outputs,
-/// until the test writes there), free space from 2048, the arguments from 65536.
+/// Its core module uses the memory of `libc`: the answer is at 1024 (done, without outputs, unless the test writes
+/// there), free space begins at 2048, and the arguments at 65536.
 #[derive(Default, Clone)]
 pub(super) struct Guest {
     /// Component imports.
     pub(super) imports: String,
-    /// `(export "name" (func $name))` for each function that is lowered into the core module, and the `canon
-    /// lower`s before.
+    /// `(export "name" (func $name))` for each function that is lowered into the core module, after its `canon lower`s.
     pub(super) lowered: String,
     pub(super) lowers: String,
     /// Imports of the core module.
     pub(super) core_imports: String,
     /// Further items of the core module.
     pub(super) items: String,
-    /// Instructions of `handle`; `$message` is the pointer to the message. Falls through to the answer at 1024.
+    /// Instructions of `handle`; `$message` is the pointer to the message. If they do not return, the answer at 1024 is
+    /// returned.
     pub(super) handle: String,
-    /// Instructions of `handle`'s post-return.
+    /// Instructions of the post-return function of `handle`.
     pub(super) post_return: String,
-    /// Imports of the module that has memory and allocator, and what is in its allocator before it allocates.
+    /// Imports of the module with memory and allocator, and instructions that run before each allocation.
     pub(super) realloc_imports: String,
     pub(super) realloc: String,
-    /// Pages of memory at first, and what follows them in the declaration.
+    /// Initial pages of memory, and the rest of the declaration.
     pub(super) memory: Option<String>,
 }
 
-/// A guest whose `handle` is `instructions`.
+/// Returns a guest whose `handle` runs `instructions`.
 pub(super) fn handle(instructions: &str) -> Guest {
     Guest { handle: instructions.into(), ..Guest::default() }
 }
 
-/// A guest that returns one output: to the message's id, with its key, headers, attributes and payload. The
-/// fields from key to payload lie in the same order in both records.
+/// Returns a guest that returns one output: named after the message id, with the key, headers, attributes and payload
+/// of the message. The fields from key to payload have the same order in both records.
 pub(super) fn echo() -> Guest {
     handle(&format!("{ECHO} {}", outputs(2048, 1)))
 }
@@ -41,7 +41,7 @@ pub(super) fn echo() -> Guest {
 const ECHO: &str = "(memory.copy (i32.const 2048) (local.get $message) (i32.const 8))
     (memory.copy (i32.const 2056) (i32.add (local.get $message) (i32.const 24)) (i32.const 40))";
 
-/// Instructions that answer with `count` outputs at `at`.
+/// Returns instructions that answer with `count` outputs at `at`.
 pub(super) fn outputs(at: u32, count: u32) -> String {
     format!(
         "(i32.store8 (i32.const 1024) (i32.const 0))
@@ -49,7 +49,7 @@ pub(super) fn outputs(at: u32, count: u32) -> String {
     )
 }
 
-/// A guest that fails with case `kind` of the contract, the given code and text, and a delay of 1500 ms.
+/// Returns a guest that fails with case `kind` of the contract, this code and text, and a delay of 1500 ms.
 pub(super) fn failure(kind: u32, code: &str, text: &str) -> Guest {
     let (code_length, text_length) = (code.len(), text.len());
     let escape = |text: &str| text.bytes().map(|byte| format!("\\{byte:02x}")).collect::<String>();
@@ -125,7 +125,7 @@ const TYPES: &str = r#"
     (type $fault (record (field "code" string) (field "text" string) (field "retry-after-ms" (option u64))))
     (type $failure (variant (case "retryable" $fault) (case "permanent" $fault) (case "deferred" $fault)))"#;
 
-/// Gives the types the names that an exported interface has to have.
+/// Gives the types the names that an exported interface requires.
 const SHIM: &str = r#"
     (component $Shim
         (type $header' (record (field "name" string) (field "value" (list u8))))

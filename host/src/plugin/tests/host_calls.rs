@@ -1,4 +1,4 @@
-//! What a guest may ask of the host, and how it ends when it asks too much.
+//! Host calls of a guest, and how it ends when it makes too many or too large ones.
 
 use std::time::{Duration, Instant};
 
@@ -50,7 +50,7 @@ async fn a_host_function_that_ends_in_an_error_of_its_own_is_a_failed_host_call(
 
 #[tokio::test]
 async fn arguments_that_share_their_bytes_cannot_fill_the_host() {
-    // A line as long as the guest's memory allows, which is more than a host call may carry.
+    // A line that fills the guest's memory, which is more than a host call may transfer.
     let mut guest = importing(
         &[LOGGING],
         "(call $log (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 3000000))",
@@ -255,11 +255,11 @@ async fn a_plugin_reads_its_own_configuration() {
     assert_eq!(payload(handle(&guest, spec).await), Some("EUR".into()));
 }
 
-/// A runtime that looks at the clock while it makes room for the message, which is forbidden there, from the
-/// second message of an instance on. In `handle` it runs `instructions`.
+/// Returns a guest whose runtime reads the clock while it allocates memory for the message, which is forbidden there,
+/// from the second message of an instance on. In `handle` it runs `instructions`.
 fn collector(instructions: &str) -> Guest {
     let mut guest = importing(&[CLOCK], instructions);
-    // The allocator cannot do without the clock, nor the clock's neighbours without the allocator.
+    // The allocator needs the clock, and the instances that import the clock need the allocator.
     guest.lowers = guest.lowers.replacen(
         "(core instance $libc (instantiate $Libc))",
         r#"(core func $early-now (canon lower (func $clock-now)))
@@ -366,6 +366,6 @@ async fn a_plugin_of_a_guest_that_hangs_does_not_keep_others_waiting() {
         tokio::task::yield_now().await;
     }
     failed(&hangs.await.unwrap(), Class::TimedOut, Code::CPU_LIMIT);
-    // Thirty ticks or so; far fewer on a machine that has too much to do.
+    // About thirty ticks; far fewer on a busy machine.
     assert!(handled >= 2, "{handled}");
 }

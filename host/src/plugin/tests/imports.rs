@@ -2,7 +2,7 @@
 
 use super::guest::{Guest, handle};
 
-/// An import, how it is lowered, and how the core module sees it.
+/// An import, how it is lowered, and its functions in the core module.
 pub(super) struct Import {
     /// Component imports and aliases.
     pub(super) component: &'static str,

@@ -1,11 +1,11 @@
-//! Key-value: the same rules in memory and on disk, and through a guest.
+//! The key-value store: the same rules in memory and on disk, and calls from a guest.
 
 use super::guest::outputs;
 use super::imports::{KEYVALUE, importing};
 use super::*;
 use crate::plugin::keyvalue::{Bucket, Error, KEY, PAGE, Quota, Store, VALUE};
 
-/// Both kinds of store, and the directory of the one on disk.
+/// Returns both kinds of store, and the directory of the one on disk.
 fn stores() -> (tempfile::TempDir, [Store; 2]) {
     let directory = tempfile::tempdir().unwrap();
     let disk = Store::open(&directory.path().join("values.redb"), Quota::default()).unwrap();
@@ -130,7 +130,7 @@ async fn no_plugin_fills_the_disk() {
     assert!(matches!(error, Error::Full { what: "bucket", limit, .. } if limit == 1 << 20) && written == 1, "{error}");
     let (written, error) = fill(&store.bucket("others")).await;
     assert!(matches!(error, Error::Full { what: "store", .. }) && written == 3, "{written}: {error}");
-    // One that is full can be read, changed in place, and emptied.
+    // A full bucket can be read, changed without growth, and emptied.
     let orders = store.bucket("orders");
     assert_eq!(orders.get("k0").await, Ok(Some(vec![7; 512 << 10])));
     orders.set("k1", vec![8; 512 << 10]).await.unwrap();
@@ -138,7 +138,7 @@ async fn no_plugin_fills_the_disk() {
     orders.set("k9", vec![7; 512 << 10]).await.unwrap();
     drop((orders, store));
     assert!(std::fs::metadata(&path).unwrap().len() < 4 * quota.store, "the file is bounded too");
-    // The next process knows what is there; where it allows less, what makes room goes through.
+    // After a restart the sizes are known. With a lower quota, changes that free space are allowed.
     let store = Store::open(&path, Quota { store: 1 << 20, bucket: 1 << 20 }).unwrap();
     let orders = store.bucket("orders");
     assert!(matches!(orders.set("new", vec![0]).await, Err(Error::Full { .. })));

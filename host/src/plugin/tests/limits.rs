@@ -1,4 +1,4 @@
-//! Limits end an attempt, and nothing else.
+//! An exceeded limit ends the attempt, and has no other effect.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use super::imports::{CLOCK, importing};
 use super::*;
 use crate::plugin::{Limits, Refusal};
 
-/// Text in memory at 4096, 64 KiB long: the payload of each of `count` outputs from 131072.
+/// Returns a guest whose `count` outputs from 131072 on have the payload at 4096, 64 KiB long.
 fn many(count: u32, payload: u32) -> Guest {
     guest(&format!(
         "(local.set $at (i32.const 131072))
@@ -44,7 +44,7 @@ async fn outputs_over_their_bytes_fail_and_just_under_do_not() {
 
 #[tokio::test]
 async fn outputs_that_share_their_bytes_cannot_fill_the_host() {
-    // 1000 times the same 256 KiB, which is all the memory of the guest.
+    // 1000 times the same 256 KiB, which is the whole memory of the guest.
     let attempt = handle(&many(1000, 262_144), spec()).await;
     let failure = failed(&attempt, Class::ContractBroken, Code::OUTPUT_TOO_LARGE);
     assert!(failure.text.contains("memory"), "refused while it was lifted, not after: {failure:?}");
@@ -104,7 +104,7 @@ async fn a_guest_that_runs_lets_others_run() {
         tokio::task::yield_now().await;
     }
     assert!(started.elapsed() >= Duration::from_millis(200));
-    // Two hundred ticks or so; far fewer on a machine that has too much to do.
+    // About two hundred ticks; far fewer on a busy machine.
     assert!(turns >= 2, "{turns} turns");
 }
 
@@ -224,7 +224,7 @@ async fn an_instance_that_holds_on_to_resources_is_dropped_before_they_fail_a_la
 
 #[tokio::test]
 async fn an_instance_that_holds_on_to_its_memory_is_dropped() {
-    // 4 pages at first, 16 may be; 7 more at each message.
+    // Starts with 4 pages of at most 16; grows by 7 at each message.
     let mut spec = spec();
     spec.limits.memory = 16 << 16;
     let plugin = plugin(&guest("(drop (memory.grow (i32.const 7)))"), spec);

@@ -1,4 +1,4 @@
-//! Files that are refused, each with a reason and a remedy; and the cache of those that are not.
+//! Files that are refused, each with a reason and a remedy; and the cache of compiled plugins.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -33,7 +33,7 @@ fn what_is_no_component_is_refused() {
     assert!(matches!(refused(&whole[..whole.len() / 2], spec()).refusal, Refusal::Invalid { .. }));
 }
 
-/// What a compiler without components makes of a handler that is always done.
+/// Returns a core module whose handler always succeeds, as a compiler without component support makes it.
 fn core(imports: &str, handle: &str) -> Vec<u8> {
     let text = format!(
         r#"(module {imports}
@@ -51,6 +51,15 @@ async fn a_core_module_becomes_a_component() {
     let plugin = Plugin::load(engine(), &core("", HANDLE), spec()).unwrap();
     let ended = plugin.handle(&message(), 1).await;
     assert!(matches!(ended.outcome, Outcome::Done(outputs) if outputs.is_empty()));
+}
+
+#[test]
+fn a_core_module_may_import_what_a_component_may() {
+    let imports = r#"
+        (import "wasi:logging/logging@0.1.0-draft" "log" (func (param i32 i32 i32 i32 i32)))
+        (import "wasi:keyvalue/atomics@0.2.0-draft2" "increment" (func (param i32 i32 i32 i64 i32)))"#;
+    let granted = Spec { keyvalue: Some(keyvalue::Store::in_memory().bucket("orders")), ..spec() };
+    Plugin::load(engine(), &core(imports, HANDLE), granted).unwrap();
 }
 
 #[test]
@@ -235,7 +244,7 @@ fn each_interface_of_a_capability_is_refused_without_the_grant_and_of_no_other()
                     assert!(grant.starts_with(&format!("{} = ", capability.name)) && error.remedy().contains(grant));
                     granted += 1;
                 }
-                // There is no such function, which is seen where nothing had to be granted.
+                // The function does not exist, which is detected if nothing must be granted.
                 (Refusal::Import { .. }, None) => {}
                 other => panic!("{import}: {other:?}"),
             }

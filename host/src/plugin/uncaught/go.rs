@@ -12,7 +12,8 @@ pub(super) fn opens(line: &str) -> bool {
     kind(line).is_some()
 }
 
-/// `panic: text`, then the goroutines, of which the first is the one at fault: two lines a frame, innermost first.
+/// Parses `panic: text` and the goroutines after it. The first goroutine failed; its frames have two lines each, from
+/// the innermost.
 pub(super) fn read(lines: &[&str]) -> Option<Uncaught> {
     let (first, rest) = lines.split_first()?;
     let (kind, text) = kind(first)?;
@@ -26,7 +27,8 @@ pub(super) fn read(lines: &[&str]) -> Option<Uncaught> {
     Some(Uncaught::new(kind, message, frames))
 }
 
-/// `main.helper(0x1, ...)` and `\texample.com/orders/main.go:27 +0x2`; `None` for those of the runtime and of the SDK.
+/// Parses `main.helper(0x1, ...)` and `\texample.com/orders/main.go:27 +0x2`; `None` for frames of the runtime and of
+/// the SDK.
 fn frame(called: &str, place: &str) -> Option<Frame> {
     let place = place.strip_prefix('\t')?;
     let (file, line) = file_and_line(place.split(" +").next()?)?;

@@ -1,28 +1,28 @@
-//! Errors of JavaScript, and the form that the SDKs have in common: `Uncaught TypeError: text`, then a frame a line.
+//! JavaScript errors, and the common format of the SDKs: `Uncaught TypeError: text`, then one frame per line.
 
 use super::{Frame, UNCAUGHT, Uncaught, file_and_line, one_line};
 
-/// How componentize-qjs panics when a handler throws.
+/// The panic message of componentize-qjs when a handler throws.
 pub(super) const PANIC: &str = "Failed to call '";
 
 const FRAME: &str = "    at ";
 const CAUSE: &str = "caused by: ";
 
-/// The form of the SDKs.
+/// Parses the format of the SDKs.
 pub(super) fn read(lines: &[&str]) -> Option<Uncaught> {
     let first = lines.first()?.strip_prefix(UNCAUGHT)?;
     Some(error(first, &lines[1..]))
 }
 
-/// What was thrown where the engine panics with `message`: the SDK has reported it before; without an SDK the engine has
-/// text and stack.
+/// Returns the error behind a panic of the engine with `message`. The SDK has reported it before the panic; without an
+/// SDK, the panic message contains text and stack.
 pub(super) fn of_engine(before: &[&str], message: &str) -> Option<Uncaught> {
     if let Some(reported) = read(before) {
         return Some(reported);
     }
     let stack = quoted(message, "stack: Some(\"").unwrap_or_default();
     if stack.is_empty() {
-        // Plugins that are older than the first word.
+        // The report of an SDK that did not write [`UNCAUGHT`] yet.
         let end = before.iter().rposition(|line| !line.trim().is_empty())?;
         let first = before[..=end].iter().rposition(|line| !line.starts_with(FRAME))?;
         return Some(error(before[first], &before[first + 1..=end]));
@@ -41,7 +41,7 @@ fn error(first: &str, rest: &[&str]) -> Uncaught {
     };
     let of_cause = stack.iter().position(|line| line.starts_with(CAUSE)).unwrap_or(stack.len());
     let frames = stack[..of_cause].iter().filter_map(|line| frame(line));
-    // The innermost frames of an error of a class of its own are those that make it.
+    // The innermost frames of an error of a custom class are its constructors.
     let frames = frames.skip_while(|frame| frame.function == kind).collect();
     let mut uncaught = Uncaught::new(kind, one_line(std::iter::once(text).chain(message.iter().copied())), frames);
     let causes = stack[of_cause..].iter().filter(|line| line.starts_with(CAUSE));
@@ -49,7 +49,7 @@ fn error(first: &str, rest: &[&str]) -> Uncaught {
     uncaught
 }
 
-/// `    at handle (orders.js:17)`, with or without a column; `None` for what is built in.
+/// Parses `    at handle (orders.js:17)`, with or without a column; `None` for built-in functions.
 fn frame(line: &str) -> Option<Frame> {
     let said = line.strip_prefix(FRAME)?;
     let (function, place) = match said.strip_suffix(')').and_then(|said| said.rsplit_once(" (")) {
@@ -60,7 +60,7 @@ fn frame(line: &str) -> Option<Frame> {
     Some(Frame { function: function.into(), file: file.into(), line })
 }
 
-/// The text in quotes behind `start`, as Rust shows it for debugging.
+/// Returns the quoted text after `start`, in the debug format of Rust.
 fn quoted(shown: &str, start: &str) -> Option<String> {
     let mut text = String::new();
     let mut characters = shown.split_once(start)?.1.chars();

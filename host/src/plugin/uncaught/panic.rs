@@ -1,26 +1,27 @@
-//! Panics of Rust, of handlers and of interpreters that are embedded in it.
+//! Rust panics of handlers and of interpreters that are embedded in Rust.
 
 use std::fmt;
 
 use super::{MESSAGE, file_and_line, one_line};
 
-/// A panic of Rust.
+/// A panic in Rust.
 #[derive(Debug, PartialEq)]
 pub(in super::super) struct Panic {
-    /// One line.
+    /// On one line.
     pub(super) message: String,
     file: String,
     line: u32,
 }
 
-/// The lines before the last panic, and the panic.
+/// Splits the lines into those before the last panic, and that panic.
 pub(super) fn split<'a, 'b>(lines: &'a [&'b str]) -> (&'a [&'b str], Option<Panic>) {
     let is_panic = |line: &&str| line.starts_with("thread '") && line.contains(" panicked at ");
     let Some(at) = lines.iter().rposition(is_panic) else { return (lines, None) };
     (&lines[..at], read(lines[at], &lines[at + 1..]))
 }
 
-/// `thread 'main' panicked at src/lib.rs:12:5:` and then the message; before Rust 1.73 it stood in front of the place.
+/// Parses `thread 'main' panicked at src/lib.rs:12:5:` and the message after it. Before Rust 1.73 the message came
+/// before the location.
 fn read(first: &str, rest: &[&str]) -> Option<Panic> {
     let said = first.split_once(" panicked at ")?.1;
     let is_end = |line: &&&str| {
@@ -39,7 +40,7 @@ fn read(first: &str, rest: &[&str]) -> Option<Panic> {
     Some(Panic { message, file: file.to_owned(), line })
 }
 
-/// Whether a line is the advice to set a variable, which no guest has.
+/// Returns whether the line is the hint to set `RUST_BACKTRACE`, which does not apply to guests.
 pub(in super::super) fn is_hint(line: &str) -> bool {
     line.starts_with("note: run with `RUST_BACKTRACE")
 }

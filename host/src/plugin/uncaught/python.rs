@@ -2,7 +2,7 @@
 
 use super::{Frame, Uncaught, one_line};
 
-/// How componentize-py panics after the traceback.
+/// The panic message of componentize-py after the traceback.
 pub(super) const PANIC: &str = "Python function threw an unexpected exception";
 
 const TRACEBACK: &str = "Traceback (most recent call last):";
@@ -11,7 +11,8 @@ pub(super) fn opens(line: &str) -> bool {
     line.strip_prefix("  + Exception Group ").unwrap_or(line) == TRACEBACK
 }
 
-/// A traceback: frames are indented, outermost first; what is behind them is the error. Of a group the group itself.
+/// Parses a traceback: indented frames from the outermost, then the error. Of an exception group, only the group
+/// itself.
 pub(super) fn read(lines: &[&str]) -> Option<Uncaught> {
     let (first, rest) = lines.split_first().filter(|(first, _)| opens(first))?;
     let margin = if *first == TRACEBACK { "" } else { "  | " };
@@ -32,7 +33,7 @@ pub(super) fn read(lines: &[&str]) -> Option<Uncaught> {
     Some(Uncaught::new(kind, message, frames))
 }
 
-/// `  File "/1/orders.py", line 7, in handle`; `None` for those of the SDK.
+/// Parses `  File "/1/orders.py", line 7, in handle`; `None` for frames of the SDK.
 fn frame(line: &str) -> Option<Frame> {
     let (file, rest) = line.strip_prefix("  File \"")?.split_once("\", line ")?;
     let (line, function) = rest.split_once(", in ")?;

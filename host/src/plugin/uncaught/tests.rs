@@ -1,4 +1,4 @@
-//! Reports as runtimes write them.
+//! Reports as language runtimes write them.
 
 use super::*;
 
@@ -8,7 +8,7 @@ thread '<unnamed>' (1) panicked at runtime/src/lib.rs:1293:29:
 Python function threw an unexpected exception
 note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace";
 
-/// componentize-qjs, where the SDK has said it before.
+/// componentize-qjs, after a report of the SDK.
 const JAVASCRIPT_PANIC: &str = r#"
 thread '<unnamed>' (1) panicked at crates/runtime/src/interpreter.rs:51:31:
 Failed to call 'handle': Value(Exception(

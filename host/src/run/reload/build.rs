@@ -10,19 +10,19 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use crate::exit::{Exit, Problem};
 
-/// Leads the process group of a build, and ends all of it when nobody holds its standard input open any more: when the
-/// build is cancelled, and when this process has died, SIGKILL included. A parent-death signal would end the shell only,
-/// and come when a thread ends, not the process.
+/// Shell script of the guard, the leader of a build's process group. It ends the whole group when its standard input closes:
+/// when the build is cancelled, or when this process dies, also by SIGKILL. A parent-death signal is no alternative: it ends
+/// only the shell, and it fires when a thread ends, not the process.
 const GUARD: &str = "trap '' HUP INT TERM; read -r line; kill -TERM 0; sleep 1; kill -KILL 0";
 
-/// How long a cancelled build has until it is killed is the second in [`GUARD`]; its shell is waited for a little longer.
+/// Maximum time to wait for the shell of a cancelled build. The guard kills the group after the second in [`GUARD`].
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// Runs a build command in `folder`, in a process group of its own; its standard output and error go to standard error.
-/// Dropped, it ends the group.
+/// Runs a build command in `folder`, in its own process group. Its standard output and error go to standard error. Dropping
+/// the future ends the group.
 ///
 /// # Errors
-/// Where it cannot be run or does not end well.
+/// The command cannot be run, or fails.
 pub(super) async fn build(command: &str, folder: &Path) -> Result<(), Problem> {
     let ended = match Running::start(command, folder) {
         Ok(mut running) => running.end().await,
@@ -36,11 +36,11 @@ pub(super) async fn build(command: &str, folder: &Path) -> Result<(), Problem> {
     Err(Problem::new(Exit::Configuration, what, remedy(command)).at("build"))
 }
 
-/// A build, with what ends it.
+/// A running build and its guard.
 struct Running {
     shell: Child,
     guard: Child,
-    /// The end that only this process holds.
+    /// The write end of the guard's standard input. No other process has it.
     alive: Option<ChildStdin>,
 }
 
@@ -48,19 +48,19 @@ impl Running {
     fn start(command: &str, folder: &Path) -> io::Result<Self> {
         let mut guard = Command::new("sh");
         guard.args(["-c", GUARD]).process_group(0).stdin(Stdio::piped());
-        // Whoever reads our streams to the end does not wait for the guard.
+        // Without the inherited streams, a reader of our output does not wait for the guard.
         let mut guard = guard.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let alive = guard.stdin.take();
         let group =
             guard.id().and_then(|id| i32::try_from(id).ok()).ok_or_else(|| io::Error::other("the guard ended"))?;
         let mut shell = Command::new("sh");
-        // A compiler's output is for people; standard output is for what becomes of messages.
+        // Compiler output is for people; standard output is for the results of messages.
         let words = io::stderr().as_fd().try_clone_to_owned()?;
         shell.args(["-c", command]).current_dir(folder).process_group(group).stdin(Stdio::null()).stdout(words);
         Ok(Self { shell: shell.spawn()?, guard, alive })
     }
 
-    /// What a build that has ended leaves running is its own affair.
+    /// Waits for the command. Processes that it leaves running are not ended.
     async fn end(&mut self) -> io::Result<ExitStatus> {
         let status = self.shell.wait().await?;
         self.guard.kill().await?;
@@ -70,9 +70,10 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The guard acts.
+        // The guard now ends the process group.
         drop(self.alive.take());
-        // Whoever waits for our end finds no build. Only the end of the process cancels one, so nothing else waits here.
+        // The build must have ended before this process does. Builds are cancelled only when the process ends, so blocking
+        // here delays nothing else.
         let began = Instant::now();
         while matches!(self.shell.try_wait(), Ok(None)) && began.elapsed() < FAREWELL {
             std::thread::sleep(Duration::from_millis(5));
@@ -94,7 +95,7 @@ mod tests {
 
     use super::*;
 
-    /// What the build wrote to this file, once it is there.
+    /// Waits until the build has written this file, and returns its content.
     async fn written(file: PathBuf) -> String {
         loop {
             match std::fs::read_to_string(&file) {
@@ -106,7 +107,7 @@ mod tests {
 
     fn lives(id: &str) -> bool {
         let state = std::fs::read_to_string(format!("/proc/{}/stat", id.trim())).unwrap_or_default();
-        // One that nobody has waited for yet has ended all the same.
+        // A zombie counts as ended.
         state.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
     }
 
@@ -129,7 +130,7 @@ mod tests {
     #[tokio::test]
     async fn a_build_that_is_cancelled_ends_with_all_that_it_has_started() {
         let folder = tempfile::tempdir().unwrap();
-        // The second hears no signal that can be ignored.
+        // The second process ignores every signal that can be ignored.
         let command = "(trap '' TERM; sh -c 'echo $PPID > deep; sleep 1000'; sleep 1000) & echo $$ > shell; wait";
         let mut building = Box::pin(build(command, folder.path()));
         let ids = async { [written(folder.path().join("deep")).await, written(folder.path().join("shell")).await] };

@@ -1,4 +1,4 @@
-//! The build commands of a configuration, each with its sources.
+//! The configured build commands, each with its sources.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,26 +15,26 @@ use crate::exit::Problem;
 
 /// Runs build commands when their sources change.
 pub struct Builds {
-    /// Where they run: the configuration's folder.
+    /// The folder of the configuration, in which the commands run.
     folder: PathBuf,
-    /// The configuration and the messages to try: `dev` reads them itself, and no plugin is built of them.
+    /// The configuration and the folder of test messages. They are no sources of plugins: `dev` reads them itself.
     apart: [PathBuf; 2],
     commands: BTreeMap<String, Watched>,
 }
 
-/// Whether a build that ended well had failed before.
+/// A successful build, and whether the build before it had failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mended(pub(super) bool);
 
 struct Watched {
     sources: Sources,
     habits: Habits,
-    /// The last build did not end well.
+    /// Whether the last build failed.
     failed: bool,
 }
 
 impl Builds {
-    /// Those of `config`, which stands in `file`, with the sources as they are now.
+    /// The build commands of `config`, which was read from `file`. The current sources count as unchanged.
     pub fn new(config: &Config, file: &Path) -> Self {
         let folder = files::folder(file);
         let apart = [folder.join(file.file_name().unwrap_or_default()), folder.join(INPUT)];
@@ -43,7 +43,7 @@ impl Builds {
         builds
     }
 
-    /// Those of another configuration; what is known of a command stays where its sources are the same.
+    /// Takes the build commands of a changed configuration. A command with the same sources keeps its history.
     pub(super) fn update(&mut self, config: &Config) {
         let mut roots: BTreeMap<&String, Vec<PathBuf>> = BTreeMap::new();
         for plugin in config.plugins.values() {
@@ -64,7 +64,7 @@ impl Builds {
     /// Runs each command once.
     ///
     /// # Errors
-    /// Those that do not end well.
+    /// The builds that failed.
     pub async fn first(&mut self, tell: &(dyn Fn(News) + Send + Sync)) -> Result<(), Vec<Problem>> {
         let mut problems = Vec::new();
         for (command, watched) in &mut self.commands {
@@ -74,8 +74,8 @@ impl Builds {
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
-    /// Runs those whose sources have changed and that are due. Returns the commands that ended well, and whether they had
-    /// not before.
+    /// Runs the builds that are due because their sources have changed. Returns the commands that succeeded, and whether
+    /// each had failed before.
     pub(super) async fn run(&mut self, tell: &(dyn Fn(News) + Send + Sync)) -> BTreeMap<String, Mended> {
         let mut built = BTreeMap::new();
         for (command, watched) in &mut self.commands {
@@ -94,12 +94,12 @@ impl Builds {
         built
     }
 
-    /// When the next build may begin, if one waits.
+    /// The earliest time at which a waiting build may start.
     pub(super) fn due(&self) -> Option<Instant> {
         self.commands.values().filter_map(|watched| watched.habits.due()).min()
     }
 
-    /// The folders to be watched.
+    /// The folders to watch.
     pub(super) fn folders(&self) -> impl Iterator<Item = PathBuf> {
         self.commands.values().flat_map(|watched| watched.sources.folders())
     }
@@ -121,7 +121,7 @@ impl Watched {
     }
 }
 
-/// As people write it in the configuration.
+/// A path relative to the configuration's folder, as in the configuration.
 fn shown(file: &Path, folder: &Path) -> String {
     file.strip_prefix(folder).unwrap_or(file).display().to_string()
 }
@@ -132,7 +132,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder with this build.
+    /// Creates a folder with a source and a configuration with this build command.
     fn folder(build: &str) -> (tempfile::TempDir, Builds) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("app.txt"), "one").unwrap();
@@ -154,7 +154,7 @@ mod tests {
         (folder, builds)
     }
 
-    /// Builds until nothing more is to be built, and returns the commands that were mended.
+    /// Runs builds until none is due, and returns the commands that succeeded after a failure.
     async fn all(builds: &mut Builds, tell: &(dyn Fn(News) + Send + Sync)) -> Vec<String> {
         let mut mended = Vec::new();
         loop {
@@ -190,7 +190,7 @@ mod tests {
     async fn a_save_during_a_build_starts_one_more_and_a_mended_build_is_named() {
         let (folder, mut builds) = folder("test ! -e broken");
         let save = |name: &str| std::fs::write(folder.path().join(name), "new").unwrap();
-        // The person saves when the build is announced.
+        // Saves a source when the build is announced.
         let saved = Mutex::new(0);
         let tell = |news: News| {
             let mut saved = saved.lock().unwrap();

@@ -1,11 +1,11 @@
-//! What is allowed in a configuration and probably not meant, and only shows where it is developed: `run` needs no sources.
+//! Warnings that matter only in development, because `run` needs no sources.
 
 use std::path::{Path, PathBuf};
 
 use crate::config::{Config, nearest};
 use crate::exit::{Exit, Problem};
 
-/// Sources that do not exist, each with the name that was probably meant. `file` is where the configuration stands.
+/// Returns a warning for each missing source, with the probable name. `file` is the file of the configuration.
 pub fn missing_sources(config: &Config, file: &Path) -> Vec<Problem> {
     let folder = super::files::folder(file);
     let each = config.plugins.iter().filter(|(_, plugin)| plugin.build.is_some());
@@ -25,7 +25,7 @@ pub fn missing_sources(config: &Config, file: &Path) -> Vec<Problem> {
     missing.map(problem).collect()
 }
 
-/// The path with the first part that is not there replaced by the name most like it.
+/// Replaces the first missing part of the path by the most similar name that exists.
 fn meant(path: &Path) -> Option<PathBuf> {
     let there = path.ancestors().find(|ancestor| ancestor.exists() || *ancestor == Path::new(""))?;
     let mut rest = path.strip_prefix(there).ok()?.components();

@@ -1,4 +1,4 @@
-//! Tells when something has changed in folders.
+//! Watches folders for changes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,17 +11,18 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-/// Editors and compilers change a file in several steps; it is looked at when nothing has come for so long.
+/// Quiet time before a change is reported. Editors and compilers change a file in several steps.
 const QUIET: Duration = Duration::from_millis(20);
-/// And at the latest after so long, where something comes all the time.
+/// Maximum delay of a report if changes arrive all the time.
 const LATEST: Duration = Duration::from_millis(500);
 
-/// Folders that are watched, each without those in it.
+/// The watched folders, each without its subfolders.
 ///
-/// Folders and not files: an editor that writes a new file and renames it takes the old one, and any watch of it, away.
+/// Folders are watched instead of files: an editor that writes a new file and renames it replaces the old file, and a watch
+/// of the old file would end.
 pub(crate) struct Files {
     watcher: RecommendedWatcher,
-    /// With their inodes: one that was deleted and made again is another.
+    /// The folders with their inodes: a folder that was deleted and created again needs a new watch.
     folders: BTreeMap<PathBuf, u64>,
     changes: mpsc::UnboundedReceiver<()>,
 }
@@ -30,7 +31,7 @@ impl Files {
     pub(crate) fn new() -> notify::Result<Self> {
         let (sender, changes) = mpsc::unbounded_channel();
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            // An error may have swallowed a change, so it counts for one.
+            // After an error a change may be lost, so an error counts as a change.
             if event.map_or(true, |event| is_change(&event.kind)) {
                 let _ = sender.send(());
             }
@@ -38,7 +39,7 @@ impl Files {
         Ok(Self { watcher, folders: BTreeMap::new(), changes })
     }
 
-    /// Watches these folders too; those that are not there (any more) are left out.
+    /// Watches these folders too; folders that don't exist are left out.
     pub(crate) fn watch(&mut self, folders: impl IntoIterator<Item = PathBuf>) {
         for folder in folders {
             let Some(inode) = inode(&folder) else { continue };
@@ -54,7 +55,7 @@ impl Files {
         }
     }
 
-    /// Ends when something has changed since the last call, and nothing more has come for a moment.
+    /// Waits for a change since the last call, and then for a quiet time.
     pub(crate) async fn changed(&mut self) {
         if self.changes.recv().await.is_none() {
             return std::future::pending().await;
@@ -70,7 +71,7 @@ impl Files {
     }
 }
 
-/// That a file is read is no change; we do it ourselves.
+/// Whether an event is a change. A read access is none; this process reads the files itself.
 fn is_change(kind: &EventKind) -> bool {
     match kind {
         EventKind::Access(access) => *access == AccessKind::Close(AccessMode::Write),
@@ -78,12 +79,12 @@ fn is_change(kind: &EventKind) -> bool {
     }
 }
 
-/// Of a folder that is there.
+/// The inode of a folder; `None` if it does not exist.
 fn inode(folder: &Path) -> Option<u64> {
     fs::metadata(folder).ok().filter(fs::Metadata::is_dir).map(|folder| folder.ino())
 }
 
-/// The folder that a file is in.
+/// The folder that contains the file.
 pub(crate) fn folder(file: &Path) -> PathBuf {
     match file.parent() {
         Some(parent) if parent != Path::new("") => parent.to_owned(),

@@ -1,14 +1,15 @@
-//! Which builds follow a build: what a person has saved meanwhile is built, what the build writes itself is not built for ever.
+//! Decides which builds follow a build. Files that a person saved during a build must be built; files that the build writes
+//! itself must not start builds for ever.
 //!
-//! Nobody can tell who has written a file. So:
+//! The host cannot know who has written a file. The rules:
 //!
 //! * A source that changes while no build runs starts a build.
-//! * A source that changes during a build starts one more: a person may have saved it. Not so one that comes into being during
-//!   the first: a lock file, for instance.
-//! * A source that has changed during every build so far, three at least, or during eight in a row, is the build's own: it
-//!   starts no build until it changes while none runs.
-//! * Builds that follow each other at once wait: 1 s, 2 s, 4 s, at most a minute. A change that comes a second or more after a
-//!   build ends the waiting.
+//! * A source that changes during a build starts one more build, because a person may have saved it. Exception: a source
+//!   that the first build creates, for instance a lock file, starts none.
+//! * A source that has changed during every build so far (at least three), or during eight builds in a row, is build output:
+//!   it starts no build until it changes while no build runs.
+//! * Consecutive builds are delayed: by 1 s, 2 s, 4 s, at most a minute. A change at least 1 s after the end of a build ends
+//!   the delay.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,40 +17,41 @@ use std::time::{Duration, Instant};
 
 use super::sources::Change;
 
-/// A change within so long of the end of a build may be by what the build has left running.
+/// Processes that a build leaves running may still change files for this time after its end.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Between builds that follow each other.
+/// Maximum delay between consecutive builds.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// Builds in a row during which a file has to change until it is theirs: where no build has left it alone.
+/// Number of consecutive builds that change a file until it counts as build output, if no build has left it unchanged.
 const ALWAYS: u32 = 3;
-/// And where one has. Between so many builds lies a minute, in which a person would save too.
+/// The same number, if some build has left the file unchanged. At the end there is a minute between builds, in which a
+/// person could also save the file.
 const MOSTLY: u32 = 8;
 
-/// What is known of the builds of one command.
+/// The history of the builds of one command.
 #[derive(Default)]
 pub(super) struct Habits {
     builds: u32,
     ended: Option<Instant>,
-    /// Builds in a row that began at the end of another.
+    /// Number of builds in a row that started directly after another.
     chain: u32,
     files: BTreeMap<PathBuf, Habit>,
-    /// What the next build is for, and when it may begin.
+    /// The earliest start of the next build, and the changed files.
     due: Option<(Instant, Vec<PathBuf>)>,
 }
 
 #[derive(Default, Clone, Copy)]
 struct Habit {
-    /// Builds during which it has changed.
+    /// Number of consecutive builds during which the file has changed.
     in_a_row: u32,
-    /// Whether a build has left it alone, or somebody else has changed it.
+    /// Whether a build has left the file unchanged, or the file has changed while no build ran.
     spared: bool,
     own: bool,
 }
 
 impl Habits {
-    /// These have changed while no build ran.
+    /// Records files that have changed while no build ran.
     pub(super) fn changed(&mut self, mut files: Vec<PathBuf>, now: Instant) {
         let soon = self.ended.is_some_and(|ended| now.saturating_duration_since(ended) < SOON);
         if soon {
@@ -66,23 +68,24 @@ impl Habits {
         }
     }
 
-    /// A build is to begin: the files that it is for, if it is due.
+    /// Returns the changed files and clears them, if a build is due.
     pub(super) fn begin(&mut self, now: Instant) -> Option<Vec<PathBuf>> {
         self.due.take_if(|(at, _)| *at <= now).map(|(_, files)| files)
     }
 
-    /// When the next build may begin, if there is to be one.
+    /// The earliest start of the next build; `None` if none is planned.
     pub(super) fn due(&self) -> Option<Instant> {
         self.due.as_ref().map(|(at, _)| *at)
     }
 
-    /// A build has ended, `well` or not, and these have changed meanwhile. Returns those that are its own from now on.
+    /// Records the end of a build and the files that changed during it. Returns files that count as build output from now
+    /// on.
     pub(super) fn built(&mut self, changed: Vec<Change>, well: bool, now: Instant) -> Vec<PathBuf> {
         let first = self.builds == 0;
         self.builds += 1;
         self.ended = Some(now);
         for (file, habit) in &mut self.files {
-            // A build that failed may not have come so far.
+            // A failed build may have stopped before it wrote the file.
             if well && !changed.iter().any(|change| change.file == *file) {
                 *habit = Habit { spared: true, in_a_row: 0, ..*habit };
             }
@@ -104,7 +107,7 @@ impl Habits {
         own
     }
 
-    /// One more build, for these.
+    /// Plans one more build for these files.
     fn follow(&mut self, files: Vec<PathBuf>, now: Instant) {
         if files.is_empty() {
             return;
@@ -116,7 +119,7 @@ impl Habits {
         self.add(at, files);
     }
 
-    /// How long the next build waits that follows another.
+    /// The delay of a build that follows another.
     fn wait(&self) -> Duration {
         let seconds = self.chain.checked_sub(1).map_or(0, |doubled| 1_u64 << doubled.min(6));
         Duration::from_secs(seconds).min(LONGEST_WAIT)
@@ -172,14 +175,14 @@ mod tests {
         habits.built(Vec::new(), true, now);
         now += 60 * SECOND;
         habits.changed(files(&["main"]), now);
-        // More often in a row than makes a file the build's own that was never left alone.
+        // More builds in a row than a file would need to count as build output, if no build had left it unchanged.
         for _ in 0..5 {
             assert_eq!(habits.begin(now), Some(files(&["main"])));
             now += 30 * SECOND;
             assert!(habits.built(changes(&["main"]), true, now).is_empty());
             now = habits.due().expect("one more");
         }
-        // A save while it waits is built at once.
+        // A save during the delay is built at once.
         now = habits.ended.expect("it has") + 2 * SECOND;
         assert_eq!(habits.begin(now), None);
         habits.changed(files(&["main"]), now);
@@ -192,7 +195,7 @@ mod tests {
     fn builds_that_follow_each_other_come_ever_more_seldom_whatever_they_write() {
         let (mut habits, start) = (Habits::default(), Instant::now());
         let mut now = start;
-        // Another name each time, during the build or just after it.
+        // Each time another file name, during the build or just after it.
         for number in 0..20 {
             let new = format!("log-{number}");
             if number < 10 {

@@ -1,75 +1,75 @@
-//! What a reload tells people.
+//! The reports of a reload.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::exit::Problem;
 
-/// Files that are named as the reason of a build; of more, how many.
+/// Maximum number of files that a report names as the reason of a build; of the others it gives the number.
 const NAMED: usize = 3;
 
-/// One thing that people want to know of a reload.
+/// One report of a reload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// A build command is run; its words go to standard error.
+    /// A build command starts; its output goes to standard error.
     Building {
-        /// As configured.
+        /// The command as configured.
         command: String,
-        /// The sources that started it; none at the first build.
+        /// The changed sources; empty at the first build.
         changed: Vec<String>,
     },
-    /// A source changes with every build and starts none from now on.
+    /// A source changes with every build, so it starts no more builds.
     OfBuild {
-        /// Relative to the configuration's folder.
+        /// The path relative to the configuration's folder.
         file: String,
     },
-    /// A new version is compiled, where it was not before, and started beside the one at work.
+    /// A new version is compiled, unless it is in the cache, and started beside the running version.
     Loading {
         /// The plugin's name.
         plugin: String,
         /// The digest of the new version's file.
         digest: Box<str>,
     },
-    /// Messages go to a new version of this plugin from now on.
+    /// New messages go to the new version of the plugin from now on.
     Replaced {
-        /// Its name.
+        /// The plugin's name.
         plugin: String,
         /// The digest of the new version's file.
         digest: Box<str>,
-        /// From the moment its file, its table or its sources were seen to have changed.
+        /// Time since the change was detected.
         took: Duration,
     },
-    /// What was refused is mended, and the file is that of the version at work.
+    /// After a refused version or a failed build, file and configuration are those of the running version again.
     Well {
         /// The plugin's name.
         plugin: String,
         /// The digest of its file.
         digest: Box<str>,
     },
-    /// A build ended well and made the file of the version at work once more.
+    /// A build succeeded and produced the running version again.
     Same {
         /// The plugin's name.
         plugin: String,
         /// The digest of its file.
         digest: Box<str>,
     },
-    /// Something does not build, load or start: the version that was there goes on.
+    /// A build failed, or a version does not load or start. The previous version keeps running.
     Refused(Problem),
-    /// The configuration cannot be read: the one that was there goes on.
+    /// The configuration is invalid. The previous configuration stays in use.
     Misconfigured(Vec<Problem>),
-    /// The configuration can be read again, and says what the one at work says.
+    /// The configuration is valid again and equal to the one in use.
     Configured,
-    /// What is allowed in the new configuration and probably not meant.
+    /// Warnings about the new configuration.
     Doubtful(Vec<Problem>),
-    /// Changes of the configuration that the running host cannot take over.
+    /// Configuration changes that take effect only at a restart.
     Restart {
-        /// What differs from the start: sections, plugins, routes. Nothing, where that was so before.
+        /// The changed sections, plugins and routes; empty if no change waits any more.
         of: Vec<String>,
     },
 }
 
 impl News {
-    /// As a line of the log.
+    /// Writes the report to the log.
     pub fn log(&self) {
         match self {
             Self::Building { command, .. } => tracing::info!(event = "plugin_building", command, "{self}"),
@@ -97,7 +97,7 @@ impl News {
     }
 }
 
-/// For people, in one or more lines.
+/// The report as text for people, in one or more lines.
 impl fmt::Display for News {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

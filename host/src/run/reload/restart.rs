@@ -6,11 +6,8 @@ use crate::config::Config;
 
 /// The changed sections, plugins and routes that take effect at the next start.
 pub(super) fn needed(old: &Config, new: &Config) -> Vec<String> {
-    let sections = [
+    let others = [
         ("service", old.service == new.service),
-        ("kafka", old.kafka == new.kafka),
-        ("topics", old.topics == new.topics),
-        ("sqs", old.sqs == new.sqs),
         ("admin", old.admin == new.admin),
         ("alerts", old.alerts == new.alerts),
         ("storage", old.storage == new.storage),
@@ -18,7 +15,9 @@ pub(super) fn needed(old: &Config, new: &Config) -> Vec<String> {
         ("dedupe", old.dedupe == new.dedupe),
         ("sandbox", old.sandbox == new.sandbox),
     ];
-    let sections = sections.into_iter().filter(|(_, same)| !same).map(|(name, _)| format!("[{name}]"));
+    let (first, rest) = others.split_at(1);
+    let sections = first.iter().copied().chain(old.same_brokers(new)).chain(rest.iter().copied());
+    let sections = sections.filter(|(_, same)| !same).map(|(name, _)| format!("[{name}]"));
 
     let come_or_gone = |name: &&String| old.plugins.contains_key(*name) != new.plugins.contains_key(*name);
     let plugins = old.plugins.keys().chain(new.plugins.keys()).filter(come_or_gone);

@@ -1,4 +1,4 @@
-//! The sources of a plugin: which files they are, and which of them say something else than before.
+//! Finds the source files of a plugin and their changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -8,19 +8,19 @@ use std::time::SystemTime;
 
 use ignore::{DirEntry, WalkBuilder};
 
-/// Folders that tool chains write to, whether a `.gitignore` says so or not.
+/// Folders that tool chains write to. They are skipped even without a `.gitignore`.
 const WRITTEN: [&str; 8] = ["target", "node_modules", "__pycache__", "build", "dist", "bin", "obj", "vendor"];
 
-/// Files that are looked at, at most: more are no sources, but somebody's home folder.
+/// Maximum number of files. A larger number suggests a wrong folder, for example a home folder.
 const MOST: usize = 20_000;
 
-/// Files below folders, as they were when they were looked at last. Left out are hidden ones, those that a `.gitignore`
-/// names, what is built, what tool chains write, and what this process writes its own words to.
+/// Files below folders, as of the last check. Skipped are hidden files, files that a `.gitignore` names, build output, and
+/// files that this process writes its output to.
 pub(super) struct Sources {
     roots: Vec<PathBuf>,
-    /// Files and folders that are no sources wherever they stand.
+    /// Files and folders that are never sources.
     apart: Vec<PathBuf>,
-    /// Device and number of the files that standard output and standard error go to.
+    /// Device and inode of the files behind standard output and standard error.
     own: Vec<(u64, u64)>,
     files: BTreeMap<PathBuf, State>,
 }
@@ -31,16 +31,16 @@ struct State {
     content: u64,
 }
 
-/// A source that says something else than at the look before.
+/// A source whose content has changed since the last check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) file: PathBuf,
-    /// It was not there.
+    /// Whether the file is new.
     pub(super) came: bool,
 }
 
 impl Sources {
-    /// Those below `roots`, folders or files, and not below `apart`, as they are now.
+    /// The current files below `roots` (folders or files), without those below `apart`.
     pub(super) fn new(roots: Vec<PathBuf>, apart: &[PathBuf]) -> Self {
         let own = [rustix::fs::fstat(std::io::stdout()), rustix::fs::fstat(std::io::stderr())];
         let own = own.into_iter().flatten().map(|file| (file.st_dev, file.st_ino)).collect();
@@ -49,18 +49,19 @@ impl Sources {
         sources
     }
 
-    /// Whether they are those below `roots`.
+    /// Whether `roots` are the roots of these sources.
     pub(super) fn are_of(&self, roots: &[PathBuf]) -> bool {
         self.roots == roots
     }
 
-    /// The folders to be watched: what is new in one of them may be a source.
+    /// The folders to watch, because a new file in one of them may be a source.
     pub(super) fn folders(&self) -> BTreeSet<PathBuf> {
         let folders = self.entries().filter(|entry| entry.path().is_dir()).map(DirEntry::into_path);
         folders.chain(self.roots.iter().map(|root| super::files::folder(root))).collect()
     }
 
-    /// Those that have come, gone, or say something else than at the last look. A file that was only touched says the same.
+    /// Returns the files that were added, removed or changed since the last check. A new modification time alone is no
+    /// change.
     pub(super) fn changes(&mut self) -> Vec<Change> {
         let mut files = BTreeMap::new();
         for entry in self.entries().filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file())).take(MOST) {
@@ -97,12 +98,12 @@ fn may_be_source(entry: &DirEntry) -> bool {
     let name = entry.file_name().to_string_lossy();
     match entry.file_type() {
         Some(kind) if kind.is_dir() => entry.depth() == 0 || !WRITTEN.contains(&&*name),
-        // What is built of them; and what editors keep beside a file that they change.
+        // Build output, and temporary files of editors.
         _ => !(name.ends_with(".wasm") || name.ends_with('~') || name.ends_with(".swp") || name == "4913"),
     }
 }
 
-/// The state of a file; it is read only where it does not look as before.
+/// Returns the state of a file. The file is read only if its time or length has changed.
 fn look(path: &Path, before: Option<&State>) -> std::io::Result<State> {
     let metadata = std::fs::metadata(path)?;
     let (modified, length) = (metadata.modified()?, metadata.len());
@@ -150,7 +151,7 @@ mod tests {
             ".env",
         ] {
             write(written, "two");
-            // A folder that is empty for the walk is none.
+            // The walk skips folders without sources.
             assert!(!have_changed(&mut sources), "{written}");
         }
         write("src/app.py", "one");
@@ -161,7 +162,7 @@ mod tests {
         write("src/new/more.py", "three");
         assert!(have_changed(&mut sources), "one has come");
         assert!(sources.folders().contains(&folder.path().join("src/new")));
-        // As editors do that write a new file and rename it.
+        // Some editors write a new file and rename it.
         write("src/app.py.tmp", "four");
         std::fs::rename(folder.path().join("src/app.py.tmp"), folder.path().join("src/app.py")).unwrap();
         assert!(have_changed(&mut sources));

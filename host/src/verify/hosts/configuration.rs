@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::handler;
+use crate::broker;
+use crate::broker::verify::Names;
 use crate::exit::{Exit, Problem};
-use crate::verify::stage::{Names, Part};
 use crate::verify::{Delivery, Plan};
 
 /// The configuration with the addresses that the user has given. Those of the slots differ by a folder and, where proxies
@@ -16,23 +17,13 @@ pub(in crate::verify) const DIRECT: &str = "direct.toml";
 
 const HANDLER_FILE: &str = "handler.wasm";
 
-/// Short, so that hosts which die are missed soon. What the user has set stands.
-const PROPERTIES: [(&str, &str); 3] =
-    [("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "500"), ("reconnect.backoff.max.ms", "1000")];
-
-/// Short, so that a fault can outlast it. It has to be longer than a session of the user's, and than `revoke_timeout` by 5 s.
-const POLL_INTERVAL: (&str, &str) = ("max.poll.interval.ms", "10000");
-
-/// How long a lease lasts on SQS: also how soon the messages of a killed host come back.
-pub(super) const LEASE_SECONDS: u64 = 2;
-
 const PLUGIN: &str = r#"
 path = "handler.wasm"
 limits = { memory = "1MiB", wall_time = "2s", cpu_time = "50ms" }
 instances = { reuse = 64 }
 "#;
 
-/// What both routes have. Waits are short, so that a run has many retries and little idling.
+/// What all routes have. Waits are short, so that a run has many retries and little idling.
 const ROUTE: &str = r#"
 handler = "verify"
 envelope = "raw"
@@ -78,51 +69,14 @@ pub(in crate::verify) fn configuration(sections: &Table, delivery: Delivery, nam
     file.insert("admin".into(), table("listen = \"\""));
     file.insert("storage".into(), table(&format!("path = \"storage-{slot}\"")));
     file.insert("plugins".into(), Value::Table(Table::from_iter([("verify".to_owned(), table(PLUGIN))])));
-    if let Some(section) = sections.get("kafka") {
-        file.insert("kafka".into(), with_properties(section));
-        let [input, out, dead, errors] = Part::ALL.map(|part| names.topic(part));
-        routes.push(table(&format!(
-            "name = \"kafka\"
-            from = {{ kafka = [{input:?}], group = {group:?} }}
-            dead_letter = {{ kafka = {dead:?} }}
-            errors = {{ kafka = {errors:?} }}
-            outputs = {{ out = {{ kafka = {out:?} }} }}
-            commit_interval = \"500ms\"
-            revoke_timeout = \"4s\"
-            delivery = \"{delivery}\"
-            {ROUTE}",
-            group = names.stem,
-            delivery = delivery.word(),
-        )));
-    }
-    if let Some(section) = sections.get("sqs") {
-        file.insert("sqs".into(), section.clone());
-        let [input, out, dead, errors] = Part::ALL.map(|part| names.queue(part));
-        routes.push(table(&format!(
-            "name = \"sqs\"
-            from = {{ sqs = {input:?}, visibility_timeout = \"{LEASE_SECONDS}s\", wait = \"1s\" }}
-            dead_letter = {{ sqs = {dead:?} }}
-            errors = {{ sqs = {errors:?} }}
-            outputs = {{ out = {{ sqs = {out:?} }} }}
-            {ROUTE}"
-        )));
+    for kind in broker::ALL {
+        let Some(section) = sections.get(kind.name) else { continue };
+        file.insert(kind.name.into(), (kind.verify.section)(section));
+        let keys = (kind.verify.route)(names, delivery.word());
+        routes.push(table(&format!("name = {:?}\n{keys}\n{ROUTE}", kind.name)));
     }
     file.insert("routes".into(), Value::Array(routes));
     file
-}
-
-fn with_properties(section: &Value) -> Value {
-    let mut section = section.clone();
-    if let Some(table) = section.as_table_mut() {
-        let properties = table.entry("properties").or_insert_with(|| Value::Table(Table::new()));
-        if let Some(properties) = properties.as_table_mut() {
-            let follows = !properties.contains_key("session.timeout.ms");
-            for (name, value) in PROPERTIES.into_iter().chain(follows.then_some(POLL_INTERVAL)) {
-                properties.entry(name).or_insert_with(|| value.into());
-            }
-        }
-    }
-    section
 }
 
 fn table(text: &str) -> Value {

@@ -1,6 +1,5 @@
 //! One proxy: a local port, from which connections go on to one server.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Mutex, PoisonError};
@@ -12,8 +11,9 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::exchange::{Answers, Request, Requests};
 use super::{Doors, Way, add};
+use crate::broker::Kind;
+use crate::broker::verify::Exchange;
 
 /// Read at once.
 const CHUNK: usize = 64 << 10;
@@ -24,27 +24,20 @@ const ON_THE_WAY: usize = 64;
 /// Before the next try to accept a connection, when the system has refused one.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// What is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Protocol {
-    Kafka,
-    Http,
-}
-
-/// Opens a port that leads to a server (`host:port`), until `doors.end`.
-pub(super) fn open(server: String, protocol: Protocol, doors: Doors) -> io::Result<u16> {
+/// Opens a port that leads to a server (`host:port`) of a kind of broker, until `doors.end`.
+pub(super) fn open(server: String, kind: &'static Kind, doors: Doors) -> io::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let port = listener.local_addr()?.port();
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     tokio::spawn(async move {
         let end = doors.end.clone();
-        end.run_until_cancelled(accept(listener, server, protocol, doors)).await
+        end.run_until_cancelled(accept(listener, server, kind, doors)).await
     });
     Ok(port)
 }
 
-async fn accept(listener: tokio::net::TcpListener, server: String, protocol: Protocol, doors: Doors) {
+async fn accept(listener: tokio::net::TcpListener, server: String, kind: &'static Kind, doors: Doors) {
     loop {
         let Ok((client, _)) = listener.accept().await else {
             sleep(AGAIN).await;
@@ -60,7 +53,7 @@ async fn accept(listener: tokio::net::TcpListener, server: String, protocol: Pro
             let end = doors.end.clone();
             end.run_until_cancelled(async move {
                 match TcpStream::connect(&server).await {
-                    Ok(upstream) => relay(client, upstream, protocol, &doors).await,
+                    Ok(upstream) => relay(client, upstream, kind, &doors).await,
                     Err(_) => reset(&client),
                 }
             })
@@ -70,21 +63,19 @@ async fn accept(listener: tokio::net::TcpListener, server: String, protocol: Pro
 }
 
 /// Carries bytes both ways until one end closes, an answer is lost or the connection is cut.
-async fn relay(client: TcpStream, server: TcpStream, protocol: Protocol, doors: &Doors) {
+async fn relay(client: TcpStream, server: TcpStream, kind: &'static Kind, doors: &Doors) {
     let mut way = doors.way.clone();
     let cuts = way.borrow_and_update().cuts;
     // Small answers are not to wait for each other.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    let asked = Mutex::new(VecDeque::new());
-    let up = Side::Requests(Requests::default());
-    let down = Side::Answers(Answers::default());
+    let exchange = Mutex::new((kind.verify.exchange)());
     // The halves are put together again at the end, for the reset.
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let carry = |side| Carry { side, protocol, asked: &asked, doors };
+    let carry = |side| Carry { side, kind, exchange: &exchange, doors };
     let cut = tokio::select! {
-        _ = carry(up).carry(&mut from_client, &mut to_server) => false,
-        lost = carry(down).carry(&mut from_server, &mut to_client) => lost,
+        _ = carry(Side::Requests).carry(&mut from_client, &mut to_server) => false,
+        lost = carry(Side::Answers).carry(&mut from_server, &mut to_client) => lost,
         _ = way.wait_for(|way| way.cuts != cuts) => {
             add(&doors.counts.cut);
             true
@@ -96,23 +87,24 @@ async fn relay(client: TcpStream, server: TcpStream, protocol: Protocol, doors: 
 }
 
 /// Which way bytes go.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
-    Requests(Requests),
-    Answers(Answers),
+    Requests,
+    Answers,
 }
 
 /// One direction of a connection.
 struct Carry<'a> {
     side: Side,
-    protocol: Protocol,
-    /// Requests that are not answered yet.
-    asked: &'a Mutex<VecDeque<Request>>,
+    /// The broker that the server is of, and so are those whose addresses it answers.
+    kind: &'static Kind,
+    exchange: &'a Mutex<Box<dyn Exchange>>,
     doors: &'a Doors,
 }
 
 impl Carry<'_> {
     /// Carries bytes until one end closes; true where an answer was lost.
-    async fn carry(mut self, from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf) -> bool {
+    async fn carry(self, from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf) -> bool {
         let (chunks, mut arriving) = mpsc::channel::<(Instant, Vec<u8>)>(ON_THE_WAY);
         let (way, counts) = (self.doors.way.clone(), &self.doors.counts);
         let take = async move {
@@ -157,34 +149,27 @@ impl Carry<'_> {
     /// Waits until bytes may go on; false where the run has ended.
     async fn opened(&self, way: &mut watch::Receiver<Way>) -> bool {
         let waits = |way: &Way| match self.side {
-            Side::Requests(_) => way.requests_wait,
-            Side::Answers(_) => way.answers_wait,
+            Side::Requests => way.requests_wait,
+            Side::Answers => way.answers_wait,
         };
         if waits(&way.borrow()) {
             let counts = &self.doors.counts;
-            add(if matches!(self.side, Side::Requests(_)) { &counts.requests_held } else { &counts.answers_held });
+            add(if self.side == Side::Requests { &counts.requests_held } else { &counts.answers_held });
         }
         way.wait_for(|way| !waits(way)).await.is_ok()
     }
 
     /// The bytes that go on, and whether an answer is lost behind them.
-    fn pass(&mut self, chunk: Vec<u8>, loses: bool) -> (Vec<u8>, bool) {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&mut self.side, self.protocol) {
-            (Side::Requests(_), Protocol::Http) => (chunk, false),
-            (Side::Requests(requests), Protocol::Kafka) => {
-                requests.note(&chunk, &mut asked);
-                (chunk, false)
-            }
-            (Side::Answers(_), Protocol::Http) if loses => (Vec::new(), true),
-            (Side::Answers(_), Protocol::Http) => (chunk, false),
-            (Side::Answers(answers), Protocol::Kafka) => {
-                let door = |host: &str, port: u16| self.doors.to(&format!("{host}:{port}"), self.protocol).ok();
-                let passed = answers.pass(&chunk, &mut asked, loses, door);
-                (0..passed.unread).for_each(|_| add(&self.doors.counts.unread));
-                (passed.bytes, passed.lost)
-            }
+    fn pass(&self, chunk: Vec<u8>, loses: bool) -> (Vec<u8>, bool) {
+        let mut exchange = self.exchange.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.side == Side::Requests {
+            exchange.note(&chunk);
+            return (chunk, false);
         }
+        let mut door = |host: &str, port: u16| self.doors.to(&format!("{host}:{port}"), self.kind).ok();
+        let passed = exchange.pass(chunk, loses, &mut door);
+        (0..passed.unread).for_each(|_| add(&self.doors.counts.unread));
+        (passed.bytes, passed.lost)
     }
 }
 

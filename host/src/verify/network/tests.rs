@@ -5,7 +5,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::*;
-use crate::verify::stage::Names;
+use crate::broker::verify::Names;
 use crate::verify::{Delivery, hosts};
 
 fn config(sections: &str) -> Config {
@@ -28,7 +28,7 @@ async fn echo() -> (Network, String) {
     });
     let config = config(&format!("[sqs]\nregion = \"local\"\nendpoint = \"http://{address}/\""));
     let network = Network::open(&config).unwrap().unwrap();
-    let endpoint = network.endpoint.clone().unwrap();
+    let (_, endpoint) = network.addresses[0].clone();
     (network, endpoint.trim_start_matches("http://").to_owned())
 }
 
@@ -114,8 +114,6 @@ async fn bytes_are_delayed_each_way() {
 async fn the_hosts_are_told_the_addresses_of_the_proxies_and_nothing_else_changes() {
     let text = "[kafka]\nbootstrap_servers = \"PLAINTEXT://one:9093, two\"\nproperties = { \"socket.nagle.disable\" = \"true\" }";
     let network = Network::open(&config(text)).unwrap().unwrap();
-    assert_eq!(with_port("two"), "two:9092");
-    assert_eq!(with_port("[::1]:9093"), "[::1]:9093");
     let sections = network.sections(&text.parse().unwrap());
     let servers = sections["kafka"]["bootstrap_servers"].as_str().unwrap();
     assert_eq!(servers.matches("127.0.0.1:").count(), 2, "{servers}");

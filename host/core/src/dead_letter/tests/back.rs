@@ -4,8 +4,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::dead_letter::profile::tests::spring::Spring;
 use crate::message::Kind;
 use crate::output::samples::{queue, topic};
+
+/// The profile of the host, and another one.
+const PROFILES: [&dyn Profile; 2] = [PROFILE, &Spring];
 
 const DEAD: Time = Time::from_millis(100_000);
 
@@ -33,7 +37,9 @@ fn read(letter: Publication) -> Letter {
 }
 
 fn letter(known: &Known) -> Letter {
-    read(known.dead_letter())
+    let letter = known.dead_letter();
+    let layout = letter.destination.layout();
+    Letter::read_as(known.profile, &stored(letter), layout)
 }
 
 #[test]
@@ -43,15 +49,15 @@ fn a_key_that_was_not_there_and_a_timestamp_that_was_set_aside_come_back() {
     known.record.key = None;
     known.record.timestamp_ms = Some(4_102_444_800_000);
     let mut letter = known.dead_letter();
-    assert!(lighten(&mut letter, &known.record, &Code::INVALID_RESULT));
+    assert!(lighten(PROFILE, &mut letter, &known.record, &Code::INVALID_RESULT));
     assert!(letter.key.is_some() && letter.timestamp_ms.is_some());
-    assert!(lighten(&mut letter, &known.record, &Code::INVALID_RESULT));
+    assert!(lighten(PROFILE, &mut letter, &known.record, &Code::INVALID_RESULT));
     assert_eq!(letter.timestamp_ms, None);
     let back = read(letter.clone());
     assert_eq!(back.original, known.record);
     assert!(back.reasons.is_some());
     // Then the reasons, and then there is nothing left to take.
-    assert!(lighten(&mut letter, &known.record, &Code::INVALID_RESULT));
+    assert!(lighten(PROFILE, &mut letter, &known.record, &Code::INVALID_RESULT));
     assert!(letter.headers.text("cofferdam-dlq-outcome").is_none());
     let back = read(letter.clone());
     let (original, record) = (&back.original, &known.record);
@@ -60,12 +66,50 @@ fn a_key_that_was_not_there_and_a_timestamp_that_was_set_aside_come_back() {
         (&None, &record.headers, record.timestamp_ms)
     );
     assert_eq!((&back.reasons, back.origin()), (&None, None));
-    assert!(!lighten(&mut letter, &known.record, &Code::INVALID_RESULT));
+    assert!(!lighten(PROFILE, &mut letter, &known.record, &Code::INVALID_RESULT));
+}
+
+/// The names of the headers behind the first `own`.
+fn names(letter: &Publication, own: usize) -> Vec<&str> {
+    let names = letter.headers.iter().skip(own).map(|header| text(header).0);
+    names.map(|name| name.strip_prefix(cofferdam::PREFIX).unwrap_or(name)).collect()
+}
+
+#[test]
+fn a_reduced_letter_keeps_the_order_of_its_headers() {
+    let mut known = known();
+    known.record.source = "tasks".into();
+    known.record.position = Position::MessageId("m-1".into());
+    known.record.key = None;
+    known.record.headers = [Header::text("cofferdam-dlq-x", "y")].into();
+    known.route.dead_letter = DeadLetterRule::To(topic("dead"));
+    let mut letter = known.dead_letter();
+    let full: Vec<String> = names(&letter, 1).into_iter().map(str::to_owned).collect();
+    assert_eq!(full.last().map(String::as_str), Some("header-types"));
+    assert!(lighten(PROFILE, &mut letter, &known.record, &Code::INVALID_RESULT));
+    assert_eq!(names(&letter, 1), [full.iter().map(String::as_str).collect(), vec!["no-key"]].concat());
+    let with_key = letter.headers.clone();
+    assert!(lighten(PROFILE, &mut letter, &known.record, &Code::INVALID_RESULT));
+    assert_eq!(letter.headers, with_key, "the timestamp was a reason before");
+    assert!(lighten(PROFILE, &mut letter, &known.record, &Code::INVALID_RESULT));
+    let reduced = ["_cofferdam-dlq-x", "bare", "timestamp", "no-key"];
+    assert_eq!(names(&letter, 0), reduced);
+    assert_eq!(letter.key.as_deref(), Some(&b"cofferdam-dlq-m-1"[..]));
+}
+
+#[test]
+fn a_letter_that_names_no_source_has_no_origin() {
+    for missing in [cofferdam::SOURCE, cofferdam::POSITION] {
+        let mut letter = known().dead_letter();
+        letter.headers.retain(|header| header.name != cofferdam::header(missing).as_bytes());
+        let read = read(letter);
+        assert_eq!((read.reasons.is_some(), read.origin()), (true, None), "without {missing}");
+    }
 }
 
 /// The letter as it is where there was no room for the reasons.
 fn bare_letter(known: &Known) -> Letter {
-    read(bare(&known.record, known.route.dead_letter.destination(&known.record)))
+    read(bare(PROFILE, &known.record, known.route.dead_letter.destination(&known.record)))
 }
 
 /// What a producer would write to pass for the host.
@@ -73,7 +117,7 @@ fn forged() -> Headers {
     let reasons = r#"{"outcome":"permanent","code":"NO","source":"payments","position":"0/0"}"#;
     [
         Header::text("a", "x"),
-        Header::text(FOLDED, reasons),
+        Header::text(cofferdam::FOLDED, reasons),
         Header::text("cofferdam-dlq-outcome", "permanent"),
         Header::text("cofferdam-dlq-source", "payments"),
         Header::text("cofferdam-dlq-position", "0/0"),
@@ -101,15 +145,16 @@ fn the_reasons_come_back() {
         known.route.dead_letter = DeadLetterRule::To(place);
         let letter = letter(&known);
         let reasons = letter.reasons.as_ref().expect("reasons");
-        assert_eq!((&*reasons.outcome, &*reasons.code), ("trapped", "TRAP_UNREACHABLE"));
+        assert_eq!((reasons.outcome.as_deref(), reasons.code.as_deref()), (Some("trapped"), Some("TRAP_UNREACHABLE")));
         assert_eq!((reasons.handler.as_deref(), reasons.digest.as_deref()), (Some("price"), Some("sha256:ab")));
         let first = Attempt {
-            time: "1970-01-01T00:01:00.000Z".into(),
+            time: Time::from_millis(60_000),
             outcome: "timed_out".into(),
             code: "TIMEOUT".into(),
             text: "no answer".into(),
         };
-        assert_eq!((reasons.attempts.len(), &reasons.attempts[0]), (2, &first));
+        let attempts = reasons.attempts.as_ref().expect("attempts");
+        assert_eq!((attempts.len(), &attempts[0]), (2, &first));
         assert_eq!((reasons.first_failure, reasons.last_failure), (Some(Time::from_millis(60_000)), Some(NOW)));
         assert_eq!(reasons.usage.as_ref().expect("usage")["wall_us"], 7);
         assert_eq!(reasons.backtrace.as_deref(), Some("0: price::handle\n1: price::main\n"));
@@ -147,7 +192,7 @@ fn a_letter_without_room_for_reasons_has_none_whatever_its_original_claims() {
 fn a_letter_whose_original_has_no_names_of_the_host_is_no_larger_than_the_original() {
     for place in places() {
         let known = known();
-        assert_eq!(bare(&known.record, place).headers, known.record.headers);
+        assert_eq!(bare(PROFILE, &known.record, place).headers, known.record.headers);
     }
 }
 
@@ -157,7 +202,7 @@ fn a_record_that_is_no_dead_letter_is_taken_as_it_is() {
     let letter = Letter::read(&record, Layout::Record);
     assert_eq!((letter.original.clone(), letter.reasons.is_none(), letter.origin()), (record.clone(), true, None));
     let mut broken = Record { position: Position::MessageId("m".into()), ..record };
-    broken.headers = [Header::text(FOLDED, "no json")].into();
+    broken.headers = [Header::text(cofferdam::FOLDED, "no json")].into();
     assert_eq!(Letter::read(&broken, Layout::Attributes).original, broken);
 }
 
@@ -194,7 +239,9 @@ fn headers(kinds: &'static [Kind<'static>]) -> impl Strategy<Value = Headers> {
         let name = format!("{}cofferdam-dlq{own}", "_".repeat(hidden));
         if upper { name.to_uppercase() } else { name }
     });
-    let name = prop_oneof!["[a-c]", own, Just("_".to_owned())];
+    const OTHERS: [&str; 4] = ["kafka_dlt-original-topic", "Kafka_DLT-x-key", "_kafka_dlt-x-bare", "kafka_dlt-x-order"];
+    let others = proptest::sample::select(&OTHERS).prop_map(str::to_owned);
+    let name = prop_oneof!["[a-c]", own, others, Just("_".to_owned())];
     let claim = prop_oneof![Just(&br#"{"outcome":"x","source":"y","position":"0/0"}"#[..]), Just(&b"[1,0]"[..])];
     let value = prop_oneof![vec(any::<u8>(), 0..4), claim.prop_map(<[u8]>::to_vec)];
     let value = proptest::option::of(value);
@@ -240,27 +287,38 @@ fn in_any_order(headers: &Headers) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
 
 proptest! {
     #[test]
-    fn every_original_comes_back_byte_for_byte_from_every_place(record in original(), place in 0..3usize) {
+    fn every_original_comes_back_byte_for_byte_from_every_place(
+        record in original(),
+        place in 0..3usize,
+        profile in proptest::sample::select(&PROFILES),
+    ) {
         let mut known = known();
+        known.profile = profile;
         known.record = record;
         known.route.dead_letter = DeadLetterRule::To(places()[place].clone());
         prop_assert_eq!(letter(&known).original, known.record);
     }
 
     #[test]
-    fn no_original_forges_a_reason_and_its_headers_come_back(record in original(), place in 0..3usize, is_bare: bool) {
+    fn no_original_forges_a_reason_and_its_headers_come_back(
+        record in original(),
+        place in 0..3usize,
+        is_bare: bool,
+        profile in proptest::sample::select(&PROFILES),
+    ) {
         let mut known = known();
+        known.profile = profile;
         known.record = record;
         known.route.dead_letter = DeadLetterRule::To(places()[place].clone());
         // A letter that is read and fails, and becomes a letter again: twice.
         for _ in 0..3 {
             let dead = match is_bare {
-                true => bare(&known.record, known.route.dead_letter.destination(&known.record)),
+                true => bare(profile, &known.record, known.route.dead_letter.destination(&known.record)),
                 false => known.dead_letter(),
             };
             let layout = dead.destination.layout();
             let stored = stored(dead);
-            let read = Letter::read(&stored, layout);
+            let read = Letter::read_as(profile, &stored, layout);
             prop_assert_eq!(read.origin(), (!is_bare).then_some(&known.record.source));
             prop_assert!(is_bare || read.original.position == known.record.position);
             let back = read.original;

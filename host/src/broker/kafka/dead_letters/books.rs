@@ -1,4 +1,4 @@
-//! What the receipts of a topic come to.
+//! Combines the receipts of a topic into the state of each letter.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -9,23 +9,23 @@ use rangemap::RangeMap;
 use super::receipt::{Receipt, State};
 use crate::dead_letters::Replays;
 
-/// What became of each letter, by partition and ranges of offsets: a receipt costs what its text costs, however many
-/// letters it is about.
+/// The state of letters, by partition and ranges of offsets. The memory of a receipt depends on its text, not on the
+/// number of its letters.
 #[derive(Debug, Default)]
 pub(super) struct Books {
     partitions: HashMap<i32, RangeMap<i64, Entry>>,
 }
 
-/// What became of letters.
+/// The state of some letters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Entry {
     replays: Replays,
-    /// Id and time of the replay that left them in doubt.
+    /// Id and time of the replay that left the letters in doubt.
     doubt: Option<Arc<(String, String)>>,
 }
 
 impl Books {
-    /// Enters a receipt of this partition; in the order in which they stand there.
+    /// Adds a receipt of this partition. Receipts must be added in the order of the log.
     pub(super) fn enter(&mut self, partition: i32, receipt: &Receipt) {
         let entries = self.partitions.entry(partition).or_default();
         let doubt = Arc::new((receipt.replay.clone(), receipt.time.clone()));
@@ -45,7 +45,7 @@ impl Books {
         self.entry(partition, offset).map(|entry| entry.replays).unwrap_or_default()
     }
 
-    /// Id and time of the interrupted replay that may have sent this letter.
+    /// Returns the id and time of the interrupted replay that may have sent this letter.
     pub(super) fn doubt(&self, partition: i32, offset: i64) -> Option<&(String, String)> {
         self.entry(partition, offset)?.doubt.as_deref()
     }

@@ -1,4 +1,4 @@
-//! Telling the group how far the topic is dealt with: for tools that show lag, and for the alert.
+//! Commits the progress of replays as the offsets of a consumer group, for lag monitoring and alerts.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::replay::Marks;
 use super::{Span, Topic, blocking, ends, log};
 
 impl Topic {
-    /// Commits the marks. A replay does not go by them, so a failure is only said.
+    /// Commits the marks. A failure is only logged, because a replay does not use these offsets.
     pub(super) async fn commit(&self, marks: &Marks) {
         let mut offsets: Vec<(i32, i64)> = Vec::new();
         for span in &self.spans {
@@ -26,7 +26,8 @@ impl Topic {
         }
     }
 
-    /// All letters of the span are dealt with: so are the receipts that were written meanwhile.
+    /// Returns the offset to commit if no letter is left in the span: the offset after the receipts that follow the
+    /// span.
     async fn behind_receipts(&self, span: &Span) -> i64 {
         let (client, name) = (self.client.clone(), Arc::clone(&self.name));
         let now = blocking(move || ends(&client.create().ok()?, &name).ok()).await.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! How many records of a topic are not dealt with, without reading them.
+//! Counts the remaining letters of a topic without reading them.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::{Config, Error, LIMIT, blocking, ends, failed};
 use crate::dead_letters::Backlog;
 
-/// A client that looks now and then.
+/// A client for repeated measurements.
 pub struct Lag {
     consumer: Arc<BaseConsumer>,
     topic: Arc<str>,
 }
 
 impl Lag {
-    /// Makes the client; asks no broker.
+    /// Creates the client; sends no request.
     ///
     /// # Errors
     /// [`Error::Configuration`], [`Error::Broker`].
@@ -52,8 +52,9 @@ impl Lag {
 }
 
 impl Backlog for Lag {
-    /// Records behind what the topic's group has committed, and the beginning of the log; letters that a filter passed
-    /// over hold the group back, so the replayed ones behind them count too.
+    /// Returns the number of records after the committed offset of the group, or after the beginning of the log if that
+    /// is later. A letter that a filter has skipped holds the committed offset back, so replayed letters behind it
+    /// count too.
     fn letters(&self) -> BoxFuture<'_, Result<u64, Error>> {
         self.records().boxed()
     }

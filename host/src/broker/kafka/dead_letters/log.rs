@@ -1,4 +1,4 @@
-//! Reading a part of a log, on a thread of its own.
+//! Reads a part of a log on a separate thread.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use tokio::sync::mpsc;
 use super::{Error, Span, failed};
 use crate::broker::kafka::source::record;
 
-/// Records that are read ahead.
+/// The number of records to read ahead.
 const AHEAD: usize = 256;
 
-/// A broker that says nothing for so long is gone.
+/// How long a broker may send nothing before the read fails.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// What is read; dropping it ends the thread.
+/// The records that are read. Dropping the receiver ends the thread.
 pub(super) type Records = mpsc::Receiver<Result<Record, Error>>;
 
-/// Reads these spans, each in its order, and ends.
+/// Reads each of these spans in order, then ends.
 pub(super) fn read(client: &ClientConfig, topic: &Arc<str>, spans: &[Span]) -> Records {
     let (to, records) = mpsc::channel(AHEAD);
     let (client, topic) = (client.clone(), Arc::clone(topic));
@@ -30,7 +30,7 @@ pub(super) fn read(client: &ClientConfig, topic: &Arc<str>, spans: &[Span]) -> R
         spans.iter().filter(|span| span.from < span.to).map(|span| (span.partition, *span)).collect();
     tokio::task::spawn_blocking(move || {
         if let Err(error) = run(&client, &topic, open, &to) {
-            // Nobody listens any more: then nobody wants to know.
+            // If the receiver was dropped, nobody needs the error.
             let _ = to.blocking_send(Err(error));
         }
     });
@@ -68,7 +68,7 @@ fn run(
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 open.remove(&partition);
             }
-            // librdkafka connects again by itself.
+            // librdkafka reconnects by itself.
             Some(Err(error)) => {
                 tracing::debug!(%error, "reading dead letters");
                 continue;

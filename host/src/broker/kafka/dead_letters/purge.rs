@@ -1,4 +1,4 @@
-//! Cutting the beginning of a log off.
+//! Deletes records from the beginning of a log.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ impl Topic {
         while let Some(record) = records.recv().await {
             let record = record?;
             let Position::Offset { partition, offset } = record.position else { continue };
-            // Receipts are about letters before them, so they go as far as those do.
+            // A receipt concerns letters before it, so it is deleted together with them.
             let Some(found) = self.found(&record) else { continue };
             match (filter.takes(&found), ended.contains(&partition)) {
                 (true, false) => {
@@ -34,7 +34,7 @@ impl Topic {
                 }
             }
         }
-        // Where nothing stays, the last receipts go too.
+        // If no letter remains, delete the last receipts too.
         for span in self.spans.iter().filter(|span| span.from < span.to && !ended.contains(&span.partition)) {
             survey.cut.insert(span.partition, span.to);
         }

@@ -1,18 +1,21 @@
-//! What a replay writes of itself into the dead-letter topic, into the partition of the letters that it is about.
+//! Receipts: records that a replay writes into the dead-letter topic, into the partition of the letters that they
+//! concern.
 //!
-//! Why there: a receipt lives as long as the letters before it in the log, while offsets of a group without members are
-//! dropped after a week; it has room for any selection, while the metadata of a commit ends at 4096 bytes; and it needs
-//! no topic and no right that the letters did not need. Two are written for each batch: `sending` before its copies are
-//! sent, `replayed` when all of them are durable. What was being sent and was not replayed is in doubt.
+//! Receipts are stored there for three reasons. A receipt lives as long as the letters before it in the log, while the
+//! offsets of a group without members are deleted after a week. It has room for any selection, while commit metadata is
+//! limited to 4096 bytes. And it needs no topic and no permission beyond those for the letters. A replay writes two
+//! receipts for each batch: `sending` before it sends the copies, `replayed` when all copies are durable. A letter with
+//! `sending` and without `replayed` is in doubt.
 //!
-//! A record counts as a receipt only where it is, byte for byte, what a host writes, and speaks only of what stands before
-//! it. Whoever may write to the source cannot make one, since a letter hides such headers of its original; whoever may
-//! write to the dead-letter topic itself can, as they can write letters.
+//! A record counts as a receipt only if it is byte for byte what a host writes, and names only offsets before itself. A
+//! writer of the source cannot forge one, because a letter hides such headers of its original. A writer of the
+//! dead-letter topic can, but such a writer can also write letters.
 
 mod offsets;
 
 use crate::broker::kafka;
 use bytes::Bytes;
+use cofferdam_core::dead_letter::profile::cofferdam::RECEIPT;
 use cofferdam_core::message::{Header, Position, Record};
 use cofferdam_core::output::Publication;
 use cofferdam_core::time::Time;
@@ -20,39 +23,36 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use offsets::Offsets;
 
-/// The header that tells a receipt from a letter; its value is the state.
-const RECEIPT: &str = "cofferdam-dlq-receipt";
-
-/// Headers of a receipt.
+/// The number of headers of a receipt.
 const HEADERS: usize = 2;
 
-/// Longest receipt, in bytes; those of a batch have a few hundred.
+/// The largest size of a receipt, in bytes; the receipt of a batch has a few hundred.
 const LARGEST: usize = 64 << 10;
 
-/// What a receipt says.
+/// The content of a receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Receipt {
-    /// How far it is.
+    /// The state of the batch.
     pub(super) state: State,
     /// The id of the replay.
     pub(super) replay: String,
     /// When the replay began, in ISO 8601.
     pub(super) time: String,
-    /// The topic: in a copy of it under another name offsets are others.
+    /// The topic. In a copy of the topic under another name, the offsets differ.
     pub(super) topic: String,
-    /// In the partition of the receipt, before the receipt.
+    /// The offsets of the letters, in the partition of the receipt and before it.
     pub(super) offsets: Offsets,
 }
 
-/// How far a batch is.
+/// The state of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum State {
-    /// Its copies are about to be sent.
+    /// The copies are about to be sent.
     Sending,
-    /// They are durable.
+    /// The copies are durable.
     Replayed,
-    /// Their destination will not take them: nothing was sent.
+    /// The destination refuses the copies; none was sent.
     Refused,
 }
 
@@ -67,7 +67,7 @@ impl State {
 }
 
 impl Receipt {
-    /// The receipt of a record and its partition; `None` for a letter.
+    /// Returns the receipt in a record, and its partition; `None` for a letter.
     pub(super) fn read(record: &Record) -> Option<(Self, i32)> {
         let Position::Offset { partition, offset } = record.position else { return None };
         if record.headers.len() != HEADERS || record.headers.iter().next()?.name != RECEIPT.as_bytes() {
@@ -80,7 +80,7 @@ impl Receipt {
         (own && speaks_of_earlier && receipt.is_written_as(record)).then_some((receipt, partition))
     }
 
-    /// Whether the record is, byte for byte, what a host writes for this receipt.
+    /// Returns whether the record is byte for byte what a host writes for this receipt.
     fn is_written_as(&self, record: &Record) -> bool {
         let written = self.publication();
         let parts = |header: Header<'_>| (header.name.to_vec(), header.value.map(<[u8]>::to_vec));
@@ -88,15 +88,15 @@ impl Receipt {
             && record.headers.iter().map(parts).eq(written.headers.iter().map(parts))
     }
 
-    /// When the replay began.
+    /// Returns the time at which the replay began.
     pub(super) fn began(&self) -> Option<Time> {
         self.time.parse().ok()
     }
 
-    /// Its record. The key is its own, so that a topic that is compacted keeps it.
+    /// Returns the record to publish. Its key is unique, so that compaction keeps it.
     pub(super) fn publication(&self) -> Publication {
         let json = serde_json::to_string(self).expect("texts are JSON");
-        let key = format!("cofferdam-dlq-receipt/{}/{}/{}", self.replay, self.state.as_str(), self.offsets);
+        let key = format!("{RECEIPT}/{}/{}/{}", self.replay, self.state.as_str(), self.offsets);
         Publication {
             destination: kafka::topic(self.topic.as_str()),
             key: Some(Bytes::from(key)),
@@ -114,7 +114,7 @@ impl Receipt {
 mod tests {
     use super::*;
 
-    /// A record with these bytes where a receipt would stand.
+    /// Returns a record with this content at this offset.
     fn record(publication: &Publication, offset: i64) -> Record {
         Record {
             source: "dead".into(),

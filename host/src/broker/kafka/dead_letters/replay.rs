@@ -1,4 +1,4 @@
-//! A replay from a topic: batch by batch, with a receipt before and after each.
+//! A replay from a topic, batch by batch, with a receipt before and after each batch.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,25 +14,25 @@ use crate::dead_letters::outlet::{Copy, Outlet};
 use crate::dead_letters::pace::{Pace, Rate};
 use crate::dead_letters::replay::{BATCH, Became, Order, Report};
 
-/// A batch takes no longer than this, where the rate is low.
+/// The longest duration of one batch at a low rate.
 const BATCH_TIME: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// A letter to send: where it stands, and where it goes.
+/// A letter to send: its position and its destination.
 struct Chosen {
     found: Found,
     place: (i32, i64),
     to: Destination,
 }
 
-/// How far each partition is dealt with: up to here no letter is left.
+/// The progress of each partition.
 pub(super) type Marks = BTreeMap<i32, Mark>;
 
-/// How far a partition is dealt with.
+/// The progress of a partition: no letter is left before this point.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Mark {
-    /// Behind the last record that was looked at.
+    /// The offset after the last record that was read.
     reached: i64,
-    /// The first letter that stays.
+    /// The offset of the first letter that remains.
     open: Option<i64>,
 }
 
@@ -123,7 +123,7 @@ impl Topic {
             }
             return Ok(());
         }
-        // Until its receipt is durable a letter stays.
+        // A letter remains until its receipt is durable.
         let mut stays: BTreeSet<(i32, i64)> = batch.iter().map(|one| one.place).collect();
         let sent = self.send_now(&batch, order, outlet, pace, report, &mut stays).await;
         for (partition, offset) in stays {

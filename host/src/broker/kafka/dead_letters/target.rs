@@ -1,4 +1,4 @@
-//! Where copies of letters, and receipts, leave for topics.
+//! Sends copies of letters, and receipts, to topics.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::dead_letters::Error;
 use crate::dead_letters::outlet::{Copy, Target};
 use crate::sink::{Busy, Ticket};
 
-/// A copy is left at least so long to whoever reads it.
+/// The shortest time that a copy remains readable before the retention of its topic deletes it.
 const LEFT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Writes to any topic.
@@ -27,16 +27,16 @@ pub struct ToTopics {
     topics: HashMap<Arc<str>, Found>,
 }
 
-/// A topic that was asked for.
+/// A topic that was looked up.
 #[derive(Clone, Copy)]
 struct Found {
     partitions: i32,
-    /// Before this time a timestamp is so old that the broker deletes its record.
+    /// A copy with an earlier timestamp is too old: retention would delete it within [`LEFT`].
     oldest: Time,
 }
 
 impl ToTopics {
-    /// Writes by this producer; finds topics by `admin`.
+    /// Creates a target that publishes with this producer and looks up topics with `admin`.
     pub fn new(producer: Kafka, admin: Topics) -> Self {
         Self { producer, admin, topics: HashMap::new() }
     }
@@ -48,7 +48,7 @@ impl Target for ToTopics {
             let name = &destination.name;
             let partitions = self.admin.partitions(name).await?.ok_or_else(|| no_topic(name))?;
             let retention = self.admin.retention(name).await;
-            // Half of a short one: then it is as much that is gone as what is left.
+            // With a retention under twice that time, half of the retention.
             let kept = |retention: Duration| retention.saturating_sub(LEFT).max(retention / 2);
             let oldest = retention.map_or(Time::default(), |retention| Clock::set().now().before(kept(retention)));
             self.topics.insert(Arc::clone(name), Found { partitions, oldest });
@@ -63,7 +63,7 @@ impl Target for ToTopics {
     }
 
     fn publish(&self, copy: &Copy, ticket: Ticket) -> Result<(), (Ticket, Busy)> {
-        // The topic may have been made anew with fewer partitions.
+        // The topic may have been created again with fewer partitions.
         let there = self.topics.get(&copy.publication.destination.name).map_or(0, |topic| topic.partitions);
         let partition = copy.partition.filter(|partition| *partition < there);
         self.producer.publish_to(&copy.publication, partition, ticket)

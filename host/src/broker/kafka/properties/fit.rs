@@ -1,7 +1,8 @@
-//! Properties that must fit each other.
+//! Checks that related properties fit together.
 //!
-//! A property that nobody has set follows the one that was set: who shortens the session shortens the heartbeat. Two that
-//! were set and contradict each other are refused, with both numbers, before any client is made.
+//! A property without a user value follows a related property that the user has set: a shorter session timeout also
+//! shortens the heartbeat interval. Two user values that contradict each other are refused with both numbers, before
+//! any client is created.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use super::first_name;
 
-/// Two settings that contradict each other.
+/// Two user values that contradict each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Misfit {
     one: (&'static str, i64),
@@ -17,7 +18,7 @@ pub(crate) struct Misfit {
     expected: &'static str,
 }
 
-/// What a property is where nobody has set it: librdkafka's default, or the host's.
+/// The default of each property, from librdkafka or from the host.
 const DEFAULTS: &[(&str, i64)] = &[
     ("session.timeout.ms", 45_000),
     ("heartbeat.interval.ms", 15_000),
@@ -37,14 +38,15 @@ const DEFAULTS: &[(&str, i64)] = &[
     ("retry.backoff.max.ms", 1_000),
 ];
 
-/// The properties of a file, as numbers.
+/// The user's properties, read as numbers.
 struct Given<'a>(&'a BTreeMap<String, String>);
 
 impl Given<'_> {
-    /// What the file says, under any name of the property; what is no number is refused elsewhere.
+    /// Returns the user's value of a property, under its name or an alias. Values that are not numbers are refused
+    /// elsewhere.
     fn set(&self, name: &str) -> Option<i64> {
         let mut named = self.0.iter().filter(|(given, _)| first_name(given) == name);
-        // Fractions are allowed for `linger.ms` only, and tell nothing here.
+        // Only `linger.ms` allows fractions, and a fraction makes no difference here.
         named.next_back().and_then(|(_, value)| value.trim().parse::<f64>().ok()).map(|value| value.ceil() as i64)
     }
 
@@ -54,7 +56,7 @@ impl Given<'_> {
     }
 }
 
-/// What follows the properties that were set, among those that a client of this kind has.
+/// Returns values for properties that follow a property of the user.
 pub(crate) fn followers(given: &BTreeMap<String, String>) -> Vec<(&'static str, String)> {
     let given = Given(given);
     let mut followers = Vec::new();
@@ -77,7 +79,7 @@ pub(crate) fn followers(given: &BTreeMap<String, String>) -> Vec<(&'static str, 
     followers
 }
 
-/// The same for transactions: nothing may take longer than the transaction is allowed to.
+/// As [`followers`], for transactions: no timeout may exceed the transaction timeout.
 pub(crate) fn within_transaction(given: &BTreeMap<String, String>) -> Vec<(&'static str, String)> {
     let given = Given(given);
     let limit = given.of("transaction.timeout.ms");
@@ -87,16 +89,17 @@ pub(crate) fn within_transaction(given: &BTreeMap<String, String>) -> Vec<(&'sta
     for (name, most) in [("request.timeout.ms", delivery), ("linger.ms", delivery - 1)] {
         followers.extend((given.of(name) > most).then_some((name, most)));
     }
-    // Where nobody sets it librdkafka lets it follow.
+    // If the user does not set it, librdkafka lowers it by itself.
     followers.extend(given.set("socket.timeout.ms").filter(|set| *set > limit).map(|_| ("socket.timeout.ms", limit)));
     followers.into_iter().map(|(name, value)| (name, value.to_string())).collect()
 }
 
-/// Contradictions among the properties; with `transactions` also those that only a transaction's producer minds.
+/// Returns contradictions between properties. With `transactions`, also those that matter only for a transactional
+/// producer.
 pub(crate) fn misfits(given: &BTreeMap<String, String>, transactions: bool) -> Vec<Misfit> {
     let given = Given(given);
     let mut misfits = Vec::new();
-    // Both were set, or one and the other does not follow.
+    // A contradiction needs two user values, or one user value and a default that does not follow it.
     let mut expect = |one: &'static str, other: &'static str, fits: bool, expected: &'static str| {
         if !fits && (given.set(one).is_some() || given.set(other).is_some()) {
             misfits.push(Misfit { one: (one, given.of(one)), other: (other, given.of(other)), expected });
@@ -120,7 +123,7 @@ pub(crate) fn misfits(given: &BTreeMap<String, String>, transactions: bool) -> V
     let fits = follows("queue.buffering.max.kbytes") || queue >= given.of("message.max.bytes");
     expect("queue.buffering.max.kbytes", "message.max.bytes", fits, "room for one message");
 
-    // 0 is no limit.
+    // 0 means no limit.
     let endless = given.of("delivery.timeout.ms") == 0;
     let fits = endless || follows("request.timeout.ms") || at_most("request.timeout.ms", "delivery.timeout.ms");
     expect("request.timeout.ms", "delivery.timeout.ms", fits, "at most that");
@@ -143,31 +146,31 @@ pub(crate) fn misfits(given: &BTreeMap<String, String>, transactions: bool) -> V
     misfits
 }
 
-/// The longest time between two polls of the group, in milliseconds.
+/// Returns `max.poll.interval.ms`, the longest time between two polls, in milliseconds.
 pub(crate) fn poll_interval(given: &BTreeMap<String, String>) -> i64 {
     let given = Given(given);
     let value = given.of("max.poll.interval.ms");
     if given.set("max.poll.interval.ms").is_some() { value } else { value.max(given.of("session.timeout.ms")) }
 }
 
-/// How long a client may be silent before its session, its place in the group and its transaction are over.
+/// Returns how long a client may be silent before its session, its group membership and its transaction time out.
 pub(crate) fn longest_silences(given: &BTreeMap<String, String>) -> [Duration; 3] {
     let session = Given(given).of("session.timeout.ms");
     [session, poll_interval(given), transaction_timeout(given)]
         .map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
 }
 
-/// How long the producer keeps a record back to send it with others.
+/// Returns how long the producer delays a record to send it with others.
 pub(crate) fn linger(given: &BTreeMap<String, String>) -> Duration {
     Duration::from_millis(u64::try_from(Given(given).of("linger.ms")).unwrap_or(0))
 }
 
-/// How long a transaction may stay open, in milliseconds.
+/// Returns how long a transaction may stay open, in milliseconds.
 pub(crate) fn transaction_timeout(given: &BTreeMap<String, String>) -> i64 {
     Given(given).of("transaction.timeout.ms")
 }
 
-/// `kafka.properties: heartbeat.interval.ms = 15000 does not fit session.timeout.ms = 10000`
+/// For example: `kafka.properties: heartbeat.interval.ms = 15000 does not fit session.timeout.ms = 10000`
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ((one, value), (other, limit)) = (self.one, self.other);
@@ -176,7 +179,7 @@ impl fmt::Display for Misfit {
 }
 
 impl Misfit {
-    /// What to do about it.
+    /// Returns the remedy.
     pub(crate) fn remedy(&self) -> String {
         format!("change one of them, or omit {}", self.one.0)
     }

@@ -1,4 +1,4 @@
-//! What comes back from the broker, on the producer's own thread.
+//! Delivery reports of the producer, on the thread of the producer.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -13,14 +13,14 @@ use rdkafka::producer::{NoCustomPartitioner, ProducerContext};
 
 use super::native::{self, InFlight, Outgoing};
 use super::refusal::{Answer, refusal};
-use super::served::Served;
+use super::served::{Serve, Served};
 use super::topic::Topic;
 use crate::broker::kafka::headers::Borrowed;
 use crate::broker::kafka::journal::Journal;
 use crate::broker::kafka::revival::Revival;
 use crate::sink::Ticket;
 
-/// What travels with a message through librdkafka.
+/// The data that a message carries through librdkafka: the ticket, and where the message goes.
 pub(super) struct Sent {
     ticket: Ticket,
     topic: Arc<Topic>,
@@ -37,20 +37,22 @@ impl Sent {
     }
 }
 
-/// The producer's context.
+/// The context of the producer: receives delivery reports, logs and errors.
 pub(super) struct Context {
     journal: Journal,
     revival: Revival,
     failure: OnceLock<Box<str>>,
-    /// How a producer is made that sends every message in a request of its own; `None` in that one.
+    /// The configuration of a second producer that sends each message in a request of its own; `None` in the context of
+    /// that producer.
     alone: Option<ClientConfig>,
-    sends_alone: OnceLock<Option<Served>>,
-    /// What is known of messages, until it is handed over.
+    sends_alone: OnceLock<Option<Served<Self>>>,
+    /// Results that are not handed over yet.
     answers: Answers,
 }
 
 impl Context {
-    /// For a producer of this configuration; `alone` is what differs for messages that are sent alone.
+    /// Creates the context for a producer with this configuration. `alone` has the properties that differ for messages that
+    /// are sent alone.
     pub(super) fn new(client: ClientConfig, alone: Vec<(&str, &str)>) -> Self {
         let all = Self::for_one_alone(&client);
         let alone = alone.into_iter().fold(client, |mut client, (name, value)| {
@@ -71,29 +73,9 @@ impl Context {
         }
     }
 
-    pub(super) fn failure(&self) -> Option<Box<str>> {
-        let alone = || self.sends_alone.get()?.as_ref()?.failure();
-        self.failure.get().cloned().or_else(alone)
-    }
-
-    /// Messages on their way in requests of their own.
-    pub(super) fn in_flight_alone(&self) -> i32 {
-        self.sends_alone.get().and_then(Option::as_ref).map_or(0, Served::in_flight)
-    }
-
-    /// Tells the client of its bootstrap servers again, should it have forgotten all brokers.
-    pub(super) fn revive(&self, client: *mut rd_kafka_t) {
-        self.revival.look(client);
-    }
-
-    /// Settles the tickets of what has been answered.
-    pub(super) fn hand_over(&self) {
-        self.answers.hand_over();
-    }
-
-    /// A broker answers for a whole batch, and one record can be the cause. Each record is sent once more, in a batch of its
-    /// own, and the answer to that is about this record. Records of one partition keep their order among each other; one
-    /// that was not in the batch may overtake them.
+    /// Sends a record of a refused batch again, in a batch of its own. A broker answers for the whole batch, though one
+    /// record may be the cause; the second answer concerns this record only. The records of the batch keep their order in a
+    /// partition; a record that was not in the batch may overtake them.
     fn send_alone(
         &self,
         message: &rd_kafka_message_t,
@@ -116,7 +98,7 @@ impl Context {
         self.produce_alone(outgoing, sent, code)
     }
 
-    /// Sends a message in a batch of its own. `code` is the error where this is that producer already.
+    /// Sends a message in a batch of its own. Returns `code` as the error if this is already the context of that producer.
     pub(super) fn produce_alone(
         &self,
         outgoing: Outgoing<'_>,
@@ -130,6 +112,27 @@ impl Context {
         });
         let Some(producer) = producer else { return Err((RDKafkaErrorCode::Fail, sent)) };
         native::produce(producer.native(), outgoing, sent)
+    }
+}
+
+impl Serve for Context {
+    fn hand_over(&self) {
+        self.answers.hand_over();
+    }
+
+    /// Gives the client its bootstrap servers again, in case it has forgotten all brokers.
+    fn idle(&self, client: *mut rd_kafka_t) {
+        self.revival.look(client);
+    }
+
+    /// Returns the number of unanswered messages that were sent alone.
+    fn in_flight(&self) -> i32 {
+        self.sends_alone.get().and_then(Option::as_ref).map_or(0, Served::in_flight)
+    }
+
+    fn failure(&self) -> Option<Box<str>> {
+        let alone = || self.sends_alone.get()?.as_ref()?.failure();
+        self.failure.get().cloned().or_else(alone)
     }
 }
 
@@ -178,7 +181,7 @@ impl ProducerContext<NoCustomPartitioner> for Context {
     }
 }
 
-/// Settled in one piece, so that a flow is woken once for all of its own.
+/// Results of messages. They are settled together, so that each flow is woken once.
 #[derive(Default)]
 struct Answers(Mutex<Vec<(Ticket, Result<(), Refusal>)>>);
 
@@ -194,7 +197,7 @@ impl Answers {
 }
 
 impl Drop for Answers {
-    /// What a producer gives up when it is dropped.
+    /// Settles the results of messages that a dropped producer has given up.
     fn drop(&mut self) {
         self.hand_over();
     }

@@ -1,5 +1,5 @@
-//! Handing a message to librdkafka, over its C interface: the safe one cannot write headers that are no text, and makes
-//! a C string of the topic's name for every message.
+//! Hands messages to librdkafka through its C interface. The safe interface cannot write headers that are not text, and
+//! allocates a C string of the topic name for every message.
 
 use std::ffi::{CStr, c_void};
 use std::ptr;
@@ -17,36 +17,36 @@ use rdkafka::util::IntoOpaque;
 
 use crate::broker::kafka::headers;
 
-/// `RD_KAFKA_PARTITION_UA`, a macro of rdkafka.h.
+/// Lets librdkafka choose the partition by the key: `RD_KAFKA_PARTITION_UA`, a macro of rdkafka.h.
 const OF_THE_KEY: i32 = -1;
 
-/// Neither `RD_KAFKA_MSG_F_COPY` nor `RD_KAFKA_MSG_F_FREE`: the payload stays ours.
+/// Neither `RD_KAFKA_MSG_F_COPY` nor `RD_KAFKA_MSG_F_FREE`: this process keeps the ownership of the payload.
 const NOTHING_COPIED: i32 = 0;
 
 /// A message to send.
 pub(super) struct Outgoing<'a> {
     pub(super) topic: &'a CStr,
-    /// That of the key, where there is none.
+    /// The partition; `None` means the partition of the key.
     pub(super) partition: Option<i32>,
     pub(super) key: Option<&'a [u8]>,
-    /// Not copied: librdkafka reads it where it is, until the message has been answered.
+    /// The payload. It is not copied: librdkafka reads these bytes until the message is answered.
     pub(super) payload: Option<Bytes>,
-    /// Now, where there is none.
+    /// Milliseconds since the Unix epoch; `None` means now.
     pub(super) timestamp_ms: Option<u64>,
     pub(super) headers: Option<headers::Owned>,
 }
 
-/// What travels with a message through librdkafka and comes back with its answer.
+/// The data that a message carries through librdkafka and that its delivery report returns.
 pub(super) struct InFlight<S> {
-    /// What the sender wants back.
+    /// The data of the sender.
     pub(super) sent: S,
-    /// The bytes that librdkafka reads meanwhile.
+    /// The bytes that librdkafka reads until the report.
     pub(super) payload: Option<Bytes>,
-    /// As it was given: librdkafka does not tell the timestamp of a message that has failed.
+    /// The timestamp as it was given, because librdkafka does not report it for a failed message.
     pub(super) timestamp_ms: Option<u64>,
 }
 
-/// Enqueues the message; what was sent comes back through the context's `delivery`, or at once with the reason.
+/// Enqueues a message. `sent` comes back through `delivery` of the context, or at once with the error.
 pub(super) fn produce<P, C, S>(producer: &P, message: Outgoing<'_>, sent: S) -> Result<(), (RDKafkaErrorCode, S)>
 where
     P: Producer<C, NoCustomPartitioner>,
@@ -98,7 +98,8 @@ where
     Err((result.into(), in_flight.sent))
 }
 
-/// Null where there are none: null is a tombstone, or no key; an empty slice is not.
+/// Returns pointer and length; a null pointer for `None`. For librdkafka, null is a tombstone or no key, which an empty
+/// slice is not.
 fn bytes(bytes: Option<&[u8]>) -> (*mut c_void, usize) {
     bytes.map_or((ptr::null_mut(), 0), |bytes| (bytes.as_ptr().cast_mut().cast(), bytes.len()))
 }

@@ -1,4 +1,4 @@
-//! What the error of a record means: whether the record is to blame, and whether waiting helps.
+//! Classifies the error of a record: whether the record is the cause, and whether waiting helps.
 
 use cofferdam_core::event::Refusal;
 use cofferdam_core::outcome::Code;
@@ -7,19 +7,19 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use crate::broker::kafka::journal::is_not_authorized;
 
-/// What a delivery report says of a record beside the error code.
+/// Facts of a delivery report beside the error code.
 ///
-/// The broker's own words are not among it: librdkafka 2.12.1 frees them before it hands over the report, and
-/// `rd_kafka_message_produce_errstr` gives a pointer to where they were.
+/// The error text of the broker is not one of them: librdkafka 2.12.1 frees it before it hands over the report, and
+/// `rd_kafka_message_produce_errstr` returns a dangling pointer.
 #[derive(Debug)]
 pub(super) struct Answer {
     has_key: bool,
-    /// The broker has certainly not stored the record.
+    /// Whether the broker has certainly not stored the record.
     is_absent: bool,
 }
 
 impl Answer {
-    /// The answer to this message.
+    /// Reads the delivery report of this message.
     pub(super) fn of(message: &rd_kafka_message_t) -> Self {
         // SAFETY: a plain read of a message that is alive.
         let status = unsafe { rd_kafka_message_status(message) };
@@ -27,20 +27,20 @@ impl Answer {
         Self { has_key: !message.key.is_null(), is_absent }
     }
 
-    /// An answer that librdkafka gave before a broker was asked.
+    /// Creates the answer for an error of librdkafka before a broker was asked.
     pub(super) fn of_client(has_key: bool) -> Self {
         Self { has_key, is_absent: true }
     }
 
-    /// Whether this error of a batch can be the fault of another record in it, and nothing of the batch was stored.
+    /// Returns whether another record of the batch may have caused this error, and nothing of the batch was stored.
     pub(super) fn may_concern_another(&self, code: RDKafkaErrorCode) -> bool {
         use RDKafkaErrorCode as Kafka;
-        // `Unknown` is what a broker says of a record that its own plugins or its validation stumble over.
+        // Brokers answer `Unknown` for a record on which a plugin or a validation of the broker fails.
         self.is_absent && (rejected(code).is_some() || matches!(code, Kafka::InvalidDifferentRecord | Kafka::Unknown))
     }
 }
 
-/// What an error means for the record that met it alone.
+/// Returns the refusal for a record that was the only one of its batch.
 pub(super) fn refusal(code: RDKafkaErrorCode, topic: &str, answer: &Answer) -> Refusal {
     let words = code.to_string();
     let Some(rejected) = rejected(code) else {
@@ -50,7 +50,8 @@ pub(super) fn refusal(code: RDKafkaErrorCode, topic: &str, answer: &Answer) -> R
         return Refusal::Unavailable(format!("topic {topic}: {words}").into());
     };
     let why = match code {
-        // Nothing else of what this host sends is refused so by Apache Kafka; others validate records against schemas.
+        // Apache Kafka refuses nothing else that this host sends with this code. Other brokers validate records against
+        // schemas.
         RDKafkaErrorCode::InvalidRecord if !answer.has_key => {
             "; probably the topic is compacted and the output has no key"
         }
@@ -65,7 +66,7 @@ pub(super) fn refusal(code: RDKafkaErrorCode, topic: &str, answer: &Answer) -> R
     Refusal::Rejected(rejected, format!("topic {topic} rejected the record: {words}{why}").into())
 }
 
-/// The code of an error that a record meets again whenever it is sent; `None` where it may be stored later.
+/// Returns the code of an error that occurs again whenever the record is sent; `None` if the record may be stored later.
 fn rejected(code: RDKafkaErrorCode) -> Option<Code> {
     use RDKafkaErrorCode as Kafka;
     match code {

@@ -1,7 +1,7 @@
-//! A producer, and the thread that serves its answers.
+//! A producer and the thread that serves its delivery reports.
 //!
-//! An answer of a broker is about all messages of a request. rdkafka's own thread hands over one message at a time, and a
-//! flow is woken for each few of them; here a flow hears of all of them at once.
+//! A broker answers for all messages of a request. The thread of the rdkafka crate hands over one message at a time, so a
+//! flow would be woken for every few of them. This thread hands over all of them at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,28 +14,42 @@ use rdkafka::bindings::{
     rd_kafka_queue_t, rd_kafka_t,
 };
 use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::producer::{BaseProducer, Producer};
+use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer, ProducerContext};
 
-use super::delivery::Context;
 use crate::broker::kafka::waker::Waker;
 
-/// The thread looks by itself after this long, should librdkafka not have woken it.
+/// The thread polls after this long, even if librdkafka has not woken it.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// A producer at work. Dropped, it gives up what is on its way, and each ticket is settled.
-pub(super) struct Served {
-    producer: Arc<BaseProducer<Context>>,
+/// The context of a producer whose answers this thread serves.
+pub(super) trait Serve: ProducerContext<NoCustomPartitioner> + 'static {
+    /// Settles the tickets of all messages that were answered since the last call.
+    fn hand_over(&self);
+
+    /// Called while there is nothing to serve, at least every 100 ms.
+    fn idle(&self, client: *mut rd_kafka_t);
+
+    /// Messages that the context has sent in another way, and that are not answered.
+    fn in_flight(&self) -> i32;
+
+    /// The permanent error that librdkafka has reported to the context, if any.
+    fn failure(&self) -> Option<Box<str>>;
+}
+
+/// A running producer. When it is dropped, it gives up unanswered messages, and their tickets are settled.
+pub(super) struct Served<C: Serve> {
+    producer: Arc<BaseProducer<C>>,
     waker: Arc<Waker>,
     closing: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Served {
-    /// Makes the producer and starts its thread.
+impl<C: Serve> Served<C> {
+    /// Creates the producer and starts its thread.
     ///
     /// # Errors
-    /// What librdkafka or the operating system says.
-    pub(super) fn start(client: &ClientConfig, context: Context) -> Result<Self, Box<str>> {
+    /// The error text of librdkafka or of the operating system.
+    pub(super) fn start(client: &ClientConfig, context: C) -> Result<Self, Box<str>> {
         let producer = BaseProducer::from_config_and_context(client, context);
         let producer = Arc::new(producer.map_err(|error| error.to_string())?);
         let waker = Arc::new(Waker::default());
@@ -50,59 +64,59 @@ impl Served {
         Ok(Self { producer, waker, closing, thread: Some(thread) })
     }
 
-    pub(super) fn native(&self) -> &BaseProducer<Context> {
+    pub(super) fn native(&self) -> &BaseProducer<C> {
         &self.producer
     }
 
-    /// Messages that are not answered.
+    /// Returns the number of unanswered messages.
     pub(super) fn in_flight(&self) -> i32 {
-        self.producer.in_flight_count() + self.producer.context().in_flight_alone()
+        self.producer.in_flight_count() + self.producer.context().in_flight()
     }
 
-    /// The error from which it does not recover, if it has met one.
+    /// Returns the error from which the producer does not recover, if any.
     pub(super) fn failure(&self) -> Option<Box<str>> {
         let asked = || self.producer.client().fatal_error().map(|(code, reason)| format!("{code}: {reason}").into());
         self.producer.context().failure().or_else(asked)
     }
 }
 
-impl Drop for Served {
+impl<C: Serve> Drop for Served<C> {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Relaxed);
         self.waker.wake();
         if let Some(thread) = self.thread.take() {
-            // A panic of that thread has been printed.
+            // A panic of the thread was printed already.
             let _ = thread.join();
         }
     }
 }
 
-fn serve(producer: &BaseProducer<Context>, queue: &Queue, closing: &AtomicBool) {
+fn serve<C: Serve>(producer: &BaseProducer<C>, queue: &Queue<C>, closing: &AtomicBool) {
     queue.waker.here();
     while !closing.load(Ordering::Relaxed) {
-        // One answer, or one line of the log.
+        // Each call serves one delivery report or one log line.
         producer.poll(Duration::ZERO);
         producer.context().hand_over();
         if queue.is_empty() {
-            producer.context().revive(producer.client().native_ptr());
+            producer.context().idle(producer.client().native_ptr());
             std::thread::park_timeout(LOOK);
         }
     }
 }
 
-/// The queue of what the producer has to say; librdkafka wakes the thread when it stops being empty.
-struct Queue {
+/// The main queue of the producer. librdkafka wakes the thread when the queue stops being empty.
+struct Queue<C: Serve> {
     native: *mut rd_kafka_queue_t,
     waker: Arc<Waker>,
     /// Keeps librdkafka's client alive as long as the queue.
-    _producer: Arc<BaseProducer<Context>>,
+    _producer: Arc<BaseProducer<C>>,
 }
 
 // SAFETY: librdkafka's queues have locks of their own and may be used from any thread.
-unsafe impl Send for Queue {}
+unsafe impl<C: Serve> Send for Queue<C> {}
 
-impl Queue {
-    fn of(producer: &Arc<BaseProducer<Context>>, waker: &Arc<Waker>) -> Self {
+impl<C: Serve> Queue<C> {
+    fn of(producer: &Arc<BaseProducer<C>>, waker: &Arc<Waker>) -> Self {
         // SAFETY: the client is alive, and stays so until `drop` has given the queue back. The callback gets a pointer to
         // the waker, which lives in an `Arc` of ours until `drop` has switched the callback off; librdkafka calls it, and
         // switches it off, under the queue's lock.
@@ -120,7 +134,7 @@ impl Queue {
     }
 }
 
-impl Drop for Queue {
+impl<C: Serve> Drop for Queue<C> {
     fn drop(&mut self) {
         // SAFETY: the queue is ours; after the first call librdkafka does not know the waker any more.
         unsafe {
@@ -140,6 +154,7 @@ unsafe extern "C" fn not_empty(_: *mut rd_kafka_t, waker: *mut std::ffi::c_void)
 mod tests {
     use rdkafka::bindings::{rd_kafka_resp_err_t, rd_kafka_test_fatal_error};
 
+    use super::super::delivery::Context;
     use super::*;
 
     #[test]

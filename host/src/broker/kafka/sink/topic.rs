@@ -1,14 +1,14 @@
-//! A topic that is written to.
+//! A destination topic of the producer.
 
 use std::ffi::{CStr, CString};
 use std::sync::{Arc, OnceLock};
 
 use metrics::Counter;
 
-/// Partitions whose counters are kept at hand; those above are looked up for each message.
+/// Number of partitions whose counters are kept; counters of higher partitions are looked up for each message.
 const KEPT: usize = 256;
 
-/// Its name as librdkafka wants it, and its counters: kept, so that a message costs no allocation for them.
+/// The name as a C string, and the counters. They are kept, so that a message needs no allocation for them.
 pub(super) struct Topic {
     name: Arc<str>,
     native_name: CString,
@@ -16,7 +16,7 @@ pub(super) struct Topic {
 }
 
 impl Topic {
-    /// `None` where the name has a zero byte in it.
+    /// Returns `None` if the name contains a zero byte.
     pub(super) fn new(name: &Arc<str>) -> Option<Self> {
         let native_name = CString::new(&**name).ok()?;
         Some(Self { name: Arc::clone(name), native_name, produced: (0..KEPT).map(|_| OnceLock::new()).collect() })
@@ -30,7 +30,7 @@ impl Topic {
         &self.native_name
     }
 
-    /// One more record is durable.
+    /// Counts a durable record of this partition.
     pub(super) fn count(&self, partition: i32) {
         let kept = usize::try_from(partition).ok().and_then(|partition| self.produced.get(partition));
         match kept {

@@ -1,8 +1,8 @@
-//! Exactly-once: outputs and consumed offsets in one transaction, on a producer of the route's own.
+//! Kafka transactions for `exactly_once`: outputs and consumed offsets in one transaction, on a producer for each route.
 //!
-//! Two things keep a host out that lost its partitions and does not know it (KIP-447): offsets go with the group's
-//! generation, which the broker checks; and what that generation cannot tell, the source does ([`Member`]). The
-//! transactional id only ends what a host that died under it has left open.
+//! Two checks keep out a host that has lost its partitions without knowing it (KIP-447). The offsets carry the generation
+//! of the group, which the broker checks. What the generation does not show, the source checks ([`Member`]). The
+//! transactional id serves only to end a transaction that a dead host has left open.
 
 mod commit;
 mod context;
@@ -31,8 +31,8 @@ use crate::transactions::{self, Work};
 use identity::Identity;
 use session::{Failed, Session};
 
-/// What users may change, by property: those of the sink, and how long a transaction may stay open after its host has
-/// died. Readers of committed records wait that long, where no host starts again under the same id.
+/// Defaults of librdkafka properties that users may change: those of the sink, and the time that a transaction may stay
+/// open after its host has died. `read_committed` consumers wait that long if no host starts again with the same id.
 const DEFAULTS: &[(&str, &str)] = &[
     ("compression.type", "snappy"),
     ("linger.ms", "5"),
@@ -42,7 +42,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("transaction.timeout.ms", "10000"),
 ];
 
-/// The transactions of one route.
+/// The settings of the transactions of one route.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `host:port`, separated by commas.
@@ -51,48 +51,48 @@ pub struct Config {
     pub client_id: String,
     /// The route, for the log.
     pub route: String,
-    /// The consumer group whose offsets go along.
+    /// The consumer group whose offsets are committed.
     pub group: String,
-    /// What the transactional id begins with; a number follows that no other process on this machine has.
+    /// The prefix of the transactional id. A number follows that no other process on this machine uses.
     pub id_prefix: String,
-    /// Where the numbers are kept, as locked files.
+    /// The folder with a locked file for each used number.
     pub folder: PathBuf,
-    /// Any librdkafka property that is not owned.
+    /// Any librdkafka property that is not in [`properties::OWNED`].
     pub properties: BTreeMap<String, String>,
 }
 
-/// Why there are no transactions.
+/// The reason for which the transactions were not created.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A property.
     #[error(transparent)]
     Properties(#[from] properties::Error),
-    /// No number is to be had.
+    /// No number for the transactional id could be reserved.
     #[error("failed to reserve a transactional id: {folder}: {reason}")]
     Identity {
         /// Where the numbers are kept.
         folder: String,
-        /// What the operating system says.
+        /// The error text of the operating system.
         reason: Box<str>,
     },
-    /// librdkafka makes no producer of this, or the broker has no transactions.
+    /// librdkafka does not create a producer with these settings, or the broker does not support transactions.
     #[error("failed to initialise transactions with the transactional id `{id}`: {reason}")]
     Refused {
         /// The transactional id.
         id: String,
-        /// What librdkafka or the broker says.
+        /// The error text of librdkafka or of the broker.
         reason: Box<str>,
     },
 }
 
-/// Transactions that can begin.
+/// Initialised transactions, before the start of the flow.
 #[derive(Debug)]
 pub struct Transactions {
     session: Session,
     closing: Arc<AtomicBool>,
 }
 
-/// The member of the group that the offsets are committed as, as of the moment when they were its own.
+/// The group member that commits the offsets, as it was when it owned them.
 pub struct Member(pub ConsumerGroupMetadata);
 
 // SAFETY: the native object is not changed after it was made and not bound to a thread; rdkafka wraps it in a pointer
@@ -106,7 +106,8 @@ impl std::fmt::Debug for Member {
 }
 
 impl Config {
-    /// Takes an id, makes the producer, and ends what was left open under the id. Waits for the broker, at most 60 s.
+    /// Reserves a transactional id, creates the producer, and ends a transaction that was left open under the id. Waits for
+    /// the broker for at most 60 s.
     ///
     /// # Errors
     /// All of [`Error`].
@@ -127,7 +128,7 @@ impl Config {
         Ok(Transactions { session, closing })
     }
 
-    /// Makes the producer with all its properties, and drops it. Asks no broker.
+    /// Creates the producer with all its properties and drops it. Connects to no broker.
     ///
     /// # Errors
     /// [`Error::Properties`].
@@ -152,7 +153,7 @@ impl Config {
 }
 
 impl transactions::Transactions for Transactions {
-    /// Starts the thread that carries them out.
+    /// Starts the thread that carries out the transactions.
     fn start(self: Box<Self>, answers: Sender<Answers>) -> Box<dyn transactions::Running> {
         let (work, works) = sync_channel::<Work>(1);
         let Self { mut session, closing } = *self;
@@ -166,7 +167,7 @@ impl transactions::Transactions for Transactions {
                     Err(Failed::Unanswered { found, reason }) => {
                         Event::Unanswered(Unanswered { positions: work.positions, found, reason })
                     }
-                    // Whoever reads the group's offsets next will see what it was.
+                    // The next reader of the group's offsets sees the result.
                     Err(Failed::Unknown) => return,
                 };
                 if answers.try_send(vec![event]).is_err() {
@@ -174,17 +175,17 @@ impl transactions::Transactions for Transactions {
                 }
             }
         };
-        // Where there is no thread, nothing is carried out, and each transaction is told so.
+        // If the thread does not start, each transaction is answered with an error.
         drop(std::thread::Builder::new().name("transactions".into()).spawn(carry_out));
         Box::new(Running { work: Some(work), ended, closing })
     }
 }
 
-/// The thread that carries transactions out. Dropped, it ends by itself.
+/// The thread that carries out transactions. It ends by itself when this is dropped.
 #[derive(Debug)]
 pub struct Running {
     work: Option<SyncSender<Work>>,
-    /// Dropped by the thread when it ends.
+    /// Closed when the thread ends, because the thread has the sender.
     ended: oneshot::Receiver<()>,
     closing: Arc<AtomicBool>,
 }
@@ -204,7 +205,8 @@ impl transactions::Running for Running {
         }
     }
 
-    /// Ends the thread when what it does is done. At that time it is left behind: librdkafka may wait for a broker.
+    /// Ends the thread after its current transaction. At `until` the thread is left behind, because librdkafka may wait for
+    /// a broker.
     fn close(mut self: Box<Self>, until: Instant) -> BoxFuture<'static, ()> {
         async move {
             self.end();

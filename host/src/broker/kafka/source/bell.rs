@@ -1,11 +1,11 @@
-//! How the flow hears that there is something for it.
+//! Wakes the flow when the source has something for it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Context;
 
 use futures::task::AtomicWaker;
 
-/// Rung by the reader and by librdkafka's threads; one task listens.
+/// A wake-up flag. The reader and the threads of librdkafka set it; one task waits for it.
 #[derive(Debug, Default)]
 pub(super) struct Bell {
     rung: AtomicBool,
@@ -13,25 +13,25 @@ pub(super) struct Bell {
 }
 
 impl Bell {
-    /// There is something. What it is must be there before this call.
+    /// Wakes the listener. The data must be in place before this call.
     pub(super) fn ring(&self) {
-        // Whoever rang first wakes the listener, which then looks at everything.
+        // Only the first call wakes the listener, which then checks everything.
         if !self.rung.swap(true, Ordering::AcqRel) {
             self.listener.wake();
         }
     }
 
-    /// There may be more: the listener's own word, which need not be woken.
+    /// Notes that there may be more. For the listener itself, which needs no wake-up.
     pub(super) fn remember(&self) {
         self.rung.store(true, Ordering::Release);
     }
 
-    /// Whether it has rung since the last call. If not, the task is woken when it does.
+    /// Returns whether the bell has rung since the last call. If not, the task is woken when it rings.
     pub(super) fn has_rung(&self, context: &Context<'_>) -> bool {
         if self.rung.swap(false, Ordering::AcqRel) {
             return true;
         }
-        // First listen, then look once more: it may have rung in between.
+        // Register first and then check again, because the bell may have rung in between.
         self.listener.register(context.waker());
         self.rung.swap(false, Ordering::AcqRel)
     }

@@ -1,4 +1,4 @@
-//! Commits on their way, and whose they are.
+//! Commits that the broker has not answered, and who asked for them.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,18 +14,18 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use super::context::{Answer, Context};
 use crate::broker::kafka::offsets;
 
-/// Commits that the broker has not answered. librdkafka answers every one, with an error where it gives up.
+/// Commits that the broker has not answered. librdkafka answers each commit, with an error if it gives up.
 #[derive(Debug, Default)]
 pub(super) struct Commits(BTreeMap<Partition, VecDeque<Sent>>);
 
-/// A commit on its way.
+/// An unanswered commit.
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) position: CommitPosition,
     pub(super) purpose: Purpose,
 }
 
-/// Why it was sent.
+/// The reason for a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// The flow asked for it.
@@ -35,7 +35,7 @@ pub(super) enum Purpose {
 }
 
 impl Commits {
-    /// Sends these, each partition at most once in a request. Returns those that could not be sent.
+    /// Sends commits; a request contains each partition at most once. Returns the commits that could not be sent.
     pub(super) fn send(
         &mut self,
         consumer: &BaseConsumer<Context>,
@@ -69,7 +69,7 @@ impl Commits {
         unsent
     }
 
-    /// The commit that this answers; `None` where nobody waits for it.
+    /// Removes and returns the commit that this answers; `None` if there is none.
     pub(super) fn answered(&mut self, answer: &Answer) -> Option<Sent> {
         let sent = self.0.get_mut(&answer.partition)?;
         let index = sent.iter().position(|sent| sent.position.offset == answer.offset)?;
@@ -80,19 +80,19 @@ impl Commits {
         answered
     }
 
-    /// Whether a commit of this partition is on its way.
+    /// Returns whether a commit of this partition is unanswered.
     pub(super) fn under_way(&self, partition: &Partition) -> bool {
         self.0.contains_key(partition)
     }
 
-    /// Whether none is on its way.
+    /// Returns whether all commits are answered.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// Sends a commit whose answer comes by the consumer's queue. The safe interface's asynchronous commit is never answered:
-/// librdkafka answers it only where a callback of the old kind is configured, and rdkafka configures events.
+/// Sends a commit whose answer arrives in the queue of the consumer. The asynchronous commit of the safe interface gets no
+/// answer: librdkafka answers it only through the old callback, but the rdkafka crate uses events.
 fn commit(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) -> KafkaResult<()> {
     let client = consumer.client().native_ptr();
     // SAFETY: client and list are alive for the whole call, which copies the list and takes a reference of its own to
@@ -109,14 +109,14 @@ fn commit(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) -> KafkaR
     }
 }
 
-/// Whether the same commit may succeed a little later, with the same member of the group.
+/// Returns whether the same commit may succeed later with the same group member.
 pub(super) fn transient(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(
         code,
         Code::RebalanceInProgress
-            // While a rebalance goes on, the new generation may be on its way; where it is not, the assignment is
-            // lost, and then nobody asks this.
+            // During a rebalance the new generation may not have arrived yet. If there is no new generation, the assignment
+            // is lost, and this function is not called.
             | Code::IllegalGeneration
             | Code::CoordinatorNotAvailable
             | Code::CoordinatorLoadInProgress

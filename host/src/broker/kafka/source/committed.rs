@@ -1,4 +1,4 @@
-//! What the group has committed of partitions that are about to be ours.
+//! Reads the committed offsets and metadata of partitions that are being assigned.
 
 use std::time::Duration;
 
@@ -8,29 +8,29 @@ use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::context::Context;
-use super::rebalance::names;
-use crate::broker::kafka::offsets::metadata;
+use crate::broker::kafka::offsets::{metadata, names};
 
-/// How long one look may take. The reader does nothing else meanwhile; librdkafka has stopped all fetching anyway.
+/// Time limit of one request. The reader is blocked meanwhile; during a rebalance librdkafka fetches nothing anyway.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Where reading begins, and what was kept with it.
+/// The offsets at which reading begins, and their metadata.
 pub(super) struct Committed {
-    /// To be assigned: with the committed offsets, so that librdkafka starts where the metadata belongs.
+    /// The list to assign. It contains the committed offsets, so that librdkafka starts at the offset that the metadata
+    /// belongs to.
     pub(super) list: TopicPartitionList,
-    /// Offset and metadata of each, where there are any.
+    /// Offset and metadata of each partition, if any.
     pub(super) partitions: Vec<(Partition, Option<i64>, Option<Box<str>>)>,
 }
 
 impl Committed {
-    /// For partitions whose commits cannot be read; librdkafka will go on trying to find the offsets.
+    /// For partitions whose commits could not be read. librdkafka goes on looking for the offsets.
     pub(super) fn unknown(list: TopicPartitionList) -> Self {
         let partitions = names(&list).map(|partition| (partition, None, None)).collect();
         Self { list, partitions }
     }
 }
 
-/// Asks the group's coordinator, within a second.
+/// Asks the coordinator of the group. Blocks for at most a second.
 pub(super) fn committed(consumer: &BaseConsumer<Context>, partitions: &TopicPartitionList) -> KafkaResult<Committed> {
     if partitions.count() == 0 {
         return Ok(Committed::unknown(partitions.clone()));

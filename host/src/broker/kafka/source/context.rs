@@ -1,8 +1,8 @@
-//! What librdkafka calls while the reader polls its main queue.
+//! The callbacks of librdkafka while the reader polls the main queue.
 //!
-//! Nothing is done here: what happened is noted, and the reader deals with it when the poll has returned. With
-//! librdkafka's events a rebalance is answered by the call to assign or unassign, not by the end of the callback; so
-//! the reader can wait for partitions to be given up and still serve the flow.
+//! The callbacks only note what happened; the reader handles it after the poll. With the events of librdkafka, the call to
+//! assign or unassign answers a rebalance, not the end of the callback. So the reader can wait until the flow has given up
+//! partitions, and serves the flow meanwhile.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -20,30 +20,30 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::broker::kafka::journal::{Journal, is_not_authorized};
 use crate::broker::kafka::revival::Revival;
 
-/// Something that happened in the group.
+/// An event of the group or the consumer.
 pub(super) enum Occurrence {
-    /// New partitions; all of them with an eager assignor, the additional ones with a cooperative one.
+    /// New partitions: all of them with an eager assignor, only the additional ones with a cooperative one.
     Assign(TopicPartitionList),
-    /// Partitions to let go.
+    /// Partitions to give up.
     Revoke {
         partitions: TopicPartitionList,
-        /// They have a new owner already, or may have.
+        /// Whether they have, or may have, a new owner already.
         lost: bool,
     },
-    /// A commit was answered.
+    /// Answers to a commit.
     Commit(Vec<Answer>),
-    /// The consumer is of no use any more.
+    /// A fatal error: the consumer is unusable.
     Fatal(Box<str>),
 }
 
-/// The broker's word on the commit of one partition.
+/// The answer to the commit of one partition.
 pub(super) struct Answer {
     pub(super) partition: Partition,
     pub(super) offset: i64,
     pub(super) result: Result<(), RDKafkaErrorCode>,
 }
 
-/// The consumer's context.
+/// The context of the consumer.
 pub(super) struct Context {
     pub(super) journal: Journal,
     pub(super) revival: Revival,
@@ -53,17 +53,17 @@ pub(super) struct Context {
     complaint: Mutex<Option<Complaint>>,
 }
 
-/// An error by which the group or a topic does not have the consumer.
+/// An error with which the group or a topic refuses the consumer.
 #[derive(Debug, Clone)]
 pub(super) struct Complaint {
     pub(super) at: Instant,
     pub(super) text: Box<str>,
-    /// librdkafka says it once, and not again while it lasts.
+    /// Whether librdkafka reports the error only once while it lasts.
     pub(super) is_said_once: bool,
 }
 
 impl Context {
-    /// For a consumer of this configuration.
+    /// Creates the context for a consumer with this configuration.
     pub(super) fn new(client: &ClientConfig, route: &str) -> Self {
         Self {
             journal: Journal::of_route("consumer", route),
@@ -75,22 +75,22 @@ impl Context {
         }
     }
 
-    /// What happened since the last call, in order.
+    /// Removes and returns what happened since the last call, in order.
     pub(super) fn take(&self) -> Vec<Occurrence> {
         std::mem::take(&mut *self.occurrences.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The last one.
+    /// Returns the last such error.
     pub(super) fn complaint(&self) -> Option<Complaint> {
         self.complaint.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Grows with every call of librdkafka.
+    /// Returns a number that grows with every callback of librdkafka.
     pub(super) fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// From now on rebalances are answered at once: the reader has nothing left to wait for.
+    /// Answers rebalances at once from now on, because the reader no longer waits for the flow.
     pub(super) fn leave(&self) {
         self.leaving.store(true, Ordering::Relaxed);
     }
@@ -148,8 +148,8 @@ impl ConsumerContext for Context {
         let answers = offsets.elements().into_iter().filter_map(|element| {
             let Offset::Offset(offset) = element.offset() else { return None };
             let partition = Partition { topic: element.topic().into(), number: element.partition() };
-            // The result is that of some partition or of the whole request, and then the elements know nothing of it.
-            // In doubt a commit has failed: it is repeated.
+            // The result belongs to one of the partitions or to the whole request; in the second case the elements have no
+            // error. In doubt the commit counts as failed and is repeated.
             let result = element
                 .error()
                 .and(result.clone())
@@ -161,7 +161,7 @@ impl ConsumerContext for Context {
     }
 }
 
-/// Whether an error is the group's or a topic's refusal to have the consumer.
+/// Returns whether the group or a topic refuses the consumer with this error.
 fn keeps_out(code: RDKafkaErrorCode) -> bool {
     is_not_authorized(code)
         || matches!(
@@ -174,7 +174,7 @@ fn keeps_out(code: RDKafkaErrorCode) -> bool {
         )
 }
 
-/// Adds partitions to the assignment, or makes them the assignment, as the group's assignor wants it.
+/// Adds the partitions to the assignment with a cooperative assignor; replaces the assignment with an eager one.
 pub(super) fn assign(consumer: &BaseConsumer<Context>, partitions: &TopicPartitionList) -> KafkaResult<()> {
     match consumer.rebalance_protocol() {
         RebalanceProtocol::Cooperative => consumer.incremental_assign(partitions),
@@ -182,12 +182,12 @@ pub(super) fn assign(consumer: &BaseConsumer<Context>, partitions: &TopicPartiti
     }
 }
 
-/// Answers an assignment without taking anything of it.
+/// Answers an assignment without accepting any partition.
 pub(super) fn decline(consumer: &BaseConsumer<Context>) -> KafkaResult<()> {
     assign(consumer, &TopicPartitionList::new())
 }
 
-/// Takes partitions from the assignment.
+/// Removes partitions from the assignment.
 pub(super) fn unassign(consumer: &BaseConsumer<Context>, partitions: &TopicPartitionList) -> KafkaResult<()> {
     match consumer.rebalance_protocol() {
         RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),

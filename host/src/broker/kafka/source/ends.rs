@@ -1,10 +1,11 @@
-//! Where a partition ends behind the last record that anybody may read.
+//! Finds partitions that have no readable record between the position of the group and the end of the log.
 //!
-//! Markers of transactions and records of aborted ones have offsets and are never handed over. A group that has handled
-//! everything stays behind the end of such a log, and its lag above 0, until the next record. The group's own consumer
-//! cannot be asked how far it has read: its position is that of the last record, and with `enable.partition.eof` librdkafka
-//! 2.12 takes the end for a record where messages are taken in batches, and loses one. So a consumer that is in no group
-//! reads on from where the group is. If the first it hears of a partition is the end, nothing stands between.
+//! Transaction markers and records of aborted transactions have offsets but are never returned. A group that has
+//! processed everything stays behind the end of such a log, with a lag above 0, until the next record. The consumer of
+//! the group cannot tell how far it has read: its position is that of the last record, and with `enable.partition.eof`
+//! librdkafka 2.12 counts the end as a record when messages are taken in batches, and loses one. So a consumer without
+//! a group reads from the position of the group. If the first event of a partition is its end, there is no readable
+//! record in between.
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
@@ -24,23 +25,23 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::context::Context;
 
-/// How long brokers may take to answer for all partitions. What is not known by then is asked for again.
+/// Time limit for all partitions together. Partitions without an answer are read again later.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Partitions that are read at once.
+/// The largest number of partitions that are read at once.
 const MOST: usize = 100;
 
-/// A partition of which the group has done all that was handed over, and whose log goes on behind that.
+/// A partition whose returned records are all committed, and whose log has further offsets.
 #[derive(Debug, Clone)]
 pub(super) struct Behind {
     pub(super) partition: Partition,
-    /// What the group has committed, if anything.
+    /// The committed offset of the group, if any.
     pub(super) committed: Option<i64>,
-    /// Where it reads on.
+    /// The next offset that the group reads.
     pub(super) from: i64,
-    /// The end of the log.
+    /// The end offset of the log.
     pub(super) high: i64,
-    /// The assignment that this is about.
+    /// The assignment that this belongs to.
     pub(super) life: Weak<()>,
 }
 
@@ -50,25 +51,25 @@ impl Behind {
     }
 }
 
-/// No record that anybody may read stands between where the group reads on and this offset.
+/// No readable record is between the position of the group and this offset.
 #[derive(Debug)]
 pub(super) struct End {
     pub(super) of: Behind,
     pub(super) offset: i64,
 }
 
-/// Looks for the ends of a consumer's partitions.
+/// Finds the ends of the partitions of a consumer.
 pub(super) struct Ends {
     client: ClientConfig,
     route: Box<str>,
-    /// Where the group reads on and the end of the log, at the last look.
+    /// Position of the group and end offset, at the last check.
     seen: BTreeMap<Partition, (i64, i64)>,
-    /// Of which all is known that there is to know.
+    /// Position and end offset of partitions that need no further read.
     known: BTreeMap<Partition, (i64, i64)>,
     reading: Option<mpsc::Receiver<Found>>,
 }
 
-/// What one reading has brought.
+/// The result of one read.
 #[derive(Debug, Default)]
 struct Found {
     ends: Vec<End>,
@@ -76,11 +77,11 @@ struct Found {
 }
 
 impl Ends {
-    /// For a consumer of this configuration.
+    /// Creates the finder for a consumer with this configuration.
     pub(super) fn new(client: &ClientConfig, route: &str) -> Self {
         let mut client = client.clone();
         client.remove("group.instance.id");
-        // Records are not wanted here: little is fetched ahead, and a log that was cut short says nothing.
+        // The records themselves are not needed: fetch little ahead. A truncated log gives an error, not an end.
         let decided = [("enable.partition.eof", "true"), ("auto.offset.reset", "error"), ("queued.min.messages", "1")];
         for (name, value) in decided {
             client.set(name, value);
@@ -89,7 +90,7 @@ impl Ends {
         Self { client, route: route.into(), seen, known, reading: None }
     }
 
-    /// Takes in which partitions are behind, and reads on for those that were so at the last look.
+    /// Takes the partitions that are behind now, and reads those that were behind in the same way at the last check.
     pub(super) fn look(&mut self, behind: Vec<Behind>) {
         let now: BTreeMap<_, _> = behind.iter().map(|it| (it.partition.clone(), it.place())).collect();
         self.known.retain(|partition, place| now.get(partition) == Some(place));
@@ -107,7 +108,7 @@ impl Ends {
         let (tell, found) = mpsc::channel();
         let (client, route) = (self.client.clone(), self.route.clone());
         let work = move || match read(&client, &route, behind) {
-            // Nobody listens any more: then nobody wants to know.
+            // If the receiver was dropped, nobody needs the error.
             Ok(found) => drop(tell.send(found)),
             Err(error) => tracing::debug!(%route, %error, "failed to read the ends of partitions"),
         };
@@ -115,7 +116,7 @@ impl Ends {
         started.is_ok().then_some(found)
     }
 
-    /// What was found since the last call.
+    /// Returns the ends found since the last call.
     pub(super) fn found(&mut self) -> Vec<End> {
         match self.reading.as_ref().map(mpsc::Receiver::try_recv) {
             None | Some(Err(mpsc::TryRecvError::Empty)) => return Vec::new(),
@@ -142,7 +143,7 @@ fn read(client: &ClientConfig, route: &str, behind: Vec<Behind>) -> KafkaResult<
     let until = Instant::now() + LIMIT;
     while !open.is_empty() && Instant::now() < until {
         let Some(first) = First::poll(consumer.client().native_ptr(), Duration::from_millis(100)) else { continue };
-        // What is said of no partition is said of a connection, and librdkafka connects again.
+        // An event without a partition concerns a connection, and librdkafka reconnects.
         let Some(it) = first.partition().and_then(|partition| open.remove(&partition)) else { continue };
         if let Some(offset) = first.end().filter(|offset| *offset > it.from) {
             found.ends.push(End { of: it, offset });
@@ -153,7 +154,7 @@ fn read(client: &ClientConfig, route: &str, behind: Vec<Behind>) -> KafkaResult<
     Ok(found)
 }
 
-/// The first that a consumer hears of a partition.
+/// The first event of a partition.
 struct First(NonNull<rd_kafka_message_t>);
 
 impl First {
@@ -178,13 +179,13 @@ impl First {
         Some(Partition { topic: topic.to_string_lossy().into(), number: message.partition })
     }
 
-    /// Where the partition ends, if that is what was said.
+    /// Returns the end offset if the event is the end of the partition.
     fn end(&self) -> Option<i64> {
         let message = self.native();
         (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF).then_some(message.offset)
     }
 
-    /// Whether it is an end or a record; else it is an error, and another time may tell more.
+    /// Returns whether the event is an end or a record. Otherwise it is an error, and a later read may succeed.
     fn is_told(&self) -> bool {
         let err = self.native().err;
         err == RD_KAFKA_RESP_ERR__PARTITION_EOF || err == RD_KAFKA_RESP_ERR_NO_ERROR

@@ -1,4 +1,4 @@
-//! The partitions that are ours, and what may be handed over of them.
+//! The assigned partitions, and the records of them that may be returned to the flow.
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
@@ -17,76 +17,76 @@ use rdkafka::types::RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 
 use super::ends::End;
 use super::identity::{Ids, TopicId};
-use super::lag;
 use super::queue::{BATCH, Message, Queue};
 use super::record::record;
+use super::watermarks::watermarks;
 
-/// What the flow has granted and the source has not used.
+/// The grants of the flow that are not used yet.
 #[derive(Debug, Default)]
 pub(super) struct Balance {
     messages: u64,
-    /// Below zero where the last record went over.
+    /// Negative if the last record exceeded the grant.
     bytes: i64,
 }
 
-/// A partition that is ours.
+/// An assigned partition.
 pub(super) struct Holding {
     pub(super) partition: Partition,
-    /// Where the group will start to read; `None` where it has committed nothing.
+    /// The committed offset of the group, where reading starts; `None` without a commit.
     pub(super) committed: Option<i64>,
-    /// Shows 0 once the partition is no longer ours.
+    /// The lag gauge; set to 0 when the assignment ends.
     pub(super) lag: Gauge,
     queue: Queue,
-    /// The flow wants none of it for now.
+    /// Whether the flow has paused the partition.
     paused: bool,
-    /// The offset after the last one handed over.
+    /// The offset after the last returned record.
     next: Option<i64>,
-    /// The group wants it back: it is read no more.
+    /// Whether the group has revoked the partition. It is no longer read.
     revoked: bool,
-    /// The first record after the partition has begun anew; it waits until the flow has been told.
+    /// The first record after the log began anew; it waits until the flow has been told.
     anew: Option<Record>,
-    /// The topic's id, where the broker has told one.
+    /// The id of the topic, if a broker has reported one.
     topic: Option<TopicId>,
-    /// The id before the log began anew, to be compared with the one that is told next.
+    /// The id before the log began anew, to compare with the id that is reported next.
     topic_before: Option<TopicId>,
-    /// What the flow's commits are written for.
+    /// The topic identity that the commits of the flow belong to.
     pub(super) identity: Identity,
-    /// The topic was created again: it is not read before it is read from its start.
+    /// Whether the topic was created again. The partition is not read until reading restarts at its beginning.
     halted: bool,
-    /// Another one each time that reading begins anew.
+    /// Replaced each time reading begins anew, so that weak references to the earlier one expire.
     life: Arc<()>,
 }
 
-/// What a visit brought.
+/// The result of one read.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     pub(super) records: Vec<Record>,
-    /// What follows does not go on from there: the partition has to be given to the flow as a new one.
+    /// Whether the next record does not continue from here. The flow must get the partition as a new assignment.
     pub(super) begins_anew: bool,
 }
 
-/// What a look at a topic's id brought.
+/// The result of a check of the topic id.
 #[derive(Debug, PartialEq, Eq)]
 enum Look {
     Same,
-    /// It is another, and the flow does not know.
+    /// The id has changed, and the flow has not been told.
     Recreated,
-    /// It is another, and the flow was told when the log began anew.
+    /// The id has changed, and the flow was told when the log began anew.
     BegunAnew,
 }
 
 /// Partitions whose topic was deleted and created again.
 #[derive(Debug, Default)]
 pub(super) struct Recreated {
-    /// The flow was told already.
+    /// Partitions for which the flow was told already.
     pub(super) begun_anew: Vec<Partition>,
-    /// Read until this look.
+    /// Partitions that were read until this check.
     pub(super) newly: Vec<Partition>,
-    /// All that are not read before they are read from their start.
+    /// All partitions that wait until reading restarts at their beginning.
     pub(super) halted: Vec<Partition>,
 }
 
-/// How a record follows the one before.
+/// How the offset of a record follows the one before.
 #[derive(Debug, PartialEq, Eq)]
 enum Place {
     Next,
@@ -95,13 +95,13 @@ enum Place {
 }
 
 impl Balance {
-    /// More room.
+    /// Adds a grant.
     pub(super) fn grant(&mut self, messages: u64, bytes: u64) {
         self.messages = self.messages.saturating_add(messages);
         self.bytes = self.bytes.saturating_add(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// Whether another record may be handed over.
+    /// Returns whether another record may be returned.
     fn is_open(&self) -> bool {
         self.messages > 0 && self.bytes > 0
     }
@@ -141,8 +141,8 @@ impl Holding {
         }
     }
 
-    /// Whether the topic has another id now. Where none is known this one is learnt; whether it is another than the one before
-    /// the log began anew is told too.
+    /// Checks whether the topic has a new id. Learns the id if none is known, and then reports whether it differs from
+    /// the id before the log began anew.
     fn look(&mut self, ids: &Ids) -> Look {
         let Some(id) = ids.get(&self.partition.topic).filter(|_| !self.revoked) else { return Look::Same };
         match self.topic {
@@ -155,14 +155,14 @@ impl Holding {
         }
     }
 
-    /// Reads it no more until [`restart`](Holding::restart), and throws away what the flow does not have yet.
+    /// Stops reading until [`restart`](Holding::restart), and drops the records that the flow does not have yet.
     fn halt(&mut self) {
         self.halted = true;
         self.anew = None;
         self.queue.clear();
     }
 
-    /// Reads it again, as another topic, from where librdkafka was told to go.
+    /// Reads the partition again, as that of a new topic, from the offset that librdkafka was given.
     fn restart(&mut self, topic: Option<TopicId>, identity: Identity) {
         self.queue.clear();
         (self.halted, self.next, self.committed) = (false, None, None);
@@ -170,26 +170,26 @@ impl Holding {
         self.life = Arc::default();
     }
 
-    /// Stops reading it for good, and throws away what the flow does not have yet.
+    /// Stops reading for good, and drops the records that the flow does not have yet.
     fn revoke(&mut self) {
         self.revoked = true;
         self.anew = None;
         self.queue.clear();
     }
 
-    /// Forgets what was handed over, and what was fetched: reading begins anew with what the group has committed.
+    /// Forgets the returned and fetched records. Reading begins anew at the committed offset.
     fn begin_anew(&mut self, committed: Option<i64>) {
         self.queue.clear();
         (self.committed, self.next, self.anew, self.paused) = (committed, None, None, false);
         self.life = Arc::default();
     }
 
-    /// Where reading stands: the offset after the last one handed over, or what the group has committed.
+    /// Returns the reading position: the offset after the last returned record, or the committed offset.
     pub(super) fn position(&self) -> Option<i64> {
         self.next.max(self.committed)
     }
 
-    /// Whether the group has committed all that was handed over.
+    /// Returns whether the group has committed all returned records.
     fn is_done(&self) -> bool {
         !self.revoked
             && !self.halted
@@ -197,12 +197,13 @@ impl Holding {
             && self.next.is_none_or(|next| self.committed >= Some(next))
     }
 
-    /// Which assignment it is, where all that was handed over is committed and librdkafka has nothing more.
+    /// Returns the assignment if all returned records are committed and librdkafka has no more; otherwise `None`.
     pub(super) fn idle(&self) -> Option<Weak<()>> {
         (self.is_done() && self.queue.is_empty()).then(|| Arc::downgrade(&self.life))
     }
 
-    /// No record stands before this end that was not handed over; whether that is still said of this assignment.
+    /// Moves the position to this end, because no readable record is before it. Returns whether the end belongs to this
+    /// assignment.
     fn reach(&mut self, end: &End) -> bool {
         let is_same = self.committed == end.of.committed && end.of.life.ptr_eq(&Arc::downgrade(&self.life));
         let is_meant = is_same && self.is_done();
@@ -212,17 +213,17 @@ impl Holding {
         is_meant
     }
 
-    /// Whether a commit of this offset can be meant: nobody has settled what was never handed over.
+    /// Returns whether a commit of this offset is plausible: a record that was never returned cannot be settled.
     fn may_commit(&self, offset: i64) -> bool {
         !self.halted && self.position().is_some_and(|position| offset <= position)
     }
 
-    /// Has records looked for that librdkafka has and has not told of; whether there were such.
+    /// Makes the reader look for records that librdkafka has but has not signalled. Returns whether there are any.
     pub(super) fn remind(&self) -> bool {
         self.queue.remind()
     }
 
-    /// Takes up to [`BATCH`] records within the balance, and one that was paid for already.
+    /// Takes up to [`BATCH`] records within the balance, and the waiting first record, which was counted already.
     fn take(&mut self, balance: &mut Balance) -> Taken {
         let mut taken = Taken::default();
         if self.paused || self.revoked || self.halted {
@@ -236,7 +237,7 @@ impl Holding {
                 continue;
             }
             let offset = message.native().offset;
-            let high = || lag::watermarks(message.consumer(), &self.partition).map(|(_, high)| high);
+            let high = || watermarks(message.consumer(), &self.partition).map(|(_, high)| high);
             let place = place(offset, self.next, high);
             if place == Place::Repeat {
                 continue;
@@ -248,7 +249,7 @@ impl Holding {
                 self.anew = Some(record);
                 self.life = Arc::default();
                 self.committed = None;
-                // It may be another topic. Its id is learnt at the next look.
+                // It may be a new topic. The next check learns its id.
                 self.topic_before = self.topic.take();
                 self.identity = self.identity.without_topic();
                 taken.begins_anew = true;
@@ -262,14 +263,14 @@ impl Holding {
 
 impl Drop for Holding {
     fn drop(&mut self) {
-        // Somebody else counts it now.
+        // The new owner of the partition reports its lag now.
         self.lag.set(0.0);
     }
 }
 
-/// librdkafka gives a record twice where it rebalances between taking a batch from its queue and noting how far that
-/// went: at most a batch, and never behind the end of the log. Everything else that goes back is a log that was cut
-/// short or made anew, and read again from its beginning.
+/// librdkafka returns a record twice if it rebalances between taking a batch from its queue and storing the new
+/// position. This goes back by at most a batch, and the end of the log stays at or above the position. Any other step
+/// back means that the log was truncated or created again, and is read from its beginning.
 fn place(offset: i64, next: Option<i64>, high: impl FnOnce() -> Option<i64>) -> Place {
     match next {
         Some(next) if offset < next => {
@@ -291,11 +292,11 @@ fn complain(message: &Message<'_>) {
     message.consumer().context().journal.error(&KafkaError::MessageConsumption(native.err.into()), &text);
 }
 
-/// All partitions that are ours.
+/// All assigned partitions.
 #[derive(Default)]
 pub(super) struct Held {
     holdings: BTreeMap<Partition, Holding>,
-    /// The last one that was served.
+    /// The partition that was served last.
     last: Option<Partition>,
 }
 
@@ -304,7 +305,7 @@ impl Held {
         self.holdings.insert(holding.partition.clone(), holding);
     }
 
-    /// Takes out those that are ours.
+    /// Removes these partitions and returns those that were assigned.
     pub(super) fn remove(&mut self, partitions: impl IntoIterator<Item = Partition>) -> Vec<Holding> {
         partitions.into_iter().filter_map(|partition| self.holdings.remove(&partition)).collect()
     }
@@ -313,24 +314,24 @@ impl Held {
         self.holdings.values()
     }
 
-    /// Reads it no more; whether it is ours.
+    /// Stops reading the partition; returns whether it is assigned.
     pub(super) fn revoke(&mut self, partition: &Partition) -> bool {
         self.holdings.get_mut(partition).map(Holding::revoke).is_some()
     }
 
-    /// Whether it is ours and is read.
+    /// Returns whether the partition is assigned and being read.
     pub(super) fn is_read(&self, partition: &Partition) -> bool {
         self.holdings.get(partition).is_some_and(|holding| !holding.revoked)
     }
 
-    /// What was handed over of it counts for nothing: it begins anew with what the group has committed.
+    /// Begins anew at the committed offset; records returned before no longer count.
     pub(super) fn begin_anew(&mut self, partition: &Partition, committed: Option<i64>) {
         if let Some(holding) = self.holdings.get_mut(partition) {
             holding.begin_anew(committed);
         }
     }
 
-    /// Stops reading those whose topic has another id now.
+    /// Stops reading partitions whose topic has a new id.
     pub(super) fn halt_recreated(&mut self, ids: &Ids) -> Recreated {
         let mut recreated = Recreated::default();
         for holding in self.holdings.values_mut() {
@@ -349,44 +350,44 @@ impl Held {
         recreated
     }
 
-    /// Reads a partition again that was stopped, as that of another topic; whether it is still ours.
+    /// Restarts a stopped partition as that of a new topic; returns whether it is still assigned.
     pub(super) fn restart(&mut self, partition: &Partition, topic: Option<TopicId>, identity: Identity) -> bool {
         let holding = self.holdings.get_mut(partition).filter(|holding| holding.halted && !holding.revoked);
         holding.map(|holding| holding.restart(topic, identity)).is_some()
     }
 
-    /// What the commits of a partition are written for; unknown where it is not ours.
+    /// Returns the topic identity that the commits of a partition belong to; unknown if it is not assigned.
     pub(super) fn identity(&self, partition: &Partition) -> Identity {
         self.holdings.get(partition).map(|holding| holding.identity).unwrap_or_default()
     }
 
-    /// A partition was found to end there; whether that is still so of the one that is ours.
+    /// Applies an end that was found; returns whether it belongs to the current assignment.
     pub(super) fn reach(&mut self, end: &End) -> bool {
         self.holdings.get_mut(&end.of.partition).is_some_and(|holding| holding.reach(end))
     }
 
-    /// The flow wants records of it, or does not.
+    /// Pauses or resumes a partition.
     pub(super) fn pause(&mut self, partition: &Partition, paused: bool) {
         if let Some(holding) = self.holdings.get_mut(partition) {
             holding.paused = paused;
         }
     }
 
-    /// The group has committed it so far. What was not handed over was committed in an assignment before this one, and
-    /// somebody has moved the group since.
+    /// Notes a commit of the group. An offset beyond the returned records is ignored: it was committed in an earlier
+    /// assignment, and the position of the group was reset since.
     pub(super) fn committed(&mut self, partition: &Partition, offset: i64) {
         if let Some(holding) = self.holdings.get_mut(partition).filter(|holding| holding.may_commit(offset)) {
             holding.committed = Some(offset);
         }
     }
 
-    /// Whether the partition is ours and was read that far. Kafka itself would take a commit of any member for any
-    /// partition, and so move somebody else's position.
+    /// Returns whether the partition is assigned and was read up to this offset. Kafka accepts a commit of any member
+    /// for any partition, so an unchecked commit could overwrite the position of another member.
     pub(super) fn may_commit(&self, position: &CommitPosition) -> bool {
         self.holdings.get(&position.partition).is_some_and(|holding| holding.may_commit(position.offset))
     }
 
-    /// What the next partition in turn has, within the balance; `None` where there is nothing.
+    /// Returns the records of the next partition in turn, within the balance; `None` if there are none.
     pub(super) fn take_in_turn(&mut self, balance: &mut Balance) -> Option<(Partition, Taken)> {
         let take = |holding: &mut Holding| {
             let taken = holding.take(balance);
@@ -397,7 +398,7 @@ impl Held {
     }
 }
 
-/// The first that has something, beginning behind the one that had it last: so nobody starves.
+/// Returns the first entry with a value, starting after the one served last, so that no partition starves.
 fn first_in_turn<K: Ord + Clone, V, T>(
     map: &mut BTreeMap<K, V>,
     last: &mut Option<K>,

@@ -1,8 +1,10 @@
-//! Which topics the names stand for: ids of topics and cluster, over librdkafka's C interface.
+//! Reads the ids of topics and of the cluster through the C interface of librdkafka, to tell topics with the same name
+//! apart.
 //!
-//! A topic that is deleted and created again keeps its name and begins at offset 0. librdkafka 2.12 goes on at the old
-//! offset without a word once the new topic has grown past it (`FIXME` in `rd_kafka_topic_metadata_update`). So ids are
-//! asked for when partitions are assigned, and again every few seconds. A broker that has no ids leaves them unknown.
+//! A topic that is deleted and created again keeps its name and begins at offset 0. librdkafka 2.12 continues at the
+//! old offset without an error once the new topic has grown past it (`FIXME` in `rd_kafka_topic_metadata_update`). So
+//! the source requests the ids when partitions are assigned, and again every few seconds. With a broker without topic
+//! ids they stay unknown.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char, c_int};
@@ -28,18 +30,18 @@ use rdkafka::types::RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 use super::context::Context;
 use crate::broker::kafka::mock::is_mock;
 
-/// How long one request may take. There is one at a time.
+/// Time limit of one request. At most one request is unanswered.
 const REQUEST: Duration = Duration::from_secs(5);
-/// How long an answer is waited for where partitions wait for it.
+/// How long a new assignment waits for an answer.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// The id of a topic.
 pub(super) type TopicId = [u8; 16];
 
-/// The ids of topics, by name; topics that are not there or have no id are missing.
+/// The ids of topics, by name, without topics that do not exist or have no id.
 pub(super) type Ids = BTreeMap<Arc<str>, TopicId>;
 
-/// Asks for ids of topics, one request at a time.
+/// Requests the ids of topics, one request at a time.
 pub(super) struct Topics {
     queue: NonNull<rd_kafka_queue_t>,
     asking: bool,
@@ -51,14 +53,14 @@ pub(super) struct Topics {
 unsafe impl Send for Topics {}
 
 impl Topics {
-    /// For this consumer; `None` where librdkafka makes no queue.
+    /// Creates the requester for this consumer; returns `None` if librdkafka creates no queue.
     pub(super) fn new(consumer: &Arc<BaseConsumer<Context>>) -> Option<Self> {
         // SAFETY: the client is alive, and stays so until `drop` has given the queue back.
         let queue = NonNull::new(unsafe { rd_kafka_queue_new(consumer.client().native_ptr()) })?;
         Some(Self { queue, asking: false, consumer: Arc::clone(consumer) })
     }
 
-    /// Asks for the ids of these topics; nothing where an answer is awaited.
+    /// Requests the ids of these topics. Does nothing while a request is unanswered.
     pub(super) fn ask<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
         if self.asking || is_mock(self.consumer.client()) {
             return;
@@ -85,15 +87,15 @@ impl Topics {
         self.asking = true;
     }
 
-    /// The answer, where it has come.
+    /// Returns the answer, if it has arrived.
     pub(super) fn answer(&mut self) -> Option<Result<Ids, RDKafkaErrorCode>> {
         self.answer_within(Duration::ZERO)
     }
 
-    /// Waits for the ids of these topics, a second at most. Brokers that know no ids answer with none.
+    /// Waits for the ids of these topics, at most a second. A broker without topic ids returns none.
     ///
     /// # Errors
-    /// What librdkafka says; the same may be asked again.
+    /// The error of librdkafka; the request may be repeated.
     pub(super) fn wait(&mut self) -> Result<Ids, RDKafkaErrorCode> {
         if !self.asking {
             return Ok(Ids::new());
@@ -105,7 +107,7 @@ impl Topics {
         }
     }
 
-    /// The cluster's id, as the client has heard it; asks no broker.
+    /// Returns the id of the cluster, if the client knows it already. Sends no request.
     pub(super) fn cluster(&self) -> Option<String> {
         self.consumer.client().fetch_cluster_id(Duration::ZERO)
     }
@@ -133,15 +135,15 @@ impl Drop for Topics {
     }
 }
 
-/// The identity of a partition.
+/// Returns the identity of a partition.
 pub(super) fn identity(partition: &Partition, cluster: Option<&str>, ids: &Ids) -> Identity {
     Identity::new(partition, cluster, ids.get(&partition.topic))
 }
 
-/// The ids in an answer.
+/// Returns the ids in an answer.
 ///
 /// # Safety
-/// The event is alive.
+/// The event must be alive.
 unsafe fn read(event: *mut rd_kafka_event_t) -> Result<Ids, RDKafkaErrorCode> {
     let mut ids = Ids::new();
     // SAFETY: the event is alive, and everything that is read here is its own. Null is nothing. Descriptions are as many as

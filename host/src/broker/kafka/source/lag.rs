@@ -1,33 +1,31 @@
-//! How far the group is behind.
+//! Measures the lag of the consumer group.
 
-use std::ffi::CString;
 use std::sync::Weak;
 use std::time::Duration;
 
 use cofferdam_core::event::Partition;
 use metrics::Gauge;
-use rdkafka::bindings::rd_kafka_get_watermark_offsets;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::types::RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
+use rdkafka::consumer::BaseConsumer;
 
 use super::context::Context;
 use super::ends::Behind;
 use super::holding::Holding;
+use super::watermarks::watermarks;
 
-/// Time between two looks.
+/// Time between two measurements.
 pub(super) const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Up to where the group is done with a partition.
+/// The progress of the group in a partition.
 pub(super) struct Standing {
     partition: Partition,
-    /// `None` where it has committed nothing: then all that the log has is still to be done.
+    /// The committed offset; `None` without a commit, so that the lag is the whole log.
     done: Option<i64>,
     /// Nothing of it is in hand, and nothing more has come.
     idle: Option<Weak<()>>,
     gauge: Gauge,
 }
 
-/// The gauge of a partition.
+/// Returns the lag gauge of a partition.
 pub(super) fn gauge(group: &str, partition: &Partition) -> Gauge {
     metrics::gauge!(
         "consumer_lag",
@@ -43,13 +41,13 @@ impl Standing {
         Self { partition, done: holding.committed, idle: holding.idle(), gauge }
     }
 
-    /// The topic's name.
+    /// Returns the name of the topic.
     pub(super) fn topic(&self) -> &str {
         &self.partition.topic
     }
 
-    /// Sets the gauge and says so: end of the log less what the group has committed, or less the beginning of the log.
-    /// Returns whether the log goes on behind all that the group will ever be handed, as it seems.
+    /// Sets the gauge to the end of the log less the committed offset; without a commit, less the beginning of the log.
+    /// Returns the partition if the group has committed all returned records and the log has further offsets.
     pub(super) fn report(&self, consumer: &BaseConsumer<Context>, group: &str) -> Option<Behind> {
         let (low, high) = watermarks(consumer, &self.partition)?;
         let from = self.done.unwrap_or(low);
@@ -68,16 +66,4 @@ impl Standing {
         let life = self.idle.clone().filter(|_| lag > 0)?;
         Some(Behind { partition: self.partition.clone(), committed: self.done, from, high, life })
     }
-}
-
-/// Beginning and end of the log, as the last answer to a fetch told them; asks no broker. `None` before the first one.
-pub(super) fn watermarks(consumer: &BaseConsumer<Context>, partition: &Partition) -> Option<(i64, i64)> {
-    let topic = CString::new(&*partition.topic).ok()?;
-    let (mut low, mut high) = (-1, -1);
-    // SAFETY: the client and the name are alive, and the two numbers are ours.
-    let result = unsafe {
-        let client = consumer.client().native_ptr();
-        rd_kafka_get_watermark_offsets(client, topic.as_ptr(), partition.number, &mut low, &mut high)
-    };
-    (result == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some((low.max(0), high))
 }

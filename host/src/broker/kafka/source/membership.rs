@@ -1,8 +1,8 @@
-//! As whom the group knows us, for offsets that go with a transaction.
+//! The group membership that a transaction needs to commit offsets.
 //!
-//! The broker refuses offsets of a generation that is past. It does not ask whether a partition is the member's: offsets
-//! for one that was lost meanwhile would be taken under the new generation. So the flow is given no membership while
-//! there is a loss that it has not heard of; losses are counted before librdkafka may join again.
+//! A broker refuses offsets of an old generation. But it does not check whether a partition belongs to the member:
+//! offsets of a partition that was lost meanwhile would be accepted under the new generation. So the flow gets no
+//! membership while there is a loss that it has not received. Losses are counted before librdkafka may join again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -11,18 +11,18 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 
 use super::context::Context;
 
-/// Events of loss that were sent.
+/// The number of loss events that were sent.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Losses(Arc<AtomicU64>);
 
 impl Losses {
-    /// One more is on its way to the flow.
+    /// Counts one more event before it is sent to the flow.
     pub(super) fn count(&self) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
 
-/// The flow's side of it.
+/// The flow's view of the membership.
 pub(super) struct Membership {
     consumer: Weak<BaseConsumer<Context>>,
     losses: Losses,
@@ -34,15 +34,15 @@ impl Membership {
         Self { consumer: Arc::downgrade(consumer), losses, heard: 0 }
     }
 
-    /// The flow hears of a loss.
+    /// Notes that the flow has received a loss event.
     pub(super) fn heard_of_loss(&mut self) {
         self.heard += 1;
     }
 
-    /// The member that all partitions belong to which the flow takes for its own; `None` where that is not known.
+    /// Returns the member that owns all partitions which the flow considers assigned; `None` if that is unknown.
     pub(super) fn current(&self) -> Option<ConsumerGroupMetadata> {
         let member = self.consumer.upgrade()?.group_metadata();
-        // In this order: a membership of after a loss is seen together with the loss.
+        // Keep this order: a membership that is newer than a loss is then read together with the loss.
         member.filter(|_| self.losses.0.load(Ordering::SeqCst) == self.heard)
     }
 }

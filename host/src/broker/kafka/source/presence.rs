@@ -1,4 +1,4 @@
-//! Whether the consumer is in its group.
+//! Checks whether the consumer is a member of its group.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -12,20 +12,20 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use super::context::{Complaint, Context};
 use crate::listener::Absence;
 
-/// An error of the group counts for this long: librdkafka repeats it while it lasts, and asks again within a few seconds.
+/// How long an error of the group counts. librdkafka retries within a few seconds and repeats the error while it lasts.
 const FRESH: Duration = Duration::from_secs(30);
 
-/// Watches a consumer.
+/// Watches the membership of a consumer.
 pub(super) struct Presence {
     consumer: Weak<BaseConsumer<Context>>,
     absent_since: Option<Instant>,
-    /// Records received so far, and when that was last seen to have grown.
+    /// The number of records received so far, and the time at which it last grew.
     received: u64,
     grown: Instant,
 }
 
 impl Presence {
-    /// Of a consumer that has just been made.
+    /// Creates the watch for a new consumer.
     pub(super) fn new(consumer: &Arc<BaseConsumer<Context>>) -> Self {
         let now = Instant::now();
         Self { consumer: Arc::downgrade(consumer), absent_since: Some(now), received: 0, grown: now }
@@ -37,7 +37,7 @@ impl Presence {
             (self.received, self.grown) = (received, Instant::now());
         }
         let complaint = consumer.context().complaint();
-        // Who receives records may read.
+        // A consumer that receives records is allowed to read.
         let lasts = |it: &Complaint| if it.is_said_once { it.at > self.grown } else { it.at.elapsed() < FRESH };
         let is_refused = complaint.as_ref().is_some_and(lasts);
         if is_member(&consumer) && !is_refused {
@@ -49,7 +49,7 @@ impl Presence {
     }
 }
 
-/// Whether the group has given the consumer a generation.
+/// Returns whether the consumer has a generation of the group.
 fn is_member(consumer: &BaseConsumer<Context>) -> bool {
     // SAFETY: the client is alive during the calls; the metadata, where there is any, is ours, is read, and is given back.
     unsafe {

@@ -1,7 +1,7 @@
-//! The local queue of one partition, over librdkafka's C interface.
+//! The local queue of one partition, through the C interface of librdkafka.
 //!
-//! The safe interface takes one message at a time, with two allocations and an event for each; the C interface hands
-//! over an array. The unsafe code of the source is here, in `record`, `lag`, `ends` and `identity`.
+//! The safe interface takes one message at a time, with two allocations and an event for each. The C interface returns
+//! an array. The unsafe code of the source is here, in `record`, `lag`, `ends` and `identity`.
 
 use std::collections::VecDeque;
 use std::ffi::{CString, c_void};
@@ -20,12 +20,12 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use super::bell::Bell;
 use super::context::Context;
 
-/// Messages taken from librdkafka at once, and handed over at once.
+/// The largest number of messages that are taken from librdkafka, and returned to the flow, at once.
 pub(super) const BATCH: usize = 256;
 
-/// The queue of one partition, split off from the consumer's.
+/// The queue of one partition, split off from the queue of the consumer.
 pub(super) struct Queue {
-    /// Taken from librdkafka, not yet looked at. Each is ours to destroy.
+    /// Messages taken from librdkafka and not returned yet. This queue must destroy each of them.
     taken: VecDeque<NonNull<rd_kafka_message_t>>,
     native: NonNull<rd_kafka_queue_t>,
     signal: Arc<Signal>,
@@ -36,15 +36,15 @@ pub(super) struct Queue {
 // SAFETY: librdkafka's queues and messages belong to no thread; whoever holds the only `Queue` may use them.
 unsafe impl Send for Queue {}
 
-/// What librdkafka touches when the queue stops being empty.
+/// The flag that librdkafka sets when the queue is no longer empty.
 struct Signal {
     ready: AtomicBool,
     bell: Arc<Bell>,
 }
 
 impl Queue {
-    /// Splits it off. To be called before the partition is assigned: what was fetched earlier stays in the main queue.
-    /// `None` where librdkafka does not take the topic for one.
+    /// Splits the queue off. Call it before the partition is assigned, because records that were fetched earlier stay
+    /// in the main queue. Returns `None` if librdkafka refuses the name of the topic.
     pub(super) fn split(
         consumer: &Arc<BaseConsumer<Context>>,
         partition: &Partition,
@@ -66,7 +66,7 @@ impl Queue {
         Some(Self { taken: VecDeque::with_capacity(BATCH), native, signal, consumer: Arc::clone(consumer) })
     }
 
-    /// The next message, where there is one; at most `room` are taken from librdkafka at once. Never blocks.
+    /// Returns the next message, if there is one; takes at most `room` messages from librdkafka at once. Never blocks.
     pub(super) fn next(&mut self, room: usize) -> Option<Message<'_>> {
         if self.taken.is_empty() {
             self.fill(room.min(BATCH));
@@ -75,12 +75,12 @@ impl Queue {
         Some(Message { native, queue: self })
     }
 
-    /// Has what nobody would look for looked for; whether there was such.
+    /// Sets the flag if messages wait that were not signalled; returns whether there are any.
     pub(super) fn remind(&self) -> bool {
         self.is_filled() && !self.signal.ready.swap(true, Ordering::AcqRel)
     }
 
-    /// Whether there is no message, neither taken from librdkafka nor there.
+    /// Returns whether there is no message, neither taken from librdkafka nor in its queue.
     pub(super) fn is_empty(&self) -> bool {
         self.taken.is_empty() && !self.is_filled()
     }
@@ -90,7 +90,7 @@ impl Queue {
         unsafe { rd_kafka_queue_length(self.native.as_ptr()) > 0 }
     }
 
-    /// Throws away what was taken from librdkafka.
+    /// Destroys the messages that were taken from librdkafka.
     pub(super) fn clear(&mut self) {
         for message in self.taken.drain(..) {
             // SAFETY: it is ours, and gone from the queue.
@@ -99,7 +99,7 @@ impl Queue {
     }
 
     fn fill(&mut self, room: usize) {
-        // First the flag, then the look: what comes in between sets it again.
+        // Clear the flag first and then take: a message that arrives in between sets it again.
         if room == 0 || !self.signal.ready.swap(false, Ordering::AcqRel) {
             return;
         }
@@ -107,7 +107,7 @@ impl Queue {
         // SAFETY: the queue is alive, and the array has room for as many as are asked for. Each message that comes is
         // ours to destroy. A timeout of zero does not block.
         let count = unsafe { rd_kafka_consume_batch_queue(self.native.as_ptr(), 0, batch.as_mut_ptr(), room) };
-        let count = usize::try_from(count).unwrap_or(0); // -1: an error, of which there is none here
+        let count = usize::try_from(count).unwrap_or(0); // -1 would be an error, which cannot occur here
         if count == room {
             self.signal.ready.store(true, Ordering::Relaxed);
         }
@@ -115,20 +115,20 @@ impl Queue {
     }
 }
 
-/// A message out of a [`Queue`]; its bytes are librdkafka's.
+/// A message from a [`Queue`]; librdkafka owns its bytes.
 pub(super) struct Message<'a> {
     native: NonNull<rd_kafka_message_t>,
     queue: &'a Queue,
 }
 
 impl Message<'_> {
-    /// The message itself; its `err` tells whether it is one.
+    /// Returns the native message. Its `err` tells whether it is a record or an error.
     pub(super) fn native(&self) -> &rd_kafka_message_t {
         // SAFETY: it is ours until `drop`, and nobody changes it.
         unsafe { self.native.as_ref() }
     }
 
-    /// Whose it is.
+    /// Returns the consumer of the message.
     pub(super) fn consumer(&self) -> &BaseConsumer<Context> {
         &self.queue.consumer
     }
@@ -152,7 +152,7 @@ impl Drop for Queue {
     }
 }
 
-/// Called by librdkafka's threads, under the queue's lock: it must not call librdkafka, and does not.
+/// Called by threads of librdkafka under the lock of the queue. It must not call librdkafka, and does not.
 unsafe extern "C" fn not_empty(_: *mut rd_kafka_t, signal: *mut c_void) {
     // SAFETY: see `split`.
     let signal = unsafe { &*signal.cast::<Signal>() };

@@ -1,4 +1,8 @@
-//! The thread that serves the consumer's group: what it gives and takes, and commits.
+//! The reader: the thread that serves the consumer group. It answers rebalances and sends commits.
+
+mod rebalance;
+mod recreated;
+mod reread;
 
 use std::sync::Arc;
 use std::thread;
@@ -15,31 +19,31 @@ use super::context::{Answer, Context, Occurrence};
 use super::ends::{Behind, End, Ends};
 use super::identity::{Ids, Topics};
 use super::lag::{self, Standing};
-use super::rebalance::Rebalance;
 use super::shared::{Shared, State};
 use crate::broker::kafka::waker::Waker;
+use rebalance::Rebalance;
 
-/// How long the reader sleeps where nobody wakes it.
+/// Longest sleep of the reader.
 const SLEEP: Duration = Duration::from_millis(100);
-/// Polls of the main queue in one round.
+/// Highest number of polls of the main queue in one round.
 const POLLS: usize = 64;
 
-/// The consumer, and what is under way.
+/// The consumer, and the state of its thread.
 pub(super) struct Reader {
-    pub(super) group: Arc<str>,
-    pub(super) consumer: Arc<BaseConsumer<Context>>,
-    pub(super) revoke_timeout: Duration,
-    pub(super) shared: Arc<Shared>,
-    pub(super) commits: Commits,
-    pub(super) rebalance: Rebalance,
-    /// Partitions that are to begin anew.
-    pub(super) rereads: Vec<Partition>,
-    pub(super) fatal: Option<Box<str>>,
-    /// Asks again and again which topics the names stand for.
-    pub(super) topics: Option<Topics>,
-    /// The ids that were told last, also of topics that are not ours for a while.
-    pub(super) known: Ids,
-    /// Where partitions end.
+    group: Arc<str>,
+    consumer: Arc<BaseConsumer<Context>>,
+    revoke_timeout: Duration,
+    shared: Arc<Shared>,
+    commits: Commits,
+    rebalance: Rebalance,
+    /// Partitions to read again from the committed offset.
+    rereads: Vec<Partition>,
+    fatal: Option<Box<str>>,
+    /// Asks periodically for the ids of the topics; `None` if that is not possible.
+    topics: Option<Topics>,
+    /// The last known topic ids, including those of topics without an assigned partition.
+    known: Ids,
+    /// Looks for the ends of partitions.
     ends: Ends,
     next_report: Instant,
 }
@@ -68,7 +72,7 @@ impl Reader {
         }
     }
 
-    /// Serves the group until the flow closes the source, or until librdkafka says that nothing can be read any more.
+    /// Runs until the flow closes the source, or until a fatal error of librdkafka.
     pub(super) fn run(mut self, waker: &Waker) -> Result<(), Error> {
         waker.here();
         let until = loop {
@@ -78,7 +82,7 @@ impl Reader {
             let busy = self.round();
             if let Some(reason) = self.fatal.take() {
                 tracing::error!(event = "client_failed", client = "consumer", group = %self.group, %reason, "the consumer failed permanently");
-                // Whatever the group thinks.
+                // All partitions are lost, even if the group still assigns them.
                 self.lose_all();
                 return Err(Error::Fatal { group: self.group.as_ref().into(), reason });
             }
@@ -91,8 +95,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Does what can be done without waiting; `false` where there was nothing.
-    pub(super) fn round(&mut self) -> bool {
+    /// Does everything that needs no wait. Returns `false` if there was nothing to do.
+    fn round(&mut self) -> bool {
         self.serve_asks();
         let busy = self.poll();
         self.look_for_recreated();
@@ -100,11 +104,11 @@ impl Reader {
         self.step_rebalance() || busy
     }
 
-    pub(super) fn sleep(&self) {
+    fn sleep(&self) {
         self.consumer.context().revival.look(self.consumer.client().native_ptr());
         let since = Instant::now();
         thread::park_timeout(SLEEP);
-        // Nobody is known to have been forgotten; should it happen, it costs this much and not for ever.
+        // No lost wake-up is known. If one occurs, it delays records by this sleep, not for ever.
         let remind = |state: &mut State| state.held.iter().filter(|holding| holding.remind()).count() > 0;
         if since.elapsed() >= SLEEP && self.shared.with(remind) {
             self.shared.bell().ring();
@@ -124,7 +128,7 @@ impl Reader {
         }
     }
 
-    /// Tells the flow which partitions end behind the last record that it will be handed.
+    /// Tells the flow which partitions have only offsets without a record behind the last record that it received.
     fn reach(&mut self) {
         let found = self.ends.found();
         if found.is_empty() {
@@ -159,8 +163,8 @@ impl Reader {
         }
     }
 
-    /// Polls the main queue: rebalances, commits, errors. Records do not come this way.
-    pub(super) fn poll(&mut self) -> bool {
+    /// Polls the main queue for rebalances, commits and errors. Records arrive in the queues of their partitions.
+    fn poll(&mut self) -> bool {
         let mut busy = false;
         for _ in 0..POLLS {
             let calls = self.consumer.context().calls();
@@ -182,7 +186,7 @@ impl Reader {
                 Occurrence::Assign(_) | Occurrence::Revoke { .. } => self.rebalance.waiting.push_back(occurrence),
             }
         }
-        // A consumer that librdkafka has given up takes part in nothing, whether an event has said so or not.
+        // A consumer with a fatal error takes part in nothing, even if no event has reported the error.
         if self.fatal.is_none() {
             let failure = self.consumer.client().fatal_error();
             self.fatal = failure.map(|(code, reason)| format!("{code}: {reason}").into());
@@ -214,7 +218,7 @@ impl Reader {
 }
 
 impl Drop for Reader {
-    /// However it ends, nobody waits for it any more.
+    /// Ends the shared state, so that the flow does not wait for a reader that has ended or panicked.
     fn drop(&mut self) {
         drop(self.shared.with(State::end));
     }

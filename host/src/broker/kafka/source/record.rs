@@ -1,4 +1,4 @@
-//! A message of librdkafka becomes a record of ours.
+//! Converts a message of librdkafka to a record.
 
 use std::slice;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use rdkafka::bindings::{rd_kafka_message_t, rd_kafka_message_timestamp};
 
 use crate::broker::kafka::headers::Borrowed;
 
-/// Copies a message out of librdkafka: key and payload into one buffer, which they share.
+/// Copies a message out of librdkafka: key and payload into one shared buffer.
 ///
-/// Not into a buffer for many records: one that is parked for a retry would keep all of it. Nor by reference: it would
-/// keep the whole answer of a fetch.
+/// The buffer is not shared by many records, because a record that waits for a retry would keep all of it in memory.
+/// Nor does the record refer to the native message, which would keep the whole fetch response.
 pub(crate) fn record(message: &rd_kafka_message_t, source: &Arc<str>) -> Record {
     // SAFETY: librdkafka gives null, or a pointer to that many bytes, which live as long as the message.
     let (key, payload) = unsafe { (bytes(message.key, message.key_len), bytes(message.payload, message.len)) };
@@ -37,12 +37,12 @@ pub(crate) fn record(message: &rd_kafka_message_t, source: &Arc<str>) -> Record 
         key,
         headers,
         payload,
-        timestamp_ms: u64::try_from(timestamp).ok(), // -1 where there is none
+        timestamp_ms: u64::try_from(timestamp).ok(), // -1 without a timestamp
     }
 }
 
 /// # Safety
-/// `start` is null or points to `length` bytes that are not changed for `'a`.
+/// `start` must be null or point to `length` bytes that are not changed for `'a`.
 unsafe fn bytes<'a>(start: *const std::ffi::c_void, length: usize) -> Option<&'a [u8]> {
     // SAFETY: as promised.
     (!start.is_null()).then(|| unsafe { slice::from_raw_parts(start.cast(), length) })

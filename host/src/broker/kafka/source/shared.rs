@@ -1,7 +1,7 @@
-//! What the flow and the reader share: the partitions, and what each has to tell the other.
+//! The state that flow and reader share: the partitions, and the messages between the two.
 //!
-//! One lock for all of it, so the flow sees things in the order in which they happen: what the group gives and takes
-//! first, records only where nothing of that waits. Nobody holds it while a broker is asked.
+//! One lock protects everything, so the flow sees events in the order in which they happen: rebalances first, and records
+//! only if no event waits. No thread holds the lock while it asks a broker.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -17,21 +17,21 @@ use super::holding::{Balance, Held};
 use super::membership::Losses;
 use crate::broker::kafka::waker::Waker;
 
-/// Commits that may wait for the reader.
+/// Highest number of commits that wait for the reader.
 const COMMITS: usize = 65_536;
-/// Events beyond which no more commits are taken on: each will be one more.
+/// Highest number of events in the outbox before commits wait: each commit leads to one more event.
 const OUTBOX: usize = 1_024;
 
-/// The flow's end and the reader's end hold it together.
+/// The shared state. The flow and the reader have a reference each.
 pub(super) struct Shared {
     state: Mutex<State>,
     bell: Arc<Bell>,
     reader: Arc<Waker>,
-    /// Once the consumer is to end: when it has to have left.
+    /// The time at which the consumer must have left the group; empty before the close.
     closing: OnceLock<Instant>,
 }
 
-/// What is under the lock.
+/// The state under the lock.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) held: Held,
@@ -40,20 +40,20 @@ pub(super) struct State {
     balance: Balance,
     asks: Asks,
     losses: Losses,
-    /// The reader has gone: no event will follow.
+    /// Whether the reader has ended, so that no more events follow.
     ended: bool,
 }
 
-/// What the reader was asked since its last look.
+/// Requests for the reader since its last check.
 #[derive(Debug, Default)]
 pub(super) struct Asks {
     /// In the order in which they were asked.
     pub(super) commits: Vec<CommitPosition>,
-    /// Partitions to let go, with what is to be committed before.
+    /// Partitions to give up, each with a last commit, if any.
     pub(super) give_ups: BTreeMap<Partition, Option<CommitPosition>>,
-    /// Partitions to begin anew with.
+    /// Partitions to read again.
     pub(super) rereads: Vec<Partition>,
-    /// Commits that found no room.
+    /// Commits that were refused because too many wait.
     pub(super) refused: Vec<CommitPosition>,
 }
 
@@ -63,12 +63,12 @@ impl Shared {
         Self { state: Mutex::new(state), bell: Arc::default(), reader, closing: OnceLock::new() }
     }
 
-    /// To be rung when there are records.
+    /// Returns the bell to ring when there are records.
     pub(super) fn bell(&self) -> &Arc<Bell> {
         &self.bell
     }
 
-    /// The reader's way in. The flow is woken where there is something for it to hear.
+    /// Runs `work` under the lock, for the reader. Wakes the flow if there is an event for it.
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let result = work(&mut state);
@@ -80,12 +80,12 @@ impl Shared {
         result
     }
 
-    /// Tells the flow what has happened.
+    /// Adds events for the flow.
     pub(super) fn tell(&self, events: impl IntoIterator<Item = Event>) {
         self.with(|state| state.outbox.extend(events));
     }
 
-    /// Carries out what the flow asks of its partitions, and leaves the rest for the reader.
+    /// Carries out grants and pauses at once, and leaves other requests for the reader.
     pub(super) fn ask(&self, ask: Ask) {
         let mut state = self.lock();
         let is_for_reader = state.ask(ask);
@@ -97,7 +97,7 @@ impl Shared {
         }
     }
 
-    /// The next event; `None` when the reader has gone and all was heard.
+    /// Returns the next event; `None` if the reader has ended and no event is left.
     pub(super) fn poll_next(&self, context: &Context<'_>) -> Poll<Option<Event>> {
         while self.bell.has_rung(context) {
             let mut state = self.lock();
@@ -117,37 +117,37 @@ impl Shared {
         Poll::Pending
     }
 
-    /// The consumer is to end, and to have left the group by then.
+    /// Asks the reader to leave the group and to end, at the latest at `until`.
     pub(super) fn close(&self, until: Instant) {
-        // The first one to say so waits for it.
+        // The first call sets the time.
         let _ = self.closing.set(until);
         self.reader.wake();
     }
 
-    /// When the consumer has to have left, once it is to end.
+    /// Returns the time at which the consumer must have left the group; `None` before the close.
     pub(super) fn closing(&self) -> Option<Instant> {
         self.closing.get().copied()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing in here leaves the state half changed.
+        // A poisoned lock is used all the same, because no panic leaves the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// What was asked since the last call; nothing while the flow has not heard of what was asked before.
+    /// Removes and returns the requests since the last call; none while the outbox is full.
     pub(super) fn take_asks(&mut self) -> Asks {
         if self.is_full() { Asks::default() } else { std::mem::take(&mut self.asks) }
     }
 
-    /// The flow is to hear that partitions are gone without having been given up.
+    /// Notes for the flow that partitions are lost without having been given up.
     pub(super) fn lose(&mut self, partitions: Vec<Partition>) {
         self.losses.count();
         self.outbox.push_back(Event::Lost(partitions));
     }
 
-    /// Nobody reads any more, and nothing is held.
+    /// Ends the state: no partition is held any more. Returns the partitions.
     pub(super) fn end(&mut self) -> Held {
         self.ended = true;
         std::mem::take(&mut self.held)
@@ -187,7 +187,7 @@ impl State {
         false
     }
 
-    /// What happened first; then records, a batch of each partition in turn, within the grant.
+    /// Returns events of the outbox first, then records within the grant: one batch of each partition in turn.
     fn next(&mut self) -> Option<Event> {
         if self.outbox.is_empty() {
             let Self { held, balance, .. } = self;
@@ -205,7 +205,7 @@ impl State {
         }
         let event = self.outbox.pop_front();
         if let Some(Event::Assigned(assigned)) = &event {
-            // A pause that was asked for before is for an assignment that is gone.
+            // An earlier pause belongs to an assignment that has ended.
             assigned.iter().for_each(|assignment| self.held.pause(&assignment.partition, false));
         }
         event

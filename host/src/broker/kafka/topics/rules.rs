@@ -1,4 +1,4 @@
-//! What topics take: their limits on size, key and timestamp, and what they remove again.
+//! The limits of topics for size, key and timestamp of a record, and their retention.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,25 +9,25 @@ use rdkafka::admin::{AdminOptions, ConfigResource, OwnedResourceSpecifier, Resou
 use super::{LIMIT, Topics};
 use crate::broker::kafka::mock::is_mock;
 
-/// What a topic takes.
+/// The limits of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// `max.message.bytes`: the largest batch, and so the largest record.
+    /// `max.message.bytes`: the largest batch, and so the largest record, in bytes.
     pub largest: u64,
-    /// `cleanup.policy` contains `compact`: a record needs a key, and a later one of the key replaces it.
+    /// `cleanup.policy` contains `compact`: a record needs a key, and a later record with the same key replaces it.
     pub compacted: bool,
-    /// `message.timestamp.type` is `LogAppendTime`: whatever a record carries is replaced.
+    /// `message.timestamp.type` is `LogAppendTime`: the broker replaces the timestamp of a record.
     pub by_append_time: bool,
-    /// `message.timestamp.before.max.ms`: how old a timestamp may be; `None` for any.
+    /// `message.timestamp.before.max.ms`: how far in the past a timestamp may be; `None` means unlimited.
     pub before: Option<Duration>,
-    /// `message.timestamp.after.max.ms`: how far ahead a timestamp may be; `None` for any.
+    /// `message.timestamp.after.max.ms`: how far in the future a timestamp may be; `None` means unlimited.
     pub after: Option<Duration>,
-    /// `retention.ms`, where records are removed by their age; `None` for never.
+    /// `retention.ms`, if records are deleted by age; `None` means never.
     pub retention: Option<Duration>,
 }
 
 impl Topics {
-    /// The rules of these topics; without those that are missing or may not be described.
+    /// Returns the limits of these topics, without topics that do not exist or that this user may not describe.
     pub async fn rules(&self, topics: impl IntoIterator<Item = &str>) -> BTreeMap<Arc<str>, Rules> {
         let resources: Vec<_> = topics.into_iter().map(ResourceSpecifier::Topic).collect();
         if resources.is_empty() || is_mock(self.admin.inner()) {
@@ -45,14 +45,14 @@ impl Topics {
 impl Rules {
     fn of(resource: &ConfigResource) -> Option<Self> {
         let text = |name: &str| resource.get(name)?.value.as_deref();
-        // Nobody means more than a century; that is how brokers say "any".
+        // Longer than a century means unlimited; brokers report "any" as such a number.
         let most = Duration::from_secs(100 * 365 * 24 * 60 * 60);
         let span = |name: &str| {
             let span = Duration::from_millis(text(name)?.parse().ok()?);
             Some(span).filter(|span| *span < most)
         };
         let policy = text("cleanup.policy").unwrap_or_default();
-        // Brokers before Kafka 3.6 have one limit for both.
+        // Brokers before Kafka 3.6 have one limit for both directions.
         let difference = span("message.timestamp.difference.max.ms");
         Some(Self {
             largest: text("max.message.bytes")?.parse().ok()?,

@@ -1,4 +1,4 @@
-//! The calls on a dead-letter queue.
+//! The calls to a dead-letter queue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,17 +13,19 @@ use crate::broker::sqs::backoff::Backoff;
 use crate::broker::sqs::batch::{MOST, answers};
 use crate::broker::sqs::fault::Fault;
 
-/// How long what was received stays hidden. Longer than a batch takes; a command that is killed hides it for so long.
+/// Visibility timeout of received letters. It is longer than a batch takes. After a killed command, letters stay hidden
+/// for this time.
 pub(super) const HIDDEN: Duration = Duration::from_secs(60);
 
-/// How long a receive waits for messages: long enough that all the queue's servers are asked.
+/// Wait time of a receive (long polling), so that SQS queries all servers of the queue.
 const WAIT_SECONDS: i32 = 1;
 
-/// Tries of a call that may succeed later.
+/// The largest number of attempts of a call that fails transiently.
 const TRIES: u32 = 5;
 
 impl Queue {
-    /// Up to `most` letters (1 to 10), hidden for [`HIDDEN`]; none where none can be received.
+    /// Receives up to `most` letters (1 to 10) and hides them for [`HIDDEN`]. The result is empty if no letter is
+    /// available.
     pub(super) async fn receive(&self, most: usize) -> Result<Vec<Held>, Error> {
         let request = self
             .client
@@ -39,7 +41,8 @@ impl Queue {
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(|message| self.held(message)).collect())
     }
 
-    /// Deletes what these receipts are of. The answers come in their order; [`Fault::Gone`] where somebody else has it.
+    /// Deletes the messages of these receipt handles. The results have the same order; [`Fault::Gone`] if another
+    /// consumer has received the message.
     pub(super) async fn delete(&self, receipts: &[Arc<str>]) -> Vec<Result<(), Fault>> {
         let mut all = Vec::with_capacity(receipts.len());
         for some in receipts.chunks(MOST) {
@@ -57,7 +60,8 @@ impl Queue {
         all
     }
 
-    /// Makes visible what these receipts are of. What fails becomes visible by itself.
+    /// Makes the messages of these receipt handles visible. After a failed call, a message becomes visible when its
+    /// visibility timeout ends.
     pub(super) async fn give_back(&self, receipts: &[Arc<str>]) {
         for some in receipts.chunks(MOST) {
             let entry = |(place, receipt): (usize, &Arc<str>)| {
@@ -75,7 +79,7 @@ impl Queue {
     }
 }
 
-/// Makes a call until it succeeds or cannot, a few times.
+/// Repeats a call after transient failures, up to [`TRIES`] times.
 async fn again<T>(call: impl AsyncFn() -> Result<T, Fault>) -> Result<T, Fault> {
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     for _ in 1..TRIES {

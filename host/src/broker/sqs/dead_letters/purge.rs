@@ -1,4 +1,4 @@
-//! Deleting messages of a queue, each for itself.
+//! Deletes letters from a queue one by one.
 
 use super::walk::Walk;
 use super::{Error, Queue};

@@ -1,4 +1,5 @@
-//! A replay from a queue: received, sent, deleted when durable; the rest is given back at the end.
+//! A replay from a queue. A letter is received, sent, and deleted when its copy is durable. All other letters become
+//! visible at the end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::dead_letters::outlet::Outlet;
 use crate::dead_letters::pace::{Pace, Rate};
 use crate::dead_letters::replay::{Became, Order, Report};
 
-/// A batch takes no longer than this where the rate is low: it is hidden for longer.
+/// The longest duration of one batch at a low rate. Letters are hidden for longer ([`HIDDEN`](super::calls::HIDDEN)).
 const BATCH_TIME: Duration = Duration::from_secs(10);
 
 impl Queue {
@@ -45,7 +46,7 @@ impl Queue {
         order.find_to(outlet).await?;
         let mut chosen = 0;
         while chosen < order.limit && !stop.is_cancelled() {
-            // What waits for its turn is not hidden from others meanwhile.
+            // Wait before receiving, so that letters that wait for the rate limit are not hidden from others.
             pace.ready().await;
             let Some(received) = walk.next().await? else { break };
             report.seen(received.len() as u64);
@@ -76,7 +77,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Sends the batch and deletes what is durable. Says which that is, and what keeps the rest from leaving.
+    /// Sends the batch and deletes the letters whose copies are durable. Returns these letters, and the reason why the
+    /// others were not sent.
     async fn send(
         &self,
         batch: &[(Held, Destination)],

@@ -1,4 +1,4 @@
-//! Where copies of letters leave for queues.
+//! Sends copies of letters to queues.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub struct ToQueues {
 }
 
 impl ToQueues {
-    /// Writes by this client.
+    /// Creates a target that uses this client.
     pub fn new(client: Client) -> Self {
         Self { client, queues: HashMap::new() }
     }

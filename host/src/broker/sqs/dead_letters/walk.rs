@@ -1,4 +1,4 @@
-//! Once through a queue: every letter that can be received, each once.
+//! One pass through a queue, which returns each letter that can be received once.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,21 +9,21 @@ use super::{Error, Held, Looked, Queue};
 use crate::broker::sqs::batch::MOST;
 use crate::broker::sqs::queue;
 
-/// Empty answers in a row that are the end: one can be an accident of a queue with many servers.
+/// The number of consecutive empty responses that end the pass. A single one may be accidental on a distributed queue.
 const EMPTY: u32 = 2;
 
-/// A walk through a queue. What is kept is hidden until [`Walk::end`].
+/// A pass through a queue. Kept letters are hidden until [`Walk::end`].
 pub(super) struct Walk<'a> {
     queue: &'a Queue,
-    /// Most letters of a batch.
+    /// The largest number of letters in a batch.
     pub(super) most: usize,
     seen: u64,
-    /// Receipts of what is kept, by message id: the newest of each.
+    /// Receipt handles of kept letters by message id; the newest for each.
     kept: HashMap<Box<str>, Arc<str>>,
-    /// What was deleted: a queue without order may give it once more.
+    /// Message ids of deleted letters: a standard queue may deliver a deleted message again.
     gone: HashSet<Box<str>>,
     empty: u32,
-    /// Letters that came again since the last new one.
+    /// Letters that were received again since the last new letter.
     stale: usize,
 }
 
@@ -32,7 +32,7 @@ impl<'a> Walk<'a> {
         Self { queue, most: MOST, seen: 0, kept: HashMap::new(), gone: HashSet::new(), empty: 0, stale: 0 }
     }
 
-    /// Letters that were not seen before; `None` at the end. Each has to be kept or forgotten.
+    /// Returns letters that were not seen before; `None` at the end. The caller must keep or forget each of them.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<Held>>, Error> {
         while self.empty < EMPTY && self.stale <= self.kept.len() + MOST {
             let received = self.queue.receive(self.most).await?;
@@ -41,7 +41,7 @@ impl<'a> Walk<'a> {
             for held in received {
                 let id = id(&held);
                 if let Some(receipt) = self.kept.get_mut(&id) {
-                    // It was hidden for long enough, and is again now.
+                    // The visibility timeout of the letter had ended; this receive has hidden it again.
                     *receipt = held.receipt;
                     self.stale += 1;
                 } else if self.gone.contains(&id) {
@@ -59,17 +59,17 @@ impl<'a> Walk<'a> {
         Ok(None)
     }
 
-    /// Hides it until the end.
+    /// Keeps the letter hidden until the end of the pass.
     pub(super) fn keep(&mut self, held: Held) {
         self.kept.insert(id(&held), held.receipt);
     }
 
-    /// It is deleted.
+    /// Notes that the letter is deleted.
     pub(super) fn forget(&mut self, held: &Held) {
         self.gone.insert(id(held));
     }
 
-    /// Gives everything back that was kept, and says what there was.
+    /// Makes all kept letters visible and returns what the pass has seen.
     pub(super) async fn end(self) -> Looked {
         let depth = queue::depth(&self.queue.client, &self.queue.queue.url).await.unwrap_or_default();
         let receipts: Vec<Arc<str>> = self.kept.into_values().collect();

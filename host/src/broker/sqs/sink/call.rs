@@ -1,4 +1,4 @@
-//! The call that sends a batch, until each of its messages is settled.
+//! Sends a batch, and repeats the call until each message is settled.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::broker::sqs::batch::answers;
 use crate::broker::sqs::fault::Fault;
 use crate::broker::sqs::queue::Queue;
 
-use super::sender::Job;
+use super::job::Job;
 
-/// How long a server may take for a batch.
+/// Time limit of one call.
 pub(super) const CALL_LIMIT: Duration = Duration::from_secs(10);
 
-/// Sends these messages, which are of different groups on a FIFO queue, and settles every ticket. What fails for
-/// now is tried again, alone with others that did, until its time is up. A message that is to be sent once is tried again
-/// only where it is certain that it has not arrived.
+/// Sends these messages and settles every ticket. On a FIFO queue the messages are of different groups. Messages that
+/// failed transiently are retried together until their time limit. A message that must be sent at most once is retried
+/// only if it certainly did not arrive.
 pub(super) async fn send(client: &Client, queue: &Queue, mut jobs: Vec<Job>) {
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
     loop {
@@ -36,7 +36,7 @@ pub(super) async fn send(client: &Client, queue: &Queue, mut jobs: Vec<Job>) {
                 }
                 Err(Fault::TooLarge(text)) => job.ticket.settle(Err(Refusal::Rejected(Code::OUTPUT_TOO_LARGE, text))),
                 Err(Fault::Invalid(text)) => job.ticket.settle(Err(Refusal::Rejected(Code::INVALID_RESULT, text))),
-                // Sent again, it might be there twice.
+                // A repeat might store the message twice.
                 Err(Fault::Unclear(text)) if job.ticket.is_sent_once() => {
                     tracing::warn!(queue = %queue.name, reason = %text, "a send has an unknown result and is not repeated, to avoid a duplicate");
                     job.ticket.settle(Err(Refusal::Unavailable(text)));
@@ -64,7 +64,8 @@ pub(super) async fn send(client: &Client, queue: &Queue, mut jobs: Vec<Job>) {
 async fn call(client: &Client, queue: &Queue, jobs: &[Job]) -> Vec<Result<(), Fault>> {
     match once(client, queue, jobs).await {
         Ok(answers) => answers,
-        // A batch refused as a whole, for its size or for one entry: which one it is shows when each goes alone.
+        // The whole batch was refused, for its size or for one entry. Sending each message alone shows which one is the
+        // cause.
         Err(Fault::TooLarge(_) | Fault::Invalid(_)) if jobs.len() > 1 => {
             let mut answers = Vec::with_capacity(jobs.len());
             for job in jobs {
@@ -86,7 +87,7 @@ async fn once(client: &Client, queue: &Queue, jobs: &[Job]) -> Result<Vec<Result
     let entries: Vec<_> = jobs.iter().enumerate().map(entry).collect();
     let request = client.send_message_batch().queue_url(&*queue.url).set_entries(Some(entries)).customize();
     let request = match jobs.iter().any(|job| job.ticket.is_sent_once()) {
-        // The SDK does not know which answer was lost. What else is in the batch is tried again by `send`.
+        // Retries of the SDK do not tell which response was lost. `send` retries the other messages of the batch.
         true => request.config_override(Builder::new().retry_config(RetryConfig::disabled())),
         false => request,
     };

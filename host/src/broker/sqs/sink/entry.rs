@@ -1,4 +1,4 @@
-//! A publication as an entry of a batch, checked against what SQS takes.
+//! Converts a publication to an entry of a batch, within the limits of SQS.
 
 use std::fmt::Write;
 
@@ -15,18 +15,18 @@ use sha2::{Digest, Sha256};
 use crate::broker::sqs::queue::Queue;
 use crate::broker::sqs::{attribute, body, headers};
 
-/// An entry whose id is still to be given, and the bytes it counts for.
+/// An entry without its id, and its size in bytes.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) request: SendMessageBatchRequestEntry,
     pub(super) size: usize,
 }
 
-/// Writes a publication as a message of this queue.
+/// Converts a publication to a message for this queue.
 ///
 /// # Errors
-/// [`Refusal::Rejected`]: `OUTPUT_TOO_LARGE` where it is larger than the queue's largest message, `INVALID_RESULT` where
-/// it has no message group and the queue is FIFO.
+/// [`Refusal::Rejected`]: `OUTPUT_TOO_LARGE` if the message is larger than the queue accepts, `INVALID_RESULT` if the
+/// queue is FIFO and the publication has no message group.
 pub(super) fn write(queue: &Queue, publication: &Publication) -> Result<Entry, Refusal> {
     let (body, encoding) = body::encode(publication.payload.as_ref());
     let mut size = body.len();
@@ -47,7 +47,7 @@ pub(super) fn write(queue: &Queue, publication: &Publication) -> Result<Entry, R
         if group.is_none() {
             return Err(invalid("missing message group for a FIFO queue".into()));
         }
-        // A standard queue has no use for a deduplication id and refuses it; a group makes it a fair one.
+        // A standard queue refuses a deduplication id. A message group makes it a fair queue.
         builder = builder.set_message_deduplication_id(publication.deduplication.as_deref().map(shortened));
     }
     if size > queue.largest_message {
@@ -58,7 +58,8 @@ pub(super) fn write(queue: &Queue, publication: &Publication) -> Result<Entry, R
     Ok(Entry { request, size })
 }
 
-/// The X-Ray trace header, if this header is it: text of its name and form, as the source gives it.
+/// Returns the X-Ray trace header if this header is one: its name and the form of its value are those that the source
+/// uses.
 fn trace(header: Header<'_>) -> Option<SystemValue> {
     if header.name != attribute::TRACE.as_bytes() || header.kind != Kind::Text {
         return None;
@@ -68,8 +69,9 @@ fn trace(header: Header<'_>) -> Option<SystemValue> {
     SystemValue::builder().data_type("String").string_value(value).build().ok()
 }
 
-/// A group that SQS does not take is written with `%` and two hexadecimal digits for each byte that it refuses; one that
-/// is too long then, as its SHA-256. It stays one group, which is what counts.
+/// Encodes a group name that SQS does not accept: each refused byte becomes `%` and two hexadecimal digits. If the
+/// result is too long, the name becomes its SHA-256. All messages of a group get the same name, which keeps their
+/// order.
 fn spelled(group: &str) -> String {
     if is_id(group) {
         return group.to_owned();
@@ -85,7 +87,7 @@ fn spelled(group: &str) -> String {
     if is_id(&spelled) { spelled } else { digest(group) }
 }
 
-/// A deduplication id is compared and never read: one that SQS does not take becomes its SHA-256.
+/// Replaces a deduplication id that SQS does not accept with its SHA-256. Deduplication ids are compared, never read.
 fn shortened(id: &str) -> String {
     if is_id(id) { id.to_owned() } else { digest(id) }
 }
@@ -98,7 +100,7 @@ fn digest(text: &str) -> String {
     digest
 }
 
-/// 1 to 128 printable ASCII characters other than the space.
+/// Returns whether the text has 1 to 128 printable ASCII characters and no space.
 fn is_id(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -1,4 +1,4 @@
-//! The sender of one queue: which messages go into which call.
+//! The sender of one queue, which combines messages into calls.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -12,64 +12,46 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::broker::sqs::batch::MOST;
 use crate::broker::sqs::queue::Queue;
-use crate::sink::Ticket;
 
 use super::call::send;
-use super::entry::Entry;
-use super::unanswered::Counted;
+use super::job::Job;
 
-/// Most calls under way.
+/// The largest number of unanswered calls.
 const CALLS: usize = 8;
 
-/// Messages among which one whose group is free is looked for.
+/// Number of waiting messages that are searched for one whose group is not being sent.
 const WINDOW: usize = 256;
 
-/// How long a batch waits to become full while other calls are under way.
+/// How long an incomplete batch waits for more messages while other calls are unanswered.
 const LINGER: Duration = Duration::from_millis(3);
 
-/// What every server takes for a batch in all, bytes; a queue whose messages may be larger takes as much as one.
+/// Size limit of a batch that every server accepts, in bytes. A queue that accepts larger messages accepts a batch as
+/// large as its largest message.
 const BATCH_BYTES: usize = 256 * 1024;
-
-/// A message to send.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub(super) entry: Entry,
-    pub(super) ticket: Ticket,
-    /// When it is refused as unavailable, if ever.
-    pub(super) until: Option<Instant>,
-    /// Dropped behind the ticket, so that nothing counts as answered before it is.
-    pub(super) _counted: Counted,
-}
-
-impl Job {
-    /// Whether its time to be sent is over.
-    pub(super) fn is_over(&self, now: Instant) -> bool {
-        self.until.is_some_and(|until| now >= until)
-    }
-}
 
 /// Sends the messages of one queue.
 pub(super) struct Sender {
     client: Client,
     queue: Arc<Queue>,
     jobs: mpsc::Receiver<Job>,
-    /// In the order in which they came.
+    /// Waiting messages, in the order of arrival.
     window: VecDeque<Job>,
-    /// FIFO: groups with a message in `batch` or in a call; nothing else of them may leave.
+    /// On a FIFO queue: groups with a message in `batch` or in an unanswered call. No other message of these groups may
+    /// be sent.
     groups: HashSet<String>,
     batch: Batch,
-    /// Each ends with the groups of its messages.
+    /// The unanswered calls; each returns the groups of its messages.
     calls: JoinSet<Vec<String>>,
 }
 
-/// The call that is being put together.
+/// The batch that is being filled.
 #[derive(Default)]
 struct Batch {
     jobs: Vec<Job>,
     bytes: usize,
-    /// The next message would be too much.
+    /// Whether the next message does not fit.
     full: bool,
-    /// When the first message came.
+    /// The time of arrival of the first message.
     since: Option<Instant>,
 }
 
@@ -79,7 +61,7 @@ impl Sender {
         Self { client, queue, jobs, window, groups, batch: Batch::default(), calls: JoinSet::new() }
     }
 
-    /// Sends until no more can come and the last ticket is settled.
+    /// Sends messages until the channel is closed and the last ticket is settled.
     pub(super) async fn run(mut self) {
         let mut open = true;
         let mut received = Vec::new();
@@ -113,7 +95,7 @@ impl Sender {
         }
     }
 
-    /// Moves messages from the window into the batch: in their order, none whose group is under way.
+    /// Moves messages from the window into the batch in order; skips messages whose group is being sent.
     fn fill(&mut self) {
         if self.batch.full {
             return;
@@ -131,7 +113,8 @@ impl Sender {
                 left.push_back(job);
                 continue;
             }
-            // What does not fit closes the batch: nothing smaller may slip past it, it might be of the same group.
+            // A message that does not fit closes the batch. A smaller one must not overtake it, because it may be of
+            // the same group.
             self.batch.full = !self.batch.jobs.is_empty() && self.batch.bytes + job.entry.size > most;
             if self.batch.full {
                 left.push_back(job);

@@ -9,7 +9,7 @@ use super::*;
 use crate::broker::sqs;
 use crate::broker::sqs::fake;
 
-/// Longer than anything here takes.
+/// Longer than any test here takes.
 const WAIT: Duration = Duration::from_secs(30);
 
 fn publication(queue: &str, body: &str, group: Option<&str>) -> Publication {
@@ -24,7 +24,7 @@ fn publication(queue: &str, body: &str, group: Option<&str>) -> Publication {
     }
 }
 
-/// Publishes these bodies and waits for what becomes of each.
+/// Publishes these bodies and returns the result of each.
 async fn publish(client: Client, queue: &str, bodies: &[(String, Option<String>)]) -> Vec<Result<(), Refusal>> {
     let sink = Sqs::connect(Config::new(client), [Arc::from(queue)]).await.unwrap();
     let (flow, mut events) = mpsc::channel(bodies.len());
@@ -63,7 +63,7 @@ async fn a_group_keeps_its_order_when_entries_fail() {
         let mut server = script.lock().unwrap();
         Ok(fake::batch(request, |entry| {
             let (body, group) = (text(entry, "MessageBody").to_owned(), text(entry, "MessageGroupId").to_owned());
-            // Every third message fails at its first try, in whatever call it comes.
+            // Every third message fails at its first attempt, whatever call it is in.
             if body.parse::<u32>().unwrap() % 3 == 0 && server.tried.insert(body.clone()) {
                 return Err(("InternalError", false));
             }

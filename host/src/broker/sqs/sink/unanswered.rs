@@ -1,4 +1,4 @@
-//! How many publications have not been answered, for a flush to wait for.
+//! Counts unanswered publications, so that a flush can wait for them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// Counts publications of all queues.
+/// The number of unanswered publications of all queues.
 #[derive(Debug, Clone)]
 pub(super) struct Unanswered(Arc<watch::Sender<usize>>);
 
-/// One publication that counts, until this is dropped.
+/// One counted publication. Dropping it ends the count.
 #[derive(Debug)]
 pub(super) struct Counted(Unanswered);
 
@@ -21,16 +21,16 @@ impl Default for Unanswered {
 }
 
 impl Unanswered {
-    /// One more. To be dropped when its ticket is settled, and not before.
+    /// Counts one more publication. Drop the result after the ticket is settled, not before.
     pub(super) fn count(&self) -> Counted {
         self.0.send_modify(|count| *count += 1);
         Counted(self.clone())
     }
 
-    /// Waits until there are none, at most `limit`; how many there are then.
+    /// Waits until no publication is unanswered, for at most `limit`. Returns the number of unanswered publications.
     pub(super) async fn none(&self, limit: Duration) -> usize {
         let mut count = self.0.subscribe();
-        // Its sender is here, so only the limit ends it early.
+        // `self` holds the sender, so the channel cannot close: only the time limit ends the wait early.
         let _ = timeout(limit, count.wait_for(|count| *count == 0)).await;
         *count.borrow()
     }

@@ -1,4 +1,4 @@
-//! What the source may still hand over.
+//! Counts how many messages and bytes the source may still return.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -6,10 +6,10 @@ use tokio::sync::Notify;
 
 use crate::broker::sqs::batch::MOST;
 
-/// What is taken for the size of a message before one was seen, bytes.
+/// The assumed size of a message before the first was received, in bytes.
 const FIRST_GUESS: i64 = 64 * 1024;
 
-/// Grants of the core, less what was handed over and what polls under way may bring.
+/// The grants of the core, less the messages that were returned and the reservations of running polls.
 #[derive(Debug)]
 pub(super) struct Balance {
     state: Mutex<State>,
@@ -20,14 +20,14 @@ pub(super) struct Balance {
 struct State {
     messages: i64,
     bytes: i64,
-    /// The largest message of late, which is how much room a message is taken to need.
+    /// The largest recent message, in bytes; the assumed size of the next one.
     size: i64,
 }
 
-/// What one poll may bring.
+/// The reservation of one poll.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Share {
-    /// Messages, 1 to 10.
+    /// Number of messages, 1 to 10.
     pub(super) messages: i32,
     bytes: i64,
 }
@@ -39,7 +39,7 @@ impl Default for Balance {
 }
 
 impl Balance {
-    /// More room.
+    /// Adds a grant.
     pub(super) fn grant(&self, messages: u32, bytes: u64) {
         let mut state = self.state();
         state.messages = state.messages.saturating_add(i64::from(messages));
@@ -48,15 +48,15 @@ impl Balance {
         self.changed.notify_one();
     }
 
-    /// Whether nothing can be taken before the next grant or settlement.
+    /// Returns whether no poll may start before the next grant or settlement.
     pub(super) fn is_empty(&self) -> bool {
         self.state().room() < 1
     }
 
-    /// Reserves room for a poll, if there is room for at least so many messages.
+    /// Reserves capacity for a poll; returns `None` if there is capacity for fewer than `least` messages.
     ///
-    /// How large messages will be is not known beforehand: room in bytes is reserved by the largest of late, and a
-    /// poll may go over it.
+    /// The sizes of future messages are unknown, so bytes are reserved by the largest recent message. A poll may exceed
+    /// its reservation.
     pub(super) fn take(&self, least: i32) -> Option<Share> {
         let mut state = self.state();
         let messages = state.room();
@@ -69,7 +69,7 @@ impl Balance {
         Some(share)
     }
 
-    /// Gives back what a poll did not bring. `sizes` are those of the records it did.
+    /// Returns the unused part of a reservation. `sizes` are the sizes of the received records.
     #[expect(clippy::needless_pass_by_value, reason = "a share is settled once")]
     pub(super) fn settle(&self, share: Share, sizes: impl Iterator<Item = usize>) {
         let (mut messages, mut bytes, mut largest) = (0, 0, 0);
@@ -89,7 +89,7 @@ impl Balance {
         self.changed.notify_one();
     }
 
-    /// When there may be more room than before; for one waiter.
+    /// Waits until capacity may have grown. For one waiter.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
@@ -100,7 +100,7 @@ impl Balance {
 }
 
 impl State {
-    /// How many messages a poll may bring, 0 to 10.
+    /// Returns how many messages a poll may receive, 0 to 10.
     fn room(&self) -> i32 {
         if self.messages < 1 || self.bytes < 1 {
             return 0;

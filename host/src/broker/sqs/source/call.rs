@@ -1,4 +1,4 @@
-//! The batch calls on receipts: one request for up to ten, an answer for each.
+//! The batch calls on receipt handles: up to ten in one request, with a result for each.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,23 +12,24 @@ use crate::broker::sqs::fault::Fault;
 
 use super::desk::Desk;
 
-/// How long a server may take for a batch.
+/// Time limit of one call.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 
-/// What is to happen to a receipt.
+/// The change to make for a receipt handle.
 #[derive(Debug, Clone)]
 pub(super) enum Wish {
-    /// Delete its message.
+    /// Delete the message.
     Delete(Arc<str>),
-    /// Let its message be hidden for so many seconds from now.
+    /// Hide the message for this number of seconds from now.
     Hide(Arc<str>, i32),
 }
 
-/// Does what is wished; wishes of one call are all of one kind. The answers come in the same order.
+/// Makes these changes, which are all of one kind. The results have the same order.
 pub(super) async fn call(desk: &Desk, wishes: &[Wish]) -> Vec<Result<(), Fault>> {
     match once(desk, wishes).await {
         Ok(answers) => answers,
-        // Some servers refuse a whole batch for one bad entry: the others must not suffer for it.
+        // Some servers refuse a whole batch because of one invalid entry. Retry each entry alone, so that the others
+        // succeed.
         Err(Fault::Gone(_) | Fault::Invalid(_) | Fault::TooLarge(_)) if wishes.len() > 1 => {
             let mut answers = Vec::with_capacity(wishes.len());
             for wish in wishes {
@@ -80,7 +81,8 @@ fn hide_entry(
         .build()
 }
 
-/// A queue that is not there has no leases. One that is created again under the same name has none of the old ones.
+/// Treats a missing queue as a lost lease: a deleted queue has no leases, and a new queue with the same name has none
+/// of the old ones.
 fn of_receipts(fault: Fault) -> Fault {
     if fault.is_missing_queue() { Fault::Gone(fault.to_string().into()) } else { fault }
 }

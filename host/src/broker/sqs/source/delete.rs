@@ -1,7 +1,6 @@
-//! The desk for deletes.
+//! Sends deletes in batches.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_core::event::{DeliveryId, Event};
@@ -15,7 +14,7 @@ use crate::broker::sqs::fault::Fault;
 use super::call::{Wish, call};
 use super::desk::{CALLS, Calls, Desk, collect, finish, gather, room};
 
-/// Tries before the core is told that it failed; about 3 s.
+/// Attempts before the core is told that a delete failed; they take about 3 s.
 const TRIES: u32 = 5;
 
 /// A message to delete.
@@ -25,30 +24,7 @@ pub(super) struct Delete {
     pub(super) receipt: Arc<str>,
 }
 
-/// Whose delete has been asked and not answered. An extension that meets a deleted message finds the lease gone;
-/// that is no loss, and the core must not hear of it before it hears of the delete.
-#[derive(Debug, Default)]
-pub(super) struct Deleting(Mutex<HashSet<DeliveryId>>);
-
-impl Deleting {
-    pub(super) fn begin(&self, delivery: DeliveryId) {
-        self.set().insert(delivery);
-    }
-
-    pub(super) fn end(&self, delivery: DeliveryId) {
-        self.set().remove(&delivery);
-    }
-
-    pub(super) fn contains(&self, delivery: DeliveryId) -> bool {
-        self.set().contains(&delivery)
-    }
-
-    fn set(&self) -> MutexGuard<'_, HashSet<DeliveryId>> {
-        self.0.lock().expect("nobody panics while holding it")
-    }
-}
-
-/// Deletes until no more asks can come and the last is answered.
+/// Sends deletes until the channel is closed and the last delete is answered.
 pub(super) async fn run(mut asks: mpsc::Receiver<Delete>, desk: Arc<Desk>) {
     let mut calls = Calls::new();
     while let Some(batch) = collect(&mut calls, gather(&mut asks)).await {
@@ -69,7 +45,8 @@ async fn delete(desk: Arc<Desk>, mut asked: Vec<Delete>) {
         for (ask, answer) in asked.into_iter().zip(answers) {
             match answer {
                 Ok(()) => deleted.push(ask.delivery),
-                // A try before this one may have deleted it, unheard. Then this says too little, never too much.
+                // An earlier attempt whose response was lost may have deleted the message. Then this reports a loss
+                // that is none, which is safe.
                 Err(Fault::Gone(_)) => lost.push(ask.delivery),
                 Err(fault) if fault.is_passing() && attempt < TRIES => again.push(ask),
                 Err(fault) => {

@@ -1,4 +1,4 @@
-//! What all desks of a source share, and how they collect what they are asked.
+//! The shared part of the three senders of a source (delete, extend, release), and how they batch their requests.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,19 +18,19 @@ use crate::broker::sqs::batch::MOST;
 use crate::broker::sqs::queue::Queue;
 use crate::clock::Clock;
 
-use super::delete::Deleting;
+use super::deleting::Deleting;
 
-/// How long a batch waits to become full.
+/// How long an incomplete batch waits for more requests.
 pub(super) const LINGER: Duration = Duration::from_millis(5);
 
-/// Most calls of one kind under way.
+/// The largest number of unanswered calls of one kind.
 pub(super) const CALLS: usize = 8;
 
-/// Calls under way. They go on while [`collect`], [`room`] or [`finish`] is waited for: what is answered together is heard
-/// together, which a task for each of them would not do.
+/// Unanswered calls. They make progress while [`collect`], [`room`] or [`finish`] is awaited. Calls that are answered
+/// at the same time are handled in one wake-up, which a task for each call could not do.
 pub(super) type Calls = FuturesUnordered<BoxFuture<'static, ()>>;
 
-/// Where a source works.
+/// The shared data of all senders.
 #[derive(Debug)]
 pub(super) struct Desk {
     pub(super) client: Client,
@@ -38,19 +38,19 @@ pub(super) struct Desk {
     pub(super) clock: Clock,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) deleting: Arc<Deleting>,
-    /// When a poll without an answer was told of last.
+    /// Limits the log line about polls without a response.
     pub(super) late: Mutex<Seldom>,
-    /// Cancelled when the source closes: nobody needs its leases any longer.
+    /// Cancelled when the source closes: from then on nobody needs its leases.
     pub(super) closing: CancellationToken,
 }
 
 impl Desk {
-    /// Tells the flow. Where the flow has gone, there is nobody to tell.
+    /// Sends an event to the flow. If the flow has ended, the event is dropped.
     pub(super) async fn tell(&self, event: Event) {
         let _ = self.events.send(event).await;
     }
 
-    /// Says that the server has not answered a poll for so long, which is still waited for.
+    /// Logs that a poll has had no response for this time. The source keeps waiting for it.
     pub(super) fn say_late(&self, after: Duration) {
         let kept = self.late.lock().unwrap_or_else(PoisonError::into_inner).say(Instant::now());
         if let Some(kept) = kept {
@@ -61,7 +61,7 @@ impl Desk {
     }
 }
 
-/// Up to ten asks, those that come within [`LINGER`] of the first; `None` when no more will come.
+/// Returns up to ten requests that arrive within [`LINGER`] of the first; `None` when the channel is closed.
 pub(super) async fn gather<T>(asks: &mut mpsc::Receiver<T>) -> Option<Vec<T>> {
     let mut batch = Vec::with_capacity(MOST);
     if asks.recv_many(&mut batch, MOST).await == 0 {
@@ -77,7 +77,7 @@ pub(super) async fn gather<T>(asks: &mut mpsc::Receiver<T>) -> Option<Vec<T>> {
     Some(batch)
 }
 
-/// Waits for what is to be called for next, while the calls under way go on.
+/// Waits for `next`, and drives the unanswered calls meanwhile.
 pub(super) async fn collect<T>(calls: &mut Calls, next: impl Future<Output = T>) -> T {
     let mut next = pin!(next);
     loop {
@@ -101,7 +101,7 @@ pub(super) async fn finish(mut calls: Calls) {
     while calls.next().await.is_some() {}
 }
 
-/// A time in whole seconds as SQS takes it: rounded up, at most 12 hours.
+/// Converts a duration to the whole seconds of SQS: rounded up, at most 12 hours.
 pub(super) fn whole_seconds(duration: Duration) -> i32 {
     const MOST: u64 = 12 * 3600;
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);

@@ -1,4 +1,4 @@
-//! The desk for longer leases.
+//! Sends extensions of visibility timeouts in batches.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,26 +15,26 @@ use crate::broker::sqs::fault::Fault;
 use super::call::{Wish, call};
 use super::desk::{CALLS, Calls, Desk, collect, finish, gather, room, whole_seconds};
 
-/// A lease to make longer.
+/// An extension of a lease.
 #[derive(Debug)]
 pub(super) struct Extend {
     delivery: DeliveryId,
     receipt: Arc<str>,
     seconds: i32,
-    /// When it no longer helps to try.
+    /// The time after which a retry is useless.
     over: Instant,
 }
 
 impl Extend {
     pub(super) fn new(delivery: DeliveryId, receipt: Arc<str>, lease: Duration) -> Self {
         let seconds = whole_seconds(lease).max(1);
-        // The lease that it follows was no longer than this one, so by then it has ended.
+        // The current lease is not longer than the new one, so it has ended by this time.
         let over = Instant::now() + Duration::from_secs(seconds.unsigned_abs().into());
         Self { delivery, receipt, seconds, over }
     }
 }
 
-/// Extends until no more asks can come; when the source closes, tries under way are given up.
+/// Sends extensions until the channel is closed. When the source closes, running attempts are cancelled.
 pub(super) async fn run(mut asks: mpsc::Receiver<Extend>, desk: Arc<Desk>) {
     let closing = desk.closing.clone();
     let mut calls = Calls::new();
@@ -73,7 +73,7 @@ async fn extend(desk: Arc<Desk>, mut asked: Vec<Extend>) {
                 }
                 Err(Fault::Gone(_)) => lost.push(ask.delivery),
                 Err(fault) if fault.is_passing() => again.push(ask),
-                // Beyond 12 hours in all, for one. The lease stays as it was.
+                // For example, more than 12 hours in all. The current lease stays valid until its end.
                 Err(reason) => {
                     tracing::warn!(queue = %desk.queue.name, %reason, "failed to extend the visibility timeout of a message");
                 }

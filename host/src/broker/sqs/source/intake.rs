@@ -1,4 +1,4 @@
-//! The long polls.
+//! Runs the long polls.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,40 +19,40 @@ use super::balance::{Balance, Share};
 use super::desk::Desk;
 use super::message::{SYSTEM, leased};
 
-/// How long a balance of less than a full poll waits for more: a poll per message would cost a call per message.
+/// How long a balance of less than a full poll waits for more. Without it, every single message would cost a call.
 const GATHER: Duration = Duration::from_millis(20);
 
-/// How much longer than its wait a poll may take before people are told.
+/// How much longer than its wait time a poll may take before it is logged.
 const LATE: Duration = Duration::from_secs(4);
 
-/// Polls as long as there is room, and hands over what they bring, in the order in which they end.
+/// Polls while the balance allows it, and returns the messages in the order in which the polls end.
 pub(super) struct Intake {
     pub(super) desk: Arc<Desk>,
     pub(super) balance: Arc<Balance>,
     pub(super) stop: CancellationToken,
-    /// Seconds.
+    /// Visibility timeout, in seconds.
     pub(super) lease: i32,
-    /// Seconds.
+    /// Wait time of a long poll, in seconds.
     pub(super) wait: i32,
     pub(super) pollers: usize,
     pub(super) patience: Duration,
 }
 
-/// Polls under way.
+/// The running polls.
 type Polls = FuturesUnordered<BoxFuture<'static, Polled>>;
 
-/// What a poll brought.
+/// The result of a poll.
 struct Polled {
     share: Share,
     result: Result<Vec<Leased>, Fault>,
 }
 
-/// Whether the server answers.
+/// The state of the connection to the server.
 struct Weather {
     backoff: Backoff,
-    /// No poll before, after a failed one.
+    /// After a failed poll: the time before which no poll starts.
     pause: Option<Instant>,
-    /// There was no queue of this name.
+    /// Whether the queue did not exist at the last poll.
     missing: bool,
     seldom: Seldom,
 }
@@ -61,7 +61,7 @@ impl Intake {
     pub(super) async fn run(self) {
         let mut polls = Polls::new();
         let mut wanted = 1;
-        // Until when a small balance waits for more.
+        // The time until which a small balance waits for more.
         let mut gathered = None;
         let mut weather = Weather {
             backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(10)),
@@ -100,7 +100,7 @@ impl Intake {
         self.end(polls).await;
     }
 
-    /// Hands over what a poll brought; how many polls there should be from now on.
+    /// Sends the messages of a poll to the flow; returns how many polls should run from now on.
     async fn hand_over(&self, polled: Polled, wanted: usize, weather: &mut Weather) -> usize {
         let queue = &self.desk.queue.name;
         let asked = polled.share.messages as usize;
@@ -139,7 +139,7 @@ impl Intake {
         }
     }
 
-    /// Waits for the polls under way and hands over what they bring.
+    /// Waits for the running polls and sends their messages to the flow.
     async fn end(&self, mut polls: Polls) {
         let until = Instant::now() + self.patience;
         while let Ok(Some(polled)) = timeout_at(until, polls.next()).await {
@@ -155,7 +155,8 @@ impl Intake {
 }
 
 async fn poll(desk: Arc<Desk>, share: Share, lease: i32, wait: i32) -> Polled {
-    // The lease starts when the server hands a message out, so counting from here errs on the safe side.
+    // The visibility timeout starts when the server returns a message, so a deadline counted from here is on the safe
+    // side.
     let until = desk.clock.now().after(Duration::from_secs(lease.unsigned_abs().into()));
     let request = desk
         .client
@@ -171,7 +172,8 @@ async fn poll(desk: Arc<Desk>, share: Share, lease: i32, wait: i32) -> Polled {
     let answer = match timeout(patience, &mut answer).await {
         Ok(answer) => answer,
         Err(_) => {
-            // The poll goes on: what the server gives away to nobody is hidden until its lease ends.
+            // Keep polling: if the poll were abandoned, its messages would be hidden until their visibility timeout
+            // ends.
             desk.say_late(patience);
             answer.await
         }

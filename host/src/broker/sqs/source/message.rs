@@ -1,4 +1,4 @@
-//! A message as SQS gives it, as a record.
+//! Converts an SQS message to a record.
 
 use std::sync::Arc;
 
@@ -11,19 +11,20 @@ use cofferdam_core::time::Time;
 use crate::broker::sqs::attribute::TRACE;
 use crate::broker::sqs::{body, headers};
 
-/// The system attributes that a record is made of.
+/// The system attributes to request.
 pub(crate) const SYSTEM: [System; 4] =
     [System::ApproximateReceiveCount, System::MessageGroupId, System::SentTimestamp, System::AwsTraceHeader];
 
-/// The record of a message and its lease; `None` where the server gave no receipt, so that nothing could be done with it.
+/// Converts a message to a record with its lease. Returns `None` if the server sent no receipt handle, because such a
+/// message can be neither deleted nor released.
 ///
-/// The X-Ray trace header, which SQS keeps beside the attributes, becomes a header of its name.
+/// The X-Ray trace header, which SQS stores as a system attribute, becomes a header with that name.
 pub(crate) fn leased(message: Message, source: &Arc<str>, until: Time) -> Option<Leased> {
     let receipt = message.receipt_handle?.into();
     let mut system = message.attributes.unwrap_or_default();
     let mut attributes = message.message_attributes.unwrap_or_default();
     let body = message.body.unwrap_or_default();
-    // Of the attribute, not of a folded header of that name.
+    // Read the attribute itself, because a folded header may have the same name.
     let encoding = attributes.get(body::ENCODING).and_then(|encoding| encoding.string_value());
     let payload = match encoding.and_then(|encoding| body::decode(&body, encoding)) {
         Some(payload) => {

@@ -1,4 +1,4 @@
-//! The desk for messages that go back.
+//! Sends releases in batches: makes messages visible again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use crate::broker::sqs::fault::Fault;
 use super::call::{Wish, call};
 use super::desk::{CALLS, Calls, Desk, LINGER, collect, finish, room, whole_seconds};
 
-/// Tries before a release is left to the end of the lease; about 2 s.
+/// Attempts before a release is left to the end of the visibility timeout; they take about 2 s.
 const TRIES: u32 = 4;
 
-/// Messages to hand back.
+/// Messages to release.
 #[derive(Debug)]
 pub(super) struct Release {
-    /// In the order in which they were received.
+    /// Receipt handles, in the order of receipt.
     receipts: Vec<Arc<str>>,
-    /// When they are to be received again.
+    /// The time at which the messages become visible.
     at: Instant,
 }
 
@@ -39,9 +39,9 @@ impl Release {
     }
 }
 
-/// Releases until no more asks can come and the last is carried out.
+/// Sends releases until the channel is closed and the last release is carried out.
 ///
-/// On a FIFO queue one call is under way at a time, so that the messages of a group become visible in order.
+/// On a FIFO queue at most one call is unanswered at a time, so that the messages of a group become visible in order.
 pub(super) async fn run(mut asks: mpsc::Receiver<Release>, desk: Arc<Desk>) {
     let most = if desk.queue.fifo { 1 } else { CALLS };
     let mut calls = Calls::new();
@@ -53,8 +53,8 @@ pub(super) async fn run(mut asks: mpsc::Receiver<Release>, desk: Arc<Desk>) {
     finish(calls).await;
 }
 
-/// The entries of one ask, and of further ones that come soon and fit beside them in one call. What came and did not
-/// fit is `kept` for the next time.
+/// Returns the entries of one request, and of further requests that arrive soon and fit in the same call. A request
+/// that arrived but does not fit is stored in `kept` for the next call.
 async fn gather(asks: &mut mpsc::Receiver<Release>, kept: &mut Option<Release>) -> Option<Vec<Entry>> {
     let first = match kept.take() {
         Some(kept) => kept,
@@ -94,7 +94,7 @@ async fn hide(desk: &Desk, mut batch: Vec<Entry>) {
         let mut again = Vec::new();
         for (entry, answer) in batch.into_iter().zip(answers) {
             match answer {
-                // Where the lease is gone already, somebody else has the message or will have it.
+                // If the lease is gone, another consumer has the message or will receive it.
                 Ok(()) | Err(Fault::Gone(_)) => {}
                 Err(fault) if fault.is_passing() && attempt < TRIES => again.push(entry),
                 Err(reason) => {

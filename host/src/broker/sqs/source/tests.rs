@@ -67,7 +67,7 @@ async fn an_entry_that_fails_for_now_is_deleted_later() {
 
 #[tokio::test]
 async fn an_extension_that_meets_a_deleted_message_is_no_lost_lease() {
-    // Extensions find the message gone; the delete succeeds at its second try, after them.
+    // Extensions do not find the message; the delete succeeds at its second attempt, after them.
     let (extended, tries) = (Arc::new(Mutex::new(false)), Mutex::new(0));
     let seen = extended.clone();
     let client = fake::client(move |operation, request| {

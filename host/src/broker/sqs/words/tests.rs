@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use crate::broker::sqs::client;
 use crate::broker::sqs::queue::Queue;
 
-/// What a server says of a queue that answers everything so.
+/// Returns the error text for a server that answers every request with this response.
 async fn said(status: u16, answer: &'static str) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());

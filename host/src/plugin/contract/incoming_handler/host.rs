@@ -1,4 +1,4 @@
-//! The functions that such a handler calls. Both packages have the same, so they are linked by name.
+//! The host functions for handlers of this contract. Both packages have the same functions, which are linked by name.
 
 use bytes::Bytes;
 use wasmtime::StoreContextMut;
@@ -19,7 +19,7 @@ pub(in crate::plugin::contract) const WASMCLOUD: [&str; 3] = [
     "wasmcloud:messaging/request-reply@0.3.0",
 ];
 
-/// `resource client`: there is nothing behind it, for messages leave by the outputs of the route.
+/// `resource client`. It has no content, because messages leave as outputs of the route.
 struct Client;
 
 /// `resource request-options`.
@@ -113,14 +113,14 @@ fn no_replies() -> Error {
 }
 
 impl HostCall<'_> {
-    /// Gives a message to the guest, who is charged with it from now on.
+    /// Gives a message to the guest. It counts against the guest's limit from now on.
     fn hold(&mut self, mut message: Message) -> wasmtime::Result<Resource<Message>> {
         message.charged = message.size();
         self.outbox.charge(message.charged)?;
         Ok(self.table.push(message)?)
     }
 
-    /// Alters a message that the guest holds, who is charged with all of it then.
+    /// Changes a message that the guest holds. All of it counts against the guest's limit then.
     fn change(&mut self, message: &Resource<Message>, change: impl FnOnce(&mut Message)) -> wasmtime::Result<()> {
         let message = self.table.get_mut(message)?;
         change(message);
@@ -129,7 +129,7 @@ impl HostCall<'_> {
         self.outbox.recharge(before, now)
     }
 
-    /// The guest has none of it any more.
+    /// Takes a message back from the guest, so that it does not count against the limit any more.
     fn take_back(&mut self, message: &Resource<Message>) -> wasmtime::Result<Message> {
         let message = self.table.delete(Resource::<Message>::new_own(message.rep()))?;
         self.outbox.discharge(message.charged);

@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-/// Makes `directory`, or checks that it is ours and nobody else may write there, nor put another one in its place by
-/// renaming one of its parents. Returns it without symbolic links: whoever may change one of those has no say any more.
+/// Creates `directory`, or checks that it belongs to this user and that nobody else may write there, nor replace it by
+/// renaming one of its parents. Returns its path without symbolic links, so that a later change of a link has no effect.
 pub(super) fn directory(directory: &Path) -> io::Result<PathBuf> {
     if let Some(parent) = directory.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
@@ -39,15 +39,15 @@ pub(super) fn directory(directory: &Path) -> io::Result<PathBuf> {
     Ok(directory)
 }
 
-/// Why others could rename what is in the folder `found`; `None` where they cannot. Who shares a group with us is
-/// trusted: volumes of containers belong to a group by which the process may write there.
+/// Why other users could rename entries of the folder `found`; `None` if they cannot. Members of a group of this process are
+/// trusted: volumes of containers belong to a group that gives the process write access.
 fn changed_by_others(found: &Metadata, ours: u32, groups: &[u32]) -> Option<&'static str> {
     const STICKY: u32 = 0o1000;
     let mode = found.mode();
     if found.uid() != ours && found.uid() != 0 {
         return Some("is owned by another user");
     }
-    // There everybody renames only what is their own.
+    // With the sticky bit, users can rename only their own files.
     if mode & STICKY != 0 {
         return None;
     }

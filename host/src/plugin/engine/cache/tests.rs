@@ -1,4 +1,4 @@
-//! What is kept, for how long, and what becomes of a file that the disk has damaged.
+//! Tests which files the cache keeps, for how long, and how it handles damaged files.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ fn key(name: &str) -> Key {
     Key(name.into())
 }
 
-/// A cache with the smallest of all components, as `a`.
+/// A cache that contains the smallest component as `a`.
 fn kept() -> (tempfile::TempDir, Cache, Engine) {
     let parent = tempfile::tempdir().unwrap();
     let cache = Cache::open(&parent.path().join("cache")).unwrap();

@@ -1,9 +1,9 @@
-//! What the compiler's process may use, and what it may ask of the kernel.
+//! Restricts the resources and the system calls of the compiler's process.
 //!
-//! It needs memory, threads, one file to read and two to write. So it has no other: it opens none, has no network,
-//! starts no program, and uses none of the descriptors that the host may have left open in it. A flaw in the compiler
-//! that somebody makes use of leads no further than to the code that it writes, which the host runs. Against that there
-//! is no remedy here: whoever owns the compiler owns the host.
+//! The compiler needs memory, threads, one file to read and two to write. So it gets nothing else: it opens no files, has no
+//! network, starts no program, and cannot use descriptors that the host may have left open. An exploited flaw in the
+//! compiler can affect only the code that it writes, which the host runs. There is no remedy for that here: an attacker who
+//! controls the compiler controls the host.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,29 +15,29 @@ use seccompiler::{
     apply_filter,
 };
 
-/// How much less the compiler counts than what serves messages.
+/// Added to the nice value, so that the compiler has a lower priority than message handling.
 const NICE: i32 = 10;
 
-/// What it writes at most: so many bytes for each of a plugin, and a page for each of a few sections; code is four to
-/// ten times as large as what it is made of.
+/// Maximum size of the output in bytes: a multiple of the plugin's size, and a page for each of a few sections. Code is four
+/// to ten times as large as its source.
 pub(in crate::plugin) fn output(plugin: usize) -> u64 {
     (plugin as u64).saturating_mul(32).saturating_add(16 << 20)
 }
 
-/// The kernel ends this process when it goes over, or when the host that started it is gone.
+/// Sets bounds in the kernel: it ends this process when they are exceeded, or when the host that started it has ended.
 pub(super) fn bound(seconds: u64, memory: u64) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     rustix::thread::set_no_new_privs(true)?;
-    // Its priority does not decide whether it may go on.
+    // A failure to lower the priority is no reason to stop.
     let _ = rustix::process::getpriority_process(None)
         .and_then(|nice| rustix::process::setpriority_process(None, (nice + NICE).min(19)));
     limit(Resource::Core, 0, 0)?;
-    // A signal that says what it is for, and a second later one that cannot be overheard.
+    // First a signal that names the reason, and a second later one that cannot be ignored.
     limit(Resource::Cpu, seconds, seconds.saturating_add(1))?;
     limit(Resource::Data, memory, memory)
 }
 
-/// Closes what the host has left open in it. Must be called before anything is opened.
+/// Closes descriptors that the host has left open. Must be called before a file is opened.
 pub(super) fn close_inherited() {
     // SAFETY: nothing in this process owns a descriptor beyond the three standard ones: it has just begun, and its main
     // function has opened none. Where the kernel does not know the call, the filter keeps them from being used.
@@ -45,13 +45,13 @@ pub(super) fn close_inherited() {
     let _ = unsafe { libc::close_range(3, u32::MAX, 0) };
 }
 
-/// From now on it writes so much at most as [`output`] says of `plugin` bytes.
+/// Limits the output from now on to [`output`] for a plugin of `plugin` bytes.
 pub(super) fn bound_output(plugin: usize) -> io::Result<()> {
     let output = output(plugin);
     limit(Resource::Fsize, output, output)
 }
 
-/// Fails where the process has another thread, which [`shut_in`] would leave outside. Without `/proc` it is not known.
+/// Fails if the process has another thread, which [`shut_in`] would not restrict. Without `/proc` this is not checked.
 pub(super) fn expect_one_thread() -> io::Result<()> {
     match std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count) {
         1 => Ok(()),
@@ -59,7 +59,7 @@ pub(super) fn expect_one_thread() -> io::Result<()> {
     }
 }
 
-/// From now on this thread, and those that it starts, may do what compiling takes, and nothing else.
+/// Restricts this thread, and those that it starts, to the system calls that compiling needs.
 pub(super) fn shut_in() -> io::Result<()> {
     let filter = filter().map_err(io::Error::other)?;
     apply_filter(&filter).map_err(io::Error::other)
@@ -71,22 +71,22 @@ fn limit(resource: Resource, current: u64, most: u64) -> io::Result<()> {
     Ok(setrlimit(resource, bound)?)
 }
 
-/// What an argument has to be: its place, how it is compared, and with what.
+/// A condition for an argument: its position, the comparison, and the value.
 type Condition = (u8, SeccompCmpOp, u64);
 
-/// Calls that are not listed fail with EPERM, as they do where a container forbids them.
+/// System calls that are not listed fail with EPERM, as in a container that forbids them.
 fn filter() -> Result<BpfProgram, BackendError> {
     const EXECUTABLE: SeccompCmpOp = SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64);
     const NO_DESCRIPTOR: u64 = u32::MAX as u64;
     let own = std::process::id().into();
-    // By argument; one line of them is enough.
+    // Conditions on arguments; one of the alternatives must hold.
     let conditional: [(i64, &[&[Condition]]); 6] = [
         (libc::SYS_read, &[&[(0, Eq, 0)]]),
         (libc::SYS_write, &[&[(0, Eq, 1)], &[(0, Eq, 2)]]),
         (libc::SYS_mmap, &[&[(4, Eq, NO_DESCRIPTOR), (2, EXECUTABLE, 0)]]),
         (libc::SYS_mprotect, &[&[(2, EXECUTABLE, 0)]]),
         (libc::SYS_prctl, &[&[(0, Eq, libc::PR_SET_NAME as u64)], &[(0, Eq, libc::PR_SET_VMA as u64)]]),
-        // How a process ends itself.
+        // A process ends itself with this call.
         (libc::SYS_tgkill, &[&[(0, Eq, own)]]),
     ];
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
@@ -103,7 +103,7 @@ fn filter() -> Result<BpfProgram, BackendError> {
     SeccompFilter::new(rules, forbidden, SeccompAction::Allow, std::env::consts::ARCH.try_into()?)?.try_into()
 }
 
-/// Memory, threads, clocks, signals to itself, and what tells it about itself.
+/// Memory, threads, clocks, signals to itself, and information about itself.
 const ALLOWED: [i64; 27] = [
     libc::SYS_brk,
     libc::SYS_clock_gettime,
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_process_with_another_thread_is_not_shut_in() {
-        // A test has a thread of its own.
+        // A test runs on a thread of its own.
         let error = expect_one_thread().unwrap_err().to_string();
         assert!(error.ends_with("threads; expected 1"), "{error}");
     }
@@ -155,7 +155,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (path, mut inherited) = (folder.path().join("new"), tempfile::tempfile().unwrap());
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        // The filter is that of one thread, and goes with it.
+        // The filter applies to one thread and ends with it.
         let shut_in = move || {
             shut_in().unwrap();
             let is_forbidden = |what: &str, error: io::Error| {
@@ -169,7 +169,7 @@ mod tests {
             is_forbidden("bind", UdpSocket::bind("127.0.0.1:0").unwrap_err());
             is_forbidden("start", Command::new("/bin/true").spawn().unwrap_err());
             is_forbidden("write", inherited.write_all(b"x").unwrap_err());
-            // It has memory and threads.
+            // Memory and threads are allowed.
             let large = vec![1_u8; 64 << 20];
             assert_eq!(std::thread::spawn(move || large.len()).join().unwrap(), 64 << 20);
         };

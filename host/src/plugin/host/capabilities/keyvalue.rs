@@ -1,4 +1,4 @@
-//! `wasi:keyvalue`: values that outlive an instance, in the bucket that a plugin was granted.
+//! `wasi:keyvalue`: the granted bucket, whose values outlive an instance.
 
 mod functions;
 mod store;

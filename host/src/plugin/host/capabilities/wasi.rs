@@ -1,4 +1,5 @@
-//! WASI 0.2, which every plugin may import: no files, no sockets, no environment. The monotonic clock is our own.
+//! WASI 0.2, which every plugin may import: no files, no sockets, no environment. The monotonic clock is an
+//! implementation of the host.
 
 mod clock;
 pub(in crate::plugin) mod context;

@@ -1,4 +1,4 @@
-//! Compiling in a process of its own, which is ended when it goes over its bounds.
+//! Compiles in a separate process, which is killed when it exceeds its limits.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -15,14 +15,14 @@ use crate::plugin::engine::compiler::{Ended, Work, command, confine};
 use crate::plugin::engine::settings::CompileBounds;
 use crate::plugin::load::refusal::Refusal;
 
-/// The exit code of a program whose main thread has panicked.
+/// The exit code of a program whose main thread panicked.
 const PANIC: i32 = 101;
 
-/// What is taken of the compiler's last words, bytes.
+/// Maximum size of the compiler's standard error that is read, in bytes.
 const WORDS: u64 = 4 << 10;
 
-/// What `program` makes of `bytes`; `invalid` says what it is when it finds them so. Blocks for twice the time of
-/// `bounds` at most.
+/// Returns the output of `program` for the input `bytes`. `invalid` makes the refusal if the program reports invalid
+/// input. Blocks for at most twice the time of `bounds`.
 pub(super) fn run(
     program: &Path,
     bounds: &CompileBounds,
@@ -39,8 +39,8 @@ pub(super) fn run(
         (Some(code), _) if code == Ended::Invalid as i32 => Err(invalid(words.into_owned())),
         (Some(code), _) if code == Ended::OutOfMemory as i32 => Err(Refusal::CompileMemory { limit: bounds.memory }),
         (_, Some(Signal::XCPU)) => Err(Refusal::CompileTime { limit: bounds.time }),
-        // Rust's words when it gets no memory, and those of a panic of the compiler's collections; code that is larger than
-        // all memory is too much as well.
+        // The text that Rust prints if an allocation fails, the panic text of the compiler's collections, and an output
+        // file over its limit.
         (_, Some(Signal::ABORT)) if words.contains("memory allocation of") => {
             Err(Refusal::CompileMemory { limit: bounds.memory })
         }
@@ -50,9 +50,9 @@ pub(super) fn run(
     }
 }
 
-/// What it made, its last words, and how it ended; `None` where it had to be killed.
+/// Returns output, standard error and exit status; the status is `None` if the process had to be killed.
 ///
-/// Its streams are files in memory, so nobody has to read and write while it works.
+/// The streams are files in memory, so no pipe must be read or written while the process runs.
 fn start(
     mut command: Command,
     bounds: &CompileBounds,
@@ -77,11 +77,11 @@ fn memory_file() -> io::Result<File> {
     Ok(memfd_create("cofferdam-compile", MemfdFlags::CLOEXEC)?.into())
 }
 
-/// A child that does not outlive us.
+/// A child process that is killed when this is dropped.
 struct Running(Child);
 
 impl Running {
-    /// How it ended; `None` where it did not within `limit`, and was killed.
+    /// Returns the exit status; `None` if the process is still running after `limit`.
     fn wait(&mut self, limit: Duration) -> io::Result<Option<ExitStatus>> {
         let ended = pidfd_open(Pid::from_child(&self.0), PidfdFlags::empty())?;
         let deadline = Instant::now() + limit;
@@ -100,7 +100,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail only where it has ended and was waited for.
+        // Both fail only if the process has ended and its status was read.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

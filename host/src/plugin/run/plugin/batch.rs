@@ -1,4 +1,4 @@
-//! Several messages in one call, for plugins that export it.
+//! Handles several messages in one call, for plugins with the batch export.
 
 use std::time::{Duration, Instant};
 
@@ -15,22 +15,23 @@ use crate::plugin::run::conclusion::{is_sound, judged, microseconds};
 use crate::plugin::run::instance::Instance;
 
 impl Plugin {
-    /// How many messages and bytes [`Plugin::handle_batch`] may be given now; `None` where one at a time is all that the
-    /// plugin takes, or is to be given. Isolation goes first: no more than an instance may handle at all.
+    /// The current bounds of [`Plugin::handle_batch`] in messages and bytes; `None` if the plugin takes, or may get, only
+    /// one message at a time. Isolation takes precedence: a call has at most as many messages as an instance may handle in
+    /// total.
     pub fn batch(&self) -> Option<Batch> {
         self.loaded.handle_batch?;
         let messages = self.batch_size.now();
         (messages > 1).then_some(Batch { messages, bytes: self.loaded.spec.batch.bytes })
     }
 
-    /// Gives it several messages in one call, each with the number of its attempt, and says of each how it ended, in their
-    /// order; what one message used is its share, what was logged is with the first. Memory, time, and host calls of the
-    /// call are those that one message may have. As for [`Plugin::handle`] otherwise.
+    /// Handles several messages in one call, each with the number of its attempt. Returns the results in their order. Wall
+    /// time, CPU time and host calls are divided evenly among the messages; the log lines belong to the first. The limits on
+    /// memory, time and host calls of the call are those of one message. Otherwise as [`Plugin::handle`].
     ///
     /// # Errors
-    /// What was wrong with the call as a whole: it trapped, ran out of time, said something that the contract forbids. Each
-    /// message is to be handled alone then, so that only the one at fault gets its class. Where the plugin takes no batches
-    /// it is [`Code::PLUGIN_UNAVAILABLE`].
+    /// The reason why the call failed as a whole: a trap, a timeout, or a result that violates the contract. Each message
+    /// must then be handled alone, so that only the faulty one gets its class. If the plugin takes no batches, the code is
+    /// [`Code::PLUGIN_UNAVAILABLE`].
     pub async fn handle_batch(&self, messages: &[(&Message, u32)]) -> Result<Vec<Attempt>, Failure> {
         if self.loaded.handle_batch.is_none() {
             return Err(handler::one_at_a_time());

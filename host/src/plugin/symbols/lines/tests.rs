@@ -1,4 +1,4 @@
-//! Debug information as compilers write it, and as somebody might who means harm.
+//! Debug information as compilers write it, and malicious debug information.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Sets the address to 10 and the line to 7, goes on by 4 bytes and 2 lines, and ends 4 bytes later.
+/// Sets the address to 10 and the line to 7, advances by 4 bytes and 2 lines, and ends 4 bytes later.
 const TWO_LINES: [u8; 17] = [0, 5, 2, 10, 0, 0, 0, 3, 6, 1, 2, 4, 3, 2, 1, 2, 4];
 const END: [u8; 3] = [0, 1, 1];
 
@@ -49,7 +49,7 @@ fn what_the_linker_left_out_has_no_lines() {
 
 #[test]
 fn debug_information_that_means_harm_costs_little() {
-    // A row for every byte, without end; many files; a header that would become a hundred times its size; noise.
+    // An endless number of rows; many files; a header that expands to a hundred times its size; noise.
     let rows = [0x01, 0x15].repeat(1 << 20);
     let header = line_program(&vec![0; 2 << 20]);
     let mut long = header.clone();

@@ -1,4 +1,4 @@
-//! Names as compilers mangle them, and as somebody might who means harm.
+//! Names as compilers mangle them, and malicious names.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn names_are_those_of_the_source() {
 
 #[test]
 fn a_long_name_is_cut() {
-    // Each template argument is the pair of the one before with itself: 2 to the power of 40 in the end.
+    // Each template argument is the pair of the previous one with itself: 2 to the power of 40 in the end.
     let pairs: String = (0..40).map(|number| if number == 0 { "S_".into() } else { format!("S{number}_") }).collect();
     for name in [
         format!("_ZN{}E", "4name".repeat(1000)),
@@ -90,10 +90,10 @@ fn piece() -> impl Strategy<Value = String> {
     prop::sample::select(pieces.to_vec()).prop_map(Into::into)
 }
 
-/// What the longest name may take, in a build that is not optimised.
+/// Time limit for the longest name in a build that is not optimised.
 const LIMIT: Duration = Duration::from_millis(200);
 
-/// How long the name takes.
+/// Returns how long demangling the name takes.
 fn took(name: &str) -> Duration {
     let started = thread_time();
     let shown = from_rust(name);
@@ -107,7 +107,7 @@ fn the_time_that_a_rust_name_takes_is_bounded() {
     let repeated = |head: &str, piece: &str, tail: &str| {
         format!("{head}{}{tail}", piece.repeat((MANGLED - head.len() - tail.len()) / piece.len()))
     };
-    // Tuples of references to the tuple before; generics; binders; lists; an identifier of punycode; one path in the other.
+    // Tuples of references to the previous tuple; generics; binders; lists; a punycode identifier; nested paths.
     let doubled: String = (0..500).map(|at| format!("TB{}_B{}_E", at % 60, at % 36)).collect();
     for name in [
         format!("_RINvC1a1f{doubled}E"),

@@ -1,4 +1,4 @@
-//! Offsets as ranges, from what is read to what is asked: one receipt may speak of a million.
+//! Offsets as ranges, from parsing to lookup, because one receipt may name a million offsets.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,16 +6,16 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-/// Offsets of a partition, at least one, written `3-7,9`.
+/// Offsets of a partition, at least one. The text form is `3-7,9`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Offsets {
-    /// Ascending, with a gap between one and the next. Ends are excluded.
+    /// Ascending, with a gap between neighbours. The ends are exclusive.
     ranges: Vec<Range<i64>>,
 }
 
 impl Offsets {
-    /// These offsets, which are there and not negative; `None` where there are none.
+    /// Returns these offsets, which must not be negative; `None` if the set is empty.
     pub(crate) fn of(offsets: &BTreeSet<i64>) -> Option<Self> {
         let mut ranges: Vec<Range<i64>> = Vec::new();
         for &offset in offsets {
@@ -27,18 +27,18 @@ impl Offsets {
         (!ranges.is_empty()).then_some(Self { ranges })
     }
 
-    /// The ranges, in their order.
+    /// Returns the ranges, in order.
     pub(crate) fn ranges(&self) -> impl Iterator<Item = Range<i64>> {
         self.ranges.iter().cloned()
     }
 
-    /// The last offset.
+    /// Returns the last offset.
     pub(crate) fn last(&self) -> Option<i64> {
         self.ranges.last().map(|range| range.end - 1)
     }
 }
 
-/// Why a text is not what is written for offsets.
+/// The text is not one that [`Offsets`] writes.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid offset ranges; expected ascending ranges such as 3-7,9")]
 pub(crate) struct Error;
@@ -46,7 +46,7 @@ pub(crate) struct Error;
 impl TryFrom<String> for Offsets {
     type Error = Error;
 
-    /// Only what [`Offsets`] writes is read.
+    /// Accepts only texts that [`Offsets`] writes.
     fn try_from(text: String) -> Result<Self, Error> {
         let mut ranges = Vec::new();
         for range in text.split(',') {

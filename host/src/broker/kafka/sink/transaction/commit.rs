@@ -1,5 +1,5 @@
-//! The commit itself, over the C interface: the safe one flushes first, and that never ends where a message was refused
-//! and waits for the abort.
+//! Commits a transaction through the C interface. The safe interface flushes first, and that flush never ends if a
+//! message was refused and waits for the abort.
 
 use std::ffi::CStr;
 use std::time::Duration;
@@ -11,18 +11,18 @@ use rdkafka::bindings::{
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{Producer, ProducerContext, ThreadedProducer};
 
-/// Why a transaction is not committed.
+/// The reason for which a transaction is not committed.
 #[derive(Debug)]
 pub(super) enum Refused {
-    /// The same call may succeed; until then nobody knows.
+    /// The same call may succeed later; the result is unknown until then.
     Again(Box<str>),
-    /// It can be aborted. Where every message is with the broker, it may have been committed all the same.
+    /// The transaction can be aborted. If the broker has all its messages, it may be committed all the same.
     Abort(Box<str>),
-    /// Nothing more can be said by this producer: it may have been committed.
+    /// This producer cannot find out the result: the transaction may be committed.
     Unknown(Box<str>, RDKafkaErrorCode),
 }
 
-/// Commits the open transaction once all its messages are with the broker.
+/// Commits the open transaction when the broker has all its messages.
 pub(super) fn commit<C: ProducerContext + 'static>(
     producer: &ThreadedProducer<C>,
     limit: Duration,

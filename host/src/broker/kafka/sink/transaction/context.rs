@@ -1,4 +1,4 @@
-//! What comes back from the broker for the messages of a transaction.
+//! Delivery reports for the messages of a transaction.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,44 +14,44 @@ use super::super::refusal::{Answer, refusal};
 use super::super::topic::Topic;
 use crate::broker::kafka::journal::Journal;
 
-/// What travels with a message.
+/// The data that a message carries through librdkafka.
 pub(super) struct Sent {
     pub(super) delivery: DeliveryId,
     pub(super) index: u32,
     pub(super) topic: Arc<Topic>,
 }
 
-/// The producer's context: remembers the first message of a transaction that was refused.
+/// The context of the producer. It keeps the first refused message of a transaction.
 pub(super) struct Context {
     journal: Journal,
     refused: Mutex<Option<Rejection>>,
 }
 
-/// A message of a transaction that was refused.
+/// A refused message of a transaction.
 #[derive(Debug, Clone)]
 struct Rejection {
     aborted: Aborted,
-    /// Another message of the same batch may be the cause.
+    /// Whether another message of the same batch may be the cause.
     is_doubtful: bool,
 }
 
 impl Context {
-    /// For the transactions of this route.
+    /// Creates the context for the transactions of this route.
     pub(super) fn new(route: &str) -> Self {
         Self { journal: Journal::of_route("transactions", route), refused: Mutex::default() }
     }
 
-    /// A new transaction begins.
+    /// Forgets the refusal, because a new transaction begins.
     pub(super) fn clear(&self) {
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// The first refusal since, as what became of the transaction.
+    /// Returns the first refusal since the transaction began, as the result of the transaction.
     pub(super) fn aborted(&self) -> Option<Aborted> {
         self.rejection().map(|rejection| rejection.aborted)
     }
 
-    /// Whether the message that was refused first may be innocent.
+    /// Returns whether another message may have caused the first refusal.
     pub(super) fn is_doubtful(&self) -> bool {
         self.rejection().is_some_and(|rejection| rejection.is_doubtful)
     }

@@ -6,24 +6,24 @@ use std::path::Path;
 
 use sha2::Digest;
 
-/// Processes on one machine that share a folder, at most.
+/// Highest number of processes on one machine that share a folder.
 const MOST: u32 = 10_000;
 
-/// A transactional id that is ours while this lives, also where the process dies without a word.
+/// A transactional id, reserved for this process as long as the value lives. A crash of the process also frees it.
 #[derive(Debug)]
 pub(super) struct Identity {
     id: String,
-    /// Nobody can have taken it: it is not the same after a restart.
+    /// Whether the id is unique to this process, so that it changes with a restart.
     is_own: bool,
-    /// Locked; the operating system unlocks it when the process ends.
+    /// The locked file. The operating system unlocks it when the process ends.
     _lock: File,
 }
 
 impl Identity {
-    /// Takes the first number that no other process has.
+    /// Reserves the first number that no other process has.
     pub(super) fn take(folder: &Path, prefix: &str) -> io::Result<Self> {
         crate::storage::folder(folder)?;
-        // Hosts with folders of their own do not see each other's locks.
+        // Hosts with different folders do not see each other's locks, so the id contains a digest of the path.
         let place = sha2::Sha256::digest(folder.canonicalize()?.as_os_str().as_encoded_bytes());
         let place: String = place.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         for number in 0..MOST {
@@ -45,13 +45,13 @@ impl Identity {
         &self.id
     }
 
-    /// Whether another process may have the same: one with another folder that has the same path, on a machine of the same
-    /// name.
+    /// Returns whether another process may have the same id: one on a machine of the same name, with another folder of the
+    /// same path.
     pub(super) fn may_be_taken(&self) -> bool {
         !self.is_own
     }
 
-    /// Another process works under the id: this one goes on under one that nobody else has.
+    /// Changes the id to a unique one, because another process uses this one.
     pub(super) fn renew(&mut self) {
         let unique = uuid::Uuid::new_v4().simple().to_string();
         self.id = format!("{}-{}", self.id, &unique[..8]);

@@ -1,4 +1,4 @@
-//! One transaction after the other, and what to do when one ends in the middle.
+//! Carries out transactions one after the other, and recovers when one is interrupted.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use super::{Member, Work};
 use crate::broker::kafka;
 use crate::broker::kafka::{headers, offsets};
 
-/// How long the broker may take until it knows the transactional id.
+/// Longest time until the broker knows the transactional id.
 const BEGIN: Duration = Duration::from_secs(60);
-/// How long one step may take before it is looked at whether to go on. The same step again goes on where it was.
+/// Longest time of one step before the thread checks whether to continue. Repeating the step resumes it.
 const STEP: Duration = Duration::from_millis(500);
-/// Between two tries of what may succeed a little later.
+/// Wait before a step that failed temporarily is repeated.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long the offsets of a transaction may be refused for a passing reason.
+/// Longest time for which the offsets of a transaction may be refused for a temporary reason.
 const OFFSETS: Duration = Duration::from_secs(5);
 
 /// The producer of a route's transactions.
@@ -40,37 +40,38 @@ pub(super) struct Session {
     identity: Identity,
     topics: HashMap<Arc<str>, Arc<Topic>>,
     producer: Option<ThreadedProducer<Context>>,
-    /// How long a commit may go without an answer: as long as the broker keeps a transaction open.
+    /// Longest time that a commit may be unanswered: the time that the broker keeps a transaction open.
     patience: Duration,
-    /// Every message is sent in a batch of its own, to see which one is refused.
+    /// Whether each message is sent in a batch of its own, to find the one that is refused.
     alone: bool,
     closing: Arc<AtomicBool>,
 }
 
-/// Why a transaction is not known to be committed.
+/// The reason for which a transaction is not known to be committed.
 pub(super) enum Failed {
-    /// It was not committed.
+    /// The transaction was not committed.
     Aborted(Aborted),
-    /// The answer to its commit was lost, and this is what the group has now.
+    /// The answer to the commit was lost; these are the current offsets of the group.
     Unanswered {
         found: Vec<Found>,
-        /// Why there was no answer.
+        /// The reason for the missing answer.
         reason: Box<str>,
     },
-    /// The answer to its commit was lost, and the thread is to end before anything is known.
+    /// The answer to the commit was lost, and the thread must end before the result is known.
     Unknown,
 }
 
-/// How a transaction ended that was not committed.
+/// How a transaction failed.
 enum Broken {
-    /// It can be aborted.
+    /// The transaction can be aborted.
     Abort(Aborted),
-    /// The producer is of no use any more; the broker ends the transaction when the next one begins.
+    /// The producer is unusable. The broker ends the transaction when the next one begins.
     Dead(Box<str>),
-    /// The same, because the broker knows a newer producer of the same id: another process has taken it, or the broker has
-    /// ended a transaction that took too long. It has ended what was open.
+    /// The producer is unusable, because the broker knows a newer producer with the same id: another process has taken the
+    /// id, or the broker has ended a transaction that took too long. The broker has ended the open transaction.
     Fenced(Box<str>),
-    /// The producer is of no use any more, and the broker may have committed; whether it is fenced.
+    /// The producer is unusable, and the broker may have committed the transaction. The flag says whether the producer is
+    /// fenced.
     Unknown(Box<str>, bool),
 }
 
@@ -91,7 +92,7 @@ impl Session {
         self.identity.id()
     }
 
-    /// Makes the producer, where there is none, and ends what was left open under its id.
+    /// Creates the producer if there is none, and ends a transaction that was left open under its id.
     pub(super) fn begin(&mut self) -> Result<(), Box<str>> {
         if self.producer.is_some() {
             return Ok(());
@@ -112,7 +113,7 @@ impl Session {
         Ok(())
     }
 
-    /// Commits all of it, or nothing.
+    /// Commits all of the work, or nothing.
     pub(super) fn transact(&mut self, work: &Work) -> Result<(), Failed> {
         loop {
             self.begin().map_err(|reason| Failed::Aborted(Aborted::Unavailable(reason)))?;
@@ -122,7 +123,7 @@ impl Session {
             let mut is_doubtful = false;
             let aborted = match result {
                 Ok(()) => {
-                    // A producer that sends everything alone has done its work.
+                    // The producer that sends each message alone is no longer needed.
                     self.producer = (!self.alone).then_some(producer);
                     self.alone = false;
                     return Ok(());
@@ -150,21 +151,21 @@ impl Session {
                 }
             };
             if self.alone {
-                // What it was made for is known, or has to wait.
+                // The refused message is known, or the search must wait.
                 (self.alone, self.producer) = (false, None);
                 return Err(Failed::Aborted(aborted));
             }
             if !is_doubtful {
                 return Err(Failed::Aborted(aborted));
             }
-            // Refused together with others: one of them is to blame, and alone it will be seen which.
+            // A batch was refused. Messages that are sent alone show which one is the cause.
             (self.alone, self.producer) = (true, None);
         }
     }
 
-    /// Where another process has taken the transactional id, goes on under one that nobody else has: two of one id would end
-    /// each other's transactions for ever. The id keeps nobody out, see the module. `false` where it may have been the
-    /// broker, which fences whose transaction takes too long.
+    /// Continues with a new, unused transactional id if another process has taken the current one: two processes with
+    /// one id would abort each other's transactions for ever. The id is not what fences other hosts, see the module.
+    /// Returns `false` if the broker may have caused the fencing, as it does when a transaction takes too long.
     fn take_another_id(&mut self, reason: &str, began: Instant) -> bool {
         if began.elapsed() >= self.patience || !self.identity.may_be_taken() {
             return false;
@@ -195,7 +196,7 @@ impl Session {
         let until = Instant::now() + OFFSETS;
         while let Err(error) = producer.send_offsets_to_transaction(&offsets, member, STEP) {
             if !is_retriable(&error) || Instant::now() >= until || self.is_closing() {
-                // A producer that is fenced fails its messages too, and may say so before.
+                // A fenced producer fails its messages too, and may report that first.
                 return Err(match (broken(&error), producer.context().aborted()) {
                     (Broken::Fenced(reason), _) => Broken::Fenced(reason),
                     (_, Some(aborted)) => Broken::Abort(aborted),
@@ -270,7 +271,7 @@ impl Session {
         }
     }
 
-    /// Whether the producer can go on.
+    /// Aborts the transaction. Returns whether the producer can continue.
     fn abort(&self, producer: &ThreadedProducer<Context>) -> bool {
         loop {
             match producer.abort_transaction(STEP) {
@@ -284,8 +285,9 @@ impl Session {
         }
     }
 
-    /// The broker was asked to commit and has not answered. To begin anew under the same id ends the epoch: what was
-    /// pending is completed or aborted, and nothing more comes of it. Then the group's offsets can be asked for.
+    /// Finds out the result of an unanswered commit. Initialising the same transactional id again ends the epoch: the
+    /// pending transaction is completed or aborted, and cannot change after that. Then the committed offsets of the
+    /// group can be read.
     fn find_out(&mut self, work: &Work, reason: Box<str>) -> Failed {
         tracing::warn!(id = self.id(), %reason, "a commit has an unknown result: checking the commit mark");
         let mut reader = None;
@@ -301,8 +303,8 @@ impl Session {
         }
     }
 
-    /// What the group has committed of the transaction's partitions. `read_committed` has the broker refuse to tell
-    /// offsets while a transaction on them is pending, whoever's it is.
+    /// Returns the committed offsets of the group for the partitions of the transaction. With `read_committed` the
+    /// broker refuses to return offsets while any transaction on them is pending.
     fn found(&self, reader: &mut Option<BaseConsumer>, work: &Work) -> KafkaResult<Vec<Found>> {
         let reader = match reader {
             Some(reader) => reader,

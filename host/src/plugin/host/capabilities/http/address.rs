@@ -1,21 +1,21 @@
-//! Addresses that a name may lead to: those of the public internet, and what was granted beyond them.
+//! The addresses that a granted host name may resolve to: public ones, and those that the grant adds.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// Where a grant may lead.
+/// The addresses that a grant allows beside public ones.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reach {
-    /// Private networks too (10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7). Not this machine, not the link, and no
-    /// service that hands out credentials.
+    /// Also private networks (10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7). Not this machine, not link-local
+    /// addresses, and no credential services.
     pub private: bool,
-    /// These too, whatever they are.
+    /// Also these ranges, without exceptions.
     pub ranges: Vec<IpNet>,
 }
 
 impl Reach {
-    /// Whether a connection to `address` may be opened.
+    /// Returns whether a connection to `address` may be opened.
     pub(super) fn allows(&self, address: IpAddr) -> bool {
         let address = meant(address);
         self.ranges.iter().any(|range| range.contains(&address))
@@ -24,11 +24,11 @@ impl Reach {
     }
 }
 
-/// The address that packets end up at: an IPv4 address can be written as one of IPv6, and translated from one.
+/// Returns the address that packets reach. An IPv6 address can contain or be translated to an IPv4 address.
 pub(super) fn meant(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address.to_canonical() else { return address.to_canonical() };
     match v6.segments() {
-        // NAT64, which is how machines without IPv4 reach all of it.
+        // NAT64: machines without IPv4 reach all of IPv4 with it.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
             let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
             IpAddr::V4(Ipv4Addr::new(a, b, c, d))
@@ -45,13 +45,13 @@ const fn v6(a: u16, b: u16, length: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0), length)
 }
 
-/// Of organisations and carriers.
+/// Private networks of organisations and carriers.
 const PRIVATE_V4: [Ipv4Net; 4] =
     [v4(10, 0, 0, 0, 8), v4(100, 64, 0, 0, 10), v4(172, 16, 0, 0, 12), v4(192, 168, 0, 0, 16)];
 const PRIVATE_V6: Ipv6Net = v6(0xfc00, 0, 7);
 
-/// Everything else in IPv4 that is not a machine on the internet, by the registry of IANA: this network, this machine,
-/// the link, protocol assignments, documentation, relays, benchmarks, multicast, reserved and broadcast.
+/// All other IPv4 ranges that are not hosts on the internet, by the IANA special-purpose registry: this network,
+/// loopback, link-local, protocol assignments, documentation, relays, benchmarks, multicast, reserved and broadcast.
 const SPECIAL_V4: [Ipv4Net; 11] = [
     v4(0, 0, 0, 0, 8),
     v4(127, 0, 0, 0, 8),
@@ -66,12 +66,12 @@ const SPECIAL_V4: [Ipv4Net; 11] = [
     v4(240, 0, 0, 0, 4),
 ];
 
-/// The part of IPv6 that is given out; in it are assignments of protocols (Teredo among them), documentation, and 6to4,
-/// behind which any IPv4 address may be.
+/// The allocated part of IPv6. It contains protocol assignments (such as Teredo), documentation, and 6to4, which can
+/// reach any IPv4 address.
 const GLOBAL_V6: Ipv6Net = v6(0x2000, 0, 3);
 const SPECIAL_V6: [Ipv6Net; 4] = [v6(0x2001, 0, 23), v6(0x2001, 0xdb8, 32), v6(0x2002, 0, 16), v6(0x3fff, 0, 20)];
 
-/// Services of clouds that tell a machine its credentials, where their documentation places them outside of the link.
+/// Credential services of clouds that are documented outside of the link-local range.
 const CREDENTIALS_V4: [Ipv4Addr; 2] = [
     // Alibaba Cloud, instance metadata.
     Ipv4Addr::new(100, 100, 100, 200),
@@ -79,7 +79,7 @@ const CREDENTIALS_V4: [Ipv4Addr; 2] = [
     Ipv4Addr::new(168, 63, 129, 16),
 ];
 const CREDENTIALS_V6: [Ipv6Net; 6] = [
-    // AWS: instance metadata (fd00:ec2::254), EKS Pod Identity (fd00:ec2::23), and what else it keeps beside them.
+    // AWS: instance metadata (fd00:ec2::254), EKS Pod Identity (fd00:ec2::23), and its other services in this range.
     v6(0xfd00, 0xec2, 32),
     // Google Cloud, metadata server: fd20:ce::254.
     v6(0xfd20, 0xce, 64),
@@ -100,8 +100,8 @@ fn is_of_credentials(address: IpAddr) -> bool {
     }
 }
 
-/// Whether a private address of IPv6 ends with one of IPv4 that is never reached: translators of a private network (NAT64
-/// with a prefix of their own) and clouds spell those of the link so.
+/// Returns whether a private IPv6 address ends with an IPv4 address that is never allowed. Translators of private
+/// networks (NAT64 with their own prefix) and clouds write link-local IPv4 addresses like this.
 fn is_translated_link(address: Ipv6Addr) -> bool {
     let [.., a, b, c, d] = address.octets();
     let ending = Ipv4Addr::new(a, b, c, d);
@@ -172,7 +172,7 @@ mod tests {
         "2002:7f00:1::",
     ];
 
-    /// Services that hand out credentials, by the documentation of who runs them.
+    /// Credential services, from the documentation of their providers.
     const CREDENTIALS: [(&str, &str); 21] = [
         ("AWS instance metadata", "169.254.169.254"),
         ("AWS instance metadata", "fd00:ec2::254"),
@@ -203,7 +203,7 @@ mod tests {
         for (service, address) in CREDENTIALS {
             assert!(!reach.allows(address.parse().unwrap()), "{service}: {address}");
             assert!(!Reach::default().allows(address.parse().unwrap()), "{service}: {address}");
-            // Whoever means it says so.
+            // An explicit range allows it.
             let listed = Reach { ranges: vec![address.parse::<IpAddr>().unwrap().into()], ..Reach::default() };
             assert!(listed.allows(address.parse().unwrap()), "{service}: {address}");
         }

@@ -1,4 +1,4 @@
-//! Bodies that may be so large and take so long.
+//! Request and response bodies with limits on size and time.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,14 +12,14 @@ use wasmtime_wasi_http::{Error, WasiBody};
 use super::failure;
 use super::received::TooMuch;
 
-/// What a guest sends.
+/// The body of a request of the guest.
 pub(super) struct Outgoing {
     inner: WasiBody,
     left: u64,
 }
 
 impl Outgoing {
-    /// At most `limit` bytes of `inner`.
+    /// Reads at most `limit` bytes of `inner`.
     pub(super) fn new(inner: WasiBody, limit: u64) -> Self {
         Self { inner, left: limit }
     }
@@ -48,7 +48,7 @@ impl Body for Outgoing {
     }
 }
 
-/// What a server answers. Holds `H` until it is read or dropped.
+/// The body of a response. Holds `H` until the body is read or dropped.
 pub(super) struct Answer<H> {
     inner: Incoming,
     left: u64,
@@ -59,7 +59,7 @@ pub(super) struct Answer<H> {
 }
 
 impl<H> Answer<H> {
-    /// At most `limit` bytes of `inner`, until `end`, with no more than `between` from one piece to the next.
+    /// Reads at most `limit` bytes of `inner`, until `end`, with at most `between` from one frame to the next.
     pub(super) fn new(inner: Incoming, limit: u64, end: Instant, between: Duration, held: H) -> Self {
         let timer = Box::pin(sleep_until(end.min(Instant::now() + between)));
         Self { inner, left: limit, timer, end, between, _held: held }
@@ -99,7 +99,7 @@ impl<H: Unpin> Body for Answer<H> {
     }
 }
 
-/// Whether there is room for `frame`.
+/// Subtracts the size of `frame` from `left`. Returns false if it does not fit.
 fn take(left: &mut u64, frame: &Frame<Bytes>) -> bool {
     let length = frame.data_ref().map_or(0, |data| data.len() as u64);
     match left.checked_sub(length) {

@@ -1,14 +1,14 @@
-//! A host that fails again and again is left alone for a while.
+//! The circuit breaker of an HTTP host.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// When a host is left alone, and for how long.
+/// When the circuit opens, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerConfig {
-    /// So many failed requests in a row; 0: never; 10.
+    /// Consecutive failed requests that open the circuit; 0: never. Default: 10.
     pub failures: u32,
-    /// How long until one request is let through; 60 s.
+    /// Time until a probe is let through. Default: 60 s.
     pub probe_after: Duration,
 }
 
@@ -26,32 +26,32 @@ pub(super) struct Breaker {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Requests that failed since one went well.
+    /// Failed requests since the last success.
     Closed(u32),
-    /// Until then nothing goes through.
+    /// No request is let through until this time.
     Open(Instant),
-    /// One is on its way.
+    /// One probe is in flight.
     Probing,
 }
 
-/// What a request that is let through has to give back.
+/// The permit of a request. It is given back when the request ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pass {
     Plain,
-    /// All others wait for how this one ends.
+    /// The probe: other requests are refused until it ends.
     Probe,
 }
 
-/// How a request ended, as far as it says something about the host.
+/// The result of a request, as far as it tells whether the host works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
     Well,
     Failed,
-    /// It says nothing.
+    /// The request says nothing about the host.
     Untold,
 }
 
-/// What changed.
+/// A change of the state of the circuit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     Opened,
@@ -67,7 +67,7 @@ impl Breaker {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a request may go out at `now`.
+    /// Returns a permit if a request may be sent at `now`.
     pub(super) fn admit(&self, now: Instant) -> Option<Pass> {
         let mut state = self.state();
         match *state {
@@ -80,7 +80,7 @@ impl Breaker {
         }
     }
 
-    /// A request that was let through has ended at `now`.
+    /// Records the result of a request that ended at `now`.
     pub(super) fn ended(&self, pass: Pass, ended: Ended, now: Instant) -> Option<Change> {
         let mut state = self.state();
         let (next, change) = match (*state, pass, ended) {
@@ -95,7 +95,7 @@ impl Breaker {
             }
             (State::Probing, Pass::Probe, Ended::Well) => (State::Closed(0), Some(Change::Closed)),
             (State::Probing, Pass::Probe, Ended::Failed) => (State::Open(now + self.config.probe_after), None),
-            // The next one is the probe.
+            // The next request is the probe.
             (State::Probing, Pass::Probe, Ended::Untold) => (State::Open(now), None),
             (state, ..) => (state, None),
         };

@@ -1,10 +1,9 @@
-//! Requests of plugins to other hosts: only where they were granted to, only to addresses that were checked, within
-//! bounds of time, size and number.
+//! HTTP requests of plugins: only to granted hosts, only to checked addresses, with limits on time, size and number.
 //!
-//! A [`Client`] belongs to one plugin, with all of its connections and breakers: what one plugin may reach, another cannot
-//! reach through a connection that is already open, and what one plugin does to a host's breaker is its own affair. It
-//! follows no redirect: the guest sees the answer, and a request of its own to the new place is checked like any other.
-//! It speaks HTTP/1.1, and takes no notice of the proxies that the environment names.
+//! A [`Client`] with its connections and circuit breakers belongs to one plugin. So a plugin cannot use an open
+//! connection of another one to a host that it was not granted, and cannot open the circuit of another plugin. The
+//! client follows no redirects: the guest gets the response, and the request that the guest then makes is checked like
+//! any other. It speaks HTTP/1.1 and ignores proxies in the environment.
 
 #[cfg(test)]
 mod tests;
@@ -34,24 +33,26 @@ use super::resolve::{Resolve, System};
 use super::rule::{Miss, Rule};
 use crate::server;
 
-/// What a plugin is granted of the network.
+/// The HTTP grant of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// What it may ask of whom; nothing where there is none.
+    /// Allowed hosts and methods. If empty, no request is allowed.
     pub allow: Vec<Rule>,
-    /// From the name to the end of the TLS handshake, and to wait for a place among [`Config::at_once`]; 5 s.
+    /// From name resolution to the end of the TLS handshake, and also for waiting for one of [`Config::at_once`]
+    /// permits. Default: 5 s.
     pub connect_timeout: Duration,
-    /// From then to the head of the answer; 30 s.
+    /// From the connection to the head of the response. Default: 30 s.
     pub first_byte_timeout: Duration,
-    /// For all of it, to the last byte of the answer; 60 s.
+    /// For the whole request, to the last byte of the response. Default: 60 s.
     pub timeout: Duration,
-    /// The largest body of a request, bytes; 8 MiB.
+    /// Maximum size of a request body in bytes. Default: 8 MiB.
     pub request_bytes: u64,
-    /// The largest body of an answer, bytes; 8 MiB.
+    /// Maximum size of a response body in bytes. Default: 8 MiB.
     pub response_bytes: u64,
-    /// Requests at the same time, over all hosts; 32. Each has one connection, and a few more wait for the next one.
+    /// Concurrent requests to all hosts. Default: 32. Each request has one connection; a few idle connections are kept
+    /// beside them.
     pub at_once: usize,
-    /// When a host is left alone.
+    /// When the circuit of a host opens.
     pub breaker: BreakerConfig,
 }
 
@@ -70,21 +71,21 @@ impl Default for Config {
     }
 }
 
-/// Connections to one host that are kept for the next request.
+/// Idle connections to one host that are kept for the next request.
 const IDLE: usize = 4;
-/// How long they are kept.
+/// How long idle connections are kept.
 const IDLE_TIME: Duration = Duration::from_secs(30);
-/// The head of an answer, and what is read of its body ahead of the guest, bytes.
+/// Maximum size of the head of a response, and of the part of its body that is read ahead of the guest, in bytes.
 const BUFFER: usize = 64 << 10;
-/// Header fields of an answer.
+/// Maximum number of header fields of a response.
 const HEADERS: usize = 128;
-/// A request that was given up sooner says nothing about its host.
+/// A request that the guest abandons earlier says nothing about its host.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Read once: the certificates of a machine are many.
+/// Created once, because reading all certificates of a machine is slow.
 static TLS: LazyLock<Result<Arc<ClientConfig>, String>> = LazyLock::new(|| server::tls().map(Arc::new));
 
-/// Makes the requests of one plugin; a clone is the same client.
+/// Sends the requests of one plugin. Clones share connections and circuit breakers.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
@@ -95,7 +96,7 @@ struct Inner {
     places: Arc<Semaphore>,
 }
 
-/// One rule, with connections and a breaker of its own.
+/// One rule with its connections and circuit breaker.
 struct Endpoint {
     rule: Rule,
     origin: Arc<str>,
@@ -103,18 +104,18 @@ struct Endpoint {
     connections: legacy::Client<Timed, WasiBody>,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 pub(in crate::plugin) enum SendError {
-    /// The host's name leads to this address, which was not granted.
+    /// The host name resolves to this address, which was not granted.
     Prohibited(IpAddr, Error),
     Failed(Error),
 }
 
 impl Client {
-    /// A client for `plugin`. Input and output are done on the runtime `io`.
+    /// Creates a client for `plugin`. The runtime `io` does the input and output.
     ///
     /// # Errors
-    /// Where there is no TLS.
+    /// If TLS cannot be set up.
     pub fn new(plugin: &str, config: Config, io: &Handle) -> Result<Self, String> {
         Self::with(plugin, config, io, Arc::new(System::new()))
     }
@@ -143,7 +144,7 @@ impl Client {
         Ok(Self(Arc::new(Inner { plugin: plugin.into(), config, endpoints, places })))
     }
 
-    /// Which endpoint a request may go to.
+    /// Returns the index of the endpoint that a request may go to.
     pub(in crate::plugin) fn find(&self, method: &Method, uri: &Uri) -> Result<usize, Miss> {
         let mut closest = Miss::Host;
         for (at, endpoint) in self.0.endpoints.iter().enumerate() {
@@ -155,7 +156,8 @@ impl Client {
         Err(closest)
     }
 
-    /// Makes a request that [`Client::find`] has found the endpoint of; all of it within `left`, whatever the limits are.
+    /// Sends a request to the endpoint that [`Client::find`] returned. The request ends within `left`, whatever its
+    /// limits are.
     pub(in crate::plugin) async fn send(
         self,
         at: usize,
@@ -207,7 +209,7 @@ impl Client {
     }
 }
 
-/// The length of a body, as far as a header says it.
+/// Returns the length of a body if a header declares it, else 0.
 fn declared(headers: &HeaderMap) -> u64 {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     length.and_then(|length| length.parse().ok()).unwrap_or(0)
@@ -218,7 +220,7 @@ fn count(plugin: &str, origin: &Arc<str>, status: &'static str) {
     counter!("cofferdam_http_requests_total", "plugin" => plugin, "host" => host, "status" => status).increment(1);
 }
 
-/// A request under way: its breaker hears of how it ended, whatever happens.
+/// A request in flight. Its result reaches the circuit breaker also if it is dropped.
 struct Watched<'a> {
     plugin: &'a str,
     endpoint: &'a Endpoint,
@@ -246,15 +248,15 @@ impl Watched<'_> {
             self.tell(Ended::Untold, "denied");
             return SendError::Prohibited(*address, word);
         }
-        // A body that is too large is the guest's own doing.
+        // The guest caused a body that is too large.
         let ended = if matches!(word, Error::HttpRequestBodySize(_)) { Ended::Untold } else { Ended::Failed };
         self.tell(ended, "failed");
         SendError::Failed(word)
     }
 
-    /// What it says of the host that it has not answered yet: nothing where nobody waited for long. A handler whose time is
-    /// shorter than ours gives up on a host that hangs, and that counts; one that asks two and takes the first answer does
-    /// not mean any harm.
+    /// Returns what an abandoned request says about its host. If the guest waited only shortly: nothing, because a
+    /// handler may ask two hosts and use the first response. If it waited long: a failure, because a handler whose time
+    /// limit is shorter than ours gives up on a host that hangs.
     fn given_up(&self) -> Ended {
         if self.since.elapsed() < PATIENCE { Ended::Untold } else { Ended::Failed }
     }
@@ -296,7 +298,7 @@ impl Drop for Watched<'_> {
     }
 }
 
-/// Has connections driven on a runtime that does input and output, and not among guests.
+/// Drives connections on a runtime for input and output, not on the threads of guests.
 #[derive(Clone)]
 struct OnRuntime(Handle);
 

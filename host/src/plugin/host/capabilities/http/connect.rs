@@ -1,5 +1,5 @@
-//! Connections to the very addresses that were checked: a name is resolved once for each connection, its addresses are
-//! checked, and one that passed is connected to. What the name leads to a moment later does not matter.
+//! Connections to checked addresses. A name is resolved once per connection, its addresses are checked, and the client
+//! connects to an address that passed. So a later change of the name (DNS rebinding) has no effect.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -26,7 +26,7 @@ use super::rule::{Rule, literal};
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectError {
-    /// What it leads to was not granted.
+    /// The name resolves to an address that was not granted.
     #[error("the name resolves to {0}, which is not granted")]
     Prohibited(IpAddr),
     #[error("the name resolves to no address")]
@@ -41,14 +41,14 @@ pub(super) enum ConnectError {
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Opens connections to one host. Its work is done on the runtime that it was made for.
+/// Opens connections to one host. The runtime that it was created with does the work.
 #[derive(Clone)]
 pub(super) struct Connector {
     resolver: Arc<dyn Resolve>,
     reach: Arc<Reach>,
-    /// The rule's.
+    /// The port of the rule.
     port: u16,
-    /// For all of its addresses.
+    /// Time limit for all addresses together.
     limit: Duration,
     runtime: Handle,
 }
@@ -66,12 +66,13 @@ impl Connector {
         };
         let (allowed, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|address| self.reach.allows(*address));
         let mut failure = others.first().map_or(ConnectError::NoAddress, |address| ConnectError::Prohibited(*address));
-        // None of them may use up the time of the others.
+        // One address must not use up the time of the others.
         let share = self.limit / u32::try_from(allowed.len().max(1)).unwrap_or(u32::MAX);
         for address in allowed {
             match timeout(share, TcpStream::connect(SocketAddr::new(address, self.port))).await {
                 Ok(Ok(stream)) => {
-                    // Without it the end of a small request waits for an acknowledgement; nothing depends on it.
+                    // Without it the end of a small request waits for an acknowledgement. If it fails, requests are
+                    // only slower.
                     let _ = stream.set_nodelay(true);
                     return Ok(TokioIo::new(Bounded::new(stream)));
                 }
@@ -98,7 +99,7 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// A limit on the time that a connection takes, from the name to the end of the TLS handshake.
+/// Limits the time of a connection, from name resolution to the end of the TLS handshake.
 #[derive(Clone)]
 pub(super) struct Timed {
     inner: HttpsConnector<Connector>,

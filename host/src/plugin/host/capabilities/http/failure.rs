@@ -1,4 +1,4 @@
-//! What went wrong with a request, in the words of `wasi:http`.
+//! Maps errors of a request to the error codes of `wasi:http`.
 
 use std::error::Error as StdError;
 use std::io;
@@ -8,10 +8,10 @@ use wasmtime_wasi_http::Error;
 use super::connect::ConnectError;
 use super::received::TooMuch;
 
-/// The word for `error`, by what is behind it.
+/// Returns the error code for `error`, by its chain of sources.
 pub(super) fn of(error: &(dyn StdError + 'static)) -> Error {
     if let Some(error) = find::<Error>(error) {
-        // What a body of ours ended with; the type has no clone.
+        // The error of one of our bodies. The type has no `Clone`.
         return match error {
             Error::HttpRequestBodySize(size) => Error::HttpRequestBodySize(*size),
             Error::HttpResponseBodySize(size) => Error::HttpResponseBodySize(*size),
@@ -45,14 +45,14 @@ pub(super) fn of(error: &(dyn StdError + 'static)) -> Error {
     }
 }
 
-/// The first `E` among `error` and what is behind it.
+/// Returns the first `E` in the chain of sources that starts with `error`.
 pub(super) fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        // One of input and output passes over what it was made of.
+        // `source` of an `io::Error` skips the error that it wraps.
         let within = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         next = match within {
             Some(within) => Some(within),

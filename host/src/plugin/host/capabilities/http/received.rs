@@ -1,8 +1,8 @@
-//! How much a connection may receive for one request, as it comes from the network.
+//! Limits on the bytes that a connection receives for one request.
 //!
-//! Bounds on the head and the body of an answer count what is left after parsing. A server can send a great deal beside
-//! that: interim answers (1xx) without end, session tickets of TLS, one byte in each chunk. Reading it is work of the
-//! host that no limit of the guest counts, so the bytes themselves are bounded.
+//! The limits on head and body of a response count what is left after parsing. A server can send much more than that:
+//! endless interim responses (1xx), TLS session tickets, chunks of one byte. Reading them is work of the host that no
+//! limit of the guest counts. So the received bytes themselves are limited.
 
 use std::io;
 use std::pin::Pin;
@@ -14,31 +14,31 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// From the first byte to the head of an answer: the handshake of TLS, interim answers, the head itself; 256 KiB, a head
-/// may have 64 of them.
+/// Limit from the first byte to the head of a response: TLS handshake, interim responses, and the head itself, which
+/// may have 64 KiB of it; 256 KiB.
 const HEAD: u64 = 256 << 10;
 
-/// The body that chunks of some bytes each, and records of TLS around them, make of a byte of the body.
+/// Received bytes per byte of body, with chunks of a few bytes in TLS records.
 const OVERHEAD: u64 = 4;
 
-/// More was received than an answer may have.
+/// A response has more bytes than its limit.
 #[derive(Debug, thiserror::Error)]
 #[error("the response exceeds its size limit")]
 pub(super) struct TooMuch;
 
-/// What a connection may still receive; a clone is of the same connection. A connection comes with it to each answer, as
-/// an extension.
+/// The bytes that a connection may still receive; clones share them. The connection attaches it to each response as an
+/// extension.
 #[derive(Debug, Clone)]
 pub(super) struct Room(Arc<State>);
 
 #[derive(Debug)]
 struct State {
     left: AtomicU64,
-    /// Answers whose head has come.
+    /// Responses whose head has arrived.
     answers: AtomicU64,
 }
 
-/// An answer that is being read; dropped, there is room for the head of the next one.
+/// A response that is being read. When it is dropped, the head of the next one may arrive.
 #[derive(Debug)]
 pub(super) struct Reading {
     room: Room,
@@ -50,7 +50,7 @@ impl Room {
         Self(Arc::new(State { left: AtomicU64::new(HEAD), answers: AtomicU64::new(0) }))
     }
 
-    /// The head of an answer is there, and its body may have `limit` bytes.
+    /// Allows `limit` bytes for the body of a response whose head has arrived.
     pub(super) fn for_body(&self, limit: u64) -> Reading {
         let number = self.0.answers.fetch_add(1, Ordering::Relaxed) + 1;
         self.0.left.store(limit.saturating_mul(OVERHEAD).saturating_add(HEAD), Ordering::Relaxed);
@@ -66,7 +66,7 @@ impl Room {
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        // A guest may keep an answer that it has read, and read the next one of the same connection meanwhile.
+        // A guest may keep a response that it has read while it reads the next one on the same connection.
         let State { left, answers } = &*self.room.0;
         if answers.load(Ordering::Relaxed) == self.number {
             left.store(HEAD, Ordering::Relaxed);
@@ -74,7 +74,7 @@ impl Drop for Reading {
     }
 }
 
-/// A connection that fails when it has received more than its room.
+/// A connection that fails when it has received more than its limit.
 #[derive(Debug)]
 pub(super) struct Bounded {
     stream: TcpStream,

@@ -1,4 +1,4 @@
-//! `wasi:http/outgoing-handler`: requests to the hosts that the plugin was granted.
+//! `wasi:http/outgoing-handler`: requests to granted hosts.
 
 use std::fmt::Write as _;
 use std::future::ready;
@@ -13,33 +13,33 @@ use super::client::{Client, SendError};
 use super::rule::Miss;
 use crate::plugin::host::denials::Denials;
 
-/// What one write to the body of a request may have, bytes; two of them wait for the network.
+/// Maximum size of one write to the body of a request, in bytes. Two writes may wait for the network.
 const CHUNK: usize = 16 << 10;
 
-/// The most that a handler has left of its wall time when a request is given up.
+/// Maximum wall time that is left to a handler when a request is given up.
 const RESERVE: Duration = Duration::from_millis(500);
 
-/// The longest host that a log line shows, bytes.
+/// Maximum length of a host in a log line, in bytes.
 const SHOWN: usize = 256;
 
-/// The work that is left when the head of an answer is there, which the client does elsewhere.
+/// The work after the head of a response has arrived. The client does it on another runtime.
 type Rest = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type Sent = Result<(Response<WasiBody>, Rest), Error>;
 
-/// What an instance asks of the network.
+/// The HTTP requests of an instance.
 pub(in crate::plugin) struct Http {
     client: Option<Client>,
     denials: Arc<Denials>,
-    /// Each request that is under way has a clone.
+    /// Each request in flight has a clone.
     alive: Arc<()>,
-    /// When the attempt is over.
+    /// The end of the attempt.
     deadline: Instant,
-    /// What a handler has left of its wall time when a request is given up.
+    /// Wall time that is left to the handler when a request is given up.
     reserve: Duration,
     last: Arc<Last>,
 }
 
-/// The request of this attempt that is waited for, or the last that failed.
+/// The pending request of this attempt, or the last failed one.
 #[derive(Default)]
 struct Last(Mutex<Option<Asked>>);
 
@@ -47,7 +47,7 @@ struct Asked {
     /// Method, scheme and host.
     what: String,
     since: Instant,
-    /// How it ended, and after which time.
+    /// The error and the time until it occurred.
     failed: Option<(&'static str, Duration)>,
 }
 
@@ -56,7 +56,7 @@ impl Last {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request that began at `since` has ended, in an error or not.
+    /// Records that the request that began at `since` has ended, with an error or not.
     fn ended(&self, since: Instant, error: Option<&Error>) {
         let mut last = self.lock();
         let Some(asked) = last.as_mut().filter(|asked| asked.since == since) else { return };
@@ -67,7 +67,7 @@ impl Last {
     }
 }
 
-/// What people are told of a request that failed, before the time that it took.
+/// Returns the description of a failed request, without its duration.
 fn word(error: &Error) -> &'static str {
     match error {
         Error::HttpResponseTimeout | Error::ConnectionTimeout | Error::DnsTimeout => "no answer within",
@@ -81,7 +81,7 @@ impl Http {
         Self { client, denials, alive: Arc::new(()), deadline, reserve: Duration::ZERO, last }
     }
 
-    /// A new attempt begins, of `wall_time`.
+    /// Begins a new attempt with this wall-time limit.
     pub(in crate::plugin) fn renew(&mut self, started: Instant, wall_time: Duration) {
         self.deadline = started + wall_time;
         self.reserve = (wall_time / 10).min(RESERVE);
@@ -90,13 +90,15 @@ impl Http {
         }
     }
 
-    /// The time a request may take: what is left of the attempt, less what the handler needs to say so.
+    /// Returns the time limit of a request: the rest of the attempt, less the time that the handler needs to report the
+    /// failure.
     fn left(&self) -> Duration {
         let left = self.deadline.saturating_duration_since(Instant::now());
         left - self.reserve.min(left / 2)
     }
 
-    /// The request that the attempt waits for, or the last that failed: `GET https://api.example.com: no answer within 4.5 s`.
+    /// Returns the request that the attempt waits for, or the last failed one:
+    /// `GET https://api.example.com: no answer within 4.5 s`.
     pub(in crate::plugin) fn trouble(&self) -> Option<String> {
         let last = self.last.lock();
         let asked = last.as_ref()?;
@@ -109,7 +111,7 @@ impl Http {
         Some(trouble)
     }
 
-    /// Whether a request is under way.
+    /// Returns whether a request is in flight.
     pub(in crate::plugin) fn is_busy(&self) -> bool {
         Arc::strong_count(&self.alive) > 1
     }
@@ -167,7 +169,7 @@ impl WasiHttpHooks for Http {
         CHUNK
     }
 
-    // Failures have their words when they come here, and what a guest makes fail is no line of the host's log.
+    // Errors are already mapped to codes here, and failures that a guest causes do not belong into the host's log.
 
     fn p2_error_from_hyper(&mut self, _: &hyper::Error) -> ErrorCode {
         ErrorCode::HttpProtocolError
@@ -182,7 +184,7 @@ impl WasiHttpHooks for Http {
     }
 }
 
-/// Method, scheme and host: what is behind them may be anybody's business.
+/// Method, scheme and host. The path and query may be confidential.
 fn shown(method: &Method, uri: &Uri) -> String {
     let scheme = uri.scheme_str().unwrap_or_default();
     let host = uri.authority().map_or("", |authority| authority.as_str());

@@ -1,4 +1,4 @@
-//! From a name to addresses.
+//! Name resolution.
 
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs as _};
@@ -7,17 +7,17 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
 
-/// Answers for the addresses of a name.
+/// Resolves names to addresses.
 pub(super) trait Resolve: Send + Sync {
-    /// The addresses of `host`, in the order in which they are to be tried.
+    /// Returns the addresses of `host`, in the order in which they are tried.
     fn resolve(&self, host: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>>;
 }
 
-/// Questions to the system at the same time, for one plugin. A question cannot be taken back: one that nobody waits for
-/// any more still has its thread until the system gives up.
+/// Concurrent resolutions of one plugin. A resolution cannot be cancelled: if nobody waits for it any more, it still
+/// uses a thread until the system gives up.
 const AT_ONCE: usize = 8;
 
-/// The resolver of the system: `/etc/hosts`, DNS, whatever it is set to.
+/// The resolver of the system: `/etc/hosts`, DNS, or what the system is configured to use.
 pub(super) struct System(Arc<Semaphore>);
 
 impl System {

@@ -1,4 +1,4 @@
-//! One entry of a grant: a host at a scheme and port, by some methods, at some addresses.
+//! One entry of an HTTP grant: scheme, host, port, methods and addresses.
 
 use std::net::IpAddr;
 
@@ -8,39 +8,39 @@ use ipnet::IpNet;
 
 use super::address::{self, Reach};
 
-/// One entry of a grant.
+/// One entry of an HTTP grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// `http` or `https`.
     pub(super) scheme: Scheme,
-    /// In lower case; an address of IPv6 stands in brackets.
+    /// In lower case; an IPv6 address has brackets.
     pub(super) host: Box<str>,
     pub(super) port: u16,
-    /// All of [`METHODS`] where there is none.
+    /// If empty, all of [`METHODS`].
     methods: Vec<Method>,
     pub(super) reach: Reach,
 }
 
-/// Methods that an entry without methods grants: those that ask a server for something or send it something. CONNECT
-/// would make a tunnel of a connection, and TRACE shows what is added on the way.
+/// The methods of an entry that lists none. CONNECT would make a tunnel of a connection, and TRACE returns headers that
+/// proxies add.
 const METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
 
-/// Why a request is not granted: the closest that an entry comes to it.
+/// Why a request is not granted. The order is by how close an entry comes to the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::plugin) enum Miss {
     /// No entry has this host.
     Host,
-    /// The host has an entry, of another scheme.
+    /// An entry has the host, but with another scheme.
     Scheme,
-    /// Host and scheme have an entry, of another port.
+    /// An entry has host and scheme, but with another port.
     Port,
-    /// All but the method.
+    /// An entry has all but the method.
     Method,
 }
 
 impl Miss {
-    /// For metrics.
+    /// The value of the `reason` label in metrics.
     pub(in crate::plugin) fn as_str(self) -> &'static str {
         match self {
             Self::Host => "host",
@@ -52,11 +52,11 @@ impl Miss {
 }
 
 impl Rule {
-    /// The host of `text`: `api.example.com`, `https://api.example.com:8443`, `http://10.0.0.7:8080`. Without a scheme it
-    /// is `https`. An address stands for itself, so it need not be public.
+    /// Parses a host: `api.example.com`, `https://api.example.com:8443`, `http://10.0.0.7:8080`. The default scheme is
+    /// `https`. An address as host grants itself, so it need not be public.
     ///
     /// # Errors
-    /// What would be right.
+    /// A text that says what was expected.
     pub fn new(text: &str) -> Result<Self, &'static str> {
         let wrong =
             "write a host, for example \"api.example.com\", \"api.example.com:8443\" or \"http://10.0.0.7:8080\"";
@@ -84,10 +84,10 @@ impl Rule {
         Ok(Self { scheme, host: host.into(), port, methods: Vec::new(), reach })
     }
 
-    /// For these methods alone.
+    /// Restricts the rule to these methods.
     ///
     /// # Errors
-    /// What would be right.
+    /// A text that says what was expected.
     pub fn with_methods(mut self, methods: &[String]) -> Result<Self, &'static str> {
         let wrong = "write methods in capitals, for example [\"GET\", \"POST\"]";
         for method in methods {
@@ -103,7 +103,7 @@ impl Rule {
         if self.methods.is_empty() { Err(wrong) } else { Ok(self) }
     }
 
-    /// With these addresses beside public ones.
+    /// Allows these addresses beside public ones.
     #[must_use]
     pub fn with_reach(mut self, reach: Reach) -> Self {
         self.reach.private |= reach.private;
@@ -111,12 +111,12 @@ impl Rule {
         self
     }
 
-    /// Scheme, host and port, for people.
+    /// Returns scheme, host and port for display.
     pub(super) fn origin(&self) -> String {
         format!("{}://{}:{}", self.scheme, self.host, self.port)
     }
 
-    /// `None` where the request is granted.
+    /// Returns why the request is not granted; `None` if it is granted.
     pub(super) fn misses(&self, method: &Method, uri: &Uri) -> Option<Miss> {
         let (Some(authority), Some(scheme)) = (uri.authority(), uri.scheme()) else { return Some(Miss::Host) };
         let methods = if self.methods.is_empty() { &METHODS[..] } else { &self.methods };
@@ -134,12 +134,12 @@ impl Rule {
     }
 }
 
-/// The address that a host is, if it is none that has a name.
+/// Returns the address if the host is an address and not a name.
 pub(super) fn literal(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
-/// The port that is written, or that of the scheme where none is; not where what is written is none.
+/// Returns the explicit port, else the default port of the scheme. `None` if the explicit port is invalid.
 fn port(authority: &Authority, scheme: &Scheme) -> Option<u16> {
     let text = authority.as_str();
     let (_, after) = text.split_at(text.rfind(authority.host())? + authority.host().len());
@@ -210,7 +210,7 @@ mod tests {
         assert!(allows("http://[::ffff:127.0.0.1]", "127.0.0.1"));
         assert!(!allows("http://127.0.0.1:8080", "127.0.0.2"));
         assert!(!allows("http://localhost:8080", "127.0.0.1"));
-        // Not an address by anybody's standard, and still one to some resolvers.
+        // Not an address in any standard, but some resolvers accept it as one.
         assert!(!allows("http://127.1", "127.0.0.1"));
     }
 

@@ -1,4 +1,4 @@
-//! `wasi:keyvalue/store` and `atomics`: the bucket that the plugin was granted.
+//! `wasi:keyvalue/store` and `atomics` on the granted bucket.
 
 use wasmtime::component::{Linker, Resource};
 
@@ -28,7 +28,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     atomics::add_to_linker::<State, Called>(linker, State::host_call)
 }
 
-/// A value as it was at one moment.
+/// A snapshot of a value for compare-and-swap.
 #[expect(unreachable_pub, reason = "the bindings re-export it")]
 pub struct Cas {
     bucket: Bucket,
@@ -46,7 +46,7 @@ impl Cas {
     }
 }
 
-/// The text goes to the guest: it says what was wrong with the call, or that the store failed.
+/// The guest gets this text. It says what was wrong with the call, or that the store failed.
 fn refused(error: values::Error) -> Error {
     Error::Other(error.to_string())
 }
@@ -62,7 +62,7 @@ impl store::Host for HostCall<'_> {
         match &self.spec.keyvalue {
             Some(bucket) if bucket.name() == identifier => Ok(Ok(self.table.push(bucket.clone())?)),
             _ => {
-                // Before it is cut: half a secret is not found.
+                // Redacted before the text is cut: half a secret would not be found.
                 let named = self.spec.secrets.redact(&identifier);
                 let mut what = format!("keyvalue: bucket {named} is not granted");
                 what.truncate(what.floor_char_boundary(256));
@@ -178,7 +178,7 @@ mod tests {
         };
         assert_eq!(refusal.to_string(), Error::Other("too many open values".into()).to_string());
         assert!(held.len() > 8, "{} are enough for nobody", held.len());
-        // What is let go makes room.
+        // A dropped handle frees its share.
         HostCas::drop(&mut call, held.pop().unwrap()).await.unwrap();
         let bucket = Resource::new_borrow(bucket.rep());
         assert!(HostCas::new(&mut call, bucket, "large".into()).await.unwrap().is_ok());

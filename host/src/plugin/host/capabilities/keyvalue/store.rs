@@ -1,7 +1,7 @@
-//! Values that outlive an instance: in memory, in one file of the host, or on a Redis server for several hosts.
+//! Key-value stores: in memory, in one file of the host, or on a Redis server for several hosts.
 //!
-//! A store has buckets, which do not see each other; a plugin is granted one of them by name. A write has happened,
-//! and lasts, when its call returns. Writes are no part of an attempt's outcome: they stay when the attempt fails.
+//! A store has isolated buckets; a plugin is granted one of them by name. A write is durable when its call returns.
+//! Writes are not part of an attempt's outcome: they stay when the attempt fails.
 
 mod disk;
 mod memory;
@@ -14,26 +14,26 @@ use std::time::Duration;
 use crate::server::{self, Address};
 pub use crate::storage::Error as OpenError;
 
-/// The longest key, bytes.
+/// Maximum length of a key in bytes.
 pub const KEY: usize = 1 << 10;
-/// The largest value, bytes.
+/// Maximum size of a value in bytes.
 pub const VALUE: usize = 1 << 20;
-/// The most keys on one page of a list.
+/// Maximum number of keys on one page of a list.
 pub const PAGE: usize = 256;
 
-/// What an entry counts for beside its bucket's name, its key and its value, bytes.
+/// Bytes that an entry counts beside its bucket name, key and value.
 const ENTRY: u64 = 64;
 
-/// What a store in memory takes, bytes.
+/// Quota of a store in memory, in bytes.
 const IN_MEMORY: u64 = 256 << 20;
 
-/// How much may be kept on disk or in memory, bytes: names of buckets, keys and values, and 64 for each entry. A file may take
-/// twice as much.
+/// Quotas of a store on disk or in memory, in bytes. Bucket names, keys and values count, and 64 bytes for each entry.
+/// A file may take twice as much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
     /// In all buckets together.
     pub store: u64,
-    /// In one bucket, whoever has written it.
+    /// For one bucket, regardless of which plugin writes to it.
     pub bucket: u64,
 }
 
@@ -43,7 +43,7 @@ impl Default for Quota {
     }
 }
 
-/// Where values are kept; a clone is the same store.
+/// A key-value store. Clones are handles of the same store.
 #[derive(Clone)]
 pub struct Store {
     backend: Backend,
@@ -57,16 +57,16 @@ enum Backend {
     Redis(Arc<redis::Redis>),
 }
 
-/// A collection of keys and values that a plugin was granted; a clone is the same collection.
+/// A bucket of a store. Clones are handles of the same bucket.
 #[derive(Clone)]
 pub struct Bucket {
     store: Store,
     name: Arc<str>,
-    /// How much it may have after a write.
+    /// Maximum size of the bucket after a write, in bytes.
     most: u64,
 }
 
-/// Why a call of a key-value store did not succeed.
+/// Why a call of a key-value store failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The key is longer than [`KEY`].
@@ -75,7 +75,7 @@ pub enum Error {
     /// The value is larger than [`VALUE`].
     #[error("value of {0} bytes exceeds the limit of {VALUE}")]
     ValueTooLarge(usize),
-    /// What stands there is no decimal number of 64 bits.
+    /// The stored value is not a decimal number of 64 bits.
     #[error("the value is not a number")]
     NoNumber,
     /// The sum does not fit into 64 bits.
@@ -86,12 +86,13 @@ pub enum Error {
     Full {
         /// `store` or `bucket`.
         what: &'static str,
-        /// How much it would have.
+        /// The size with this value, in bytes.
         bytes: u64,
-        /// How much it may have.
+        /// The quota in bytes.
         limit: u64,
     },
-    /// The file cannot be read or written, the server is away or refuses. What was to be written may be written or not.
+    /// The file cannot be read or written, or the server is unavailable or rejects the call. A write may or may not
+    /// have happened.
     #[error("the store failed: {0}")]
     Failed(Arc<str>),
 }
@@ -101,20 +102,20 @@ pub enum Error {
 pub struct Page {
     /// The keys, in order.
     pub keys: Vec<String>,
-    /// Where the next page begins; none after the last.
+    /// The cursor of the next page; `None` on the last page.
     pub cursor: Option<String>,
 }
 
 impl Store {
-    /// A store that lasts as long as the process, of at most 256 MiB.
+    /// Creates a store in memory of at most 256 MiB. It is lost when the process ends.
     pub fn in_memory() -> Self {
         Self::new(Backend::Memory(Arc::default()), Quota { store: IN_MEMORY, bucket: IN_MEMORY })
     }
 
-    /// A store in the file `path`, which is made where there is none, its folder too. Blocks while it is opened.
+    /// Opens the store in the file `path`, or creates the file and its folder. Blocks meanwhile.
     ///
     /// # Errors
-    /// Where the file cannot be opened, is no store, or is open in another process.
+    /// If the file cannot be opened, is not a store, or is open in another process.
     pub fn open(path: &Path, quota: Quota) -> Result<Self, OpenError> {
         Ok(Self::new(Backend::Disk(Arc::new(disk::Disk::open(path)?)), quota))
     }
@@ -123,35 +124,35 @@ impl Store {
         Self { backend, quota }
     }
 
-    /// A store on the Redis server at `address`, which may take as long as `timeout` for a call; stores of one `prefix`
-    /// share their buckets. How much is kept is for that server to say (`maxmemory`). The runtime that this is called on does the input and output.
+    /// Connects to the Redis server at `address`. A call may take `timeout`. Stores with the same `prefix` share their
+    /// buckets. The server limits the size (`maxmemory`). The current runtime does the input and output.
     ///
     /// # Errors
-    /// Where the server cannot be reached now, or refuses.
+    /// If the server is unavailable or rejects the connection.
     pub async fn redis(address: &Address, timeout: Duration, prefix: &str) -> Result<Self, server::Error> {
         let server = server::Redis::open(address, timeout).await?;
         Ok(Self::new(Backend::Redis(Arc::new(redis::Redis::new(server, prefix))), Quota::default()))
     }
 
-    /// The bucket called `name`.
+    /// Returns the bucket `name`.
     pub fn bucket(&self, name: &str) -> Bucket {
         Bucket { store: self.clone(), name: name.into(), most: self.quota.bucket }
     }
 }
 
 impl Bucket {
-    /// Its name.
+    /// Returns its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The same for somebody who may not let it grow over `most` bytes.
+    /// Limits the bucket to `most` bytes for writes through this handle.
     #[must_use]
     pub fn at_most(self, most: u64) -> Self {
         Self { most: most.min(self.most), ..self }
     }
 
-    /// The value of `key`.
+    /// Returns the value of `key`.
     ///
     /// # Errors
     /// [`Error::Failed`].
@@ -166,24 +167,23 @@ impl Bucket {
     /// Sets the value of `key`.
     ///
     /// # Errors
-    /// A key or value over its bound, a full or failed store.
+    /// If a key or value is too long, the quota is reached, or the store failed.
     pub async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), Error> {
         self.write(key, Change::Set(value)).await.map(|_| ())
     }
 
-    /// Removes `key`; well where there is none.
+    /// Removes `key`. Succeeds if there is no such key.
     ///
     /// # Errors
-    /// A key over its bound, a failed store.
+    /// If the key is too long or the store failed.
     pub async fn delete(&self, key: &str) -> Result<(), Error> {
         self.write(key, Change::Delete).await.map(|_| ())
     }
 
-    /// Adds `delta` to the number under `key`, which is 0 where there is none, and returns the sum. One step: no
-    /// other write comes between.
+    /// Adds `delta` to the number under `key` and returns the sum. A missing number is 0. The operation is atomic.
     ///
     /// # Errors
-    /// As [`Bucket::set`], and where the value is no number or the sum does not fit.
+    /// As [`Bucket::set`], and if the value is not a number or the sum exceeds 64 bits.
     pub async fn increment(&self, key: &str, delta: i64) -> Result<i64, Error> {
         match self.write(key, Change::Increment(delta)).await? {
             Changed::Sum(sum) => Ok(sum),
@@ -191,7 +191,7 @@ impl Bucket {
         }
     }
 
-    /// Sets `value` if what stands there is `expected`; says whether it did. One step.
+    /// Sets `value` if the current value is `expected`, and returns whether it did. The operation is atomic.
     ///
     /// # Errors
     /// As [`Bucket::set`].
@@ -200,7 +200,7 @@ impl Bucket {
         Ok(changed == Changed::Yes)
     }
 
-    /// The keys after `cursor`, in order, at most [`PAGE`] of them.
+    /// Returns at most [`PAGE`] keys after `cursor`, in order.
     ///
     /// # Errors
     /// [`Error::Failed`].
@@ -228,14 +228,14 @@ impl Bucket {
 }
 
 impl Quota {
-    /// What bucket and store have after an entry that counted for `before` counts for `after`.
+    /// Returns the sizes of bucket and store after an entry changes its size from `before` to `after`, in bytes.
     ///
     /// # Errors
-    /// [`Error::Full`]: it grows, and one of them would have more than it may.
+    /// [`Error::Full`] if the entry grows and a quota would be exceeded.
     fn after(self, bucket: u64, store: u64, before: u64, after: u64) -> Result<(u64, u64), Error> {
         let (bucket, store) = (bucket - before.min(bucket) + after, store - before.min(store) + after);
         for (what, bytes, limit) in [("bucket", bucket, self.bucket), ("store", store, self.store)] {
-            // What makes room is let through, also where less is allowed than before.
+            // A change that frees space is allowed even if the quota was lowered below the current size.
             if bytes > limit && after > before {
                 return Err(Error::Full { what, bytes, limit });
             }
@@ -244,12 +244,12 @@ impl Quota {
     }
 }
 
-/// What an entry counts for.
+/// Returns the bytes that an entry counts.
 fn cost(bucket: &str, key: &str, value: usize) -> u64 {
     (bucket.len() + key.len() + value) as u64 + ENTRY
 }
 
-/// A write, as one step.
+/// An atomic write.
 #[derive(Debug)]
 enum Change {
     Set(Vec<u8>),
@@ -258,7 +258,7 @@ enum Change {
     Swap { expected: Option<Vec<u8>>, value: Vec<u8> },
 }
 
-/// What came of a [`Change`].
+/// The result of a [`Change`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Changed {
     Yes,
@@ -266,7 +266,7 @@ enum Changed {
     Sum(i64),
 }
 
-/// What a [`Change`] makes of a value.
+/// The effect of a [`Change`] on a value.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
     Keep,
@@ -287,7 +287,7 @@ impl Change {
         }
     }
 
-    /// What becomes of `current`: the same rules whatever it is kept in.
+    /// Applies the change to `current`, with the same rules for every kind of store.
     fn apply(self, current: Option<&[u8]>) -> Result<(Next, Changed), Error> {
         match self {
             Self::Set(value) => Ok((Next::Put(value), Changed::Yes)),

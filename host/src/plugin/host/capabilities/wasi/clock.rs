@@ -1,4 +1,4 @@
-//! The clock by which guests measure and sleep: it goes in steps of a millisecond, and sleeps end when they are due.
+//! The monotonic clock of guests: it has a resolution of a millisecond, and sleeps end on time.
 
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
@@ -12,7 +12,7 @@ use crate::plugin::engine::sleepers::Asleep;
 use crate::plugin::host::capabilities::wasi::context::STEP;
 use crate::plugin::host::state::{Called, HostCall, State};
 
-/// Puts `wasi:clocks/monotonic-clock` in the place of wasmtime's own, which sleeps by tokio's timer.
+/// Replaces `wasi:clocks/monotonic-clock` of wasmtime, which sleeps with tokio's timer.
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     monotonic_clock::add_to_linker::<State, Called>(linker, State::host_call)?;
@@ -30,7 +30,7 @@ impl Host for HostCall<'_> {
     }
 
     fn subscribe_instant(&mut self, when: u64) -> wasmtime::Result<Resource<DynPollable>> {
-        // When the clock shows it, which goes in steps.
+        // Rounded up to the next step of the clock.
         let when = when.div_ceil(nanoseconds(STEP)).saturating_mul(nanoseconds(STEP));
         pollable(self.table, self.asleep, Duration::from_nanos(when.saturating_sub(now())))
     }
@@ -54,7 +54,7 @@ fn pollable(
     subscribe(table, alarm)
 }
 
-/// What a guest waits for.
+/// When a pollable becomes ready.
 struct Alarm {
     due: Due,
     asleep: Arc<Asleep>,
@@ -65,7 +65,7 @@ enum Due {
         yielded: bool,
     },
     At(Instant),
-    /// So far away that there is no word for it.
+    /// Later than an `Instant` can represent.
     Never,
 }
 
@@ -77,7 +77,7 @@ impl Pollable for Alarm {
     {
         match &mut self.due {
             Due::Now { yielded: true } => Box::pin(std::future::ready(())),
-            // A guest that asks again and again whether something else is ready must let that happen.
+            // A guest that polls in a loop must let other tasks run, so that what it waits for can happen.
             Due::Now { yielded } => {
                 *yielded = true;
                 Box::pin(tokio::task::yield_now())
@@ -88,11 +88,11 @@ impl Pollable for Alarm {
     }
 }
 
-/// Nanoseconds since about when the host began.
+/// Nanoseconds since about the start of the host.
 fn now() -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     let steps = u64::try_from(START.elapsed().as_nanos() / STEP.as_nanos()).unwrap_or(u64::MAX);
-    // Never 0, which some runtimes take for a clock that is broken: Go ends with "nanotime returning zero".
+    // Never 0, which some runtimes take for a broken clock: Go ends with "nanotime returning zero".
     steps.saturating_add(1).saturating_mul(nanoseconds(STEP))
 }
 

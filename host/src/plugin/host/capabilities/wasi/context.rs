@@ -1,5 +1,6 @@
-//! WASI 0.2 with nothing in it: no files, no sockets, no environment, no arguments; the time of day in steps of a millisecond
-//! (the other clock is in [`clock`](crate::plugin::host::capabilities::wasi::clock)), randomness in bounded amounts, standard output and standard error into the log.
+//! WASI 0.2 without access to anything: no files, sockets, environment or arguments. The time of day has a resolution
+//! of a millisecond (the monotonic clock is in [`clock`](crate::plugin::host::capabilities::wasi::clock)), random bytes
+//! are limited per call, and standard output and standard error go to the log.
 
 use std::pin::Pin;
 use std::time::{Duration, SystemTime};
@@ -13,10 +14,10 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 
 use crate::plugin::host::logs::{Sink, Stream};
 
-/// The step of a guest's clocks: too coarse to measure what the processor's caches remember.
+/// Resolution of the guest's clocks: too coarse to measure the effects of CPU caches.
 pub(in crate::plugin) const STEP: Duration = Duration::from_millis(1);
 
-/// The most random bytes in one call.
+/// Maximum number of random bytes per call.
 const RANDOM: u64 = 64 << 10;
 
 /// A context that grants nothing.
@@ -32,7 +33,7 @@ pub(in crate::plugin) fn context(logs: &Sink) -> WasiCtx {
         .build()
 }
 
-/// The time of day, cut to the [`STEP`].
+/// The time of day, rounded down to [`STEP`].
 struct TimeOfDay;
 
 impl HostWallClock for TimeOfDay {
@@ -46,7 +47,7 @@ impl HostWallClock for TimeOfDay {
     }
 }
 
-/// A standard stream that becomes lines of the log.
+/// A standard stream whose lines go to the log.
 #[derive(Clone)]
 struct Lines(Sink, Stream);
 
@@ -61,7 +62,7 @@ impl StdoutStream for Lines {
         Box::new(self.clone())
     }
 
-    /// Of WASI 0.3, which is not linked.
+    /// Belongs to WASI 0.3, which is not linked.
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
         Box::new(tokio::io::sink())
     }

@@ -1,4 +1,4 @@
-//! Requests to servers of the test's own, by names that lead where the test says.
+//! Requests to test servers, with names that resolve as the test says.
 
 mod server;
 
@@ -17,7 +17,7 @@ use super::super::address::Reach;
 use super::*;
 use server::{Say, Server, say};
 
-/// Each question for an address gets the next answer; the last one stays.
+/// Each resolution returns the next addresses; the last ones are repeated.
 struct Names(Mutex<VecDeque<Vec<IpAddr>>>, Arc<Mutex<Vec<String>>>);
 
 impl Resolve for Names {
@@ -29,7 +29,8 @@ impl Resolve for Names {
     }
 }
 
-/// A client that was granted `rules`, to whom names lead to `answers` one after the other, and the names it asked for.
+/// Returns a client with grants for `rules`, whose names resolve to `answers` one after the other, and the list of
+/// names that it resolves.
 fn resolving(rules: Vec<Rule>, config: Config, answers: &[&[&str]]) -> (Client, Arc<Mutex<Vec<String>>>) {
     let parse = |answer: &&[&str]| answer.iter().map(|address| address.parse().unwrap()).collect();
     let asked = Arc::new(Mutex::new(Vec::new()));
@@ -38,7 +39,7 @@ fn resolving(rules: Vec<Rule>, config: Config, answers: &[&[&str]]) -> (Client, 
     (Client::with("test", config, &Handle::current(), Arc::new(names)).unwrap(), asked)
 }
 
-/// A client for `server` by its address.
+/// A client that reaches `server` by its address.
 fn client(server: &Server, config: Config) -> Client {
     let rule = Rule::new(&format!("http://{}", server.address)).unwrap();
     resolving(vec![rule], config, &[&[]]).0
@@ -49,7 +50,7 @@ fn rule(host: &str, ranges: &[&str]) -> Rule {
     Rule::new(host).unwrap().with_reach(Reach { private: false, ranges })
 }
 
-/// The status and the body, the address that was not granted, or the word for the failure.
+/// Returns status and body, or the address that was not granted, or the error code.
 async fn ask(client: &Client, method: &str, url: &str, body: &'static [u8]) -> Result<(u16, Bytes), String> {
     let body = Full::new(Bytes::from_static(body)).map_err(|error| match error {}).boxed_unsync();
     let request = Request::builder().method(method).uri(url).body(body).unwrap();
@@ -102,7 +103,7 @@ async fn a_name_that_leads_to_what_is_not_public_is_not_connected_to() {
 
 #[tokio::test]
 async fn the_address_that_was_checked_is_the_one_that_is_connected_to() {
-    // Both listen on one port, and the name leads to the granted one first, to the other from then on.
+    // Both servers listen on one port. The name first resolves to the granted address, and later to the other one.
     let granted =
         Server::start("127.0.0.2:0", |_| say("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok"))
             .await;
@@ -126,7 +127,7 @@ async fn a_redirect_is_an_answer_and_not_followed() {
     let (client, asked) = resolving(rules, Config::default(), &[&["169.254.169.254"]]);
     assert_eq!(get(&client, &server.url("/")).await, Ok((302, Bytes::new())));
     assert!(asked.lock().unwrap().is_empty(), "nobody asked for the other place");
-    // The guest's own next step, by address and by a name for it.
+    // The next request of the guest, by address and by name.
     assert_eq!(get(&client, "http://169.254.169.254/latest").await, Err("Host".into()));
     assert_eq!(get(&client, "http://metadata.test/latest").await, Err("prohibited 169.254.169.254".into()));
 }
@@ -162,7 +163,7 @@ async fn bodies_and_heads_have_bounds() {
     assert!(ask(&client, "POST", &server.url("/four"), b"12345678").await.is_ok());
     let posted = ask(&client, "POST", &server.url("/four"), b"123456789").await;
     assert_eq!(posted, Err("HttpRequestBodySize(None)".into()));
-    // One that does not say how long it is.
+    // A body without a declared length.
     let frames = [b"12345", b"67890"].map(|bytes| Ok::<_, Error>(Frame::data(Bytes::from_static(bytes))));
     let frames = futures::stream::iter(frames);
     let body = http_body_util::StreamBody::new(frames).boxed_unsync();
@@ -173,7 +174,7 @@ async fn bodies_and_heads_have_bounds() {
 
 #[tokio::test]
 async fn what_comes_for_one_request_is_bounded_whatever_it_is() {
-    /// The kernel takes so much that nobody reads, at both ends of a connection.
+    /// The kernel buffers this many bytes at both ends of a connection if nobody reads.
     const KERNEL: usize = 16 << 20;
     let config = || Config { response_bytes: 64 << 10, ..Config::default() };
     let chunks = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -202,7 +203,7 @@ async fn a_few_interim_answers_and_many_answers_of_one_connection_are_read() {
         assert_eq!((status, body.len()), (200, 300 << 10));
     }
     assert_eq!(server.connections(), 1);
-    // What was read is kept by the guest while it reads the next answer of the connection.
+    // The guest keeps the response that it has read while it reads the next one on the same connection.
     let request = || {
         let body = Full::new(Bytes::new()).map_err(|error| match error {}).boxed_unsync();
         client.clone().send(

@@ -1,10 +1,9 @@
-//! A store in one file, by redb.
+//! A store in one file (redb).
 //!
-//! Reads run where they are called: they take some microseconds from redb's cache or the page cache. Writes wait
-//! for the disk, so they do not run on a worker: a thread of the store's own takes all that are waiting, applies
-//! them in order in one transaction, and answers each when that transaction is on the disk. So a write costs one
-//! flush at worst and a fraction of one under load, and a write that returned survives a crash of the process and
-//! of the machine.
+//! Reads run on the calling thread: they take some microseconds from redb's cache or the page cache. Writes wait for
+//! the disk, so they do not run on a worker thread. A dedicated thread takes all pending writes, applies them in order
+//! in one transaction, and answers each when that transaction is on disk. So a write costs at most one flush, and less
+//! under load, and a write that returned survives a crash of the process or of the machine.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -20,18 +19,18 @@ use crate::storage;
 
 /// Bucket and key to value.
 const VALUES: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("values");
-/// Bucket to what it counts for, bytes; the whole store under the empty name.
+/// Bucket to its size in bytes; the empty name has the size of the whole store.
 const SIZES: TableDefinition<&str, u64> = TableDefinition::new("sizes");
 
-/// Writes that wait for the thread; a further one waits for room.
+/// Maximum number of pending writes; further ones wait.
 const QUEUE: usize = 1024;
 
-/// The most writes in one transaction.
+/// Maximum number of writes in one transaction.
 const BATCH: usize = 256;
 
 pub(super) struct Disk {
     database: Arc<Database>,
-    /// `None` only while it is dropped: the thread ends when the queue does.
+    /// `None` only during `drop`: the thread ends when the queue is closed.
     writes: Option<mpsc::Sender<Write>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -97,7 +96,7 @@ impl Drop for Disk {
     fn drop(&mut self) {
         self.writes = None;
         if let Some(thread) = self.thread.take() {
-            // If it panicked, its writers were told so already.
+            // If the thread panicked, the pending writes have already failed.
             let _ = thread.join();
         }
     }
@@ -116,7 +115,7 @@ fn run(database: &Database, mut queue: mpsc::Receiver<Write>) {
             answers.iter().map(|_| Err(error.clone())).collect()
         });
         for (answer, result) in answers.into_iter().zip(results) {
-            // Whoever asked may have been stopped at its deadline.
+            // The caller may have been stopped at its deadline.
             let _ = answer.send(result);
         }
     }
@@ -124,7 +123,7 @@ fn run(database: &Database, mut queue: mpsc::Receiver<Write>) {
 
 type Results = Vec<Result<Changed, Error>>;
 
-/// All changes, in order, on the disk when it returns; none of them where it fails.
+/// Applies all changes in order, and returns when they are on disk. On an error, none is applied.
 fn transact(database: &Database, writes: Vec<(Box<str>, Box<str>, Change, Quota)>) -> Result<Results, redb::Error> {
     let transaction = database.begin_write()?;
     let results = {
@@ -186,7 +185,7 @@ impl Tables<'_> {
     }
 }
 
-/// So that reads find a table in a new store, and writes the sizes in one of an older version.
+/// Creates the tables of a new store, so that reads find them, and fills the sizes in a store of an older version.
 fn make_tables(database: &Database) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     {

@@ -1,4 +1,4 @@
-//! A store that lasts as long as the process.
+//! A store in memory. It is lost when the process ends.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

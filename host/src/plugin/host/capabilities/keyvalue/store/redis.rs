@@ -1,7 +1,7 @@
 //! A store on a Redis server, which several hosts share.
 //!
-//! A bucket is two keys of the server: a hash with the values, and a sorted set with the same keys in order, for lists.
-//! Each change is one script, which the server carries out without anything in between.
+//! A bucket is two keys on the server: a hash with the values, and a sorted set with the same keys in order, for lists.
+//! Each change is one script, which the server runs atomically.
 
 use redis::{FromRedisValue, Pipeline};
 
@@ -10,7 +10,7 @@ use crate::server;
 
 pub(super) struct Redis {
     server: server::Redis,
-    /// Before the name of a bucket.
+    /// Prefix of bucket names.
     prefix: Box<str>,
 }
 
@@ -24,7 +24,7 @@ const DELETE: &str = "redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
 return 'yes'";
 
-/// Arguments: key, delta. The sum is read as text, for the numbers of scripts have 53 bits.
+/// Arguments: key, delta. The sum is read as text, because numbers in scripts have 53 bits.
 const INCREMENT: &str = "local sum = redis.pcall('HINCRBY', KEYS[1], ARGV[1], ARGV[2])
 if type(sum) == 'table' and sum.err then
     if string.find(sum.err, 'not an integer', 1, true) then return 'no number' end
@@ -34,7 +34,7 @@ end
 redis.call('ZADD', KEYS[2], 0, ARGV[1])
 return redis.call('HGET', KEYS[1], ARGV[1])";
 
-/// Arguments: key, new value, and the value that is expected, where one is.
+/// Arguments: key, new value, and the expected value if there is one.
 const SWAP: &str = "if redis.call('HGET', KEYS[1], ARGV[1]) ~= (ARGV[3] or false) then return 'no' end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('ZADD', KEYS[2], 0, ARGV[1])
@@ -88,13 +88,13 @@ impl Redis {
         }
     }
 
-    /// The answer to the one command of `pipe`.
+    /// Returns the answer to the only command of `pipe`.
     async fn ask<T: FromRedisValue>(&self, pipe: &Pipeline) -> Result<T, Error> {
         let answer: Result<(T,), server::Error> = self.server.ask(pipe).await;
         answer.map(|(answer,)| answer).map_err(|error| Error::Failed(error.to_string().into()))
     }
 
-    /// What stands in braces decides which part of a server takes a key; both keys have to be on the same.
+    /// The text in braces selects the cluster slot of a key. Both keys of a bucket must be in the same slot.
     fn values(&self, bucket: &str) -> String {
         format!("{}:{{{bucket}}}", self.prefix)
     }

@@ -1,4 +1,4 @@
-//! A server that says what it is told, well-formed or not.
+//! An HTTP server that sends what the test says, well-formed or not.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,15 +8,15 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
 
-/// What is said to a request.
+/// The response to a request.
 pub(super) enum Say {
-    /// All of an answer.
+    /// A whole response.
     All(String),
-    /// The first once, and then the other without end.
+    /// The first text once, then the second one endlessly.
     Endless(String, String),
-    /// A part of one, and nothing more.
+    /// Part of a response, and nothing more.
     Part(String),
-    /// Nothing.
+    /// No response.
     Nothing,
 }
 
@@ -35,13 +35,13 @@ pub(super) struct Server {
 struct Seen {
     connections: AtomicUsize,
     requests: AtomicUsize,
-    /// Bytes of answers without end.
+    /// Bytes sent of endless responses.
     endless: AtomicUsize,
     last: Mutex<String>,
 }
 
 impl Server {
-    /// Listens at `address`, and answers each request by its head.
+    /// Listens at `address`. `answer` returns the response to the head of a request.
     pub(super) async fn start(address: &str, answer: impl Fn(&str) -> Say + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -70,12 +70,12 @@ impl Server {
         self.seen.requests.load(Ordering::SeqCst)
     }
 
-    /// Bytes of answers without end.
+    /// Returns the bytes sent of endless responses.
     pub(super) fn endless(&self) -> usize {
         self.seen.endless.load(Ordering::SeqCst)
     }
 
-    /// The last request, head and body.
+    /// Returns the last request, head and body.
     pub(super) fn last(&self) -> String {
         self.seen.last.lock().unwrap().clone()
     }
@@ -117,7 +117,7 @@ async fn talk(mut stream: TcpStream, seen: Arc<Seen>, answer: Arc<impl Fn(&str) 
     }
 }
 
-/// Whether head and body are there, as far as the head says how long the body is.
+/// Returns whether the head and the declared body have arrived.
 fn is_whole(read: &[u8]) -> bool {
     let text = String::from_utf8_lossy(read);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
