@@ -65,7 +65,7 @@ impl Probe {
             admin = {{ listen = "" }}
             [plugins.probe]
             path = "{path}"
-            limits = {{ wall_time = "2s", cpu_time = "1s" }}
+            limits = {{ wall_time = "2s", cpu_time = "500ms" }}
             [[routes]]
             name = "probe"
             from = {{ kafka = ["{input}"], group = "{group}" }}

@@ -43,7 +43,7 @@ impl<'a> LaneKey<'a> {
 ///
 /// Two keys with equal hashes (one pair in 2^64) share a lane: they wait for each other without need, and both keep
 /// their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct LaneHash(u64);
 
 slotmap::new_key_type! {
@@ -246,6 +246,11 @@ impl Lanes {
     /// Number of deliveries behind heads that wait for a retry; none of them can start before that.
     pub(crate) fn halted(&self) -> usize {
         self.halted
+    }
+
+    /// The hash that identifies the lane, also after it has ended and another begun.
+    pub(crate) fn hash_of(&self, id: LaneId) -> Option<LaneHash> {
+        self.lanes.get(id).map(|lane| lane.hash)
     }
 
     /// Whether a delivery waits behind the head.

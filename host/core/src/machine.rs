@@ -44,7 +44,7 @@ mod timers;
 mod transaction;
 mod unanswered;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use slotmap::SlotMap;
@@ -57,8 +57,8 @@ pub use sabotage::Sabotage;
 
 use crate::action::{Action, Ask, Fate};
 use crate::event::Event;
-use crate::ids::DeliveryId;
-use crate::lanes::Lanes;
+use crate::ids::{CommitPosition, DeliveryId};
+use crate::lanes::{LaneHash, Lanes};
 use crate::route::{Bounds, Route};
 use crate::time::Time;
 use admission::Ready;
@@ -107,6 +107,8 @@ pub struct Machine {
     draining: Draining,
     /// The end of the time for running attempts in a drain.
     drain_until: Time,
+    /// Lanes of which a drain has abandoned a message that the queue will not deliver again before this host stops.
+    abandoned: HashSet<LaneHash>,
     /// The time of the newest event.
     now: Time,
     /// Whether a timer is set to check partitions that have reached a bound.
@@ -156,6 +158,7 @@ impl Machine {
             timers: Timers::default(),
             draining: Draining::No,
             drain_until: Time::default(),
+            abandoned: HashSet::new(),
             now: Time::default(),
             looks_for_stuck: false,
             actions: VecDeque::new(),
@@ -262,6 +265,11 @@ impl Machine {
     /// from the queue, and the bytes of records and outputs in memory.
     pub fn in_use(&self) -> Bounds {
         self.intake.in_use()
+    }
+
+    /// Whether this commit was requested since its partition was assigned to this machine, and is not confirmed.
+    pub fn is_asked(&self, position: &CommitPosition) -> bool {
+        self.partitions.is_asked(position)
     }
 
     /// Deliveries in the unanswered transaction, in its order.

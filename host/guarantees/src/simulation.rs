@@ -90,7 +90,12 @@ pub struct World {
 impl World {
     /// A world with one host, moved by hand: the first broken promise panics.
     pub fn new(route: Route, seed: u64) -> Self {
-        let mut world = Self::prepared(route, seed, 1, |_| {});
+        Self::new_with(route, seed, |_| {})
+    }
+
+    /// The same with something done to each new machine before anything else.
+    pub fn new_with(route: Route, seed: u64, prepare: fn(&mut Machine)) -> Self {
+        let mut world = Self::prepared(route, seed, 1, prepare);
         world.strict = true;
         world
     }
@@ -236,6 +241,7 @@ impl World {
 
     /// The group gives the partition to this host, whoever had it before.
     pub fn assign(&mut self, number: i32) {
+        self.end_staged(number);
         let (hold, assignment) = self.broker.assign(number);
         let name = self.name(number);
         let before = self.host_mut().client.holds.insert(number, hold);
@@ -249,8 +255,9 @@ impl World {
 
     /// The group wants the partition back from this host.
     pub fn revoke(&mut self, number: i32) {
+        let until = self.now.after(self.host().ahead).after(self.route.revoke_timeout);
         if let Some(hold) = self.host_mut().client.hold(number) {
-            hold.revoked = true;
+            (hold.revoked, hold.until) = (true, Some(until));
         }
         self.tell(Event::Revoked(vec![partition(number)]));
     }
@@ -270,6 +277,7 @@ impl World {
     /// Somebody moves the group's offset of a partition that nobody has, and keeps the metadata.
     pub fn move_offset(&mut self, number: i32, offset: i64) {
         assert!(self.broker.is_free(number), "a broker refuses that while the group has members");
+        self.end_staged(number);
         self.broker.move_to(number, offset);
         let topic = self.broker.logs[&number].topic;
         self.note_of_world(What::Moved { partition: named(number, topic), offset });
@@ -277,6 +285,7 @@ impl World {
 
     /// A topic of one partition is deleted and created again, while hosts have it.
     pub fn recreate(&mut self, number: i32) {
+        self.end_staged(number);
         let topic = self.broker.logs.get(&number).map_or(0, |log| log.topic);
         self.broker.recreate(number);
         self.note_of_world(What::TopicDeleted { partition: named(number, topic) });

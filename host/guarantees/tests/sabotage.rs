@@ -73,6 +73,13 @@ fn an_equal_offset_that_is_taken_for_the_own_commit() {
 }
 
 #[test]
+fn a_partition_that_is_given_up_before_its_transaction_is_answered() {
+    let prepare = |machine: &mut Machine| machine.sabotage(Sabotage::TransactionNotAwaited);
+    let options = Options { prepare, delivery: Some(Guarantee::ExactlyOnce), ..Options::default() };
+    is_caught(Promise::SettledOnce, &options);
+}
+
+#[test]
 fn a_message_that_is_forgotten_though_no_lease_of_it_ends() {
     let prepare = |machine: &mut Machine| machine.sabotage(Sabotage::ForgottenThoughHeld);
     let options = Options { prepare, ..Options::default() };

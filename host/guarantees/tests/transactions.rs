@@ -5,6 +5,7 @@ use std::time::Duration;
 use cofferdam_core::action::Fate;
 use cofferdam_core::outcome::Class;
 use cofferdam_core::route::{Bounds, Guarantee, Route};
+use cofferdam_core::verdict::{Policy, Unrouted};
 use cofferdam_guarantees::Effect;
 use cofferdam_guarantees::simulation::{Ending, SECOND, World, failure, route};
 
@@ -222,4 +223,43 @@ fn who_has_lost_the_partition_commits_nothing() {
     world.wait(SECOND);
     world.answer_transaction(Ending::Committed);
     assert_eq!((found(&world).len(), offsets(&world)), (1, vec![1]));
+}
+
+/// A host whose only transaction contains an offset and no output, when its partition is revoked.
+fn revoked_beside_an_offset(staged: bool) -> World {
+    let policy = Policy { unrouted: Unrouted::Ignore, ..Policy::default() };
+    let mut world = World::kafka(Route { policy, ..exactly_once() }, 1);
+    world.produce(&["a"]);
+    world.fail("t/0/0", failure(Class::Unrouted));
+    world.wait(SECOND);
+    assert_eq!(world.seen().fates, [("t/0/0".to_owned(), Fate::Ignored)]);
+    if staged {
+        world.stage_transaction();
+    }
+    world.revoke(0);
+    world
+}
+
+#[test]
+fn a_revoked_partition_waits_for_the_transaction_with_its_offset() {
+    for ending in [Ending::Committed, Ending::Unavailable] {
+        let mut world = revoked_beside_an_offset(false);
+        assert!(world.host().client.holds.contains_key(&0), "its answer is awaited");
+        world.answer_transaction(ending);
+        assert!(world.host().client.holds.is_empty(), "{ending:?}");
+        assert_eq!(offsets(&world), [i64::from(ending == Ending::Committed)]);
+    }
+}
+
+#[test]
+fn a_revoked_partition_waits_for_its_transaction_within_the_revoke_timeout() {
+    let mut world = revoked_beside_an_offset(true);
+    world.wait(world.route.revoke_timeout);
+    assert!(world.host().client.holds.is_empty());
+    // What the broker had by then may be committed all the same, and the next owner begins behind it or repeats it.
+    world.answer_transaction(Ending::Committed);
+    assert_eq!(offsets(&world), [1]);
+    world.assign(0);
+    world.fetch();
+    assert!(world.in_hand().is_empty());
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use cofferdam_core::action::{Fate, Next};
+use cofferdam_core::machine::{Machine, Sabotage};
 use cofferdam_core::outcome::{Class, Failure};
 use cofferdam_core::route::{Guarantee, Route};
 use cofferdam_core::source::SourceTraits;
@@ -121,4 +122,33 @@ fn at_most_once_a_message_is_acknowledged_before_it_is_handled() {
     world.learn_of_the_connection();
     world.done("m-0", 0);
     assert_eq!(fates(&world), [("m-0", Fate::Done)]);
+}
+
+/// A host that stops while the dead letter of m-2 is refused, and receives another message of its key meanwhile.
+fn stopped_beside_a_refused_dead_letter(prepare: fn(&mut Machine)) -> World {
+    let route = unleased_route(true);
+    let source = SourceTraits { max_receives: Some(1), ..route.source };
+    let mut world = World::new_with(Route { source, ..route }, 7, prepare);
+    world.sinks.refuse_letters();
+    world.send(&["", "", "a"]);
+    world.fail("m-2", failure(Class::Permanent));
+    world.store_all();
+    world.drain(30 * SECOND);
+    // In its other form.
+    world.store_all();
+    world.send(&["a", "b"]);
+    world
+}
+
+#[test]
+fn nothing_overtakes_a_message_that_goes_back_when_its_host_stops() {
+    let world = stopped_beside_a_refused_dead_letter(|_| {});
+    assert_eq!(fates(&world), [("m-2", Fate::Abandoned), ("m-3", Fate::Abandoned)]);
+    assert_eq!(world.in_hand(), ["m-0", "m-1", "m-4"], "other keys are handled within the limit of the stop");
+}
+
+#[test]
+#[should_panic(expected = "overtakes m-2")]
+fn a_stop_that_lets_a_message_be_overtaken_is_found_out() {
+    stopped_beside_a_refused_dead_letter(|machine| machine.sabotage(Sabotage::AbandonedIsOvertaken));
 }

@@ -41,8 +41,10 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
                 let count = u32::try_from(delivery.publications()).unwrap_or(u32::MAX);
                 (0..count).map(|index| durable(delivery, index)).for_each(&mut take_down);
             }
-            positions.iter().map(commits).for_each(&mut take_down);
-            positions.iter().map(committed).for_each(take_down);
+            // A partition that was given up or lost meanwhile is not this host's to commit.
+            let held = || positions.iter().filter(|position| machine.is_asked(position));
+            held().map(commits).for_each(&mut take_down);
+            held().map(committed).for_each(take_down);
         }
         Event::Committed(positions) => {
             positions.iter().map(committed).for_each(take_down);

@@ -63,21 +63,48 @@ impl Machine {
 
     /// Hands back messages that arrive in a drain. Returns those that stay.
     pub(super) fn turn_away(&mut self, received: Vec<DeliveryId>, now: Time) -> Vec<DeliveryId> {
-        if now >= self.drain_until {
-            // No time is left for these messages; their leases end by themselves.
-            let (late, others) = received.into_iter().partition(|id| self.is_last_receive(*id));
-            self.hand_back_what_may(others, now);
-            for id in late {
-                self.withdraw(id);
-                self.finish(id, Fate::Abandoned);
-            }
-            return Vec::new();
-        }
+        // Either no time is left for a message, or it would overtake one of its key that goes back when this host stops.
+        let is_late = now >= self.drain_until;
+        let (late, received): (Vec<_>, Vec<_>) =
+            received.into_iter().partition(|id| is_late || self.is_behind_abandoned(*id));
+        self.give_back(&late, Duration::ZERO);
         let kept = self.hand_back_what_may(received, now);
         if !kept.is_empty() && self.draining == Draining::Over {
             self.draining = Draining::Finishing;
         }
         kept
+    }
+
+    /// Whether this drain has abandoned a message of the same lane.
+    fn is_behind_abandoned(&self, id: DeliveryId) -> bool {
+        #[cfg(feature = "sabotage")]
+        if self.is_sabotaged(super::Sabotage::AbandonedIsOvertaken) {
+            return false;
+        }
+        let lane = self.deliveries[id].lane.filter(|_| !self.abandoned.is_empty());
+        lane.and_then(|lane| self.lanes.hash_of(lane)).is_some_and(|lane| self.abandoned.contains(&lane))
+    }
+
+    /// Hands back messages that are not to be handled, with all that wait behind them. The queue would move a message at its
+    /// last receive at once, so that one is kept until its lease ends, or until the host's connection ends at its stop.
+    /// Later messages of its lane that arrive meanwhile go back, too.
+    pub(super) fn give_back(&mut self, messages: &[DeliveryId], delay: Duration) {
+        let mut withdrawn = Vec::new();
+        for id in messages {
+            if withdrawn.contains(id) {
+                continue;
+            }
+            let lane = self.deliveries[*id].lane.and_then(|lane| self.lanes.hash_of(lane));
+            let with_those_behind = self.withdraw(*id);
+            let abandons = with_those_behind.iter().any(|id| self.is_last_receive(*id));
+            self.abandoned.extend(lane.filter(|_| abandons));
+            withdrawn.extend(with_those_behind);
+        }
+        let (last, others): (Vec<_>, Vec<_>) = withdrawn.into_iter().partition(|id| self.is_last_receive(*id));
+        for id in last {
+            self.finish(id, Fate::Abandoned);
+        }
+        self.hand_back_all(&others, delay);
     }
 
     /// Hands back these deliveries, which have not started, in the order of their receipt. Returns those that stay: messages

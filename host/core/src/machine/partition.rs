@@ -404,6 +404,11 @@ impl Partitions {
         (deliveries, positions)
     }
 
+    /// Whether the last requested commit contains this partition.
+    pub(super) fn is_in_last_commit(&self, key: PartitionKey) -> bool {
+        self.slots.get(key).is_some_and(|slot| slot.asked_in == self.commits)
+    }
+
     /// Whether this commit was requested in the current assignment of its partition, and is not confirmed.
     pub(super) fn is_asked(&self, position: &CommitPosition) -> bool {
         let slot = self.find(&position.partition).and_then(|key| self.slots.get(key));

@@ -65,15 +65,38 @@ impl Machine {
     pub(super) fn give_up_now(&mut self, key: PartitionKey) {
         if self.partitions.slots.contains_key(key) {
             self.drop_of(key, |_| true);
-            self.give_up_if_idle(key);
+            self.give_up(key);
         }
     }
 
-    /// Gives up a revoked partition if none of its deliveries is in flight.
+    /// Gives up a revoked partition if none of its deliveries is in flight, and no unanswered transaction contains its
+    /// offset: a new owner that reads offsets which are not stable would begin at an older one.
     pub(super) fn give_up_if_idle(&mut self, key: PartitionKey) {
-        let Some(slot) = self.partitions.slots.get_mut(key).filter(|slot| slot.leaving && slot.live == 0) else {
-            return;
-        };
+        let is_idle = self.partitions.slots.get(key).is_some_and(|slot| slot.leaving && slot.live == 0);
+        if is_idle && !self.is_in_transaction(key) {
+            self.give_up(key);
+        }
+    }
+
+    /// Gives up the revoked partitions that waited for the answer to a transaction.
+    pub(super) fn give_up_idle(&mut self) {
+        let leaving = self.partitions.slots.iter().filter(|(_, slot)| slot.leaving);
+        let leaving: Vec<_> = leaving.map(|(key, _)| key).collect();
+        leaving.into_iter().for_each(|key| self.give_up_if_idle(key));
+    }
+
+    /// Whether the unanswered transaction contains an offset of this partition.
+    fn is_in_transaction(&self, key: PartitionKey) -> bool {
+        #[cfg(feature = "sabotage")]
+        if self.is_sabotaged(super::Sabotage::TransactionNotAwaited) {
+            return false;
+        }
+        let transacts = self.route.is_exactly_once() && self.commits.are_unanswered();
+        transacts && self.partitions.is_in_last_commit(key)
+    }
+
+    fn give_up(&mut self, key: PartitionKey) {
+        let Some(slot) = self.partitions.slots.get_mut(key) else { return };
         // With exactly one effect of each record, offsets go with the outputs: whatever is left to say is said to nobody.
         #[cfg(feature = "sabotage")]
         let is_left_out = self.sabotage == Some(super::Sabotage::UnansweredCommitForgotten) && !slot.is_changed();

@@ -69,7 +69,7 @@ impl Machine {
         match self.route.source.acknowledgement {
             // The record cannot be handed back.
             _ if self.route.is_at_most_once() => self.timers.set(now.after(wait), Timer::Publish(id)),
-            Acknowledgement::Each if draining => self.give_back_standing(id, wait),
+            Acknowledgement::Each if draining => self.give_back(&[id], wait),
             Acknowledgement::Cumulative if self.is_leaving(id) => self.drop_lane(id, Fate::Revoked),
             Acknowledgement::Cumulative if draining => self.drop_lane(id, Fate::Released),
             _ => self.timers.set(now.after(wait), Timer::Publish(id)),
@@ -116,20 +116,10 @@ impl Machine {
                 continue;
             }
             match self.route.source.acknowledgement {
-                Acknowledgement::Each => self.give_back_standing(id, Duration::ZERO),
+                Acknowledgement::Each => self.give_back(&[id], Duration::ZERO),
                 Acknowledgement::Cumulative => self.drop_lane(id, fate),
             }
         }
-    }
-
-    /// Hands back a message with a rejected dead letter, with all that wait behind it. A message at its last receive would
-    /// be moved by its queue at once, so it is kept until its lease ends, or until the host's connection ends at its stop.
-    fn give_back_standing(&mut self, id: DeliveryId, delay: Duration) {
-        let (last, others): (Vec<_>, Vec<_>) = self.withdraw(id).into_iter().partition(|id| self.is_last_receive(*id));
-        for id in last {
-            self.finish(id, Fate::Abandoned);
-        }
-        self.hand_back_all(&others, delay);
     }
 
     /// Sends the dead letter again, first in its full form.

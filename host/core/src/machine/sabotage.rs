@@ -46,6 +46,8 @@ pub enum Sabotage {
     LastCommitForgotten,
     /// A partition is given up without the content of the unanswered commit.
     UnansweredCommitForgotten,
+    /// A partition is given up while a transaction that contains its offset is unanswered.
+    TransactionNotAwaited,
     /// The source gets grants for twice the free room.
     GrantedTwice,
     /// Outputs that are not durable are not counted.
@@ -54,6 +56,8 @@ pub enum Sabotage {
     OutputsHoldNothingBack,
     /// A finished record stops counting before the broker knows it.
     FinishedBeforeTheCommit,
+    /// A drain handles later messages of a key although it has abandoned an earlier one.
+    AbandonedIsOvertaken,
     /// No order per key is kept.
     LanesIgnored,
     /// A dead letter that cannot be stored is dropped.

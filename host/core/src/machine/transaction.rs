@@ -86,6 +86,7 @@ impl Machine {
         for position in positions {
             self.note_committed(position);
         }
+        self.give_up_idle();
         self.commit_in_time(now);
     }
 
@@ -109,6 +110,7 @@ impl Machine {
                 self.partitions.prepare(key, offset, id);
             }
         }
+        self.give_up_idle();
         match aborted {
             Aborted::Rejected { delivery, index, code, text } => {
                 self.reject_prepared(delivery, index, code, text, now);

@@ -9,6 +9,7 @@ use cofferdam_core::event::{Assignment, DeliveryId, Event, Found};
 use cofferdam_core::ids::CommitPosition;
 use cofferdam_core::message::{self, Headers, Record};
 use cofferdam_core::progress::{Identity, Progress, Resumption, resume};
+use cofferdam_core::time::Time;
 
 use super::{Allowance, partition};
 
@@ -53,6 +54,8 @@ pub struct Client {
     pub(super) asked: Option<Vec<Asked>>,
     /// What goes with it, if it is a transaction.
     pub(super) transaction: Option<Vec<DeliveryId>>,
+    /// The broker has the offsets of the transaction, and commits them whoever has the partitions by then.
+    pub(super) staged: bool,
     /// The broker is done with the transaction, and its answer was lost.
     pub(super) unanswered: bool,
     /// The last end that was found of each partition: of which topic of its name, and between which offsets.
@@ -78,6 +81,8 @@ pub struct Hold {
     pub paused: bool,
     /// The group wants the partition back.
     pub revoked: bool,
+    /// Until when the host may wait before it gives the partition up, by its own clock.
+    pub(super) until: Option<Time>,
     /// What the client had fetched before it was revoked has come.
     late: bool,
     /// What was finished above the commit point when it was assigned.
@@ -92,6 +97,10 @@ pub(super) fn topic_name(topic: u32) -> Arc<str> {
 }
 
 impl Hold {
+    pub(super) fn is(&self, assignment: u32) -> bool {
+        self.assignment == assignment
+    }
+
     /// Whether the record was finished before the assignment.
     pub(super) fn is_finished(&self, record: &Record) -> bool {
         self.finished.iter().any(|run| run.contains(&offset(record)))
@@ -163,8 +172,20 @@ impl Broker {
         let known = finished.clone();
         let (paused, revoked, late, late_end) = (false, false, false, false);
         let reached = confirmed;
-        let hold =
-            Hold { assignment, topic, next, reached, late_end, confirmed, paused, revoked, late, finished, known };
+        let hold = Hold {
+            assignment,
+            topic,
+            next,
+            reached,
+            late_end,
+            confirmed,
+            paused,
+            revoked,
+            until: None,
+            late,
+            finished,
+            known,
+        };
         let metadata = Some(log.metadata.clone()).filter(|metadata| !metadata.is_empty());
         let committed = Some(log.committed);
         (hold, Assignment { partition: partition(number), identity, committed, metadata })
@@ -212,6 +233,13 @@ impl Broker {
             log.metadata.clone_from(&position.metadata);
         }
         ours
+    }
+
+    /// Takes an offset of a transaction that it had before the partition was taken from its owner.
+    pub(super) fn take_staged(&mut self, position: &CommitPosition) {
+        let Some(log) = self.logs.get_mut(&position.partition.number) else { return };
+        (log.committed, log.written_for) = (position.offset, Some(position.offset));
+        log.metadata.clone_from(&position.metadata);
     }
 
     /// Whether the group has committed all there is.
@@ -341,6 +369,13 @@ impl Client {
         if broker.is_owner(number, &hold) {
             broker.evict(number);
         }
+    }
+
+    /// What a transaction that the broker has not ended contains of this partition.
+    pub(super) fn in_transaction(&self, number: i32) -> Option<&Asked> {
+        let is_open = self.transaction.is_some() && !self.unanswered;
+        let mut asked = self.asked.iter().flatten().filter(|_| is_open);
+        asked.find(|(position, _)| position.partition.number == number)
     }
 
     /// Whether all that is with the broker is about partitions that are still this client's.

@@ -45,6 +45,19 @@ impl World {
         self.history.object(Promise::Bounded, wrong);
     }
 
+    /// A host waits for its transactions before it gives a partition of them up, as long as it may.
+    pub(super) fn check_given_up(&mut self, number: i32) {
+        let host = &self.hosts[self.at];
+        let now = self.now.after(host.ahead);
+        let Some(hold) = host.client.holds.get(&number) else { return };
+        let may_wait = hold.until.is_some_and(|until| now < until);
+        // One of an assignment before may end as it likes.
+        if may_wait && host.client.in_transaction(number).is_some_and(|(_, assignment)| hold.is(*assignment)) {
+            let wrong = format!("partition {number} is given up while a transaction contains it");
+            self.history.object(Promise::SettledOnce, wrong);
+        }
+    }
+
     /// There is room for what was granted, beside the records and outputs that are in memory.
     pub(super) fn check_grant(&mut self, bytes: u64) {
         let (host, bounds) = (&self.hosts[self.at], self.route.bounds);

@@ -277,6 +277,7 @@ impl World {
                 self.host_mut().client.ask(positions);
             }
             Ask::GiveUp { partition, commit } => {
+                self.check_given_up(partition.number);
                 commit.iter().for_each(|position| self.commits(position));
                 let name = self.name(partition.number);
                 let host = &mut self.hosts[self.at];

@@ -170,6 +170,9 @@ impl World {
             };
         }
         if self.host().client.transaction.is_some() {
+            if !self.sinks.is_down(SOURCE) && self.dice.u32(0..3) == 0 {
+                return self.stage_transaction();
+            }
             let ending = match self.dice.u32(0..20) {
                 _ if self.sinks.is_down(SOURCE) || self.sinks.is_down("out") => Ending::Unavailable,
                 0..9 => Ending::Committed,

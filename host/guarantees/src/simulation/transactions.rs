@@ -70,11 +70,35 @@ impl World {
         self.tell(Event::NotTransacted(positions(asked), aborted));
     }
 
-    /// The broker commits the transaction that is with it, if the host has all its partitions still, and tells nobody.
-    /// Returns what it made durable.
+    /// The broker has the offsets of the transaction: from now on it may be committed whoever has the partitions.
+    pub fn stage_transaction(&mut self) {
+        let client = &mut self.hosts[self.at].client;
+        client.staged |= client.transaction.is_some() && !client.unanswered && client.is_current(&self.broker);
+    }
+
+    /// Nobody learns what the group has committed of a partition before the transactions have ended whose offsets of it the
+    /// broker has; it says later what has become of them.
+    pub(super) fn end_staged(&mut self, number: i32) {
+        let at = self.at;
+        for other in 0..self.hosts.len() {
+            let client = &self.hosts[other].client;
+            if client.staged && client.in_transaction(number).is_some() {
+                self.at = other;
+                let is_refused = self.transacted().iter().any(|sending| self.sinks.refuses(sending));
+                if !is_refused && self.dice.bool() {
+                    self.commit_transaction();
+                }
+                self.host_mut().client.unanswered = true;
+            }
+        }
+        self.at = at;
+    }
+
+    /// The broker commits the transaction that is with it, if it has its offsets or the host has all its partitions still,
+    /// and tells nobody. Returns what it made durable.
     pub(super) fn commit_transaction(&mut self) -> Option<Vec<Sending>> {
         let client = &self.host().client;
-        if client.unanswered || !client.is_current(&self.broker) {
+        if client.unanswered || !(client.staged || client.is_current(&self.broker)) {
             return None;
         }
         let asked = client.asked.clone()?;
@@ -84,8 +108,14 @@ impl World {
             self.note_durable(sending.delivery, sending.of.as_str().into(), sending.effect());
         }
         for (position, assignment) in &asked {
-            let taken = self.broker.take(position, *assignment);
-            assert!(taken, "looked at before");
+            if !self.broker.take(position, *assignment) {
+                self.broker.take_staged(position);
+            }
+            // What a host has given up or lost it does not learn more of.
+            let held = self.host().client.holds.get(&position.partition.number);
+            if held.is_none_or(|hold| !hold.is(*assignment)) {
+                continue;
+            }
             self.commits(position);
             let partition = self.name(position.partition.number);
             self.note(What::Committed { partition, offset: position.offset });
@@ -124,7 +154,7 @@ impl World {
 
     fn take_transaction(&mut self) -> Option<(Vec<DeliveryId>, Vec<Asked>)> {
         let client = &mut self.host_mut().client;
-        client.unanswered = false;
+        (client.staged, client.unanswered) = (false, false);
         Some((client.transaction.take()?, client.asked.take()?))
     }
 
