@@ -149,6 +149,16 @@ impl Host {
         ]
     }
 
+    /// The same with a message, whose deletion is not answered.
+    fn does_and_deletes(self, record: &str, attempt: u32) -> Vec<(u32, What)> {
+        vec![
+            self.handling(record, attempt),
+            self.handled(record, attempt, Class::Done, 1),
+            self.durable(record, Effect::Output(0)),
+            self.deletes(record),
+        ]
+    }
+
     fn fails(self, record: &str, attempt: u32) -> Vec<(u32, What)> {
         vec![self.handling(record, attempt), self.handled(record, attempt, Class::Retryable, 0)]
     }
@@ -514,6 +524,30 @@ fn repeats_are_bounded_by_what_was_in_flight() {
     // One fault, one repeat.
     let thrice = history([other(B), B.does("t/0/0", 1), vec![B.gave_up()], again]);
     breaks(Promise::RepeatsBounded, history([first, vec![A.killed()], thrice]));
+}
+
+#[test]
+fn a_repeat_that_two_hosts_go_on_with_counts_once_for_each_fault() {
+    let lost = |host: Host| host.lease_lost("m-0");
+    let done = history([vec![produced("m-0", None), A.received(&["m-0"])], A.does_and_deletes("m-0", 1)]);
+    let repeated = history([vec![lost(A), A.settled("m-0", Fate::Revoked), B.received(&["m-0"])], B.fails("m-0", 1)]);
+    // It goes back in good order, and A, which goes on with it, loses it before it begins.
+    let returned = vec![B.draining(), B.settled("m-0", Fate::Released), A.received(&["m-0"]), lost(A)];
+    let other = history([vec![B.received(&["m-0"])], B.fails("m-0", 2)]);
+    let late = vec![A.handling("m-0", 2)];
+    let ends = vec![
+        A.settled("m-0", Fate::Revoked),
+        (A.0, What::Discarded { record: "m-0".into(), attempt: 2 }),
+        B.handling("m-0", 3),
+        B.handled("m-0", 3, Class::Done, 1),
+        B.durable("m-0", Effect::Output(0)),
+        B.deletes("m-0"),
+        B.deleted("m-0"),
+        B.settled("m-0", Fate::Done),
+        found("m-0", Effect::Output(0)),
+    ];
+    let report = keeps(history([done, repeated, returned, other, late, ends]));
+    assert_eq!((report.figures.at_risk, report.figures.repeats), (2, 2));
 }
 
 #[test]

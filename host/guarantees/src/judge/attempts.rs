@@ -22,7 +22,7 @@ impl Judge {
             return self.check(case, Promise::SettledOnce, number, Some("handled by a host that does not own it"));
         };
         let (stale, first, was_running) = (receipt.stale, receipt.attempt == 0, receipt.running);
-        let (before, last) = (receipt.attempt, receipt.last);
+        let (before, last, goes_on) = (receipt.attempt, receipt.last, receipt.goes_on);
         receipt.attempt = attempt;
         receipt.running = true;
         receipt.last = None;
@@ -32,7 +32,7 @@ impl Judge {
         self.check_order(case, host, number, (attempt, stale, first));
         if first {
             self.check_first_number(case, (number, host), attempt, stale);
-            self.check_repeat(case, number, stale);
+            self.check_repeat(case, number, (stale, goes_on));
         } else {
             let low = before + u32::from(last.is_some_and(counts));
             let wrong = attempt < low || attempt > before + 1;
@@ -98,15 +98,16 @@ impl Judge {
         self.check(case, Promise::AttemptsCounted, number, wrong);
     }
 
-    /// A host that has lost the record without knowing was at risk to repeat it when it lost it.
-    fn check_repeat(&mut self, case: Case<'_>, number: Number, stale: bool) {
+    /// A host that has lost the record without knowing was at risk to repeat it when it lost it. Where it `goes_on` with a
+    /// repeat, it makes no further one: the other owner does.
+    fn check_repeat(&mut self, case: Case<'_>, number: Number, (stale, goes_on): (bool, bool)) {
         let in_transactions = self.terms.is_exactly_once();
         let record = &mut self.records[number as usize];
         // What is ignored has no effects, and its handler was not called. In transactions an attempt counts for nothing
         // until its offset is committed, and what waits for that is given up when the partition is.
         let complete = record.complete.is_some_and(|end| end != End::Ignored) && (!in_transactions || record.claimed);
         if stale {
-            self.report.figures.repeats += u64::from(complete);
+            self.report.figures.repeats += u64::from(complete && !goes_on);
             return;
         }
         let licensed = std::mem::take(&mut record.licensed);

@@ -276,7 +276,8 @@ impl Judge {
         let record = &mut self.records[number as usize];
         record.handed_back = false;
         let known = record.finished || (record.claimed && self.terms.delivery == Guarantee::AtLeastOnce);
-        let receipt = Receipt { host, since: self.now, finished: record.finished, known, ..Receipt::default() };
+        let (finished, goes_on) = (record.finished, record.repeating);
+        let receipt = Receipt { host, since: self.now, finished, known, goes_on, ..Receipt::default() };
         record.receipts.push(receipt);
         let holder = self.hosts.entry(host).or_default();
         holder.records.insert(number);

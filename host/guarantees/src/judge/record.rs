@@ -86,6 +86,8 @@ pub(super) struct Receipt {
     pub(super) finished: bool,
     /// It is not in flight: a commit says that it is finished, whether the answer to that has come or not.
     pub(super) known: bool,
+    /// It goes on with a repeat that was begun, by right, under a receipt before.
+    pub(super) goes_on: bool,
     /// Number of the last attempt; 0 before the first.
     pub(super) attempt: u32,
     pub(super) running: bool,
