@@ -107,7 +107,8 @@ pub struct Machine {
     draining: Draining,
     /// The end of the time for running attempts in a drain.
     drain_until: Time,
-    /// Lanes of which a drain has abandoned a message that the queue will not deliver again before this host stops.
+    /// Lanes of which a drain has abandoned a message that its queue, for want of a lease, delivers again only after this
+    /// host has stopped.
     abandoned: HashSet<LaneHash>,
     /// The time of the newest event.
     now: Time,

@@ -87,7 +87,7 @@ impl Machine {
 
     /// Hands back messages that are not to be handled, with all that wait behind them. The queue would move a message at its
     /// last receive at once, so that one is kept until its lease ends, or until the host's connection ends at its stop.
-    /// Later messages of its lane that arrive meanwhile go back, too.
+    /// Without leases, later messages of its lane that arrive meanwhile go back, too.
     pub(super) fn give_back(&mut self, messages: &[DeliveryId], delay: Duration) {
         let mut withdrawn = Vec::new();
         for id in messages {
@@ -96,7 +96,9 @@ impl Machine {
             }
             let lane = self.deliveries[*id].lane.and_then(|lane| self.lanes.hash_of(lane));
             let with_those_behind = self.withdraw(*id);
-            let abandons = with_those_behind.iter().any(|id| self.is_last_receive(*id));
+            // A queue with leases keeps the order itself: it delivers nothing of the lane before the lease has ended.
+            let abandons =
+                self.route.source.lease.is_none() && with_those_behind.iter().any(|id| self.is_last_receive(*id));
             self.abandoned.extend(lane.filter(|_| abandons));
             withdrawn.extend(with_those_behind);
         }

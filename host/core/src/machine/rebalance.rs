@@ -95,6 +95,7 @@ impl Machine {
         transacts && self.partitions.is_in_last_commit(key)
     }
 
+    /// Gives up a partition, with its last commit.
     fn give_up(&mut self, key: PartitionKey) {
         let Some(slot) = self.partitions.slots.get_mut(key) else { return };
         // With exactly one effect of each record, offsets go with the outputs: whatever is left to say is said to nobody.

@@ -97,6 +97,7 @@ pub(super) fn topic_name(topic: u32) -> Arc<str> {
 }
 
 impl Hold {
+    /// Whether it is of this assignment.
     pub(super) fn is(&self, assignment: u32) -> bool {
         self.assignment == assignment
     }
