@@ -84,11 +84,11 @@ async fn release(desk: Arc<Desk>, batch: Vec<Entry>) {
 async fn hide(desk: &Desk, mut batch: Vec<Entry>) {
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
     for attempt in 1..=TRIES {
+        // One instant for all: otherwise a later message of a group might be rounded to a second less than an earlier one.
+        let now = Instant::now();
         let wishes: Vec<Wish> = batch
             .iter()
-            .map(|(receipt, at)| {
-                Wish::Hide(receipt.clone(), whole_seconds(at.saturating_duration_since(Instant::now())))
-            })
+            .map(|(receipt, at)| Wish::Hide(receipt.clone(), whole_seconds(at.saturating_duration_since(now))))
             .collect();
         let answers = call(desk, &wishes).await;
         let mut again = Vec::new();
