@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::capabilities::http::Client;
-use super::capabilities::keyvalue::Bucket;
+use super::capabilities::keyvalue::store::Bucket;
 use crate::handler::Batch;
 use crate::plugin::limits::Limits;
 use crate::plugin::secrets::Secrets;

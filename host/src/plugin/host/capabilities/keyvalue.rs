@@ -1,7 +1,7 @@
 //! `wasi:keyvalue`: the granted bucket, whose values outlive an instance.
 
 mod functions;
-mod store;
+pub(in crate::plugin::host) mod store;
 
 pub use store::{Bucket, Error, KEY, OpenError, PAGE, Page, Quota, Store, VALUE};
 
