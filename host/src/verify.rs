@@ -31,7 +31,7 @@ use std::path::Path;
 
 pub use fault::Fault;
 pub use figures::Figures;
-pub use network::Struck;
+pub use network::NetworkEffects;
 pub use report::{Course, Foreign, Line, Report, Verdict};
 pub use run::Run;
 pub use simulated::Simulated;

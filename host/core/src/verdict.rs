@@ -49,7 +49,7 @@ pub enum Moved {
 
 /// The facts about a delivery that a verdict needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Standing {
+pub struct DeliveryFacts {
     /// Number of the attempt that just ended, from 1.
     pub attempt: u32,
     /// The number of attempts in a row that ended in the same fault, this one included.
@@ -130,13 +130,13 @@ impl fmt::Display for Reason {
 /// | `unrouted` | as configured |
 /// | `host_fault` | hold |
 /// | `revoked` | drop |
-pub fn judge(failure: &Failure, standing: Standing, policy: &Policy) -> Verdict {
+pub fn judge(failure: &Failure, facts: DeliveryFacts, policy: &Policy) -> Verdict {
     let retry = &policy.retry;
     let again = || {
-        if standing.attempt >= retry.max_attempts {
+        if facts.attempt >= retry.max_attempts {
             return Verdict::DeadLetter(Reason::AttemptsExhausted);
         }
-        Verdict::Retry(retry.delay(standing.attempt, failure.retry_after, standing.chance))
+        Verdict::Retry(retry.delay(facts.attempt, failure.retry_after, facts.chance))
     };
     match (failure.class, policy.codes.get(&failure.code)) {
         (Class::HostFault, _) => Verdict::Hold,
@@ -144,14 +144,14 @@ pub fn judge(failure: &Failure, standing: Standing, policy: &Policy) -> Verdict 
         (_, Some(Moved::Retryable)) | (Class::Retryable | Class::TimedOut, None) => again(),
         (_, Some(Moved::Permanent)) => Verdict::DeadLetter(Reason::Permanent),
         (Class::Trapped | Class::OutOfMemory | Class::ContractBroken, None) => {
-            if standing.same_fault >= policy.max_same_fault {
+            if facts.same_fault >= policy.max_same_fault {
                 return Verdict::DeadLetter(Reason::SameFault);
             }
             again()
         }
         (Class::Deferred, None) => {
             let wait = failure.retry_after.unwrap_or(retry.initial_delay);
-            if standing.age.saturating_add(wait) > retry.max_age {
+            if facts.age.saturating_add(wait) > retry.max_age {
                 return Verdict::DeadLetter(Reason::TooOld);
             }
             Verdict::Defer(wait)

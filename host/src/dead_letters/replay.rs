@@ -213,23 +213,23 @@ impl Report {
     }
 
     /// Records the result of a copy.
-    pub(crate) fn enter(&mut self, found: &Found, to: &Destination, result: Result<(), Refusal>) -> Became {
+    pub(crate) fn enter(&mut self, found: &Found, to: &Destination, result: Result<(), Refusal>) -> CopyResult {
         match result {
             Ok(()) => {
                 self.sent(to);
-                Became::Durable
+                CopyResult::Durable
             }
             Err(Refusal::Rejected(code, text)) => {
                 self.refused(found, &format!("{code}: {text}"));
-                Became::Refused
+                CopyResult::Refused
             }
-            Err(Refusal::Unavailable(text)) => Became::Unknown(text),
+            Err(Refusal::Unavailable(text)) => CopyResult::Unknown(text),
         }
     }
 }
 
 /// The result of a copy.
-pub(crate) enum Became {
+pub(crate) enum CopyResult {
     /// The broker has stored it.
     Durable,
     /// The broker rejects it for good.

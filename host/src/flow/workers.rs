@@ -78,7 +78,7 @@ pub(super) struct Workers<H> {
 
 /// How the messages of a chunk are handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum Mode {
     /// Several messages in one call, if the handler takes batches.
     Any,
     /// One by one, because a call with all of them failed.
@@ -128,7 +128,7 @@ impl<H: Handler> Workers<H> {
             if chunk.is_empty() {
                 break;
             }
-            self.shared.spawn(chunk, Way::Any);
+            self.shared.spawn(chunk, Mode::Any);
         }
         if !here.is_empty() {
             self.shared.run_here(here);
@@ -147,7 +147,7 @@ impl<H: Handler> Shared<H> {
     /// Starts a chunk on this thread. If it does not complete at the first poll, it continues on the threads of the
     /// handlers.
     fn run_here(self: &Arc<Self>, chunk: VecDeque<Job>) {
-        let mut work = Arc::clone(self).run(chunk, Way::Any).boxed();
+        let mut work = Arc::clone(self).run(chunk, Mode::Any).boxed();
         let poll = self.health.poll();
         // A no-op waker is enough: the task that polls the work next registers its own.
         let ended = work.poll_unpin(&mut Context::from_waker(Waker::noop()));
@@ -157,8 +157,8 @@ impl<H: Handler> Shared<H> {
         }
     }
 
-    fn spawn(self: &Arc<Self>, chunk: VecDeque<Job>, way: Way) {
-        self.spawn_boxed(Arc::clone(self).run(chunk, way).boxed());
+    fn spawn(self: &Arc<Self>, chunk: VecDeque<Job>, mode: Mode) {
+        self.spawn_boxed(Arc::clone(self).run(chunk, mode).boxed());
     }
 
     fn spawn_boxed(&self, work: BoxFuture<'static, ()>) {
@@ -171,14 +171,14 @@ impl<H: Handler> Shared<H> {
         }
     }
 
-    async fn run(self: Arc<Self>, mut chunk: VecDeque<Job>, way: Way) {
+    async fn run(self: Arc<Self>, mut chunk: VecDeque<Job>, mode: Mode) {
         let mut batch = Vec::with_capacity(chunk.len());
-        if let (Some(duplicates), Way::Any) = (&self.duplicates, way) {
+        if let (Some(duplicates), Mode::Any) = (&self.duplicates, mode) {
             chunk = look_up(duplicates, chunk, &mut batch).await;
         }
         while !chunk.is_empty() {
-            if let Some(jobs) = self.several(&mut chunk, way) {
-                self.run_together(jobs, &mut batch, &mut chunk, way).await;
+            if let Some(jobs) = self.several(&mut chunk, mode) {
+                self.run_together(jobs, &mut batch, &mut chunk, mode).await;
                 continue;
             }
             let Some(job) = chunk.pop_front() else { break };
@@ -186,7 +186,7 @@ impl<H: Handler> Shared<H> {
             let ended = match first_poll(attempt.as_mut()).await {
                 Poll::Ready(ended) => ended,
                 Poll::Pending => {
-                    self.move_on(&mut batch, &mut chunk, way).await;
+                    self.move_on(&mut batch, &mut chunk, mode).await;
                     attempt.await
                 }
             };
@@ -201,36 +201,36 @@ impl<H: Handler> Shared<H> {
         mut jobs: Vec<Job>,
         batch: &mut Batch,
         chunk: &mut VecDeque<Job>,
-        way: Way,
+        mode: Mode,
     ) {
         let ended = {
             let mut attempt = pin!(self.attempt_together(&mut jobs));
             match first_poll(attempt.as_mut()).await {
                 Poll::Ready(ended) => ended,
                 Poll::Pending => {
-                    self.move_on(batch, chunk, way).await;
+                    self.move_on(batch, chunk, mode).await;
                     attempt.await
                 }
             }
         };
         match ended {
             Some(ended) => batch.extend(jobs.iter().zip(ended).map(|(job, ended)| Event::Ended(job.id, ended))),
-            None => self.spawn(jobs.into(), Way::Alone),
+            None => self.spawn(jobs.into(), Mode::Alone),
         }
     }
 
     /// Sends the results so far, and starts the rest of the chunk in another task.
-    async fn move_on(self: &Arc<Self>, batch: &mut Batch, chunk: &mut VecDeque<Job>, way: Way) {
+    async fn move_on(self: &Arc<Self>, batch: &mut Batch, chunk: &mut VecDeque<Job>, mode: Mode) {
         self.tell(std::mem::take(batch)).await;
         if !chunk.is_empty() {
-            self.spawn(std::mem::take(chunk), way);
+            self.spawn(std::mem::take(chunk), mode);
         }
     }
 
     /// Removes the first messages of the chunk, as many as the handler takes in one call; `None` if the next message is to
     /// be handled alone.
-    fn several(&self, chunk: &mut VecDeque<Job>, way: Way) -> Option<Vec<Job>> {
-        let bounds = if way == Way::Alone { return None } else { self.handler.current().batch()? };
+    fn several(&self, chunk: &mut VecDeque<Job>, mode: Mode) -> Option<Vec<Job>> {
+        let bounds = if mode == Mode::Alone { return None } else { self.handler.current().batch()? };
         let mut bytes = 0_usize;
         let fits = |job: &&Job| {
             bytes = bytes.saturating_add(job.record.size());

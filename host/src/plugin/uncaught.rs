@@ -26,7 +26,7 @@ const UNCAUGHT: &str = "Uncaught ";
 
 /// The report of a guest about its end.
 #[derive(Debug)]
-pub(super) enum Told {
+pub(super) enum Report {
     /// An error that the handler did not catch.
     Uncaught(Uncaught),
     /// A panic in Rust.
@@ -60,16 +60,16 @@ pub(super) fn opens(line: &str) -> bool {
 }
 
 /// Parses the lines of standard error.
-pub(super) fn told(lines: &[&str]) -> Option<Told> {
+pub(super) fn told(lines: &[&str]) -> Option<Report> {
     let (before, panic) = panic::split(lines);
-    let Some(panic) = panic else { return report(before).map(Told::Uncaught) };
+    let Some(panic) = panic else { return report(before).map(Report::Uncaught) };
     // Interpreters that are embedded in Rust panic after the handler has failed.
     let uncaught = match &*panic.message {
         message if message.starts_with(python::PANIC) => report(before),
         message if message.starts_with(javascript::PANIC) => javascript::of_engine(before, message),
         _ => None,
     };
-    Some(uncaught.map_or(Told::Panic(panic), Told::Uncaught))
+    Some(uncaught.map_or(Report::Panic(panic), Report::Uncaught))
 }
 
 fn report(lines: &[&str]) -> Option<Uncaught> {
@@ -165,7 +165,7 @@ impl Frame {
     }
 }
 
-impl Told {
+impl Report {
     /// Returns the report as one line for display.
     pub(super) fn text(&self) -> String {
         match self {

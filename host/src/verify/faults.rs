@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::history::World;
-use super::hosts::{Hosts, Passage, Standing, Then};
+use super::hosts::{AfterExit, Hosts, Passage, Target};
 use super::{Fault, Plan};
 use crate::exit::Problem;
 pub(super) use lengths::Lengths;
@@ -104,12 +104,12 @@ impl Faults {
                 hosts.kill(slot, world).await?;
                 hosts.start(slot)?;
             }
-            Fault::Restart => hosts.terminate(slot, Then::Start),
+            Fault::Restart => hosts.terminate(slot, AfterExit::Start),
             Fault::PausePastSession => hosts.pause(slot, self.lengths.past_session),
             Fault::PausePastLease => hosts.pause(slot, PAST_LEASE),
             Fault::PausePastTimeouts => hosts.pause(slot, self.lengths.past_timeouts),
             Fault::Join => hosts.start(slot)?,
-            Fault::Leave => hosts.terminate(slot, Then::Empty),
+            Fault::Leave => hosts.terminate(slot, AfterExit::Empty),
             Fault::Cut => hosts.trouble(slot, fault, SHUT, Passage::Some),
             Fault::Delay => hosts.trouble(slot, fault, SLOW, Passage::Some),
             Fault::HoldRequests | Fault::HoldAnswers => {
@@ -141,7 +141,7 @@ impl Faults {
             // Nobody is struck who is alone, nobody can leave before somebody joins, and the other way round.
             let waits_for = match fault {
                 Fault::Join => Fault::Leave,
-                _ if hosts.standing().len() < self.hosts => Fault::Join,
+                _ if hosts.targets().len() < self.hosts => Fault::Join,
                 _ => continue,
             };
             if self.pending.iter().all(|other| *other != waits_for) {
@@ -153,18 +153,18 @@ impl Faults {
 
     /// Whom it strikes; `None` where it has to be another fault, or another time.
     fn target(&mut self, fault: Fault, early: bool, hosts: &Hosts) -> Option<usize> {
-        let standing = hosts.standing();
+        let targets = hosts.targets();
         if fault == Fault::Join {
             return hosts.free();
         }
-        if fault == Fault::Leave && standing.len() < self.hosts {
+        if fault == Fault::Leave && targets.len() < self.hosts {
             return None;
         }
         // Somebody goes on, where there is more than one.
-        let goes_on = |slot: usize| self.hosts == 1 || standing.iter().any(|host| host.awake && host.slot != slot);
-        let ready = |host: &Standing| (early || host.works) && (host.started || !fault.is_of_the_network());
-        let may = |host: &&Standing| !host.busy && ready(host) && goes_on(host.slot);
-        let candidates: Vec<usize> = standing.iter().filter(may).map(|host| host.slot).collect();
+        let goes_on = |slot: usize| self.hosts == 1 || targets.iter().any(|host| host.awake && host.slot != slot);
+        let ready = |host: &Target| (early || host.works) && (host.started || !fault.is_of_the_network());
+        let may = |host: &&Target| !host.busy && ready(host) && goes_on(host.slot);
+        let candidates: Vec<usize> = targets.iter().filter(may).map(|host| host.slot).collect();
         (!candidates.is_empty()).then(|| candidates[self.chance.usize(0..candidates.len())])
     }
 }

@@ -13,7 +13,7 @@ use cofferdam_guarantees::What;
 use rustix::process::Signal;
 
 use super::history::World;
-use super::network::{Network, Struck};
+use super::network::{Network, NetworkEffects};
 use super::{Fault, Figures, Plan};
 use crate::broker::verify::Names;
 use crate::exit::{Exit, Problem};
@@ -53,7 +53,7 @@ struct Slot {
     network: Option<Network>,
     troubled: Option<(Instant, Passage)>,
     /// Told to drain: how long that may take, and what comes then.
-    ending: Option<(Instant, Then)>,
+    ending: Option<(Instant, AfterExit)>,
 }
 
 impl Slot {
@@ -66,7 +66,7 @@ impl Slot {
 
 /// What becomes of a slot when its process has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Then {
+pub(super) enum AfterExit {
     /// Another process.
     Start,
     /// Nothing.
@@ -83,7 +83,7 @@ pub(super) enum Passage {
 }
 
 /// A host that a fault may strike.
-pub(super) struct Standing {
+pub(super) struct Target {
     pub(super) slot: usize,
     /// It is past its start, at which it ends where a queue cannot be looked up.
     pub(super) started: bool,
@@ -119,7 +119,7 @@ impl Hosts {
 
     /// Starts processes in empty slots until there are so many.
     pub(super) fn fill(&mut self, hosts: usize) -> Result<(), Problem> {
-        while self.standing().len() < hosts
+        while self.targets().len() < hosts
             && let Some(slot) = self.free()
         {
             self.start(slot)?;
@@ -139,23 +139,23 @@ impl Hosts {
 
     /// Tells all processes to drain.
     pub(super) fn terminate_all(&mut self) {
-        self.standing().iter().for_each(|host| self.terminate(host.slot, Then::Empty));
+        self.targets().iter().for_each(|host| self.terminate(host.slot, AfterExit::Empty));
     }
 
     /// The slots with a process in them.
-    pub(super) fn standing(&self) -> Vec<Standing> {
+    pub(super) fn targets(&self) -> Vec<Target> {
         let filled = self
             .slots
             .iter()
             .enumerate()
             .filter_map(|(slot, it)| it.process.as_ref().map(|process| (slot, it, process)));
-        let standing = filled.map(|(slot, it, process)| {
+        let targets = filled.map(|(slot, it, process)| {
             let gone = it.paused.is_some() || it.ending.is_some();
             let cut_off = it.troubled.is_some_and(|(_, passage)| passage == Passage::None);
             let busy = gone || it.troubled.is_some();
-            Standing { slot, started: process.started(), works: process.works(), busy, awake: !gone && !cut_off }
+            Target { slot, started: process.started(), works: process.works(), busy, awake: !gone && !cut_off }
         });
-        standing.collect()
+        targets.collect()
     }
 
     /// The first slot without a process.
@@ -174,12 +174,12 @@ impl Hosts {
     }
 
     /// What faults of the network did so far.
-    pub(super) fn struck(&self) -> Struck {
+    pub(super) fn struck(&self) -> NetworkEffects {
         self.slots
             .iter()
             .filter_map(|slot| slot.network.as_ref())
             .map(Network::struck)
-            .fold(Struck::default(), Add::add)
+            .fold(NetworkEffects::default(), Add::add)
     }
 
     /// Processes that ended although nobody had told them to.
@@ -202,7 +202,7 @@ impl Hosts {
     }
 
     /// Tells a process to drain. Its slot is empty, or filled anew, some time after it has ended.
-    pub(super) fn terminate(&mut self, slot: usize, then: Then) {
+    pub(super) fn terminate(&mut self, slot: usize, then: AfterExit) {
         self.resume(slot);
         self.heal(slot);
         match &mut self.slots[slot].ending {
@@ -283,8 +283,8 @@ impl Hosts {
         }
     }
 
-    fn refill(&mut self, slot: usize, then: Then) -> Result<(), Problem> {
-        if then == Then::Start { self.start(slot) } else { Ok(()) }
+    fn refill(&mut self, slot: usize, then: AfterExit) -> Result<(), Problem> {
+        if then == AfterExit::Start { self.start(slot) } else { Ok(()) }
     }
 
     /// Takes a process that ends out of its slot.

@@ -27,10 +27,10 @@ const DELAY: Duration = Duration::from_millis(300);
 
 /// The network of one slot. Dropping it ends its proxies and their connections.
 pub(super) struct Network {
-    way: watch::Sender<Way>,
+    conditions: watch::Sender<Conditions>,
     counts: Arc<Counts>,
     /// What faults had done when the last one began.
-    before: Cell<Struck>,
+    before: Cell<NetworkEffects>,
     /// The brokers with proxies before them, and their addresses there.
     addresses: Vec<(&'static Kind, String)>,
     _end: DropGuard,
@@ -38,7 +38,7 @@ pub(super) struct Network {
 
 /// How bytes get through.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Way {
+struct Conditions {
     /// Counts the cuts: a connection that began before the last one is reset.
     cuts: u64,
     /// New connections are reset.
@@ -51,7 +51,7 @@ struct Way {
 
 /// What the faults of the network did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Struck {
+pub struct NetworkEffects {
     /// Connections that were reset, or refused by a reset.
     pub cut: u64,
     /// Pieces of requests and answers that were delayed.
@@ -66,7 +66,7 @@ pub struct Struck {
     pub unread: u64,
 }
 
-impl Add for Struck {
+impl Add for NetworkEffects {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
@@ -92,9 +92,9 @@ struct Counts {
 }
 
 impl Counts {
-    fn struck(&self) -> Struck {
+    fn struck(&self) -> NetworkEffects {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Struck {
+        NetworkEffects {
             cut: count(&self.cut),
             delayed: count(&self.delayed),
             requests_held: count(&self.requests_held),
@@ -113,7 +113,7 @@ fn add(counter: &AtomicU64) {
 #[derive(Clone)]
 struct Doors {
     ports: Arc<Mutex<HashMap<String, u16>>>,
-    way: watch::Receiver<Way>,
+    conditions: watch::Receiver<Conditions>,
     counts: Arc<Counts>,
     end: CancellationToken,
 }
@@ -147,10 +147,10 @@ impl Network {
     /// # Errors
     /// When the system has no port.
     pub(super) fn open(config: &Config) -> io::Result<Option<Self>> {
-        let (way, seen) = watch::channel(Way::default());
+        let (conditions, seen) = watch::channel(Conditions::default());
         let end = CancellationToken::new();
         let counts = Arc::<Counts>::default();
-        let doors = Doors { ports: Arc::default(), way: seen, counts: Arc::clone(&counts), end: end.clone() };
+        let doors = Doors { ports: Arc::default(), conditions: seen, counts: Arc::clone(&counts), end: end.clone() };
         let end = end.drop_guard();
         let mut addresses = Vec::new();
         for subject in config.subjects() {
@@ -159,7 +159,7 @@ impl Network {
             addresses.push((kind, subject.address(&local.collect::<io::Result<Vec<_>>>()?)));
         }
         let any = !addresses.is_empty();
-        Ok(any.then_some(Self { way, counts, before: Cell::default(), addresses, _end: end }))
+        Ok(any.then_some(Self { conditions, counts, before: Cell::default(), addresses, _end: end }))
     }
 
     /// The sections of a configuration, with the addresses of the proxies in place of the brokers'.
@@ -174,7 +174,7 @@ impl Network {
     }
 
     /// What its faults did so far.
-    pub(super) fn struck(&self) -> Struck {
+    pub(super) fn struck(&self) -> NetworkEffects {
         self.counts.struck()
     }
 
@@ -186,20 +186,23 @@ impl Network {
     /// Lets a fault of the network begin.
     pub(super) fn strike(&self, fault: Fault) {
         self.before.set(self.struck());
-        self.way.send_modify(|way| match fault {
-            Fault::Cut => (way.cuts, way.shut) = (way.cuts + 1, true),
-            Fault::Delay => way.delay = DELAY,
-            Fault::HoldRequests => way.requests_wait = true,
-            Fault::HoldAnswers => way.answers_wait = true,
-            Fault::LoseAnswers => way.loses_answers = true,
-            Fault::Isolate | Fault::IsolatePastTimeouts => (way.requests_wait, way.answers_wait) = (true, true),
+        self.conditions.send_modify(|conditions| match fault {
+            Fault::Cut => (conditions.cuts, conditions.shut) = (conditions.cuts + 1, true),
+            Fault::Delay => conditions.delay = DELAY,
+            Fault::HoldRequests => conditions.requests_wait = true,
+            Fault::HoldAnswers => conditions.answers_wait = true,
+            Fault::LoseAnswers => conditions.loses_answers = true,
+            Fault::Isolate | Fault::IsolatePastTimeouts => {
+                (conditions.requests_wait, conditions.answers_wait) = (true, true)
+            }
             _ => {}
         });
     }
 
     /// Lets everything through again; what was held back goes on first.
     pub(super) fn heal(&self) {
-        self.way.send_modify(|way| *way = Way { cuts: way.cuts, ..Way::default() });
+        self.conditions
+            .send_modify(|conditions| *conditions = Conditions { cuts: conditions.cuts, ..Conditions::default() });
     }
 }
 

@@ -7,7 +7,7 @@ use cofferdam_checker::Findings;
 use cofferdam_guarantees::{Kept, Promise};
 use serde::{Deserialize, Serialize};
 
-use super::{Delivery, Fault, Figures, Simulated, Struck};
+use super::{Delivery, Fault, Figures, NetworkEffects, Simulated};
 
 /// How a run went: what the judge cannot see in its history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct Course {
     /// Faults that struck, by kind.
     pub faults: BTreeMap<Fault, u32>,
     /// What the faults of the network did.
-    pub network: Struck,
+    pub network: NetworkEffects,
     /// Faults that could not strike here, and why.
     pub left_out: Vec<String>,
     /// From the first message to the last acknowledgement, in seconds.

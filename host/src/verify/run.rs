@@ -183,7 +183,7 @@ impl Run {
         let seconds = begun.elapsed().as_secs_f64();
         progress.send_modify(|progress| progress.step = Step::Read);
         self.hosts.terminate_all();
-        while !self.hosts.standing().is_empty() {
+        while !self.hosts.targets().is_empty() {
             tokio::time::sleep(LOOK).await;
             self.hosts.look(&mut world).await?;
         }

@@ -14,7 +14,7 @@ use crate::progress::Tried;
 use crate::retry::Retry;
 use crate::source::Acknowledgement;
 use crate::time::Time;
-use crate::verdict::{Reason, Standing, Verdict, judge};
+use crate::verdict::{DeliveryFacts, Reason, Verdict, judge};
 
 /// Backoff of held deliveries.
 const HOLD: Retry = Retry {
@@ -70,13 +70,13 @@ impl Machine {
         }
         let ends_here = self.draining.is_draining() && self.is_last_receive(id);
         let delivery = &mut self.deliveries[id];
-        let standing = Standing {
+        let facts = DeliveryFacts {
             attempt: delivery.attempt,
             same_fault: delivery.trouble().map_or(0, Trouble::same_fault),
             age: now.since(delivery.received),
             chance: self.chance.f64(),
         };
-        match judge(&failure, standing, &self.route.policy) {
+        match judge(&failure, facts, &self.route.policy) {
             Verdict::Retry(_) | Verdict::Defer(_) if self.route.is_at_most_once() => {
                 self.store(id, Reason::OnlyOnce, now)
             }

@@ -2,12 +2,12 @@
 
 use super::*;
 
-const FIRST: Standing = Standing { attempt: 1, same_fault: 1, age: Duration::ZERO, chance: 0.5 };
+const FIRST: DeliveryFacts = DeliveryFacts { attempt: 1, same_fault: 1, age: Duration::ZERO, chance: 0.5 };
 const SECOND: Verdict = Verdict::Retry(Duration::from_secs(1));
 const STORED: Verdict = Verdict::DeadLetter(Reason::Permanent);
 
-fn judged(class: Class, standing: Standing) -> Verdict {
-    judge(&Failure::new(class, Code::of_handler("SOME"), ""), standing, &Policy::default())
+fn judged(class: Class, facts: DeliveryFacts) -> Verdict {
+    judge(&Failure::new(class, Code::of_handler("SOME"), ""), facts, &Policy::default())
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn each_class_gets_the_verdict_of_the_table() {
 
 #[test]
 fn attempts_used_up_is_a_dead_letter() {
-    let last = Standing { attempt: 5, ..FIRST };
+    let last = DeliveryFacts { attempt: 5, ..FIRST };
     for class in [Class::Retryable, Class::Trapped, Class::OutOfMemory, Class::TimedOut, Class::ContractBroken] {
         assert_eq!(judged(class, last), Verdict::DeadLetter(Reason::AttemptsExhausted), "{class}");
     }
@@ -41,7 +41,7 @@ fn attempts_used_up_is_a_dead_letter() {
 
 #[test]
 fn the_same_fault_twice_in_a_row_is_permanent_for_what_the_sandbox_caught() {
-    let twice = Standing { attempt: 2, same_fault: 2, ..FIRST };
+    let twice = DeliveryFacts { attempt: 2, same_fault: 2, ..FIRST };
     for class in [Class::Trapped, Class::OutOfMemory, Class::ContractBroken] {
         assert_eq!(judged(class, twice), Verdict::DeadLetter(Reason::SameFault), "{class}");
     }
@@ -55,9 +55,9 @@ fn a_deferred_message_waits_as_asked_until_it_is_too_old() {
     let mut failure = Failure::new(Class::Deferred, Code::of_handler("LATER"), "");
     failure.retry_after = Some(Duration::from_secs(600));
     let policy = Policy::default();
-    let many = Standing { attempt: 99, ..FIRST };
+    let many = DeliveryFacts { attempt: 99, ..FIRST };
     assert_eq!(judge(&failure, many, &policy), Verdict::Defer(Duration::from_secs(600)));
-    let old = Standing { age: Duration::from_secs(3_001), ..FIRST };
+    let old = DeliveryFacts { age: Duration::from_secs(3_001), ..FIRST };
     assert_eq!(judge(&failure, old, &policy), Verdict::DeadLetter(Reason::TooOld));
 }
 

@@ -31,7 +31,7 @@ const LARGEST_OF_SQS: u64 = 1 << 20;
 
 /// Facts from the brokers about topics and groups, by name; conditions without facts are skipped.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Facts {
     pub(super) rules: BTreeMap<Arc<str>, Rules>,
     pub(super) rights: BTreeMap<Arc<str>, Rights>,
     pub(super) groups: BTreeMap<Arc<str>, Group>,
@@ -53,10 +53,10 @@ fn letters_of(route: &RouteConfig) -> Vec<(&str, Destination)> {
 }
 
 /// Returns the violated conditions of this route.
-pub(super) fn unfit(route: &RouteConfig, told: &Told) -> Vec<Unfit> {
+pub(super) fn unfit(route: &RouteConfig, facts: &Facts) -> Vec<Unfit> {
     let mut found = Found { route: route.name(), unfit: Vec::new() };
-    rights::missing(route, told, &mut found);
-    fitting(route, &told.rules, &mut found);
+    rights::missing(route, facts, &mut found);
+    fitting(route, &facts.rules, &mut found);
     found.unfit
 }
 

@@ -9,7 +9,7 @@ use cofferdam_core::route::{DeadLetterRule, Guarantee, Route};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::conditions::{self, Told};
+use super::conditions::{self, Facts};
 use super::dead_letters::{self, Lag, ToTopics, Topic};
 use super::health::KafkaHealth;
 use super::settings::{Settings, TopicSettings};
@@ -78,8 +78,8 @@ impl Connection {
             self.admin.rules(topics.iter().map(String::as_str)),
             self.admin.rights(topics.clone(), groups)
         );
-        let told = Told { rules, rights, groups };
-        routes.iter().flat_map(|route| conditions::unfit(route, &told)).collect()
+        let facts = Facts { rules, rights, groups };
+        routes.iter().flat_map(|route| conditions::unfit(route, &facts)).collect()
     }
 
     /// Returns the finding that the topic exists but this user may not describe it.

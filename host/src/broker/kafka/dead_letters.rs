@@ -1,12 +1,12 @@
 //! A dead-letter topic. Its log contains letters and, between them, the receipts of replays.
 
-mod books;
 mod commit;
 mod lag;
 mod log;
 mod purge;
 mod receipt;
 mod replay;
+mod replay_states;
 mod target;
 
 use std::collections::BTreeMap;
@@ -31,9 +31,9 @@ use crate::dead_letters::outlet::Outlet;
 use crate::dead_letters::purge::Survey;
 use crate::dead_letters::replay::{Order, Report};
 use crate::dead_letters::{DeadLetters, Error, Found, Looked, Next};
-use books::Books;
 pub use lag::Lag;
 use receipt::Receipt;
+use replay_states::ReplayStates;
 pub use target::ToTopics;
 
 /// Time limit of one request.
@@ -55,7 +55,7 @@ pub struct Topic {
     client: ClientConfig,
     name: Arc<str>,
     spans: Vec<Span>,
-    books: Books,
+    states: ReplayStates,
 }
 
 /// Part of a partition: offsets `from..to`.
@@ -103,11 +103,11 @@ impl Topic {
             }
         });
         let spans = spans.await?;
-        let mut topic = Self { client, name, spans, books: Books::default() };
+        let mut topic = Self { client, name, spans, states: ReplayStates::default() };
         let mut records = topic.read();
         while let Some(record) = records.recv().await {
             if let Some((receipt, partition)) = Receipt::read(&record?) {
-                topic.books.enter(partition, &receipt);
+                topic.states.enter(partition, &receipt);
             }
         }
         Ok(topic)
@@ -123,7 +123,7 @@ impl Topic {
             return None;
         }
         let replays = match record.position {
-            Position::Offset { partition, offset } => self.books.replays(partition, offset),
+            Position::Offset { partition, offset } => self.states.replays(partition, offset),
             Position::MessageId(_) => Default::default(),
         };
         let letter = Letter::read(record, Layout::Record);

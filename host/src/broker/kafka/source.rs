@@ -16,7 +16,6 @@
 //! A paused partition is simply not read. The pause of librdkafka is not used, because it drops fetched records. The
 //! local queue is bounded, so the fetcher stops by itself when nobody reads.
 
-mod bell;
 mod commits;
 mod committed;
 mod context;
@@ -30,6 +29,7 @@ mod queue;
 mod reader;
 pub(crate) mod record;
 mod shared;
+mod wake_flag;
 mod watermarks;
 
 use std::collections::BTreeMap;

@@ -35,20 +35,20 @@ use crate::source::{self, Source};
 use balance::Balance;
 use delete::Delete;
 use deleting::Deleting;
-use desk::Desk;
 use extend::Extend;
 use intake::Intake;
 use release::Release;
+use shared::Shared;
 
 mod balance;
 mod call;
 mod delete;
 mod deleting;
-mod desk;
 mod extend;
 mod intake;
 pub(crate) mod message;
 mod release;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -159,7 +159,7 @@ impl Sqs {
         let (stop, closing) = (CancellationToken::new(), CancellationToken::new());
         let balance = Arc::new(Balance::default());
         let deleting = Arc::new(Deleting::default());
-        let desk = Arc::new(Desk {
+        let shared = Arc::new(Shared {
             client,
             queue: queue.clone(),
             clock: config.clock,
@@ -171,11 +171,12 @@ impl Sqs {
 
         let (stop_intake, patience) = (stop.clone(), config.patience);
         let from = balance.clone();
-        let intake = Intake { desk: desk.clone(), balance: from, stop: stop_intake, lease, wait, pollers, patience };
+        let intake =
+            Intake { shared: shared.clone(), balance: from, stop: stop_intake, lease, wait, pollers, patience };
         let desks = async move {
-            let deletes = delete::run(deletes_asked, desk.clone());
-            let extends = extend::run(extends_asked, desk.clone());
-            tokio::join!(deletes, extends, release::run(releases_asked, desk));
+            let deletes = delete::run(deletes_asked, shared.clone());
+            let extends = extend::run(extends_asked, shared.clone());
+            tokio::join!(deletes, extends, release::run(releases_asked, shared));
         };
 
         Ok(Self {

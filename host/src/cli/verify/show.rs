@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::broker;
-use crate::verify::{Line, Report, Struck, Verdict};
+use crate::verify::{Line, NetworkEffects, Report, Verdict};
 
 /// Returns the report: each guarantee, its violations, and the figures.
 pub(super) fn text(report: &Report) -> String {
@@ -48,7 +48,7 @@ fn figures(text: &mut String, report: &Report) {
     );
     push(text, &format!("faults        {}: {}", course.faults.values().sum::<u32>(), faults.join(", ")));
     let network = &course.network;
-    if *network != Struck::default() {
+    if *network != NetworkEffects::default() {
         push(
             text,
             &format!(
@@ -135,7 +135,7 @@ mod tests {
                 hosts: 2,
                 messages: BTreeMap::from([("kafka".into(), 950), ("sqs".into(), 50)]),
                 faults: BTreeMap::from([(Fault::Kill, 3), (Fault::LoseAnswers, 1)]),
-                network: Struck { cut: 2, answers_lost: 7, answers_held: 3, ..Struck::default() },
+                network: NetworkEffects { cut: 2, answers_lost: 7, answers_held: 3, ..NetworkEffects::default() },
                 left_out: vec!["network faults: left out, the endpoint of SQS is not an http:// address".into()],
                 seconds: 20.0,
                 peak: Figures { resident_bytes: 54 << 20, descriptors: 56 },

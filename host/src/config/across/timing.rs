@@ -51,9 +51,9 @@ fn transactions_fit(reader: &Reader<'_>, properties: &BTreeMap<String, String>, 
         let remedy = "lower commit_interval, or raise transaction.timeout.ms in kafka.properties";
         reader.problem(&read.delivery_at, what, remedy);
     }
-    let alone = fit::misfits(properties, false);
-    for misfit in fit::misfits(properties, true).iter().filter(|misfit| !alone.contains(misfit)) {
-        reader.problem(&read.delivery_at, misfit, misfit.remedy());
+    let alone = fit::conflicts(properties, false);
+    for conflict in fit::conflicts(properties, true).iter().filter(|conflict| !alone.contains(conflict)) {
+        reader.problem(&read.delivery_at, conflict, conflict.remedy());
     }
 }
 

@@ -32,8 +32,8 @@ pub(in super::super) fn kafka(file: &Table<'_>) -> Option<Kafka> {
         let servers = servers.and_then(|servers| servers.full_text("127.0.0.1:9092"));
         let properties = table.get("properties").map(|properties| {
             let own = properties.table("{ \"fetch.max.bytes\" = \"52428800\" }", own_properties).unwrap_or_default();
-            for misfit in fit::misfits(&own, false) {
-                properties.problem(&misfit, misfit.remedy());
+            for conflict in fit::conflicts(&own, false) {
+                properties.problem(&conflict, conflict.remedy());
             }
             own
         });

@@ -17,7 +17,7 @@ use crate::plugin::host::limiter::Refusals;
 use crate::plugin::host::outbox::Excess;
 use crate::plugin::limits::Limit;
 use crate::plugin::symbols::Symbols;
-use crate::plugin::uncaught::{self, Told};
+use crate::plugin::uncaught::{self, Report};
 
 /// The end of an attempt without a result.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ pub(super) fn classify(ending: Ending, circumstances: &Circumstances<'_>, symbol
     let mut failure = of_error(&error, circumstances, &Said { words: &words, told: told.as_ref() });
     match told {
         // The guest's stack is that of an interpreter or a runtime, and is the same for every error.
-        Some(Told::Uncaught(uncaught)) if error.downcast_ref() == Some(&Trap::UnreachableCodeReached) => {
+        Some(Report::Uncaught(uncaught)) if error.downcast_ref() == Some(&Trap::UnreachableCodeReached) => {
             failure.backtrace = uncaught.backtrace();
             failure.place = uncaught.place();
         }
@@ -93,7 +93,7 @@ fn place(code: &Code, error: &wasmtime::Error) -> Option<u64> {
 /// The guest's standard error, and the error that its runtime reports there.
 struct Said<'a> {
     words: &'a [&'a str],
-    told: Option<&'a Told>,
+    told: Option<&'a Report>,
 }
 
 fn of_error(error: &wasmtime::Error, circumstances: &Circumstances<'_>, said: &Said<'_>) -> Failure {
@@ -146,7 +146,7 @@ fn of_trap(trap: Trap, error: &wasmtime::Error, circumstances: &Circumstances<'_
             return out_of_memory(circumstances.refusals, said.of(&trap));
         }
         Trap::UnreachableCodeReached => match said.told {
-            Some(Told::Uncaught(_)) => Code::UNCAUGHT_EXCEPTION,
+            Some(Report::Uncaught(_)) => Code::UNCAUGHT_EXCEPTION,
             _ => Code::TRAP_UNREACHABLE,
         },
         Trap::StackOverflow => Code::TRAP_STACK_OVERFLOW,

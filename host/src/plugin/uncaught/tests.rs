@@ -16,14 +16,14 @@ Exception { message: Some("the handler failed"), stack: Some("") })
 )
 note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace"#;
 
-fn read(text: &str) -> Told {
+fn read(text: &str) -> Report {
     told(&text.lines().collect::<Vec<_>>()).unwrap_or_else(|| panic!("nothing was told: {text}"))
 }
 
 fn uncaught(text: &str) -> Uncaught {
     match read(text) {
-        Told::Uncaught(uncaught) => uncaught,
-        Told::Panic(panic) => panic!("{panic:?}"),
+        Report::Uncaught(uncaught) => uncaught,
+        Report::Panic(panic) => panic!("{panic:?}"),
     }
 }
 

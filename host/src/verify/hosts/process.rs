@@ -28,7 +28,7 @@ pub(super) struct Process {
 /// How a process ended.
 pub(super) enum Ended {
     /// As it was told.
-    Told,
+    Expected,
     /// Otherwise.
     Failed(ExitStatus),
 }
@@ -64,10 +64,10 @@ impl Process {
 
     pub(super) async fn wait(&mut self) -> Ended {
         use std::os::unix::process::ExitStatusExt;
-        let Ok(status) = self.child.wait().await else { return Ended::Told };
+        let Ok(status) = self.child.wait().await else { return Ended::Expected };
         // One that is told before it listens ends at once, like one that was killed.
         let told = self.told && (status.signal().is_some() || status.success() || drained(status));
-        if told { Ended::Told } else { Ended::Failed(status) }
+        if told { Ended::Expected } else { Ended::Failed(status) }
     }
 
     pub(super) fn has_ended(&mut self) -> bool {

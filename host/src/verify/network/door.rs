@@ -11,7 +11,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Doors, Way, add};
+use super::{Conditions, Doors, add};
 use crate::broker::Kind;
 use crate::broker::verify::Exchange;
 
@@ -43,7 +43,7 @@ async fn accept(listener: tokio::net::TcpListener, server: String, kind: &'stati
             sleep(AGAIN).await;
             continue;
         };
-        if doors.way.borrow().shut {
+        if doors.conditions.borrow().shut {
             add(&doors.counts.cut);
             reset(&client);
             continue;
@@ -64,8 +64,8 @@ async fn accept(listener: tokio::net::TcpListener, server: String, kind: &'stati
 
 /// Carries bytes both ways until one end closes, an answer is lost or the connection is cut.
 async fn relay(client: TcpStream, server: TcpStream, kind: &'static Kind, doors: &Doors) {
-    let mut way = doors.way.clone();
-    let cuts = way.borrow_and_update().cuts;
+    let mut conditions = doors.conditions.clone();
+    let cuts = conditions.borrow_and_update().cuts;
     // Small answers are not to wait for each other.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let exchange = Mutex::new((kind.verify.exchange)());
@@ -76,7 +76,7 @@ async fn relay(client: TcpStream, server: TcpStream, kind: &'static Kind, doors:
     let cut = tokio::select! {
         _ = carry(Side::Requests).carry(&mut from_client, &mut to_server) => false,
         lost = carry(Side::Answers).carry(&mut from_server, &mut to_client) => lost,
-        _ = way.wait_for(|way| way.cuts != cuts) => {
+        _ = conditions.wait_for(|conditions| conditions.cuts != cuts) => {
             add(&doors.counts.cut);
             true
         }
@@ -106,11 +106,11 @@ impl Carry<'_> {
     /// Carries bytes until one end closes; true where an answer was lost.
     async fn carry(self, from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf) -> bool {
         let (chunks, mut arriving) = mpsc::channel::<(Instant, Vec<u8>)>(ON_THE_WAY);
-        let (way, counts) = (self.doors.way.clone(), &self.doors.counts);
+        let (conditions, counts) = (self.doors.conditions.clone(), &self.doors.counts);
         let take = async move {
             let mut buffer = vec![0; CHUNK];
             while let Ok(length @ 1..) = from.read(&mut buffer).await {
-                let delay = way.borrow().delay;
+                let delay = conditions.borrow().delay;
                 if !delay.is_zero() {
                     add(&counts.delayed);
                 }
@@ -120,13 +120,13 @@ impl Carry<'_> {
             }
         };
         let give = async {
-            let mut way = self.doors.way.clone();
+            let mut conditions = self.doors.conditions.clone();
             while let Some((due, chunk)) = arriving.recv().await {
                 sleep_until(due).await;
-                if !self.opened(&mut way).await {
+                if !self.opened(&mut conditions).await {
                     return false;
                 }
-                let loses = way.borrow().loses_answers;
+                let loses = conditions.borrow().loses_answers;
                 let (bytes, lost) = self.pass(chunk, loses);
                 if to.write_all(&bytes).await.is_err() {
                     return false;
@@ -147,16 +147,16 @@ impl Carry<'_> {
     }
 
     /// Waits until bytes may go on; false where the run has ended.
-    async fn opened(&self, way: &mut watch::Receiver<Way>) -> bool {
-        let waits = |way: &Way| match self.side {
-            Side::Requests => way.requests_wait,
-            Side::Answers => way.answers_wait,
+    async fn opened(&self, conditions: &mut watch::Receiver<Conditions>) -> bool {
+        let waits = |conditions: &Conditions| match self.side {
+            Side::Requests => conditions.requests_wait,
+            Side::Answers => conditions.answers_wait,
         };
-        if waits(&way.borrow()) {
+        if waits(&conditions.borrow()) {
             let counts = &self.doors.counts;
             add(if self.side == Side::Requests { &counts.requests_held } else { &counts.answers_held });
         }
-        way.wait_for(|way| !waits(way)).await.is_ok()
+        conditions.wait_for(|conditions| !waits(conditions)).await.is_ok()
     }
 
     /// The bytes that go on, and whether an answer is lost behind them.

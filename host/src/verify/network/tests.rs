@@ -54,7 +54,7 @@ async fn answers_are_lost_with_their_connection() {
     assert!(!network.has_met());
     assert!(matches!(ask(&mut connection, LONG).await, Some(Err(_))));
     assert!(network.has_met());
-    assert_eq!(network.struck(), Struck { answers_lost: 1, ..Struck::default() });
+    assert_eq!(network.struck(), NetworkEffects { answers_lost: 1, ..NetworkEffects::default() });
     network.heal();
     network.strike(Fault::Cut);
     assert!(!network.has_met(), "what the fault before has met does not count");
@@ -66,9 +66,9 @@ async fn answers_are_lost_with_their_connection() {
 #[tokio::test]
 async fn what_is_held_back_goes_on_when_the_network_is_well() {
     for (fault, struck) in [
-        (Fault::HoldRequests, Struck { requests_held: 1, ..Struck::default() }),
-        (Fault::HoldAnswers, Struck { answers_held: 1, ..Struck::default() }),
-        (Fault::Isolate, Struck { requests_held: 1, ..Struck::default() }),
+        (Fault::HoldRequests, NetworkEffects { requests_held: 1, ..NetworkEffects::default() }),
+        (Fault::HoldAnswers, NetworkEffects { answers_held: 1, ..NetworkEffects::default() }),
+        (Fault::Isolate, NetworkEffects { requests_held: 1, ..NetworkEffects::default() }),
     ] {
         let (network, address) = echo().await;
         let mut connection = TcpStream::connect(&address).await.unwrap();
@@ -107,7 +107,7 @@ async fn bytes_are_delayed_each_way() {
     let begun = std::time::Instant::now();
     assert!(matches!(ask(&mut connection, LONG).await, Some(Ok(()))));
     assert!(begun.elapsed() >= 2 * DELAY, "{:?}", begun.elapsed());
-    assert_eq!(network.struck(), Struck { delayed: 2, ..Struck::default() });
+    assert_eq!(network.struck(), NetworkEffects { delayed: 2, ..NetworkEffects::default() });
 }
 
 #[tokio::test]

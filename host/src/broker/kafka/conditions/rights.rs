@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Found, Told, letters_of};
+use super::{Facts, Found, letters_of};
 use crate::broker::kafka;
 use crate::broker::kafka::rights::{Group, Rights};
 use crate::broker::kafka::source::ASSIGNOR;
 use crate::plan::RouteConfig;
 
 /// Adds the missing permissions of this route.
-pub(super) fn missing(route: &RouteConfig, told: &Told, found: &mut Found<'_>) {
+pub(super) fn missing(route: &RouteConfig, facts: &Facts, found: &mut Found<'_>) {
     if let Some(group) = &route.source.group {
         for topic in route.source.texts() {
-            reading(topic, &told.rights, found);
+            reading(topic, &facts.rights, found);
         }
-        if let Some(known) = told.groups.get(group.as_str()) {
+        if let Some(known) = facts.groups.get(group.as_str()) {
             joining(group, known, found);
         }
     }
@@ -24,7 +24,7 @@ pub(super) fn missing(route: &RouteConfig, told: &Told, found: &mut Found<'_>) {
     let topics: BTreeSet<Arc<str>> =
         written.filter(|destination| destination.broker == kafka::NAME).map(|topic| topic.name).collect();
     for topic in topics {
-        if told.rights.get(&topic).is_some_and(|rights| !rights.write) {
+        if facts.rights.get(&topic).is_some_and(|rights| !rights.write) {
             let what = format!("not authorized to write to topic {topic}");
             found.right(what, "messages for it wait and the route is on hold; grant Write and Describe on the topic");
         }

@@ -12,7 +12,7 @@ use super::{Error, Found, Topic};
 use crate::broker::kafka;
 use crate::dead_letters::outlet::{Copy, Outlet};
 use crate::dead_letters::pace::{Pace, Rate};
-use crate::dead_letters::replay::{BATCH, Became, Order, Report};
+use crate::dead_letters::replay::{BATCH, CopyResult, Order, Report};
 
 /// The longest duration of one batch at a low rate.
 const BATCH_TIME: std::time::Duration = std::time::Duration::from_secs(1);
@@ -142,18 +142,18 @@ impl Topic {
         stays: &mut BTreeSet<(i32, i64)>,
     ) -> Result<(), Error> {
         self.write(batch.iter(), State::Sending, order, outlet).await?;
-        let doubt = |one: &Chosen| self.books.doubt(one.place.0, one.place.1);
+        let doubt = |one: &Chosen| self.states.doubt(one.place.0, one.place.1);
         let copies = order.copies(batch.iter().map(|one| (&one.found, &one.to, doubt(one))), outlet, report);
         let results = outlet.send(&copies, pace).await;
         let (mut durable, mut refused, mut failed) = (Vec::new(), Vec::new(), None);
         for (one, result) in batch.iter().zip(results) {
             match report.enter(&one.found, &one.to, result) {
-                Became::Durable => {
+                CopyResult::Durable => {
                     report.repeated += u64::from(one.found.replays.in_doubt);
                     durable.push(one);
                 }
-                Became::Refused => refused.push(one),
-                Became::Unknown(reason) => failed = Some(Error::NotTaken { destination: one.to.clone(), reason }),
+                CopyResult::Refused => refused.push(one),
+                CopyResult::Unknown(reason) => failed = Some(Error::NotTaken { destination: one.to.clone(), reason }),
             }
         }
         self.write(durable.iter().copied(), State::Replayed, order, outlet).await?;
@@ -176,7 +176,7 @@ impl Topic {
         for one in letters {
             let (partition, offset) = one.place;
             let own = || (order.id.clone(), order.time.to_string());
-            let (id, time) = self.books.doubt(partition, offset).cloned().unwrap_or_else(own);
+            let (id, time) = self.states.doubt(partition, offset).cloned().unwrap_or_else(own);
             receipts.entry((partition, id, time)).or_default().insert(offset);
         }
         let receipt = |((partition, replay, time), offsets): ((i32, String, String), BTreeSet<i64>)| {

@@ -12,7 +12,7 @@ use super::first_name;
 
 /// Two user values that contradict each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Misfit {
+pub(crate) struct Conflict {
     one: (&'static str, i64),
     other: (&'static str, i64),
     expected: &'static str,
@@ -96,13 +96,13 @@ pub(crate) fn within_transaction(given: &BTreeMap<String, String>) -> Vec<(&'sta
 
 /// Returns contradictions between properties. With `transactions`, also those that matter only for a transactional
 /// producer.
-pub(crate) fn misfits(given: &BTreeMap<String, String>, transactions: bool) -> Vec<Misfit> {
+pub(crate) fn conflicts(given: &BTreeMap<String, String>, transactions: bool) -> Vec<Conflict> {
     let given = Given(given);
-    let mut misfits = Vec::new();
+    let mut conflicts = Vec::new();
     // A contradiction needs two user values, or one user value and a default that does not follow it.
     let mut expect = |one: &'static str, other: &'static str, fits: bool, expected: &'static str| {
         if !fits && (given.set(one).is_some() || given.set(other).is_some()) {
-            misfits.push(Misfit { one: (one, given.of(one)), other: (other, given.of(other)), expected });
+            conflicts.push(Conflict { one: (one, given.of(one)), other: (other, given.of(other)), expected });
         }
     };
     let follows = |name: &str| given.set(name).is_none();
@@ -143,7 +143,7 @@ pub(crate) fn misfits(given: &BTreeMap<String, String>, transactions: bool) -> V
             expect(one, other, fits, "at most that");
         }
     }
-    misfits
+    conflicts
 }
 
 /// Returns `max.poll.interval.ms`, the longest time between two polls, in milliseconds.
@@ -171,14 +171,14 @@ pub(crate) fn transaction_timeout(given: &BTreeMap<String, String>) -> i64 {
 }
 
 /// For example: `kafka.properties: heartbeat.interval.ms = 15000 does not fit session.timeout.ms = 10000`
-impl fmt::Display for Misfit {
+impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ((one, value), (other, limit)) = (self.one, self.other);
         write!(f, "{one} = {value} does not fit {other} = {limit}; expected {}", self.expected)
     }
 }
 
-impl Misfit {
+impl Conflict {
     /// Returns the remedy.
     pub(crate) fn remedy(&self) -> String {
         format!("change one of them, or omit {}", self.one.0)
@@ -206,7 +206,7 @@ mod tests {
         ] {
             let found = followers(&given(&[set]));
             assert!(found.contains(&(follows.0, follows.1.to_owned())), "{set:?}: {found:?}");
-            assert_eq!(misfits(&given(&[set]), true), [], "{set:?}");
+            assert_eq!(conflicts(&given(&[set]), true), [], "{set:?}");
         }
         assert_eq!(followers(&given(&[])), []);
         let set = given(&[("session.timeout.ms", "10000"), ("heartbeat.interval.ms", "2000")]);
@@ -262,10 +262,10 @@ mod tests {
                 "delivery.timeout.ms = 6000 does not fit transaction.timeout.ms = 5000; expected at most that",
             ),
         ] {
-            let found: Vec<String> = misfits(&given(pairs), true).iter().map(ToString::to_string).collect();
+            let found: Vec<String> = conflicts(&given(pairs), true).iter().map(ToString::to_string).collect();
             assert_eq!(found, [told], "{pairs:?}");
         }
         let apart = given(&[("transaction.timeout.ms", "5000"), ("delivery.timeout.ms", "6000")]);
-        assert_eq!(misfits(&apart, false), [], "no transaction, no contradiction");
+        assert_eq!(conflicts(&apart, false), [], "no transaction, no contradiction");
     }
 }

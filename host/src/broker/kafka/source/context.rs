@@ -50,12 +50,12 @@ pub(super) struct Context {
     occurrences: Mutex<Vec<Occurrence>>,
     calls: AtomicU64,
     leaving: AtomicBool,
-    complaint: Mutex<Option<Complaint>>,
+    group_error: Mutex<Option<GroupError>>,
 }
 
 /// An error with which the group or a topic refuses the consumer.
 #[derive(Debug, Clone)]
-pub(super) struct Complaint {
+pub(super) struct GroupError {
     pub(super) at: Instant,
     pub(super) text: Box<str>,
     /// Whether librdkafka reports the error only once while it lasts.
@@ -71,7 +71,7 @@ impl Context {
             occurrences: Mutex::default(),
             calls: AtomicU64::new(0),
             leaving: AtomicBool::new(false),
-            complaint: Mutex::default(),
+            group_error: Mutex::default(),
         }
     }
 
@@ -81,8 +81,8 @@ impl Context {
     }
 
     /// Returns the last such error.
-    pub(super) fn complaint(&self) -> Option<Complaint> {
-        self.complaint.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn group_error(&self) -> Option<GroupError> {
+        self.group_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns a number that grows with every callback of librdkafka.
@@ -116,8 +116,8 @@ impl ClientContext for Context {
         self.revival.heard(&error);
         if let Some(code) = error.rdkafka_error_code().filter(|code| keeps_out(*code)) {
             let is_said_once = code == RDKafkaErrorCode::TopicAuthorizationFailed;
-            let complaint = Complaint { at: Instant::now(), text: text.into(), is_said_once };
-            *self.complaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(complaint);
+            let group_error = GroupError { at: Instant::now(), text: text.into(), is_said_once };
+            *self.group_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(group_error);
         }
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::Fatal) => self.note(Occurrence::Fatal(text.into())),

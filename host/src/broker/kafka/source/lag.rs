@@ -16,7 +16,7 @@ use super::watermarks::watermarks;
 pub(super) const INTERVAL: Duration = Duration::from_secs(5);
 
 /// The progress of the group in a partition.
-pub(super) struct Standing {
+pub(super) struct GroupProgress {
     partition: Partition,
     /// The committed offset; `None` without a commit, so that the lag is the whole log.
     done: Option<i64>,
@@ -35,7 +35,7 @@ pub(super) fn gauge(group: &str, partition: &Partition) -> Gauge {
     )
 }
 
-impl Standing {
+impl GroupProgress {
     pub(super) fn of(holding: &Holding) -> Self {
         let (partition, gauge) = (holding.partition.clone(), holding.lag.clone());
         Self { partition, done: holding.committed, idle: holding.idle(), gauge }

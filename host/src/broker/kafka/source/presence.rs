@@ -9,7 +9,7 @@ use rdkafka::bindings::{
 };
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use super::context::{Complaint, Context};
+use super::context::{Context, GroupError};
 use crate::listener::Absence;
 
 /// How long an error of the group counts. librdkafka retries within a few seconds and repeats the error while it lasts.
@@ -36,16 +36,16 @@ impl Presence {
         if received > self.received {
             (self.received, self.grown) = (received, Instant::now());
         }
-        let complaint = consumer.context().complaint();
+        let error = consumer.context().group_error();
         // A consumer that receives records is allowed to read.
-        let lasts = |it: &Complaint| if it.is_said_once { it.at > self.grown } else { it.at.elapsed() < FRESH };
-        let is_refused = complaint.as_ref().is_some_and(lasts);
+        let lasts = |it: &GroupError| if it.is_said_once { it.at > self.grown } else { it.at.elapsed() < FRESH };
+        let is_refused = error.as_ref().is_some_and(lasts);
         if is_member(&consumer) && !is_refused {
             self.absent_since = None;
             return None;
         }
         let since = *self.absent_since.get_or_insert_with(Instant::now);
-        Some(Absence { lasts: since.elapsed(), reason: complaint.map(|complaint| complaint.text) })
+        Some(Absence { lasts: since.elapsed(), reason: error.map(|error| error.text) })
     }
 }
 

@@ -17,8 +17,8 @@ use rdkafka::bindings::{
 };
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use super::bell::Bell;
 use super::context::Context;
+use super::wake_flag::WakeFlag;
 
 /// The largest number of messages that are taken from librdkafka, and returned to the flow, at once.
 pub(super) const BATCH: usize = 256;
@@ -39,7 +39,7 @@ unsafe impl Send for Queue {}
 /// The flag that librdkafka sets when the queue is no longer empty.
 struct Signal {
     ready: AtomicBool,
-    bell: Arc<Bell>,
+    wake: Arc<WakeFlag>,
 }
 
 impl Queue {
@@ -48,10 +48,10 @@ impl Queue {
     pub(super) fn split(
         consumer: &Arc<BaseConsumer<Context>>,
         partition: &Partition,
-        bell: &Arc<Bell>,
+        wake: &Arc<WakeFlag>,
     ) -> Option<Self> {
         let topic = CString::new(&*partition.topic).ok()?;
-        let signal = Arc::new(Signal { ready: AtomicBool::new(true), bell: Arc::clone(bell) });
+        let signal = Arc::new(Signal { ready: AtomicBool::new(true), wake: Arc::clone(wake) });
         let client = consumer.client().native_ptr();
         // SAFETY: the client is alive, and stays so until `drop` has given the queue back. The callback gets a pointer
         // to the signal, which lives in an `Arc` of ours until `drop` has switched the callback off; librdkafka calls
@@ -157,5 +157,5 @@ unsafe extern "C" fn not_empty(_: *mut rd_kafka_t, signal: *mut c_void) {
     // SAFETY: see `split`.
     let signal = unsafe { &*signal.cast::<Signal>() };
     signal.ready.store(true, Ordering::Release);
-    signal.bell.ring();
+    signal.wake.raise();
 }

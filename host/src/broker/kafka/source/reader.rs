@@ -18,7 +18,7 @@ use super::commits::{Commits, Purpose};
 use super::context::{Answer, Context, Occurrence};
 use super::ends::{Behind, End, Ends};
 use super::identity::{Ids, Topics};
-use super::lag::{self, Standing};
+use super::lag::{self, GroupProgress};
 use super::shared::{Shared, State};
 use crate::broker::kafka::waker::Waker;
 use rebalance::Rebalance;
@@ -111,7 +111,7 @@ impl Reader {
         // No lost wake-up is known. If one occurs, it delays records by this sleep, not for ever.
         let remind = |state: &mut State| state.held.iter().filter(|holding| holding.remind()).count() > 0;
         if since.elapsed() >= SLEEP && self.shared.with(remind) {
-            self.shared.bell().ring();
+            self.shared.wake().raise();
         }
     }
 
@@ -119,11 +119,12 @@ impl Reader {
         let now = Instant::now();
         if now >= self.next_report {
             self.next_report = now + lag::INTERVAL;
-            let standings: Vec<Standing> = self.shared.with(|state| state.held.iter().map(Standing::of).collect());
+            let standings: Vec<GroupProgress> =
+                self.shared.with(|state| state.held.iter().map(GroupProgress::of).collect());
             let behind = standings.iter().filter_map(|standing| standing.report(&self.consumer, &self.group));
             self.ends.look(behind.collect());
             if let Some(topics) = &mut self.topics {
-                topics.ask(standings.iter().map(Standing::topic));
+                topics.ask(standings.iter().map(GroupProgress::topic));
             }
         }
     }

@@ -12,9 +12,9 @@ use cofferdam_core::action::Ask;
 use cofferdam_core::event::{Assignment, Event, Partition};
 use cofferdam_core::ids::CommitPosition;
 
-use super::bell::Bell;
 use super::holding::{Balance, Held};
 use super::membership::Losses;
+use super::wake_flag::WakeFlag;
 use crate::broker::kafka::waker::Waker;
 
 /// Highest number of commits that wait for the reader.
@@ -25,7 +25,7 @@ const OUTBOX: usize = 1_024;
 /// The shared state. The flow and the reader have a reference each.
 pub(super) struct Shared {
     state: Mutex<State>,
-    bell: Arc<Bell>,
+    wake: Arc<WakeFlag>,
     reader: Arc<Waker>,
     /// The time at which the consumer must have left the group; empty before the close.
     closing: OnceLock<Instant>,
@@ -60,12 +60,12 @@ pub(super) struct Asks {
 impl Shared {
     pub(super) fn new(reader: Arc<Waker>, losses: Losses) -> Self {
         let state = State { losses, ..State::default() };
-        Self { state: Mutex::new(state), bell: Arc::default(), reader, closing: OnceLock::new() }
+        Self { state: Mutex::new(state), wake: Arc::default(), reader, closing: OnceLock::new() }
     }
 
-    /// Returns the bell to ring when there are records.
-    pub(super) fn bell(&self) -> &Arc<Bell> {
-        &self.bell
+    /// Returns the flag to raise when there are records.
+    pub(super) fn wake(&self) -> &Arc<WakeFlag> {
+        &self.wake
     }
 
     /// Runs `work` under the lock, for the reader. Wakes the flow if there is an event for it.
@@ -75,7 +75,7 @@ impl Shared {
         let is_news = state.ended || !state.outbox.is_empty();
         drop(state);
         if is_news {
-            self.bell.ring();
+            self.wake.raise();
         }
         result
     }
@@ -93,13 +93,13 @@ impl Shared {
         if is_for_reader {
             self.reader.wake();
         } else {
-            self.bell.remember();
+            self.wake.keep();
         }
     }
 
     /// Returns the next event; `None` if the reader has ended and no event is left.
     pub(super) fn poll_next(&self, context: &Context<'_>) -> Poll<Option<Event>> {
-        while self.bell.has_rung(context) {
+        while self.wake.take(context) {
             let mut state = self.lock();
             let was_full = state.is_full();
             let event = state.next();
@@ -108,7 +108,7 @@ impl Shared {
             }
             let has_room = was_full && !state.is_full();
             drop(state);
-            self.bell.remember();
+            self.wake.keep();
             if has_room {
                 self.reader.wake();
             }

@@ -12,7 +12,7 @@ use super::{Error, Held, Queue};
 use crate::broker::sqs::batch::MOST;
 use crate::dead_letters::outlet::Outlet;
 use crate::dead_letters::pace::{Pace, Rate};
-use crate::dead_letters::replay::{Became, Order, Report};
+use crate::dead_letters::replay::{CopyResult, Order, Report};
 
 /// The longest duration of one batch at a low rate. Letters are hidden for longer ([`HIDDEN`](super::calls::HIDDEN)).
 const BATCH_TIME: Duration = Duration::from_secs(10);
@@ -96,12 +96,12 @@ impl Queue {
         let (mut done, mut failed) = (Vec::with_capacity(batch.len()), None);
         let mut receipts: Vec<Arc<str>> = Vec::new();
         for ((held, to), result) in batch.iter().zip(results) {
-            let became = report.enter(&held.found, to, result);
-            done.push(matches!(became, Became::Durable));
-            match became {
-                Became::Durable => receipts.push(Arc::clone(&held.receipt)),
-                Became::Refused => {}
-                Became::Unknown(reason) => failed = Some(Error::NotTaken { destination: to.clone(), reason }),
+            let copied = report.enter(&held.found, to, result);
+            done.push(matches!(copied, CopyResult::Durable));
+            match copied {
+                CopyResult::Durable => receipts.push(Arc::clone(&held.receipt)),
+                CopyResult::Refused => {}
+                CopyResult::Unknown(reason) => failed = Some(Error::NotTaken { destination: to.clone(), reason }),
             }
         }
         let deleted = self.delete(&receipts).await;

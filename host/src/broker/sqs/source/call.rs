@@ -10,14 +10,14 @@ use tokio::time::timeout;
 use crate::broker::sqs::batch::answers;
 use crate::broker::sqs::fault::Fault;
 
-use super::desk::Desk;
+use super::shared::Shared;
 
 /// Time limit of one call.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 
 /// The change to make for a receipt handle.
 #[derive(Debug, Clone)]
-pub(super) enum Wish {
+pub(super) enum Change {
     /// Delete the message.
     Delete(Arc<str>),
     /// Hide the message for this number of seconds from now.
@@ -25,43 +25,43 @@ pub(super) enum Wish {
 }
 
 /// Makes these changes, which are all of one kind. The results have the same order.
-pub(super) async fn call(desk: &Desk, wishes: &[Wish]) -> Vec<Result<(), Fault>> {
-    match once(desk, wishes).await {
+pub(super) async fn call(shared: &Shared, changes: &[Change]) -> Vec<Result<(), Fault>> {
+    match once(shared, changes).await {
         Ok(answers) => answers,
         // Some servers refuse a whole batch because of one invalid entry. Retry each entry alone, so that the others
         // succeed.
-        Err(Fault::Gone(_) | Fault::Invalid(_) | Fault::TooLarge(_)) if wishes.len() > 1 => {
-            let mut answers = Vec::with_capacity(wishes.len());
-            for wish in wishes {
-                let answer = once(desk, std::slice::from_ref(wish)).await;
+        Err(Fault::Gone(_) | Fault::Invalid(_) | Fault::TooLarge(_)) if changes.len() > 1 => {
+            let mut answers = Vec::with_capacity(changes.len());
+            for change in changes {
+                let answer = once(shared, std::slice::from_ref(change)).await;
                 answers.push(answer.and_then(|mut answers| answers.pop().unwrap_or(Err(Fault::unmentioned()))));
             }
             answers
         }
-        Err(fault) => vec![Err(fault); wishes.len()],
+        Err(fault) => vec![Err(fault); changes.len()],
     }
 }
 
-async fn once(desk: &Desk, wishes: &[Wish]) -> Result<Vec<Result<(), Fault>>, Fault> {
+async fn once(shared: &Shared, changes: &[Change]) -> Result<Vec<Result<(), Fault>>, Fault> {
     let (mut deletes, mut hides) = (Vec::new(), Vec::new());
-    for (place, wish) in wishes.iter().enumerate() {
-        match wish {
-            Wish::Delete(receipt) => deletes.push(delete_entry(place, receipt).map_err(unbuilt)?),
-            Wish::Hide(receipt, seconds) => hides.push(hide_entry(place, receipt, *seconds).map_err(unbuilt)?),
+    for (place, change) in changes.iter().enumerate() {
+        match change {
+            Change::Delete(receipt) => deletes.push(delete_entry(place, receipt).map_err(unbuilt)?),
+            Change::Hide(receipt, seconds) => hides.push(hide_entry(place, receipt, *seconds).map_err(unbuilt)?),
         }
     }
-    debug_assert!(deletes.is_empty() || hides.is_empty(), "wishes of two kinds in one call");
-    let url = &*desk.queue.url;
+    debug_assert!(deletes.is_empty() || hides.is_empty(), "changes of two kinds in one call");
+    let url = &*shared.queue.url;
     if hides.is_empty() {
-        let request = desk.client.delete_message_batch().queue_url(url).set_entries(Some(deletes));
+        let request = shared.client.delete_message_batch().queue_url(url).set_entries(Some(deletes));
         let answer = timeout(CALL_LIMIT, request.send()).await.map_err(|_| Fault::late(CALL_LIMIT))?;
         let answer = answer.map_err(|error| of_receipts(Fault::of_call(&error)))?;
-        Ok(answers(wishes.len(), answer.successful().iter().map(|entry| entry.id()), answer.failed()))
+        Ok(answers(changes.len(), answer.successful().iter().map(|entry| entry.id()), answer.failed()))
     } else {
-        let request = desk.client.change_message_visibility_batch().queue_url(url).set_entries(Some(hides));
+        let request = shared.client.change_message_visibility_batch().queue_url(url).set_entries(Some(hides));
         let answer = timeout(CALL_LIMIT, request.send()).await.map_err(|_| Fault::late(CALL_LIMIT))?;
         let answer = answer.map_err(|error| of_receipts(Fault::of_call(&error)))?;
-        Ok(answers(wishes.len(), answer.successful().iter().map(|entry| entry.id()), answer.failed()))
+        Ok(answers(changes.len(), answer.successful().iter().map(|entry| entry.id()), answer.failed()))
     }
 }
 

@@ -11,8 +11,8 @@ use tokio::time::sleep;
 use crate::broker::sqs::backoff::Backoff;
 use crate::broker::sqs::fault::Fault;
 
-use super::call::{Wish, call};
-use super::desk::{CALLS, Calls, Desk, collect, finish, gather, room};
+use super::call::{Change, call};
+use super::shared::{CALLS, Calls, Shared, collect, finish, gather, room};
 
 /// Attempts before the core is told that a delete failed; they take about 3 s.
 const TRIES: u32 = 5;
@@ -25,21 +25,21 @@ pub(super) struct Delete {
 }
 
 /// Sends deletes until the channel is closed and the last delete is answered.
-pub(super) async fn run(mut asks: mpsc::Receiver<Delete>, desk: Arc<Desk>) {
+pub(super) async fn run(mut asks: mpsc::Receiver<Delete>, shared: Arc<Shared>) {
     let mut calls = Calls::new();
     while let Some(batch) = collect(&mut calls, gather(&mut asks)).await {
         room(&mut calls, CALLS).await;
-        calls.push(delete(desk.clone(), batch).boxed());
+        calls.push(delete(shared.clone(), batch).boxed());
     }
     finish(calls).await;
 }
 
-async fn delete(desk: Arc<Desk>, mut asked: Vec<Delete>) {
+async fn delete(shared: Arc<Shared>, mut asked: Vec<Delete>) {
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
     let mut attempt = 1;
     loop {
-        let wishes: Vec<Wish> = asked.iter().map(|ask| Wish::Delete(ask.receipt.clone())).collect();
-        let answers = call(&desk, &wishes).await;
+        let changes: Vec<Change> = asked.iter().map(|ask| Change::Delete(ask.receipt.clone())).collect();
+        let answers = call(&shared, &changes).await;
         let (mut deleted, mut lost, mut failed, mut again) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut reason = None;
         for (ask, answer) in asked.into_iter().zip(answers) {
@@ -56,14 +56,14 @@ async fn delete(desk: Arc<Desk>, mut asked: Vec<Delete>) {
             }
         }
         if let Some(reason) = reason {
-            tracing::warn!(queue = %desk.queue.name, messages = failed.len(), attempt, %reason, "failed to delete messages, retrying");
+            tracing::warn!(queue = %shared.queue.name, messages = failed.len(), attempt, %reason, "failed to delete messages, retrying");
         }
         for (deliveries, event) in
             [(deleted, Event::Deleted as fn(_) -> _), (lost, Event::LeaseLost), (failed, Event::DeleteFailed)]
         {
             if !deliveries.is_empty() {
-                deliveries.iter().for_each(|delivery| desk.deleting.end(*delivery));
-                desk.tell(event(deliveries)).await;
+                deliveries.iter().for_each(|delivery| shared.deleting.end(*delivery));
+                shared.tell(event(deliveries)).await;
             }
         }
         if again.is_empty() {

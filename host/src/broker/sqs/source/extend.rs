@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep};
 use crate::broker::sqs::backoff::Backoff;
 use crate::broker::sqs::fault::Fault;
 
-use super::call::{Wish, call};
-use super::desk::{CALLS, Calls, Desk, collect, finish, gather, room, whole_seconds};
+use super::call::{Change, call};
+use super::shared::{CALLS, Calls, Shared, collect, finish, gather, room, whole_seconds};
 
 /// An extension of a lease.
 #[derive(Debug)]
@@ -35,13 +35,13 @@ impl Extend {
 }
 
 /// Sends extensions until the channel is closed. When the source closes, running attempts are cancelled.
-pub(super) async fn run(mut asks: mpsc::Receiver<Extend>, desk: Arc<Desk>) {
-    let closing = desk.closing.clone();
+pub(super) async fn run(mut asks: mpsc::Receiver<Extend>, shared: Arc<Shared>) {
+    let closing = shared.closing.clone();
     let mut calls = Calls::new();
     let work = async {
         while let Some(batch) = collect(&mut calls, gather(&mut asks)).await {
             room(&mut calls, CALLS).await;
-            calls.push(extend(desk.clone(), batch).boxed());
+            calls.push(extend(shared.clone(), batch).boxed());
         }
     };
     if closing.run_until_cancelled(work).await.is_some() {
@@ -49,7 +49,7 @@ pub(super) async fn run(mut asks: mpsc::Receiver<Extend>, desk: Arc<Desk>) {
     }
 }
 
-async fn extend(desk: Arc<Desk>, mut asked: Vec<Extend>) {
+async fn extend(shared: Arc<Shared>, mut asked: Vec<Extend>) {
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
     loop {
         let now = Instant::now();
@@ -57,9 +57,9 @@ async fn extend(desk: Arc<Desk>, mut asked: Vec<Extend>) {
         if asked.is_empty() {
             return;
         }
-        let start = desk.clock.at(now);
-        let wishes: Vec<Wish> = asked.iter().map(|ask| Wish::Hide(ask.receipt.clone(), ask.seconds)).collect();
-        let answers = call(&desk, &wishes).await;
+        let start = shared.clock.at(now);
+        let changes: Vec<Change> = asked.iter().map(|ask| Change::Hide(ask.receipt.clone(), ask.seconds)).collect();
+        let answers = call(&shared, &changes).await;
         let mut extended: Vec<(Time, Vec<DeliveryId>)> = Vec::new();
         let (mut lost, mut again) = (Vec::new(), Vec::new());
         for (ask, answer) in asked.into_iter().zip(answers) {
@@ -75,16 +75,16 @@ async fn extend(desk: Arc<Desk>, mut asked: Vec<Extend>) {
                 Err(fault) if fault.is_passing() => again.push(ask),
                 // For example, more than 12 hours in all. The current lease stays valid until its end.
                 Err(reason) => {
-                    tracing::warn!(queue = %desk.queue.name, %reason, "failed to extend the visibility timeout of a message");
+                    tracing::warn!(queue = %shared.queue.name, %reason, "failed to extend the visibility timeout of a message");
                 }
             }
         }
         for (until, deliveries) in extended {
-            desk.tell(Event::Extended { deliveries, until }).await;
+            shared.tell(Event::Extended { deliveries, until }).await;
         }
-        lost.retain(|delivery| !desk.deleting.contains(*delivery));
+        lost.retain(|delivery| !shared.deleting.contains(*delivery));
         if !lost.is_empty() {
-            desk.tell(Event::LeaseLost(lost)).await;
+            shared.tell(Event::LeaseLost(lost)).await;
         }
         if again.is_empty() {
             return;

@@ -16,8 +16,8 @@ use crate::broker::sqs::batch::MOST;
 use crate::broker::sqs::fault::Fault;
 
 use super::balance::{Balance, Share};
-use super::desk::Desk;
 use super::message::{SYSTEM, leased};
+use super::shared::Shared;
 
 /// How long a balance of less than a full poll waits for more. Without it, every single message would cost a call.
 const GATHER: Duration = Duration::from_millis(20);
@@ -27,7 +27,7 @@ const LATE: Duration = Duration::from_secs(4);
 
 /// Polls while the balance allows it, and returns the messages in the order in which the polls end.
 pub(super) struct Intake {
-    pub(super) desk: Arc<Desk>,
+    pub(super) shared: Arc<Shared>,
     pub(super) balance: Arc<Balance>,
     pub(super) stop: CancellationToken,
     /// Visibility timeout, in seconds.
@@ -48,7 +48,7 @@ struct Polled {
 }
 
 /// The state of the connection to the server.
-struct Weather {
+struct ServerState {
     backoff: Backoff,
     /// After a failed poll: the time before which no poll starts.
     pause: Option<Instant>,
@@ -63,7 +63,7 @@ impl Intake {
         let mut wanted = 1;
         // The time until which a small balance waits for more.
         let mut gathered = None;
-        let mut weather = Weather {
+        let mut server = ServerState {
             backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(10)),
             pause: None,
             missing: false,
@@ -73,14 +73,14 @@ impl Intake {
             let mut wake = None;
             while polls.len() < wanted {
                 let now = Instant::now();
-                wake = weather.pause.filter(|pause| *pause > now);
+                wake = server.pause.filter(|pause| *pause > now);
                 if wake.is_some() {
                     break;
                 }
                 let least = if gathered.is_some_and(|until| until <= now) { 1 } else { MOST as i32 };
                 if let Some(share) = self.balance.take(least) {
                     gathered = None;
-                    polls.push(poll(self.desk.clone(), share, self.lease, self.wait).boxed());
+                    polls.push(poll(self.shared.clone(), share, self.lease, self.wait).boxed());
                 } else if self.balance.is_empty() {
                     gathered = None;
                     break;
@@ -92,7 +92,7 @@ impl Intake {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
-                Some(polled) = polls.next() => wanted = self.hand_over(polled, wanted, &mut weather).await,
+                Some(polled) = polls.next() => wanted = self.hand_over(polled, wanted, &mut server).await,
                 () = self.balance.changed(), if polls.len() < wanted => {}
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }
@@ -101,23 +101,23 @@ impl Intake {
     }
 
     /// Sends the messages of a poll to the flow; returns how many polls should run from now on.
-    async fn hand_over(&self, polled: Polled, wanted: usize, weather: &mut Weather) -> usize {
-        let queue = &self.desk.queue.name;
+    async fn hand_over(&self, polled: Polled, wanted: usize, server: &mut ServerState) -> usize {
+        let queue = &self.shared.queue.name;
         let asked = polled.share.messages as usize;
         match polled.result {
             Ok(messages) => {
                 self.balance.settle(polled.share, messages.iter().map(|leased| leased.record.size()));
-                if weather.pause.take().is_some() {
-                    weather.backoff.reset();
+                if server.pause.take().is_some() {
+                    server.backoff.reset();
                     tracing::info!(%queue, "receiving messages again");
-                    if std::mem::take(&mut weather.missing) {
+                    if std::mem::take(&mut server.missing) {
                         metrics::counter!("cofferdam_queue_recreated_total", "queue" => queue.to_string()).increment(1);
                         tracing::error!(event = "queue_recreated", %queue, "the queue was deleted and recreated");
                     }
                 }
                 let count = messages.len();
                 if count > 0 {
-                    self.desk.tell(Event::Messages(messages)).await;
+                    self.shared.tell(Event::Messages(messages)).await;
                 }
                 match count {
                     0 => 1,
@@ -127,11 +127,11 @@ impl Intake {
             }
             Err(reason) => {
                 self.balance.settle(polled.share, std::iter::empty());
-                weather.missing |= reason.is_missing_queue();
-                let wait = weather.backoff.wait();
-                weather.pause = Some(Instant::now() + wait);
-                if let Some(kept) = weather.seldom.say(Instant::now()) {
-                    let url = &*self.desk.queue.url;
+                server.missing |= reason.is_missing_queue();
+                let wait = server.backoff.wait();
+                server.pause = Some(Instant::now() + wait);
+                if let Some(kept) = server.seldom.say(Instant::now()) {
+                    let url = &*self.shared.queue.url;
                     tracing::warn!(%queue, url, %reason, again_in = ?wait, kept, "failed to receive messages");
                 }
                 1
@@ -145,23 +145,23 @@ impl Intake {
         while let Ok(Some(polled)) = timeout_at(until, polls.next()).await {
             let Ok(messages) = polled.result else { continue };
             if !messages.is_empty() {
-                self.desk.tell(Event::Messages(messages)).await;
+                self.shared.tell(Event::Messages(messages)).await;
             }
         }
         if !polls.is_empty() {
-            tracing::info!(queue = %self.desk.queue.name, polls = polls.len(), "abandoned polls: their messages become visible again after the visibility timeout");
+            tracing::info!(queue = %self.shared.queue.name, polls = polls.len(), "abandoned polls: their messages become visible again after the visibility timeout");
         }
     }
 }
 
-async fn poll(desk: Arc<Desk>, share: Share, lease: i32, wait: i32) -> Polled {
+async fn poll(shared: Arc<Shared>, share: Share, lease: i32, wait: i32) -> Polled {
     // The visibility timeout starts when the server returns a message, so a deadline counted from here is on the safe
     // side.
-    let until = desk.clock.now().after(Duration::from_secs(lease.unsigned_abs().into()));
-    let request = desk
+    let until = shared.clock.now().after(Duration::from_secs(lease.unsigned_abs().into()));
+    let request = shared
         .client
         .receive_message()
-        .queue_url(&*desk.queue.url)
+        .queue_url(&*shared.queue.url)
         .max_number_of_messages(share.messages)
         .visibility_timeout(lease)
         .wait_time_seconds(wait)
@@ -174,14 +174,14 @@ async fn poll(desk: Arc<Desk>, share: Share, lease: i32, wait: i32) -> Polled {
         Err(_) => {
             // Keep polling: if the poll were abandoned, its messages would be hidden until their visibility timeout
             // ends.
-            desk.say_late(patience);
+            shared.say_late(patience);
             answer.await
         }
     };
     let result = match answer {
         Ok(answer) => {
             let messages = answer.messages.unwrap_or_default().into_iter();
-            Ok(messages.filter_map(|message| leased(message, &desk.queue.name, until)).collect())
+            Ok(messages.filter_map(|message| leased(message, &shared.queue.name, until)).collect())
         }
         Err(error) => Err(Fault::of_call(&error)),
     };

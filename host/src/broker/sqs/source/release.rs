@@ -11,8 +11,8 @@ use crate::broker::sqs::backoff::Backoff;
 use crate::broker::sqs::batch::MOST;
 use crate::broker::sqs::fault::Fault;
 
-use super::call::{Wish, call};
-use super::desk::{CALLS, Calls, Desk, LINGER, collect, finish, room, whole_seconds};
+use super::call::{Change, call};
+use super::shared::{CALLS, Calls, LINGER, Shared, collect, finish, room, whole_seconds};
 
 /// Attempts before a release is left to the end of the visibility timeout; they take about 2 s.
 const TRIES: u32 = 4;
@@ -42,13 +42,13 @@ impl Release {
 /// Sends releases until the channel is closed and the last release is carried out.
 ///
 /// On a FIFO queue at most one call is unanswered at a time, so that the messages of a group become visible in order.
-pub(super) async fn run(mut asks: mpsc::Receiver<Release>, desk: Arc<Desk>) {
-    let most = if desk.queue.fifo { 1 } else { CALLS };
+pub(super) async fn run(mut asks: mpsc::Receiver<Release>, shared: Arc<Shared>) {
+    let most = if shared.queue.fifo { 1 } else { CALLS };
     let mut calls = Calls::new();
     let mut kept = None;
     while let Some(batch) = collect(&mut calls, gather(&mut asks, &mut kept)).await {
         room(&mut calls, most).await;
-        calls.push(release(desk.clone(), batch).boxed());
+        calls.push(release(shared.clone(), batch).boxed());
     }
     finish(calls).await;
 }
@@ -75,22 +75,22 @@ async fn gather(asks: &mut mpsc::Receiver<Release>, kept: &mut Option<Release>) 
     Some(batch)
 }
 
-async fn release(desk: Arc<Desk>, batch: Vec<Entry>) {
+async fn release(shared: Arc<Shared>, batch: Vec<Entry>) {
     for part in batch.chunks(MOST) {
-        hide(&desk, part.to_vec()).await;
+        hide(&shared, part.to_vec()).await;
     }
 }
 
-async fn hide(desk: &Desk, mut batch: Vec<Entry>) {
+async fn hide(shared: &Shared, mut batch: Vec<Entry>) {
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
     for attempt in 1..=TRIES {
         // One instant for all: otherwise a later message of a group might be rounded to a second less than an earlier one.
         let now = Instant::now();
-        let wishes: Vec<Wish> = batch
+        let changes: Vec<Change> = batch
             .iter()
-            .map(|(receipt, at)| Wish::Hide(receipt.clone(), whole_seconds(at.saturating_duration_since(now))))
+            .map(|(receipt, at)| Change::Hide(receipt.clone(), whole_seconds(at.saturating_duration_since(now))))
             .collect();
-        let answers = call(desk, &wishes).await;
+        let answers = call(shared, &changes).await;
         let mut again = Vec::new();
         for (entry, answer) in batch.into_iter().zip(answers) {
             match answer {
@@ -98,7 +98,7 @@ async fn hide(desk: &Desk, mut batch: Vec<Entry>) {
                 Ok(()) | Err(Fault::Gone(_)) => {}
                 Err(fault) if fault.is_passing() && attempt < TRIES => again.push(entry),
                 Err(reason) => {
-                    tracing::warn!(queue = %desk.queue.name, attempt, %reason, "failed to release a message: it becomes visible again after the visibility timeout");
+                    tracing::warn!(queue = %shared.queue.name, attempt, %reason, "failed to release a message: it becomes visible again after the visibility timeout");
                 }
             }
         }

@@ -129,7 +129,7 @@ impl Reader {
         let cluster = topics.and_then(|topics| topics.cluster());
         let (mut assigned, mut holdings) = (Vec::new(), Vec::new());
         for (partition, committed, metadata) in found.partitions {
-            let Some(queue) = Queue::split(&self.consumer, &partition, self.shared.bell()) else {
+            let Some(queue) = Queue::split(&self.consumer, &partition, self.shared.wake()) else {
                 let reason = format!("{}/{} has no queue", partition.topic, partition.number);
                 self.fatal.get_or_insert(reason.into());
                 continue;

@@ -32,7 +32,7 @@ pub(super) type Calls = FuturesUnordered<BoxFuture<'static, ()>>;
 
 /// The shared data of all senders.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct Shared {
     pub(super) client: Client,
     pub(super) queue: Arc<Queue>,
     pub(super) clock: Clock,
@@ -44,7 +44,7 @@ pub(super) struct Desk {
     pub(super) closing: CancellationToken,
 }
 
-impl Desk {
+impl Shared {
     /// Sends an event to the flow. If the flow has ended, the event is dropped.
     pub(super) async fn tell(&self, event: Event) {
         let _ = self.events.send(event).await;

@@ -12,7 +12,7 @@ use crate::dead_letters::Replays;
 /// The state of letters, by partition and ranges of offsets. The memory of a receipt depends on its text, not on the
 /// number of its letters.
 #[derive(Debug, Default)]
-pub(super) struct Books {
+pub(super) struct ReplayStates {
     partitions: HashMap<i32, RangeMap<i64, Entry>>,
 }
 
@@ -24,7 +24,7 @@ struct Entry {
     doubt: Option<Arc<(String, String)>>,
 }
 
-impl Books {
+impl ReplayStates {
     /// Adds a receipt of this partition. Receipts must be added in the order of the log.
     pub(super) fn enter(&mut self, partition: i32, receipt: &Receipt) {
         let entries = self.partitions.entry(partition).or_default();
@@ -80,26 +80,26 @@ mod tests {
 
     #[test]
     fn what_was_being_sent_and_was_not_replayed_is_in_doubt() {
-        let mut books = Books::default();
-        books.enter(0, &receipt(State::Sending, "a", "1-4"));
-        books.enter(0, &receipt(State::Replayed, "a", "1-2"));
-        books.enter(0, &receipt(State::Sending, "b", "2"));
-        books.enter(0, &receipt(State::Replayed, "b", "2"));
-        books.enter(0, &receipt(State::Refused, "a", "4"));
+        let mut states = ReplayStates::default();
+        states.enter(0, &receipt(State::Sending, "a", "1-4"));
+        states.enter(0, &receipt(State::Replayed, "a", "1-2"));
+        states.enter(0, &receipt(State::Sending, "b", "2"));
+        states.enter(0, &receipt(State::Replayed, "b", "2"));
+        states.enter(0, &receipt(State::Refused, "a", "4"));
         let once = Replays { count: 1, last: Some(Time::from_millis(1_000)), in_doubt: false };
-        assert_eq!(books.replays(0, 1), once);
-        assert_eq!(books.replays(0, 2), Replays { count: 2, last: Some(Time::from_millis(2_000)), in_doubt: false });
-        assert_eq!(books.replays(0, 3), Replays { in_doubt: true, ..Replays::default() });
-        assert_eq!(books.doubt(0, 3).map(|(id, _)| &**id), Some("a"));
-        assert_eq!(books.replays(0, 4), Replays::default());
-        assert_eq!((books.doubt(0, 2), books.replays(1, 1)), (None, Replays::default()));
+        assert_eq!(states.replays(0, 1), once);
+        assert_eq!(states.replays(0, 2), Replays { count: 2, last: Some(Time::from_millis(2_000)), in_doubt: false });
+        assert_eq!(states.replays(0, 3), Replays { in_doubt: true, ..Replays::default() });
+        assert_eq!(states.doubt(0, 3).map(|(id, _)| &**id), Some("a"));
+        assert_eq!(states.replays(0, 4), Replays::default());
+        assert_eq!((states.doubt(0, 2), states.replays(1, 1)), (None, Replays::default()));
     }
 
     #[test]
     fn a_receipt_of_any_number_of_letters_takes_no_room_for_each() {
-        let mut books = Books::default();
-        books.enter(0, &receipt(State::Replayed, "a", "5,7-9223372036854775805"));
-        assert_eq!(books.replays(0, i64::MAX - 3).count, 1);
-        assert_eq!((books.replays(0, 6).count, books.partitions[&0].len()), (0, 2));
+        let mut states = ReplayStates::default();
+        states.enter(0, &receipt(State::Replayed, "a", "5,7-9223372036854775805"));
+        assert_eq!(states.replays(0, i64::MAX - 3).count, 1);
+        assert_eq!((states.replays(0, 6).count, states.partitions[&0].len()), (0, 2));
     }
 }
