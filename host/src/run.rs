@@ -98,8 +98,8 @@ pub struct Host {
 pub struct Report {
     /// The sum of the counters of all routes.
     pub account: Account,
-    /// Routes that stopped themselves, each with the reason.
-    pub stopped: Vec<(Box<str>, Box<str>)>,
+    /// The reasons why the host stopped by itself, each with the route that ended; without a route it is the whole host.
+    pub stopped: Vec<(Option<Box<str>>, Box<str>)>,
     /// A broker client failed permanently; only a new process can continue.
     pub client_failed: bool,
     /// A broker did not answer the last commit of a route, so the messages that it covers may be delivered again.
@@ -269,10 +269,10 @@ impl Host {
                     report.client_failed |= ending.client_failed;
                     until = until.max(Some(ending.until));
                     report.cut_short |= ending.cut_short;
-                    report.stopped.extend(ending.stopped.map(|reason| (route, reason)));
+                    report.stopped.extend(ending.stopped.map(|reason| (Some(route), reason)));
                     report.stuck.extend(ending.stuck);
                 }
-                Err(panic) => report.stopped.push((route, format!("panicked: {}", panic_text(&*panic)).into())),
+                Err(panic) => report.stopped.push((Some(route), format!("panicked: {}", panic_text(&*panic)).into())),
             }
             if !report.stopped.is_empty() {
                 self.stop.cancel();
@@ -284,7 +284,7 @@ impl Host {
             && !report.cut_short
             && let Err(error) = self.journal.stopped()
         {
-            report.stopped.push(("?".into(), unwritten(&error).what.into()));
+            report.stopped.push((None, unwritten(&error).what.into()));
         }
         // The limits apply to the whole stop. Publications that are already durable take no time here.
         let until = until.unwrap_or_else(|| Instant::now() + self.flush_limit);
@@ -309,7 +309,7 @@ impl Host {
                 Some(stuck) => report.stuck.push(stuck),
                 None => {
                     let reason = format!("did not end within {limit:?} of the stop");
-                    report.stopped.push((route.name().into(), reason.into()));
+                    report.stopped.push((Some(route.name().into()), reason.into()));
                 }
             }
         }
@@ -331,7 +331,7 @@ impl Host {
         for route in &self.routes {
             route.fail(&reason);
         }
-        report.stopped.push(("*".into(), reason));
+        report.stopped.push((None, reason));
         report.client_failed = true;
         self.stop.cancel();
     }

@@ -62,6 +62,7 @@
 //! | `message_dlq` | warn | stored as a dead letter; `outcome`, `code`, `text`, `destination` |
 //! | `capability_denied` | warn | a plugin was denied a capability, or was not loaded because of its imports; `plugin`, `capability`; at most 10 for an attempt |
 //! | `http_circuit_open`, `http_circuit_closed` | warn, info | the circuit breaker of an HTTP host opened; closed again; `plugin`, `host` |
+//! | `dlq_depth_unknown` | warn | the dead letters of a `destination` could not be counted for a minute, so no alert is possible; `problem`; logged again every 10 min |
 //! | `dlq_depth` | warn, info | a `destination` holds more dead letters than the threshold in `[alerts]`, at once and every 10 min; info: back below it; `letters`, `limit` |
 //! | `metadata_ignored` | warn | commit metadata was written for another offset, topic or cluster, or by another program; `reason` |
 //! | `topic_recreated` | error | a source topic was deleted and recreated; its partition starts by the start rule; `topic`, `partition`, `consumer_group` |

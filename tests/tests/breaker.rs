@@ -35,6 +35,33 @@ async fn an_outage_is_waited_for_and_no_message_is_burned() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_pause_longer_than_the_poll_interval_costs_no_partition() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let probe = Probe::new(kafka, 1).await;
+    let properties = r#""session.timeout.ms" = "6000", "max.poll.interval.ms" = "7000""#;
+    let route = r#"
+        concurrency = 4
+        revoke_timeout = "1s"
+        retry = { initial_delay = "50ms", max_attempts = 99 }
+        breaker = { failures = 10, probe_after = "300ms" }
+    "#;
+    let mut host = probe.host(kafka.bootstrap(), properties, route).start();
+    host.says("running", LONG).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970");
+    let until = (now + Duration::from_secs(11)).as_millis();
+    let records = (0..400).map(|number| {
+        Record::new(format!(r#"{{"do":"until","until_ms":{until},"number":{number}}}"#)).key(format!("key-{number}"))
+    });
+    kafka.produce(&probe.input, records).await;
+    probe.outputs(kafka, 400, LONG).await;
+    host.signal(kit::Signal::TERM);
+    let ended = host.wait(LONG).await;
+    let (account, stderr) = (ended.account(), ended.stderr.join("\n"));
+    assert!(stderr.contains("circuit_open"), "{stderr}");
+    assert_eq!((&account["received"], &account["revoked"]), (&400.into(), &0.into()), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_topic_is_not_flushed_into_its_dead_letters() {
     let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
     let probe = Probe::new(kafka, 1).await;

@@ -148,7 +148,7 @@ async fn a_grant_that_is_taken_away_is_missed_until_it_is_back_and_needs_no_othe
     assert!(waits.is_some(), "{said:#?}");
     assert!(said.iter().all(|line| !line.contains("the first grant of a key-value bucket")), "{said:#?}");
     project.write("cofferdam.toml", &right);
-    dev.says("no change waits for a restart any more", SOON).await;
+    dev.says("no pending change needs a restart", SOON).await;
     project.write("src/note", "saved again");
     dev.says("probe is unchanged", SOON).await;
     dev.tell("q");

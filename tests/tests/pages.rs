@@ -205,7 +205,7 @@ fn keys_of(page: &str, heading: &str) -> Vec<(String, u64, RangeInclusive<u64>)>
     let lines = table.lines().skip(1).take_while(|line| !line.is_empty());
     let keys = lines.map(|line| {
         let (key, rest) = line.split_once(" = ").unwrap_or_else(|| panic!("no value: {line}"));
-        let (value, range) = rest.split_once("# = ").unwrap_or_else(|| panic!("no range: {line}"));
+        let (value, range) = rest.split_once("# default; ").unwrap_or_else(|| panic!("no range: {line}"));
         let (least, most) = range.split_once(" to ").unwrap_or_else(|| panic!("no range: {line}"));
         let most = most.split([';', ' ']).next().unwrap_or_default();
         let limit = Limit::ALL.iter().find(|limit| limit.name() == key).unwrap_or_else(|| panic!("no limit {key}"));

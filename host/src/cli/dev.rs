@@ -45,7 +45,7 @@ pub(super) struct Arguments {
     /// Exit when all input is settled, and print the totals.
     #[arg(long)]
     exit_when_idle: bool,
-    /// Start paused: each line on standard input handles one message, `c` handles all.
+    /// Start paused: Enter handles the next message, `c` continues, `h` lists the commands.
     #[arg(long)]
     pause: bool,
     #[command(flatten)]

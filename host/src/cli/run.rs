@@ -138,7 +138,8 @@ pub(super) async fn until_signal(host: Host, mut signals: Signals) -> Run {
 pub(super) fn finish(run: &Run, json: bool) -> Exit {
     let account = run.report.account;
     for (route, reason) in &run.report.stopped {
-        eprintln!("cofferdam: route `{route}` has stopped: {}", reason.escape_debug());
+        let what = route.as_ref().map_or_else(|| "the host".to_owned(), |route| format!("route `{route}`"));
+        eprintln!("cofferdam: {what} has stopped: {}", reason.escape_debug());
     }
     for stuck in &run.report.stuck {
         eprintln!("cofferdam: {stuck}: its messages are abandoned and will be redelivered");
@@ -150,7 +151,7 @@ pub(super) fn finish(run: &Run, json: bool) -> Exit {
     if json {
         print_json(&text);
     } else {
-        print_line(&format!("account: {text}"));
+        print_line(&format!("totals: {text}"));
     }
     match run.signal {
         _ if !run.report.stuck.is_empty() => Exit::Plugin,

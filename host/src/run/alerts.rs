@@ -18,6 +18,9 @@ use crate::exit::Problem;
 /// Interval at which an alert is logged again while it lasts.
 const REPEATED: Duration = Duration::from_secs(600);
 
+/// How long dead letters may stay uncounted before it is logged: routes log a short outage of a broker themselves.
+const UNCOUNTED: Duration = Duration::from_secs(60);
+
 /// Dead letters in each destination at the last check; shared with the admin server.
 pub(super) struct Depths {
     limit: u64,
@@ -66,16 +69,25 @@ impl Depths {
 pub(super) async fn run(depths: Arc<Depths>, brokers: Arc<Brokers>) {
     let mut backlogs: BTreeMap<Destination, Box<dyn Backlog>> = BTreeMap::new();
     let mut said: BTreeMap<Destination, Instant> = BTreeMap::new();
+    let mut failing: BTreeMap<Destination, Instant> = BTreeMap::new();
     let mut ticks = interval(depths.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         for destination in depths.destinations() {
             let letters = match look(&destination, &brokers, &mut backlogs).await {
-                Ok(letters) => letters,
+                Ok(letters) => {
+                    failing.remove(&destination);
+                    letters
+                }
                 Err(problem) => {
-                    // Routes report an unreachable broker themselves, and a topic may not exist yet.
-                    tracing::debug!(%destination, %problem, "failed to count the dead letters");
+                    let event = "dlq_depth_unknown";
+                    if is_to_be_logged(&destination, &mut failing, Instant::now()) {
+                        let text = "failed to count the dead letters for a minute: no alert is possible";
+                        tracing::warn!(event, %destination, %problem, "{text}");
+                    } else {
+                        tracing::debug!(event, %destination, %problem, "failed to count the dead letters");
+                    }
                     depths.set(&destination, None);
                     continue;
                 }
@@ -98,6 +110,17 @@ async fn look(
     backlogs[destination].letters().await.map_err(|error| error.problem())
 }
 
+/// Whether a failure to count this destination has lasted so long, for example without the permission, that it is logged
+/// now. `failing` has the time from which [`UNCOUNTED`] counts.
+fn is_to_be_logged(destination: &Destination, failing: &mut BTreeMap<Destination, Instant>, now: Instant) -> bool {
+    let since = failing.entry(destination.clone()).or_insert(now);
+    let lasts = now.saturating_duration_since(*since) >= UNCOUNTED;
+    if lasts {
+        *since = now + REPEATED.saturating_sub(UNCOUNTED);
+    }
+    lasts
+}
+
 fn tell(destination: &Destination, letters: u64, limit: u64, said: &mut BTreeMap<Destination, Instant>) {
     let event = "dlq_depth";
     if letters <= limit {
@@ -109,5 +132,25 @@ fn tell(destination: &Destination, letters: u64, limit: u64, said: &mut BTreeMap
     if said.get(destination).is_none_or(|last| last.elapsed() >= REPEATED) {
         said.insert(destination.clone(), Instant::now());
         tracing::warn!(event, %destination, letters, limit, "dead-letter depth is above the threshold");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cofferdam_core::output::DestinationTraits;
+
+    use super::*;
+
+    #[test]
+    fn dead_letters_that_cannot_be_counted_are_logged_after_a_minute_and_every_ten() {
+        let destination = Destination::new("log", "in.dlq", DestinationTraits::LOG);
+        let (begin, mut failing) = (Instant::now(), BTreeMap::new());
+        let at = |second| begin + Duration::from_secs(second);
+        let mut logged: Vec<u64> =
+            (0..1_300).filter(|second| is_to_be_logged(&destination, &mut failing, at(*second))).collect();
+        assert_eq!(logged, [60, 660, 1_260]);
+        failing.remove(&destination); // it was counted
+        logged = (1_300..1_400).filter(|second| is_to_be_logged(&destination, &mut failing, at(*second))).collect();
+        assert_eq!(logged, [1_360]);
     }
 }

@@ -64,9 +64,9 @@ pub(super) const ALL: &[Described] = {
         described("messages_produced_total", Counter, Unit::Count, "records acknowledged by Kafka"),
         described("consumer_lag", Gauge, Unit::Count, "records between the commit point and the end of the partition"),
         described("cofferdam_received_total", Counter, Unit::Count, "messages received, redeliveries included"),
-        described("cofferdam_in_flight", Gauge, Unit::Count, "deliveries received and neither settled nor given back"),
+        described("cofferdam_in_flight", Gauge, Unit::Count, "deliveries received and neither settled nor released"),
         described("cofferdam_attempts_total", Counter, Unit::Count, "attempts that ended"),
-        described("cofferdam_rescheduled_total", Counter, Unit::Count, "deliveries put off for a later attempt"),
+        described("cofferdam_rescheduled_total", Counter, Unit::Count, "deliveries rescheduled for a later attempt"),
         described(
             "cofferdam_guest_cpu_seconds",
             Histogram(&CPU_TIMES),

@@ -96,7 +96,7 @@ impl State {
                 );
             }
             Circuit::Probing => {
-                tracing::info!(target: TARGET, event = "circuit_probing", route, "trying a few messages")
+                tracing::info!(target: TARGET, event = "circuit_probing", route, "circuit breaker is probing: trying single messages")
             }
             Circuit::Closed => {
                 tracing::info!(target: TARGET, event = "circuit_closed", route, "a probe succeeded: the route resumes")

@@ -106,7 +106,7 @@ impl Sqs {
         drop(queues);
         let finish = async { while senders.join_next().await.is_some() {} };
         if timeout(limit, finish).await.is_err() {
-            tracing::warn!(queues = senders.len(), "publications were left unsent at the end");
+            tracing::warn!(queues = senders.len(), "flush_limit exceeded: publications were not sent");
         }
         let left = unanswered.none(Duration::ZERO).await;
         senders.shutdown().await;

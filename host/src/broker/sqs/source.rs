@@ -320,7 +320,7 @@ impl Source for Sqs {
     fn close(self: Box<Self>, until: Instant) -> BoxFuture<'static, Result<(), String>> {
         async move {
             if timeout_at(until, Sqs::close(*self)).await.is_err() {
-                tracing::warn!("queue did not answer before the end of the shutdown timeout");
+                tracing::warn!("the queue did not answer within the limits of the stop");
             }
             Ok(())
         }

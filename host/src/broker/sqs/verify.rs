@@ -20,7 +20,7 @@ pub(super) const SIDE: Side = Side {
     address: Address {
         key: "endpoint",
         value: "ENDPOINT",
-        help: "Use this SQS endpoint, other than AWS, instead of the one in the configuration",
+        help: "Use this SQS-compatible endpoint (not AWS) instead of the one in the configuration",
     },
     transactions: false,
     section: Clone::clone,

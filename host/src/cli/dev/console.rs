@@ -25,9 +25,9 @@ pub(super) const PAUSED: &str = "paused: Enter handles the next message, c conti
 const HELP: &str = "\
 commands, each a line:
   p               pause: messages wait before they are handled
-  n, or nothing   next: the first that waits is handled
+  n, or Enter     handle the next message
   c               continue
-  r               replay: send the last message once more
+  r               send the last message again
   s FILE [TOPIC]  send the message of a file, or each line of a .jsonl file
   q               quit, as Ctrl-C does
   h               this help";

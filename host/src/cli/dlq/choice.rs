@@ -9,8 +9,7 @@ use crate::clock::Clock;
 use crate::config::duration;
 use crate::dead_letters::filter::{Filter, State};
 
-/// Which letters are meant. Several filters: all of them; one filter given several times: any of its values (of headers:
-/// all).
+/// Which letters are meant. A letter must match all given filters, and any of the values of one filter (of headers: all).
 #[derive(Args)]
 #[command(next_help_heading = "Filters")]
 pub(super) struct Choice {
@@ -35,9 +34,6 @@ pub(super) struct Choice {
     /// Select by the key or message group of the original message; base64:... for a binary key.
     #[arg(long, value_name = "KEY", value_parser = key)]
     key: Vec<Bytes>,
-    /// Select at most this many dead letters.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(super) limit: Option<u64>,
 }
 
 impl Choice {

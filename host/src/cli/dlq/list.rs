@@ -30,6 +30,9 @@ pub(in super::super) struct Arguments {
     /// Include replayed dead letters (topics only).
     #[arg(long, help_heading = "Filters", conflicts_with = "replayed")]
     all: bool,
+    /// List at most this many dead letters; by default 100 lines, or all with --json.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Filters")]
+    limit: Option<u64>,
     #[command(flatten)]
     pub(in super::super) output: OutputArguments,
     #[command(flatten)]
@@ -49,7 +52,7 @@ async fn list(arguments: &Arguments) -> Ended {
         _ => State::Open,
     };
     let filter = arguments.choice.filter(state);
-    let limit = arguments.choice.limit.unwrap_or(if json { u64::MAX } else { ROWS });
+    let limit = arguments.limit.unwrap_or(if json { u64::MAX } else { ROWS });
     let (mut listed, mut more) = (0, false);
     for destination in &place.destinations {
         let store = place.brokers.dead_letters(destination).await?;

@@ -42,10 +42,6 @@ pub(in super::super) struct Arguments {
 }
 
 pub(super) fn main(arguments: &Arguments) -> Ended {
-    if arguments.choice.limit.is_some() {
-        let remedy = "filter by --until, or by other filters";
-        return Err(Problem::new(Exit::Usage, "purge does not support --limit", remedy).into());
-    }
     if !arguments.yes && !arguments.dry_run && !std::io::stdin().is_terminal() {
         let what = "cannot ask for confirmation: standard input is not a terminal";
         return Err(Problem::new(Exit::Usage, what, "add --yes, or --dry-run to see what would be deleted").into());

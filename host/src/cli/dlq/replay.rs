@@ -37,6 +37,9 @@ pub(in super::super) struct Arguments {
     /// an interruption, give the absolute time.
     #[arg(long, value_name = "TIME", value_parser = moment, help_heading = "Filters")]
     again: Option<Time>,
+    /// Replay at most this many dead letters.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Filters")]
+    limit: Option<u64>,
     /// Send the dead letters to this destination instead of their sources: kafka:TOPIC or sqs:QUEUE.
     #[arg(long, value_name = "DESTINATION")]
     to: Option<String>,
@@ -97,7 +100,7 @@ async fn replay(arguments: &Arguments) -> Ended {
     let to = arguments.to.as_deref().map(|to| destination(&place.config, &place.brokers, to)).transpose()?;
     let mut order = Order {
         filter,
-        limit: arguments.choice.limit.unwrap_or(u64::MAX),
+        limit: arguments.limit.unwrap_or(u64::MAX),
         to,
         origins: if arguments.to_unknown { Origins::any() } else { place.brokers.origins() },
         rate: arguments.rate,

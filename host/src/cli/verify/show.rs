@@ -16,15 +16,16 @@ pub(super) fn text(report: &Report) -> String {
 }
 
 fn promise(text: &mut String, line: &Line) {
-    let number = line.number.map_or_else(|| " ".to_owned(), |number| number.to_string());
     let (word, checks) = match line.verdict {
         Verdict::Held => ("held", format!(" ({} checks)", line.checked + line.simulated)),
-        Verdict::Broken => ("BROKEN", format!(" ({} times in {} checks)", line.broken, line.checked + line.simulated)),
+        Verdict::Broken => {
+            ("VIOLATED", format!(" ({} times in {} checks)", line.broken, line.checked + line.simulated))
+        }
         Verdict::NotChecked => ("not checked", String::new()),
     };
-    push(text, &format!("{number}  {word:<11}  {}{checks}", line.promise));
+    push(text, &format!("{word:<11}  {}{checks}", line.promise));
     for shown in &line.shown {
-        push(text, &format!("                {}", shown.escape_debug()));
+        push(text, &format!("             {}", shown.escape_debug()));
     }
 }
 
@@ -100,7 +101,7 @@ fn figures(text: &mut String, report: &Report) {
         push(text, &format!("history       {}", journals.display()));
     }
     push(text, "");
-    text.push_str(if report.held { "all checked guarantees held" } else { "A GUARANTEE WAS BROKEN" });
+    text.push_str(if report.held { "all checked guarantees held" } else { "A GUARANTEE WAS VIOLATED" });
 }
 
 fn push(text: &mut String, line: &str) {
@@ -160,9 +161,9 @@ mod tests {
     #[test]
     fn a_run_in_which_everything_was_held() {
         insta::assert_snapshot!(text(&report(true)), @r"
-        1  held         nothing is acknowledged before its effects are durable (25000 checks)
-        9  not checked  a plugin swap loses nothing
-           held         nothing is lost (25000 checks)
+        held         nothing is acknowledged before its effects are durable (25000 checks)
+        not checked  a plugin swap loses nothing
+        held         nothing is lost (25000 checks)
 
         messages      950 on Kafka, 50 on SQS; 980 handled, 20 stored as dead letters, 0 outstanding
         faults        4: 3 kill -9, 1 answers lost
@@ -181,10 +182,10 @@ mod tests {
     #[test]
     fn a_broken_promise_is_shown_with_what_broke_it_and_where_the_history_is() {
         insta::assert_snapshot!(text(&report(false)), @r"
-        1  held         nothing is acknowledged before its effects are durable (25000 checks)
-        9  not checked  a plugin swap loses nothing
-           BROKEN       nothing is lost (2 times in 25000 checks)
-                        t/0/7: gone\n
+        held         nothing is acknowledged before its effects are durable (25000 checks)
+        not checked  a plugin swap loses nothing
+        VIOLATED     nothing is lost (2 times in 25000 checks)
+                     t/0/7: gone\n
 
         messages      950 on Kafka, 50 on SQS; 980 handled, 20 stored as dead letters, 0 outstanding
         faults        4: 3 kill -9, 1 answers lost
@@ -197,7 +198,7 @@ mod tests {
         seed          7
         history       /tmp/cofferdam-verify-1a2b
 
-        A GUARANTEE WAS BROKEN
+        A GUARANTEE WAS VIOLATED
         ");
     }
 }

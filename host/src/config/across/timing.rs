@@ -23,8 +23,11 @@ pub(super) fn waits_fit(reader: &Reader<'_>, config: &Config, read: &Read) {
     let release = parts.revoke_timeout;
     let poll = millis(fit::poll_interval(properties));
     if release + LEAVE >= poll {
-        let (release, poll) = (show_duration(release), show_duration(poll));
-        let what = format!("revoke_timeout = {release} does not fit max.poll.interval.ms = {poll}; expected 5s less");
+        let (release, poll, most) =
+            (show_duration(release), show_duration(poll), show_duration(poll.saturating_sub(LEAVE)));
+        let what = format!(
+            "revoke_timeout = {release} is too long for max.poll.interval.ms = {poll}; expected less than {most}"
+        );
         reader.problem(at, what, "lower revoke_timeout, or raise max.poll.interval.ms in kafka.properties");
     }
     if let Some(plugin) = config.plugins.get(&read.route.handler)
@@ -47,7 +50,9 @@ fn transactions_fit(reader: &Reader<'_>, properties: &BTreeMap<String, String>, 
     let (interval, limit) = (read.route.parts().commit_interval, millis(fit::transaction_timeout(properties)));
     if interval >= limit {
         let (interval, limit) = (show_duration(interval), show_duration(limit));
-        let what = format!("commit_interval = {interval} does not fit transaction.timeout.ms = {limit}; expected less");
+        let what = format!(
+            "commit_interval = {interval} is too long for transaction.timeout.ms = {limit}; expected less than {limit}"
+        );
         let remedy = "lower commit_interval, or raise transaction.timeout.ms in kafka.properties";
         reader.problem(&read.delivery_at, what, remedy);
     }

@@ -94,7 +94,7 @@ fn complete_configurations_on_the_pages_are_valid() {
 
 #[test]
 fn the_defaults_of_the_page_are_the_readers() {
-    let line_has_default = |line: &str| line.contains("# =");
+    let line_has_default = |line: &str| line.contains("# default; ");
     let without: Vec<&str> = example().lines().filter(|line| !line_has_default(line)).collect();
     assert!(example().lines().filter(|line| line_has_default(line)).count() > 30);
     let parse = |text: &str| Config::parse(text, Path::new("cofferdam.toml"), &nobody).unwrap();

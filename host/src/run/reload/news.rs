@@ -138,7 +138,7 @@ impl fmt::Display for News {
                 let lines: Vec<String> = problems.iter().map(|problem| format!("warning: {problem}")).collect();
                 f.write_str(&lines.join("\n"))
             }
-            Self::Restart { of } if of.is_empty() => f.write_str("no change waits for a restart any more"),
+            Self::Restart { of } if of.is_empty() => f.write_str("no pending change needs a restart"),
             Self::Restart { of } => write!(f, "changes take effect at the next start: {}", of.join(", ")),
         }
     }

@@ -64,8 +64,8 @@ impl Deliveries {
         let text = failure.map(|failure| shown(&failure.text));
         let (text, destination) = if failure.is_none() && held { (refused_for, destination) } else { (text, None) };
         macro_rules! nacked {
-            ($level:ident) => {
-                line!($level, "message_nacked", "a message will be retried", context, Some(now), {
+            ($level:ident, $text:literal) => {
+                line!($level, "message_nacked", $text, context, Some(now), {
                     next = word,
                     wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
                     outcome = class.as_str(),
@@ -76,8 +76,11 @@ impl Deliveries {
             };
         }
         match next {
-            Next::Defer(_) => nacked!(INFO),
-            Next::Retry(_) | Next::Hold(_) | Next::Refused(_) => nacked!(WARN),
+            Next::Defer(_) => nacked!(INFO, "the handler deferred a message"),
+            Next::Retry(_) => nacked!(WARN, "a message failed and will be retried"),
+            Next::Hold(_) | Next::Refused(_) => {
+                nacked!(WARN, "a message waits: a destination is unavailable, or the host has a fault")
+            }
         }
     }
 

@@ -27,7 +27,7 @@ impl Deliveries {
             }
             Fate::DeadLettered => self.dead_lettered(delivery, now),
             Fate::Released | Fate::Revoked => {
-                line!(DEBUG, "message_nacked", "a message was given back", self.context(delivery), Some(now), {
+                line!(DEBUG, "message_nacked", "a message was released to its source", self.context(delivery), Some(now), {
                     next = status(fate),
                 });
             }

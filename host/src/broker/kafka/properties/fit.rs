@@ -15,7 +15,7 @@ use super::first_name;
 pub(crate) struct Conflict {
     one: (&'static str, i64),
     other: (&'static str, i64),
-    expected: &'static str,
+    expected: String,
 }
 
 /// The default of each property, from librdkafka or from the host.
@@ -100,47 +100,55 @@ pub(crate) fn conflicts(given: &BTreeMap<String, String>, transactions: bool) ->
     let given = Given(given);
     let mut conflicts = Vec::new();
     // A contradiction needs two user values, or one user value and a default that does not follow it.
-    let mut expect = |one: &'static str, other: &'static str, fits: bool, expected: &'static str| {
+    let mut expect = |one: &'static str, other: &'static str, fits: bool, expected: String| {
         if !fits && (given.set(one).is_some() || given.set(other).is_some()) {
             conflicts.push(Conflict { one: (one, given.of(one)), other: (other, given.of(other)), expected });
         }
     };
     let follows = |name: &str| given.set(name).is_none();
     let at_most = |one: &str, other: &str| given.of(one) <= given.of(other);
+    let most = |other: &str| format!("at most {}", given.of(other));
 
     let beats = given.of("heartbeat.interval.ms").saturating_mul(2) <= given.of("session.timeout.ms");
-    let expected = "at most half of it, a third by default";
+    let expected = format!("at most {}, half of it", given.of("session.timeout.ms") / 2);
     expect("heartbeat.interval.ms", "session.timeout.ms", beats || follows("heartbeat.interval.ms"), expected);
     let fits = at_most("session.timeout.ms", "max.poll.interval.ms") || follows("max.poll.interval.ms");
-    expect("session.timeout.ms", "max.poll.interval.ms", fits, "at most that");
+    expect("session.timeout.ms", "max.poll.interval.ms", fits, most("max.poll.interval.ms"));
 
     let fits = given.set("fetch.max.bytes").is_none() || at_most("message.max.bytes", "fetch.max.bytes");
-    expect("fetch.max.bytes", "message.max.bytes", fits, "at least that");
-    let fetched = given.of("fetch.max.bytes").saturating_add(512) <= given.of("receive.message.max.bytes");
-    let fits = follows("receive.message.max.bytes") || fetched;
-    expect("receive.message.max.bytes", "fetch.max.bytes", fits, "at least 512 more");
+    let least = format!("at least {}", given.of("message.max.bytes"));
+    expect("fetch.max.bytes", "message.max.bytes", fits, least);
+    let fetched = given.of("fetch.max.bytes").saturating_add(512);
+    let fits = follows("receive.message.max.bytes") || fetched <= given.of("receive.message.max.bytes");
+    expect("receive.message.max.bytes", "fetch.max.bytes", fits, format!("at least {fetched}"));
     let queue = given.of("queue.buffering.max.kbytes").saturating_mul(1_024);
     let fits = follows("queue.buffering.max.kbytes") || queue >= given.of("message.max.bytes");
-    expect("queue.buffering.max.kbytes", "message.max.bytes", fits, "room for one message");
+    let least = format!("at least {}", (given.of("message.max.bytes") + 1_023) / 1_024);
+    expect("queue.buffering.max.kbytes", "message.max.bytes", fits, least);
 
     // 0 means no limit.
     let endless = given.of("delivery.timeout.ms") == 0;
     let fits = endless || follows("request.timeout.ms") || at_most("request.timeout.ms", "delivery.timeout.ms");
-    expect("request.timeout.ms", "delivery.timeout.ms", fits, "at most that");
+    expect("request.timeout.ms", "delivery.timeout.ms", fits, most("delivery.timeout.ms"));
     let less = given.of("linger.ms") < given.of("delivery.timeout.ms");
-    expect("linger.ms", "delivery.timeout.ms", endless || follows("linger.ms") || less, "less");
+    expect(
+        "linger.ms",
+        "delivery.timeout.ms",
+        endless || follows("linger.ms") || less,
+        format!("less than {}", given.of("delivery.timeout.ms")),
+    );
 
     for (one, other) in
         [("reconnect.backoff.ms", "reconnect.backoff.max.ms"), ("retry.backoff.ms", "retry.backoff.max.ms")]
     {
-        expect(one, other, follows(other) || at_most(one, other), "at most that");
+        expect(one, other, follows(other) || at_most(one, other), most(other));
     }
     if transactions {
         for one in ["delivery.timeout.ms", "socket.timeout.ms"] {
             let other = "transaction.timeout.ms";
             let endless = one == "delivery.timeout.ms" && endless;
             let fits = follows(one) || follows(other) || (at_most(one, other) && !endless);
-            expect(one, other, fits, "at most that");
+            expect(one, other, fits, most(other));
         }
     }
     conflicts
@@ -221,45 +229,43 @@ mod tests {
         for (pairs, told) in [
             (
                 &[("session.timeout.ms", "10000"), ("heartbeat.interval.ms", "6000")][..],
-                "heartbeat.interval.ms = 6000 does not fit session.timeout.ms = 10000; expected at most half of it, a third \
-                 by default",
+                "heartbeat.interval.ms = 6000 does not fit session.timeout.ms = 10000; expected at most 5000, half of it",
             ),
             (
                 &[("heartbeat.interval.ms", "45000")],
-                "heartbeat.interval.ms = 45000 does not fit session.timeout.ms = 45000; expected at most half of it, a third \
-                 by default",
+                "heartbeat.interval.ms = 45000 does not fit session.timeout.ms = 45000; expected at most 22500, half of it",
             ),
             (
                 &[("max.poll.interval.ms", "30000")],
-                "session.timeout.ms = 45000 does not fit max.poll.interval.ms = 30000; expected at most that",
+                "session.timeout.ms = 45000 does not fit max.poll.interval.ms = 30000; expected at most 30000",
             ),
             (
                 &[("fetch.max.bytes", "1000")],
-                "fetch.max.bytes = 1000 does not fit message.max.bytes = 1000000; expected at least that",
+                "fetch.max.bytes = 1000 does not fit message.max.bytes = 1000000; expected at least 1000000",
             ),
             (
                 &[("receive.message.max.bytes", "1000000")],
-                "receive.message.max.bytes = 1000000 does not fit fetch.max.bytes = 52428800; expected at least 512 more",
+                "receive.message.max.bytes = 1000000 does not fit fetch.max.bytes = 52428800; expected at least 52429312",
             ),
             (
                 &[("queue.buffering.max.kbytes", "100")],
-                "queue.buffering.max.kbytes = 100 does not fit message.max.bytes = 1000000; expected room for one message",
+                "queue.buffering.max.kbytes = 100 does not fit message.max.bytes = 1000000; expected at least 977",
             ),
             (
                 &[("message.timeout.ms", "1000"), ("request.timeout.ms", "2000")],
-                "request.timeout.ms = 2000 does not fit delivery.timeout.ms = 1000; expected at most that",
+                "request.timeout.ms = 2000 does not fit delivery.timeout.ms = 1000; expected at most 1000",
             ),
             (
                 &[("message.timeout.ms", "1000"), ("queue.buffering.max.ms", "1000")],
-                "linger.ms = 1000 does not fit delivery.timeout.ms = 1000; expected less",
+                "linger.ms = 1000 does not fit delivery.timeout.ms = 1000; expected less than 1000",
             ),
             (
                 &[("reconnect.backoff.max.ms", "50")],
-                "reconnect.backoff.ms = 100 does not fit reconnect.backoff.max.ms = 50; expected at most that",
+                "reconnect.backoff.ms = 100 does not fit reconnect.backoff.max.ms = 50; expected at most 50",
             ),
             (
                 &[("transaction.timeout.ms", "5000"), ("delivery.timeout.ms", "6000")],
-                "delivery.timeout.ms = 6000 does not fit transaction.timeout.ms = 5000; expected at most that",
+                "delivery.timeout.ms = 6000 does not fit transaction.timeout.ms = 5000; expected at most 5000",
             ),
         ] {
             let found: Vec<String> = conflicts(&given(pairs), true).iter().map(ToString::to_string).collect();

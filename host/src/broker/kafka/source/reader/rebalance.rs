@@ -194,7 +194,7 @@ impl Reader {
         drop(self.shared.with(|state| state.held.remove(settled.into_iter().map(|(partition, _)| partition))));
         let late = self.let_go(late.into_iter().map(|(partition, _)| partition));
         if !late.is_empty() {
-            tracing::warn!(group = %self.group, partitions = %listed(&late), "revoked partitions were still in use after the release limit");
+            tracing::warn!(group = %self.group, partitions = %listed(&late), "revoke_timeout exceeded: giving up revoked partitions with running attempts");
         }
         if let Err(error) = context::unassign(&self.consumer, &partitions) {
             self.fatal.get_or_insert(format!("failed to unassign partitions: {error}").into());

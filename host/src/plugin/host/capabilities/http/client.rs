@@ -279,12 +279,17 @@ impl Watched<'_> {
                     event = "http_circuit_open",
                     plugin,
                     host,
-                    "a host fails again and again, and is left alone"
+                    "circuit breaker opened: requests to this host are rejected"
                 );
             }
             Change::Closed => {
                 open.set(0.0);
-                tracing::info!(event = "http_circuit_closed", plugin, host, "a host answers again");
+                tracing::info!(
+                    event = "http_circuit_closed",
+                    plugin,
+                    host,
+                    "circuit breaker closed: requests to this host are allowed"
+                );
             }
         }
     }
