@@ -9,6 +9,7 @@ impl Judge {
     /// transaction without an answer was done: what was in hand may be sent once more.
     pub(super) fn topic_deleted(&mut self, name: &str) {
         let partition = self.partition(name);
+        self.partitions[partition as usize].deleted = true;
         for (_, number) in self.in_partition(partition) {
             let record = &mut self.records[number as usize];
             record.again |= record.receipts.iter().any(|receipt| receipt.settled.is_none());

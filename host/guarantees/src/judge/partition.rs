@@ -23,6 +23,8 @@ pub(super) struct Partition {
     pub(super) committed: i64,
     /// Commits asked for and not confirmed, the newest last.
     pub(super) asked: Vec<Asked>,
+    /// Its topic was deleted, and the group's offset with it.
+    pub(super) deleted: bool,
 }
 
 /// What a host had of a partition.
