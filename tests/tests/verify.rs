@@ -54,12 +54,13 @@ async fn faults_strike_and_every_promise_is_held_and_a_history_with_a_gap_is_not
     let ended = verify(kafka, &sqs, &arguments).start().wait(LONG).await;
     let said = report(&ended);
     assert_eq!((ended.code(), &said["held"]), (Some(0), &true.into()), "{said:#}");
-    let not_checked: Vec<&str> =
-        verdicts(&said).into_iter().filter(|(_, verdict)| *verdict != "held").map(|(promise, _)| promise).collect();
+    // Whether faults use up the receives of a message depends on where they strike.
+    let always = |promise: &str| !promise.starts_with("a queue moves no message away");
+    let not_held = verdicts(&said).into_iter().filter(|(_, verdict)| *verdict != "held");
+    let not_checked: Vec<&str> = not_held.map(|(promise, _)| promise).filter(|promise| always(promise)).collect();
     let elsewhere = [
         "no guest holds a thread",
         "a plugin swap",
-        "a queue moves no message away",
         "each effect occurs exactly once",
         "a rejected dead letter",
         "a paused route starts only",
