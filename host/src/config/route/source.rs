@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use cofferdam_core::source::{Lease, SourceTraits};
 
-use super::super::read::{Table, Value, consumer_group, queue, topic};
+use super::super::read::{Table, Value, consumer_group, queue, show_duration, topic};
 use crate::broker::kafka::expression::Expression;
 use crate::broker::{kafka, sqs};
 use crate::plan::{Name, Source};
 
 const HOURS_12: Duration = Duration::from_secs(12 * 3_600);
+
+/// The default wait time of a poll.
+const WAIT: Duration = Duration::from_secs(5);
 
 pub(super) fn source(route: &Table<'_>) -> Source {
     let nothing = Source {
@@ -106,13 +109,27 @@ fn of_queue(table: &Table<'_>, value: &Value<'_>) -> Source {
     let length = length.unwrap_or(Duration::from_secs(60));
     let longest = table.get("max_processing_time").and_then(|value| value.seconds(length..=HOURS_12));
     let wait = table.get("wait").and_then(|value| value.seconds(Duration::ZERO..=Duration::from_secs(20)));
+    // A message may arrive at the end of a poll, and its visibility timeout counts from the start of the poll here: only the
+    // server knows when it sent the message.
+    let most = Duration::from_secs(length.as_secs() * 2 / 3);
+    if let (Some(value), Some(wait)) = (table.get("wait"), wait)
+        && wait > most
+    {
+        let (most, length) = (show_duration(most), show_duration(length));
+        let what = format!(
+            "wait = {} is too long for visibility_timeout = {length}: the timeout of a message counts from the start of its \
+             poll; expected at most {most}",
+            show_duration(wait)
+        );
+        value.problem(what, "lower wait, or raise visibility_timeout");
+    }
     let attempt_limit = longest.unwrap_or(Duration::from_secs(900)).max(length);
     let name = value.name("tasks.fifo", queue).map(|text| Name { text, is_pattern: false });
     Source {
         broker: sqs::NAME,
         names: name.into_iter().collect(),
         group: None,
-        wait: wait.unwrap_or(Duration::from_secs(5)),
+        wait: wait.unwrap_or(WAIT).min(most),
         // A returned message is delayed by its visibility timeout, which SQS limits to 12 hours.
         traits: SourceTraits::leased_queue(Lease { length, attempt_limit }, HOURS_12),
     }

@@ -150,6 +150,8 @@ fn a_queue_has_a_lease_and_a_limit_on_attempts() {
     let limited = SourceTraits { max_receives: Some(3), ..queue(lease) };
     assert_eq!(source.route(Some(redrive("dead"))).source, limited);
     assert_eq!(source.source.wait, Duration::from_secs(20));
+    let short = from_queue(r#"{ sqs = "tasks.fifo", visibility_timeout = "6s" }"#);
+    assert_eq!(short.source.wait, Duration::from_secs(4), "a message has some of its timeout left when it arrives");
     assert_eq!(from_queue(r#"{ sqs = "tasks.fifo" }"#).route(None).source, queue(Lease::default()));
     assert_eq!(route("").route(None).source, SourceTraits::log());
 }

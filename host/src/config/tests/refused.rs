@@ -190,6 +190,7 @@ fn routes() {
             (FROM, "{ sqs = \"tasks.fifo\", group = \"a\" }"),
             (FROM, "{ sqs = \"tasks.queue\" }"),
             (FROM, "{ sqs = \"tasks\", visibility_timeout = \"1500ms\" }"),
+            (FROM, "{ sqs = \"tasks\", visibility_timeout = \"10s\", wait = \"20s\" }"),
             (FROM, "{ sqs = \"tasks\", visibility_timeout = \"60s\", max_processing_time = \"30s\" }"),
             (FROM, "{ sqs = \"tasks\" }\ncommit_interval = \"1s\""),
             ("", "delivery = \"exactly once\""),
