@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use cofferdam_core::action::{Circuit, Fate, Next};
 use cofferdam_core::breaker::Breaker;
+use cofferdam_core::machine::{Machine, Sabotage};
 use cofferdam_core::outcome::{Class, Code, Failure};
-use cofferdam_core::route::{Bounds, Route};
+use cofferdam_core::route::{Bounds, Guarantee, Route};
 use cofferdam_core::verdict::{Policy, Unrouted};
 use cofferdam_guarantees::simulation::{
     SECOND, Sending, Stored, World, failure, invalid, rejected, route, unavailable,
@@ -301,6 +302,53 @@ fn what_waits_for_a_refused_dead_letter_keeps_no_drain_waiting() {
     }
     world.drain(100 * SECOND);
     assert_eq!(world.seen().drained, 1);
+}
+
+/// A record whose output and then its dead letter are rejected for good. Of its key, one has handed the lane on and waits with
+/// its output, one runs, and one waits for its turn.
+fn behind_a_refused_dead_letter(prepare: fn(&mut Machine)) -> World {
+    let mut world = World::kafka_with(route(), 1, prepare);
+    world.produce(&["a", "a", "a", "a"]);
+    world.done("t/0/0", 1);
+    while let Some(index) = world.host().sending.iter().position(|sending| sending.of == "t/0/0") {
+        let refusal = if world.host().sending[index].index == 1 { None } else { rejected() };
+        world.answer(index, refusal);
+    }
+    assert_eq!(world.machine().refused(), 1);
+    world.done("t/0/1", 1);
+    assert_eq!((world.in_hand(), world.host().sending.len()), (vec!["t/0/2".to_owned()], 0));
+    world
+}
+
+#[test]
+fn what_waits_with_its_outputs_behind_a_refused_dead_letter_keeps_no_drain_waiting() {
+    let mut world = behind_a_refused_dead_letter(|_| {});
+    world.drain(100 * SECOND);
+    let fates: Vec<Fate> = world.seen().fates.iter().map(|(_, fate)| *fate).collect();
+    assert_eq!(fates, [Fate::Released; 3]);
+    // What runs may finish, but its output would come before the dead letter.
+    world.done("t/0/2", 1);
+    assert_eq!(world.seen().fates.last(), Some(&("t/0/2".to_owned(), Fate::Released)));
+    assert_eq!((world.host().sending.len(), world.broker.logs[&0].committed, world.seen().drained), (0, 0, 1));
+
+    let mut world = behind_a_refused_dead_letter(|machine| machine.sabotage(Sabotage::BehindRefusedStays));
+    world.drain(100 * SECOND);
+    world.done("t/0/2", 1);
+    assert_eq!(world.seen().drained, 0, "the mutation waits for the limit");
+}
+
+#[test]
+fn at_most_once_an_output_is_sent_although_a_dead_letter_of_its_key_is_refused() {
+    let mut world = World::kafka(Route { delivery: Guarantee::AtMostOnce, ..route() }, 1);
+    world.produce(&["a", "a"]);
+    world.pass(SECOND);
+    world.done("t/0/0", 1);
+    world.answer(0, rejected());
+    let letter = world.host().sending.iter().position(|sending| sending.index == 0).expect("a dead letter");
+    world.answer(letter, unavailable());
+    world.done("t/0/1", 1);
+    let output = world.host().sending.iter().find(|sending| sending.of == "t/0/1").expect("an output");
+    assert!(world.machine().is_to_be_sent(output.delivery));
 }
 
 #[test]

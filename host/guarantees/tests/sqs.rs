@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use cofferdam_core::action::{Action, Fate};
 use cofferdam_core::event::{Event, Leased};
-use cofferdam_core::machine::Machine;
+use cofferdam_core::machine::{Machine, Sabotage};
 use cofferdam_core::message::{Position, Record};
 use cofferdam_core::outcome::{Class, Code, Failure};
-use cofferdam_core::route::Route;
+use cofferdam_core::route::{Bounds, Route};
 use cofferdam_core::source::{Lease, SourceTraits};
 use cofferdam_core::time::Time;
 use cofferdam_guarantees::Effect;
-use cofferdam_guarantees::simulation::{SECOND, World, failure, queue_route, unavailable};
+use cofferdam_guarantees::simulation::{SECOND, World, failure, queue_route, rejected, unavailable};
 
 fn fates(world: &World) -> Vec<(&str, Fate)> {
     world.seen().fates.iter().map(|(id, fate)| (&**id, *fate)).collect()
@@ -267,7 +267,48 @@ fn a_long_deferral_stays_within_what_a_queue_allows() {
     world.send(&["a"]);
     let asked = Some(90_000 * SECOND);
     world.fail("m-0", Failure { retry_after: asked, ..failure(Class::Deferred) });
-    assert_eq!(released(&world)[0].1, 43_200 * SECOND);
+    // SQS counts its 12 hours from the receive, which was a little earlier.
+    assert_eq!(released(&world)[0].1, (43_200 - 60) * SECOND);
+}
+
+#[test]
+fn a_queue_is_asked_for_no_delay_beyond_twelve_hours_from_the_receive() {
+    let mut route = queue_route();
+    route.policy.retry.max_age = 100_000 * SECOND;
+    let mut world = World::new(route, 7);
+    world.send(&["a"]);
+    for _ in 0..20 {
+        world.wait(30 * SECOND);
+        world.answer_extend();
+    }
+    world.fail("m-0", Failure { retry_after: Some(90_000 * SECOND), ..failure(Class::Deferred) });
+    assert_eq!(released(&world)[0].1, (43_200 - 600 - 60) * SECOND);
+}
+
+/// Twenty groups of ten messages arrive one after the other, and the dead letter of the first of each group is rejected in
+/// every form. Returns how many messages the host has received.
+fn received_behind_refused_dead_letters(prepare: fn(&mut Machine)) -> u64 {
+    let bounds = Bounds { messages: 1_000, bytes: 1 << 20 };
+    let mut world = World::new_with(Route { concurrency: 10, bounds, ..queue_route() }, 7, prepare);
+    for group in 0..20 {
+        (0..10).for_each(|_| world.post(&group.to_string(), 10));
+        world.receive();
+        if let [first] = &world.in_hand()[..] {
+            world.fail(first, failure(Class::Permanent));
+        }
+        while let Some(sending) = world.host().sending.first() {
+            let refusal = if sending.index == 1 { None } else { rejected() };
+            world.answer(0, refusal);
+        }
+    }
+    world.machine().account().received
+}
+
+#[test]
+fn what_waits_behind_a_refused_dead_letter_is_no_reserve() {
+    assert_eq!(received_behind_refused_dead_letters(|_| {}), 200);
+    let sabotaged = received_behind_refused_dead_letters(|machine| machine.sabotage(Sabotage::RefusedFillsReserve));
+    assert!(sabotaged < 150, "the mutation stops receiving: {sabotaged}");
 }
 
 #[test]

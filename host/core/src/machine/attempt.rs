@@ -192,7 +192,7 @@ impl Machine {
             Acknowledgement::Each => Some(!held && self.waits_in_its_queue(id, wait)),
         };
         match goes_back {
-            Some(true) => self.hand_back(id, wait),
+            Some(true) => self.hand_back(id, wait.min(self.longest_delay(id, now))),
             None if self.is_leaving(id) => self.drop_lane(id, Fate::Revoked),
             None if draining => self.drop_lane(id, Fate::Released),
             _ => {
@@ -248,9 +248,45 @@ impl Machine {
         self.deliveries[id].partition().is_some_and(|partition| self.partitions.is_leaving(partition))
     }
 
+    /// Ends the delivery, which goes back to its source, with all that must not come before it: what waits behind it, and
+    /// what has handed the lane on or runs while its outputs have to wait for this delivery.
     pub(super) fn drop_lane(&mut self, id: DeliveryId, fate: Fate) {
-        for id in self.withdraw(id) {
-            self.finish(id, fate);
+        let order = self.deliveries[id].lane.map_or_else(Vec::new, |lane| self.lanes.in_order(lane));
+        let behind = order.iter().position(|other| *other == id).map_or(order.len(), |place| place + 1);
+        #[cfg(feature = "sabotage")]
+        let behind = if self.is_sabotaged(super::Sabotage::BehindRefusedStays) { order.len() } else { behind };
+        self.drop_behind(id, fate);
+        for later in order.into_iter().skip(behind) {
+            let delivery = &mut self.deliveries[later];
+            match delivery.state {
+                // Its attempt may end, but its outputs would come first.
+                State::Running => {
+                    delivery.go_back_too();
+                    self.cut_behind(later, fate);
+                }
+                // What is sent already arrives before any repeat.
+                State::Publishing(_) if !delivery.is_refused() => {}
+                State::Waiting | State::Parked | State::Publishing(_) | State::Standing(_) => {
+                    self.drop_behind(later, fate)
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Ends the delivery with all that wait behind it.
+    fn drop_behind(&mut self, id: DeliveryId, fate: Fate) {
+        for dropped in self.withdraw(id) {
+            self.finish(dropped, fate);
+        }
+    }
+
+    /// Ends what waits behind a delivery that runs.
+    fn cut_behind(&mut self, id: DeliveryId, fate: Fate) {
+        let Some(lane) = self.deliveries[id].lane else { return };
+        for behind in self.lanes.cut(lane, id) {
+            self.deliveries[behind].lane = None;
+            self.finish(behind, fate);
         }
     }
 

@@ -23,6 +23,8 @@ impl Machine {
         agree("deliveries in flight", self.live, count)?;
         agree("deliveries held", self.held as usize, live().filter(|delivery| delivery.held).count())?;
         agree("letters refused", self.refused as usize, live().filter(|delivery| delivery.stands).count())?;
+        let prepared = self.partitions.slots.values().map(|slot| slot.prepared.len()).sum();
+        agree("prepared deliveries", self.prepared(), prepared)?;
         let bytes: u64 = self.deliveries().map(|(_, delivery)| delivery.size()).sum();
         agree("bytes in memory", self.in_use().bytes, bytes)
     }

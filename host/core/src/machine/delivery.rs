@@ -71,6 +71,8 @@ struct Rare {
     event: Option<Option<Box<str>>>,
     /// The decoded envelope, kept for the next attempt.
     opened: Option<Arc<Opened>>,
+    /// Whether an earlier one of its lane has gone back to its source while this one ran.
+    goes_back: bool,
 }
 
 /// A refused publication. The refusal may be temporary or permanent.
@@ -417,6 +419,17 @@ impl Delivery {
     /// Whether all publications are answered and some must be sent again.
     pub(super) fn waits_to_publish(&self) -> bool {
         matches!(self.state, State::Publishing(_)) && self.pending == 0 && self.is_refused()
+    }
+
+    /// Notes that an earlier one of its lane has gone back to its source: its publications would come before those of that
+    /// one.
+    pub(super) fn go_back_too(&mut self) {
+        self.rare.get_or_insert_default().goes_back = true;
+    }
+
+    /// Whether an earlier one of its lane has gone back to its source while this one ran.
+    pub(super) fn goes_back(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.goes_back)
     }
 
     /// Records that an output can never become durable. The first reason is kept.

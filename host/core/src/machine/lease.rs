@@ -82,6 +82,14 @@ impl Machine {
         self.hand_back_all(&withdrawn, delay);
     }
 
+    /// How long the queue can delay this message: it counts its limit from the receive, which was a little earlier than the
+    /// message arrived here.
+    pub(super) fn longest_delay(&self, id: DeliveryId, now: Time) -> Duration {
+        const EARLIER: Duration = Duration::from_secs(60);
+        let longest = self.route.source.longest_delay.unwrap_or_default();
+        longest.saturating_sub(now.since(self.deliveries[id].received)).saturating_sub(EARLIER)
+    }
+
     /// Whether a message spends this wait in its queue instead of in the host. It does if the queue can delay it for so
     /// long, and if that has no disadvantage: the wait is longer than a lease, which would need extensions; no message waits
     /// behind it or could overtake it; and after the receive that this costs, another one is left for a fault.

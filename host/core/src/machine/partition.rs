@@ -378,8 +378,10 @@ impl Partitions {
 
     pub(super) fn prepare(&mut self, key: PartitionKey, offset: i64, id: DeliveryId) {
         if let Some(slot) = self.slots.get_mut(key) {
-            slot.prepared.insert(offset, id);
-            self.prepared += 1;
+            // A prepared delivery whose output is rejected is prepared again with its dead letter.
+            if slot.prepared.insert(offset, id).is_none() {
+                self.prepared += 1;
+            }
             self.news = true;
         }
     }

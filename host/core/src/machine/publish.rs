@@ -42,6 +42,11 @@ impl Machine {
             self.settle(id, fate, now);
             return;
         }
+        if self.deliveries[id].goes_back() {
+            let fate = if self.is_leaving(id) { Fate::Revoked } else { Fate::Released };
+            self.drop_lane(id, fate);
+            return;
+        }
         let is_cumulative = !self.route.source.acknowledges_each();
         let must_wait = self.must_wait_to_publish(id, fate);
         let delivery = &mut self.deliveries[id];
@@ -213,7 +218,9 @@ impl Machine {
             return false;
         }
         let Some(lane) = delivery.lane.filter(|_| matches!(delivery.state, State::Publishing(_))) else { return false };
-        delivery.is_refused() || (self.lanes.is_blocked(lane) && self.lanes.is_behind(lane, id))
+        // With delivery at most once, outputs wait for nobody: one that is not sent would count as one that may have arrived.
+        let keeps_order = !self.route.is_at_most_once();
+        delivery.is_refused() || (keeps_order && self.lanes.is_blocked(lane) && self.lanes.is_behind(lane, id))
     }
 
     /// Requests the publications that waited for a delivery that has left the lane, in order. The first shows whether the

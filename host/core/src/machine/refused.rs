@@ -59,6 +59,7 @@ impl Machine {
         delivery.stands = true;
         self.refused += 1;
         let wait = AGAIN.delay(delivery.holds, None, self.chance.f64());
+        self.halt_behind(id, true);
         self.actions.push_back(Action::Troubled { delivery: id, next: Next::Refused(wait) });
         self.hold_nobody_behind(id);
         #[cfg(feature = "sabotage")]
@@ -84,6 +85,17 @@ impl Machine {
             if behind != id && self.deliveries[behind].waits_to_publish() {
                 self.let_go(behind);
             }
+        }
+    }
+
+    /// Sets whether those behind the delivery wait for longer than for its turn, so that they are no reserve of the host.
+    fn halt_behind(&mut self, id: DeliveryId, halted: bool) {
+        #[cfg(feature = "sabotage")]
+        if self.is_sabotaged(super::Sabotage::RefusedFillsReserve) {
+            return;
+        }
+        if let Some(lane) = self.deliveries[id].lane.filter(|lane| self.lanes.head(*lane) == Some(id)) {
+            self.lanes.halt(lane, halted);
         }
     }
 
@@ -129,6 +141,7 @@ impl Machine {
         delivery.restore_letter();
         if !self.route.is_exactly_once() {
             delivery.state = State::Publishing(fate);
+            self.halt_behind(id, false);
             return;
         }
         delivery.state = State::Prepared(fate);

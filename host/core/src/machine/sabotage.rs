@@ -66,6 +66,10 @@ pub enum Sabotage {
     RefusedHoldsRoute,
     /// Later messages of a key run although a dead letter of the key is rejected for good.
     RefusedIsOvertaken,
+    /// Messages behind a dead letter that is rejected for good count as a reserve of the host.
+    RefusedFillsReserve,
+    /// A stop hands back a record whose dead letter is rejected, and keeps what waits with its outputs behind it.
+    BehindRefusedStays,
     /// The event id of a dead letter is recorded as handled.
     DeadLetterRecorded,
     /// Events of different sources with equal ids are treated as duplicates.
