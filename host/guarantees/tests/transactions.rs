@@ -43,20 +43,6 @@ fn outputs_and_offsets_come_about_together_in_the_order_of_offsets() {
 }
 
 #[test]
-fn an_output_that_is_rejected_is_counted_once_among_what_is_prepared() {
-    let mut world = World::kafka(exactly_once(), 1);
-    world.produce(&["a", "b"]);
-    world.done("t/0/0", 1);
-    world.wait(20 * SECOND);
-    world.answer_transaction(Ending::Rejected);
-    world.machine().audit().unwrap();
-    world.wait(20 * SECOND);
-    world.answer_transaction(Ending::Committed);
-    world.machine().audit().unwrap();
-    assert_eq!(found(&world).first().map(|(_, effect)| *effect), Some(Effect::DeadLetter));
-}
-
-#[test]
 fn one_that_is_aborted_leaves_nothing_and_is_made_again() {
     let mut world = World::kafka(exactly_once(), 1);
     world.produce(&["a"]);
