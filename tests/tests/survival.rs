@@ -29,7 +29,9 @@ async fn a_message_that_failed_three_times_continues_at_attempt_four_after_a_kil
     let probe = Probe::new(kafka, 1).await;
     // Fails `times` times; it gets the number of the attempt from the host.
     kafka.produce(&probe.input, [Record::new(r#"{"do":"fail","times":4,"number":7}"#).key("slow")]).await;
-    let route = r#"retry = { initial_delay = "2s", multiplier = 1.0, jitter = 0.0, max_attempts = 5 }"#;
+    // The wait before the fourth attempt is long enough to notice its commit and to kill the host on a busy machine.
+    let route =
+        r#"retry = { initial_delay = "1s", max_delay = "10s", multiplier = 3.5, jitter = 0.0, max_attempts = 5 }"#;
     let mut host = probe.host(kafka.bootstrap(), PROPERTIES, route).start();
     until_next_is(4, kafka, &probe).await;
     assert_eq!(failures(&host).len(), 3);
@@ -44,7 +46,8 @@ async fn attempts_never_exceed_their_limit_whatever_is_killed_meanwhile() {
     let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
     let probe = Probe::new(kafka, 1).await;
     kafka.produce(&probe.input, [Record::new(r#"{"do":"fail","times":1000,"number":7}"#).key("never")]).await;
-    let route = r#"retry = { initial_delay = "2s", multiplier = 1.0, jitter = 0.0, max_attempts = 4 }"#;
+    // Each wait is long enough to notice its commit and to kill both hosts on a busy machine.
+    let route = r#"retry = { initial_delay = "8s", multiplier = 1.0, jitter = 0.0, max_attempts = 4 }"#;
     let mut hosts = [(); 2].map(|()| probe.host(kafka.bootstrap(), PROPERTIES, route).start());
     let mut failed = 0;
     for attempt in 2..=4 {

@@ -88,7 +88,9 @@ pub enum Ask {
     Commit(Vec<CommitPosition>),
     /// A transaction has committed these positions; the source records them for the lag. No answer.
     Transacted(Vec<CommitPosition>),
-    /// The answer to `Revoked`: commit this position, if any, and release the partition.
+    /// The answer to `Revoked`: commit this position, if any, and release the partition. The source may report that commit as
+    /// `Committed` or `CommitFailed`, for listeners, after the answers to earlier commits of the partition and before
+    /// its next assignment; the machine does not wait for it.
     GiveUp {
         /// The partition.
         partition: Partition,
@@ -102,7 +104,8 @@ pub enum Ask {
         /// Its receipt handle.
         receipt: Arc<str>,
     },
-    /// Extend the lease of a message; answered by `Extended` or `LeaseLost`, or not at all.
+    /// Extend the lease of a message; answered by `Extended` or `LeaseLost`. Without an answer it is requested again after half
+    /// of the time that is left.
     Extend {
         /// The delivery.
         delivery: DeliveryId,

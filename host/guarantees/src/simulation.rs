@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use cofferdam_core::Order;
 use cofferdam_core::event::Event;
+use cofferdam_core::ids::CommitPosition;
 use cofferdam_core::machine::Machine;
 use cofferdam_core::message::{Header, Headers, Kind, Record};
 use cofferdam_core::route::Route;
@@ -244,7 +245,10 @@ impl World {
         self.end_staged(number);
         let (hold, assignment) = self.broker.assign(number);
         let name = self.name(number);
-        let before = self.host_mut().client.holds.insert(number, hold);
+        let host = self.host_mut();
+        // Answers about the assignment before come before this one, or never.
+        host.given_up.retain(|(position, _)| position.partition.number != number);
+        let before = host.client.holds.insert(number, hold);
         if before.is_some() && name != self.name(number) {
             // That of the topic before, which the host takes for the same.
             self.note(What::Lost { partitions: vec![name] });
@@ -400,6 +404,16 @@ impl World {
             }
         }
         self.tell(if well { Event::Committed(positions) } else { Event::CommitFailed(positions) });
+    }
+
+    /// The answer to the last commit of a partition that was given up arrives. Answers about one partition keep the order of
+    /// the commits.
+    pub fn answer_given_up(&mut self) {
+        let host = self.host_mut();
+        let is_next = |(position, _): &(CommitPosition, bool)| !host.client.is_asked(position.partition.number);
+        let Some(index) = host.given_up.iter().position(is_next) else { return };
+        let (position, well) = host.given_up.remove(index);
+        self.tell(if well { Event::Committed(vec![position]) } else { Event::CommitFailed(vec![position]) });
     }
 
     // The queue.

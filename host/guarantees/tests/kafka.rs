@@ -3,6 +3,7 @@
 use cofferdam_core::Order;
 use cofferdam_core::action::{Bound, Fate};
 use cofferdam_core::event::Event;
+use cofferdam_core::machine::{Machine, Sabotage};
 use cofferdam_core::outcome::{Class, Failure};
 use cofferdam_core::route::{Bounds, Guarantee, Route};
 use cofferdam_guarantees::simulation::{SECOND, World, failure, partition, route, unavailable};
@@ -346,6 +347,39 @@ fn a_revoked_partition_waits_for_what_runs_up_to_a_limit() {
     world.done("t/0/1", 3);
     assert!(world.host().sending.is_empty(), "an attempt that was given up leads to nothing");
     assert_eq!(fates(&world), [("t/0/0", Fate::Done), ("t/0/1", Fate::Revoked)]);
+}
+
+/// A commit of one partition is unanswered while another partition is given up, and the answer about that one arrives.
+fn answer_to_another_commit(prepare: fn(&mut Machine)) -> World {
+    let mut world = World::kafka_with(route(), 2, prepare);
+    (0..2).for_each(|number| drop(world.write(number, "", 1)));
+    world.fetch();
+    world.done("t/0/0", 0);
+    world.wait(SECOND);
+    world.done("t/1/0", 0);
+    world.revoke(1);
+    assert_eq!(world.seen().given_up, [(1, Some(1))]);
+    world.answer_given_up();
+    world.write(0, "", 1);
+    world.fetch();
+    world.done("t/0/1", 0);
+    world.wait(10 * SECOND);
+    world
+}
+
+#[test]
+fn the_answer_about_a_partition_that_was_given_up_ends_no_wait_for_another_commit() {
+    let mut world = answer_to_another_commit(|_| {});
+    world.answer_commit(true);
+    world.wait(SECOND);
+    world.answer_commit(true);
+    assert_eq!(world.broker.logs[&0].committed, 2);
+}
+
+#[test]
+#[should_panic(expected = "one commit at a time")]
+fn the_answer_to_another_commit_would_let_two_be_under_way() {
+    answer_to_another_commit(|machine| machine.sabotage(Sabotage::AnswerOfAnotherCommit));
 }
 
 #[test]

@@ -326,6 +326,36 @@ fn a_lease_is_extended_while_its_message_runs_and_while_it_waits() {
     assert_eq!(world.machine().account().received, 2);
 }
 
+/// Ends of a lease of 60 s whose first request for an extension was lost, and when it was requested again.
+fn requested_again(prepare: fn(&mut Machine)) -> (Option<u64>, Vec<Fate>) {
+    let mut world = World::new_with(queue_route(), 7, prepare);
+    world.send(&["a"]);
+    world.wait(30 * SECOND);
+    assert_eq!(world.host_mut().extends.drain(..).count(), 1);
+    let again = (31..=60).find(|_| {
+        world.wait(SECOND);
+        !world.host().extends.is_empty()
+    });
+    extend_all(&mut world);
+    (again, fates(&world).into_iter().map(|(_, fate)| fate).collect())
+}
+
+#[test]
+fn an_extension_without_an_answer_is_requested_again_before_the_lease_ends() {
+    assert_eq!(requested_again(|_| {}), (Some(45), vec![]));
+    let sabotaged = requested_again(|machine| machine.sabotage(Sabotage::ExtensionNotRepeated));
+    assert_eq!(sabotaged, (None, vec![Fate::Revoked]));
+}
+
+#[test]
+fn an_extension_that_is_never_answered_is_requested_a_few_times() {
+    let mut world = World::sqs();
+    world.send(&["a"]);
+    world.wait(60 * SECOND);
+    assert_eq!(world.host().extends.len(), 4, "after 30, 45, 52.5 and 56.25 s");
+    assert_eq!(fates(&world), [("m-0", Fate::Revoked)]);
+}
+
 #[test]
 fn a_lease_is_extended_while_a_publication_is_on_hold() {
     let mut world = World::sqs();

@@ -3,7 +3,7 @@
 use super::Machine;
 use super::timers::Timer;
 use crate::action::{Action, Ask};
-use crate::ids::CommitPosition;
+use crate::ids::{CommitPosition, Partition};
 use crate::time::Time;
 
 /// Share of the commit interval after which a commit follows if a delivery waits for it.
@@ -12,8 +12,10 @@ const PROMPT_SHARE: u32 = 10;
 /// The state of a machine's commits.
 #[derive(Debug, Default)]
 pub(super) struct Commits {
-    /// Number of positions of the last commit that the broker has not answered.
-    unanswered: usize,
+    /// Positions of the last commit that the broker has not answered.
+    unanswered: Vec<(Partition, i64)>,
+    /// Whether the last transaction is unanswered.
+    transacts: bool,
     /// The time of the next commit.
     due: Option<Time>,
     /// Whether a delivery waits for the next commit.
@@ -24,7 +26,7 @@ pub(super) struct Commits {
 
 impl Commits {
     pub(super) fn are_unanswered(&self) -> bool {
-        self.unanswered > 0
+        self.transacts || !self.unanswered.is_empty()
     }
 
     pub(super) fn were_refused(&self) -> bool {
@@ -36,14 +38,23 @@ impl Commits {
         self.prompt = true;
     }
 
-    pub(super) fn ask(&mut self, positions: usize) {
-        self.unanswered = positions;
+    /// Notes the positions of a commit; each is answered.
+    fn ask(&mut self, positions: &[CommitPosition]) {
+        self.unanswered = positions.iter().map(|position| (position.partition.clone(), position.offset)).collect();
     }
 
-    /// Counts answers of the broker; there is one for each partition. The answer for a partition that was given up belongs
-    /// to an older request; it arrives when no answer is awaited, or merely ends the waiting early.
-    pub(super) fn answered(&mut self, positions: usize) {
-        self.unanswered = self.unanswered.saturating_sub(positions);
+    /// Takes in an answer of the broker; returns whether it was awaited. The last commit of a partition that was given up is
+    /// answered, too, and nothing waits for that.
+    fn answered(&mut self, position: &CommitPosition) -> bool {
+        let is_it =
+            |(partition, offset): &(Partition, i64)| *partition == position.partition && *offset == position.offset;
+        let index = self.unanswered.iter().position(is_it);
+        index.map(|index| self.unanswered.swap_remove(index)).is_some()
+    }
+
+    /// Notes whether a transaction is under way.
+    pub(super) fn transacts(&mut self, is_under_way: bool) {
+        self.transacts = is_under_way;
     }
 
     pub(super) fn refuse(&mut self) {
@@ -59,7 +70,7 @@ impl Commits {
 impl Machine {
     /// Commits after the interval, or earlier if many records have been settled since the last commit.
     pub(super) fn commit_in_time(&mut self, now: Time) {
-        if self.commits.unanswered > 0 || !self.partitions.news {
+        if self.commits.are_unanswered() || !self.partitions.news {
             return;
         }
         // Outputs that wait for a transaction leave memory with the next one.
@@ -97,7 +108,7 @@ impl Machine {
     /// Commits what the broker does not know yet. Only one commit is under way at a time.
     pub(super) fn commit(&mut self) {
         self.commits.due = None;
-        if self.commits.unanswered > 0 || self.draining.is_over() {
+        if self.commits.are_unanswered() || self.draining.is_over() {
             return;
         }
         (self.commits.refused, self.commits.prompt) = (false, false);
@@ -116,27 +127,38 @@ impl Machine {
             positions
         };
         if !positions.is_empty() {
-            self.commits.ask(positions.len());
+            self.commits.ask(&positions);
             self.actions.push_back(Action::Ask(Ask::Commit(positions)));
         }
     }
 
     pub(super) fn committed(&mut self, positions: &[CommitPosition], now: Time) {
-        self.commits.answered(positions.len());
         for position in positions {
-            self.note_committed(position);
+            if self.is_awaited(position) {
+                self.note_committed(position);
+            }
         }
         // Records that the broker knows as settled need no room in the bounds.
         self.share_anew();
         self.commit_in_time(now);
     }
 
+    /// Whether the machine waits for this answer.
+    fn is_awaited(&mut self, position: &CommitPosition) -> bool {
+        let is_awaited = self.commits.answered(position);
+        #[cfg(feature = "sabotage")]
+        let is_awaited = is_awaited
+            || self.sabotage == Some(super::Sabotage::AnswerOfAnotherCommit) && self.commits.unanswered.pop().is_some();
+        is_awaited
+    }
+
     /// Marks the positions as due again, because the broker has not confirmed them.
     pub(super) fn commit_failed(&mut self, positions: &[CommitPosition], now: Time) {
-        self.commits.answered(positions.len());
-        self.commits.refuse();
         for position in positions {
-            self.partitions.refuse(position);
+            if self.is_awaited(position) {
+                self.commits.refuse();
+                self.partitions.refuse(position);
+            }
         }
         self.commit_in_time(now);
     }

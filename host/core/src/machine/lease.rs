@@ -10,6 +10,9 @@ use crate::action::{Action, Ask, Fate};
 use crate::ids::DeliveryId;
 use crate::time::Time;
 
+/// Share of a lease that must pass before an extension is requested again.
+const LEAST_SHARE: u32 = 16;
+
 impl Machine {
     /// The time to check a lease that ends at `until`: half of the lease is left for further tries.
     fn lease_check(&self, until: Time) -> Time {
@@ -41,13 +44,20 @@ impl Machine {
             self.lease_lost(id);
             return;
         }
-        lease.check = lease.until;
+        // The request or its answer may be lost: look again while there is time for another one.
+        let half = lease.until.since(now) / 2;
+        lease.check = if half < length / LEAST_SHARE { lease.until } else { now.after(half) };
+        #[cfg(feature = "sabotage")]
+        if self.sabotage == Some(super::Sabotage::ExtensionNotRepeated) {
+            lease.check = lease.until;
+        }
+        let check = lease.check;
         // The lease of an attempt that takes too long is not extended any more.
         if lease.attempt_until.is_none_or(|limit| now < limit) {
             let extend = Ask::Extend { delivery: id, receipt: Arc::clone(&receipt.handle), lease: length };
             self.actions.push_back(Action::Ask(extend));
         }
-        self.timers.set(lease.until, Timer::Lease(id));
+        self.timers.set(check, Timer::Lease(id));
     }
 
     pub(super) fn extended(&mut self, deliveries: &[DeliveryId], ends: Time) {

@@ -42,6 +42,10 @@ pub enum Sabotage {
     ForgottenThoughHeld,
     /// A lost partition is not given up.
     LostPartitionKept,
+    /// An extension that gets no answer is not requested again.
+    ExtensionNotRepeated,
+    /// The answer to another commit ends the wait for the last one.
+    AnswerOfAnotherCommit,
     /// A partition is given up without its last commit.
     LastCommitForgotten,
     /// A partition is given up without the content of the unanswered commit.

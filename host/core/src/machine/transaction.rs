@@ -48,7 +48,7 @@ impl Machine {
             delivery.state = State::Transacting(fate);
             delivery.pending = 1;
         }
-        self.commits.ask(1);
+        self.commits.transacts(true);
         #[cfg(feature = "sabotage")]
         let positions =
             if self.is_sabotaged(super::Sabotage::TransactionWithoutOffsets) { Vec::new() } else { positions };
@@ -80,7 +80,7 @@ impl Machine {
         }
         // Not earlier: another transaction would begin with the first record that is not settled yet, and move the offsets
         // back.
-        self.commits.answered(1);
+        self.commits.transacts(false);
         let ours = positions.iter().filter(|position| self.partitions.is_asked(position)).cloned().collect();
         self.actions.push_back(Action::Ask(Ask::Transacted(ours)));
         for position in positions {
@@ -92,7 +92,7 @@ impl Machine {
 
     /// Handles an aborted transaction: all of its deliveries are prepared again.
     pub(super) fn not_transacted(&mut self, positions: &[CommitPosition], aborted: Aborted, now: Time) {
-        self.commits.answered(1);
+        self.commits.transacts(false);
         for position in positions {
             self.partitions.refuse(position);
         }

@@ -372,6 +372,11 @@ impl Client {
         }
     }
 
+    /// Whether the commit that is with the broker contains this partition.
+    pub(super) fn is_asked(&self, number: i32) -> bool {
+        self.asked.iter().flatten().any(|(position, _)| position.partition.number == number)
+    }
+
     /// What a transaction that the broker has not ended contains of this partition.
     pub(super) fn in_transaction(&self, number: i32) -> Option<&Asked> {
         let is_open = self.transaction.is_some() && !self.unanswered;

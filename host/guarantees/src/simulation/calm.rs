@@ -108,6 +108,7 @@ impl World {
             if self.seen().drained > 0 {
                 continue; // it has ended by what it was told, and hears no answers
             }
+            self.answer_given_up();
             self.answer_commit(true);
             self.answer_transaction(Ending::Committed);
             while !self.host().recording.is_empty() {

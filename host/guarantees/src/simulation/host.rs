@@ -7,6 +7,7 @@ use std::time::Duration;
 use cofferdam_core::action::{Action, Ask};
 use cofferdam_core::command::Command;
 use cofferdam_core::event::{DeliveryId, Event};
+use cofferdam_core::ids::CommitPosition;
 use cofferdam_core::machine::Machine;
 use cofferdam_core::message::Record;
 use cofferdam_core::output::Publication;
@@ -31,6 +32,8 @@ pub struct Host {
     pub connection: u64,
     /// Its view of the group.
     pub client: Client,
+    /// Last commits of partitions that were given up, each with its answer, which has not arrived.
+    pub given_up: Vec<(CommitPosition, bool)>,
     /// What its source may still hand over.
     pub allowance: Allowance,
     /// Attempts handed out and not ended.
@@ -105,6 +108,7 @@ impl Host {
             machine,
             connection: 0,
             client: Client::default(),
+            given_up: Vec::new(),
             allowance: Allowance::default(),
             running: Vec::new(),
             sending: Vec::new(),
@@ -147,6 +151,7 @@ impl World {
             }
         }
         let connection = host.connection;
+        host.given_up.clear();
         host.running.clear();
         host.sending.clear();
         host.deletes.clear();
@@ -283,8 +288,12 @@ impl World {
                 let host = &mut self.hosts[self.at];
                 let reachable = !self.sinks.is_down(super::sinks::SOURCE);
                 let taken = host.client.give_up(partition.number, commit.as_ref(), &mut self.broker, reachable);
-                if let Some(position) = commit.filter(|_| taken) {
-                    self.note(What::Committed { partition: name.clone(), offset: position.offset });
+                if let Some(position) = commit {
+                    let offset = position.offset;
+                    host.given_up.push((position, taken));
+                    if taken {
+                        self.note(What::Committed { partition: name.clone(), offset });
+                    }
                 }
                 self.note(What::GaveUp { partitions: vec![name] });
             }
@@ -299,7 +308,7 @@ impl World {
         }
     }
 
-    pub(super) fn commits(&mut self, position: &cofferdam_core::ids::CommitPosition) {
+    pub(super) fn commits(&mut self, position: &CommitPosition) {
         let progress = Progress::decode(&position.metadata).expect("what the machine has written it can read");
         let finished = progress.finished.into_iter().map(|run| (run.start, run.end)).collect();
         let attempts = progress.tried.iter().map(|(offset, tried)| (*offset, tried.attempt - 1)).collect();

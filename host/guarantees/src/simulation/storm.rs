@@ -160,6 +160,9 @@ impl World {
     }
 
     fn answer_commit_by_chance(&mut self) {
+        if !self.host().given_up.is_empty() && self.dice.bool() {
+            return self.answer_given_up();
+        }
         if self.host().client.unanswered {
             // It is looked at when much may have happened.
             return match self.dice.u32(0..24) {
@@ -209,7 +212,12 @@ impl World {
 
     fn answer_queue(&mut self) {
         let well = !self.sinks.is_down(SOURCE) && self.dice.u32(0..3) > 0;
-        if self.dice.bool() { self.answer_delete(well) } else { self.answer_extend() }
+        match self.dice.u32(0..16) {
+            0..8 => self.answer_delete(well),
+            // The source has no room for the request.
+            8 if !self.host().extends.is_empty() => drop(self.host_mut().extends.remove(0)),
+            _ => self.answer_extend(),
+        }
     }
 
     fn pass_time(&mut self) {

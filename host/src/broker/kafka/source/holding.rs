@@ -21,6 +21,9 @@ use super::queue::{BATCH, Message, Queue};
 use super::record::record;
 use super::watermarks::watermarks;
 
+/// What librdkafka gives as the leader epoch of a record that has none.
+const UNKNOWN_EPOCH: i32 = -1;
+
 /// The grants of the flow that are not used yet.
 #[derive(Debug, Default)]
 pub(super) struct Balance {
@@ -41,6 +44,8 @@ pub(super) struct Holding {
     paused: bool,
     /// The offset after the last returned record.
     next: Option<i64>,
+    /// The leader epoch of the last returned record; -1 if it is not known.
+    epoch: i32,
     /// Whether the group has revoked the partition. It is no longer read.
     revoked: bool,
     /// The first record after the log began anew; it waits until the flow has been told.
@@ -131,6 +136,7 @@ impl Holding {
             queue,
             paused: false,
             next: None,
+            epoch: UNKNOWN_EPOCH,
             revoked: false,
             anew: None,
             topic,
@@ -166,6 +172,7 @@ impl Holding {
     fn restart(&mut self, topic: Option<TopicId>, identity: Identity) {
         self.queue.clear();
         (self.halted, self.next, self.committed) = (false, None, None);
+        self.epoch = UNKNOWN_EPOCH;
         (self.topic, self.identity) = (topic, identity);
         self.life = Arc::default();
     }
@@ -181,6 +188,7 @@ impl Holding {
     fn begin_anew(&mut self, committed: Option<i64>) {
         self.queue.clear();
         (self.committed, self.next, self.anew, self.paused) = (committed, None, None, false);
+        self.epoch = UNKNOWN_EPOCH;
         self.life = Arc::default();
     }
 
@@ -238,10 +246,12 @@ impl Holding {
             }
             let offset = message.native().offset;
             let high = || watermarks(message.consumer(), &self.partition).map(|(_, high)| high);
-            let place = place(offset, self.next, high);
+            let epoch = message.leader_epoch();
+            let place = place((offset, epoch), (self.next, self.epoch), high);
             if place == Place::Repeat {
                 continue;
             }
+            self.epoch = epoch;
             let record = record(message.native(), &self.partition.topic);
             balance.charge(&record);
             self.next = Some(offset + 1);
@@ -268,15 +278,20 @@ impl Drop for Holding {
     }
 }
 
+/// Tells how a record at `offset`, written in leader epoch `epoch`, follows the records before `next`, the last of which was
+/// written in `last`. An epoch is -1 if it is not known.
+///
 /// librdkafka returns a record twice if it rebalances between taking a batch from its queue and storing the new
-/// position. This goes back by at most a batch, and the end of the log stays at or above the position. Any other step
-/// back means that the log was truncated or created again, and is read from its beginning.
-fn place(offset: i64, next: Option<i64>, high: impl FnOnce() -> Option<i64>) -> Place {
+/// position. This goes back by at most a batch, the end of the log stays at or above the position, and the record has the
+/// epoch that it had. Any other step back means that the log was truncated or created again. Epochs never decrease along
+/// a log, so an older offset with a newer epoch is another record: an unclean leader election has cut the log there (KIP-101).
+fn place((offset, epoch): (i64, i32), (next, last): (Option<i64>, i32), high: impl FnOnce() -> Option<i64>) -> Place {
     match next {
         Some(next) if offset < next => {
             let batch = BATCH as i64;
-            let cut_short = high().is_some_and(|high| high < next);
-            if cut_short || next - offset > batch { Place::Anew } else { Place::Repeat }
+            let is_other = last != UNKNOWN_EPOCH && epoch > last;
+            let is_anew = is_other || next - offset > batch || high().is_some_and(|high| high < next);
+            if is_anew { Place::Anew } else { Place::Repeat }
         }
         _ => Place::Next,
     }
@@ -425,13 +440,24 @@ mod tests {
     #[test]
     fn a_repeat_of_librdkafka_is_told_from_a_log_that_begins_anew() {
         let far = || Some(1_000_000);
-        assert_eq!(place(7, None, far), Place::Next);
-        assert_eq!(place(7, Some(7), far), Place::Next);
-        assert_eq!(place(9, Some(7), far), Place::Next, "gaps are what compaction and transactions leave");
-        assert_eq!(place(6, Some(7), far), Place::Repeat);
-        assert_eq!(place(0, Some(256), far), Place::Repeat);
-        assert_eq!(place(0, Some(257), far), Place::Anew);
-        assert_eq!(place(0, Some(7), || Some(3)), Place::Anew, "the log ends before what was read");
+        let at = |offset, next, high: fn() -> Option<i64>| place((offset, 4), (next, 4), high);
+        assert_eq!(at(7, None, far), Place::Next);
+        assert_eq!(at(7, Some(7), far), Place::Next);
+        assert_eq!(at(9, Some(7), far), Place::Next, "gaps are what compaction and transactions leave");
+        assert_eq!(at(6, Some(7), far), Place::Repeat);
+        assert_eq!(at(0, Some(256), far), Place::Repeat);
+        assert_eq!(at(0, Some(257), far), Place::Anew);
+        assert_eq!(at(0, Some(7), || Some(3)), Place::Anew, "the log ends before what was read");
+    }
+
+    #[test]
+    fn a_record_of_a_newer_epoch_at_an_offset_that_was_read_is_no_repeat() {
+        let far = || Some(1_000_000);
+        assert_eq!(place((6, 5), (Some(7), 4), far), Place::Anew, "the log was cut at 6 and goes on");
+        assert_eq!(place((6, 3), (Some(7), 4), far), Place::Repeat, "an older record");
+        assert_eq!(place((7, 5), (Some(7), 4), far), Place::Next, "another leader");
+        assert_eq!(place((6, 5), (Some(7), UNKNOWN_EPOCH), far), Place::Repeat, "an old broker gives no epochs");
+        assert_eq!(place((6, UNKNOWN_EPOCH), (Some(7), 4), far), Place::Repeat);
     }
 
     #[test]

@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cofferdam_core::event::Partition;
 use rdkafka::bindings::{
-    rd_kafka_consume_batch_queue, rd_kafka_message_destroy, rd_kafka_message_t, rd_kafka_queue_cb_event_enable,
-    rd_kafka_queue_destroy, rd_kafka_queue_forward, rd_kafka_queue_get_partition, rd_kafka_queue_length,
-    rd_kafka_queue_t, rd_kafka_t,
+    rd_kafka_consume_batch_queue, rd_kafka_message_destroy, rd_kafka_message_leader_epoch, rd_kafka_message_t,
+    rd_kafka_queue_cb_event_enable, rd_kafka_queue_destroy, rd_kafka_queue_forward, rd_kafka_queue_get_partition,
+    rd_kafka_queue_length, rd_kafka_queue_t, rd_kafka_t,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
@@ -126,6 +126,12 @@ impl Message<'_> {
     pub(super) fn native(&self) -> &rd_kafka_message_t {
         // SAFETY: it is ours until `drop`, and nobody changes it.
         unsafe { self.native.as_ref() }
+    }
+
+    /// Returns the leader epoch that the record was written in; -1 if the broker does not give it.
+    pub(super) fn leader_epoch(&self) -> i32 {
+        // SAFETY: it is ours until `drop`, and nobody changes it.
+        unsafe { rd_kafka_message_leader_epoch(self.native.as_ptr()) }
     }
 
     /// Returns the consumer of the message.
