@@ -19,8 +19,8 @@ pub enum Exit {
     Data = 65,
     /// A broker or a store is unavailable.
     Unavailable = 69,
-    /// The plugin failed in the sandbox or exceeded a limit.
-    Plugin = 70,
+    /// The plugin failed in the sandbox or exceeded a limit, a promise was violated, or the host itself failed.
+    Software = 70,
     /// A temporary failure.
     TryAgain = 75,
     /// Invalid configuration.

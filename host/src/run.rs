@@ -100,6 +100,8 @@ pub struct Report {
     pub account: Account,
     /// The reasons why the host stopped by itself, each with the route that ended; without a route it is the whole host.
     pub stopped: Vec<(Option<Box<str>>, Box<str>)>,
+    /// Whether one of these reasons is a fault of the host itself: a panic, or a route that did not end.
+    pub failed: bool,
     /// A broker client failed permanently; only a new process can continue.
     pub client_failed: bool,
     /// A broker did not answer the last commit of a route, so the messages that it covers may be delivered again.
@@ -272,7 +274,10 @@ impl Host {
                     report.stopped.extend(ending.stopped.map(|reason| (Some(route), reason)));
                     report.stuck.extend(ending.stuck);
                 }
-                Err(panic) => report.stopped.push((Some(route), format!("panicked: {}", panic_text(&*panic)).into())),
+                Err(panic) => {
+                    report.failed = true;
+                    report.stopped.push((Some(route), format!("panicked: {}", panic_text(&*panic)).into()));
+                }
             }
             if !report.stopped.is_empty() {
                 self.stop.cancel();
@@ -309,6 +314,7 @@ impl Host {
                 Some(stuck) => report.stuck.push(stuck),
                 None => {
                     let reason = format!("did not end within {limit:?} of the stop");
+                    report.failed = true;
                     report.stopped.push((Some(route.name().into()), reason.into()));
                 }
             }

@@ -156,7 +156,7 @@ fn exit(class: Class) -> Exit {
         Class::Done => Exit::Success,
         Class::Retryable | Class::Deferred | Class::HostFault | Class::Revoked => Exit::TryAgain,
         Class::Permanent | Class::Malformed | Class::Unrouted => Exit::Data,
-        Class::Trapped | Class::OutOfMemory | Class::TimedOut | Class::ContractBroken => Exit::Plugin,
+        Class::Trapped | Class::OutOfMemory | Class::TimedOut | Class::ContractBroken => Exit::Software,
     }
 }
 

@@ -154,11 +154,31 @@ pub(super) fn finish(run: &Run, json: bool) -> Exit {
         print_line(&format!("totals: {text}"));
     }
     match run.signal {
-        _ if !run.report.stuck.is_empty() => Exit::Plugin,
+        _ if !run.report.stuck.is_empty() => Exit::Software,
         _ if run.report.client_failed => Exit::Unavailable,
+        _ if run.report.failed => Exit::Software,
         _ if !run.report.stopped.is_empty() => Exit::Data,
         _ if account.abandoned > 0 || run.report.cut_short => Exit::TryAgain,
         Some(Signal::Interrupt) => Exit::Interrupted,
         Some(Signal::Terminate) | None => Exit::Success,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exit_code_says_whether_a_restart_helps() {
+        let code = |report: Report, signal| finish(&Run { report, signal }, false);
+        let stopped = || vec![(Some("orders".into()), "no type is accepted".into())];
+        let terminate = Some(Signal::Terminate);
+        assert_eq!(code(Report::default(), terminate), Exit::Success);
+        assert_eq!(code(Report::default(), Some(Signal::Interrupt)), Exit::Interrupted);
+        assert_eq!(code(Report { cut_short: true, ..Report::default() }, terminate), Exit::TryAgain);
+        assert_eq!(code(Report { stopped: stopped(), ..Report::default() }, None), Exit::Data);
+        assert_eq!(code(Report { stopped: stopped(), failed: true, ..Report::default() }, None), Exit::Software);
+        let client = Report { stopped: stopped(), client_failed: true, failed: true, ..Report::default() };
+        assert_eq!(code(client, None), Exit::Unavailable);
     }
 }

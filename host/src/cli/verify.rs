@@ -159,7 +159,7 @@ fn finish(report: &Report, arguments: &Arguments) -> Exit {
     } else {
         print_line(&show::text(report));
     }
-    if report.held { Exit::Success } else { Exit::Plugin }
+    if report.held { Exit::Success } else { Exit::Software }
 }
 
 fn delivery(arguments: &Arguments) -> Delivery {

@@ -61,6 +61,11 @@ fn route() -> Route {
     }
 }
 
+#[test]
+fn the_simulated_queue_without_leases_has_the_abilities_of_the_toy() {
+    assert_eq!(simulation::unleased_route(false).source, toy::SOURCE);
+}
+
 fn put(store: &Store, group: &str, payload: &str) {
     store.put(&Publication {
         destination: toy::queue("in"),
