@@ -24,6 +24,7 @@ mod holding;
 mod identity;
 mod lag;
 mod membership;
+mod place;
 mod presence;
 mod queue;
 mod reader;
