@@ -2,6 +2,7 @@
 //! nothing is left behind; and a history that violates a guarantee is detected. The data that readers find is checked
 //! separately.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,13 +37,19 @@ fn judge(folder: &Path) -> Prepared {
     host(["verify".as_ref(), "--json".as_ref(), "--judge".as_ref(), folder.as_os_str()])
 }
 
-/// Removes the first line with all these words, one fact, from a file of a history.
+/// Removes the first line with all these words, one fact, from a file of a history. Takes a fact that is there only once: an
+/// output that was repeated would still be there.
 fn mislay(file: &Path, words: &[&str]) -> String {
     let text = std::fs::read_to_string(file).expect("a file of the history");
-    let is_it = |line: &&str| words.iter().all(|word| line.contains(word));
-    let line = text.lines().find(is_it).expect("there is such a line").to_owned();
+    let facts: Vec<(&str, Value)> =
+        text.lines().map(|line| (line, serde_json::from_str(line).expect("JSON"))).collect();
+    let about = |fact: &Value| ["event", "record", "effect"].map(|field| fact[field].to_string());
+    let mut times: HashMap<_, usize> = HashMap::new();
+    facts.iter().for_each(|(_, fact)| *times.entry(about(fact)).or_default() += 1);
+    let is_it =
+        |(line, fact): &&(&str, Value)| words.iter().all(|word| line.contains(word)) && times[&about(fact)] == 1;
+    let (line, fact) = facts.iter().find(is_it).expect("there is such a line");
     std::fs::write(file, text.replacen(&format!("{line}\n"), "", 1)).expect("written");
-    let fact: Value = serde_json::from_str(&line).expect("JSON");
     fact["record"].as_str().expect("the fact is about a record").to_owned()
 }
 
