@@ -326,7 +326,8 @@ fn a_lease_is_extended_while_its_message_runs_and_while_it_waits() {
     assert_eq!(world.machine().account().received, 2);
 }
 
-/// Ends of a lease of 60 s whose first request for an extension was lost, and when it was requested again.
+/// The first request to extend a lease of 60 s is lost: after how many seconds the next one follows, and what becomes of the
+/// message.
 fn requested_again(prepare: fn(&mut Machine)) -> (Option<u64>, Vec<Fate>) {
     let mut world = World::new_with(queue_route(), 7, prepare);
     world.send(&["a"]);

@@ -118,3 +118,13 @@ async fn a_command_pauses_tries_resumes_and_drains_one_route_and_no_other() {
     assert_eq!((report.account.done, report.account.released, report.account.abandoned), (5, 2, 0));
     assert!(report.stopped.is_empty() && !report.cut_short, "{report:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_of_a_route_stops_the_host_as_a_fault_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_kafka, mut host) = paused_host(folder.path()).await;
+    host.flows.start(RouteHandle::new("broken").0, async { panic!("on purpose") }).unwrap();
+    let report = host.ended().await;
+    assert_eq!(report.stopped, [(Some("broken".into()), "panicked: on purpose".into())]);
+    assert!(report.failed && !report.client_failed, "{report:?}");
+}

@@ -1,5 +1,7 @@
 //! Commits: the commit point of each partition, with its metadata.
 
+use std::collections::HashMap;
+
 use super::Machine;
 use super::timers::Timer;
 use crate::action::{Action, Ask};
@@ -12,8 +14,8 @@ const PROMPT_SHARE: u32 = 10;
 /// The state of a machine's commits.
 #[derive(Debug, Default)]
 pub(super) struct Commits {
-    /// Positions of the last commit that the broker has not answered.
-    unanswered: Vec<(Partition, i64)>,
+    /// Offsets of the last commit that the broker has not answered.
+    unanswered: HashMap<Partition, i64>,
     /// Whether the last transaction is unanswered.
     transacts: bool,
     /// The time of the next commit.
@@ -38,7 +40,7 @@ impl Commits {
         self.prompt = true;
     }
 
-    /// Notes the positions of a commit; each is answered.
+    /// Notes the positions of a commit, one for each partition; each is answered.
     fn ask(&mut self, positions: &[CommitPosition]) {
         self.unanswered = positions.iter().map(|position| (position.partition.clone(), position.offset)).collect();
     }
@@ -46,10 +48,11 @@ impl Commits {
     /// Takes in an answer of the broker; returns whether it was awaited. The last commit of a partition that was given up is
     /// answered, too, and nothing waits for that.
     fn answered(&mut self, position: &CommitPosition) -> bool {
-        let is_it =
-            |(partition, offset): &(Partition, i64)| *partition == position.partition && *offset == position.offset;
-        let index = self.unanswered.iter().position(is_it);
-        index.map(|index| self.unanswered.swap_remove(index)).is_some()
+        let is_awaited = self.unanswered.get(&position.partition) == Some(&position.offset);
+        if is_awaited {
+            self.unanswered.remove(&position.partition);
+        }
+        is_awaited
     }
 
     /// Notes whether a transaction is under way.
@@ -148,7 +151,8 @@ impl Machine {
         let is_awaited = self.commits.answered(position);
         #[cfg(feature = "sabotage")]
         let is_awaited = is_awaited
-            || self.sabotage == Some(super::Sabotage::AnswerOfAnotherCommit) && self.commits.unanswered.pop().is_some();
+            || self.sabotage == Some(super::Sabotage::AnswerOfAnotherCommit)
+                && self.commits.unanswered.drain().next().is_some();
         is_awaited
     }
 
