@@ -232,7 +232,7 @@ fn neither_a_name_nor_a_redirect_leads_inside() {
 fn a_server_that_never_answers_keeps_an_attempt_to_its_wall_time() {
     let server = Server::start();
     let mut spec = spec("hanging", &[&server.host()]);
-    spec.limits.wall_time = Duration::from_millis(200);
+    spec.limits.wall_time = Duration::from_secs(1);
     let plugin = load(spec);
     // The first message starts the instance.
     answer(&handle(&plugin, &server.fetch("/hello")));
@@ -251,7 +251,14 @@ fn a_handler_hears_of_a_server_that_never_answers_before_its_wall_time_is_over()
     let server = Server::start();
     // All limits have their defaults: 30 s for the head of a response, 5 s for the attempt.
     let plugin = load(spec("patient", &[&server.host()]));
-    let attempt = handle(&plugin, &json!({ "do": "need", "url": format!("{}/hang?secret", server.host()) }));
+    let hang = || handle(&plugin, &json!({ "do": "need", "url": format!("{}/hang?secret", server.host()) }));
+    // A busy machine may stand still for the little time that the handler has then, but not three times in a row.
+    let mut attempt = hang();
+    for _ in 0..2 {
+        if failed(&attempt).class == Class::TimedOut {
+            attempt = hang();
+        }
+    }
     let failure = failed(&attempt);
     assert_eq!((failure.class, failure.code.as_str()), (Class::Retryable, "TIMEOUT"), "{failure:?}");
     let named = format!("no answer in time (GET {}: no answer within ", server.host());
