@@ -116,10 +116,14 @@ impl Drop for Local {
     }
 }
 
-/// Returns a port that was free a moment ago.
+/// Returns a port that was free a moment ago. It is below those that systems give to outgoing connections (32768 on Linux),
+/// one of which could take it before the server binds it.
+///
+/// # Panics
+/// None of a hundred ports is free.
 pub(crate) fn free_port() -> u16 {
-    let held = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the system has a free port");
-    held.local_addr().expect("a bound listener has an address").port()
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    std::iter::repeat_with(|| fastrand::u16(10_000..32_000)).take(100).find(is_free).expect("one port of 100 is free")
 }
 
 /// A user other than root, for servers that refuse to run as root; `None` if the test does not run as root.

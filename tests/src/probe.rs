@@ -65,7 +65,7 @@ impl Probe {
             admin = {{ listen = "" }}
             [plugins.probe]
             path = "{path}"
-            limits = {{ wall_time = "2s", cpu_time = "500ms" }}
+            limits = {{ wall_time = "10s", cpu_time = "500ms" }}
             [[routes]]
             name = "probe"
             from = {{ kafka = ["{input}"], group = "{group}" }}

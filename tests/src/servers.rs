@@ -8,13 +8,13 @@ mod means;
 
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::Need;
 use crate::cargo;
+use crate::local::free_port;
 pub(crate) use means::Java;
 use means::Means;
 
@@ -102,17 +102,17 @@ pub(crate) fn java(server: &Server) -> Result<Java, Need> {
 fn bring_up(server: &Server, means: &Means, home: &Path) -> Result<u16, String> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
     let instance = format!("{now:x}-{}", std::process::id());
-    let [port, inner_port] = free_ports().map_err(|error| format!("no free port: {error}"))?;
-    let site = Site { folder: home.join(&instance), port, inner_port };
+    let site = Site { folder: home.join(&instance), port: free_port(), inner_port: free_port() };
     fs::create_dir_all(&site.folder).map_err(|error| error.to_string())?;
     let command = means.command(server, &site)?;
     let keeper = keep(home, &instance, &command).map_err(|error| format!("sh could not be started: {error}"))?;
     until_it_answers(server, keeper, &site)?;
     // Write to a temporary file and rename it, so that no process reads an incomplete file.
     let aside = site.folder.join("run");
-    let written = fs::write(&aside, format!("{port} {instance}\n")).and_then(|()| fs::rename(&aside, home.join("run")));
+    let written =
+        fs::write(&aside, format!("{} {instance}\n", site.port)).and_then(|()| fs::rename(&aside, home.join("run")));
     written.map_err(|error| error.to_string())?;
-    Ok(port)
+    Ok(site.port)
 }
 
 /// Starts the broker under the shell script that ends it when it has no more users.
@@ -147,12 +147,6 @@ fn until_it_answers(server: &Server, mut keeper: Child, site: &Site) -> Result<(
         }
         std::thread::sleep(PAUSE);
     }
-}
-
-/// Returns ports that were free a moment ago; the broker binds them itself.
-fn free_ports() -> std::io::Result<[u16; 2]> {
-    let held = [TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?];
-    Ok([held[0].local_addr()?.port(), held[1].local_addr()?.port()])
 }
 
 fn open(path: &Path) -> std::io::Result<File> {
