@@ -26,6 +26,8 @@ struct Case {
     class: Class,
     /// From here to there percent of the messages fail.
     outage: (Duration, Duration, u64),
+    /// In the outage the process is killed this often, and another one starts.
+    restart: Option<Duration>,
     concurrency: u32,
 }
 
@@ -39,6 +41,7 @@ const WELL: Case = Case {
     bad: 0,
     class: Class::Retryable,
     outage: (Duration::ZERO, Duration::ZERO, 0),
+    restart: None,
     concurrency: 16,
 };
 
@@ -91,13 +94,24 @@ impl History {
 
     fn live(mut self) -> Seen {
         let mut next = (0, self.start);
+        let mut restart = self.case.restart.map(|every| self.start.after(self.case.outage.0).after(every));
         while self.settled < self.case.messages {
             let arrival = (next.0 < self.case.messages).then_some(next.1);
             let wake = self.world.machine().next_wake();
             let end = self.ends.values().min().copied();
-            let at = [arrival, wake, end].into_iter().flatten().min().expect("something is left to happen");
+            let at = [arrival, wake, end, restart].into_iter().flatten().min().expect("something is left to happen");
             assert!(at.since(self.start) < Duration::from_secs(200_000), "it comes to its end: {:?}", self.seen);
             self.world.wait(at.since(self.world.now));
+            if restart == Some(at) {
+                self.world.crash();
+                (0..PARTITIONS).for_each(|number| self.world.assign(number));
+                self.ends.clear();
+                restart = self
+                    .case
+                    .restart
+                    .map(|every| at.after(every))
+                    .filter(|at| at.since(self.start) < self.case.outage.1);
+            }
             if arrival == Some(at) {
                 let id = self.world.write(next.0 as i32 % PARTITIONS, &format!("k{}", next.0), 10);
                 self.numbers.insert(id, next);
@@ -230,6 +244,16 @@ fn an_outage_burns_no_message_on_a_busy_route_and_few_on_a_quiet_one() {
         assert!(seen.dead <= 20, "{minutes} minutes: {seen:?}");
         assert!(seen.recovery < 300 * SECOND, "{seen:?}");
     }
+}
+
+#[test]
+fn an_outage_with_three_restarts_burns_no_message() {
+    let outage = (Duration::ZERO, 3_600 * SECOND, 100);
+    let case = Case { outage, restart: Some(900 * SECOND), messages: 200, ..WELL };
+    let seen = live(case, 1);
+    assert_eq!((seen.opened, seen.dead), (4, 0), "{seen:?}");
+    let seen = History::with(case, 1, |machine| machine.sabotage(Sabotage::RestartForgotten)).live();
+    assert!(seen.dead > 100, "{seen:?}");
 }
 
 #[test]

@@ -72,6 +72,8 @@ pub struct Report {
     pub refused: Vec<(String, Box<str>)>,
     /// Total number of rejected dead letters.
     pub refusals: u64,
+    /// The dead letters at the positions that the filter names, as far as they were seen.
+    pub named: Vec<Named>,
     /// On a queue: number of dead letters that were sent and could not be deleted.
     pub undeleted: u64,
     /// On a queue: number of dead letters that were not visible now.
@@ -92,6 +94,16 @@ impl Order {
             Some(to) => outlet.find(to).await,
             None => Ok(()),
         }
+    }
+
+    /// Whether the filter selects this dead letter. One at a position that the filter names is recorded in the report.
+    pub(crate) fn takes(&self, found: &Found, report: &mut Report) -> bool {
+        let is_taken = self.filter.takes(found);
+        if self.filter.positions.contains(&found.position) {
+            let is_replayed = found.replays.count > 0 && !found.replays.in_doubt;
+            report.named.push(Named { position: found.position.clone(), is_taken, is_replayed });
+        }
+        is_taken
     }
 
     /// The destination of a selected dead letter, after a check that it exists; `None` if the dead letter stays, which is
@@ -178,6 +190,7 @@ impl Report {
             returned: 0,
             refused: Vec::new(),
             refusals: 0,
+            named: Vec::new(),
             undeleted: 0,
             unseen: 0,
             stopped: false,
@@ -226,6 +239,17 @@ impl Report {
             Err(Refusal::Unavailable(text)) => CopyResult::Unknown(text),
         }
     }
+}
+
+/// A dead letter at a position that the filter names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Its position.
+    pub position: Position,
+    /// Whether the filter selects it.
+    pub is_taken: bool,
+    /// Whether it was replayed before.
+    pub is_replayed: bool,
 }
 
 /// The result of a copy.

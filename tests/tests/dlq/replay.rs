@@ -157,6 +157,21 @@ async fn letters_that_cannot_go_back_stay_and_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_position_without_a_letter_is_told_and_so_is_one_that_was_replayed() {
+    let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
+    let (desk, source, topic) = crafted(kafka, 2, 1).await;
+    let ended = desk.run(&["dlq", "replay", &topic, "0/0", "0/99"]).await;
+    assert_eq!(ended.code(), Some(65));
+    assert!(ended.stderr.iter().any(|line| line.contains(r#"no dead letter at "0/99""#)), "{:#?}", ended.stderr);
+    assert_eq!(kafka.ends(&source).await[&0], 1, "the other one was sent");
+    let again = desk.run(&["dlq", "replay", &topic, "0/0"]).await;
+    let said = "  0/0 was replayed before, and is not sent again; --again sends it again";
+    assert_eq!(again.code(), Some(0));
+    assert!(again.stdout.iter().any(|line| line == said), "{:#?}", again.stdout);
+    assert_eq!(kafka.ends(&source).await[&0], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_letter_that_names_a_place_no_route_reads_stays_until_somebody_says_so() {
     let Some(kafka) = kit::or_say_so(kit::kafka()) else { return };
     let (desk, source, topic) = crafted(kafka, 2, 1).await;

@@ -2,8 +2,9 @@
 //! and does not stop it because of a few bad messages.
 //!
 //! Two counts open the circuit: messages whose *first* attempt failed with a fault that suggests an outage of a dependency
-//! or of the sandbox, and messages that became dead letters at their first attempt. Each message counts once; retries do not
-//! count, so a few messages that always fail never add up. A successful message subtracts [`WORTH`] from both counts. So the
+//! or of the sandbox, and messages that became dead letters at their first attempt. Until the first success of the process, its
+//! first attempt of a message counts, too: after a restart in an outage there may be retries only. Each message counts once;
+//! retries do not count, so a few messages that always fail never add up. A successful message subtracts [`WORTH`] from both counts. So the
 //! circuit opens only if many different messages fail while fewer than one in [`WORTH`] succeeds. If half of the messages
 //! are bad, a run of `failures` in a row has a probability of 10^-6.
 //!
@@ -57,6 +58,8 @@ pub(super) struct Watch {
     due: Time,
     /// Maximum number of running attempts shortly after the circuit has closed.
     most: u32,
+    /// Whether a message has succeeded in this process.
+    has_worked: bool,
 }
 
 impl Default for Watch {
@@ -70,6 +73,7 @@ impl Default for Watch {
             wait: SOON,
             due: Time::default(),
             most: u32::MAX,
+            has_worked: false,
         }
     }
 }
@@ -176,6 +180,7 @@ impl Machine {
             watch.failures.take_back();
             watch.dead_letters.take_back();
         }
+        watch.has_worked = true;
         watch.trust += 1;
         if watch.trust >= TRUST {
             (watch.trust, watch.doubt) = (0, 1);
@@ -199,7 +204,7 @@ impl Machine {
             self.watch.wait = self.watch.wait.saturating_mul(2);
             self.open_circuit(Trip::Probe, now);
         }
-        let is_first = self.deliveries[id].attempt == 1;
+        let is_first = self.is_first_here(id);
         #[cfg(feature = "sabotage")]
         let is_first = is_first || self.is_sabotaged(super::Sabotage::RetriesTrip);
         if !is_first || !self.watch.is_closed() || !self.speaks_of_outage(failure) {
@@ -211,6 +216,15 @@ impl Machine {
         if count >= limit {
             self.open_circuit(Trip::Failures(count), now);
         }
+    }
+
+    /// Whether this is the first attempt of a message, or before the first success of this process its first one here.
+    fn is_first_here(&self, id: DeliveryId) -> bool {
+        let delivery = &self.deliveries[id];
+        let is_new_here = delivery.trouble().is_some_and(|trouble| trouble.attempts.len() == 1);
+        #[cfg(feature = "sabotage")]
+        let is_new_here = is_new_here && !self.is_sabotaged(super::Sabotage::RestartForgotten);
+        delivery.attempt == 1 || (is_new_here && !self.watch.has_worked)
     }
 
     /// Whether a failure may be caused by a dependency of the handler instead of the message. Failures that the route
@@ -228,7 +242,7 @@ impl Machine {
 
     /// Counts a dead letter. A message that was retried has already counted as a failure.
     pub(super) fn becomes_dead_letter(&mut self, id: DeliveryId, now: Time) {
-        let counts = self.watch.is_closed() && self.deliveries[id].attempt == 1;
+        let counts = self.watch.is_closed() && self.is_first_here(id);
         let Some(limit) = self.watch.limit(self.route.breaker.dead_letters).filter(|_| counts) else { return };
         let count = self.watch.dead_letters.add(now, self.route.breaker.window);
         if count >= limit {

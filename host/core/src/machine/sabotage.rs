@@ -82,6 +82,8 @@ pub enum Sabotage {
     PledgeNotAwaited,
     /// Failed retries count towards opening the circuit.
     RetriesTrip,
+    /// Only the first attempt of a message counts, so after a restart in an outage nothing does.
+    RestartForgotten,
     /// Successful messages are not subtracted from the failures.
     SuccessDoesNotCount,
     /// Retries are probes even if a message waits for its first attempt.

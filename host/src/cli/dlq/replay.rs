@@ -111,6 +111,7 @@ async fn replay(arguments: &Arguments) -> Ended {
     let mut outlet = place.brokers.outlet()?;
     let stop = until_signal();
     let mut worst = Exit::Success;
+    let mut missing = order.filter.positions.clone();
     // All stores are opened first, so that a replayed message that becomes a dead letter again is not replayed in the
     // same run.
     let mut stores = Vec::with_capacity(place.destinations.len());
@@ -137,11 +138,28 @@ async fn replay(arguments: &Arguments) -> Ended {
         if report.homeless + report.unknowns + report.refusals > 0 {
             worst = Exit::Data;
         }
+        missing.retain(|position| report.named.iter().all(|named| named.position != *position));
         if report.stopped {
             return Ok(Exit::Interrupted);
         }
+        // The rest was not looked at.
+        if order.limit == 0 {
+            return Ok(worst);
+        }
     }
+    none_is_missing(&missing, &place)?;
     Ok(worst)
+}
+
+/// Checks that there was a dead letter at each position.
+fn none_is_missing(missing: &[Position], place: &Place) -> Result<(), Problem> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let listed = missing.iter().map(|position| format!("\"{position}\"")).collect::<Vec<_>>().join(", ");
+    let destinations = place.destinations.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let remedy = format!("`cofferdam dlq list {}` shows the positions", destinations.first().map_or("", |first| first));
+    Err(Problem::new(Exit::Data, format!("no dead letter at {listed}"), remedy).at(destinations.join(", ")))
 }
 
 /// Returns a token that the first signal cancels; the second signal ends the process.
@@ -233,6 +251,13 @@ pub(super) fn in_words(from: &str, order: &Order, report: &Report) -> Vec<String
         for (letter, why) in &report.refused {
             say(format!("  {}: {}", words::escaped(letter), words::escaped(why)));
         }
+    }
+    for named in report.named.iter().filter(|named| !named.is_taken) {
+        let why = match named.is_replayed {
+            true => "was replayed before, and is not sent again; --again sends it again",
+            false => "is not selected by the other conditions",
+        };
+        say(format!("{} {why}", words::escaped(&named.position.to_string())));
     }
     if report.undeleted > 0 {
         say(format!(

@@ -89,7 +89,7 @@ impl Topic {
             let Some(found) = self.found(&record) else { continue };
             report.seen(1);
             let unsent = found.replays.count == 0 || found.replays.in_doubt;
-            let to = if order.filter.takes(&found) { order.way(&found, outlet, report).await? } else { None };
+            let to = if order.takes(&found, report) { order.way(&found, outlet, report).await? } else { None };
             match to {
                 Some(to) => {
                     chosen += 1;

@@ -52,7 +52,7 @@ impl Queue {
             report.seen(received.len() as u64);
             let (mut batch, mut failed) = (Vec::<(Held, Destination)>::new(), None);
             for held in received {
-                let taken = failed.is_none() && chosen < order.limit && order.filter.takes(&held.found);
+                let taken = failed.is_none() && chosen < order.limit && order.takes(&held.found, report);
                 let way = if taken { order.way(&held.found, outlet, report).await } else { Ok(None) };
                 match way {
                     Ok(Some(to)) => {
