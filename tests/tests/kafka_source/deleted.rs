@@ -7,7 +7,7 @@ use cofferdam_core::progress::{LIMIT, Progress};
 use kit::Record as Input;
 
 use super::WAIT;
-use super::member::{Member, config, offsets};
+use super::member::{Member, at, config, offsets};
 
 #[tokio::test]
 async fn a_topic_that_is_made_anew_under_our_feet_is_lost_and_read_from_its_beginning() {
@@ -61,6 +61,46 @@ async fn a_topic_that_was_deleted_and_created_again_and_has_grown_past_the_old_p
     };
     assert_ne!(identity(&first), identity(&anew), "commits of the one are not taken for those of the other");
     assert_eq!(offsets(&member.records(100).await, 0), (0..100).collect::<Vec<_>>());
+    member.leave().await;
+}
+
+/// Each restart of a broker raises the leader epoch of its partitions; that of a new topic is 0.
+#[tokio::test]
+async fn a_topic_that_is_created_again_after_a_restart_of_the_broker_is_read_and_others_go_on() {
+    let Some(mut kafka) = kit::or_say_so(kit::kafka::private().await) else { return };
+    let (topic, other, group) =
+        (kafka.topic("source-epoch", 1).await, kafka.topic("other", 1).await, kit::unique("group"));
+    kafka.stop().await;
+    kafka.start().await;
+    let mut member = Member::build(config(&kafka, &group, &[&topic, &other]));
+    member.grant(10_000);
+    kafka.produce(&topic, (0..20).map(|n| Input::new(n.to_string()))).await;
+    kafka.produce(&other, (0..5).map(|n| Input::new(n.to_string()))).await;
+    member.records(25).await;
+    member.seen.clear();
+
+    delete_topic(&kafka, &topic).await;
+    kit::eventually("the topic can be made again", WAIT, async || try_create(&kafka, &topic).await).await;
+    kafka.produce(&topic, (0..20).map(|n| Input::new(format!("new {n}")))).await;
+    let of_other = member.partition(&other, 0);
+    let mut assigned = false;
+    while !assigned {
+        match member.until(|event| matches!(event, Event::Lost(_) | Event::Revoked(_) | Event::Assigned(_))).await {
+            Event::Revoked(partitions) => {
+                for partition in partitions {
+                    let commit = (partition == of_other).then(|| at(&partition, 5));
+                    member.source.ask(Ask::GiveUp { partition, commit });
+                }
+            }
+            Event::Assigned(anew) => assigned = anew.iter().any(|anew| *anew.partition.topic == *topic),
+            Event::Lost(partitions) => assert!(!partitions.contains(&of_other), "the other topic is given up in order"),
+            _ => {}
+        }
+    }
+    kafka.produce(&other, [Input::new("after")]).await;
+    let records = member.records(21).await;
+    assert_eq!(records.iter().filter(|record| *record.source == *other).count(), 1, "it goes on at its commit");
+    assert_eq!(records.iter().filter(|record| *record.source == *topic).count(), 20);
     member.leave().await;
 }
 

@@ -198,6 +198,6 @@ impl Worker {
     }
 }
 
-fn at(partition: &Partition, offset: i64) -> CommitPosition {
+pub(super) fn at(partition: &Partition, offset: i64) -> CommitPosition {
     CommitPosition { partition: partition.clone(), offset, metadata: "".into() }
 }

@@ -19,6 +19,7 @@
 mod commits;
 mod committed;
 mod context;
+mod current;
 mod ends;
 mod holding;
 mod identity;
@@ -54,6 +55,7 @@ use crate::broker::kafka::waker::Waker;
 use crate::listener::Absence;
 use crate::source::{self, Membership, Source};
 use context::Context;
+use current::Current;
 use ends::Ends;
 use membership::{Losses, Membership as OfGroup};
 use presence::Presence;
@@ -156,36 +158,40 @@ impl Config {
     /// [`Error::Properties`], [`Error::Client`], [`Error::Subscription`].
     pub fn build(self) -> Result<Kafka, Error> {
         let group: Arc<str> = self.group.as_str().into();
-        let refused = |reason: String| Error::Client { group: group.as_ref().into(), reason: reason.into() };
         let waker = Arc::new(Waker::default());
-        let client = self.client()?;
-        let mut consumer = BaseConsumer::from_config_and_context(&client, Context::new(&client, &self.route))
-            .map_err(|error| refused(error.to_string()))?;
-        let wakes = Arc::clone(&waker);
-        consumer.set_nonempty_callback(move || wakes.wake());
-        self.subscribe(&consumer)?;
-
-        let consumer = Arc::new(consumer);
+        let consumer = self.consumer(&waker)?;
+        let current = Current::new(&consumer);
         let losses = Losses::default();
-        let membership = OfGroup::new(&consumer, losses.clone());
-        let presence = Presence::new(&consumer);
+        let membership = OfGroup::new(current.clone(), losses.clone());
+        let presence = Presence::new(current.clone());
         let shared = Arc::new(Shared::new(Arc::clone(&waker), losses));
+        let ends = Ends::new(&self.client()?, &self.route);
         let (end, ended) = oneshot::channel();
         let name = format!("kafka-{group}");
         let read = {
-            let (group, shared) = (Arc::clone(&group), Arc::clone(&shared));
-            let ends = Ends::new(&client, &self.route);
+            let shared = Arc::clone(&shared);
             move || {
-                let reader = Reader::new(group, self.revoke_timeout, consumer, shared, ends);
+                let reader = Reader::new(self, waker, consumer, current, shared, ends);
                 // If the receiver was dropped, nobody needs the result.
-                let _ = end.send(reader.run(&waker));
+                let _ = end.send(reader.run());
             }
         };
-        std::thread::Builder::new()
-            .name(name)
-            .spawn(read)
-            .map_err(|error| refused(format!("failed to start a thread: {error}")))?;
+        std::thread::Builder::new().name(name).spawn(read).map_err(|error| Error::Client {
+            group: group.as_ref().into(),
+            reason: format!("failed to start a thread: {error}").into(),
+        })?;
         Ok(Kafka { group, shared, ended, membership, presence })
+    }
+
+    /// Creates the consumer and subscribes. It wakes the reader when its main queue has something.
+    fn consumer(&self, waker: &Arc<Waker>) -> Result<Arc<BaseConsumer<Context>>, Error> {
+        let client = self.client()?;
+        let mut consumer = BaseConsumer::from_config_and_context(&client, Context::new(&client, &self.route))
+            .map_err(|error| Error::Client { group: self.group.as_str().into(), reason: error.to_string().into() })?;
+        let wakes = Arc::clone(waker);
+        consumer.set_nonempty_callback(move || wakes.wake());
+        self.subscribe(&consumer)?;
+        Ok(Arc::new(consumer))
     }
 
     /// Creates the consumer with all its properties, and drops it. Sends no request.

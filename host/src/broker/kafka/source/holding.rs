@@ -54,7 +54,7 @@ pub(super) struct Holding {
     topic_before: Option<TopicId>,
     /// The topic identity that the commits of the flow belong to.
     pub(super) identity: Identity,
-    /// Whether the topic was created again. The partition is not read until reading restarts at its beginning.
+    /// Whether the topic was created again. The partition is not read; a new consumer reads that of the new topic.
     halted: bool,
     /// Replaced each time reading begins anew, so that weak references to the earlier one expire.
     life: Arc<()>,
@@ -83,9 +83,7 @@ enum Look {
 pub(super) struct Recreated {
     /// Partitions for which the flow was told already.
     pub(super) begun_anew: Vec<Partition>,
-    /// Partitions that were read until this check.
-    pub(super) newly: Vec<Partition>,
-    /// All partitions that wait until reading restarts at their beginning.
+    /// Partitions that were read until this check, and are not any more.
     pub(super) halted: Vec<Partition>,
 }
 
@@ -140,7 +138,9 @@ impl Holding {
     /// Checks whether the topic has a new id. Learns the id if none is known, and then reports whether it differs from
     /// the id before the log began anew.
     fn look(&mut self, ids: &Ids) -> Look {
-        let Some(id) = ids.get(&self.partition.topic).filter(|_| !self.revoked) else { return Look::Same };
+        let Some(id) = ids.get(&self.partition.topic).filter(|_| !self.revoked && !self.halted) else {
+            return Look::Same;
+        };
         match self.topic {
             Some(known) if known != *id => Look::Recreated,
             Some(_) => Look::Same,
@@ -151,20 +151,11 @@ impl Holding {
         }
     }
 
-    /// Stops reading until [`restart`](Holding::restart), and drops the records that the flow does not have yet.
+    /// Stops reading, because the topic was created again, and drops the records that the flow does not have yet.
     fn halt(&mut self) {
         self.halted = true;
         self.anew = None;
         self.queue.clear();
-    }
-
-    /// Reads the partition again, as that of a new topic, from the offset that librdkafka was given.
-    fn restart(&mut self, topic: Option<TopicId>, identity: Identity) {
-        self.queue.clear();
-        (self.halted, self.next, self.committed) = (false, None, None);
-        self.epoch = UNKNOWN_EPOCH;
-        (self.topic, self.identity) = (topic, identity);
-        self.life = Arc::default();
     }
 
     /// Stops reading for good, and drops the records that the flow does not have yet.
@@ -300,14 +291,15 @@ impl Held {
         self.holdings.values()
     }
 
-    /// Stops reading the partition; returns whether it is assigned.
+    /// Stops reading the partition; returns whether the flow has it.
     pub(super) fn revoke(&mut self, partition: &Partition) -> bool {
-        self.holdings.get_mut(partition).map(Holding::revoke).is_some()
+        let holding = self.holdings.get_mut(partition).filter(|holding| !holding.halted);
+        holding.map(Holding::revoke).is_some()
     }
 
     /// Returns whether the partition is assigned and being read.
     pub(super) fn is_read(&self, partition: &Partition) -> bool {
-        self.holdings.get(partition).is_some_and(|holding| !holding.revoked)
+        self.holdings.get(partition).is_some_and(|holding| !holding.revoked && !holding.halted)
     }
 
     /// Begins anew at the committed offset; records returned before no longer count.
@@ -325,21 +317,12 @@ impl Held {
                 Look::Same => {}
                 Look::BegunAnew => recreated.begun_anew.push(holding.partition.clone()),
                 Look::Recreated => {
+                    holding.halt();
                     recreated.halted.push(holding.partition.clone());
-                    if !holding.halted {
-                        holding.halt();
-                        recreated.newly.push(holding.partition.clone());
-                    }
                 }
             }
         }
         recreated
-    }
-
-    /// Restarts a stopped partition as that of a new topic; returns whether it is still assigned.
-    pub(super) fn restart(&mut self, partition: &Partition, topic: Option<TopicId>, identity: Identity) -> bool {
-        let holding = self.holdings.get_mut(partition).filter(|holding| holding.halted && !holding.revoked);
-        holding.map(|holding| holding.restart(topic, identity)).is_some()
     }
 
     /// Returns the topic identity that the commits of a partition belong to; unknown if it is not assigned.

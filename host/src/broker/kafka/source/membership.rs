@@ -4,12 +4,12 @@
 //! offsets of a partition that was lost meanwhile would be accepted under the new generation. So the flow gets no
 //! membership while there is a loss that it has not received. Losses are counted before librdkafka may join again.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
+use rdkafka::consumer::{Consumer, ConsumerGroupMetadata};
 
-use super::context::Context;
+use super::current::Current;
 
 /// The number of loss events that were sent.
 #[derive(Debug, Clone, Default)]
@@ -24,14 +24,14 @@ impl Losses {
 
 /// The flow's view of the membership.
 pub(super) struct Membership {
-    consumer: Weak<BaseConsumer<Context>>,
+    consumer: Current,
     losses: Losses,
     heard: u64,
 }
 
 impl Membership {
-    pub(super) fn new(consumer: &Arc<BaseConsumer<Context>>, losses: Losses) -> Self {
-        Self { consumer: Arc::downgrade(consumer), losses, heard: 0 }
+    pub(super) fn new(consumer: Current, losses: Losses) -> Self {
+        Self { consumer, losses, heard: 0 }
     }
 
     /// Notes that the flow has received a loss event.
@@ -41,7 +41,7 @@ impl Membership {
 
     /// Returns the member that owns all partitions which the flow considers assigned; `None` if that is unknown.
     pub(super) fn current(&self) -> Option<ConsumerGroupMetadata> {
-        let member = self.consumer.upgrade()?.group_metadata();
+        let member = self.consumer.get()?.group_metadata();
         // Keep this order: a membership that is newer than a loss is then read together with the loss.
         member.filter(|_| self.losses.0.load(Ordering::SeqCst) == self.heard)
     }
@@ -55,6 +55,9 @@ impl std::fmt::Debug for Membership {
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::consumer::BaseConsumer;
+
+    use super::super::context::Context;
     use super::*;
 
     #[test]
@@ -64,7 +67,7 @@ mod tests {
             rdkafka::config::FromClientConfigAndContext::from_config_and_context(&client, Context::new(&client, "r"));
         let consumer: Arc<BaseConsumer<Context>> = Arc::new(consumer.unwrap());
         let losses = Losses::default();
-        let mut membership = Membership::new(&consumer, losses.clone());
+        let mut membership = Membership::new(Current::new(&consumer), losses.clone());
         assert!(membership.current().is_some());
         losses.count();
         assert!(membership.current().is_none());

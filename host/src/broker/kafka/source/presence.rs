@@ -1,6 +1,5 @@
 //! Checks whether the consumer is a member of its group.
 
-use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use rdkafka::bindings::{
@@ -10,6 +9,7 @@ use rdkafka::bindings::{
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::context::{Context, GroupError};
+use super::current::Current;
 use crate::listener::Absence;
 
 /// How long an error of the group counts. librdkafka retries within a few seconds and repeats the error while it lasts.
@@ -17,7 +17,7 @@ const FRESH: Duration = Duration::from_secs(30);
 
 /// Watches the membership of a consumer.
 pub(super) struct Presence {
-    consumer: Weak<BaseConsumer<Context>>,
+    consumer: Current,
     absent_since: Option<Instant>,
     /// The number of records received so far, and the time at which it last grew.
     received: u64,
@@ -26,13 +26,13 @@ pub(super) struct Presence {
 
 impl Presence {
     /// Creates the watch for a new consumer.
-    pub(super) fn new(consumer: &Arc<BaseConsumer<Context>>) -> Self {
+    pub(super) fn new(consumer: Current) -> Self {
         let now = Instant::now();
-        Self { consumer: Arc::downgrade(consumer), absent_since: Some(now), received: 0, grown: now }
+        Self { consumer, absent_since: Some(now), received: 0, grown: now }
     }
 
     pub(super) fn absence(&mut self, received: u64) -> Option<Absence> {
-        let consumer = self.consumer.upgrade()?;
+        let consumer = self.consumer.get()?;
         if received > self.received {
             (self.received, self.grown) = (received, Instant::now());
         }

@@ -2,6 +2,7 @@
 
 mod rebalance;
 mod recreated;
+mod renewal;
 mod reread;
 
 use std::sync::Arc;
@@ -13,13 +14,14 @@ use cofferdam_core::ids::CommitPosition;
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use super::Error;
 use super::commits::{Commits, Purpose};
 use super::context::{Answer, Context, Occurrence};
+use super::current::Current;
 use super::ends::{Behind, End, Ends};
 use super::identity::{Ids, Topics};
 use super::lag::{self, GroupProgress};
 use super::shared::{Shared, State};
+use super::{Config, Error};
 use crate::broker::kafka::waker::Waker;
 use rebalance::Rebalance;
 
@@ -31,8 +33,12 @@ const POLLS: usize = 64;
 /// The consumer, and the state of its thread.
 pub(super) struct Reader {
     group: Arc<str>,
+    config: Config,
+    waker: Arc<Waker>,
     consumer: Arc<BaseConsumer<Context>>,
-    revoke_timeout: Duration,
+    current: Current,
+    /// The time by which the consumer must be replaced; `None` if it stays.
+    renewal: Option<Instant>,
     shared: Arc<Shared>,
     commits: Commits,
     rebalance: Rebalance,
@@ -50,19 +56,23 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(
-        group: Arc<str>,
-        revoke_timeout: Duration,
+        config: Config,
+        waker: Arc<Waker>,
         consumer: Arc<BaseConsumer<Context>>,
+        current: Current,
         shared: Arc<Shared>,
         ends: Ends,
     ) -> Self {
         Self {
-            group,
+            group: config.group.as_str().into(),
+            config,
+            waker,
             ends,
             topics: Topics::new(&consumer),
             known: Ids::new(),
             consumer,
-            revoke_timeout,
+            current,
+            renewal: None,
             shared,
             commits: Commits::default(),
             rebalance: Rebalance::default(),
@@ -73,8 +83,8 @@ impl Reader {
     }
 
     /// Runs until the flow closes the source, or until a fatal error of librdkafka.
-    pub(super) fn run(mut self, waker: &Waker) -> Result<(), Error> {
-        waker.here();
+    pub(super) fn run(mut self) -> Result<(), Error> {
+        self.waker.here();
         let until = loop {
             if let Some(until) = self.shared.closing() {
                 break until;
@@ -101,7 +111,8 @@ impl Reader {
         let busy = self.poll();
         self.look_for_recreated();
         self.reach();
-        self.step_rebalance() || busy
+        let busy = self.step_rebalance() || busy;
+        self.step_renewal() || busy
     }
 
     fn sleep(&self) {

@@ -39,7 +39,7 @@ pub(super) struct Rebalance {
     stage: Option<Stage>,
     /// Whether the consumer leaves the group. No assignment is accepted then, because reading the committed offsets would
     /// block the thread for seconds.
-    leaving: bool,
+    pub(super) leaving: bool,
 }
 
 /// The rebalance that librdkafka waits for.
@@ -98,7 +98,7 @@ impl Reader {
                 let releases = if lost { Vec::new() } else { ours };
                 let releases = releases.into_iter().map(|partition| (partition, Release::Held)).collect();
                 self.rebalance.stage =
-                    Some(Stage::Releasing { partitions, releases, until: now + self.revoke_timeout });
+                    Some(Stage::Releasing { partitions, releases, until: now + self.config.revoke_timeout });
             }
             Occurrence::Commit(_) | Occurrence::Fatal(_) => {} // dealt with where they come in
         }
@@ -126,6 +126,9 @@ impl Reader {
         }
         let mut found = found.unwrap_or_else(|_| Committed::unknown(partitions));
         let ids = ids.unwrap_or_default();
+        if self.renew_for(found.partitions.iter().map(|(partition, ..)| partition), &ids) {
+            return true;
+        }
         let cluster = topics.and_then(|topics| topics.cluster());
         let (mut assigned, mut holdings) = (Vec::new(), Vec::new());
         for (partition, committed, metadata) in found.partitions {
@@ -136,9 +139,7 @@ impl Reader {
             };
             let identity = identity(&partition, cluster.as_deref(), &ids);
             let resumption = resume(committed, metadata.as_deref(), identity);
-            let known = self.known.get(&partition.topic);
-            let is_another = known.is_some_and(|known| ids.get(&partition.topic).is_some_and(|id| id != known));
-            if is_another || resumption.is_recreated {
+            if resumption.is_recreated {
                 recreated::tell(&self.group, &partition);
             }
             if resumption.is_recreated
@@ -189,10 +190,9 @@ impl Reader {
             self.rebalance.stage = Some(Stage::Releasing { partitions, releases, until });
             return false;
         }
-        let (settled, late): (Vec<_>, Vec<_>) =
-            releases.into_iter().partition(|(_, release)| matches!(release, Release::Settled));
-        drop(self.shared.with(|state| state.held.remove(settled.into_iter().map(|(partition, _)| partition))));
-        let late = self.let_go(late.into_iter().map(|(partition, _)| partition));
+        let late = releases.into_iter().filter(|(_, release)| !matches!(release, Release::Settled));
+        let late = self.let_go(late.map(|(partition, _)| partition));
+        drop(self.shared.with(|state| state.held.remove(names(&partitions))));
         if !late.is_empty() {
             tracing::warn!(group = %self.group, partitions = %listed(&late), "revoke_timeout exceeded: giving up revoked partitions with running attempts");
         }
@@ -259,6 +259,13 @@ impl Reader {
                 self.sleep();
             }
         }
+        drop(self.shared.with(State::end));
+        self.close_consumer(until);
+        tracing::debug!(group = %self.group, what = "left", "rebalance");
+    }
+
+    /// Leaves the group and closes the consumer, at the latest at `until`.
+    pub(super) fn close_consumer(&mut self, until: Instant) {
         self.consumer.context().leave();
         // A pending rebalance must be answered now, or librdkafka would wait for ever.
         let answered = match self.rebalance.stage.take() {
@@ -269,8 +276,10 @@ impl Reader {
         if let Err(error) = answered {
             tracing::debug!(group = %self.group, %error, "failed to answer a rebalance while leaving the group");
         }
-        drop(self.shared.with(State::end));
-        if let Err(error) = self.consumer.close_queue() {
+        // A consumer that is being replaced closes already.
+        if self.renewal.is_none()
+            && let Err(error) = self.consumer.close_queue()
+        {
             tracing::warn!(group = %self.group, %error, "failed to leave the consumer group");
         }
         while !self.consumer.closed() && Instant::now() < until {
@@ -283,7 +292,6 @@ impl Reader {
             // Dropping a consumer that has not left would wait for that. The process ends without the drop.
             std::mem::forget(Arc::clone(&self.consumer));
         }
-        tracing::debug!(group = %self.group, what = "left", "rebalance");
     }
 
     fn releases_due(&self) -> bool {
@@ -303,7 +311,7 @@ impl Reader {
     }
 
     /// Drops the assigned ones of these partitions and tells the flow that they are lost. Returns them.
-    fn let_go(&self, partitions: impl IntoIterator<Item = Partition>) -> Vec<Partition> {
+    pub(super) fn let_go(&self, partitions: impl IntoIterator<Item = Partition>) -> Vec<Partition> {
         let gone = self.shared.with(|state| {
             let gone = state.held.remove(partitions);
             if !gone.is_empty() {
