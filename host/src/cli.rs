@@ -1,5 +1,13 @@
 //! The command line.
 
+/// Prints a line on standard error. Nobody can be told where that fails, so it is not an error; `eprintln!` would panic.
+macro_rules! tell {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+
 mod bytes;
 mod check;
 mod compile;
@@ -12,8 +20,9 @@ mod open_files;
 mod run;
 mod verify;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
@@ -90,14 +99,18 @@ pub fn main(begin: fn()) -> Exit {
         Ok(cli) => cli,
         Err(error) => {
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            // If standard output is closed, nobody can read the error.
-            let _ = error.print();
-            return if asked { Exit::Success } else { Exit::Usage };
+            written(error.print());
+            return if asked { all_written() } else { Exit::Usage };
         }
     };
     if !matches!(cli.command, Command::Compile(_)) {
         begin();
     }
+    // A host is not restarted because nobody reads its report.
+    #[cfg(feature = "embedded")]
+    let is_host = matches!(cli.command, Command::Run(_) | Command::Dev(_));
+    #[cfg(not(feature = "embedded"))]
+    let is_host = matches!(cli.command, Command::Run(_));
     let (json, ended) = match cli.command {
         #[cfg(feature = "embedded")]
         Command::Dev(arguments) => (arguments.output.json, dev::main(arguments)),
@@ -110,9 +123,29 @@ pub fn main(begin: fn()) -> Exit {
         Command::Dlq { command } => (command.json(), dlq::main(&command)),
     };
     match ended {
+        Ok(Exit::Success) if !is_host => all_written(),
         Ok(exit) => exit,
         Err(problems) => say(&problems, json),
     }
+}
+
+/// The first error of a write to standard output.
+static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
+
+/// Remembers the error of a write to standard output. A reader that has seen enough, such as `head`, is none.
+fn written(result: io::Result<()>) {
+    if let Err(error) = result
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        let _ = UNWRITTEN.set(error); // the first one counts
+    }
+}
+
+/// Returns success if all results were written to standard output.
+fn all_written() -> Exit {
+    let Some(error) = UNWRITTEN.get() else { return Exit::Success };
+    tell!("cofferdam: failed to write to standard output: {error}");
+    Exit::Output
 }
 
 /// Prints the problems and returns the exit code of the first.
@@ -121,12 +154,12 @@ fn say(problems: &[Problem], json: bool) -> Exit {
         if json {
             print_json(&serde_json::to_string(problem).expect("three texts are JSON"));
         }
-        eprintln!("cofferdam: {problem}");
+        tell!("cofferdam: {problem}");
     }
     problems.first().map_or(Exit::Success, |problem| problem.exit)
 }
 
-/// Prints text on standard output with its control characters escaped. A closed standard output is not an error.
+/// Prints text on standard output with its control characters escaped.
 fn print_line(line: &str) {
     print(&escape::lines(line));
 }
@@ -143,7 +176,7 @@ fn print_coloured(text: &str) {
 }
 
 fn print(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    written(writeln!(io::stdout(), "{line}"));
 }
 
 /// Returns the route `name`.

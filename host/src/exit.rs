@@ -21,6 +21,8 @@ pub enum Exit {
     Unavailable = 69,
     /// The plugin failed in the sandbox or exceeded a limit, a promise was violated, or the host itself failed.
     Software = 70,
+    /// Results could not be written to standard output.
+    Output = 74,
     /// A temporary failure.
     TryAgain = 75,
     /// Invalid configuration.

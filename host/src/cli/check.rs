@@ -67,7 +67,7 @@ async fn ask_brokers(brokers: &Brokers) -> Result<Findings, Vec<Problem>> {
     let mut findings = brokers.examine().await;
     let failures = findings.failures();
     for Unfit { route, what, remedy, .. } in &findings.unfit {
-        eprintln!("cofferdam: route {route}: {what}; {remedy}");
+        tell!("cofferdam: route {route}: {what}; {remedy}");
     }
     if failures.is_empty() { Ok(findings) } else { Err(failures) }
 }

@@ -78,7 +78,7 @@ async fn dev(arguments: Arguments, file: &ConfigArgument, loaded: Config, input:
     let (waiting, recent, look) = (Arc::new(Waiting::default()), Arc::new(Recent::new()), Look::of_stdout());
     let mut builds = Builds::new(&loaded, &file.config);
     let start = async {
-        builds.first(&|news| eprintln!("{news}")).await?;
+        builds.first(&|news| tell!("{news}")).await?;
         // The brokers live until the host has ended.
         let brokers = brokers::start(&mut config, &input).await?;
         let watch = watch(&waiting, &recent, look, json);
@@ -94,7 +94,7 @@ async fn dev(arguments: Arguments, file: &ConfigArgument, loaded: Config, input:
         }
     };
     if let Some(address) = host.admin() {
-        eprintln!("live view of messages: http://{address}/");
+        tell!("live view of messages: http://{address}/");
     }
     // Tasks beside the routes; they end with the routes.
     let mut beside = JoinSet::new();
@@ -109,7 +109,7 @@ async fn dev(arguments: Arguments, file: &ConfigArgument, loaded: Config, input:
         beside.spawn(status::tell(host.routes().to_vec(), Arc::clone(&waiting), look));
     }
     if arguments.pause || !arguments.exit_when_idle {
-        eprintln!("{}", if arguments.pause { console::PAUSED } else { console::HINT });
+        tell!("{}", if arguments.pause { console::PAUSED } else { console::HINT });
         let (config, sinks, stop) = (config.clone(), host.sinks().clone(), host.stopper());
         let (routes, paused) = (host.handles().to_vec(), arguments.pause);
         beside.spawn(Console { routes, paused, waiting, recent, config, sinks, stop }.run());
@@ -121,7 +121,7 @@ async fn dev(arguments: Arguments, file: &ConfigArgument, loaded: Config, input:
             stop.cancel();
         });
     } else {
-        let reloader = reloader(&host, &loaded, file, |news| eprintln!("{news}")).with(builds);
+        let reloader = reloader(&host, &loaded, file, |news| tell!("{news}")).with(builds);
         let reloads = reloader.run(Watch::Everything, Hangups::listen());
         let stop = host.stopper();
         // A running build ends when the drain begins.

@@ -94,7 +94,7 @@ pub(super) fn load(argument: &ConfigArgument) -> Result<Config, Vec<Problem>> {
 
 /// Prints a warning about a valid but probably unintended configuration on standard error.
 pub(super) fn warn(warning: &impl std::fmt::Display) {
-    eprintln!("cofferdam: warning: {warning}");
+    tell!("cofferdam: warning: {warning}");
 }
 
 pub(super) fn problems(errors: crate::config::Errors) -> Vec<Problem> {
@@ -139,13 +139,13 @@ pub(super) fn finish(run: &Run, json: bool) -> Exit {
     let account = run.report.account;
     for (route, reason) in &run.report.stopped {
         let what = route.as_ref().map_or_else(|| "the host".to_owned(), |route| format!("route `{route}`"));
-        eprintln!("cofferdam: {what} has stopped: {}", reason.escape_debug());
+        tell!("cofferdam: {what} has stopped: {}", reason.escape_debug());
     }
     for stuck in &run.report.stuck {
-        eprintln!("cofferdam: {stuck}: its messages are abandoned and will be redelivered");
+        tell!("cofferdam: {stuck}: its messages are abandoned and will be redelivered");
     }
     if run.report.unflushed > 0 {
-        eprintln!("cofferdam: {} publications were not acknowledged before the end", run.report.unflushed);
+        tell!("cofferdam: {} publications were not acknowledged before the end", run.report.unflushed);
     }
     let text = serde_json::to_string(&account).expect("numbers are JSON");
     if json {

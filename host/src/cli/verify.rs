@@ -99,7 +99,7 @@ async fn run(plan: Plan, arguments: &Arguments) -> Ended {
     let (messages, faults) = (plan.messages, plan.faults);
     let mut run = Run::prepare(plan).await?;
     if !arguments.output.json {
-        eprintln!("topics and queues of this run begin with {}, hosts write to {}", run.name(), run.folder().display());
+        tell!("topics and queues of this run begin with {}, hosts write to {}", run.name(), run.folder().display());
     }
     let bar = bar::follow(seen, messages, faults);
     let stop = CancellationToken::new();
@@ -144,10 +144,10 @@ fn leave(folder: &Path, keep: bool) -> Option<String> {
 async fn interrupt(stop: CancellationToken, id: String) {
     let mut signals = Signals::listen();
     signals.next().await;
-    eprintln!("cofferdam: stopping the hosts and removing topics and queues; a second signal keeps topics and queues");
+    tell!("cofferdam: stopping the hosts and removing topics and queues; a second signal keeps topics and queues");
     stop.cancel();
     signals.next().await;
-    eprintln!(
+    tell!(
         "cofferdam: topics and queues remain; remove them with `cofferdam verify --remove {id}` and the same brokers"
     );
     std::process::exit(Exit::Interrupted as i32);

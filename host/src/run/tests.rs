@@ -22,6 +22,7 @@ const CONFIG: &str = r#"
 service = { name = "shop" }
 kafka = { bootstrap_servers = "nowhere:9092" }
 topics = { create = false }
+admin = { listen = "" }
 plugins.told = { path = "handler.wasm" }
 [[routes]]
 name = "left"

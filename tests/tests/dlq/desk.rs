@@ -49,6 +49,11 @@ impl Desk {
         self.start(arguments).wait(WAIT).await
     }
 
+    /// Returns the folder of the configuration.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Returns when each compiled plugin was last used.
     pub(crate) fn compiled(&self) -> BTreeMap<PathBuf, SystemTime> {
         let files = std::fs::read_dir(self.folder.path().join(".cofferdam/compiled")).into_iter().flatten().flatten();

@@ -19,7 +19,7 @@ pub(super) async fn start(config: &mut Config, input: &Input) -> Result<Vec<Embe
     let fed: Vec<Destination> = input.destinations().collect();
     let started = config.embed(&fed).await?;
     let shown: Vec<&str> = started.iter().map(|broker| broker.shown.as_str()).collect();
-    eprintln!(
+    tell!(
         "embedded brokers, in memory only: {}; test delivery guarantees with `run` and real brokers",
         shown.join(", ")
     );

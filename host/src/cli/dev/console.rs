@@ -80,29 +80,29 @@ impl Console {
         while let Some(line) = lines.recv().await {
             match Command::parse(&line) {
                 Some(command) => self.carry_out(command).await,
-                None => eprintln!("unknown command `{}`\n{HELP}", line.trim().escape_debug()),
+                None => tell!("unknown command `{}`\n{HELP}", line.trim().escape_debug()),
             }
         }
     }
 
     async fn carry_out(&mut self, command: Command) {
         match command {
-            Command::Next if !self.paused => eprintln!("not paused: p pauses, h lists the commands"),
+            Command::Next if !self.paused => tell!("not paused: p pauses, h lists the commands"),
             Command::Next => match self.waiting.take() {
                 Some(route) => self.tell(|name| name == &*route, command::Command::TryOne).await,
-                None => eprintln!("no message is waiting"),
+                None => tell!("no message is waiting"),
             },
             Command::Pause => {
                 self.paused = true;
                 self.tell(|_| true, command::Command::Pause).await;
-                eprintln!("{PAUSED}");
+                tell!("{PAUSED}");
             }
             Command::Continue => {
                 self.paused = false;
                 self.tell(|_| true, command::Command::Resume).await;
             }
             Command::Replay => match self.recent.last() {
-                None => eprintln!("no message was handled yet"),
+                None => tell!("no message was handled yet"),
                 Some((route, record)) => self.feed(input::again(&record, &route, &self.config)).await,
             },
             Command::Send { file, to } => match input::of_file(&file, to.as_deref(), &self.config) {
@@ -110,7 +110,7 @@ impl Console {
                 Err(problems) => problems.iter().for_each(say),
             },
             Command::Quit => self.stop.cancel(),
-            Command::Help => eprintln!("{HELP}"),
+            Command::Help => tell!("{HELP}"),
         }
     }
 
@@ -129,7 +129,7 @@ impl Console {
 }
 
 fn say(problem: &Problem) {
-    eprintln!("cofferdam: {problem}");
+    tell!("cofferdam: {problem}");
 }
 
 /// Returns the lines of standard input. A thread reads them. It cannot be stopped, so it ends with the process.

@@ -26,7 +26,7 @@ pub(super) async fn tell(routes: Vec<Arc<RouteHealth>>, waiting: Arc<Waiting>, l
         if let Some(record) = &first
             && waits.as_ref().is_none_or(|known| !Arc::ptr_eq(known, record))
         {
-            eprintln!("{}", look.waiting(record));
+            tell!("{}", look.waiting(record));
         }
         waits = first;
         let mut account = Account::default();
@@ -34,7 +34,7 @@ pub(super) async fn tell(routes: Vec<Arc<RouteHealth>>, waiting: Arc<Waiting>, l
         unchanged = if account == before { unchanged + 1 } else { 0 };
         before = account;
         if unchanged == QUIET && account != told && waits.is_none() {
-            eprintln!("-- {}", spoken(&account));
+            tell!("-- {}", spoken(&account));
             told = account;
         }
     }

@@ -89,7 +89,7 @@ async fn list(arguments: &Arguments) -> Ended {
         }
     }
     if more {
-        eprintln!("cofferdam: more dead letters exist; raise --limit, or narrow the filters");
+        tell!("cofferdam: more dead letters exist; raise --limit, or narrow the filters");
     }
     Ok::<_, Vec<Problem>>(Exit::Success)
 }

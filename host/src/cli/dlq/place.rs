@@ -48,6 +48,17 @@ impl Place {
             }
         }
     }
+
+    /// Checks that no route reads the destinations, because `verb` would delete or mark messages that are not handled yet.
+    pub(super) fn no_route_reads(&self, verb: &str) -> Result<(), Problem> {
+        let origins = self.brokers.origins();
+        let Some(source) = self.destinations.iter().find(|destination| origins.know(destination)) else {
+            return Ok(());
+        };
+        let what = format!("a route of the configuration reads {source}: its messages are not dead letters");
+        let remedy = format!("name a dead-letter destination, or {verb} with a --config without that route");
+        Err(Problem::new(Exit::Usage, what, remedy))
+    }
 }
 
 fn route<'a>(config: &'a Config, which: &Where, name: &str) -> Result<&'a RouteConfig, Problem> {

@@ -51,6 +51,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
 
 async fn purge(arguments: &Arguments) -> Ended {
     let place = Place::find(&arguments.which, arguments.destination.as_deref()).await?;
+    place.no_route_reads("purge it")?;
     let filter = arguments.choice.filter(if arguments.replayed { State::Replayed } else { State::Any });
     for destination in &place.destinations {
         let store = place.brokers.dead_letters(destination).await?;
@@ -89,7 +90,11 @@ fn out_of_reach(destination: &Destination, survey: &Survey) -> Problem {
 }
 
 fn asked(destination: &Destination, survey: &Survey) -> bool {
-    eprint!("delete {} from {destination} permanently? (yes/no) ", words::letters(survey.letters));
+    let _ = write!(
+        std::io::stderr(),
+        "delete {} from {destination} permanently? (yes/no) ",
+        words::letters(survey.letters)
+    );
     let _ = std::io::stderr().flush(); // where it cannot be seen it will not be answered by yes
     let mut answer = String::new();
     let read = std::io::stdin().lock().read_line(&mut answer);

@@ -94,10 +94,15 @@ async fn replay(arguments: &Arguments) -> Ended {
         (_, positions) => (None, positions),
     };
     let place = Place::find(&arguments.which, name).await?;
+    place.no_route_reads("replay it")?;
     let state = arguments.again.map_or(State::Open, State::ReplayedBefore);
     let mut filter = arguments.choice.filter(state);
     filter.positions = positions.iter().map(|position| Position::of(position)).collect();
     let to = arguments.to.as_deref().map(|to| destination(&place.config, &place.brokers, to)).transpose()?;
+    if let Some(to) = to.as_ref().filter(|to| place.destinations.contains(to)) {
+        let what = format!("--to {to} is the destination that is replayed: the copies would have no reasons");
+        return Err(Problem::new(Exit::Usage, what, "name another destination, or omit --to").into());
+    }
     let mut order = Order {
         filter,
         limit: arguments.limit.unwrap_or(u64::MAX),
@@ -170,7 +175,7 @@ fn until_signal() -> CancellationToken {
         let mut signals = Signals::listen();
         signals.next().await;
         token.cancel();
-        eprintln!("cofferdam: stopping after the dead letters in flight");
+        tell!("cofferdam: stopping after the dead letters in flight");
         signals.next().await;
         std::process::exit(Exit::Interrupted as i32);
     });

@@ -94,7 +94,7 @@ fn time(time: Option<Time>) -> Value {
 /// Warns that reading counts as a receive, if a redrive policy moves messages after too many receives.
 pub(super) fn warn_of_receives(letters: &dyn DeadLetters) {
     if let Some((receives, to)) = letters.hands_over() {
-        eprintln!(
+        tell!(
             "cofferdam: warning: each read counts as a receive, and after {receives} receives this queue moves a message to {to}"
         );
     }
@@ -107,6 +107,6 @@ pub(super) fn say_unseen(destination: &Destination, looked: Looked) {
             true => "other consumers hold them, or they are behind the first ten of their message group",
             false => "other consumers hold them, or they are delayed",
         };
-        eprintln!("cofferdam: {destination}: about {} more are not visible now: {why}", looked.unseen);
+        tell!("cofferdam: {destination}: about {} more are not visible now: {why}", looked.unseen);
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
             return Ok(Exit::Interrupted);
         }
         if !arguments.output.json {
-            eprintln!("--");
+            tell!("--");
         }
     }
 }
