@@ -64,6 +64,7 @@ async fn attempts_never_exceed_their_limit_whatever_is_killed_meanwhile() {
     .await;
     failed += hosts.iter().map(|host| failures(host).len()).sum::<usize>();
     assert_eq!((dead.len(), failed), (1, 3), "three that were followed by another, and the last");
+    assert_eq!(dead[0].header("cofferdam-dlq-attempt"), Some("4"), "those before the restarts count");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -95,6 +95,7 @@ impl Report<'_> {
             route: Some((*self.route.name).into()),
             handler: self.handler.map(|handler| (*handler.name).into()),
             digest: self.handler.map(|handler| (*handler.digest).into()),
+            attempt: Some(self.attempt),
             attempts: Some(self.attempts.to_vec()),
             first_failure: Some(self.first_failure()),
             last_failure: Some(self.now),

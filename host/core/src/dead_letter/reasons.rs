@@ -33,9 +33,11 @@ pub struct Reasons {
     pub handler: Option<Box<str>>,
     /// The digest of the handler's file.
     pub digest: Option<Box<str>>,
-    /// The failed attempts, the first one first.
+    /// The number of the last attempt; those before a restart of the host count. `None` in letters of older hosts.
+    pub attempt: Option<u32>,
+    /// The failed attempts since the message was received last, the first one first.
     pub attempts: Option<Vec<Attempt>>,
-    /// The end of the first failed attempt.
+    /// The end of the first of these attempts.
     pub first_failure: Option<Time>,
     /// When the host gave the message up.
     pub last_failure: Option<Time>,

@@ -118,6 +118,7 @@ fn the_original_is_kept_byte_for_byte_with_the_reasons_behind_its_own_headers() 
         ("cofferdam-dlq-route", "r"),
         ("cofferdam-dlq-plugin", "price"),
         ("cofferdam-dlq-plugin-digest", "sha256:ab"),
+        ("cofferdam-dlq-attempt", "2"),
         ("cofferdam-dlq-attempts", attempts),
         ("cofferdam-dlq-first-failure", "1970-01-01T00:01:00.000Z"),
         ("cofferdam-dlq-last-failure", "1970-01-01T00:01:30.000Z"),
@@ -151,6 +152,7 @@ fn what_is_not_known_is_left_out() {
         "code",
         "text",
         "route",
+        "attempt",
         "attempts",
         "first-failure",
         "last-failure",
@@ -236,6 +238,7 @@ fn the_error_event_tells_people() {
         "route": "r",
         "plugin": "price",
         "pluginDigest": "sha256:ab",
+        "attempt": 2,
         "attempts": [
             { "time": "1970-01-01T00:01:00.000Z", "outcome": "timed_out", "code": "TIMEOUT", "text": "no answer" },
             { "time": "1970-01-01T00:01:30.000Z", "outcome": "trapped", "code": "TRAP_UNREACHABLE", "text": "unreachable" },

@@ -129,7 +129,7 @@ fn row(found: &Found) -> Vec<String> {
         word(reasons.map(|reasons| reasons.outcome.as_deref().unwrap_or_default())),
         word(reasons.map(|reasons| reasons.code.as_deref().unwrap_or_default())),
         word(reasons.and_then(|reasons| reasons.handler.as_deref())),
-        reasons.map_or_else(|| "-".into(), |reasons| reasons.attempts.as_ref().map_or(0, Vec::len).to_string()),
+        reasons.map_or_else(|| "-".into(), |reasons| words::attempts(reasons).to_string()),
         shortened(&key, 24),
         shortened_text(&words::text(found)),
     ]

@@ -149,12 +149,15 @@ fn used(usage: &Map<String, Value>) -> String {
 }
 
 fn attempts(reasons: &Reasons) -> Vec<String> {
+    let listed = reasons.attempts.as_ref().map_or(0, Vec::len);
+    // Attempts before a restart are counted, but not listed.
+    let before = usize::try_from(words::attempts(reasons)).unwrap_or(usize::MAX).saturating_sub(listed);
     let attempts = reasons.attempts.iter().flatten().enumerate();
     let line = |(number, attempt): (usize, &Attempt)| {
         let Attempt { time, outcome, code, text } = attempt;
         let [outcome, code, text]: [&str; 3] = [outcome, code, text];
         let [outcome, code, text] = [outcome, code, text].map(words::escaped);
-        format!("{}  {time}  {outcome}  {code}  {text}", number + 1).trim_end().to_owned()
+        format!("{}  {time}  {outcome}  {code}  {text}", before + number + 1).trim_end().to_owned()
     };
     attempts.map(line).collect()
 }

@@ -45,6 +45,7 @@ pub(super) fn whole(found: &Found) -> Value {
     let original = &found.letter.original;
     let reasons = found.reasons();
     let attempts = reasons.and_then(|reasons| reasons.attempts.as_deref()).unwrap_or_default();
+    fields.insert("attempt".into(), reasons.map(self::attempts).into());
     fields.insert("attempts".into(), json!(attempts));
     fields.insert("plugin_digest".into(), reasons.and_then(|reasons| reasons.digest.as_deref()).into());
     fields.insert("usage".into(), reasons.and_then(|reasons| reasons.usage.clone()).into());
@@ -73,7 +74,7 @@ fn fields(found: &Found) -> Map<String, Value> {
     add("text", word(|reasons| &reasons.text));
     add("route", word(|reasons| &reasons.route));
     add("handler", reasons.and_then(|reasons| reasons.handler.as_deref()).into());
-    add("attempts", reasons.map(|reasons| reasons.attempts.as_ref().map_or(0, Vec::len)).into());
+    add("attempts", reasons.map(attempts).into());
     add("first_failure", time(reasons.and_then(|reasons| reasons.first_failure)));
     add("last_failure", time(reasons.and_then(|reasons| reasons.last_failure)));
     add("source", found.origin().map(|origin| origin.to_string()).into());
@@ -85,6 +86,12 @@ fn fields(found: &Found) -> Map<String, Value> {
     add("payload_bytes", original.payload.as_ref().map(::bytes::Bytes::len).into());
     bytes::insert_bytes(&mut fields, "key", original.key.as_ref());
     fields
+}
+
+/// The number of attempts. A letter of an older host has only the list, which begins anew with each receive.
+pub(super) fn attempts(reasons: &Reasons) -> u32 {
+    let listed = reasons.attempts.as_ref().map_or(0, Vec::len);
+    reasons.attempt.unwrap_or_else(|| u32::try_from(listed).unwrap_or(u32::MAX))
 }
 
 fn time(time: Option<Time>) -> Value {

@@ -69,6 +69,7 @@ names! {
     ROUTE = "route" for route,
     HANDLER = "plugin" for handler,
     DIGEST = "plugin-digest" for digest,
+    ATTEMPT = "attempt" for attempt,
     ATTEMPTS = "attempts" for attempts,
     FIRST_FAILURE = "first-failure" for first_failure,
     LAST_FAILURE = "last-failure" for last_failure,
@@ -271,4 +272,4 @@ macro_rules! structures {
     )*};
 }
 
-structures! { Vec<Attempt>, Vec<usize>, Vec<Box<str>>, Map<String, Value>, }
+structures! { u32, Vec<Attempt>, Vec<usize>, Vec<Box<str>>, Map<String, Value>, }

@@ -60,8 +60,16 @@ fn reasons() -> impl Strategy<Value = Reasons> {
     let usage = of(vec((text(), any::<u64>()), 0..3));
     let place = (word(), of(text()), of(position()));
     let aside = (of(vec(text().prop_map(Into::into), 0..3)), of(key()), of(vec(any::<usize>(), 0..3)));
-    (any::<bool>(), words, times, of(vec(attempt(), 0..3)), usage, place, aside).prop_map(
-        |(bare, words, times, attempts, usage, (broker, source, position), (header_types, key, header_order))| {
+    (any::<bool>(), words, times, (of(any::<u32>()), of(vec(attempt(), 0..3))), usage, place, aside).prop_map(
+        |(
+            bare,
+            words,
+            times,
+            (attempt, attempts),
+            usage,
+            (broker, source, position),
+            (header_types, key, header_order),
+        )| {
             let (outcome, code, text, route, handler, digest, group, backtrace, trace, correlation) = words;
             let (first_failure, last_failure, timestamp) = times;
             let usage: Option<Map<_, _>> =
@@ -75,6 +83,7 @@ fn reasons() -> impl Strategy<Value = Reasons> {
                 route,
                 handler,
                 digest,
+                attempt,
                 attempts,
                 first_failure,
                 last_failure,

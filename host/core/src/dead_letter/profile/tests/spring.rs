@@ -35,6 +35,7 @@ pub(super) fn known(reasons: Reasons) -> Reasons {
         route: None,
         handler: None,
         digest: None,
+        attempt: None,
         attempts: None,
         first_failure: None,
         last_failure: None,
