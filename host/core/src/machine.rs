@@ -296,7 +296,12 @@ impl Machine {
 
     /// Whether intake is closed because a destination or plugin is unavailable or too many messages fail.
     pub fn is_holding(&self) -> bool {
-        self.held > 0 || !self.watch.is_closed()
+        self.held > 0 || self.is_circuit_open()
+    }
+
+    /// Whether the circuit breaker lets no attempts start, or only probes.
+    pub fn is_circuit_open(&self) -> bool {
+        !self.watch.is_closed()
     }
 
     fn due(&mut self, now: Time) {

@@ -28,6 +28,8 @@ pub enum State {
     Running,
     /// Intake has stopped because messages wait for a destination or for the host; the route continues by itself.
     Holding,
+    /// Intake has stopped because most messages fail; probes end it.
+    CircuitOpen,
     /// A command has paused the route: it starts no attempt until another command.
     Paused,
     /// The route finishes running attempts and receives no messages.
@@ -43,6 +45,7 @@ impl State {
             Self::Starting => "starting",
             Self::Running => "running",
             Self::Holding => "holding",
+            Self::CircuitOpen => "circuit_open",
             Self::Paused => "paused",
             Self::Draining => "draining",
             Self::Stopped => "stopped",
@@ -52,12 +55,12 @@ impl State {
     /// Whether the route can work, or will be able to without help. A paused route counts as ready: the pause was requested,
     /// and a new process would not help.
     const fn is_ready(self) -> bool {
-        matches!(self, Self::Running | Self::Holding | Self::Paused)
+        matches!(self, Self::Running | Self::Holding | Self::CircuitOpen | Self::Paused)
     }
 
     /// Whether the loop of the route must be running.
     const fn turns(self) -> bool {
-        matches!(self, Self::Running | Self::Holding | Self::Paused | Self::Draining)
+        self.is_ready() || matches!(self, Self::Draining)
     }
 }
 
@@ -323,7 +326,7 @@ mod tests {
     async fn a_loop_that_does_not_turn_is_stuck_and_one_that_turns_is_not() {
         let health = Health::new();
         let (one, two) = (health.route("one", now()), health.route("two", now()));
-        for state in [State::Running, State::Holding, State::Paused, State::Draining] {
+        for state in [State::Running, State::Holding, State::CircuitOpen, State::Paused, State::Draining] {
             one.report(state, &Account::default(), 0, now());
             two.report(state, &Account::default(), 0, now());
             tokio::time::advance(SILENCE).await;
@@ -415,6 +418,7 @@ mod tests {
             (State::Starting, false),
             (State::Running, true),
             (State::Holding, true),
+            (State::CircuitOpen, true),
             (State::Paused, true),
             (State::Draining, false),
             (State::Stopped, false),

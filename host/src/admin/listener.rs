@@ -41,6 +41,7 @@ impl Listener for HealthListener {
             Phase::Stopped => State::Stopped,
             Phase::Draining => State::Draining,
             Phase::Running if machine.is_paused() => State::Paused,
+            Phase::Running if machine.is_circuit_open() && !self.is_obstructed => State::CircuitOpen,
             Phase::Running if machine.is_holding() => State::Holding,
             Phase::Running => State::Running,
         };

@@ -1,6 +1,8 @@
+use cofferdam_core::breaker::Breaker;
 use cofferdam_core::command::Command;
 use cofferdam_core::event::{Assignment, Ended, Event, Refusal};
-use cofferdam_core::outcome::Outcome;
+use cofferdam_core::outcome::{Class, Outcome};
+use cofferdam_core::route::Route;
 use cofferdam_guarantees::simulation;
 
 use super::*;
@@ -12,13 +14,17 @@ struct World {
     listener: HealthListener,
     health: Arc<Health>,
     now: Time,
+    /// Whether each attempt fails.
+    fails: bool,
 }
 
 impl World {
     fn new() -> Self {
         let (health, now) = (Health::new(), Time::from_millis(1_000));
         let listener = HealthListener::new(health.route("one", now));
-        Self { machine: Machine::new(Arc::new(simulation::route()), 1), listener, health, now }
+        let breaker = Breaker { failures: 1, ..Breaker::default() };
+        let route = Route { breaker, ..simulation::route() };
+        Self { machine: Machine::new(Arc::new(route), 1), listener, health, now, fails: false }
     }
 
     /// Tells the machine, and its listener what it answers; publications are refused for now, or durable.
@@ -28,7 +34,7 @@ impl World {
             self.machine.handle(event, self.now);
             while let Some(action) = self.machine.next_action() {
                 self.listener.action(&action, &self.machine, self.now);
-                events.extend(answer(action, takes));
+                events.extend(answer(action, takes, self.fails));
             }
         }
     }
@@ -42,10 +48,13 @@ impl World {
     }
 }
 
-fn answer(action: Action, takes: bool) -> Option<Event> {
+fn answer(action: Action, takes: bool, fails: bool) -> Option<Event> {
     match action {
         Action::Handle(id) => {
-            let outcome = Outcome::Done(vec![simulation::output()]);
+            let outcome = match fails {
+                true => Outcome::Failed(Box::new(simulation::failure(Class::Retryable))),
+                false => Outcome::Done(vec![simulation::output()]),
+            };
             let ended = Ended::new(outcome);
             Some(Event::Ended(id, Box::new(ended)))
         }
@@ -71,6 +80,24 @@ fn health_names_a_destination_while_it_takes_nothing_and_forgets_it_when_it_does
         world.now = world.machine.next_wake().expect("it is offered again").max(world.now);
         world.tell(Event::Due, true);
     }
+    assert_eq!(world.page(Phase::Running), (State::Running, None));
+}
+
+#[test]
+fn a_route_whose_circuit_is_open_says_so_until_a_probe_succeeds() {
+    let mut world = World::new();
+    world.fails = true;
+    let partition = simulation::partition(3);
+    world.tell(Event::Assigned(vec![Assignment::new(partition.clone())]), true);
+    world.tell(Event::Records { partition: partition.clone(), records: vec![simulation::record(3, 7)] }, true);
+    assert_eq!(world.page(Phase::Running), (State::CircuitOpen, None));
+    world.fails = false;
+    while let Some(wake) = world.machine.next_wake() {
+        world.now = wake.max(world.now);
+        world.tell(Event::Due, true);
+    }
+    // Where the first message has ended meanwhile, the next one is the probe.
+    world.tell(Event::Records { partition, records: vec![simulation::record(3, 8)] }, true);
     assert_eq!(world.page(Phase::Running), (State::Running, None));
 }
 
