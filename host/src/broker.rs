@@ -37,6 +37,8 @@ pub struct Kind {
     pub name: &'static str,
     /// Returns the destination for a topic or queue with this name.
     pub destination: fn(&str) -> Destination,
+    /// Returns the name under which dead letters know the topic or queue with this name or address.
+    pub known_as: fn(&str) -> &str,
     /// Returns all topics or queues of this broker that the routes name.
     pub named: fn(&[RouteConfig]) -> BTreeSet<String>,
     /// Returns how well a name without a broker prefix fits this broker.
@@ -84,6 +86,12 @@ pub const ALL: [&Kind; 2] = [&kafka::KIND, &sqs::KIND];
 pub fn destination(text: &str) -> Option<Destination> {
     let (broker, name) = text.split_once(':').filter(|(_, name)| !name.is_empty())?;
     topic_or_queue(broker, name)
+}
+
+/// The topic or queue under the name that dead letters give it: one queue may have a name and an address.
+pub fn known_as(destination: &Destination) -> Destination {
+    let kind = ALL.into_iter().find(|kind| kind.name == destination.broker);
+    kind.map_or_else(|| destination.clone(), |kind| (kind.destination)((kind.known_as)(&destination.name)))
 }
 
 /// The topic or queue of this name on a broker; `None` where no broker has this word.

@@ -100,7 +100,7 @@ pub fn main(begin: fn()) -> Exit {
         Err(error) => {
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             written(error.print());
-            return if asked { all_written() } else { Exit::Usage };
+            return if asked { all_written(Exit::Success) } else { Exit::Usage };
         }
     };
     if !matches!(cli.command, Command::Compile(_)) {
@@ -123,7 +123,7 @@ pub fn main(begin: fn()) -> Exit {
         Command::Dlq { command } => (command.json(), dlq::main(&command)),
     };
     match ended {
-        Ok(Exit::Success) if !is_host => all_written(),
+        Ok(exit) if !is_host => all_written(exit),
         Ok(exit) => exit,
         Err(problems) => say(&problems, json),
     }
@@ -141,11 +141,11 @@ fn written(result: io::Result<()>) {
     }
 }
 
-/// Returns success if all results were written to standard output.
-fn all_written() -> Exit {
-    let Some(error) = UNWRITTEN.get() else { return Exit::Success };
+/// Says if results could not be written to standard output, and returns the code for that instead of success.
+fn all_written(exit: Exit) -> Exit {
+    let Some(error) = UNWRITTEN.get() else { return exit };
     tell!("cofferdam: failed to write to standard output: {error}");
-    Exit::Output
+    if exit == Exit::Success { Exit::Output } else { exit }
 }
 
 /// Prints the problems and returns the exit code of the first.

@@ -87,6 +87,7 @@ pub fn topics_of(routes: &[RouteConfig]) -> BTreeMap<String, Purpose> {
 pub const KIND: Kind = Kind {
     name: NAME,
     destination: |name| topic(name),
+    known_as: |name| name,
     named: |routes| topics_of(routes).into_keys().collect(),
     // The name of a queue contains no dot, except in the suffix `.fifo`.
     fits: |name| if name.contains('.') && !name.ends_with(".fifo") { Fit::Likely } else { Fit::Maybe },

@@ -68,6 +68,7 @@ pub fn letters_of(service: &str, source: &str) -> Destination {
 pub const KIND: Kind = Kind {
     name: NAME,
     destination: |name| queue(name),
+    known_as: name_of,
     named: queues_of,
     fits: |name| match name {
         address if address.starts_with("http") && address.contains("://") => Fit::Only,
@@ -90,8 +91,12 @@ pub fn queues_of(routes: &[RouteConfig]) -> BTreeSet<String> {
 
 /// Adds a queue that a route reads, by name or by URL. Dead letters name their origin by the queue name.
 pub fn add_origin(address: &str, origins: &mut Origins) {
-    let name = address.trim_end_matches('/').rsplit('/').next().unwrap_or(address);
-    origins.add(queue(name));
+    origins.add(queue(name_of(address)));
+}
+
+/// The name of a queue that is given by name or by URL.
+fn name_of(address: &str) -> &str {
+    address.trim_end_matches('/').rsplit('/').next().unwrap_or(address)
 }
 
 /// Time limit of one call. A long poll takes at most 20 s, so a call that takes longer has no connection to the server.

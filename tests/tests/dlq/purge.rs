@@ -20,6 +20,7 @@ async fn the_source_of_a_route_is_neither_purged_nor_replayed() {
         (&routes[0], format!("kafka:{topic}")),
         (&pattern, format!("kafka:{topic}")),
         (&routes[1], format!("sqs:{}", queue.name)),
+        (&routes[1], format!("sqs:{}", queue.url)),
     ] {
         let more = format!("dead_letter = {{ kafka = \"{}\" }}", kit::unique("elsewhere"));
         let desk = Desk::new(Some(kafka), Some(&sqs), &Desk::route(from, &more));

@@ -201,7 +201,7 @@ fn failed(doing: &'static str, error: &KafkaError) -> Error {
 }
 
 fn no_topic(name: &str) -> Error {
-    let remedy = "check the name; `cofferdam run` creates dead-letter topics";
+    let remedy = "check the name; `cofferdam run` creates dead-letter topics unless [topics] create is false";
     Error::Destination { reason: format!("topic {name} does not exist"), remedy }
 }
 

@@ -25,8 +25,8 @@ impl Place {
         let destinations = match (name, &which.route) {
             (Some(name), None) => vec![destination(&config, &brokers, name)?],
             (None, Some(route)) => brokers.dead_letters_of(self::route(&config, which, route)?).await?,
-            (Some(_), Some(_)) => {
-                let what = "both a topic or queue and --route are given";
+            (Some(name), Some(route)) => {
+                let what = format!("both the topic or queue {name} and --route {route} are given");
                 return Err(Problem::new(Exit::Usage, what, "omit one of them").into());
             }
             (None, None) => {
@@ -52,9 +52,8 @@ impl Place {
     /// Checks that no route reads the destinations, because `verb` would delete or mark messages that are not handled yet.
     pub(super) fn no_route_reads(&self, verb: &str) -> Result<(), Problem> {
         let origins = self.brokers.origins();
-        let Some(source) = self.destinations.iter().find(|destination| origins.know(destination)) else {
-            return Ok(());
-        };
+        let is_source = |destination: &&Destination| origins.know(&broker::known_as(destination));
+        let Some(source) = self.destinations.iter().find(is_source) else { return Ok(()) };
         let what = format!("a route of the configuration reads {source}: its messages are not dead letters");
         let remedy = format!("name a dead-letter destination, or {verb} with a --config without that route");
         Err(Problem::new(Exit::Usage, what, remedy))
@@ -70,6 +69,14 @@ fn route<'a>(config: &'a Config, which: &Where, name: &str) -> Result<&'a RouteC
 pub(super) fn destination(config: &Config, brokers: &Brokers, name: &str) -> Result<Destination, Problem> {
     if let Some(destination) = broker::destination(name) {
         return Ok(destination);
+    }
+    if name.is_empty() || broker::ALL.iter().any(|kind| name.strip_suffix(':') == Some(kind.name)) {
+        let what = format!("the name of the topic or queue is empty in {name:?}");
+        return Err(Problem::new(
+            Exit::Usage,
+            what,
+            "expected for example orders.placed.dlq or kafka:orders.placed.dlq",
+        ));
     }
     let only = |takes: &dyn Fn(&Kind) -> bool| match broker::ALL.iter().filter(|kind| takes(kind)).collect::<Vec<_>>()[..]
     {

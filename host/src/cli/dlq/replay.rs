@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use cofferdam_core::message::{Position, Record};
+use cofferdam_core::output::Destination;
 use cofferdam_core::time::Time;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -17,6 +18,7 @@ use super::super::{Ended, OutputArguments, print_json, print_line};
 use super::choice::{Choice, moment};
 use super::place::{Place, destination};
 use super::{Where, show, words};
+use crate::broker::known_as;
 use crate::clock::Clock;
 use crate::dead_letters::filter::State;
 use crate::dead_letters::origins::Origins;
@@ -99,7 +101,9 @@ async fn replay(arguments: &Arguments) -> Ended {
     let mut filter = arguments.choice.filter(state);
     filter.positions = positions.iter().map(|position| Position::of(position)).collect();
     let to = arguments.to.as_deref().map(|to| destination(&place.config, &place.brokers, to)).transpose()?;
-    if let Some(to) = to.as_ref().filter(|to| place.destinations.contains(to)) {
+    let is_replayed =
+        |to: &&Destination| place.destinations.iter().any(|destination| known_as(destination) == known_as(to));
+    if let Some(to) = to.as_ref().filter(is_replayed) {
         let what = format!("--to {to} is the destination that is replayed: the copies would have no reasons");
         return Err(Problem::new(Exit::Usage, what, "name another destination, or omit --to").into());
     }

@@ -45,11 +45,18 @@ pub(super) fn named<'a>(what: &'a [String], which: &Where) -> Result<(Option<&'a
     match (what, &which.route) {
         ([position], Some(_)) => Ok((None, position)),
         ([destination, position], None) => Ok((Some(destination), position)),
-        ([_], None) => {
-            let remedy = "expected for example orders.placed.dlq 0/17, or --route NAME 0/17";
-            Err(Problem::new(Exit::Usage, "missing topic or queue, or position", remedy))
+        ([destination, _], Some(route)) => {
+            let what = format!("both the topic or queue {destination} and --route {route} are given");
+            Err(Problem::new(Exit::Usage, what, "omit one of them"))
         }
-        _ => Err(Problem::new(Exit::Usage, "both a topic or queue and --route are given", "omit one of them")),
+        _ => {
+            let what = match what.len() {
+                0 | 1 => "missing topic or queue, or position".to_owned(),
+                several => format!("{several} arguments are given, not one topic or queue and one position"),
+            };
+            let remedy = "expected for example orders.placed.dlq 0/17, or --route NAME 0/17";
+            Err(Problem::new(Exit::Usage, what, remedy))
+        }
     }
 }
 
