@@ -28,10 +28,16 @@ pub(super) fn main(arguments: &Arguments) -> Ended {
     // A check stores nothing, and a running host may have locked the store.
     config.keyvalue.store = crate::config::Store::Memory;
     runtime()?.block_on(async {
-        let (_, handlers) = load_plugins(&config, Some(compile::program())).await?;
+        let loaded = load_plugins(&config, Some(compile::program())).await;
+        let connected = Brokers::connect(&config).await.map_err(Into::into);
+        // The problems of both are reported at once.
+        let ((_, handlers), brokers) = match (loaded, connected.and_then(|it| it.check().map(|()| it))) {
+            (Ok(loaded), Ok(brokers)) => (loaded, brokers),
+            (loaded, brokers) => {
+                return Err(loaded.err().into_iter().chain(brokers.err()).flatten().collect());
+            }
+        };
         let plugins: Vec<_> = handlers.values().map(|handler| handler.current()).collect();
-        let brokers = Brokers::connect(&config).await?;
-        brokers.check()?;
         let findings = if arguments.brokers { ask_brokers(&brokers).await? } else { Findings::default() };
         let Findings { limits, creates, .. } = &findings;
         if arguments.output.json {

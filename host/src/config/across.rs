@@ -27,6 +27,7 @@ pub(super) fn check(file: &Table<'_>, config: &Config, plugins: &Places, routes:
         handler_is_there(reader, config, plugins, read);
         brokers_are_there(reader, read, has("kafka"), has("sqs"));
         failures_stay_out(reader, read);
+        outputs_stay_out(reader, read);
         types_can_be_told(reader, read);
         transactions_can_hold_it(reader, read);
         timing::waits_fit(reader, config, read);
@@ -131,6 +132,18 @@ fn failures_stay_out(reader: &Reader<'_>, read: &Read) {
     }
     for name in source.named().filter(|name| topic(&format!("{name}.dlq")).is_err()) {
         reader.problem(at, format!("{name}.dlq is too long for a topic"), "name a dead_letter");
+    }
+}
+
+/// An output that the route reads again is handled again, without end unless the handler ends the loop.
+fn outputs_stay_out(reader: &Reader<'_>, read: &Read) {
+    let outputs = &read.route.parts().outputs;
+    for places in &read.outputs {
+        let Some(rule) = outputs.get(places.name.as_str()) else { continue };
+        if overlap::feeds(&rule.destination, &read.route.source) {
+            let what = format!("{} is also a source of this route: its outputs are handled again", rule.destination);
+            reader.warning(&places.at, what, "make sure that the handler ends the loop, or name another destination");
+        }
     }
 }
 

@@ -96,13 +96,26 @@ pub(super) fn sqs(file: &Table<'_>) -> Option<Sqs> {
         let region = filled("region", "eu-west-1");
         let endpoint = filled("endpoint", "http://127.0.0.1:9324");
         if let (Some(endpoint), Some(value)) = (&endpoint, table.get("endpoint"))
-            && !["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme))
+            && !is_endpoint(endpoint)
         {
-            value.problem(format!("invalid address {endpoint:?}"), "begin with http:// or https://");
+            let remedy =
+                "expected http:// or https://, a host and a port if needed, for example \"http://127.0.0.1:9324\"";
+            value.problem(format!("invalid address {endpoint:?}"), remedy);
         }
         let create = table.get("create").and_then(|value| value.flag()).unwrap_or(false);
         Sqs { region, endpoint, create }
     })
+}
+
+fn is_endpoint(text: &str) -> bool {
+    let Ok(uri) = text.parse::<http::Uri>() else { return false };
+    let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+    is_http
+        && uri.authority().is_some_and(|authority| {
+            let place = authority.as_str().rsplit('@').next().unwrap_or_default();
+            !authority.host().is_empty()
+                && (place == authority.host() || authority.port_u16().is_some_and(|port| port > 0))
+        })
 }
 
 pub(super) fn admin(file: &Table<'_>) -> Admin {

@@ -9,6 +9,9 @@ use libc::{REG_EXTENDED, REG_NOSUB, c_char, regcomp, regerror, regex_t, regexec,
 /// The largest length of an error text of the C library, in bytes.
 const REASON: usize = 256;
 
+/// The letters that have a meaning of their own after a backslash in the GNU C library.
+const CLASSES: &str = "wWsSbB";
+
 /// A regular expression that begins with `^`.
 pub(crate) struct Expression {
     text: Box<str>,
@@ -25,8 +28,13 @@ impl Expression {
     /// Compiles an expression.
     ///
     /// # Errors
-    /// The error text of the C library.
+    /// The error text of the C library, or an escape such as `\d`, which the library takes for the letter alone.
     pub(crate) fn new(text: &str) -> Result<Self, String> {
+        if let Some(letter) = letter_without_class(text) {
+            return Err(format!(
+                "\\{letter} stands for the letter {letter} in POSIX; write for example [0-9] for a digit"
+            ));
+        }
         let pattern = CString::new(text).map_err(|_| "it contains a NUL byte".to_owned())?;
         let mut compiled = Box::new(MaybeUninit::<regex_t>::uninit());
         // SAFETY: the pattern is a C string, and there is room for the result.
@@ -51,6 +59,21 @@ impl Expression {
         // SAFETY: the expression is compiled, the name is a C string, and no places of matches are asked for.
         unsafe { regexec(&*self.compiled, name.as_ptr(), 0, ptr::null_mut(), 0) == 0 }
     }
+}
+
+/// The first letter after a backslash that is no class.
+fn letter_without_class(text: &str) -> Option<char> {
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        if letter == '\\'
+            && let Some(escaped) = letters.next()
+            && escaped.is_ascii_alphabetic()
+            && !CLASSES.contains(escaped)
+        {
+            return Some(escaped);
+        }
+    }
+    None
 }
 
 impl std::fmt::Debug for Expression {
@@ -90,5 +113,14 @@ mod tests {
             assert!(!reason.is_empty(), "{wrong}");
         }
         assert_eq!(Expression::new("^\0").unwrap_err(), "it contains a NUL byte");
+    }
+
+    #[test]
+    fn an_escape_that_the_c_library_takes_for_a_letter_is_refused() {
+        let digit = r"\d stands for the letter d in POSIX; write for example [0-9] for a digit";
+        assert_eq!(Expression::new(r"^orders[.]\d+$").unwrap_err(), digit);
+        assert_eq!(Expression::new(r"^orders[.][\d]+$").unwrap_err(), digit);
+        assert!(Expression::new(r"^orders[.]\\d$").is_ok(), "the backslash itself is escaped");
+        assert!(Expression::new(r"^orders\.\w+$").unwrap().matches("orders.a_1"));
     }
 }

@@ -53,10 +53,12 @@ pub enum Error {
         owned: &'static str,
     },
     /// librdkafka does not know the property, or refuses its value.
-    #[error("invalid kafka property `{name}`: {reason}")]
+    #[error("invalid kafka property `{name}`{}: {reason}", shown(value))]
     Refused {
-        /// The name of the property.
+        /// The name of the property, as the user wrote it.
         name: Box<str>,
+        /// The value; `None` if it may be a secret.
+        value: Option<Box<str>>,
         /// The error text of librdkafka.
         reason: Box<str>,
     },
@@ -110,11 +112,23 @@ pub(crate) fn client(
     }
     match client.create_native_config() {
         Ok(_) => Ok(client),
-        Err(KafkaError::ClientConfig(_, reason, name, _)) => {
-            Err(Error::Refused { name: name.into(), reason: reason.into() })
+        Err(KafkaError::ClientConfig(_, reason, name, value)) => {
+            let given = properties.keys().find(|given| first_name(given) == name);
+            let name: Box<str> = given.map_or(name.as_str(), String::as_str).into();
+            let value = Some(value.into()).filter(|_| !may_be_secret(&name));
+            Err(Error::Refused { name, value, reason: reason.trim().into() })
         }
         Err(error) => Err(Error::Together { reason: error.to_string().into() }),
     }
+}
+
+/// Whether the value of the property may be a password, a private key or a token.
+fn may_be_secret(name: &str) -> bool {
+    ["password", "secret", "pem", "key", "token", "oauthbearer"].iter().any(|word| name.contains(word))
+}
+
+fn shown(value: &Option<Box<str>>) -> String {
+    value.as_ref().map(|value| format!(" = {value:?}")).unwrap_or_default()
 }
 
 fn first_name(name: &str) -> &str {
@@ -140,10 +154,17 @@ mod tests {
 
     #[test]
     fn unknown_names_and_impossible_values_are_refused_by_name() {
-        for (name, value) in [("fetch.mim.bytes", "1"), ("linger.ms", "soon")] {
+        for (name, value) in [("fetch.mim.bytes", "1"), ("linger.ms", "soon"), ("compression.codec", "")] {
             let refused = check(&given(name, value)).unwrap_err();
-            assert!(matches!(&refused, Error::Refused { name: refused, .. } if **refused == *name), "{refused}");
+            let named = format!("invalid kafka property `{name}` = {value:?}: ");
+            assert!(refused.to_string().starts_with(&named), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_value_that_may_be_a_secret_is_not_shown() {
+        let refused = check(&given("ssl.key.pasword", "hunter2")).unwrap_err();
+        assert!(!refused.to_string().contains("hunter2"), "{refused}");
     }
 
     #[test]

@@ -96,6 +96,17 @@ fn the_example_of_the_interface_is_read_as_it_says() {
 }
 
 #[test]
+fn an_output_that_the_route_reads_again_is_a_warning() {
+    let of = |topic| {
+        let config = parse(&changed("", &format!("outputs = {{ again = {{ kafka = \"{topic}\" }} }}"))).unwrap();
+        config.warnings.iter().map(|warning| format!("{}: {}", warning.key, warning.what)).collect::<Vec<_>>()
+    };
+    let text = "kafka:orders.placed is also a source of this route: its outputs are handled again";
+    assert_eq!(of("orders.placed"), [format!("routes[0].outputs.again: {text}")]);
+    assert_eq!(of("orders.priced"), [""; 0]);
+}
+
+#[test]
 fn a_number_or_a_flag_can_come_from_the_environment() {
     let config =
         parse(&changed("", "concurrency = \"${CONCURRENCY}\"\n[topics]\ncreate = \"${CREATE:-false}\"")).unwrap();
