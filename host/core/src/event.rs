@@ -64,8 +64,8 @@ pub enum Event {
     Known(DeliveryId),
     /// The store of event ids recorded the events of these deliveries.
     Recorded(Vec<DeliveryId>),
-    /// The store of event ids failed to record the events of these deliveries; the machine retries.
-    NotRecorded(Vec<DeliveryId>),
+    /// The store of event ids failed to record the events of these deliveries, for this reason; the machine retries.
+    NotRecorded(Vec<DeliveryId>, Box<str>),
     /// The transaction is committed, with the outputs of these deliveries and these offsets.
     Transacted(Vec<CommitPosition>),
     /// The transaction was aborted: none of its outputs is visible, and no offset was committed.

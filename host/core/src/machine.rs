@@ -209,7 +209,7 @@ impl Machine {
             Event::Ended(id, ended) => self.ended(id, ended, now),
             Event::Known(id) => self.known(id, now),
             Event::Recorded(deliveries) => self.recorded(&deliveries, now),
-            Event::NotRecorded(deliveries) => self.not_recorded(&deliveries, now),
+            Event::NotRecorded(deliveries, text) => self.not_recorded(&deliveries, &text, now),
             Event::Transacted(positions) => self.transacted(&positions, now),
             Event::NotTransacted(positions, aborted) => self.not_transacted(&positions, aborted, now),
             Event::Unanswered(unanswered) => {

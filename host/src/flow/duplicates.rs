@@ -52,7 +52,7 @@ impl Duplicates {
                     Ok(()) => Event::Recorded(deliveries),
                     Err(error) => {
                         tracing::debug!(%error, "failed to record event ids: their messages are not acknowledged yet");
-                        Event::NotRecorded(deliveries)
+                        Event::NotRecorded(deliveries, error.to_string().into())
                     }
                 };
                 if answers.try_send(vec![answer]).is_err() {

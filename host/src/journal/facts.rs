@@ -71,7 +71,7 @@ pub(super) fn heard(event: &Event, machine: &Machine, mut take_down: impl FnMut(
         | Event::NotTransacted(..)
         | Event::Unanswered(_)
         | Event::Recorded(_)
-        | Event::NotRecorded(_)
+        | Event::NotRecorded(..)
         | Event::Due => {}
     }
 }

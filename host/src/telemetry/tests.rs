@@ -48,6 +48,8 @@ struct World {
     attempts: VecDeque<Outcome<Vec<Publication>>>,
     /// Number of publications that fail before they succeed.
     unavailable: u32,
+    /// Number of event ids that the store does not record before it does.
+    unrecorded: u32,
     events: VecDeque<Event>,
 }
 
@@ -57,7 +59,11 @@ impl World {
     }
 
     fn with(group: Option<&str>, delivery: Guarantee) -> Self {
-        let route = Arc::new(Route {
+        Self::of(Self::route(group, delivery))
+    }
+
+    fn route(group: Option<&str>, delivery: Guarantee) -> Route {
+        Route {
             name: "price-orders".into(),
             service: "shop".into(),
             group: group.map(Into::into),
@@ -82,13 +88,18 @@ impl World {
             outputs: Default::default(),
             dead_letter: DeadLetterRule::To(simulation::topic("orders.dlq")),
             errors: None,
-        });
+        }
+    }
+
+    fn of(route: Route) -> Self {
+        let route = Arc::new(route);
         Self {
             machine: Machine::new(Arc::clone(&route), 1),
             telemetry: Telemetry::new(route),
             now: Time::from_millis(1_000_000),
             attempts: VecDeque::new(),
             unavailable: 0,
+            unrecorded: 0,
             events: VecDeque::new(),
         }
     }
@@ -133,7 +144,12 @@ impl World {
             }
             Action::Ask(Ask::Commit(positions)) => self.events.push_back(Event::Committed(positions)),
             Action::Ask(Ask::Delete { delivery, .. }) => self.events.push_back(Event::Deleted(vec![delivery])),
-            Action::Record(_) | Action::Transact { .. } => unreachable!("the route asks for neither"),
+            Action::Record(id) if self.unrecorded == 0 => self.events.push_back(Event::Recorded(vec![id])),
+            Action::Record(id) => {
+                self.unrecorded -= 1;
+                self.events.push_back(Event::NotRecorded(vec![id], "no space left".into()));
+            }
+            Action::Transact { .. } => unreachable!("the route has no transactions"),
             // Only the telemetry needs this action.
             _ => {}
         }
@@ -334,7 +350,8 @@ fn every_message_that_is_handled_is_told_at_debug_and_not_at_info() {
 #[test]
 fn a_message_that_goes_on_later_is_told_with_the_wait_and_the_reason() {
     let lines = lines("info", "message_nacked", || {
-        let mut world = World::new(Some("pricing"));
+        let route = World::route(Some("pricing"), Guarantee::default());
+        let mut world = World::of(Route { suppress_duplicates: true, ..route });
         world.attempts = [
             fails(Class::Deferred, "NOT_YET", "wait"),
             fails(Class::Retryable, "RATE_LIMITED", "slower"),
@@ -342,15 +359,17 @@ fn a_message_that_goes_on_later_is_told_with_the_wait_and_the_reason() {
             Outcome::Done(vec![output()]),
         ]
         .into();
-        world.unavailable = 1;
+        (world.unavailable, world.unrecorded) = (1, 1);
         world.records(1);
     });
     let told = |name| lines.iter().map(|line| line[name].as_str().unwrap_or("-")).collect::<Vec<_>>();
-    assert_eq!(told("next"), ["defer", "retry", "hold", "hold"]);
-    assert_eq!(told("level"), ["INFO", "WARN", "WARN", "WARN"]);
-    assert_eq!(told("code"), ["NOT_YET", "RATE_LIMITED", "PLUGIN_UNAVAILABLE", "OUTPUT_UNAVAILABLE"]);
+    assert_eq!(told("next"), ["defer", "retry", "hold", "hold", "hold"]);
+    assert_eq!(told("level"), ["INFO", "WARN", "WARN", "WARN", "WARN"]);
+    let codes = ["NOT_YET", "RATE_LIMITED", "PLUGIN_UNAVAILABLE", "OUTPUT_UNAVAILABLE", "STORE_UNAVAILABLE"];
+    assert_eq!(told("code"), codes);
+    assert_eq!(lines[4]["text"], "no space left");
     // A deferral does not count; the attempt after the retry is the second.
-    assert_eq!(lines.iter().map(|line| line["attempt"].as_u64()).collect::<Vec<_>>(), [1, 1, 2, 2].map(Some));
+    assert_eq!(lines.iter().map(|line| line["attempt"].as_u64()).collect::<Vec<_>>(), [1, 1, 2, 2, 2].map(Some));
     assert!(lines.iter().all(|line| line["wait_ms"].as_u64().is_some_and(|wait| wait > 0)), "{lines:?}");
 }
 

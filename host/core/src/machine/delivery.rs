@@ -65,6 +65,8 @@ struct Rare {
     rejection: Option<Failure>,
     /// The last refusal of a publication: destination and text.
     refusal: Option<Box<Refused>>,
+    /// Why the store of event ids did not record the event.
+    unrecorded: Option<Box<str>>,
     /// The full dead letter, before parts were removed from it.
     letter: Option<Box<Publication>>,
     /// The event id, after the first lookup; the inner `None` means that the message has none.
@@ -384,6 +386,16 @@ impl Delivery {
         let destination = self.publications.get(index as usize).map(|publication| publication.destination.clone());
         let refused = destination.map(|destination| Box::new(Refused { destination, text: text.into() }));
         self.rare.get_or_insert_default().refusal = refused;
+    }
+
+    /// Why the store of event ids did not record the event, whose outputs are durable.
+    pub fn unrecorded(&self) -> Option<&str> {
+        self.rare.as_ref()?.unrecorded.as_deref()
+    }
+
+    /// Records why the store of event ids did not record the event.
+    pub(super) fn note_unrecorded(&mut self, text: &str) {
+        self.rare.get_or_insert_default().unrecorded = Some(text.into());
     }
 
     /// Keeps the full dead letter before parts are removed from it.

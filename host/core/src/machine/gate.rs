@@ -136,11 +136,12 @@ impl Machine {
 
     /// Retries the recording of event ids whose outputs are durable. Without the record the message must not be
     /// acknowledged, because a duplicate would be handled again.
-    pub(super) fn not_recorded(&mut self, deliveries: &[DeliveryId], now: Time) {
+    pub(super) fn not_recorded(&mut self, deliveries: &[DeliveryId], text: &str, now: Time) {
         for id in deliveries {
             let delivery = &mut self.deliveries[*id];
             delivery.pending = 0;
             if delivery.state == State::Recording {
+                delivery.note_unrecorded(text);
                 let wait = self.hold(*id);
                 self.actions.push_back(Action::Troubled { delivery: *id, next: crate::action::Next::Hold(wait) });
                 self.timers.set(now.after(wait), super::timers::Timer::Record(*id));

@@ -165,6 +165,10 @@ impl World {
         if let Some(event) = event.filter(|_| recorded) {
             self.sinks.record(&event);
         }
-        self.tell(if recorded && told { Event::Recorded(vec![id]) } else { Event::NotRecorded(vec![id]) });
+        self.tell(if recorded && told {
+            Event::Recorded(vec![id])
+        } else {
+            Event::NotRecorded(vec![id], "no answer".into())
+        });
     }
 }

@@ -58,11 +58,21 @@ impl Deliveries {
             });
             return;
         }
-        // Held although the attempt did not fail: its outputs or its dead letter cannot be published.
+        // Held although the attempt did not fail: its event id cannot be recorded, or its outputs or its dead letter cannot be
+        // published.
+        let unrecorded = delivery.unrecorded().filter(|_| failure.is_none() && held);
         let class = failure.map_or(Class::HostFault, |failure| failure.class);
-        let code = failure.map_or_else(|| self.unavailable(delivery), |failure| failure.code.clone());
+        let code = match (failure, unrecorded) {
+            (Some(failure), _) => failure.code.clone(),
+            (None, Some(_)) => Code::STORE_UNAVAILABLE,
+            (None, None) => self.unavailable(delivery),
+        };
         let text = failure.map(|failure| shown(&failure.text));
-        let (text, destination) = if failure.is_none() && held { (refused_for, destination) } else { (text, None) };
+        let (text, destination) = match unrecorded {
+            Some(unrecorded) => (Some(shown(unrecorded)), None),
+            None if failure.is_none() && held => (refused_for, destination),
+            None => (text, None),
+        };
         macro_rules! nacked {
             ($level:ident, $text:literal) => {
                 line!($level, "message_nacked", $text, context, Some(now), {
