@@ -136,7 +136,8 @@ pub trait DeadLetters {
     }
 }
 
-/// Counts the dead letters of one topic or queue that are not replayed or deleted, without reading them.
+/// Counts the dead letters of one topic or queue without reading them. In a topic these are the records from the first dead letter
+/// that was not replayed on, with replayed ones and replay records behind it.
 pub trait Backlog: Send + Sync {
     /// Asks the broker for the number.
     fn letters(&self) -> BoxFuture<'_, Result<u64, Error>>;

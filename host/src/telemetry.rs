@@ -31,7 +31,7 @@
 //! | `cofferdam_refused_dead_letters` | route | records that wait because every form of their dead letter is rejected: each blocks its key |
 //! | `cofferdam_refusals_total` | route, destination, next | publications that a destination rejected: `hold` temporarily, `refused` permanently |
 //! | `cofferdam_assigned_partitions` | route | partitions assigned to this process |
-//! | `cofferdam_dead_letters` | destination | dead letters not yet replayed, at the last check (`[alerts]`); set by the host |
+//! | `cofferdam_dead_letters` | destination | dead letters at the last check (`[alerts]`); in a topic, the records from the first one not yet replayed on; set by the host |
 //! | `cofferdam_capability_denied_total` | plugin, capability, reason | host calls of plugins denied because a capability is not granted; `import`: the plugin was not loaded; for `http` `host`, `scheme`, `port`, `method`, `address`; for `keyvalue` `bucket`. Counted by the plugin |
 //! | `cofferdam_http_requests_total` | plugin, host, status | HTTP requests of plugins, by the entry that granted them: `1xx` to `5xx`, `failed`, `denied` (the address), `refused` (circuit open), `abandoned` |
 //! | `cofferdam_http_circuit_open` | plugin, host | 1 while the circuit breaker of an HTTP host is open, else 0 |

@@ -129,7 +129,12 @@ pub(super) const ALL: &[Described] = {
             Unit::Count,
             "times that a source queue was missing and exists again",
         ),
-        described("cofferdam_dead_letters", Gauge, Unit::Count, "dead letters not yet replayed, at the last check"),
+        described(
+            "cofferdam_dead_letters",
+            Gauge,
+            Unit::Count,
+            "dead letters at the last check; in a topic, the records from the first one not yet replayed on",
+        ),
         described("cofferdam_messages_sent_total", Counter, Unit::Count, "messages acknowledged by SQS"),
         described("cofferdam_rebalances_total", Counter, Unit::Count, "changes of the partition assignment"),
         described(
